@@ -1,0 +1,1 @@
+"""Frozen settings and their JSON form."""

@@ -1,0 +1,172 @@
+"""A recipe: the complete frozen description of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ulna.config.input_spec import InputSpec
+from ulna.errors import ConfigError
+from ulna.types import BodyPart, FindingCategory
+
+InitialKind = Literal["random", "imagenet", "file", "run"]
+Neck = Literal["plain", "attention"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+FusionKind = Literal["fitted", "mean", "layout"]
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Where an expert's encoder starts.
+
+    kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
+    cache); 'file' (a .safetensors or .pth file at `path`); 'run' (the expert of the same
+    name in an earlier Ulna run at `path`). There is no fallback from one kind to another.
+    """
+
+    kind: InitialKind = "random"
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(InitialKind):
+            raise ConfigError(
+                f"initial weights {self.kind!r}: expected one of {', '.join(get_args(InitialKind))}"
+            )
+        if (self.kind in ("file", "run")) != bool(self.path):
+            raise ConfigError(
+                f"initial weights {self.kind!r} with path {self.path!r}: "
+                "'file' and 'run' need a path, the others take none"
+            )
+
+
+@dataclass(frozen=True)
+class ExpertConfig:
+    """One expert: encoder, neck and how it is trained.
+
+    encoder: 'cnn' (Ulna's own) or any timm model name. neck: what stands between encoder and
+    linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
+    softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
+    stage from the heads down. frozen_epochs: heads only; then one more stage is freed every
+    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images.
+    """
+
+    name: str
+    encoder: str
+    neck: Neck = "plain"
+    initial: InitialWeights = field(default_factory=InitialWeights)
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    layer_decay: float = 1.0
+    frozen_epochs: int = 0
+    unfreeze_every: int = 0
+    drop_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(f"expert name {self.name!r}: expected letters, digits, '-' or '_'")
+        if self.epochs < 1 or self.batch_size < 2:
+            raise ConfigError(
+                f"expert {self.name}: epochs {self.epochs} and batch size {self.batch_size}: "
+                "expected at least 1 and 2"
+            )
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"expert {self.name}: layer decay {self.layer_decay} not in (0, 1]")
+        if self.neck not in get_args(Neck):
+            raise ConfigError(f"expert {self.name}: neck {self.neck!r}: expected plain, attention")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training image; each range is symmetric about no change.
+
+    rotation: degrees; translation, scale: share of the side; brightness, contrast: share of
+    the grey range; gamma: log2 units; noise: standard deviation on [0, 1]; invert, flip,
+    erase: probabilities.
+    """
+
+    rotation: float = 12.0
+    translation: float = 0.05
+    scale: float = 0.12
+    brightness: float = 0.1
+    contrast: float = 0.2
+    gamma: float = 0.3
+    noise: float = 0.01
+    invert: float = 0.05
+    flip: float = 0.5
+    erase: float = 0.0
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms of the training loss; `abnormal` is 1 by definition.
+
+    map: supervision of the map by masks or boxes, on the images that have them.
+    """
+
+    body_part: float = 0.3
+    finding: float = 0.3
+    map: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How experts become one answer.
+
+    kind: 'fitted' (convex weights per body part, on the calibration part), 'mean' (equal
+    weights) or 'layout' (each body part answered by the one expert that `layout` names;
+    parts that it does not name get the mean).
+    """
+
+    kind: FusionKind = "fitted"
+    layout: dict[BodyPart, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run. fractions: shares of the training side's patients used to fit the weights
+    ('train'), to stop early ('tune') and to fit fusion, temperature and thresholds
+    ('calibration'). patience: epochs without a better tune score before stopping (0: never).
+    operating_point: the default of the bundle: 'youden', 'sensitivity_0.95' or
+    'specificity_0.90'. minutes: budget of wall time over all experts, 0 for none; an expert's
+    epochs are then cut to fit, which makes a run depend on the machine's speed.
+    """
+
+    name: str
+    experts: tuple[ExpertConfig, ...]
+    body_parts: tuple[BodyPart, ...]
+    description: str = ""
+    categories: tuple[FindingCategory, ...] = ()
+    input_spec: InputSpec = field(default_factory=InputSpec)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    loss: LossWeights = field(default_factory=LossWeights)
+    fusion: Fusion = field(default_factory=Fusion)
+    fractions: dict[str, float] = field(
+        default_factory=lambda: {"train": 0.8, "tune": 0.08, "calibration": 0.12}
+    )
+    seed: int = 0
+    precision: Precision = "32-true"
+    patience: int = 0
+    checkpoint_every: int = 100
+    operating_point: str = "specificity_0.90"
+    minutes: float = 0.0
+
+    def __post_init__(self) -> None:
+        names = [e.name for e in self.experts]
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(f"recipe {self.name}: experts {names}: expected distinct names")
+        if not self.body_parts:
+            raise ConfigError(f"recipe {self.name}: no body parts: name at least one")
+        if set(self.fractions) != {"train", "tune", "calibration"}:
+            raise ConfigError(
+                f"recipe {self.name}: fractions {self.fractions}: "
+                "expected the keys train, tune, calibration"
+            )
+        if abs(sum(self.fractions.values()) - 1) > 1e-6 or min(self.fractions.values()) <= 0:
+            raise ConfigError(
+                f"recipe {self.name}: fractions {self.fractions}: expected positive, sum 1"
+            )
+        unknown = set(self.fusion.layout.values()) - set(names)
+        if unknown:
+            raise ConfigError(f"recipe {self.name}: layout names unknown expert {unknown.pop()!r}")

@@ -1,0 +1,96 @@
+"""Encoders: Ulna's `cnn` and every timm model that gives a feature grid."""
+
+from __future__ import annotations
+
+import inspect
+
+import timm
+import torch
+from timm.models import group_parameters
+from torch import Tensor, nn
+
+from ulna.errors import ConfigError, WeightsError
+from ulna.models.cnn import Cnn
+
+# Parts of timm models behind the feature grid; VGG's alone holds 120 million weights.
+_BEHIND_GRID = ("pre_logits", "global_pool", "head", "fc", "classifier", "head_drop")
+
+
+class Encoder(nn.Module):
+    """One-channel images (B, 1, H, W) to a feature grid (B, num_features, h, w)."""
+
+    def __init__(self, name: str, body: nn.Module, num_features: int, channels_last: bool) -> None:
+        super().__init__()
+        self.name = name
+        self.body = body
+        self.num_features = num_features
+        self.channels_last = channels_last
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        grid: Tensor = self.body.forward_features(x_BCHW)  # type: ignore[operator]
+        return grid.permute(0, 3, 1, 2) if self.channels_last else grid
+
+    def stages(self) -> list[list[str]]:
+        """Names of the body's parameters, grouped from the input up."""
+        matcher = self.body.group_matcher(coarse=True)  # type: ignore[operator]
+        groups = group_parameters(self.body, matcher)
+        return [list(groups[k]) for k in sorted(groups)]
+
+
+def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
+    """The encoder `name` for one-channel images of size x size px.
+
+    pretrained: timm's ImageNet weights, first convolution summed over colours (timm's
+    `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature
+    grid, WeightsError when pretrained weights cannot be had.
+    """
+    body = Cnn() if name == "cnn" else _build_timm(name, size, pretrained)
+    if name == "cnn" and pretrained:
+        raise WeightsError(
+            "'cnn' has no ImageNet weights: use initial weights 'random', 'file' or 'run'"
+        )
+    return _probe(name, body, size)
+
+
+def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+        raise ConfigError(f"unknown encoder {name!r}: expected 'cnn' or a timm model ({near})")
+    # Only models with a fixed position table (most transformers) take the size of the image.
+    entry = inspect.getsource(timm.model_entrypoint(name))
+    extra = {"img_size": size} if "transformer" in entry.lower() else {}
+    try:
+        body: nn.Module = timm.create_model(
+            name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool="", **extra
+        )
+    except Exception as error:
+        if not pretrained:
+            raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
+        raise WeightsError(
+            f"ImageNet weights of {name!r} cannot be had ({type(error).__name__}): they come "
+            "from the internet on first use; connect, or give a local file with "
+            "initial weights 'file', or say 'random'"
+        ) from error
+    for part in _BEHIND_GRID:
+        if hasattr(body, part):
+            setattr(body, part, nn.Identity())
+    return body
+
+
+def _probe(name: str, body: nn.Module, size: int) -> Encoder:
+    was_training = body.training
+    body.eval()
+    try:
+        with torch.no_grad():
+            grid = body.forward_features(torch.zeros(1, 1, size, size))  # type: ignore[operator]
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigError(f"encoder {name!r} does not take {size} px images: {error}") from error
+    body.train(was_training)
+    num_features = int(body.num_features)  # type: ignore[arg-type]
+    if not isinstance(grid, Tensor) or grid.ndim != 4 or num_features not in grid.shape[1::2]:
+        shape = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
+        raise ConfigError(
+            f"encoder {name!r} gives {shape}, not a feature grid (B, C, h, w): "
+            "choose a convolutional model"
+        )
+    return Encoder(name, body, num_features, channels_last=grid.shape[1] != num_features)

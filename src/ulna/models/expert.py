@@ -1,0 +1,87 @@
+"""One expert: encoder, neck, linear heads on globally average-pooled features.
+
+Shape suffixes: B images, C channels, H W input pixels, h w grid cells, P body parts,
+F finding categories.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import ExpertConfig
+from ulna.models.encoder import Encoder, build_encoder
+from ulna.models.neck import build_neck
+from ulna.types import BodyPart, FindingCategory
+
+
+class ExpertOutput(NamedTuple):
+    """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed."""
+
+    abnormal_BP: Tensor
+    body_part_BP: Tensor
+    finding_BF: Tensor
+    cam_BPhw: Tensor
+
+
+class Expert(nn.Module):
+    """Encoder → neck → linear heads; the abnormal head is applied as a 1 x 1 convolution.
+
+    Because pooling and head are both linear they commute: the map is the head applied to
+    every cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2).
+    """
+
+    def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.neck, n = build_neck(config.neck, encoder.num_features)
+        self.dropout = nn.Dropout2d(config.drop_rate)
+        self.abnormal = nn.Linear(n, n_parts)
+        self.body_part = nn.Linear(n, n_parts)
+        self.finding = nn.Linear(n, n_found) if n_found else None
+
+    @property
+    def bias_P(self) -> Tensor:
+        """What the abnormal logit is when the map is zero everywhere."""
+        return self.abnormal.bias
+
+    def forward(self, x_BCHW: Tensor) -> ExpertOutput:
+        grid_BChw = self.dropout(self.neck(self.encoder(x_BCHW)))
+        # Single precision from here on: the mean of many cells must equal the logit to 1e-4.
+        with torch.autocast(x_BCHW.device.type, enabled=False):
+            grid_BChw = grid_BChw.float()
+            cam_BPhw = functional.conv2d(grid_BChw, self.abnormal.weight[:, :, None, None])
+            pooled_BC = grid_BChw.mean(dim=(2, 3))
+            return ExpertOutput(
+                abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
+                body_part_BP=self.body_part(pooled_BC),
+                finding_BF=self.finding(pooled_BC) if self.finding else pooled_BC[:, :0],
+                cam_BPhw=cam_BPhw,
+            )
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """Parameters from the input up; the last entry is neck and heads."""
+        body = dict(self.encoder.body.named_parameters())
+        stages = [[body[n] for n in names] for names in self.encoder.stages()]
+        known = {id(p) for stage in stages for p in stage}
+        stages.append([p for p in self.parameters() if id(p) not in known])
+        return stages
+
+
+def build_expert(
+    config: ExpertConfig,
+    parts: tuple[BodyPart, ...],
+    categories: tuple[FindingCategory, ...],
+    input_spec: InputSpec,
+    pretrained: bool = False,
+) -> Expert:
+    """The untrained expert of `config`, at random or (`pretrained`) with ImageNet weights.
+
+    Other initial weights are loaded by `load_initial_weights`. Raises ConfigError, WeightsError.
+    """
+    encoder = build_encoder(config.encoder, input_spec.size, pretrained)
+    return Expert(encoder, config, len(parts), len(categories))

@@ -1,0 +1,95 @@
+"""Initial weights: random, ImageNet, a local file or an earlier run; explicit, no fallback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.layers import adapt_input_conv
+from torch import Tensor
+
+from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
+from ulna.errors import ConfigError, WeightsError
+from ulna.models.expert import Expert, build_expert
+
+# The share of an encoder's tensors that a weights file must fill to be called a start.
+_LEAST_SHARE = 0.9
+
+
+def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
+    """The expert of `config`, starting where `config.initial` says.
+
+    Raises WeightsError when the weights are not there or fit less than 90 % of the
+    encoder's tensors; nothing else is tried then.
+    """
+    initial = config.initial
+    expert = build_expert(
+        config,
+        recipe.body_parts,
+        recipe.categories,
+        recipe.input_spec,
+        pretrained=initial.kind == "imagenet",
+    )
+    if initial.kind in ("file", "run"):
+        _fill_encoder(expert, _read(initial, config.name), initial.path)
+    return expert
+
+
+def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
+    path = Path(initial.path)
+    if initial.kind == "run":
+        path = path / "experts" / name / "weights.safetensors"
+    if not path.is_file():
+        raise WeightsError(
+            f"{path}: no such file: expected weights of expert {name!r} "
+            "(.safetensors, or .pth with a state dict)"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: not readable as weights: {error}") from None
+    except Exception as error:  # pickle's own errors have no common base but Exception
+        raise WeightsError(f"{path}: not a plain state dict: {error}") from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"{path}: expected a state dict (names to tensors)")
+    return state
+
+
+def _fill_encoder(expert: Expert, state: dict[str, Tensor], path: str) -> None:
+    prefix = "encoder.body."
+    if any(k.startswith(prefix) for k in state):
+        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    own = expert.encoder.body.state_dict()
+    fitting = {}
+    for key, tensor in own.items():
+        if key in state:
+            given = _one_channel(state[key], tensor)
+            if given.shape == tensor.shape:
+                fitting[key] = given
+    if len(fitting) < _LEAST_SHARE * len(own):
+        missing = sorted(set(own) - set(fitting))
+        raise WeightsError(
+            f"{path}: fits {len(fitting)} of {len(own)} tensors of encoder "
+            f"{expert.encoder.name!r} (first that does not: {missing[0]}): "
+            "expected weights of the same encoder"
+        )
+    expert.encoder.body.load_state_dict({**own, **fitting})
+
+
+def _one_channel(given: Tensor, wanted: Tensor) -> Tensor:
+    """A colour network's first convolution summed to the one channel of a radiograph."""
+    if given.ndim == 4 and wanted.ndim == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
+        adapted: Tensor = adapt_input_conv(1, given)
+        return adapted
+    return given
+
+
+def check_initial(initial: InitialWeights) -> None:
+    """Raises early (ConfigError) when a named file or run is not there, before data is read."""
+    if initial.path and not Path(initial.path).exists():
+        raise ConfigError(f"initial weights {initial.path}: no such file or run")
