@@ -47,7 +47,9 @@ class ExpertConfig:
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
     stage from the heads down. frozen_epochs: heads only; then one more stage is freed every
-    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images.
+    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
+    devices. ema_decay: of the running mean of the weights that is kept instead of the last
+    ones (0: the last ones). time_share: of the recipe's `minutes`, relative to the others.
     """
 
     name: str
@@ -62,6 +64,8 @@ class ExpertConfig:
     frozen_epochs: int = 0
     unfreeze_every: int = 0
     drop_rate: float = 0.0
+    ema_decay: float = 0.0
+    time_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.name.replace("_", "").replace("-", "").isalnum():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from typing import Any
 
 import timm
 import torch
@@ -44,26 +44,26 @@ def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
     `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature
     grid, WeightsError when pretrained weights cannot be had.
     """
-    body = Cnn() if name == "cnn" else _build_timm(name, size, pretrained)
-    if name == "cnn" and pretrained:
-        raise WeightsError(
-            "'cnn' has no ImageNet weights: use initial weights 'random', 'file' or 'run'"
-        )
-    return _probe(name, body, size)
-
-
-def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
+    if name == "cnn":
+        if pretrained:
+            raise WeightsError(
+                "'cnn' has no ImageNet weights: use initial weights 'random', 'file' or 'run'"
+            )
+        return _probe(name, Cnn(), size)
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
         raise ConfigError(f"unknown encoder {name!r}: expected 'cnn' or a timm model ({near})")
-    # Only models with a fixed position table (most transformers) take the size of the image.
-    entry = inspect.getsource(timm.model_entrypoint(name))
-    extra = {"img_size": size} if "transformer" in entry.lower() else {}
+    return _probe(name, _build_timm(name, size, pretrained), size)
+
+
+def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
+    settings: dict[str, Any] = {"in_chans": 1, "num_classes": 0, "global_pool": ""}
+    # Models with a fixed position table (most transformers) must be told the size of the image.
+    if timm.get_pretrained_cfg(name).to_dict().get("fixed_input_size"):
+        settings["img_size"] = size
     try:
-        body: nn.Module = timm.create_model(
-            name, pretrained=pretrained, in_chans=1, num_classes=0, global_pool="", **extra
-        )
-    except Exception as error:
+        body: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
+    except Exception as error:  # timm and its hub client raise many kinds
         if not pretrained:
             raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
         raise WeightsError(

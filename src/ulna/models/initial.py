@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.layers import adapt_input_conv
+from timm.models import adapt_input_conv
 from torch import Tensor
 
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe

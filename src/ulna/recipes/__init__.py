@@ -1,0 +1,27 @@
+"""Recipes: functions that return a complete frozen `Recipe`, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ulna.config.recipe import Recipe
+from ulna.errors import ConfigError
+from ulna.recipes.demo import demo
+from ulna.recipes.fracatlas import fracatlas
+from ulna.recipes.hybrid import hybrid, prototype
+
+RECIPES: Mapping[str, Callable[[], Recipe]] = {
+    "demo": demo,
+    "hybrid": hybrid,
+    "prototype": prototype,
+    "fracatlas": fracatlas,
+}
+
+__all__ = ["RECIPES", "find_recipe"]
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe `name`; ConfigError names the known ones."""
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
+    return RECIPES[name]()

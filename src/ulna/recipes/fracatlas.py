@@ -1,0 +1,51 @@
+"""ulna train fracatlas/table.csv --recipe fracatlas --out runs/fracatlas
+
+Fracture against none on real films, on two cores: the table has 926 films and no official
+split. What to expect: docs/results/fracatlas.md.
+"""
+
+from __future__ import annotations
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
+from ulna.types import BodyPart
+
+
+def fracatlas() -> Recipe:
+    """Own network and a ResNet, both from random weights unless told otherwise."""
+    return Recipe(
+        name="fracatlas",
+        description="fracture against none, FracAtlas, small experts",
+        experts=(
+            ExpertConfig(
+                name="cnn",
+                encoder="cnn",
+                neck="attention",
+                epochs=60,
+                batch_size=32,
+                learning_rate=2e-3,
+                ema_decay=0.99,
+            ),
+            ExpertConfig(
+                name="mobilenet",
+                encoder="mobilenetv3_small_050",
+                neck="attention",
+                epochs=60,
+                batch_size=32,
+                learning_rate=2e-3,
+                ema_decay=0.99,
+            ),
+        ),
+        body_parts=(
+            BodyPart.ELBOW,
+            BodyPart.FOREARM,
+            BodyPart.HAND,
+            BodyPart.HUMERUS,
+            BodyPart.SHOULDER,
+            BodyPart.WRIST,
+        ),
+        input_spec=InputSpec(size=320),
+        augmentation=Augmentation(rotation=20, scale=0.2, contrast=0.3),
+        loss=LossWeights(map=0.3),
+        precision="bf16-mixed",
+    )

@@ -1,0 +1,71 @@
+"""ulna train DATA --recipe hybrid --out runs/hybrid
+
+The full-size hybrid: VGG19, DenseNet121, ResNet50 and Ulna's own network, made for a GPU.
+What to expect: docs/results/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
+from ulna.types import BodyPart, FindingCategory
+
+
+def _transferred(name: str) -> ExpertConfig:
+    return ExpertConfig(
+        name=name,
+        encoder=name,
+        initial=InitialWeights("imagenet"),
+        epochs=20,
+        batch_size=32,
+        learning_rate=1e-3,
+        layer_decay=0.75,
+        frozen_epochs=1,
+        unfreeze_every=1,
+        drop_rate=0.1,
+        ema_decay=0.998,
+    )
+
+
+def hybrid() -> Recipe:
+    """All four experts, ImageNet start where there is one, gradual unfreezing."""
+    own = ExpertConfig(
+        name="cnn",
+        encoder="cnn",
+        neck="attention",
+        epochs=40,
+        batch_size=32,
+        learning_rate=3e-3,
+        ema_decay=0.998,
+    )
+    return Recipe(
+        name="hybrid",
+        description="VGG19, DenseNet121, ResNet50 and cnn, fused",
+        experts=(*(_transferred(n) for n in ("vgg19", "densenet121", "resnet50")), own),
+        body_parts=tuple(BodyPart),
+        categories=tuple(FindingCategory),
+        input_spec=InputSpec(size=320),
+        loss=LossWeights(map=0.5),
+        precision="bf16-mixed",
+        patience=6,
+    )
+
+
+def prototype() -> Recipe:
+    """The layout of the original prototype: one expert answers for each of three body parts."""
+    layout = {
+        BodyPart.ELBOW: "cnn",
+        BodyPart.HUMERUS: "densenet121",
+        BodyPart.WRIST: "resnet50",
+    }
+    whole = hybrid()
+    return replace(
+        whole,
+        name="prototype",
+        description="custom CNN for the elbow, DenseNet121 for the humerus, ResNet50 for the wrist",
+        experts=tuple(e for e in whole.experts if e.name in layout.values()),
+        body_parts=tuple(layout),
+        fusion=Fusion("layout", layout),
+    )

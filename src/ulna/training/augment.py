@@ -1,0 +1,78 @@
+"""Random changes of a batch; every draw is a function of the seed it is given."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ulna.config.recipe import Augmentation
+
+
+def augment(
+    images_BHW: Tensor, masks_Bhw: Tensor, settings: Augmentation, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """One random change of each image, and of its mask where it moves pixels.
+
+    images_BHW, masks_Bhw: uint8. Returns float32 (B, 1, H, W) and (B, 1, h, w) in [0, 1].
+    """
+    theta = _draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
+    images = _warp(images_BHW, theta)
+    masks = _warp(masks_Bhw, theta)
+    return _change_grey(images, settings, rng), masks
+
+
+def as_float(images_BHW: Tensor) -> Tensor:
+    """uint8 (B, H, W) to float32 (B, 1, H, W) in [0, 1]."""
+    return images_BHW[:, None].float() / 255
+
+
+def _draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
+    angle = rng.uniform(-1, 1, n) * math.radians(a.rotation)
+    scale = np.exp(rng.uniform(-1, 1, n) * math.log1p(a.scale))
+    flip = np.where(rng.random(n) < a.flip, -1.0, 1.0)
+    shift = rng.uniform(-1, 1, (n, 2)) * 2 * a.translation
+    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    rows = [[cos * flip, -sin, shift[:, 0]], [sin * flip, cos, shift[:, 1]]]
+    return torch.from_numpy(np.moveaxis(np.array(rows), -1, 0).astype(np.float32))
+
+
+def _warp(x_BHW: Tensor, theta_B23: Tensor) -> Tensor:
+    x = as_float(x_BHW)
+    grid = functional.affine_grid(theta_B23, list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
+
+
+def _change_grey(x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
+    n = len(x_B1HW)
+
+    def column(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(x_B1HW.device).view(n, 1, 1, 1)
+
+    gamma = column(np.exp2(rng.uniform(-1, 1, n) * a.gamma))
+    contrast = column(1 + rng.uniform(-1, 1, n) * a.contrast)
+    shift = column(rng.uniform(-1, 1, n) * a.brightness)
+    invert = column((rng.random(n) < a.invert).astype(np.float64))
+    sigma = column(rng.random(n) * a.noise)
+    seed = int(rng.integers(2**62))
+    x = x_B1HW.clamp(1e-6, 1).pow(gamma)
+    x = (x - 0.5) * contrast + 0.5 + shift
+    x = x + (1 - 2 * x) * invert
+    if a.noise:
+        # Drawn on the CPU so that a run's augmentation is the same on every device.
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+        x = x + sigma * noise.to(x.device)
+    x = x.clamp(0, 1)
+    return _erase(x, a.erase, rng) if a.erase else x
+
+
+def _erase(x_B1HW: Tensor, probability: float, rng: np.random.Generator) -> Tensor:
+    side = x_B1HW.shape[-1]
+    for i in np.flatnonzero(rng.random(len(x_B1HW)) < probability):
+        h, w = rng.integers(side // 16, side // 5, 2)
+        top, left = rng.integers(side - h), rng.integers(side - w)
+        x_B1HW[i, :, top : top + h, left : left + w] = float(rng.random())
+    return x_B1HW

@@ -1,0 +1,70 @@
+"""Checkpoints as one safetensors file: no pickle, complete or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ulna.errors import TrainingError
+
+
+def save_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], path: Path) -> None:
+    """Write to a temporary file, flush to the disk, rename: a kill leaves the old file whole."""
+    whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    data = save(whole, metadata={"meta": json.dumps(meta)})
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and meta of `save_tensors`. Raises TrainingError for a damaged file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})["meta"])
+            return {k: file.get_tensor(k) for k in file.keys()}, meta  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise TrainingError(
+            f"{path}: not a usable checkpoint ({error}): delete it to begin this expert anew"
+        ) from None
+
+
+def pack(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """The module's state under `prefix.`; copies, because training goes on."""
+    return {f"{prefix}.{k}": v.detach().clone() for k, v in module.state_dict().items()}
+
+
+def unpack(prefix: str, tensors: Mapping[str, Tensor], module: nn.Module) -> None:
+    """The reverse of `pack`, strict."""
+    start = prefix + "."
+    module.load_state_dict(
+        {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    )
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Moments and step counts as `optimizer.<parameter index>.<name>`."""
+    state = optimizer.state_dict()["state"]
+    return {f"optimizer.{i}.{k}": v for i, values in state.items() for k, v in values.items()}
+
+
+def unpack_optimizer(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
+    """The reverse of `pack_optimizer`; learning rates are the schedule's, not the file's."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,83 @@
+"""The module that is trained: an expert and its loss, in one forward."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import LossWeights
+from ulna.models.expert import Expert
+from ulna.training.losses.classification import abnormal_loss, body_part_loss, finding_loss
+from ulna.training.losses.map import MapLoss
+
+
+class Batch(NamedTuple):
+    """B images: pixels (B, 1, S, S) in [0, 1], masks (B, 1, m, m) in [0, 1], labels."""
+
+    pixels: Tensor
+    masks: Tensor
+    has_mask: Tensor
+    part: Tensor
+    abnormal: Tensor
+    categories: Tensor
+
+
+class Learner(nn.Module):
+    """Expert plus loss terms; forward gives the loss, so that every launcher can wrap it."""
+
+    class_weight_P2: Tensor
+
+    def __init__(
+        self, expert: Expert, weights: LossWeights, class_weight_P2: Tensor, spec: InputSpec
+    ) -> None:
+        super().__init__()
+        self.expert = expert
+        # Only where it is used: launchers refuse parameters that never get a gradient.
+        self.map_loss = MapLoss() if weights.map else None
+        self.weights = weights
+        self.mean, self.std = spec.mean, spec.std
+        self.register_buffer("class_weight_P2", class_weight_P2)
+
+    def forward(self, batch: Batch) -> Tensor:
+        out = self.expert((batch.pixels - self.mean) / self.std)
+        loss = abnormal_loss(out.abnormal_BP, batch.abnormal, batch.part, self.class_weight_P2)
+        loss = loss + self.weights.body_part * body_part_loss(out.body_part_BP, batch.part)
+        if out.finding_BF.shape[1]:
+            loss = loss + self.weights.finding * finding_loss(out.finding_BF, batch.categories)
+        if self.map_loss is not None:
+            term = self.map_loss(out.cam_BPhw, batch.masks, batch.has_mask, batch.part)
+            loss = loss + self.weights.map * term
+        return loss
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """The expert's stages from the input up; the loss's own scalars learn with the heads."""
+        stages = self.expert.stages()
+        if self.map_loss is not None:
+            stages[-1] = stages[-1] + list(self.map_loss.parameters())
+        return stages
+
+    def freeze_below(self, first_free: int, drop_gradients: bool) -> None:
+        """Stages below `first_free` keep their weights and their batch statistics.
+
+        drop_gradients: also spend no time on them (not where a launcher has registered them).
+        """
+        stages = self.stages()
+        frozen = {id(p) for stage in stages[:first_free] for p in stage}
+        if drop_gradients:
+            for p in self.parameters():
+                p.requires_grad_(id(p) not in frozen)
+        for module in self.expert.encoder.modules():
+            own = list(module.parameters(recurse=False))
+            if own and all(id(p) in frozen for p in own):
+                module.eval()
+
+
+@torch.inference_mode()
+def predict_abnormal(expert: Expert, pixels_B1HW: Tensor, part_B: Tensor, spec: InputSpec) -> Tensor:
+    """(B,) abnormal logits of each image's own body part (0 where the part is unknown)."""
+    out = expert((pixels_B1HW - spec.mean) / spec.std)
+    chosen = out.abnormal_BP.gather(1, part_B.clamp_min(0)[:, None])[:, 0]
+    return torch.where(part_B >= 0, chosen, torch.zeros_like(chosen))

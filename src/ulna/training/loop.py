@@ -1,0 +1,265 @@
+"""The training loop of one expert: resumable to the bit, on any device that Fabric knows.
+
+Everything random is a function of (seed, expert, epoch or step, rank), so a checkpoint needs
+no generator state and a run killed at any step ends in the weights of a run that was not.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.fabric import Fabric
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ulna.config.codec import write_json
+from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.errors import TrainingError
+from ulna.models.expert import Expert
+from ulna.models.initial import load_initial_weights
+from ulna.training.augment import as_float, augment
+from ulna.training.cache import Progress, TrainingImages
+from ulna.training.checkpoint import (
+    load_tensors,
+    pack,
+    pack_optimizer,
+    save_tensors,
+    unpack,
+    unpack_optimizer,
+)
+from ulna.training.learner import Batch, Learner, predict_abnormal
+from ulna.training.log import write_log
+from ulna.training.losses.classification import class_weights
+from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
+from ulna.training.score import study_auroc_score
+
+_TIMED_STEPS = 12
+
+
+@dataclass
+class FitState:
+    """Where an expert's training stands; goes into the checkpoint as JSON."""
+
+    step: int = 0
+    epochs: int = 0
+    loss_sum: float = 0.0
+    best_score: float = float("-inf")
+    best_epoch: int = -1
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FitInput:
+    """What one expert's training needs beside its own settings."""
+
+    recipe: Recipe
+    images: TrainingImages
+    train: npt.NDArray[np.int64]
+    tune: npt.NDArray[np.int64]
+    folder: Path
+    minutes: float
+    progress: Progress | None
+
+
+class ExpertFit:
+    """Trains one expert and leaves `weights.safetensors`, `log.csv` and `state.json`."""
+
+    def __init__(self, fabric: Fabric, config: ExpertConfig, given: FitInput) -> None:
+        self.fabric, self.config, self.given = fabric, config, given
+        self.recipe, self.images = given.recipe, given.images
+        self.ordinal = [e.name for e in self.recipe.experts].index(config.name)
+        self.batch_size = min(config.batch_size, len(given.train))
+        self.steps_per_epoch = len(given.train) // self.batch_size
+        if self.batch_size < 2 or self.batch_size // fabric.world_size < 2:
+            raise TrainingError(
+                f"{len(given.train)} training images, batch {self.batch_size} over "
+                f"{fabric.world_size} devices: expected at least 2 images per device; add "
+                "studies or use fewer devices"
+            )
+        torch.manual_seed(self._seed(0, 0))
+        weight = class_weights(
+            self.images.abnormal[given.train],
+            self.images.part[given.train],
+            len(self.recipe.body_parts),
+        )
+        expert = load_initial_weights(config, self.recipe)
+        expert.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learner = Learner(
+            expert, self.recipe.loss, torch.from_numpy(weight), self.recipe.input_spec
+        )
+        self.rates = stage_rates(config, len(self.learner.stages()))
+        groups = [
+            {"params": stage, "lr": rate, "peak": rate}
+            for stage, rate in zip(self.learner.stages(), self.rates, strict=True)
+        ]
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        self.module, self.optimizer = fabric.setup(self.learner, optimizer)
+        self.average = self._average()
+        self.state = FitState(epochs=config.epochs)
+        self.best: dict[str, torch.Tensor] = {}
+
+    def _average(self) -> AveragedModel | None:
+        if not self.config.ema_decay:
+            return None
+        rule = get_ema_multi_avg_fn(self.config.ema_decay)  # type: ignore[no-untyped-call]
+        return AveragedModel(self.learner.expert, multi_avg_fn=rule, use_buffers=True)
+
+    def _seed(self, *place: int) -> int:
+        words = (self.recipe.seed, self.ordinal, *place)
+        return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train from the last checkpoint, or the beginning, to the end."""
+        self._resume()
+        while self.state.step < self.state.epochs * self.steps_per_epoch:
+            epoch = self.state.step // self.steps_per_epoch
+            self._train_epoch(epoch)
+            if self._end_epoch(epoch):
+                break
+        self._finish()
+
+    def _train_epoch(self, epoch: int) -> None:
+        first_free = first_free_stage(self.config, epoch, len(self.rates))
+        self.module.train()
+        self.learner.freeze_below(first_free, drop_gradients=self.fabric.world_size == 1)
+        order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
+        order = np.random.default_rng(order_seed).permutation(self.given.train)
+        started = time.monotonic()
+        for position in range(self.state.step % self.steps_per_epoch, self.steps_per_epoch):
+            chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
+            self._train_step(np.sort(chosen), first_free)
+            now = time.monotonic()
+            self.state.seconds += now - started
+            started = now
+            self._fit_to_budget()
+            if self.state.step % self.recipe.checkpoint_every == 0:
+                self._save()
+
+    def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
+        steps = self.state.epochs * self.steps_per_epoch
+        factor = learning_rate_factor(self.state.step, steps)
+        for i, group in enumerate(self.optimizer.param_groups):
+            group["lr"] = group["peak"] * factor if i >= first_free else 0.0
+        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
+        loss = self.module(self._batch(mine, self.state.step))
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"expert {self.config.name}: the loss became {value} at step {self.state.step}: "
+                "lower learning_rate or use precision 32-true"
+            )
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=5.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.learner.expert)
+        self.state.step += 1
+        self.state.loss_sum += value
+        if self.given.progress:
+            total = self.state.epochs * self.steps_per_epoch
+            self.given.progress(f"train {self.config.name}", self.state.step, total)
+
+    def _batch(self, chosen: npt.NDArray[np.int64], step: int) -> Batch:
+        images, device = self.images, self.fabric.device
+        words = (self.recipe.seed, self.ordinal, 2, step, self.fabric.global_rank)
+        rng = np.random.default_rng(np.random.SeedSequence(words))
+        torch.manual_seed(int(rng.integers(2**62)))
+        pixels, masks = augment(
+            torch.from_numpy(images.images[chosen]).to(device),
+            torch.from_numpy(images.masks[chosen]).to(device),
+            self.recipe.augmentation,
+            rng,
+        )
+        labels = [images.has_mask, images.part, images.abnormal, images.categories]
+        return Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
+
+    def _fit_to_budget(self) -> None:
+        """Once the speed is known, plan as many epochs as the recipe's minutes allow."""
+        if not self.given.minutes or self.state.step != min(_TIMED_STEPS, self.steps_per_epoch):
+            return
+        per_epoch = self.state.seconds / self.state.step * self.steps_per_epoch
+        affordable = int(self.given.minutes * 60 / per_epoch)
+        self.state.epochs = max(2, min(self.config.epochs, affordable))
+
+    # -- epochs, checkpoints, the end -------------------------------------------------------
+
+    def kept_expert(self) -> Expert:
+        """The expert that is scored and kept: the running mean where there is one."""
+        kept = self.learner.expert if self.average is None else self.average.module
+        assert isinstance(kept, Expert)
+        return kept
+
+    def _end_epoch(self, epoch: int) -> bool:
+        """Score and log the epoch; True when training should stop."""
+        score = self._score()
+        row = {
+            "epoch": epoch,
+            "loss": self.state.loss_sum / self.steps_per_epoch,
+            "tune_auroc": score,
+            "seconds": round(self.state.seconds, 2),
+        }
+        self.state.history.append(row)
+        self.state.loss_sum = 0.0
+        if self.recipe.patience and (score >= self.state.best_score or not self.best):
+            self.state.best_score, self.state.best_epoch = score, epoch
+            self.best = pack("best", self.kept_expert())
+        self._save()
+        if self.fabric.is_global_zero:
+            write_log(self.state.history, self.given.folder)
+        return bool(self.recipe.patience) and epoch - self.state.best_epoch >= self.recipe.patience
+
+    def _score(self) -> float:
+        expert, tune = self.kept_expert(), self.given.tune
+        expert.eval()
+        logits = []
+        for start in range(0, len(tune), 64):
+            chosen = tune[start : start + 64]
+            pixels = as_float(torch.from_numpy(self.images.images[chosen])).to(self.fabric.device)
+            part = torch.from_numpy(self.images.part[chosen]).to(self.fabric.device)
+            with self.fabric.autocast():
+                logit = predict_abnormal(expert, pixels, part, self.recipe.input_spec)
+            logits.append(logit.double().cpu().numpy())
+        return study_auroc_score(np.concatenate(logits), self.images, tune) if logits else float("nan")
+
+    def _save(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer), **self.best}
+        if self.average is not None:
+            tensors.update(pack("average", self.average))
+        save_tensors(tensors, asdict(self.state), self.given.folder / "checkpoint.safetensors")
+
+    def _resume(self) -> None:
+        path = self.given.folder / "checkpoint.safetensors"
+        if not path.is_file():
+            return
+        tensors, meta = load_tensors(path)
+        unpack("learner", tensors, self.learner)
+        unpack_optimizer(tensors, self.optimizer)
+        if self.average is not None:
+            unpack("average", tensors, self.average)
+        self.best = {k: v for k, v in tensors.items() if k.startswith("best.")}
+        self.state = FitState(**meta)
+
+    def _finish(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        expert = self.kept_expert()
+        if self.best:
+            unpack("best", self.best, expert)
+        meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
+        save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
+        kept = self.state.best_epoch if self.best else len(self.state.history) - 1
+        summary = {"done": True, "kept_epoch": kept, **asdict(self.state)}
+        summary.pop("best_score")
+        write_json(summary, self.given.folder / "state.json")
+        (self.given.folder / "checkpoint.safetensors").unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""A whole run: split, cache, then each expert in turn; started again, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.fabric import Fabric
+
+from ulna.bundle import DataFingerprint
+from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.recipe import Recipe
+from ulna.datasets import split_studies
+from ulna.errors import ConfigError, DatasetError
+from ulna.models.initial import check_initial
+from ulna.training.cache import Progress, build_cache
+from ulna.training.fingerprint import fingerprint_studies
+from ulna.training.loop import ExpertFit, FitInput
+from ulna.types import Study
+
+_HELD_OUT = ("valid", "test")
+
+
+def train_run(
+    recipe: Recipe,
+    studies: Sequence[Study],
+    out: Path,
+    kind: str,
+    name: str = "",
+    devices: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Train every expert of `recipe` on the training side of `studies` into the folder `out`.
+
+    Studies whose split is 'valid' or 'test' are left out; the rest are split by patient into
+    the recipe's fractions. kind: what the data are ('phantom', 'mura', 'table', 'dicom').
+    An unfinished run in `out` is resumed when recipe and data are the same. Returns `out`.
+    Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
+    (nothing labelled, one class only), TrainingError, WeightsError.
+    """
+    for expert in recipe.experts:
+        check_initial(expert.initial)
+    side = _training_side(studies, recipe)
+    # torchrun has started the processes already and says how many there are.
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+    fabric = Fabric(devices=here, accelerator="auto", precision=recipe.precision)
+    fabric.launch()
+    if fabric.is_global_zero:
+        _open_run(recipe, fingerprint_studies(side, kind, name), side, out)
+    fabric.barrier()
+    parts = json.loads((out / "split.json").read_text())
+    used = [s for s in side if s.key in {*parts["train"], *parts["tune"]}]
+    if fabric.is_global_zero:
+        build_cache(used, recipe, out / "cache", progress)
+    fabric.barrier()
+    images = build_cache(used, recipe, out / "cache")
+    for config in recipe.experts:
+        folder = out / "experts" / config.name
+        if (folder / "state.json").is_file():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        share = config.time_share / sum(e.time_share for e in recipe.experts)
+        train, tune = images.of(parts["train"]), images.of(parts["tune"])
+        given = FitInput(
+            recipe, images, train, tune, folder, recipe.minutes * share, progress
+        )
+        ExpertFit(fabric, config, given).fit()
+        fabric.barrier()
+    return out
+
+
+def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
+    side = [
+        s
+        for s in studies
+        if s.split not in _HELD_OUT and s.body_part in recipe.body_parts and s.abnormal is not None
+    ]
+    labels = {s.abnormal for s in side}
+    if labels != {True, False}:
+        raise DatasetError(
+            f"{len(side)} labelled training studies of {', '.join(recipe.body_parts)} with labels "
+            f"{sorted(str(v) for v in labels)}: expected normal and abnormal ones"
+        )
+    return side
+
+
+def _open_run(
+    recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path
+) -> None:
+    """Write recipe, data and split of a new run, or check those of the run that is there."""
+    if (out / "recipe.json").is_file():
+        before = read_json(Recipe, out / "recipe.json")
+        if to_json(before) != to_json(recipe):
+            raise ConfigError(
+                f"{out} holds a run of other settings (recipe {before.name!r}): "
+                "give another folder, or delete this one"
+            )
+        if read_json(DataFingerprint, out / "data.json").sha256 != data.sha256:
+            raise ConfigError(f"{out} holds a run on other data: give another folder")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    split = split_studies(side, recipe.fractions, recipe.seed)
+    write_json({k: sorted(s.key for s in v) for k, v in split.items()}, out / "split.json")
+    write_json(data, out / "data.json")
+    write_json(recipe, out / "recipe.json")

@@ -1,0 +1,32 @@
+"""The study-level score that early stopping watches."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.metrics import auroc
+from ulna.training.cache import TrainingImages
+
+
+def study_auroc_score(
+    logit: npt.NDArray[np.float64], images: TrainingImages, index: npt.NDArray[np.int64]
+) -> float:
+    """Mean over body parts of the AUROC of study probabilities (mean over a study's images).
+
+    logit: (n,) of the images `index`. Parts with one class only do not count; nan when no
+    part counts.
+    """
+    probability = 1 / (1 + np.exp(-np.clip(logit, -40, 40)))
+    study = images.study[index]
+    unique, inverse = np.unique(study, return_inverse=True)
+    mean = np.bincount(inverse, probability) / np.bincount(inverse)
+    first = np.array([np.flatnonzero(study == s)[0] for s in unique], np.int64)
+    label, part = images.abnormal[index][first], images.part[index][first]
+    values = []
+    for p in np.unique(part[part >= 0]):
+        chosen = (part == p) & ~np.isnan(label)
+        truth = label[chosen] == 1
+        if truth.any() and not truth.all():
+            values.append(auroc(truth, mean[chosen]))
+    return float(np.mean(values)) if values else float("nan")

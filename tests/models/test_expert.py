@@ -1,0 +1,169 @@
+"""Laws of every expert: completeness, shapes, stages, starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
+from ulna.errors import ConfigError, WeightsError
+from ulna.models.encoder import build_encoder
+from ulna.models.expert import Expert, build_expert
+from ulna.models.initial import load_initial_weights
+from ulna.types import BodyPart, FindingCategory
+
+PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
+CATEGORIES = tuple(FindingCategory)
+ENCODERS = ("cnn", "vgg19", "densenet121", "resnet50", "mobilenetv3_small_050")
+
+
+def _expert(encoder: str, neck: str = "plain", size: int = 64) -> Expert:
+    torch.manual_seed(0)
+    config = ExpertConfig(name="e", encoder=encoder, neck=neck)  # type: ignore[arg-type]
+    expert = build_expert(config, PARTS, CATEGORIES, InputSpec(size=size)).eval()
+    if neck == "attention":
+        nn.init.normal_(expert.neck.score.weight)  # type: ignore[union-attr, arg-type]
+    return expert
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("neck", ["plain", "attention"])
+def test_logit_is_mean_of_map_plus_bias(encoder: str, neck: str) -> None:
+    expert = _expert(encoder, neck)
+    with torch.no_grad():
+        out = expert(torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(1)))
+    assert out.abnormal_BP.shape == out.body_part_BP.shape == (3, 3)
+    assert out.finding_BF.shape == (3, len(CATEGORIES))
+    mean = out.cam_BPhw.mean(dim=(2, 3)) + expert.bias_P
+    torch.testing.assert_close(mean, out.abnormal_BP, atol=1e-4, rtol=0)
+
+
+def test_map_of_cnn_has_an_eighth_of_the_side() -> None:
+    with torch.no_grad():
+        assert _expert("cnn")(torch.zeros(1, 1, 96, 96)).cam_BPhw.shape[-2:] == (12, 12)
+
+
+def test_attention_starts_as_the_plain_average_and_pools_by_weight() -> None:
+    config = ExpertConfig(name="e", encoder="cnn", neck="attention")
+    neck = build_expert(config, PARTS, (), InputSpec(size=64)).neck
+    grid = torch.randn(2, 96, 8, 8)
+    plain, weighted = neck(grid).chunk(2, dim=1)
+    torch.testing.assert_close(plain, weighted)
+    nn.init.normal_(neck.score.weight)  # type: ignore[union-attr, arg-type]
+    weighted = neck(grid)[:, 96:]
+    score = neck.score(torch.tanh(neck.hidden(grid))).flatten(1)  # type: ignore[operator]
+    pooled = torch.einsum("bn,bcn->bc", score.softmax(1), grid.flatten(2))
+    torch.testing.assert_close(weighted.mean(dim=(2, 3)), pooled, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_stages_hold_every_parameter_once(encoder: str) -> None:
+    expert = _expert(encoder, "attention")
+    listed = [id(p) for stage in expert.stages() for p in stage]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {id(p) for p in expert.parameters()}
+    heads = {id(p) for p in expert.stages()[-1]}
+    assert id(expert.abnormal.weight) in heads
+    first = {id(p) for p in expert.stages()[0]}
+    assert id(next(expert.encoder.parameters())) in first
+
+
+def test_vgg_leaves_its_fully_connected_layers_out() -> None:
+    assert sum(p.numel() for p in build_encoder("vgg19", 64).parameters()) < 21e6
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("resnet51", "unknown encoder"), ("vit_tiny_patch16_224", "feature grid|does not take")],
+)
+def test_encoders_without_a_grid_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_encoder(name, 224)
+
+
+def _recipe(initial: InitialWeights, encoder: str = "cnn") -> Recipe:
+    config = ExpertConfig(name="e", encoder=encoder, initial=initial)
+    return Recipe(name="t", experts=(config,), body_parts=PARTS, input_spec=InputSpec(size=64))
+
+
+def test_file_start_fills_the_encoder(tmp_path: Path) -> None:
+    source = _expert("cnn")
+    for p in source.parameters():
+        nn.init.normal_(p)
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    recipe = _recipe(InitialWeights("file", str(tmp_path / "w.safetensors")))
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    for mine, given in zip(expert.encoder.parameters(), source.encoder.parameters(), strict=True):
+        torch.testing.assert_close(mine, given)
+
+
+def test_run_start_reads_the_expert_of_the_same_name(tmp_path: Path) -> None:
+    folder = tmp_path / "experts" / "e"
+    folder.mkdir(parents=True)
+    source = _expert("cnn")
+    save_file(source.state_dict(), folder / "weights.safetensors")
+    recipe = _recipe(InitialWeights("run", str(tmp_path)))
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    torch.testing.assert_close(
+        expert.encoder.body.stem[0].weight,  # type: ignore[union-attr, index]
+        source.encoder.body.stem[0].weight,  # type: ignore[union-attr, index]
+    )
+
+
+def test_colour_weights_are_summed_to_one_channel(tmp_path: Path) -> None:
+    import timm
+
+    colour = timm.create_model("resnet18", num_classes=1000)
+    torch.save(colour.state_dict(), tmp_path / "resnet18.pth")
+    recipe = _recipe(InitialWeights("file", str(tmp_path / "resnet18.pth")), "resnet18")
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    grey = torch.randn(1, 1, 64, 64)
+    colour.eval()
+    expert.eval()
+    with torch.no_grad():
+        expected = colour.forward_features(grey.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(expert.encoder(grey), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_weights_that_are_not_there_or_do_not_fit_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such file"):
+        recipe = _recipe(InitialWeights("file", str(tmp_path / "none.pth")))
+        load_initial_weights(recipe.experts[0], recipe)
+    (tmp_path / "text.pth").write_text("not weights")
+    with pytest.raises(WeightsError, match=r"text\.pth"):
+        recipe = _recipe(InitialWeights("file", str(tmp_path / "text.pth")))
+        load_initial_weights(recipe.experts[0], recipe)
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match="fits 0 of"):
+        recipe = _recipe(InitialWeights("file", str(tmp_path / "other.safetensors")))
+        load_initial_weights(recipe.experts[0], recipe)
+    with pytest.raises(WeightsError, match="no ImageNet weights"):
+        recipe = _recipe(InitialWeights("imagenet"))
+        load_initial_weights(recipe.experts[0], recipe)
+
+
+def test_imagenet_start_offline_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no connection")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
+    recipe = _recipe(InitialWeights("imagenet"), "resnet18")
+    with pytest.raises(WeightsError, match="come from the internet"):
+        load_initial_weights(recipe.experts[0], recipe)
+
+
+def test_imagenet_start_loads_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    torch.manual_seed(3)
+    hub = timm.create_model("resnet18").state_dict()
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(hub))
+    recipe = _recipe(InitialWeights("imagenet"), "resnet18")
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    given = expert.encoder.body.conv1.weight  # type: ignore[union-attr]
+    torch.testing.assert_close(given, hub["conv1.weight"].sum(1, keepdim=True))

@@ -1,0 +1,77 @@
+"""Loss terms against closed forms and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_class_weight
+
+from ulna.training.losses.classification import (
+    abnormal_loss,
+    body_part_loss,
+    class_weights,
+    finding_loss,
+)
+from ulna.training.losses.map import MapLoss
+
+NAN = float("nan")
+
+
+def test_class_weights_equal_balanced_weights_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    part = rng.integers(0, 2, 200)
+    label = (rng.random(200) < 0.2).astype(np.float32)
+    weights = class_weights(label, part, 3)
+    for p in range(2):
+        y = label[part == p]
+        expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
+        np.testing.assert_allclose(weights[p], expected, rtol=1e-6)
+    np.testing.assert_array_equal(weights[2], 1)
+
+
+def test_abnormal_loss_is_the_log_loss_of_the_own_part() -> None:
+    logit = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    part = torch.arange(50) % 3
+    label = (torch.arange(50) % 2).float()
+    own = logit.gather(1, part[:, None])[:, 0].double().sigmoid()
+    expected = log_loss(label, own)
+    ones = torch.ones(3, 2)
+    assert abs(float(abnormal_loss(logit, label, part, ones)) - expected) < 1e-5
+    label[0], part[1] = NAN, -1
+    expected = log_loss(label[2:], own[2:])
+    assert abs(float(abnormal_loss(logit, label, part, ones)) - expected) < 1e-5
+
+
+def test_extreme_logits_stay_finite() -> None:
+    logit = torch.tensor([[200.0], [-200.0]], requires_grad=True)
+    loss = abnormal_loss(logit, torch.tensor([0.0, 1.0]), torch.tensor([0, 0]), torch.ones(1, 2))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logit.grad).all()  # type: ignore[arg-type]
+    assert loss > 100
+
+
+def test_terms_without_labels_are_zero_with_a_gradient() -> None:
+    logit = torch.randn(2, 3, requires_grad=True)
+    nothing = torch.full((2,), NAN)
+    unknown = torch.tensor([-1, -1])
+    total = abnormal_loss(logit, nothing, unknown, torch.ones(3, 2))
+    total = total + body_part_loss(logit, unknown)
+    total = total + finding_loss(logit, torch.full((2, 3), NAN))
+    total.backward()
+    assert float(total.detach()) == 0
+    assert logit.grad is not None
+
+
+def test_map_loss_prefers_the_map_inside_the_mask() -> None:
+    mask = torch.zeros(2, 1, 16, 16)
+    mask[0, :, :8, :8] = 1
+    right, wrong = torch.full((2, 1, 4, 4), -3.0), torch.full((2, 1, 4, 4), -3.0)
+    right[0, :, :2, :2] = 20
+    wrong[0, :, 2:, 2:] = 20
+    known, part = torch.tensor([True, True]), torch.tensor([0, 0])
+    loss = MapLoss()
+    assert loss(right, mask, known, part) < 0.3 * loss(wrong, mask, known, part)
+    unknown = torch.tensor([False, False])
+    assert float(loss(right, mask, unknown, part).detach()) == 0

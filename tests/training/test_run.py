@@ -1,0 +1,153 @@
+"""A whole small run: what it leaves, that it learns, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_recipe
+from safetensors.torch import load_file
+
+from ulna.config.recipe import ExpertConfig
+from ulna.errors import ConfigError, DatasetError, TrainingError
+from ulna.training import train_run
+from ulna.types import Study
+
+SCRIPT = Path(__file__).parent / "train_tiny.py"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _weights(run: Path, name: str = "cnn") -> dict[str, torch.Tensor]:
+    return load_file(run / "experts" / name / "weights.safetensors")
+
+
+def test_run_leaves_what_export_needs(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", "table")
+    split = json.loads((run / "split.json").read_text())
+    assert sorted(k for side in split.values() for k in side) == sorted(s.key for s in tiny_studies)
+    state = json.loads((run / "experts/cnn/state.json").read_text())
+    assert state["done"] is True
+    with (run / "experts/cnn/log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(r["epoch"]) for r in rows] == [0, 1, 2]
+    assert not (run / "experts/cnn/checkpoint.safetensors").exists()
+    assert json.loads((run / "data.json").read_text())["n_studies"] == len(tiny_studies)
+
+
+def test_training_learns_the_bright_spot(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    expert = ExpertConfig(
+        name="cnn", encoder="cnn", neck="attention", epochs=25, batch_size=8, learning_rate=3e-3
+    )
+    recipe = make_recipe(experts=(expert,), patience=0)
+    run = train_run(recipe, tiny_studies, tmp_path / "run", "table")
+    history = json.loads((run / "experts/cnn/state.json").read_text())["history"]
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["tune_auroc"] == 1.0
+
+
+def test_same_seed_same_weights_other_seed_others(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    first = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "a", "table"))
+    again = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "b", "table"))
+    other = _weights(train_run(make_recipe(seed=1), tiny_studies, tmp_path / "c", "table"))
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    config = ExpertConfig(name="cnn", encoder="cnn", epochs=2, batch_size=4, frozen_epochs=2)
+    untrained = replace(config, learning_rate=1e-30, weight_decay=0.0)
+    moved = _weights(
+        train_run(make_recipe(experts=(config,)), tiny_studies, tmp_path / "a", "table")
+    )
+    still = _weights(
+        train_run(make_recipe(experts=(untrained,)), tiny_studies, tmp_path / "b", "table")
+    )
+    trunk = [k for k in moved if k.startswith("encoder.")]
+    assert trunk
+    assert all(torch.equal(moved[k], still[k]) for k in trunk)
+    assert not torch.equal(moved["abnormal.weight"], still["abnormal.weight"])
+
+
+def _train(images: Path, out: Path, kill_at: int | None = None) -> int:
+    command = [sys.executable, "-W", "ignore", str(SCRIPT), str(images), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if kill_at is not None and int(line) == kill_at:
+                process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def test_kill_and_resume_end_in_the_same_weights(tmp_path: Path) -> None:
+    """kill -9 at two random steps; checkpoints lie at every second step and at epoch ends."""
+    images = tmp_path / "images"
+    assert _train(images, tmp_path / "whole") == 0
+    steps = json.loads((tmp_path / "whole/experts/cnn/state.json").read_text())["step"]
+    first, second = sorted(np.random.default_rng().choice(np.arange(1, steps), 2, replace=False))
+    assert _train(images, tmp_path / "cut", int(first)) == -signal.SIGKILL, (first, second)
+    assert not (tmp_path / "cut/experts/cnn/state.json").exists()
+    assert _train(images, tmp_path / "cut", int(second)) == -signal.SIGKILL, (first, second)
+    assert _train(images, tmp_path / "cut") == 0
+    whole, cut = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[k], cut[k]) for k in whole), (first, second)
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", "table")
+    with pytest.raises(ConfigError, match="other settings"):
+        train_run(make_recipe(seed=9), tiny_studies, run, "table")
+    with pytest.raises(ConfigError, match="other data"):
+        train_run(make_recipe(), tiny_studies[:-1], run, "table")
+
+
+def test_data_that_cannot_teach_are_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    normal = [s for s in tiny_studies if not s.abnormal]
+    with pytest.raises(DatasetError, match="expected normal and abnormal"):
+        train_run(make_recipe(), normal, tmp_path / "a", "table")
+    held_out = [replace(s, split="valid") for s in tiny_studies]
+    with pytest.raises(DatasetError, match="0 labelled training studies"):
+        train_run(make_recipe(), held_out, tmp_path / "b", "table")
+
+
+def test_loss_that_is_not_finite_stops_the_run(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    config = ExpertConfig(name="cnn", encoder="cnn", epochs=6, batch_size=4, learning_rate=1e30)
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train_run(make_recipe(experts=(config,)), tiny_studies, tmp_path / "run", "table")
+
+
+def test_unreadable_images_are_left_out_and_named(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"")
+    spoilt = replace(
+        tiny_studies[0], images=(*tiny_studies[0].images, replace(tiny_studies[0].images[0], path=broken))
+    )
+    with pytest.warns(UserWarning, match=r"broken\.png"):
+        train_run(make_recipe(), [spoilt, *tiny_studies[1:]], tmp_path / "run", "table")
+
+
+def test_every_named_encoder_trains(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    names = ("vgg19", "densenet121", "resnet50", "cnn")
+    experts = tuple(ExpertConfig(name=n, encoder=n, epochs=1, batch_size=4) for n in names)
+    run = train_run(make_recipe(experts=experts), tiny_studies, tmp_path / "run", "table")
+    for name in names:
+        assert all(torch.isfinite(v.float()).all() for v in _weights(run, name).values())
