@@ -1,0 +1,88 @@
+"""A phantom folder: a MURA-shaped tree with `truth.csv` and masks."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ulna.datasets.listing import listed
+from ulna.datasets.mura import index_mura
+from ulna.errors import DatasetError
+from ulna.types import Finding, FindingCategory, ImageRef, Laterality, Study, Subtlety
+
+TRUTH = "truth.csv"
+_COLUMNS = ("path", "view", "laterality", "category", "subtlety", "cnr", "mask")
+_BOX = ("box_x", "box_y", "box_w", "box_h")
+
+
+def index_phantoms(root: Path | str) -> list[Study]:
+    """The studies of a folder written by `ulna phantom`, with what `truth.csv` knows of them.
+
+    Like `index_mura`, and each image has its view, laterality, mask and findings (box,
+    category, subtlety, contrast-to-noise); `categories` is empty for a normal study.
+    Raises DatasetError for a truth.csv that is missing, damaged or does not name each image.
+    """
+    base = Path(root)
+    truth = _read(base / TRUTH)
+    studies = index_mura(base)
+    paths = {i.path.relative_to(base).as_posix() for s in studies for i in s.images}
+    if paths != truth.keys():
+        odd = sorted(paths ^ truth.keys())
+        raise DatasetError(
+            f"{base / TRUTH}: {len(odd)} images are only in the folder or only in the table: "
+            f"write the phantoms again:{listed(odd)}"
+        )
+    try:
+        return [_with_truth(base, s, truth) for s in studies]
+    except (ValueError, KeyError) as error:
+        raise DatasetError(f"{base / TRUTH}: damaged: {error}: write it again") from None
+
+
+def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
+    """Rows by image path: one for a normal image, one for each finding of an abnormal one."""
+    rows: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    try:
+        with file.open(encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle)
+            missing = [c for c in (*_COLUMNS, *_BOX) if c not in (reader.fieldnames or ())]
+            if missing:
+                raise DatasetError(f"{file}: columns {', '.join(missing)} are missing")
+            for row in reader:
+                rows[row["path"]].append(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{file}: cannot be read: {error}") from None
+    return dict(rows)
+
+
+def _with_truth(
+    base: Path, study: Study, truth: Mapping[str, Sequence[Mapping[str, str]]]
+) -> Study:
+    images = tuple(
+        _image(base, i.path, truth[i.path.relative_to(base).as_posix()]) for i in study.images
+    )
+    categories = frozenset(f.category for i in images for f in i.findings if f.category)
+    return dataclasses.replace(study, images=images, categories=categories)
+
+
+def _image(base: Path, path: Path, rows: Sequence[Mapping[str, str]]) -> ImageRef:
+    head = rows[0]
+    return ImageRef(
+        path=path,
+        view=head["view"],
+        laterality=Laterality(head["laterality"]),
+        findings=tuple(_finding(r) for r in rows if r["category"]),
+        mask=base / head["mask"] if head["mask"] else None,
+    )
+
+
+def _finding(row: Mapping[str, str]) -> Finding:
+    x, y, width, height = (float(row[c]) for c in _BOX)
+    return Finding(
+        box=(x, y, width, height),
+        category=FindingCategory(row["category"]),
+        subtlety=Subtlety(row["subtlety"]) if row["subtlety"] else None,
+        cnr=float(row["cnr"]) if row["cnr"] else None,
+    )

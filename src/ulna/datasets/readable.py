@@ -1,0 +1,38 @@
+"""Whether files begin like images: a few bytes each, cheap enough for 40,000 of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+_MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
+
+
+def unreadable(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(name, fault) of the files in `folder` that are empty or do not begin like an image.
+
+    Only the first bytes are read: a file damaged further on is found when it is decoded.
+    """
+    for name in names:
+        fault = _fault(os.path.join(folder, name))
+        if fault:
+            yield name, fault
+
+
+def _fault(path: str) -> str:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        return error.strerror or "cannot be opened"
+    try:
+        head = os.read(handle, 132)
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    finally:
+        os.close(handle)
+    if not head:
+        return "0 bytes"
+    if head.startswith(_MAGICS) or head[128:132] == b"DICM":
+        return ""
+    return f"begins with {head[:8]!r}, not a PNG, JPEG, TIFF or DICOM file"

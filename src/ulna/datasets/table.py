@@ -1,0 +1,158 @@
+"""A CSV table of radiographs: how FracAtlas, GRAZPEDWRI-DX or a hospital's own data come in."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from ulna.datasets.listing import listed
+from ulna.datasets.table_row import REQUIRED, Row, RowFault, parse_row
+from ulna.errors import DatasetError, SplitError
+from ulna.types import FindingCategory, Study
+
+
+def index_table(table: Path | str) -> list[Study]:
+    """The studies of a CSV in UTF-8 whose first row names the columns.
+
+    Required: path (relative to the table, or absolute), patient_id, study_id (unique in the
+    table), body_part (empty: not known), abnormal (1, 0, true, false or empty: no label).
+    Optional: split, view, laterality (L, R), findings (categories joined by ';'), boxes (JSON
+    list of [x, y, width, height] or {"box": [...], "category": ...} in the file's pixels),
+    mask. Other columns are ignored. Rows with one study_id and one body part are one study;
+    studies stand in the order of their first rows.
+
+    `categories` of a study: its findings; empty for a normal study; None where the column is
+    missing, or empty in all rows of a study that is not normal.
+
+    Raises DatasetError with line numbers for whatever does not fit, for files that are not
+    there, and for rows of a study that contradict each other; SplitError for a patient in two
+    splits.
+    """
+    path = Path(table)
+    lines = _read(path)
+    rows: list[Row] = []
+    faults: list[str] = []
+    for number, values in lines:
+        try:
+            rows.append(parse_row(values, number, path.parent))
+        except RowFault as fault:
+            faults.append(f"line {number}: {fault}")
+    if faults:
+        raise DatasetError(f"{path}: {len(faults)} rows cannot be used:{listed(faults)}")
+    _check_paths(path, rows)
+    _check_studies(path, rows)
+    _check_splits(path, rows)
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.study_id, row.body_part or ""].append(row)
+    return [_study(group) for group in groups.values()]
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such file: expected a CSV table") from None
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: not UTF-8 ({error}): save the table as UTF-8") from None
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
+    reader = csv.DictReader(text.splitlines(), strict=True)
+    try:
+        columns = [c.strip() for c in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        _check_columns(path, columns)
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DatasetError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+    ragged = [f"line {n}" for n, r in rows if None in r or None in r.values()]
+    if ragged:
+        raise DatasetError(
+            f"{path}: {len(ragged)} rows do not have {len(columns)} values:{listed(ragged)}"
+        )
+    if not rows:
+        raise DatasetError(f"{path}: has no rows: expected one for each radiograph")
+    return rows
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    if not any(columns):
+        raise DatasetError(f"{path}: is empty: expected a first row {','.join(REQUIRED)}")
+    missing = [c for c in REQUIRED if c not in columns]
+    if missing:
+        raise DatasetError(
+            f"{path}: line 1: columns {', '.join(missing)} are missing among "
+            f"{', '.join(columns)}: expected at least {', '.join(REQUIRED)}"
+        )
+    twice = sorted({c for c in columns if c and columns.count(c) > 1})
+    if twice:
+        raise DatasetError(f"{path}: line 1: columns {', '.join(twice)} occur twice")
+
+
+def _check_paths(path: Path, rows: Sequence[Row]) -> None:
+    first: dict[Path, int] = {}
+    twice = []
+    for row in rows:
+        if row.image.path in first:
+            twice.append(
+                f"line {row.line}: {row.image.path} (first on line {first[row.image.path]})"
+            )
+        first.setdefault(row.image.path, row.line)
+    if twice:
+        raise DatasetError(f"{path}: {len(twice)} paths occur twice:{listed(twice)}")
+    missing = [f"line {r.line}: {p}" for r in rows for p in r.files if not p.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{path}: {len(missing)} files are not there (paths are relative to the table's "
+            f"folder):{listed(missing)}"
+        )
+
+
+def _check_studies(path: Path, rows: Sequence[Row]) -> None:
+    faults = []
+    owner: dict[str, Row] = {}
+    label: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        first = owner.setdefault(row.study_id, row)
+        if first.patient_id != row.patient_id:
+            faults.append(
+                f"lines {first.line} and {row.line}: study {row.study_id!r} has patients "
+                f"{first.patient_id!r} and {row.patient_id!r} (study ids must be unique)"
+            )
+        first = label.setdefault((row.study_id, row.body_part or ""), row)
+        for name in ("abnormal", "split"):
+            if getattr(first, name) != getattr(row, name):
+                faults.append(
+                    f"lines {first.line} and {row.line}: study {row.study_id!r} has {name} "
+                    f"{getattr(first, name)!r} and {getattr(row, name)!r}"
+                )
+    if faults:
+        raise DatasetError(f"{path}: {len(faults)} contradictions:{listed(faults)}")
+
+
+def _check_splits(path: Path, rows: Sequence[Row]) -> None:
+    first: dict[str, Row] = {}
+    shared = [
+        f"{row.patient_id}: {other.split!r} on line {other.line}, {row.split!r} on line {row.line}"
+        for row in rows
+        if (other := first.setdefault(row.patient_id, row)).split != row.split
+    ]
+    if shared:
+        raise SplitError(f"{path}: {len(shared)} rows put a patient in two splits:{listed(shared)}")
+
+
+def _study(rows: Sequence[Row]) -> Study:
+    head = rows[0]
+    named: set[FindingCategory] = set().union(*(r.categories or () for r in rows))
+    known = any(r.categories is not None for r in rows) and (named or head.abnormal is False)
+    return Study(
+        patient_id=head.patient_id,
+        study_id=head.study_id,
+        body_part=head.body_part,
+        images=tuple(r.image for r in rows),
+        abnormal=head.abnormal,
+        split=head.split,
+        categories=frozenset(named) if known else None,
+    )

@@ -1,0 +1,1 @@
+"""DICOM radiographs: reading, in the standard's order."""

@@ -1,0 +1,95 @@
+"""A DICOM file -> `Radiograph`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.pixels.utils import pixel_array
+
+from ulna.dicom.grey import grey_levels
+from ulna.dicom.guard import looks_like_dicom, parse
+from ulna.dicom.header import check_radiograph, header_of
+from ulna.errors import DicomError, ImageWarning
+from ulna.types import Radiograph
+
+__all__ = ["looks_like_dicom", "read_dicom"]
+
+MIN_SIDE = 16
+MAX_PIXELS = 64_000_000
+
+
+def read_dicom(data: bytes, name: str) -> Radiograph:
+    """The radiograph in a DICOM file's bytes; `name` stands for it in messages.
+
+    CR, DX and RG, MONOCHROME1 and 2, Bits Stored 8 to 16, signed or not, every transfer
+    syntax that pydicom has a decoder for. Modality LUT, VOI and polarity in the standard's
+    order (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2). Of several frames the first is read, with an
+    ImageWarning. Raises DicomError for anything else: no pixel data, FOR PROCESSING, colour,
+    another modality, damage, missing decoder, too few or too many pixels.
+    """
+    dataset = parse(data, name, pixels=True)
+    check_radiograph(dataset, name)
+    header = header_of(dataset, name)
+    _check_pixel_module(dataset, name)
+    pixels = _decode(dataset, name)
+    try:
+        grey = grey_levels(pixels, dataset, name)
+    except DicomError as error:
+        raise DicomError(f"{name}: {error}") from None
+    except ImageWarning:
+        raise
+    except Exception as error:  # LUTs and windows of damaged files raise anything
+        raise DicomError(f"{name}: damaged grey scale ({type(error).__name__}: {error})") from None
+    return Radiograph(
+        pixels=grey,
+        source=name,
+        view=header.view,
+        laterality=header.laterality,
+        spacing=header.spacing,
+        body_part=header.body_part,
+    )
+
+
+def _check_pixel_module(dataset: pydicom.Dataset, name: str) -> None:
+    """Image Pixel Module, PS3.3 C.7.6.3, before a decoder allocates what the header promises."""
+    try:
+        rows, columns = int(dataset.Rows), int(dataset.Columns)
+        bits, allocated = int(dataset.BitsStored), int(dataset.BitsAllocated)
+        samples = int(dataset.get("SamplesPerPixel", 1))
+        photometric = str(dataset.PhotometricInterpretation).strip()
+        frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    except Exception as error:
+        raise DicomError(f"{name}: incomplete image description ({error})") from None
+    if min(rows, columns) < MIN_SIDE or rows * columns > MAX_PIXELS:
+        raise DicomError(
+            f"{name}: {columns} x {rows} px: expected at least {MIN_SIDE} px on each side "
+            f"and at most {MAX_PIXELS} px"
+        )
+    if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise DicomError(
+            f"{name}: {photometric} with {samples} samples per pixel: expected MONOCHROME1 or 2"
+        )
+    if not (1 <= bits <= allocated and allocated in (8, 16)):
+        raise DicomError(f"{name}: {bits} bits in {allocated}: expected 8 to 16 bits in 8 or 16")
+    if frames > 1:
+        warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 4)
+
+
+def _decode(dataset: pydicom.Dataset, name: str) -> npt.NDArray[Any]:
+    try:
+        # Index 0, so that a file of 1000 frames costs the memory of one.
+        pixels = np.asarray(pixel_array(dataset, index=0))
+    except Exception as error:  # each decoder plug-in has its own error types
+        syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+        kind = getattr(syntax, "name", "unknown transfer syntax")
+        raise DicomError(
+            f"{name}: pixel data in {kind} cannot be decoded ({error}): the file is damaged, "
+            "or the decoder is missing (pip install pylibjpeg-openjpeg python-gdcm)"
+        ) from None
+    if pixels.ndim != 2:
+        raise DicomError(f"{name}: pixels of shape {pixels.shape}: expected (rows, columns)")
+    return pixels

@@ -1,0 +1,143 @@
+"""Where things lie: the letterbox, the way back, and resampling that keeps the mean.
+
+All coordinates are (x, y), x to the right and y down, with the origin at the upper left
+corner of the upper left pixel, so pixel (row r, column c) covers [c, c+1] x [r, r+1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from ulna.errors import ImageError
+from ulna.types import Array
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How an image of `source` (H, W) px lies in a square of `size` px; remembers the way back.
+
+    The image is centred in a square of max(H, W) source px (an odd remainder goes right and
+    down), which is then scaled to the target. scale: target px per source px. offset: (x, y)
+    of the image's upper left corner in target px.
+    """
+
+    source: tuple[int, int]
+    size: int
+    scale: float
+    offset: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if min(self.source) < 1 or self.size < 1 or self.scale <= 0:
+            raise ImageError(
+                f"placement of {self.source} px in {self.size} px at scale {self.scale}: "
+                "expected positive numbers"
+            )
+
+    @classmethod
+    def fit(cls, source: tuple[int, int], size: int) -> Placement:
+        """The letterbox of an image of `source` (H, W) px in a square of `size` px."""
+        side = max(source)
+        scale = size / side
+        left, top = (side - source[1]) // 2, (side - source[0]) // 2
+        return cls(source, size, scale, (left * scale, top * scale))
+
+    @property
+    def side(self) -> int:
+        """Side of the padded square in source px."""
+        return max(self.source)
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """(left, top) padding in source px."""
+        return (self.side - self.source[1]) // 2, (self.side - self.source[0]) // 2
+
+    def box_to_target(self, box: Box) -> Box:
+        """`box` (x, y, width, height) from source px to target px."""
+        s, (dx, dy) = self.scale, self.offset
+        return box[0] * s + dx, box[1] * s + dy, box[2] * s, box[3] * s
+
+    def box_to_source(self, box: Box) -> Box:
+        """`box` (x, y, width, height) from target px to source px; inverse of box_to_target."""
+        s, (dx, dy) = self.scale, self.offset
+        return (box[0] - dx) / s, (box[1] - dy) / s, box[2] / s, box[3] / s
+
+    def to_source(self, grid: npt.ArrayLike) -> Array:
+        """`grid` (h, w) over the padded square -> (H, W) float32 over the source image.
+
+        Bilinear between the cells' centres, constant beyond the outermost centres: no value
+        leaves the range of the grid. Raises ImageError for anything but a 2-D grid.
+        """
+        cells = np.asarray(grid, dtype=np.float32)
+        if cells.ndim != 2 or cells.size == 0:
+            raise ImageError(f"grid of shape {cells.shape}: expected (h, w)")
+        left, top = self.padding
+        rows = _linear_matrix(cells.shape[0], self.side, top, self.source[0])
+        columns = _linear_matrix(cells.shape[1], self.side, left, self.source[1])
+        return np.ascontiguousarray(rows @ (cells @ columns.T), dtype=np.float32)
+
+    def array_to_target(self, pixels: npt.ArrayLike) -> Array:
+        """`pixels` (H, W) -> (size, size) float32 in the letterbox, padding 0.
+
+        Downscaling averages over the exact area of each target pixel; upscaling is bilinear.
+        """
+        image = np.asarray(pixels, dtype=np.float32)
+        if image.shape != self.source:
+            raise ImageError(f"array of shape {image.shape}: expected {self.source}")
+        left, top = self.padding
+        rows = _resampling(self.side, self.size)[:, top : top + self.source[0]]
+        columns = _resampling(self.side, self.size)[:, left : left + self.source[1]]
+        return np.ascontiguousarray((columns @ (rows @ image).T).T, dtype=np.float32)
+
+
+def letterbox(pixels: npt.ArrayLike, size: int) -> tuple[Array, Placement]:
+    """`pixels` (H, W) scaled into a square (size, size) float32, aspect kept, padded with 0."""
+    image = np.asarray(pixels, dtype=np.float32)
+    if image.ndim != 2 or image.size == 0:
+        raise ImageError(f"pixels of shape {image.shape}: expected a non-empty (H, W) array")
+    placement = Placement.fit((image.shape[0], image.shape[1]), size)
+    return placement.array_to_target(image), placement
+
+
+def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
+    """(n_out, n_in) weights that resample `n_in` equal cells to `n_out` over the same length.
+
+    Entry [i, j] is the share of output cell i that input cell j covers. Rows sum to 1, columns
+    to n_out / n_in, so `area_matrix(h, H) @ grid @ area_matrix(w, W).T` has the mean of `grid`.
+    """
+    return np.asarray(_area(n_in, n_out).toarray(), dtype=np.float64)
+
+
+def _area(n_in: int, n_out: int) -> Any:
+    if n_in < 1 or n_out < 1:
+        raise ImageError(f"area matrix of {n_in} to {n_out} cells: expected at least 1 of each")
+    # In units of 1/(n_in*n_out) of the length all borders are integers: the overlap is exact.
+    edges = np.union1d(np.arange(n_in + 1) * n_out, np.arange(n_out + 1) * n_in)
+    start, width = edges[:-1], np.diff(edges)
+    shape = (n_out, n_in)
+    return sparse.csr_array((width / n_in, (start // n_in, start // n_out)), shape=shape)
+
+
+def _linear_matrix(n_cells: int, side: int, start: int, count: int) -> Array:
+    """(count, n_cells): bilinear weights of source pixels start.. in a length of `side` px."""
+    centre = (np.arange(start, start + count) + 0.5) * (n_cells / side) - 0.5
+    centre = np.clip(centre, 0, n_cells - 1)
+    low = np.minimum(np.floor(centre).astype(int), max(n_cells - 2, 0))
+    high = np.minimum(low + 1, n_cells - 1)
+    weights = np.zeros((count, n_cells), dtype=np.float32)
+    rows = np.arange(count)
+    np.add.at(weights, (rows, low), 1 - (centre - low))
+    np.add.at(weights, (rows, high), centre - low)
+    return weights
+
+
+def _resampling(n_in: int, n_out: int) -> Any:
+    if n_out < n_in:
+        return _area(n_in, n_out).astype(np.float32).tocsc()
+    return sparse.csc_array(_linear_matrix(n_in, n_out, 0, n_out))

@@ -1,0 +1,129 @@
+"""PNG, JPEG and TIFF to grey levels in [0, 1], through Pillow, with its traps avoided.
+
+The traps: `convert("L")` clips 16-bit greys at 255; `Image.open` believes the name's list of
+formats rather than the one expected; a header can promise more pixels than memory holds.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ulna.errors import ImageError, ImageWarning
+from ulna.types import Array
+
+MIN_SIDE = 16
+"""Smallest side in px; MURA's smallest is 89."""
+MAX_PIXELS = 64_000_000
+"""Largest pixel count; the largest detectors have about 30 million."""
+
+_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+}
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601-7, 2.5.1
+
+
+def raster_format(data: bytes) -> str:
+    """'PNG', 'JPEG' or 'TIFF' by the first bytes, '' for anything else."""
+    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
+
+
+def check_size(height: int, width: int, name: str) -> None:
+    """ImageError unless both sides are at least MIN_SIDE and the product at most MAX_PIXELS."""
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"{name}: {width} x {height} px is too small to be a radiograph: "
+            f"expected at least {MIN_SIDE} px on each side"
+        )
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: {width} x {height} = {height * width} px: expected at most "
+            f"{MAX_PIXELS} px; reduce the image first"
+        )
+
+
+def read_raster(data: bytes, name: str) -> Array:
+    """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes.
+
+    Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it changes a
+    pixel), of several frames the first is read (ImageWarning). 16-bit greys are divided by
+    the smallest 2^n - 1 (n = 8 to 16) that holds their maximum, since 16-bit files mostly
+    carry 10 to 14 bits. Raises ImageError with `name` and the reason.
+    """
+    fault: Exception
+    try:
+        with Image.open(io.BytesIO(data), formats=(raster_format(data),)) as image:
+            check_size(image.height, image.width, name)
+            frames = int(getattr(image, "n_frames", 1))
+            image.load()
+            pixels = _grey(image, name)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            f"{name}: {error}: expected at most {MAX_PIXELS} px; reduce the image first"
+        ) from None
+    except Exception as error:  # decoders of damaged files raise some ten unrelated types
+        fault = error
+        raise ImageError(
+            f"{name}: damaged or cut short {raster_format(data)} file ({fault}): "
+            "copy it again from its source"
+        ) from None
+    if frames > 1:
+        warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 3)
+    return pixels
+
+
+def _grey(image: Any, name: str) -> Array:
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
+        return _from_uint16(np.asarray(image, dtype=np.uint16))
+    if image.mode in ("I", "F"):
+        return _from_wide(np.asarray(image), name)
+    if image.mode == "1":
+        return np.asarray(image, dtype=np.float32)
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.asarray(image, dtype=np.float32) / np.float32(255)
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return _on_black(np.asarray(image.convert("RGBA"), dtype=np.float32), name)
+    return _luma(np.asarray(image.convert("RGB"), dtype=np.float32))
+
+
+def _luma(rgb: npt.NDArray[np.float32]) -> Array:
+    grey: Array = np.clip((rgb @ _LUMA) / np.float32(255), 0, 1).astype(np.float32)
+    return grey
+
+
+def _on_black(rgba: npt.NDArray[np.float32], name: str) -> Array:
+    alpha = rgba[..., 3] / np.float32(255)
+    grey = _luma(rgba[..., :3])
+    if np.any((alpha < 1) & (grey > 0)):
+        warnings.warn(
+            f"{name}: transparent pixels hide grey values: laid on black", ImageWarning, 5
+        )
+    return (grey * alpha).astype(np.float32)
+
+
+def _from_uint16(values: npt.NDArray[np.uint16]) -> Array:
+    bits = max(8, int(values.max()).bit_length())
+    return (values / np.float32((1 << bits) - 1)).astype(np.float32)
+
+
+def _from_wide(values: npt.NDArray[Any], name: str) -> Array:
+    """32-bit greys: integers that fit 16 bit, or floats already in [0, 1]."""
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind in "iu" and low >= 0 and high <= 0xFFFF:
+        return _from_uint16(values.astype(np.uint16))
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return values.astype(np.float32)
+    raise ImageError(
+        f"{name}: 32-bit pixels from {low:g} to {high:g}: expected 8 or 16 bit, "
+        "or floats from 0 to 1; save it as a 16-bit PNG"
+    )

@@ -1,0 +1,61 @@
+"""One file or upload -> `Radiograph`, decided by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from ulna.dicom.read import looks_like_dicom, read_dicom
+from ulna.errors import ImageError, ImageWarning
+from ulna.imaging.raster import raster_format, read_raster
+from ulna.types import Radiograph
+
+MAX_BYTES = 512 * 2**20
+"""Largest file read, in bytes; a radiograph of 64 million 16-bit pixels needs 128 MB."""
+
+
+def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
+    """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
+
+    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), JPEG (grey,
+    colour, CMYK) and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for a
+    radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
+    reason for whatever is no usable radiograph; warns with ImageWarning when something was
+    repaired or ignored, and when all pixels are equal.
+    """
+    if isinstance(source, bytes):
+        data, label = source, name or f"{len(source)} bytes"
+    else:
+        data, label = _load(Path(source)), str(source)
+    if not data:
+        raise ImageError(f"{label}: the file is empty (0 bytes): copy it again from its source")
+    if looks_like_dicom(data):
+        radiograph = read_dicom(data, label)
+    elif raster_format(data):
+        radiograph = Radiograph(read_raster(data, label), source=label)
+    else:
+        raise ImageError(
+            f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF or DICOM file "
+            "(the name's ending does not matter, the contents do)"
+        )
+    low, high = float(radiograph.pixels.min()), float(radiograph.pixels.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError(f"{label}: holds pixels that are not numbers: expected finite values")
+    if low == high:
+        warnings.warn(f"{label}: all pixels are equal: it shows nothing", ImageWarning, 2)
+    return radiograph
+
+
+def _load(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no such file"
+            raise ImageError(f"{path}: {what}: expected the path of an image file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ImageError(f"{path}: {size} bytes: expected at most {MAX_BYTES}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,63 @@
+"""Percentile stretch, letterbox, normalisation.
+
+`prepare` is `normalise` of `letterbox_uint8`, bit for bit: the training cache stores the
+8-bit square, and serving goes through the same 8 bits, so both see the same input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.config.input_spec import InputSpec
+from ulna.errors import ImageError
+from ulna.imaging.geometry import Placement, letterbox
+from ulna.types import Array, Radiograph
+
+_PERCENTILE_PIXELS = 1 << 20
+
+
+def letterbox_uint8(
+    radiograph: Radiograph, spec: InputSpec
+) -> tuple[npt.NDArray[np.uint8], Placement]:
+    """The radiograph stretched between two percentiles of its own pixels, in a square.
+
+    Returns (S, S) uint8, where 0 and 255 are the spec's low and high percentile and the
+    padding is 0, and the placement. A constant image becomes 0 everywhere.
+    """
+    low, high = _percentiles(radiograph.pixels, spec)
+    if high <= low:
+        stretched = np.zeros_like(radiograph.pixels)
+    else:
+        stretched = np.clip((radiograph.pixels - low) / (high - low), 0, 1)
+    square, placement = letterbox(stretched, spec.size)
+    return np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8), placement
+
+
+def normalise(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.floating], spec: InputSpec) -> Array:
+    """(..., S, S) uint8 of 0 to 255, or floats of 0 to 1 -> float32 (x - mean) / std, same shape.
+
+    Raises ImageError for another type of array: its range would be a guess.
+    """
+    if pixels.dtype == np.uint8:
+        scaled = pixels.astype(np.float32) / np.float32(255)
+    elif np.issubdtype(pixels.dtype, np.floating):
+        scaled = pixels.astype(np.float32)
+    else:
+        raise ImageError(f"pixels of type {pixels.dtype}: expected uint8 or floats in [0, 1]")
+    return (scaled - np.float32(spec.mean)) / np.float32(spec.std)
+
+
+def prepare(radiograph: Radiograph, spec: InputSpec) -> tuple[Array, Placement]:
+    """The radiograph as (1, S, S) float32 for a network, and its placement."""
+    square, placement = letterbox_uint8(radiograph, spec)
+    return normalise(square[None], spec), placement
+
+
+def _percentiles(pixels: Array, spec: InputSpec) -> tuple[float, float]:
+    # Every k-th pixel of a large film: the same answer to well under a grey level, much sooner.
+    step = max(1, int(np.ceil(np.sqrt(pixels.size / _PERCENTILE_PIXELS))))
+    low, high = np.percentile(
+        pixels[::step, ::step], [spec.low_percentile, spec.high_percentile]
+    ).tolist()
+    return float(low), float(high)
