@@ -1,0 +1,81 @@
+"""Heat map -> findings: the regions above a fixed threshold, with box and outline."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from contourpy import contour_generator
+from scipy import ndimage
+
+from ulna.errors import ImageError
+from ulna.types import Array, Finding
+
+MAX_FINDINGS = 20
+_EIGHT = np.ones((3, 3), dtype=bool)
+
+
+def findings_from_map(
+    heat_map: npt.ArrayLike, threshold: float, *, limit: int = MAX_FINDINGS
+) -> tuple[Finding, ...]:
+    """The connected regions (8 neighbours) of `heat_map` (H, W) above `threshold`.
+
+    Strongest first, at most `limit`. box: the region's pixels. score: its maximum, in the
+    map's units. outline: (N, 2) closed line where the map, interpolated between pixel
+    centres, crosses the threshold; within half a pixel of the box. Raises ImageError for a map
+    that is not 2-D and finite.
+    """
+    values = np.asarray(heat_map, dtype=np.float32)
+    if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
+        raise ImageError(f"heat map of shape {values.shape}: expected (H, W) finite numbers")
+    if not np.isfinite(threshold):
+        raise ImageError(f"threshold {threshold}: expected a finite number")
+    above = values > np.float32(threshold)
+    labels, count = ndimage.label(above, structure=_EIGHT)
+    if count == 0:
+        return ()
+    scores = ndimage.maximum(values, labels, np.arange(1, count + 1))
+    places = ndimage.find_objects(labels)
+    strongest = np.argsort(-scores, kind="stable")[:limit]
+    return tuple(
+        Finding(
+            box=_box(places[i]),
+            score=float(scores[i]),
+            outline=_outline(values, labels, int(i) + 1, places[i], threshold),
+        )
+        for i in strongest
+    )
+
+
+def _box(place: tuple[slice, slice]) -> tuple[float, float, float, float]:
+    rows, columns = place
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    return float(columns.start), float(rows.start), float(width), float(height)
+
+
+def _outline(
+    values: Array,
+    labels: npt.NDArray[np.int32],
+    label: int,
+    place: tuple[slice, slice],
+    threshold: float,
+) -> Array:
+    rows, columns = place
+    top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
+    window = (slice(top, rows.stop + 1), slice(left, columns.stop + 1))
+    own = labels[window] == label
+    # Neighbours that are above the threshold belong to other regions: they count as at it.
+    region = np.where(own, values[window], np.minimum(values[window], threshold)).astype(float)
+    # A mirrored ring puts the line on the outer edge of a border pixel: half-way to the ring.
+    ringed = np.pad(region, 1, mode="edge")
+    ring = np.pad(np.zeros(region.shape, bool), 1, constant_values=True)
+    ringed[ring] = np.minimum(2 * threshold - ringed[ring], threshold)
+    lines = contour_generator(z=ringed).lines(threshold)
+    longest = max((np.asarray(line) for line in lines), key=_area)
+    line = longest + np.array([left - 0.5, top - 0.5])
+    height, width = values.shape
+    return np.asarray(np.clip(line, 0, [width, height]), dtype=np.float32)
+
+
+def _area(line: npt.NDArray[np.float64]) -> float:
+    x, y = line[:, 0], line[:, 1]
+    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2

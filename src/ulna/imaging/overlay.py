@@ -1,0 +1,108 @@
+"""A heat map on its radiograph, in fixed units: the same colour always means the same logit."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from ulna.errors import ImageError
+from ulna.types import Radiograph
+
+Picture = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+# One hue family from dark red to pale yellow, lightness rising: readable without colour
+# vision too, and no colour of it is a grey of the film.
+_LEVELS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+_COLOURS = np.array(
+    [[110, 10, 60], [175, 25, 45], [225, 75, 25], [250, 145, 25], [255, 230, 130]], dtype=np.float64
+)
+_MAX_OPACITY = 0.75
+_FULL_AT = 0.5
+TRUTH_COLOUR: Colour = (64, 200, 255)
+FINDING_COLOUR: Colour = (255, 255, 255)
+
+
+def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) -> Picture:
+    """(H, W, 3) uint8: the radiograph with `heat_map` (H, W), in logit units, painted over it.
+
+    The scale is fixed: `limit` is the value with the last colour, values above it look the
+    same, and where the map is 0 or less the film is left exactly as it is. Raises ImageError
+    for another shape, for values that are not finite and for a limit that is not positive.
+    """
+    heat = np.asarray(heat_map, dtype=np.float64)
+    if heat.shape != radiograph.pixels.shape or not np.isfinite(heat).all():
+        raise ImageError(
+            f"{radiograph.source}: heat map of shape {heat.shape}: expected "
+            f"{radiograph.pixels.shape}, finite numbers"
+        )
+    return _paint(radiograph.pixels.astype(np.float64), heat, limit)
+
+
+def draw_scale(limit: float, height: int = 160) -> Picture:
+    """(height, 72, 3) uint8: the colours of `draw_overlay` over mid-grey with their logits."""
+    if height < 48:
+        raise ImageError(f"scale of {height} px: expected at least 48 px")
+    bar_height = height - 24
+    heat = np.repeat(np.linspace(limit, 0, bar_height)[:, None], 16, axis=1)
+    bar = _paint(np.full(heat.shape, 0.4), heat, limit)
+    picture = np.zeros((height, 72, 3), dtype=np.uint8)
+    picture[12 : 12 + bar_height, 4:20] = bar
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image)
+    for share in (1.0, 0.5, 0.0):
+        y = 12 + round((1 - share) * (bar_height - 1))
+        draw.line((20, y, 24, y), fill=(255, 255, 255))
+        draw.text((28, y - 6), f"{share * limit:+.2g}", fill=(255, 255, 255))
+    return np.asarray(image, dtype=np.uint8)
+
+
+def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLOUR) -> Picture:
+    """A copy of `picture` (H, W, 3) with the outer border of `mask` (H, W) drawn, 1 px wide.
+
+    Raises ImageError if the two differ in size.
+    """
+    inside = np.asarray(mask) != 0
+    if inside.shape != picture.shape[:2]:
+        raise ImageError(f"mask of shape {inside.shape}: expected {picture.shape[:2]}")
+    result = picture.copy()
+    result[ndimage.binary_dilation(inside) & ~inside] = colour
+    return result
+
+
+def draw_box(
+    picture: Picture, box: tuple[float, float, float, float], colour: Colour = TRUTH_COLOUR
+) -> Picture:
+    """A copy of `picture` (H, W, 3) with the frame of `box` (x, y, width, height) in pixels."""
+    image = Image.fromarray(picture)
+    x, y, width, height = box
+    corners = (round(x), round(y), round(x + max(width, 1)) - 1, round(y + max(height, 1)) - 1)
+    ends = (corners[0], corners[1], max(corners[2], corners[0]), max(corners[3], corners[1]))
+    ImageDraw.Draw(image).rectangle(ends, outline=colour)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def draw_outline(
+    picture: Picture, outline: npt.ArrayLike, colour: Colour = FINDING_COLOUR
+) -> Picture:
+    """A copy of `picture` (H, W, 3) with the closed line `outline` (N, 2) of x, y drawn."""
+    points = np.asarray(outline, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+        raise ImageError(f"outline of shape {points.shape}: expected (N, 2) with N >= 2")
+    image = Image.fromarray(picture)
+    # Pillow draws at pixel centres: its coordinate 0 is our 0.5.
+    path = [(float(x), float(y)) for x, y in np.vstack([points, points[:1]]) - 0.5]
+    ImageDraw.Draw(image).line(path, fill=colour)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _paint(grey: npt.NDArray[np.float64], heat: npt.NDArray[np.float64], limit: float) -> Picture:
+    if not np.isfinite(limit) or limit <= 0:
+        raise ImageError(f"limit {limit}: expected a positive number of logits")
+    level = np.clip(heat / limit, 0, 1)
+    opacity = (_MAX_OPACITY * np.clip(level / _FULL_AT, 0, 1))[..., None]
+    colour = np.stack([np.interp(level, _LEVELS, channel) for channel in _COLOURS.T], axis=-1)
+    film = np.rint(np.clip(grey, 0, 1) * 255)[..., None]
+    return np.rint(film * (1 - opacity) + colour * opacity).astype(np.uint8)
