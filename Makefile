@@ -1,0 +1,46 @@
+# make demo | test | test-fast | check | format | docs | bench | clean
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test test-fast check format docs bench clean
+SHELL := /bin/bash
+BIN := .venv/bin
+WORKERS ?= 2
+OUT ?= runs/demo
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## .venv with all that a user runs
+	@scripts/setup.sh all
+
+setup-dev: ## .venv with all that a developer runs
+	@scripts/setup.sh dev
+
+demo: setup ## phantoms, training, evaluation, report; DATA=folder runs it on MURA or other data
+	$(BIN)/ulna demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
+
+test: setup-dev ## every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-fast: setup-dev ## the tests that take seconds
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+check: setup-dev ## format, lint, types, layers, spelling
+	$(BIN)/ruff format --check src tests scripts
+	$(BIN)/ruff check src tests scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell src tests scripts docs README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md
+
+format: setup-dev ## apply format and safe fixes
+	$(BIN)/ruff format src tests scripts
+	$(BIN)/ruff check --fix src tests scripts
+
+docs: setup-dev ## write the generated parts of docs/ again
+	$(BIN)/python scripts/write_docs.py
+
+bench: setup-dev ## speed of phantoms, indexing and prediction on this machine
+	$(BIN)/python scripts/bench.py
+
+clean: ## remove what tools leave behind; keeps .venv and runs
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
