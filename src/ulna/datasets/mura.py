@@ -36,7 +36,7 @@ def index_mura(root: Path | str, *, check_images: bool = True) -> list[Study]:
     official ones when the folder is the full set.
     """
     base = find_root(Path(root))
-    folders = scan_tree(base)
+    folders = sorted(scan_tree(base), key=_order)
     if not folders:
         raise DatasetError(
             f"{base}: no studies found: expected "
@@ -48,7 +48,9 @@ def index_mura(root: Path | str, *, check_images: bool = True) -> list[Study]:
     _warn_of_missing(base, folders, lists)
     if check_images:
         folders = _without_unreadable(base, folders)
-    studies = [_study(base, f, lists) for f in sorted(folders, key=_order)]
+    if not folders:
+        raise DatasetError(f"{base}: no image can be read: copy or unpack the folder again")
+    studies = [_study(base, f, lists) for f in folders]
     warn_of_counts(base, studies)
     return studies
 
@@ -106,12 +108,12 @@ def _warn_of_missing(base: Path, folders: list[StudyFolder], lists: MuraLists) -
         "studies that the CSVs list have no folder with images": lists.labels.keys() - on_disk,
         "images that the CSVs list are not there": lists.images - images,
     }
-    if lists.labels:
-        groups["studies are in no CSV (their folder's label is used)"] = (
-            on_disk - lists.labels.keys()
-        )
-    if lists.images:
-        groups["images are in no CSV (they are used)"] = images - lists.images
+    for what, extra, known in (
+        ("studies are in no CSV (their folder's label is used)", on_disk, lists.labels.keys()),
+        ("images are in no CSV (they are used)", images, lists.images),
+    ):
+        listed_sides = {path.split("/", 1)[0] for path in known}
+        groups[what] = {p for p in extra - known if p.split("/", 1)[0] in listed_sides}
     for what, paths in groups.items():
         if paths:
             names = listed(sorted(paths, key=natural_key))

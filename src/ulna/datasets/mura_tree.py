@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +38,10 @@ class StudyFolder:
 def is_root(folder: Path) -> bool:
     """Whether `folder` holds train/ or valid/ with an XR_ folder in it."""
     return any(
-        entry.name.startswith("XR_")
+        name.startswith("XR_")
         for split in SPLITS
         if (folder / split).is_dir()
-        for entry in os.scandir(folder / split)
+        for name in os.listdir(folder / split)
     )
 
 
@@ -106,9 +105,9 @@ def _scan_patient(
             continue
         label = None if match[2] is None else match[2] == "positive"
         images = tuple(
-            entry.name
-            for entry in os.scandir(study)
-            if not entry.name.startswith(".") and entry.name.lower().endswith(_IMAGE_ENDINGS)
+            file
+            for file in os.listdir(study)
+            if not file.startswith(".") and file.lower().endswith(_IMAGE_ENDINGS)
         )
         found.append(StudyFolder(f"{path}/{name}", split, part, patient, match[1], label, images))
 
@@ -124,10 +123,13 @@ def _region(root: Path, split: str, name: str) -> BodyPart:
         ) from None
 
 
-def _folders(place: Path | str) -> Iterator[tuple[str, str]]:
+def _folders(place: Path | str) -> list[tuple[str, str]]:
+    """(name, path) of the folders in `place`, hidden ones and archive leftovers aside."""
     if not os.path.isdir(place):
-        return
+        return []
     with os.scandir(place) as entries:
-        for entry in entries:
-            if not entry.name.startswith((".", "__MACOSX")) and entry.is_dir():
-                yield entry.name, entry.path
+        return [
+            (entry.name, entry.path)
+            for entry in entries
+            if not entry.name.startswith((".", "__MACOSX")) and entry.is_dir()
+        ]

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-_MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
+from ulna.dicom.guard import looks_like_dicom
+from ulna.imaging.raster import raster_format
 
 
 def unreadable(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -33,6 +34,6 @@ def _fault(path: str) -> str:
         os.close(handle)
     if not head:
         return "0 bytes"
-    if head.startswith(_MAGICS) or head[128:132] == b"DICM":
+    if raster_format(head) or looks_like_dicom(head):
         return ""
     return f"begins with {head[:8]!r}, not a PNG, JPEG, TIFF or DICOM file"

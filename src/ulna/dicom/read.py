@@ -13,13 +13,11 @@ from pydicom.pixels.utils import pixel_array
 from ulna.dicom.grey import grey_levels
 from ulna.dicom.guard import looks_like_dicom, parse
 from ulna.dicom.header import check_radiograph, header_of
+from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Radiograph
 
 __all__ = ["looks_like_dicom", "read_dicom"]
-
-MIN_SIDE = 16
-MAX_PIXELS = 64_000_000
 
 
 def read_dicom(data: bytes, name: str) -> Radiograph:

@@ -14,13 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import ImageError, ImageWarning
 from ulna.types import Array
-
-MIN_SIDE = 16
-"""Smallest side in px; MURA's smallest is 89."""
-MAX_PIXELS = 64_000_000
-"""Largest pixel count; the largest detectors have about 30 million."""
 
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "PNG",
