@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise DatasetError(f"{path}: not UTF-8 ({error}): save the table as UTF-8") from None
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
-    reader = csv.DictReader(text.splitlines(), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [c.strip() for c in reader.fieldnames or ()]
         reader.fieldnames = columns
