@@ -1,0 +1,99 @@
+"""Percentile intervals by bootstrap over patients (cluster bootstrap), by weights.
+
+A draw takes as many patients as there are, with replacement, and every study of each as often
+as the patient was taken (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007 for
+clusters). So a draw is a row of integer weights, and a statistic that works on a (D, N) matrix
+of weights answers all draws at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import ConfigError
+from ulna.metrics.inputs import Floats
+
+Statistic = Callable[[Floats], Floats]
+_CELLS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value of the whole sample with its percentile interval.
+
+    dropped: of `draws`, those in which the statistic is undefined (nan), left out of the
+    interval. All three numbers are nan where the sample itself leaves the value undefined.
+    """
+
+    value: float
+    low: float
+    high: float
+    draws: int = 0
+    dropped: int = 0
+
+
+def draw_weights(
+    patient_ids: Sequence[str] | npt.NDArray[np.str_], draws: int, seed: int
+) -> Iterator[Floats]:
+    """Chunks (d, N) of bootstrap weights, `draws` rows in all; the same seed, the same rows.
+
+    The rows do not depend on the chunks' size. Raises ConfigError without ids or draws.
+    """
+    ids = np.asarray(patient_ids, dtype=np.str_)
+    if ids.ndim != 1 or ids.size == 0:
+        raise ConfigError(f"patient ids of shape {ids.shape}: expected a non-empty (N,) list")
+    if draws < 1:
+        raise ConfigError(f"{draws} bootstrap draws: expected at least 1")
+    patients, index = np.unique(ids, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    share = np.full(len(patients), 1 / len(patients))
+    rows = max(1, _CELLS_AT_ONCE // len(ids))
+    for start in range(0, draws, rows):
+        counts = rng.multinomial(len(patients), share, size=min(rows, draws - start))
+        yield counts[:, index].astype(np.float64)
+
+
+def bootstrap_intervals(
+    patient_ids: Sequence[str] | npt.NDArray[np.str_],
+    statistics: dict[str, Statistic],
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """The interval of each named statistic, all on the same draws (so differences are paired).
+
+    patient_ids: (N,). A statistic maps (D, N) weights to (D,) values. level: coverage in (0, 1).
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level {level}: expected a coverage between 0 and 1, such as 0.95")
+    ones = np.ones((1, len(patient_ids)))
+    values = {name: float(f(ones)[0]) for name, f in statistics.items()}
+    found: dict[str, list[Floats]] = {name: [] for name in statistics}
+    for weights in draw_weights(patient_ids, draws, seed):
+        for name, statistic in statistics.items():
+            found[name].append(statistic(weights))
+    return {n: _interval(values[n], np.concatenate(found[n]), level) for n in statistics}
+
+
+def bootstrap_interval(
+    patient_ids: Sequence[str] | npt.NDArray[np.str_],
+    statistic: Statistic,
+    draws: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """The percentile interval of one statistic; see `bootstrap_intervals`."""
+    return bootstrap_intervals(patient_ids, {"value": statistic}, draws, seed, level)["value"]
+
+
+def _interval(value: float, sample: Floats, level: float) -> Interval:
+    defined = sample[np.isfinite(sample)]
+    dropped = len(sample) - len(defined)
+    if not np.isfinite(value) or defined.size == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), len(sample), dropped)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), len(sample), dropped)

@@ -1,0 +1,165 @@
+"""Does the map show the finding? Three measures on a known mask, each beside its chance level.
+
+A map is (H, W) in logit units over the source image, a mask (H, W) bool, True inside a finding;
+where only boxes are known, `box_mask` makes the mask of them. An empty mask is a ConfigError:
+such an image has nothing to locate and is left out by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import ConfigError
+from ulna.metrics.inputs import Flags, Floats
+
+POINTING_TOLERANCE = 0.03
+_CHANCE_SIDE = 256
+
+
+def pointing_tolerance(shape: tuple[int, int]) -> float:
+    """Tolerance of the pointing game in px: 3 % of the longest side of an image (H, W).
+
+    Zhang et al. 2018 allow 15 px on images of about 500 px, which is the same share.
+    """
+    return POINTING_TOLERANCE * max(shape)
+
+
+def box_mask(boxes: Sequence[tuple[float, float, float, float]], shape: tuple[int, int]) -> Flags:
+    """(H, W) bool, True in every pixel whose centre lies in a box (x, y, width, height).
+
+    A box thinner than a pixel still marks the pixel that holds its centre.
+    """
+    rows = np.arange(shape[0], dtype=np.float64) + 0.5
+    columns = np.arange(shape[1], dtype=np.float64) + 0.5
+    mask = np.zeros(shape, dtype=np.bool_)
+    for x, y, width, height in boxes:
+        inside_y = _between(rows, y, height)
+        inside_x = _between(columns, x, width)
+        mask |= inside_y[:, None] & inside_x[None, :]
+    return mask
+
+
+def _between(centres: Floats, start: float, length: float) -> Flags:
+    inside: Flags = (centres >= start) & (centres <= start + length)
+    if not inside.any():
+        inside = np.abs(centres - (start + length / 2)) <= 0.5
+    return inside
+
+
+def pointing_game(heat: npt.ArrayLike, mask: npt.ArrayLike, tolerance_px: float) -> float:
+    """1 if the map's maximum lies in the mask or within `tolerance_px` of it, else 0.
+
+    Zhang et al. 2018, "Top-down neural attention by excitation backprop". Where several pixels
+    share the maximum: the expected value of a random choice among them, so a flat map gets
+    exactly the chance level.
+    """
+    values, inside = _checked(heat, mask)
+    near = _dilated(inside, tolerance_px)
+    return float(near[values == values.max()].mean())
+
+
+def pointing_game_chance(mask: npt.ArrayLike, tolerance_px: float) -> float:
+    """Pointing game of a point chosen anywhere in the image: area of the widened mask, (0, 1]."""
+    return float(_dilated(_checked_mask(mask), tolerance_px).mean())
+
+
+def energy_inside(heat: npt.ArrayLike, mask: npt.ArrayLike) -> float:
+    """Share of the map's positive mass that lies in the mask, in [0, 1] (Wang et al. 2020).
+
+    A map without any positive value shows nothing and gets 0.
+    """
+    values, inside = _checked(heat, mask)
+    positive = np.maximum(values, 0)
+    total = positive.sum()
+    return float(positive[inside].sum() / total) if total > 0 else 0.0
+
+
+def energy_inside_chance(mask: npt.ArrayLike) -> float:
+    """Energy inside of an even map: the mask's share of the image, (0, 1]."""
+    return float(_checked_mask(mask).mean())
+
+
+def map_iou(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float:
+    """Intersection over union of the mask and the pixels above `threshold`, in [0, 1].
+
+    The threshold is one fixed number in logit units for all images (the bundle's
+    `map_threshold`), never chosen per image.
+    """
+    values, inside = _checked(heat, mask)
+    above = values > threshold
+    return float((above & inside).sum() / (above | inside).sum())
+
+
+def map_iou_chance(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float:
+    """Mean IoU of the same region put anywhere in the image (all shifts, wrapping round).
+
+    Exact over all shifts by one correlation; images longer than 256 px are first reduced by
+    taking every k-th pixel.
+    """
+    values, inside = _checked(heat, mask)
+    step = max(1, int(np.ceil(max(inside.shape) / _CHANCE_SIDE)))
+    above = (values > threshold)[::step, ::step].astype(np.float64)
+    target = inside[::step, ::step].astype(np.float64)
+    if above.sum() == 0 or target.sum() == 0:
+        return 0.0
+    product = np.fft.rfft2(above) * np.conj(np.fft.rfft2(target))
+    shared = np.rint(np.fft.irfft2(product, s=above.shape))
+    return float((shared / (above.sum() + target.sum() - shared)).mean())
+
+
+def _dilated(inside: Flags, tolerance_px: float) -> Flags:
+    """Pixels within `tolerance_px` (Euclidean, centre to centre) of a True pixel."""
+    if not np.isfinite(tolerance_px) or tolerance_px < 0:
+        raise ConfigError(f"tolerance {tolerance_px} px: expected a number >= 0")
+    margin = int(np.ceil(tolerance_px)) + 1
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    # Beyond the mask's frame and the tolerance nothing can be near: measure only within.
+    window = (
+        slice(max(0, rows[0] - margin), rows[-1] + margin + 1),
+        slice(max(0, columns[0] - margin), columns[-1] + margin + 1),
+    )
+    near = np.zeros_like(inside)
+    near[window] = _disc_dilated(inside[window], tolerance_px)
+    return near
+
+
+def _disc_dilated(inside: Flags, radius: float) -> Flags:
+    """Dilation by a disc, row offset by row offset: each is a run of known half-width."""
+    height, width = inside.shape
+    sums = np.pad(np.cumsum(inside, axis=1), ((0, 0), (1, 0)))
+    near = np.zeros_like(inside)
+    reach = min(int(radius), height - 1)
+    for dy in range(-reach, reach + 1):
+        half = int(np.sqrt(radius**2 - dy**2))
+        right = np.minimum(np.arange(width) + half + 1, width)
+        left = np.maximum(np.arange(width) - half, 0)
+        run = sums[:, right] > sums[:, left]
+        to, of = (slice(dy, None), slice(None, height - dy))
+        if dy < 0:
+            to, of = (slice(None, dy), slice(-dy, None))
+        near[to] |= run[of]
+    return near
+
+
+def _checked_mask(mask: npt.ArrayLike) -> Flags:
+    inside: Flags = np.asarray(mask) != 0
+    if inside.ndim != 2 or not inside.any():
+        raise ConfigError(
+            f"mask of shape {inside.shape} with {int(inside.sum())} pixels set: "
+            "expected (H, W) with at least one; leave images without a finding out"
+        )
+    return inside
+
+
+def _checked(heat: npt.ArrayLike, mask: npt.ArrayLike) -> tuple[Floats, Flags]:
+    inside = _checked_mask(mask)
+    values = np.asarray(heat, dtype=np.float64)
+    if values.shape != inside.shape or not np.isfinite(values).all():
+        raise ConfigError(
+            f"map of shape {values.shape} on a mask of shape {inside.shape}: "
+            "expected the same shape and finite numbers"
+        )
+    return values, inside
