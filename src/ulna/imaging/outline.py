@@ -29,7 +29,8 @@ def findings_from_map(
         raise ImageError(f"heat map of shape {values.shape}: expected (H, W) finite numbers")
     if not np.isfinite(threshold):
         raise ImageError(f"threshold {threshold}: expected a finite number")
-    above = values > np.float32(threshold)
+    threshold = float(np.float32(threshold))  # the map's own precision, here and in the outline
+    above = values > threshold
     labels, count = ndimage.label(above, structure=_EIGHT)
     if count == 0:
         return ()

@@ -1,0 +1,92 @@
+"""Findings from maps: laws on random maps, closed forms on simple ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.path import Path as Polygon
+from scipy import ndimage
+
+from ulna.errors import ImageError
+from ulna.imaging.outline import findings_from_map
+
+
+def shoelace(line: np.ndarray) -> float:
+    x, y = line[:, 0].astype(float), line[:, 1].astype(float)
+    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(-1, 2), st.floats(0, 4))
+def test_laws(h: int, w: int, threshold: float, smooth: float) -> None:
+    noise = np.random.default_rng(h * 61 + w).normal(size=(h, w))
+    heat = ndimage.gaussian_filter(noise, smooth).astype(np.float32)
+    found = findings_from_map(heat, threshold, limit=h * w)
+    above = heat > np.float32(threshold)
+    assert bool(found) == above.any()
+    scores = [f.score for f in found]
+    assert scores == sorted(scores, reverse=True) and all(s > threshold - 1e-6 for s in scores)
+    covered = np.zeros_like(above)
+    for finding in found:
+        x, y, width, height = (int(v) for v in finding.box)
+        inside = heat[y : y + height, x : x + width]
+        assert inside.max() >= finding.score - 1e-6
+        covered[y : y + height, x : x + width] = True
+        line = finding.outline
+        assert line.ndim == 2 and line.shape[1] == 2 and len(line) >= 4 and np.isfinite(line).all()
+        assert (line >= [x - 0.51, y - 0.51]).all()
+        assert (line <= [x + width + 0.51, y + height + 0.51]).all()
+        assert (line >= 0).all() and (line <= [w, h]).all()
+    assert covered[above].all()
+    if found:
+        assert found[0].score == pytest.approx(heat.max())
+
+
+def test_disc_has_its_box_area_and_score() -> None:
+    y, x = np.mgrid[:100, :120] + 0.5
+    heat = 20 - np.hypot(x - 50, y - 40)
+    (finding,) = findings_from_map(heat, 0.0)
+    assert finding.box == (30.0, 20.0, 40.0, 40.0)
+    assert finding.score == pytest.approx(20 - np.hypot(0.5, 0.5), abs=1e-5)
+    assert shoelace(finding.outline) == pytest.approx(np.pi * 400, rel=0.01)
+    assert Polygon(finding.outline).contains_point((50, 40))
+
+
+def test_region_at_the_border_is_closed_on_the_border() -> None:
+    heat = np.zeros((10, 10))
+    heat[:4, :5] = 1
+    (finding,) = findings_from_map(heat, 0.5)
+    assert finding.box == (0.0, 0.0, 5.0, 4.0)
+    assert finding.outline.min() == 0
+    assert shoelace(finding.outline) == pytest.approx(20, abs=0.6)
+
+
+def test_whole_map_above() -> None:
+    (finding,) = findings_from_map(np.ones((6, 8)), 0.5)
+    assert finding.box == (0.0, 0.0, 8.0, 6.0)
+    assert shoelace(finding.outline) == pytest.approx(48, abs=0.6)
+
+
+def test_ring_is_outlined_on_its_outer_side() -> None:
+    y, x = np.mgrid[:80, :80] + 0.5
+    radius = np.hypot(x - 40, y - 40)
+    (finding,) = findings_from_map(10 - np.abs(radius - 20), 0.0)
+    assert shoelace(finding.outline) == pytest.approx(np.pi * 900, rel=0.02)
+
+
+def test_strongest_first_and_at_most_the_limit() -> None:
+    heat = np.zeros((40, 40))
+    heat[2, 2], heat[20, 20], heat[30:33, 5:8] = 1.0, 3.0, 2.0
+    assert [f.score for f in findings_from_map(heat, 0.5)] == [3.0, 2.0, 1.0]
+    assert [f.score for f in findings_from_map(heat, 0.5, limit=1)] == [3.0]
+    assert findings_from_map(heat, 3.0) == ()
+
+
+@pytest.mark.parametrize("heat", [np.zeros(3), np.zeros((0, 3)), np.full((3, 3), np.inf)])
+def test_no_map(heat: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="heat map"):
+        findings_from_map(heat, 0.0)
+    with pytest.raises(ImageError, match="threshold"):
+        findings_from_map(np.zeros((3, 3)), float("nan"))
