@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from ulna.errors import DicomError
 
@@ -18,8 +23,8 @@ MAX_INFLATED = 512 * 2**20
 MAX_DEPTH = 64
 """Deepest nesting of sequences; reports have about 10."""
 _META_START = 132
-# First elements of data sets written without preamble: groups 0002 and 0008, little endian.
-_BARE = (b"\x02\x00\x00\x00UL", b"\x08\x00\x05\x00CS", b"\x08\x00\x08\x00CS", b"\x08\x00\x16\x00UI")
+# Group 0002 or 0008, little endian: what a data set written without preamble begins with.
+_BARE = (b"\x02\x00", b"\x08\x00")
 
 
 def looks_like_dicom(data: bytes) -> bool:
@@ -46,6 +51,7 @@ def parse(data: bytes, name: str, *, pixels: bool) -> pydicom.Dataset:
     try:
         dataset = pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=not pixels)
         _check_depth(dataset, name)
+        _assume_syntax(dataset)
     except DicomError:
         raise
     except RecursionError:
@@ -56,6 +62,14 @@ def parse(data: bytes, name: str, *, pixels: bool) -> pydicom.Dataset:
             "copy it again from its source"
         ) from None
     return dataset
+
+
+def _assume_syntax(dataset: pydicom.FileDataset) -> None:
+    """Files without group 0002 are uncompressed, in the encoding that they parsed in."""
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _check_depth(dataset: pydicom.Dataset, name: str) -> None:

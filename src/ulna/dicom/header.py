@@ -81,6 +81,8 @@ def check_radiograph(dataset: pydicom.Dataset, name: str) -> None:
     A For Processing image (DX, PS3.3 C.8.11.1.1.1 Presentation Intent Type) has no defined
     way to the screen: its grey scale is the vendor's own.
     """
+    if "PixelData" not in dataset:
+        raise DicomError(f"{name}: holds no pixel data: expected an image, not a report or state")
     modality = _text(dataset, "Modality").upper()
     if modality not in (*RADIOGRAPHY, "", "OT"):
         raise DicomError(
@@ -93,8 +95,6 @@ def check_radiograph(dataset: pydicom.Dataset, name: str) -> None:
             f"{name}: is a FOR PROCESSING image, whose grey levels are not meant for viewing: "
             "export the FOR PRESENTATION image of the same exposure"
         )
-    if "PixelData" not in dataset:
-        raise DicomError(f"{name}: holds no pixel data: expected an image, not a report or state")
 
 
 def _text(dataset: pydicom.Dataset, keyword: str) -> str:

@@ -1,0 +1,62 @@
+"""DICOM radiographs made for tests."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+
+DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
+
+
+def make(pixels: npt.NDArray[Any] | None = None, **attributes: Any) -> Dataset:
+    """A DX object of a wrist, 12 bits in 16 unless `attributes` say otherwise."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = DX
+    dataset.SOPClassUID = DX
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.StudyInstanceUID = generate_uid()
+    dataset.PatientID = "p1"
+    dataset.Modality = "DX"
+    dataset.BodyPartExamined = "WRIST"
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PresentationIntentType = "FOR PRESENTATION"
+    dataset.SamplesPerPixel = 1
+    dataset.BitsStored = 12
+    dataset.PixelRepresentation = 0
+    values = ramp12() if pixels is None else pixels
+    dataset.Rows, dataset.Columns = values.shape[-2:]
+    dataset.BitsAllocated = 8 * values.dtype.itemsize
+    dataset.PixelData = values.tobytes()
+    dataset["PixelData"].VR = "OB" if values.dtype.itemsize == 1 else "OW"
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    dataset.HighBit = dataset.BitsStored - 1
+    return dataset
+
+
+def ramp12() -> npt.NDArray[np.uint16]:
+    """(64, 64) holding each 12-bit value once."""
+    return np.arange(4096, dtype=np.uint16).reshape(64, 64)
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """The file's bytes, with preamble."""
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def lut_item(first: int, bits: int, table: npt.ArrayLike) -> Dataset:
+    """An item of a Modality or VOI LUT Sequence with 16-bit entries."""
+    item = Dataset()
+    entries = np.asarray(table)
+    item.add_new("LUTDescriptor", "US", [entries.size % 65536, first, bits])
+    item.add_new("LUTData", "OW", entries.astype("<u2").tobytes())
+    return item
