@@ -63,6 +63,10 @@ def _decode(hint: Any, data: Any, place: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         inner = [a for a in args if a is not type(None)]
         return None if data is None else _decode(inner[0], data, place)
+    if origin is typing.Literal:
+        if data not in args:
+            raise ConfigError(f"{place}: {data!r} is not one of {', '.join(map(str, args))}")
+        return data
     if origin is tuple:
         return _decode_tuple(args, data, place)
     if origin is not None and issubclass(origin, Mapping):
