@@ -1,0 +1,98 @@
+"""A `StudyPrediction` as JSON, as a table row and as pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ulna.types import Finding, ImagePrediction, StudyPrediction
+
+COLUMNS = ("study", "body part", "answer", "probability", "threshold", "views", "findings")
+
+
+def answer_json(prediction: StudyPrediction) -> dict[str, Any]:
+    """Everything of `prediction` but its maps; the form of `ulna predict --json`."""
+    return {
+        "patient_id": prediction.study.patient_id,
+        "study_id": prediction.study.study_id,
+        "body_part": prediction.body_part.value,
+        "body_part_given": prediction.body_part_given,
+        "body_part_probabilities": _by_name(prediction.body_part_probabilities),
+        "abnormal": prediction.abnormal,
+        "probability": prediction.probability,
+        "threshold": prediction.threshold,
+        "operating_point": prediction.operating_point,
+        "experts": _by_name(prediction.experts),
+        "images": [_image_json(i) for i in prediction.images],
+        "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
+        "bundle": prediction.bundle_hash,
+    }
+
+
+def answer_row(prediction: StudyPrediction) -> list[str]:
+    """One row under COLUMNS."""
+    part = prediction.body_part.value + ("" if prediction.body_part_given else " (recognised)")
+    return [
+        prediction.study.study_id,
+        part,
+        "ABNORMAL" if prediction.abnormal else "normal",
+        f"{prediction.probability:.3f}",
+        f"{prediction.threshold:.3f}",
+        str(len(prediction.images)),
+        str(sum(len(i.findings) for i in prediction.images)),
+    ]
+
+
+def write_heat_maps(prediction: StudyPrediction, out: Path, limit: float) -> list[Path]:
+    """One PNG per view in a folder of the study's name: film, map on the fixed scale, outlines.
+
+    limit: the logit of the last colour, from the bundle. Returns the files.
+    """
+    from PIL import Image
+
+    from ulna.imaging import read_radiograph
+    from ulna.imaging.overlay import draw_outline, draw_overlay
+
+    folder = out / _file_name(f"{prediction.study.patient_id}_{prediction.study.study_id}")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, image in enumerate(prediction.images, 1):
+        radiograph = read_radiograph(Path(image.source))
+        picture = draw_overlay(radiograph, image.heat_map, limit)
+        for finding in image.findings:
+            if finding.outline is not None:
+                picture = draw_outline(picture, finding.outline)
+        path = folder / f"{number}_{_file_name(Path(image.source).stem)}.png"
+        Image.fromarray(picture).save(path)
+        written.append(path)
+    return written
+
+
+def _image_json(image: ImagePrediction) -> dict[str, Any]:
+    return {
+        "source": image.source,
+        "probability": image.probability,
+        "logit": image.logit,
+        "body_part_probabilities": _by_name(image.body_part_probabilities),
+        "finding_probabilities": _by_name(image.finding_probabilities),
+        "experts": _by_name(image.experts),
+        "findings": [_finding_json(f) for f in image.findings],
+    }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    outline: Sequence[Sequence[float]] = []
+    if finding.outline is not None:
+        outline = [[round(float(x), 2), round(float(y), 2)] for x, y in finding.outline]
+    return {"box": list(finding.box), "score": finding.score, "outline": outline}
+
+
+def _by_name(values: Mapping[Any, float]) -> dict[str, float]:
+    return {str(k): float(v) for k, v in values.items()}
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"

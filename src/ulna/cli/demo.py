@@ -1,0 +1,70 @@
+"""`ulna demo`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ulna.cli.evaluate import print_metrics, read_metrics
+from ulna.cli.extras import require
+from ulna.cli.options import READABLE
+from ulna.cli.progress import progress
+from ulna.cli.recipe_choice import choose_recipe
+
+
+@click.command(epilog="What to expect: docs/results/demo.md")
+@click.option("--data", type=READABLE, help="Your own data (MURA folder, table) for phantoms.")
+@click.option(
+    "--out", type=READABLE, default=Path("runs/demo"), show_default=True, help="Where all goes."
+)
+@click.option("--recipe", "recipe_name", default="demo", show_default=True, help="What to train.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--studies", type=click.IntRange(min=30), help="Phantoms to make. [default: 720]")
+@click.option("--minutes", type=click.FloatRange(min=0), help="For training. [default: recipe's]")
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0.05, 0.9),
+    default=0.25,
+    show_default=True,
+    help="Patients held out for the report, where the data have no split of their own.",
+)
+def demo(
+    data: Path | None,
+    out: Path,
+    recipe_name: str,
+    seed: int,
+    studies: int | None,
+    minutes: float | None,
+    test_share: float,
+) -> None:
+    """Everything in one go: phantoms (or your data), training, export, calibration, report.
+
+    Ends in a table for each body part and the path of report.html. A demo that was stopped
+    goes on where it was when the same command is given again.
+
+    \b
+    Examples:
+      ulna demo
+      ulna demo --seed 7 --out runs/seven
+      ulna demo --data MURA-v1.1 --out runs/mura
+      ulna demo --data table.csv --recipe fracatlas --out runs/own
+    """
+    require("train", "report", *(() if data else ("phantom",)))
+    from ulna.cli.demo_steps import DemoFolder, DemoSettings
+
+    recipe = replace(choose_recipe(recipe_name), seed=seed)
+    if minutes is not None:
+        recipe = replace(recipe, minutes=minutes)
+    settings = DemoSettings.of(data, recipe, studies, test_share)
+    started = time.monotonic()
+    folder = DemoFolder.open(out, settings)
+    with progress() as report:
+        folder.run_steps(report)
+    click.echo()
+    print_metrics(read_metrics(folder.evaluation))
+    minutes_taken = (time.monotonic() - started) / 60
+    click.echo(f"heat maps: {folder.heat_maps}")
+    click.echo(f"report: {folder.report}  ({minutes_taken:.1f} minutes)")

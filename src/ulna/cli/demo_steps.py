@@ -1,0 +1,222 @@
+"""The steps of `ulna demo`: each is done once, and a stopped demo goes on at the first undone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ulna.cli.answer import write_heat_maps
+from ulna.cli.held_out import calibration_studies, test_studies, with_test_side
+from ulna.cli.progress import Report
+from ulna.cli.train import quiet_fabric
+from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.phantom import PhantomConfig
+from ulna.config.recipe import Recipe
+from ulna.datasets import data_kind, index_data
+from ulna.errors import ConfigError
+from ulna.types import BodyPart, Study
+
+PHANTOM_STUDIES = 720
+_PICTURED_PER_PART = 4
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """All that decides a demo's result; saved in its folder as demo.json.
+
+    data: folder or table, '' for phantoms. phantoms: None where `data` is given.
+    """
+
+    data: str
+    phantoms: PhantomConfig | None
+    recipe: Recipe
+    test_share: float
+
+    @classmethod
+    def of(
+        cls, data: Path | None, recipe: Recipe, studies: int | None, test_share: float
+    ) -> DemoSettings:
+        """From the command line's options. Raises ConfigError where they contradict."""
+        if data is None:
+            count = studies or PHANTOM_STUDIES
+            phantoms = PhantomConfig(
+                studies=count,
+                seed=recipe.seed,
+                parts=tuple(p for p in recipe.body_parts if p in PHANTOM_PARTS),
+                size=recipe.input_spec.size,
+                valid_share=test_share,
+            )
+            return cls("", phantoms, replace(recipe, body_parts=phantoms.parts), test_share)
+        if studies is not None:
+            raise ConfigError("--studies counts phantoms: leave it out with --data")
+        return cls(str(data.resolve()), None, recipe, test_share)
+
+
+PHANTOM_PARTS = (BodyPart.WRIST, BodyPart.ELBOW, BodyPart.HUMERUS)
+
+
+@dataclass(frozen=True)
+class DemoFolder:
+    """Where a demo puts what it makes."""
+
+    out: Path
+    settings: DemoSettings
+
+    @classmethod
+    def open(cls, out: Path, settings: DemoSettings) -> DemoFolder:
+        """A new folder, or the same demo's. Raises ConfigError for a folder of anything else."""
+        saved = out / "demo.json"
+        if saved.is_file():
+            if to_json(read_json(DemoSettings, saved)) != to_json(settings):
+                raise ConfigError(
+                    f"{out} holds a demo of other settings: give another --out, or delete it"
+                )
+        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ConfigError(f"{out} is there and is no demo: give another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(settings, saved)
+        return cls(out, settings)
+
+    @property
+    def data(self) -> Path:
+        """The data trained on: the user's or the phantoms."""
+        return Path(self.settings.data) if self.settings.data else self.out / "phantoms"
+
+    @property
+    def run(self) -> Path:
+        """The run's folder."""
+        return self.out / "run"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle's folder."""
+        return self.out / "bundle"
+
+    @property
+    def evaluation(self) -> Path:
+        """Metrics, predictions and the report as `ulna evaluate` writes them."""
+        return self.out / "evaluation"
+
+    @property
+    def heat_maps(self) -> Path:
+        """Pictures of some of the test studies."""
+        return self.out / "heat_maps"
+
+    @property
+    def report(self) -> Path:
+        """The report, at the top of the folder."""
+        return self.out / "report.html"
+
+    def run_steps(self, report: Report) -> None:
+        """Do what is not done yet, in order."""
+        steps: dict[str, Callable[[Report], None]] = {
+            "phantoms": self._make_phantoms,
+            "train": self._train,
+            "export": self._export,
+            "calibrate": self._calibrate,
+            "evaluate": self._evaluate,
+            "heat maps": self._draw_heat_maps,
+            "report": self._place_report,
+        }
+        record = self.out / "steps.json"
+        done: list[str] = json.loads(record.read_text()) if record.is_file() else []
+        for name, step in steps.items():
+            if name not in done:
+                step(report)
+                done.append(name)
+                write_json(done, record)
+
+    def studies(self) -> list[Study]:
+        """All studies, with a test side."""
+        recipe = self.settings.recipe
+        return with_test_side(index_data(self.data), self.settings.test_share, recipe.seed)
+
+    def _make_phantoms(self, report: Report) -> None:
+        config = self.settings.phantoms
+        if config is None:
+            return
+        from ulna.phantom import write_phantoms
+
+        # The folder's name is in the CSVs, so it is made under its own name, then moved.
+        partial = self.out / "unfinished" / "phantoms"
+        shutil.rmtree(partial.parent, ignore_errors=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+        partial.parent.mkdir()
+        write_phantoms(partial, config, progress=lambda d, n: report("phantoms", d, n))
+        partial.rename(self.data)
+        partial.parent.rmdir()
+
+    def _train(self, report: Report) -> None:
+        from ulna.training import train_run
+
+        quiet_fabric()
+        studies = self.studies()
+        recipe = _restricted(self.settings.recipe, studies)
+        kind, name = data_kind(self.data), self.data.name
+        train_run(recipe, studies, self.run, kind=kind, name=name, progress=report)
+
+    def _export(self, report: Report) -> None:
+        from ulna.export import export_bundle
+
+        report("export", 0, 1)
+        shutil.rmtree(self.bundle, ignore_errors=True)
+        export_bundle(self.run, self.bundle)
+        report("export", 1, 1)
+
+    def _calibrate(self, report: Report) -> None:
+        from ulna.evaluation import calibrate_bundle
+
+        report("calibrate", 0, 1)
+        calibrate_bundle(self.bundle, calibration_studies(self.studies(), self.run))
+        report("calibrate", 1, 1)
+
+    def _test_studies(self) -> list[Study]:
+        parts = read_json(Recipe, self.run / "recipe.json").body_parts
+        known = [s for s in self.studies() if s.body_part in parts]
+        return test_studies(known, "valid", self.run)[0]
+
+    def _evaluate(self, report: Report) -> None:
+        from ulna.evaluation import evaluate
+
+        evaluate(
+            self.bundle,
+            self._test_studies(),
+            self.evaluation,
+            progress=lambda d, n: report("evaluate", d, n),
+        )
+
+    def _draw_heat_maps(self, report: Report) -> None:
+        from ulna.runtime import Predictor
+
+        predictor = Predictor.load(self.bundle)
+        chosen = _first_of_each(self._test_studies())
+        for number, study in enumerate(chosen, 1):
+            answer = predictor.predict(study)
+            write_heat_maps(answer, self.heat_maps, predictor.manifest.fusion.map_limit)
+            report("heat maps", number, len(chosen))
+
+    def _place_report(self, report: Report) -> None:
+        shutil.copyfile(self.evaluation / "report.html", self.report)
+
+
+def _restricted(recipe: Recipe, studies: list[Study]) -> Recipe:
+    """`recipe` for the body parts that `studies` hold; of data with others only, those."""
+    there = {s.body_part for s in studies if s.abnormal is not None and s.body_part}
+    wanted = tuple(p for p in recipe.body_parts if p in there) or tuple(sorted(there))
+    return replace(recipe, body_parts=wanted)
+
+
+def _first_of_each(studies: list[Study]) -> list[Study]:
+    """A few studies of each body part and label."""
+    taken: Counter[tuple[BodyPart | None, bool | None]] = Counter()
+    chosen = []
+    for study in studies:
+        group = study.body_part, study.abnormal
+        if taken[group] < _PICTURED_PER_PART // 2:
+            taken[group] += 1
+            chosen.append(study)
+    return chosen

@@ -1,0 +1,121 @@
+"""`ulna evaluate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ulna.cli.extras import require
+from ulna.cli.held_out import run_of_bundle, test_studies
+from ulna.cli.options import READABLE, bundle_option, json_option
+from ulna.cli.output import print_json, print_table
+from ulna.cli.progress import progress
+
+_COLUMNS = {
+    "auroc": "AUROC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "kappa": "kappa",
+    "auroc_visible": "AUROC visible",
+    "sensitivity_visible": "sens. visible",
+}
+
+
+@click.command(epilog="What each number means and where it comes from: docs/metrics.md")
+@click.argument("data", type=READABLE)
+@bundle_option
+@click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
+@click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
+@click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
+@click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
+@json_option
+def evaluate(
+    data: Path,
+    bundle: Path,
+    out: Path,
+    split: str | None,
+    run: Path | None,
+    operating_point: str | None,
+    as_json: bool,
+) -> None:
+    """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
+
+    Without --split the studies are those that DATA itself holds out (valid, test); if it
+    holds out none, those that the bundle's run never used; if the run is not known, all.
+    The choice is printed.
+
+    \b
+    Examples:
+      ulna evaluate phantoms --bundle runs/first/bundle --out runs/first/evaluation
+      ulna evaluate MURA-v1.1 --bundle runs/mura/bundle --out runs/mura/evaluation
+      ulna evaluate table.csv --bundle BUNDLE --out scores --split all --json
+    """
+    require("report")
+    from ulna.datasets import index_data
+    from ulna.evaluation import evaluate as evaluate_bundle
+
+    studies, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
+    click.echo(f"evaluating on {words}", err=True)
+    with progress() as report:
+        evaluate_bundle(
+            bundle,
+            studies,
+            out,
+            operating_point=operating_point,
+            progress=lambda d, n: report("evaluate", d, n),
+        )
+    metrics = read_metrics(out)
+    if as_json:
+        print_json(metrics)
+        return
+    print_metrics(metrics)
+    click.echo(f"report: {out / 'report.html'}")
+
+
+def read_metrics(out: Path) -> Mapping[str, Any]:
+    """What `evaluate` wrote to `out/metrics.json`."""
+    metrics: Mapping[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    return metrics
+
+
+def print_metrics(metrics: Mapping[str, Any]) -> None:
+    """One row per body part: studies and scores with their 95 % intervals."""
+    by_part = metrics["by_body_part"]
+    shown = {k: v for k, v in _COLUMNS.items() if any(k in scores for scores in by_part.values())}
+    rows = [
+        [
+            part,
+            f"{scores['n_abnormal']}/{scores['n_studies']}",
+            *(_interval(scores.get(name)) for name in shown),
+        ]
+        for part, scores in by_part.items()
+    ]
+    print_table("", ["body part", "abnormal/all", *shown.values()], rows)
+    place = metrics.get("localisation") or {}
+    if _number(place.get("pointing_game")) is not None:
+        click.echo(
+            "pointing game {} (chance {}), energy inside {}".format(
+                *(_interval(place.get(k)) for k in ("pointing_game", "chance", "energy_inside"))
+            )
+        )
+    recognised = metrics.get("body_part") or {}
+    if _number(recognised.get("accuracy")) is not None:
+        click.echo(f"body part recognised: {_interval(recognised['accuracy'])}")
+
+
+def _number(score: Any) -> float | None:
+    value = score.get("value") if isinstance(score, Mapping) else score
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _interval(score: Any) -> str:
+    value = _number(score)
+    if value is None:
+        return "-"
+    if isinstance(score, Mapping) and score.get("low") is not None:
+        return f"{value:.3f} [{score['low']:.2f}, {score['high']:.2f}]"
+    return f"{value:.3f}"

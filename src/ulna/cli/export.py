@@ -1,0 +1,33 @@
+"""`ulna export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ulna.cli.extras import require
+from ulna.cli.options import READABLE
+
+
+@click.command(epilog="What a bundle holds: docs/bundle.md")
+@click.argument("run", type=READABLE)
+@click.option("--out", type=READABLE, required=True, help="The bundle's folder.")
+def export(run: Path, out: Path) -> None:
+    """Turn the trained RUN into a bundle: one ONNX graph for each expert and a manifest.
+
+    The bundle predicts without torch. It is not calibrated yet: its experts count alike and
+    its thresholds are 0.5 until `ulna calibrate`.
+
+    \b
+    Example:
+      ulna export runs/first --out runs/first/bundle
+    """
+    require("train")
+    from ulna.export import export_bundle
+
+    bundle = export_bundle(run, out)
+    experts = ", ".join(e.name for e in bundle.manifest.experts)
+    click.echo(
+        f"bundle {bundle.path}: {experts}; next, ulna calibrate {out} --run {run} --data ..."
+    )

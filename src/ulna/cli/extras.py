@@ -1,0 +1,26 @@
+"""Optional packages: asked for before work begins, by the name of the extra that brings them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from ulna.errors import DependencyError
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
+    "phantom": ("numba",),
+    "report": ("jinja2", "matplotlib"),
+    "explain": ("pytorch_grad_cam",),
+}
+
+
+def require(*extras: str) -> None:
+    """DependencyError naming the extra and its missing packages, unless all are installed."""
+    for extra in extras:
+        missing = [m for m in MODULES[extra] if find_spec(m) is None]
+        if missing:
+            raise DependencyError(
+                f"{', '.join(missing)} not installed: this command needs the extra {extra!r}; "
+                f"run: pip install 'ulna[{extra}]'"
+            )

@@ -1,0 +1,108 @@
+"""Which studies of a data set may train, calibrate or test: by its own split or a run's."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
+
+if TYPE_CHECKING:
+    from ulna.types import Study
+
+TEST_SIDES = ("valid", "test")
+
+
+def with_test_side(studies: Sequence[Study], share: float, seed: int) -> list[Study]:
+    """`studies` with about `share` of the patients marked as 'test', if none is held out yet.
+
+    Studies of a source with a split of its own come back unchanged.
+    """
+    if share == 0 or any(s.split in TEST_SIDES for s in studies):
+        return list(studies)
+    from ulna.datasets import split_studies
+
+    parts = split_studies(studies, {"train": 1 - share, "test": share}, seed)
+    held = {s.key for s in parts["test"]}
+    return [replace(s, split="test" if s.key in held else "train") for s in studies]
+
+
+def run_split(run: Path) -> dict[str, list[str]]:
+    """Study keys by part ('train', 'tune', 'calibration') of the run folder `run`."""
+    file = run / "split.json"
+    if not file.is_file():
+        raise ConfigError(f"{run}: no split.json: expected the folder of `ulna train --out`")
+    try:
+        parts = json.loads(file.read_text(encoding="utf-8"))
+        return {str(k): [str(s) for s in v] for k, v in parts.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{file}: damaged ({error}): train again") from None
+
+
+def same_data(studies: Sequence[Study], run: Path) -> bool:
+    """Whether `studies` hold exactly what `run` was made from (keys alone may coincide)."""
+    from ulna.bundle import DataFingerprint
+    from ulna.config.codec import read_json
+    from ulna.training.fingerprint import fingerprint_studies
+
+    used = {k for keys in run_split(run).values() for k in keys}
+    side = [s for s in studies if s.key in used]
+    recorded = read_json(DataFingerprint, run / "data.json")
+    return fingerprint_studies(side, recorded.kind, recorded.name).sha256 == recorded.sha256
+
+
+def calibration_studies(studies: Sequence[Study], run: Path) -> list[Study]:
+    """The calibration part of `run`. Raises ConfigError for data that `run` does not know."""
+    if not same_data(studies, run):
+        raise ConfigError(
+            f"the data are not those of {run}: calibrate with the data of `ulna train`, "
+            "of which the run has set a calibration part aside"
+        )
+    keys = set(run_split(run)["calibration"])
+    return [s for s in studies if s.key in keys]
+
+
+def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tuple[list[Study], str]:
+    """The labelled studies to evaluate on, and in words which they are.
+
+    split: 'all', 'valid' (those that the source holds out) or '' (those if there are any;
+    else what `run` never used; else all). DatasetWarning when studies of the run's own split
+    are among them; DatasetError when none is left.
+    """
+    labelled = [s for s in studies if s.abnormal is not None]
+    held = [s for s in labelled if s.split in TEST_SIDES]
+    used = _used(studies, run)
+    if split == "valid" or (split == "" and held):
+        chosen, words = held, "held out by the data set"
+    elif split == "" and used:
+        chosen, words = [s for s in labelled if s.key not in used], f"not used by {run}"
+    else:
+        chosen, words = labelled, "all labelled studies"
+    if not chosen:
+        raise DatasetError(
+            f"of {len(studies)} studies {len(labelled)} are labelled and none is {words}: "
+            "nothing to evaluate; try --split all or other data"
+        )
+    overlap = sum(s.key in used for s in chosen)
+    if overlap:
+        warnings.warn(
+            f"{overlap} of {len(chosen)} studies were used to make {run}: scores are flattered",
+            DatasetWarning,
+            stacklevel=2,
+        )
+    return chosen, f"{len(chosen)} studies ({words})"
+
+
+def _used(studies: Sequence[Study], run: Path | None) -> set[str]:
+    if run is None or not same_data(studies, run):
+        return set()
+    return {k for keys in run_split(run).values() for k in keys}
+
+
+def run_of_bundle(bundle: Path) -> Path | None:
+    """The run folder that `bundle` lies in, if it does."""
+    return bundle.parent if (bundle.parent / "split.json").is_file() else None

@@ -1,0 +1,140 @@
+"""`ulna info`."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulna import __version__
+from ulna.cli.extras import MODULES
+from ulna.cli.options import READABLE, json_option
+from ulna.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from ulna.types import Study
+
+
+@click.command()
+@click.argument("path", required=False, type=READABLE, metavar="[BUNDLE|DATA]")
+@json_option
+def info(path: Path | None, as_json: bool) -> None:
+    """Say what a bundle or a data set is; without a path, what is installed.
+
+    A bundle is read and verified (every file against its hash). Of data, studies and images
+    are counted by split, body part and label.
+
+    \b
+    Examples:
+      ulna info
+      ulna info runs/demo/bundle
+      ulna info MURA-v1.1 --json
+    """
+    if path is None:
+        _tell_installation(as_json)
+    elif (path / "manifest.json").is_file():
+        _tell_bundle(path, as_json)
+    else:
+        _tell_data(path, as_json)
+
+
+def _tell_installation(as_json: bool) -> None:
+    from ulna.recipes import RECIPES
+
+    extras = {e: all(find_spec(m) for m in modules) for e, modules in MODULES.items()}
+    known = {
+        "ulna": __version__,
+        "python": platform.python_version(),
+        "extras": extras,
+        "packages": {p: _version(p) for p in ("numpy", "onnxruntime", "pydicom", "torch", "timm")},
+        "recipes": {name: recipe().description for name, recipe in RECIPES.items()},
+    }
+    if as_json:
+        print_json(known)
+        return
+    packages = ", ".join(f"{k} {v or '(none)'}" for k, v in known["packages"].items())  # type: ignore[attr-defined]
+    click.echo(f"ulna {__version__}, Python {known['python']}, {packages}")
+    print_table(
+        "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
+    )
+    rows = [[k, v] for k, v in known["recipes"].items()]  # type: ignore[attr-defined]
+    print_table("recipes", ["name", "what"], rows)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tell_bundle(path: Path, as_json: bool) -> None:
+    from ulna.bundle import read_bundle
+    from ulna.cli.calibrate import print_fusion
+
+    bundle = read_bundle(path)
+    manifest = bundle.manifest
+    if as_json:
+        print_json({"kind": "bundle", "hash": bundle.hash, "manifest": manifest})
+        return
+    click.echo(f"bundle {manifest.name}, {manifest.created}, hash {bundle.hash[:12]}: verified")
+    click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
+    data = manifest.data
+    click.echo(
+        f"trained on {data.kind} {data.name!r}: {data.n_studies} studies, {data.n_images} images"
+    )
+    rows = [
+        [
+            e.name,
+            e.encoder,
+            e.initial.kind,
+            f"{e.grid[0]}x{e.grid[1]}",
+            f"{e.parameters / 1e6:.1f} M",
+        ]
+        for e in manifest.experts
+    ]
+    print_table("experts", ["name", "encoder", "initial weights", "map", "parameters"], rows)
+    print_fusion(manifest.fusion)
+    click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")
+
+
+def _tell_data(path: Path, as_json: bool) -> None:
+    from ulna.datasets import data_kind, index_data
+
+    kind = data_kind(path)
+    studies = index_data(path)
+    counts = count_studies(studies)
+    if as_json:
+        print_json({"kind": kind, "studies": len(studies), "groups": counts})
+        return
+    patients = len({s.patient_id for s in studies})
+    images = sum(len(s.images) for s in studies)
+    click.echo(f"{kind}: {len(studies)} studies of {patients} patients, {images} images")
+    columns = ["body part", "split", "normal", "abnormal", "unlabelled", "images"]
+    rows = [[str(row[c.replace(" ", "_")]) for c in columns] for row in counts]
+    print_table("", columns, rows)
+
+
+def count_studies(studies: list[Study]) -> list[dict[str, Any]]:
+    """Studies by label, and images, for each body part and split, sorted."""
+    words = {True: "abnormal", False: "normal", None: "unlabelled"}
+    labels: Counter[tuple[str, str, str]] = Counter()
+    images: Counter[tuple[str, str]] = Counter()
+    for study in studies:
+        group = (study.body_part.value if study.body_part else "(unknown)", study.split)
+        labels[(*group, words[study.abnormal])] += 1
+        images[group] += len(study.images)
+    return [
+        {
+            "body_part": part,
+            "split": split,
+            **{w: labels[part, split, w] for w in words.values()},
+            "images": images[part, split],
+        }
+        for part, split in sorted(images)
+    ]

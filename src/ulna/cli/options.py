@@ -1,0 +1,42 @@
+"""Options that several verbs share, and how their text becomes nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+READABLE = click.Path(path_type=Path)
+"""A path argument; whether it is there is checked by the reader, whose message says more."""
+
+
+def json_option(command: Command) -> Command:
+    """`--json`: one JSON document on stdout instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        command
+    )
+
+
+def bundle_option(command: Command) -> Command:
+    """`--bundle BUNDLE`, required."""
+    return click.option(
+        "--bundle", type=READABLE, required=True, help="The bundle's folder (from `ulna export`)."
+    )(command)
+
+
+def body_part_names() -> list[str]:
+    """The seven regions, as on the command line."""
+    return ["ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST"]
+
+
+def body_part_option(help_text: str) -> Callable[[Command], Command]:
+    """`--body-part PART`: one of the seven regions."""
+    return click.option(
+        "--body-part",
+        type=click.Choice(body_part_names(), case_sensitive=False),
+        help=help_text,
+    )

@@ -1,0 +1,93 @@
+"""`ulna predict`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ulna.cli.answer import COLUMNS, answer_json, answer_row, write_heat_maps
+from ulna.cli.given_paths import index_paths
+from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
+from ulna.cli.output import print_json, print_table
+from ulna.errors import DatasetError, ImageError
+
+if TYPE_CHECKING:
+    from ulna.types import StudyPrediction
+
+
+@click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
+@click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
+@bundle_option
+@body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
+@click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
+@click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
+@json_option
+def predict(
+    paths: tuple[Path, ...],
+    bundle: Path,
+    body_part: str | None,
+    out: Path | None,
+    operating_point: str | None,
+    as_json: bool,
+) -> None:
+    """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
+
+    A film (PNG, JPEG, TIFF) given by its name is a study of one view. The films in a folder
+    are the views of one study; folders in it are studies of their own. DICOM objects are
+    grouped by Study Instance UID. A MURA or phantom folder or a table (.csv) holds the
+    studies it says.
+
+    \b
+    Examples:
+      ulna predict film.png --bundle runs/demo/bundle
+      ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
+      ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
+    """
+    from ulna.runtime import Predictor
+    from ulna.types import BodyPart
+
+    predictor = Predictor.load(bundle)
+    studies = index_paths(paths)
+    if body_part is not None:
+        studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
+    answers: list[StudyPrediction] = []
+    unreadable: list[str] = []
+    for study in studies:
+        try:
+            answer = predictor.predict(study, operating_point=operating_point)
+        except ImageError as error:
+            unreadable.append(str(error))
+            continue
+        if out is not None:
+            write_heat_maps(answer, out, predictor.manifest.fusion.map_limit)
+        answers.append(_without_maps(answer))
+    _print(answers, as_json, out)
+    if unreadable:
+        raise _combined(unreadable, len(studies))
+
+
+def _without_maps(answer: StudyPrediction) -> StudyPrediction:
+    """Thousands of studies must not keep thousands of full-size maps in memory."""
+    images = tuple(replace(i, heat_map=i.grid) for i in answer.images)
+    return replace(answer, images=images)
+
+
+def _print(answers: list[StudyPrediction], as_json: bool, out: Path | None) -> None:
+    if as_json:
+        print_json([answer_json(a) for a in answers])
+    elif answers:
+        print_table("", COLUMNS, [answer_row(a) for a in answers])
+        point = answers[0].operating_point
+        click.echo(f"operating point {point}; research only, not a medical device")
+        if out is not None:
+            click.echo(f"heat maps: {out}")
+
+
+def _combined(unreadable: list[str], total: int) -> ImageError | DatasetError:
+    if len(unreadable) == 1:
+        return ImageError(unreadable[0])
+    shown = "\n  ".join(unreadable[:10])
+    return ImageError(f"{len(unreadable)} of {total} studies have no readable image:\n  {shown}")

@@ -1,0 +1,90 @@
+"""Progress on stderr: bars in a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import click
+
+Report = Callable[[str, int, int], None]
+"""Called with (what, done, total), often; `what` names the bar."""
+_EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A function to report progress to, for as long as the context lasts."""
+    if sys.stderr.isatty():
+        with _bars() as report:
+            yield report
+    else:
+        yield PlainLines().report
+
+
+@contextmanager
+def _bars() -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield report
+
+
+@dataclass
+class PlainLines:
+    """Writes `what: done/total, M:SS left` at the start, every few seconds and at the end.
+
+    clock: seconds, monotonic. write: one line of text.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    write: Callable[[str], None] = lambda line: click.echo(line, err=True)
+    _begun: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _written: dict[str, float] = field(default_factory=dict)
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Progress of `what`; written when it is due."""
+        now = self.clock()
+        started, first = self._begun.setdefault(what, (now, done))
+        due = now - self._written.get(what, float("-inf")) >= _EVERY_SECONDS
+        if not due and done < total:
+            return
+        self._written[what] = now
+        left = ""
+        if first < done < total:
+            left = f", {_clock_text((now - started) / (done - first) * (total - done))} left"
+        elif done >= total:
+            left = f", took {_clock_text(now - started)}"
+        self.write(f"{what}: {done}/{total}{left}")
+
+
+def _clock_text(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"

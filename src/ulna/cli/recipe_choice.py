@@ -1,0 +1,74 @@
+"""Which recipe to train: a name or a file, with changes from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ulna.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ulna.config.recipe import Recipe
+
+
+def choose_recipe(name: str, changes: Sequence[str] = (), initial: Sequence[str] = ()) -> Recipe:
+    """The recipe called `name`, or of the JSON file `name`, with `changes` applied.
+
+    changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
+    after `experts`: 'seed=3', 'input_spec.size=128', 'experts.cnn.epochs=5'. The value is
+    JSON; what is not JSON is text. initial: 'KIND[:PATH]' for every expert or
+    'EXPERT=KIND[:PATH]' for one. Raises ConfigError.
+    """
+    from pathlib import Path
+
+    from ulna.config.codec import from_json, read_json, to_json
+    from ulna.config.recipe import Recipe
+    from ulna.recipes import find_recipe
+
+    recipe = read_json(Recipe, Path(name)) if name.endswith(".json") else find_recipe(name)
+    data = to_json(recipe)
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {change!r}: expected KEY=VALUE, like seed=3")
+        _set(data, key, _value(value), change)
+    for start in initial:
+        expert, equals, text = start.partition("=")
+        kind, _, path = (text if equals else start).partition(":")
+        place = f"experts.{expert if equals else '*'}.initial"
+        _set(data, place, {"kind": kind, "path": path}, start)
+    return from_json(Recipe, data, "recipe")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _set(data: Any, key: str, value: Any, change: str) -> None:
+    head, _, rest = key.partition(".")
+    for holder, name in _places(data, head, change):
+        if rest:
+            _set(holder[name], rest, value, change)
+        else:
+            holder[name] = value
+
+
+def _places(data: Any, head: str, change: str) -> list[tuple[Any, Any]]:
+    """(container, key) of all that `head` names in `data`."""
+    if isinstance(data, dict) and head in data:
+        return [(data, head)]
+    if isinstance(data, list) and all(isinstance(v, dict) and "name" in v for v in data):
+        chosen = [(data, i) for i, v in enumerate(data) if head in ("*", v["name"])]
+        if chosen:
+            return chosen
+    if isinstance(data, dict):
+        known = ", ".join(map(str, data)) or "(nothing yet: give the whole object)"
+    elif isinstance(data, list):
+        known = ", ".join(["*", *(str(v["name"]) for v in data if isinstance(v, dict))])
+    else:
+        known = "no deeper level"
+    raise ConfigError(f"{change!r}: no {head!r} here: expected one of {known}")

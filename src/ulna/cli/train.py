@@ -1,0 +1,92 @@
+"""`ulna train`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from ulna.cli.extras import require
+from ulna.cli.held_out import with_test_side
+from ulna.cli.options import READABLE
+from ulna.cli.progress import progress
+from ulna.cli.recipe_choice import choose_recipe
+from ulna.errors import ConfigError
+
+
+@click.command(epilog="Recipes and every setting: docs/recipes.md")
+@click.argument("data", type=READABLE)
+@click.option(
+    "--recipe", "recipe_name", required=True, metavar="NAME|FILE.json", help="What to train."
+)
+@click.option("--out", type=READABLE, required=True, help="The run's folder.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option(
+    "--initial",
+    multiple=True,
+    metavar="[EXPERT=]KIND[:PATH]",
+    help="Initial weights: random, imagenet, file:PATH or run:PATH.",
+)
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 0.9),
+    default=0.0,
+    show_default=True,
+    help="Patients to leave out for `ulna evaluate`, where DATA has no split of its own.",
+)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
+@click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
+def train(
+    data: Path,
+    recipe_name: str,
+    out: Path,
+    changes: tuple[str, ...],
+    initial: tuple[str, ...],
+    test_share: float,
+    devices: int,
+    resume: bool,
+) -> None:
+    """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
+
+    DATA is a MURA folder, a phantom folder, a table (.csv) or a folder of DICOM files. Its
+    own test side is left alone; a part of the rest is set aside to stop early and another
+    for `ulna calibrate`, by patient. A killed run goes on where it was with --resume.
+
+    \b
+    Examples:
+      ulna train phantoms --recipe demo --out runs/first
+      ulna train MURA-v1.1 --recipe hybrid --out runs/mura --devices 2
+      ulna train table.csv --recipe demo --out runs/own --test-share 0.2 \\
+          --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
+    """
+    require("train")
+    from ulna.datasets import data_kind, index_data
+    from ulna.training import train_run
+
+    recipe = choose_recipe(recipe_name, changes, initial)
+    first = int(os.environ.get("RANK", "0")) == 0
+    if first and not resume and (out / "recipe.json").is_file():
+        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
+    studies = with_test_side(index_data(data), test_share, recipe.seed)
+    quiet_fabric()
+    with progress() as report:
+        train_run(
+            recipe,
+            studies,
+            out,
+            kind=data_kind(data),
+            name=data.resolve().name,
+            devices=devices,
+            progress=report if first else None,
+        )
+    if first:
+        click.echo(f"run {out}: next, ulna export {out} --out {out / 'bundle'}")
+
+
+def quiet_fabric() -> None:
+    """Keep Lightning's remarks on hardware out of the terminal; errors still show."""
+    import lightning.fabric  # noqa: F401  (sets its logger up when imported)
+
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)

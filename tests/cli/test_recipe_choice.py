@@ -1,0 +1,68 @@
+"""Recipes from a name or a file, and changes from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ulna.cli.recipe_choice import choose_recipe
+from ulna.config.codec import write_json
+from ulna.errors import ConfigError
+from ulna.recipes import RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_its_file(name: str, tmp_path: Path) -> None:
+    write_json(RECIPES[name](), tmp_path / "own.json")
+    assert choose_recipe(str(tmp_path / "own.json")) == RECIPES[name]()
+
+
+def test_changes_reach_every_level() -> None:
+    recipe = choose_recipe(
+        "demo",
+        ["seed=3", "input_spec.size=128", "experts.cnn.epochs=5", "precision=32-true"],
+    )
+    epochs = {e.name: e.epochs for e in recipe.experts}
+    assert (recipe.seed, recipe.input_spec.size, recipe.precision) == (3, 128, "32-true")
+    assert epochs["cnn"] == 5
+    others = {e.name: e.epochs for e in RECIPES["demo"]().experts if e.name != "cnn"}
+    assert {k: v for k, v in epochs.items() if k != "cnn"} == others
+
+
+def test_a_star_means_every_expert() -> None:
+    recipe = choose_recipe("hybrid", ["experts.*.batch_size=4"])
+    assert {e.batch_size for e in recipe.experts} == {4}
+
+
+def test_initial_weights_for_one_and_for_all() -> None:
+    recipe = choose_recipe("hybrid", initial=["random", "cnn=run:runs/first"])
+    kinds = {e.name: (e.initial.kind, e.initial.path) for e in recipe.experts}
+    assert kinds.pop("cnn") == ("run", "runs/first")
+    assert set(kinds.values()) == {("random", "")}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("seed", "KEY=VALUE"),
+        ("sed=3", "'sed'"),
+        ("experts.vgg.epochs=3", "expected one of *"),
+        ("seed=three", "expected int"),
+        ("seed.deep=3", "no deeper level"),
+        ("input_spec.size=7", "expected 32 to 2048"),
+    ],
+)
+def test_wrong_changes_say_what_is_wrong(change: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_recipe("demo", [change])
+    assert words in str(caught.value)
+
+
+def test_unknown_recipe_and_initial_kind() -> None:
+    with pytest.raises(ConfigError, match="unknown recipe"):
+        choose_recipe("dmeo")
+    with pytest.raises(ConfigError, match="initial weights 'imagnet'"):
+        choose_recipe("demo", initial=["imagnet"])
+    with pytest.raises(ConfigError, match="no such file"):
+        choose_recipe("missing.json")
