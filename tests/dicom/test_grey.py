@@ -129,6 +129,11 @@ def test_voi_lut_sequence(bits: int, first: int) -> None:
         np.testing.assert_allclose(found, apply_voi_lut(RAMP, dataset) / (2**bits - 1))
 
 
+def test_lut_whose_descriptor_understates_its_entries_is_not_clipped() -> None:
+    dataset = make(VOILUTSequence=[lut_item(0, 10, np.arange(4096))])
+    np.testing.assert_allclose(apply_voi(RAMP.astype(float), dataset, (0, 1)), RAMP / 4095)
+
+
 def test_lut_of_65536_entries_is_written_as_0() -> None:
     table = np.arange(65536)[::-1]
     item = lut_item(0, 16, table)

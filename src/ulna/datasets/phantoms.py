@@ -36,9 +36,16 @@ def index_phantoms(root: Path | str) -> list[Study]:
             f"write the phantoms again:{listed(odd)}"
         )
     try:
-        return [_with_truth(base, s, truth) for s in studies]
+        studies = [_with_truth(base, s, truth) for s in studies]
     except (ValueError, KeyError) as error:
         raise DatasetError(f"{base / TRUTH}: damaged: {error}: write it again") from None
+    masks = [i.mask for s in studies for i in s.images if i.mask and not i.mask.is_file()]
+    if masks:
+        raise DatasetError(
+            f"{base / TRUTH}: {len(masks)} masks are not there: write the phantoms again:"
+            f"{listed(masks)}"
+        )
+    return studies
 
 
 def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:

@@ -47,21 +47,23 @@ def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset) -> Values:
     items = dataset.get("ModalityLUTSequence")
     if items:
         return apply_lut(values, items[0])[0]
-    slope = float(dataset.get("RescaleSlope", 1) or 1)
-    return np.asarray(values, np.float64) * slope + float(dataset.get("RescaleIntercept", 0) or 0)
+    slope, intercept = _first(dataset, "RescaleSlope"), _first(dataset, "RescaleIntercept")
+    scaled = np.asarray(values, np.float64) * (1.0 if slope is None else slope)
+    return scaled + (0.0 if intercept is None else intercept)
 
 
 def apply_lut(values: npt.ArrayLike, item: pydicom.Dataset) -> tuple[Values, int]:
-    """Look `values` up in a LUT item; the result and its bits per entry: C.11.1.1, C.11.2.1.1.
+    """Look `values` up in a LUT item; the result and its full scale: C.11.1.1, C.11.2.1.1.
 
     LUT Descriptor: number of entries (0 means 65536), first value mapped, bits per entry.
-    Values below the first entry take the first, values above the last the last.
+    Values below the first entry take the first, values above the last the last. Full scale is
+    2^bits - 1, or the largest entry where a wrong descriptor understates it.
     """
     count, first, bits = (int(v) for v in item.LUTDescriptor)
     count = count or 1 << 16
     table = _table(item, count, bits)
     index = np.clip(np.rint(np.asarray(values, np.float64)) - first, 0, table.size - 1)
-    return table[index.astype(np.int64)], bits
+    return table[index.astype(np.int64)], max((1 << bits) - 1, int(table.max()))
 
 
 def _table(item: pydicom.Dataset, count: int, bits: int) -> Values:
@@ -107,8 +109,8 @@ def apply_voi(values: Values, dataset: pydicom.Dataset, limits: tuple[float, flo
     """
     items = dataset.get("VOILUTSequence")
     if items:
-        result, bits = apply_lut(values, items[0])
-        return result / ((1 << bits) - 1)
+        result, full = apply_lut(values, items[0])
+        return result / full
     centre, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
     if centre is not None and width is not None:
         function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()

@@ -1,0 +1,81 @@
+"""Phantom folders: the tree and what truth.csv adds to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mura_tree import add_study, write_csvs, write_png
+
+from ulna.datasets import index_data, index_phantoms
+from ulna.errors import DatasetError
+from ulna.types import FindingCategory, Laterality, Subtlety
+
+COLUMNS = (
+    "path,patient_id,study_id,body_part,split,abnormal,view,laterality,spacing_mm,"
+    "category,kind,subtlety,cnr,box_x,box_y,box_w,box_h,mask"
+)
+BAD = "train/XR_WRIST/patient00001/study1_positive"
+GOOD = "valid/XR_ELBOW/patient00002/study1_negative"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    base = tmp_path / "phantoms"
+    write_csvs(base, add_study(base, BAD, 2) + add_study(base, GOOD))
+    write_png(base / "masks" / BAD / "image1.png")
+    start = "patient00001,study1,WRIST,train,1"
+    rows = [
+        COLUMNS,
+        f"{BAD}/image1.png,{start},PA,L,0.5,fracture,transverse,obvious,4.5,1,2,3,4,"
+        f"masks/{BAD}/image1.png",
+        f"{BAD}/image1.png,{start},PA,L,0.5,hardware,plate,subtle,1.25,5,6,7,8,"
+        f"masks/{BAD}/image1.png",
+        f"{BAD}/image2.png,{start},LAT,L,0.5,,,,,,,,,",
+        f"{GOOD}/image1.png,patient00002,study1,ELBOW,valid,0,AP,R,0.5,,,,,,,,,",
+    ]
+    (base / "truth.csv").write_text("\n".join(rows) + "\n")
+    return base
+
+
+def test_truth_is_joined_to_the_tree(root: Path) -> None:
+    abnormal, normal = index_phantoms(root)
+    assert index_data(root) == [abnormal, normal]
+    first, second = abnormal.images
+    assert (first.view, first.laterality) == ("PA", Laterality.LEFT)
+    assert first.mask == root / "masks" / BAD / "image1.png" and first.mask.is_file()
+    assert second.mask is None and second.findings == () and second.view == "LAT"
+    fracture, hardware = first.findings
+    assert fracture.box == (1.0, 2.0, 3.0, 4.0) and fracture.cnr == 4.5
+    assert fracture.category is FindingCategory.FRACTURE
+    assert hardware.subtlety is Subtlety.SUBTLE
+    assert abnormal.subtlety is Subtlety.OBVIOUS
+    assert abnormal.categories == {FindingCategory.FRACTURE, FindingCategory.HARDWARE}
+    assert normal.categories == frozenset() and normal.abnormal is False
+    assert normal.split == "valid" and normal.images[0].mask is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (COLUMNS, COLUMNS.replace("subtlety", "x"), "columns subtlety are missing"),
+        ("obvious", "glaring", "damaged"),
+        ("fracture", "cold", "damaged"),
+        ("4.5", "much", "damaged"),
+        ("image2", "image3", "2 images are only in the folder or only in the table"),
+    ],
+)
+def test_truth_that_does_not_fit(root: Path, old: str, new: str, message: str) -> None:
+    file = root / "truth.csv"
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(DatasetError, match=message):
+        index_phantoms(root)
+
+
+def test_missing_truth_and_missing_masks(root: Path) -> None:
+    (root / "masks" / BAD / "image1.png").unlink()
+    with pytest.raises(DatasetError, match="1 masks are not there"):
+        index_phantoms(root)
+    (root / "truth.csv").unlink()
+    with pytest.raises(DatasetError, match="cannot be read"):
+        index_phantoms(root)
