@@ -62,7 +62,7 @@ def test_wrong_changes_say_what_is_wrong(change: str, words: str) -> None:
 def test_unknown_recipe_and_initial_kind() -> None:
     with pytest.raises(ConfigError, match="unknown recipe"):
         choose_recipe("dmeo")
-    with pytest.raises(ConfigError, match="initial weights 'imagnet'"):
+    with pytest.raises(ConfigError, match="'imagnet' is not one of random"):
         choose_recipe("demo", initial=["imagnet"])
     with pytest.raises(ConfigError, match="no such file"):
         choose_recipe("missing.json")

@@ -10,6 +10,7 @@ import click
 from ulna.cli.held_out import calibration_studies
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
+from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
     from ulna.bundle import FusionParameters
@@ -34,7 +35,9 @@ def calibrate(bundle: Path, run: Path, data: Path, as_json: bool) -> None:
     from ulna.evaluation import calibrate_bundle
 
     studies = calibration_studies(index_data(data), run)
-    fusion = calibrate_bundle(bundle, studies).manifest.fusion
+    with progress() as report:
+        fitted = calibrate_bundle(bundle, studies, progress=lambda d, n: report("calibrate", d, n))
+    fusion = fitted.manifest.fusion
     if as_json:
         print_json(fusion)
     else:

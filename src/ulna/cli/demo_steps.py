@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ulna.cli.answer import write_heat_maps
-from ulna.cli.held_out import calibration_studies, test_studies, with_test_side
+from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
@@ -131,9 +131,8 @@ class DemoFolder:
                 write_json(done, record)
 
     def studies(self) -> list[Study]:
-        """All studies, with a test side."""
-        recipe = self.settings.recipe
-        return with_test_side(index_data(self.data), self.settings.test_share, recipe.seed)
+        """All studies of the data."""
+        return index_data(self.data)
 
     def _make_phantoms(self, report: Report) -> None:
         config = self.settings.phantoms
@@ -156,6 +155,7 @@ class DemoFolder:
         quiet_fabric()
         studies = self.studies()
         recipe = _restricted(self.settings.recipe, studies)
+        recipe = with_test_part(recipe, studies, self.settings.test_share)
         kind, name = data_kind(self.data), self.data.name
         train_run(recipe, studies, self.run, kind=kind, name=name, progress=report)
 
@@ -170,14 +170,13 @@ class DemoFolder:
     def _calibrate(self, report: Report) -> None:
         from ulna.evaluation import calibrate_bundle
 
-        report("calibrate", 0, 1)
-        calibrate_bundle(self.bundle, calibration_studies(self.studies(), self.run))
-        report("calibrate", 1, 1)
+        studies = calibration_studies(self.studies(), self.run)
+        calibrate_bundle(self.bundle, studies, progress=lambda d, n: report("calibrate", d, n))
 
     def _test_studies(self) -> list[Study]:
         parts = read_json(Recipe, self.run / "recipe.json").body_parts
         known = [s for s in self.studies() if s.body_part in parts]
-        return test_studies(known, "valid", self.run)[0]
+        return test_studies(known, "", self.run)[0]
 
     def _evaluate(self, report: Report) -> None:
         from ulna.evaluation import evaluate

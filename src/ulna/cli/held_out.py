@@ -12,27 +12,25 @@ from typing import TYPE_CHECKING
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 
 if TYPE_CHECKING:
+    from ulna.config.recipe import Recipe
     from ulna.types import Study
 
 TEST_SIDES = ("valid", "test")
 
 
-def with_test_side(studies: Sequence[Study], share: float, seed: int) -> list[Study]:
-    """`studies` with about `share` of the patients marked as 'test', if none is held out yet.
+def with_test_part(recipe: Recipe, studies: Sequence[Study], share: float) -> Recipe:
+    """`recipe` with `share` of the patients set aside as its 'test' part, if none are yet.
 
-    Studies of a source with a split of its own come back unchanged.
+    Comes back unchanged where the source or the recipe holds a test side out already.
     """
-    if share == 0 or any(s.split in TEST_SIDES for s in studies):
-        return list(studies)
-    from ulna.datasets import split_studies
-
-    parts = split_studies(studies, {"train": 1 - share, "test": share}, seed)
-    held = {s.key for s in parts["test"]}
-    return [replace(s, split="test" if s.key in held else "train") for s in studies]
+    if any(s.split in TEST_SIDES for s in studies) or "test" in recipe.fractions:
+        return recipe
+    fractions = {k: v * (1 - share) for k, v in recipe.fractions.items()}
+    return replace(recipe, fractions={**fractions, "test": share})
 
 
 def run_split(run: Path) -> dict[str, list[str]]:
-    """Study keys by part ('train', 'tune', 'calibration') of the run folder `run`."""
+    """Study keys by part of the run: train, tune, calibration, perhaps test."""
     file = run / "split.json"
     if not file.is_file():
         raise ConfigError(f"{run}: no split.json: expected the folder of `ulna train --out`")
@@ -70,14 +68,18 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
     """The labelled studies to evaluate on, and in words which they are.
 
     split: 'all', 'valid' (those that the source holds out) or '' (those if there are any;
-    else what `run` never used; else all). DatasetWarning when studies of the run's own split
-    are among them; DatasetError when none is left.
+    else the test part of `run`, or what it never used; else all). DatasetWarning when studies
+    that the run learned from are among them; DatasetError when none is left.
     """
     labelled = [s for s in studies if s.abnormal is not None]
     held = [s for s in labelled if s.split in TEST_SIDES]
-    used = _used(studies, run)
+    parts = run_split(run) if run is not None and same_data(studies, run) else {}
+    used = {k for name, keys in parts.items() if name != "test" for k in keys}
     if split == "valid" or (split == "" and held):
         chosen, words = held, "held out by the data set"
+    elif split == "" and parts.get("test"):
+        test = set(parts["test"])
+        chosen, words = [s for s in labelled if s.key in test], f"the test part of {run}"
     elif split == "" and used:
         chosen, words = [s for s in labelled if s.key not in used], f"not used by {run}"
     else:
@@ -95,12 +97,6 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
             stacklevel=2,
         )
     return chosen, f"{len(chosen)} studies ({words})"
-
-
-def _used(studies: Sequence[Study], run: Path | None) -> set[str]:
-    if run is None or not same_data(studies, run):
-        return set()
-    return {k for keys in run_split(run).values() for k in keys}
 
 
 def run_of_bundle(bundle: Path) -> Path | None:

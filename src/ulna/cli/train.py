@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.held_out import with_test_side
 from ulna.cli.options import READABLE
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
@@ -29,13 +28,6 @@ from ulna.errors import ConfigError
     metavar="[EXPERT=]KIND[:PATH]",
     help="Initial weights: random, imagenet, file:PATH or run:PATH.",
 )
-@click.option(
-    "--test-share",
-    type=click.FloatRange(0, 0.9),
-    default=0.0,
-    show_default=True,
-    help="Patients to leave out for `ulna evaluate`, where DATA has no split of its own.",
-)
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def train(
@@ -44,21 +36,21 @@ def train(
     out: Path,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
-    test_share: float,
     devices: int,
     resume: bool,
 ) -> None:
     """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
 
-    DATA is a MURA folder, a phantom folder, a table (.csv) or a folder of DICOM files. Its
-    own test side is left alone; a part of the rest is set aside to stop early and another
-    for `ulna calibrate`, by patient. A killed run goes on where it was with --resume.
+    DATA is a MURA folder, a phantom folder or a table (.csv). Studies that it holds out itself
+    (valid, test) are left alone; of the rest, parts are set aside by patient as the recipe's
+    fractions say: to stop early, for `ulna calibrate`, and for `ulna evaluate` where DATA
+    holds out none. A killed run goes on where it was with --resume.
 
     \b
     Examples:
       ulna train phantoms --recipe demo --out runs/first
       ulna train MURA-v1.1 --recipe hybrid --out runs/mura --devices 2
-      ulna train table.csv --recipe demo --out runs/own --test-share 0.2 \\
+      ulna train table.csv --recipe demo --out runs/own \\
           --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
     """
     require("train")
@@ -69,12 +61,11 @@ def train(
     first = int(os.environ.get("RANK", "0")) == 0
     if first and not resume and (out / "recipe.json").is_file():
         raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
-    studies = with_test_side(index_data(data), test_share, recipe.seed)
     quiet_fabric()
     with progress() as report:
         train_run(
             recipe,
-            studies,
+            index_data(data),
             out,
             kind=data_kind(data),
             name=data.resolve().name,

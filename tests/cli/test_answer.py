@@ -1,0 +1,81 @@
+"""Answers as JSON, rows and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ulna.cli.answer import COLUMNS, answer_json, answer_row, write_heat_maps
+from ulna.types import (
+    BodyPart,
+    Finding,
+    FindingCategory,
+    ImagePrediction,
+    ImageRef,
+    Study,
+    StudyPrediction,
+)
+
+
+def _prediction(folder: Path) -> StudyPrediction:
+    film = folder / "a film.png"
+    Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30).astype(np.uint8)).save(film)
+    heat = np.zeros((20, 30), np.float32)
+    heat[5:10, 5:10] = 4.0
+    outline = np.array([[5, 5], [10, 5], [10, 10], [5, 10]], np.float32)
+    image = ImagePrediction(
+        source=str(film),
+        probability=0.75,
+        logit=float(np.log(3)),
+        bias=-1.0,
+        grid=heat[::5, ::5],
+        heat_map=heat,
+        body_part_probabilities={BodyPart.WRIST: 1.0},
+        findings=(Finding((5, 5, 5, 5), score=4.0, outline=outline),),
+        finding_probabilities={FindingCategory.FRACTURE: 0.5},
+        experts={"cnn": 1.0},
+    )
+    return StudyPrediction(
+        study=Study("p/1", "s 1", None, (ImageRef(film),)),
+        body_part=BodyPart.WRIST,
+        body_part_given=False,
+        probability=0.75,
+        abnormal=True,
+        threshold=0.5,
+        operating_point="youden",
+        body_part_probabilities={BodyPart.WRIST: 1.0},
+        images=(image,),
+        bundle_hash="ab12",
+        experts={"cnn": 0.7},
+        skipped=(("b.png", "0 bytes"),),
+    )
+
+
+def test_json_holds_the_answer_and_reads_back(tmp_path: Path) -> None:
+    answer = json.loads(json.dumps(answer_json(_prediction(tmp_path)), allow_nan=False))
+    assert answer["abnormal"] is True
+    assert answer["body_part"] == "WRIST"
+    assert answer["images"][0]["findings"][0]["box"] == [5, 5, 5, 5]
+    assert answer["images"][0]["finding_probabilities"] == {"fracture": 0.5}
+    assert answer["skipped"] == [{"image": "b.png", "reason": "0 bytes"}]
+
+
+def test_row_fits_its_columns(tmp_path: Path) -> None:
+    row = answer_row(_prediction(tmp_path))
+    assert len(row) == len(COLUMNS)
+    assert row[1:3] == ["WRIST (recognised)", "ABNORMAL"]
+
+
+def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> None:
+    prediction = _prediction(tmp_path)
+    (path,) = write_heat_maps(prediction, tmp_path / "maps", limit=4.0)
+    assert path.parent.parent == tmp_path / "maps"
+    assert " " not in path.name and "/" not in path.parent.name
+    picture = np.asarray(Image.open(path)).astype(int)
+    assert picture.shape == (20, 30, 3)
+    coloured = np.ptp(picture, axis=2) > 0
+    assert coloured[6:9, 6:9].all()
+    assert not coloured[12:, 12:].any()

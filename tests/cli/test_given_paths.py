@@ -1,0 +1,59 @@
+"""Paths on the command line: what makes a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ulna.cli.given_paths import index_paths
+from ulna.errors import DatasetError, ImageError
+from ulna.types import BodyPart
+
+
+def _film(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    return path
+
+
+def test_each_film_by_name_is_a_study(tmp_path: Path) -> None:
+    films = [_film(tmp_path / "b.png"), _film(tmp_path / "a.jpg")]
+    studies = index_paths(films)
+    assert [s.images[0].path for s in studies] == films
+    assert all(s.abnormal is None and s.body_part is None for s in studies)
+
+
+def test_the_films_of_a_folder_are_one_study(tmp_path: Path) -> None:
+    for name in ("visit/2.png", "visit/1.png", "visit/._1.png", "visit/notes.txt"):
+        _film(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("x")
+    (study,) = index_paths([tmp_path / "visit"])
+    assert [i.path.name for i in study.images] == ["1.png", "2.png"]
+
+
+def test_folders_in_a_folder_are_studies_of_their_own(tmp_path: Path) -> None:
+    for name in ("x/1.png", "y/1.png", "y/2.png"):
+        _film(tmp_path / name)
+    assert sorted(len(s.images) for s in index_paths([tmp_path])) == [1, 2]
+
+
+def test_a_mura_folder_is_indexed_as_one(tmp_path: Path) -> None:
+    _film(tmp_path / "valid/XR_WRIST/patient00001/study1_positive/image1.png")
+    (study,) = index_paths([tmp_path])
+    assert (study.body_part, study.abnormal, study.split) == (BodyPart.WRIST, True, "valid")
+
+
+def test_dicom_objects_of_one_study_stay_together(real_data: Path) -> None:
+    objects = sorted((real_data / "dicom").glob("*RG*.dcm"))
+    studies = index_paths(objects)
+    assert sum(len(s.images) for s in studies) == len(objects)
+    assert len({s.study_id for s in studies}) == len(studies)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file or folder"):
+        index_paths([tmp_path / "missing.png"])
+    with pytest.raises(DatasetError, match="holds no films"):
+        index_paths([tmp_path])
