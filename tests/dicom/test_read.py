@@ -28,7 +28,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ulna.dicom import guard
+from ulna.dicom import decode, guard
 from ulna.dicom.read import read_dicom
 from ulna.errors import DicomError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
@@ -123,6 +123,27 @@ def _with_gdcm(syntax: pydicom.uid.UID, folder: Path) -> bytes:
     writer.SetImage(change.GetOutput())
     assert writer.Write()
     return (folder / "compressed").read_bytes()
+
+
+def test_stream_that_makes_a_decoder_abort_is_an_error(tmp_path: Path) -> None:
+    """Damage at random places of a lossless JPEG stream: gdcm aborts on some of them."""
+    data = _in_syntax(JPEGLosslessSV1, tmp_path)
+    start = data.index(b"\xff\xd8\xff")
+    for seed in range(4):
+        damaged = bytearray(data)
+        for place in np.random.default_rng(seed).integers(start + 2, start + 120, 12):
+            damaged[place] ^= 0x55
+        with pytest.raises(DicomError, match="film: pixel data in JPEG Lossless"):
+            read_radiograph(bytes(damaged), "film")
+
+
+def test_decoder_that_never_ends_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _in_syntax(JPEGLosslessSV1, tmp_path)
+    monkeypatch.setattr(decode, "CHILD_SECONDS", 0.01)
+    with pytest.raises(DicomError, match="timed out"):
+        read_radiograph(data)
 
 
 def test_jpeg_baseline() -> None:

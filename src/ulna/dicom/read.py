@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pydicom
-from pydicom.pixels.utils import pixel_array
 
+from ulna.dicom.decode import decode_first_frame
 from ulna.dicom.grey import grey_levels
 from ulna.dicom.guard import looks_like_dicom, parse
 from ulna.dicom.header import check_radiograph, header_of
@@ -33,7 +30,7 @@ def read_dicom(data: bytes, name: str) -> Radiograph:
     check_radiograph(dataset, name)
     header = header_of(dataset, name)
     _check_pixel_module(dataset, name)
-    pixels = _decode(dataset, name)
+    pixels = decode_first_frame(dataset, data, name)
     try:
         grey = grey_levels(pixels, dataset, name)
     except DicomError as error:
@@ -75,19 +72,3 @@ def _check_pixel_module(dataset: pydicom.Dataset, name: str) -> None:
         raise DicomError(f"{name}: {bits} bits in {allocated}: expected 8 to 16 bits in 8 or 16")
     if frames > 1:
         warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 4)
-
-
-def _decode(dataset: pydicom.Dataset, name: str) -> npt.NDArray[Any]:
-    try:
-        # Index 0, so that a file of 1000 frames costs the memory of one.
-        pixels = np.asarray(pixel_array(dataset, index=0))
-    except Exception as error:  # each decoder plug-in has its own error types
-        syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-        kind = getattr(syntax, "name", "unknown transfer syntax")
-        raise DicomError(
-            f"{name}: pixel data in {kind} cannot be decoded ({error}): the file is damaged, "
-            "or the decoder is missing (pip install pylibjpeg-openjpeg python-gdcm)"
-        ) from None
-    if pixels.ndim != 2:
-        raise DicomError(f"{name}: pixels of shape {pixels.shape}: expected (rows, columns)")
-    return pixels
