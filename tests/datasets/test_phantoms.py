@@ -72,6 +72,15 @@ def test_truth_that_does_not_fit(root: Path, old: str, new: str, message: str) -
         index_phantoms(root)
 
 
+def test_view_that_does_not_show_the_finding_keeps_the_study_category(root: Path) -> None:
+    file = root / "truth.csv"
+    hidden = "LAT,L,0.5,dislocation,anterior,moderate,0,0,0,0,0,"
+    file.write_text(file.read_text().replace("LAT,L,0.5,,,,,,,,,", hidden))
+    study = index_phantoms(root)[0]
+    assert study.images[1].findings == ()
+    assert FindingCategory.DISLOCATION in (study.categories or ())
+
+
 def test_missing_truth_and_missing_masks(root: Path) -> None:
     (root / "masks" / BAD / "image1.png").unlink()
     with pytest.raises(DatasetError, match="1 masks are not there"):

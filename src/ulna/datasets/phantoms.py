@@ -67,11 +67,13 @@ def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
 def _with_truth(
     base: Path, study: Study, truth: Mapping[str, Sequence[Mapping[str, str]]]
 ) -> Study:
-    images = tuple(
-        _image(base, i.path, truth[i.path.relative_to(base).as_posix()]) for i in study.images
+    rows = {i.path: truth[i.path.relative_to(base).as_posix()] for i in study.images}
+    named = {r["category"] for own in rows.values() for r in own if r["category"]}
+    return dataclasses.replace(
+        study,
+        images=tuple(_image(base, path, own) for path, own in rows.items()),
+        categories=frozenset(FindingCategory(n) for n in named),
     )
-    categories = frozenset(f.category for i in images for f in i.findings if f.category)
-    return dataclasses.replace(study, images=images, categories=categories)
 
 
 def _image(base: Path, path: Path, rows: Sequence[Mapping[str, str]]) -> ImageRef:
@@ -80,13 +82,16 @@ def _image(base: Path, path: Path, rows: Sequence[Mapping[str, str]]) -> ImageRe
         path=path,
         view=head["view"],
         laterality=Laterality(head["laterality"]),
-        findings=tuple(_finding(r) for r in rows if r["category"]),
+        findings=tuple(f for r in rows if (f := _finding(r)) is not None),
         mask=base / head["mask"] if head["mask"] else None,
     )
 
 
-def _finding(row: Mapping[str, str]) -> Finding:
-    x, y, width, height = (float(row[c]) for c in _BOX)
+def _finding(row: Mapping[str, str]) -> Finding | None:
+    """The finding as this view shows it; None without one, or where this view does not show it."""
+    x, y, width, height = (float(row[c] or 0) for c in _BOX)
+    if not row["category"] or width <= 0 or height <= 0:
+        return None
     return Finding(
         box=(x, y, width, height),
         category=FindingCategory(row["category"]),
