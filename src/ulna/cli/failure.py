@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import traceback
 from collections.abc import Mapping
 
@@ -17,13 +18,15 @@ DEFECT = 70
 
 def exit_codes() -> Mapping[int, str]:
     """Every exit code of the command line and what it means; docs/cli.md shows this table."""
+    words = dict(re.findall(r"(\w+) \[\d+\] +(.+)", errors.__doc__ or ""))
     codes = {0: "done"}
     for kind in _error_kinds():
-        codes.setdefault(kind.exit_code, "")
-        joined = ", ".join(k.__name__ for k in _error_kinds() if k.exit_code == kind.exit_code)
-        codes[kind.exit_code] = joined
-    codes[1] += ", or the system refused a file"
-    codes[2] += ", or a wrong option or argument"
+        said = f"{words.get(kind.__name__, '')} ({kind.__name__})".strip()
+        before = codes.get(kind.exit_code)
+        codes[kind.exit_code] = f"{before}; {said}" if before else said
+    codes[1] = "another deliberate error (UlnaError)"
+    codes[1] += "; the system refused a file"
+    codes[2] += "; a wrong option or argument"
     codes[DEFECT] = "a defect of Ulna itself (`ulna --debug ...` shows where)"
     codes[INTERRUPTED] = "interrupted (Ctrl-C)"
     return dict(sorted(codes.items()))

@@ -1,0 +1,118 @@
+"""Writes the generated parts of docs/: command reference, exit codes, recipes, settings.
+
+`python scripts/write_docs.py --check` changes nothing and fails when a part is out of date.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from ulna.cli.failure import exit_codes
+from ulna.cli.main import VERBS, cli
+from ulna.config import recipe as settings
+from ulna.config.input_spec import InputSpec
+from ulna.recipes import RECIPES
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def help_text() -> str:
+    top = click.Context(
+        cli, info_name="ulna", terminal_width=96, help_option_names=["-h", "--help"]
+    )
+    parts = [f"## ulna\n\n```text\n{cli.get_help(top)}\n```\n"]
+    for verb in VERBS:
+        command = cli.get_command(top, verb)
+        assert command is not None
+        context = click.Context(command, info_name=verb, parent=top, terminal_width=96)
+        parts.append(f"## ulna {verb}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def exit_code_table() -> str:
+    rows = [f"| {code} | {meaning} |" for code, meaning in exit_codes().items()]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows]) + "\n"
+
+
+def recipe_table() -> str:
+    rows = []
+    for name, make in RECIPES.items():
+        recipe = make()
+        experts = ", ".join(e.name for e in recipe.experts)
+        size = recipe.input_spec.size
+        rows.append(f"| `{name}` | {recipe.description} | {experts} | {size} px |")
+    head = ["| recipe | what | experts | input |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def settings_reference() -> str:
+    kinds = (
+        settings.Recipe,
+        settings.ExpertConfig,
+        settings.InitialWeights,
+        settings.Augmentation,
+        settings.LossWeights,
+        settings.Fusion,
+        InputSpec,
+    )
+    return "\n".join(_settings_of(kind) for kind in kinds)
+
+
+def _settings_of(kind: type) -> str:
+    words = inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
+    rows = [f"| `{f.name}` | `{f.type}` | {_default(f)} |" for f in dataclasses.fields(kind)]
+    table = "\n".join(["| setting | type | default |", "|---|---|---|", *rows])
+    return f"### {kind.__name__}\n\n{words}\n\n{table.replace('] | None', '] or None')}\n"
+
+
+def _default(field: dataclasses.Field[object]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f"`{field.default!r}`"
+    if field.default_factory is not dataclasses.MISSING:
+        value = field.default_factory()
+        return f"see {type(value).__name__}" if dataclasses.is_dataclass(value) else f"`{value!r}`"
+    return "(required)"
+
+
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "cli.md": {"exit codes": exit_code_table, "commands": help_text},
+    "recipes.md": {"recipes": recipe_table, "settings": settings_reference},
+}
+
+
+def renewed(text: str, parts: Mapping[str, Callable[[], str]]) -> str:
+    for name, make in parts.items():
+        begin, end = f"<!-- begin generated: {name} -->\n", f"<!-- end generated: {name} -->"
+        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+        if not pattern.search(text):
+            sys.exit(f"no place for {name!r}: expected {begin.strip()} ... {end}")
+        body = f"{begin}\n{make()}\n{end}"
+        text = pattern.sub(lambda _, body=body: body, text)
+    return text
+
+
+def main() -> None:
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name, parts in PARTS.items():
+        path = DOCS / name
+        before = path.read_text(encoding="utf-8")
+        after = renewed(before, parts)
+        if after != before:
+            stale.append(f"docs/{name}")
+            if not check:
+                path.write_text(after, encoding="utf-8")
+    if check and stale:
+        sys.exit(f"out of date: {', '.join(stale)}; run: make docs")
+    print("written: " + ", ".join(stale) if stale else "up to date")
+
+
+if __name__ == "__main__":
+    main()

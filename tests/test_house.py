@@ -1,0 +1,214 @@
+"""The house rules that linters do not know: layers, budgets, names, and docs that cannot drift."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "ulna"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CODE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
+TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sh", ".html", ".css", ".j2", ".yml", ""}
+MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS, MAX_NESTING = 300, 40, 7, 3
+# The options of a command arrive as arguments of its function.
+COMMANDS = PACKAGE / "cli"
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def _length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of signature and body; the docstring is not code."""
+    first = function.body[0]
+    docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    used = (first.end_lineno or 0) - first.lineno + 1 if docstring else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - used
+
+
+def _nesting(node: ast.AST, depth: int = 0) -> int:
+    deepest = depth
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        inner = isinstance(child, (ast.For, ast.While, ast.If, ast.With, ast.Try))
+        elif_branch = (
+            isinstance(child, ast.If) and isinstance(node, ast.If) and node.orelse == [child]
+        )
+        deepest = max(deepest, _nesting(child, depth + (inner and not elif_branch)))
+    return deepest
+
+
+def _tracked() -> list[Path]:
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout: there is no list of the repository's files")
+    paths = [ROOT / line for line in done.stdout.splitlines()]
+    return [p for p in paths if p.is_file()]
+
+
+def test_layers_hold() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as m; m()"]
+        + ["--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", CODE, ids=_name)
+def test_budgets_of_size(path: Path) -> None:
+    over = []
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    if lines > MAX_FILE:
+        over.append(f"{lines} lines, at most {MAX_FILE}")
+    for function in _functions(path):
+        where = f"line {function.lineno} {function.name}"
+        length, nesting = _length(function), _nesting(function)
+        if length > MAX_FUNCTION:
+            over.append(f"{where}: {length} lines, at most {MAX_FUNCTION}")
+        if nesting > MAX_NESTING:
+            over.append(f"{where}: nested {nesting} deep, at most {MAX_NESTING}")
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        count = len([a for a in arguments if a.arg not in ("self", "cls")])
+        if count > MAX_ARGUMENTS and COMMANDS not in path.parents and PACKAGE in path.parents:
+            over.append(f"{where}: {count} arguments, at most {MAX_ARGUMENTS}")
+    assert not over, "\n".join(over)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_modules_say_what_they_are(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "no docstring"
+    assert path.stem not in ("utils", "util", "common", "helpers", "misc"), "a name without meaning"
+
+
+@pytest.mark.parametrize("path", CODE, ids=_name)
+def test_nothing_is_left_unfinished(path: Path) -> None:
+    if path == Path(__file__).resolve():
+        return
+    text = path.read_text(encoding="utf-8")
+    for word in (
+        r"\bTODO\b",
+        r"\bFIXME\b",
+        r"\bXXX\b",
+        "NotImplementedError",
+        r"type: ignore(?!\[)",
+    ):
+        found = re.search(word, text)
+        assert not found, f"{word} at line {text[: found.start()].count(chr(10)) + 1}"
+
+
+def test_no_file_names_this_machine_or_a_host() -> None:
+    bad = re.compile(
+        r"/(?:home|root|Users|work|tmp)/\w|\bpypi\b|files\.pythonhosted|index-url|extra-index"
+    )
+    found = []
+    for path in _tracked():
+        if path.suffix not in TEXT_SUFFIXES or path == Path(__file__).resolve():
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if bad.search(line):
+                found.append(f"{_name(path)}:{number}: {line.strip()[:90]}")
+    assert not found, "\n".join(found)
+
+
+def test_no_large_or_binary_surprise() -> None:
+    forbidden = {".onnx", ".safetensors", ".pth", ".ckpt", ".npy", ".npz", ".dcm"}
+    found = [_name(p) for p in _tracked() if p.suffix in forbidden or p.stat().st_size > 2**21]
+    assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
+
+
+def _packages() -> set[str]:
+    there = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
+    return there | {p.name for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "__main__")}
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
+def test_file_map_is_the_tree(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    block = re.search(r"<!-- file map -->\n```\n(.*?)```", text, re.DOTALL)
+    assert block, f"{document}: no file map"
+    named = set(re.findall(r"^  src/ulna/(\w+(?:\.py)?)\b", block[1], re.MULTILINE))
+    assert named == _packages()
+    for path in re.findall(r"^  ?(\S+)", block[1], re.MULTILINE):
+        assert (ROOT / path).exists(), f"{document} names {path}, which is not there"
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    broken = []
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            if not (document.parent / target).exists():
+                broken.append(f"{_name(document)}: {target}")
+    assert not broken, "\n".join(broken)
+
+
+def test_generated_parts_of_the_documents_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/write_docs.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_exit_codes_are_documented() -> None:
+    from ulna.cli.failure import exit_codes
+
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    rows = {int(c): m for c, m in re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)}
+    assert rows == exit_codes()
+
+
+def test_changelog_keeps_its_form() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert text.startswith("# Changelog\n")
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert titles[0] == "[Unreleased]"
+    for title in titles[1:]:
+        assert re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}", title), title
+    kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_decisions_are_numbered_without_gap() -> None:
+    names = sorted(p.name for p in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(n[:3]) for n in names] == list(range(1, len(names) + 1))
+    for name in names:
+        assert re.fullmatch(r"\d{3}-[a-z0-9-]+\.md", name)
+
+
+def test_predicting_leaves_torch_alone() -> None:
+    code = (
+        "import sys, ulna.runtime\n"
+        "from ulna.runtime import Predictor\n"
+        "print([m for m in ('torch', 'torchvision', 'timm', 'lightning') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
