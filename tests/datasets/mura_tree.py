@@ -47,14 +47,22 @@ def write_csvs(root: Path, names: list[str], *, header: bool = False, crlf: bool
 def write_full(root: Path, train: Counts, valid: Counts) -> list[str]:
     """A tree with the given counts per region: normal, abnormal studies and images."""
     names: list[str] = []
-    patient = 0
-    for split, table in (("train", train), ("valid", valid)):
+    for first, split, table in ((0, "train", train), (20000, "valid", valid)):
+        patient = first
         for part, counts in table.items():
             for label, word in enumerate(("negative", "positive")):
-                studies, images = counts[label], counts[2 + label]
-                for i in range(studies):
-                    patient += 1
-                    share = images // studies + (i < images % studies)
-                    path = f"{split}/XR_{part}/patient{patient:05d}/study1_{word}"
-                    names += add_study(root, path, share)
+                place = f"{split}/XR_{part}/patient{{:05d}}/study1_{word}"
+                names += _add_studies(root, place, patient, (counts[label], counts[2 + label]))
+                patient += counts[label]
     return names
+
+
+def _add_studies(root: Path, place: str, patient: int, counts: tuple[int, int]) -> list[str]:
+    studies, images = counts
+    return [
+        name
+        for i in range(studies)
+        for name in add_study(
+            root, place.format(patient + i), images // studies + (i < images % studies)
+        )
+    ]

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
+import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    generate_uid,
+)
 
 DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
 
@@ -60,3 +72,50 @@ def lut_item(first: int, bits: int, table: npt.ArrayLike) -> Dataset:
     item.add_new("LUTDescriptor", "US", [entries.size % 65536, first, bits])
     item.add_new("LUTData", "OW", entries.astype("<u2").tobytes())
     return item
+
+
+RAMP = ramp12()
+
+
+def in_syntax(syntax: pydicom.uid.UID, folder: Path) -> bytes:
+    """The file of `make()` in a transfer syntax; `folder` is for what has to go through files."""
+    if syntax in (JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless):
+        return _with_gdcm(syntax, folder)
+    dataset = make(RAMP.byteswap() if syntax == ExplicitVRBigEndian else RAMP)
+    if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
+        dataset.compress(syntax)
+        return encoded(dataset)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(
+        buffer,
+        dataset,
+        implicit_vr=syntax.is_implicit_VR,
+        little_endian=syntax.is_little_endian,
+        enforce_file_format=True,
+    )
+    return buffer.getvalue()
+
+
+def _with_gdcm(syntax: pydicom.uid.UID, folder: Path) -> bytes:
+    """File to file: gdcm's objects in memory do not keep each other alive."""
+    gdcm = pytest.importorskip("gdcm", reason="python-gdcm is not installed")
+    kinds = {
+        JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,
+        JPEGLSLossless: gdcm.TransferSyntax.JPEGLSLossless,
+        JPEG2000Lossless: gdcm.TransferSyntax.JPEG2000Lossless,
+    }
+    (folder / "plain").write_bytes(encoded(make()))
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(folder / "plain"))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(kinds[syntax]))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(folder / "compressed"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return (folder / "compressed").read_bytes()
