@@ -14,7 +14,7 @@ from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
-from ulna.config.phantom import PhantomConfig
+from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.errors import ConfigError
@@ -54,9 +54,6 @@ class DemoSettings:
         if studies is not None:
             raise ConfigError("--studies counts phantoms: leave it out with --data")
         return cls(str(data.resolve()), None, recipe, test_share)
-
-
-PHANTOM_PARTS = (BodyPart.WRIST, BodyPart.ELBOW, BodyPart.HUMERUS)
 
 
 @dataclass(frozen=True)

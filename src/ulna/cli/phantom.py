@@ -23,7 +23,7 @@ from ulna.cli.progress import progress
     "--parts",
     multiple=True,
     type=click.Choice(body_part_names(), case_sensitive=False),
-    help="A body part; repeat for more. [default: WRIST, ELBOW, HUMERUS]",
+    help="A body part; repeat for more. [default: ELBOW, HUMERUS, WRIST]",
 )
 @click.option("--valid-share", type=click.FloatRange(0, 1), help="Share of studies in valid/.")
 @click.option(
@@ -61,7 +61,7 @@ def phantom(
         changes["parts"] = tuple(BodyPart.parse(p) for p in parts)
     if valid_share is not None:
         changes["valid_share"] = valid_share
-    config = PhantomConfig(studies=studies, seed=seed, size=size, **changes)  # type: ignore[arg-type]
+    config = PhantomConfig(studies=studies, seed=seed, size=size, **changes)
     with progress() as report:
         written = write_phantoms(
             out, config, workers=workers, progress=lambda d, n: report("phantoms", d, n)
