@@ -1,0 +1,160 @@
+"""`ulna calibrate`: fusion weights, temperatures, thresholds and the map's scale of a bundle."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.bundle import FusionParameters, ModelBundle, read_bundle, replace_fusion
+from ulna.errors import ConfigError, DatasetWarning, ImageError, ImageWarning
+from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
+from ulna.evaluation.map_scale import fit_map_scale
+from ulna.evaluation.part_scores import Floats, PartScores, part_scores, pooled_scores
+from ulna.evaluation.thresholds import fit_thresholds
+from ulna.metrics.ranking import auroc
+from ulna.types import BodyPart, Study
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
+    from ulna.config.recipe import Recipe
+    from ulna.runtime import StudyOutputs
+
+Progress = Callable[[int, int], None]
+# Fewer of either class say less than the other body parts do.
+MIN_STUDIES = 8
+
+
+def calibrate_bundle(
+    bundle_path: Path | str, studies: Sequence[Study], progress: Progress | None = None
+) -> ModelBundle:
+    """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
+
+    studies: labelled, not used to train or to stop any expert; the caller's duty. A study that
+    cannot be read, has no label or a body part the bundle does not know is left out with a
+    warning. progress(done, all). Raises ConfigError when what is left lacks a class.
+    """
+    from ulna.runtime import Predictor
+
+    bundle = read_bundle(Path(bundle_path))
+    usable = _usable(studies, bundle.manifest)
+    predictor = Predictor.load(Path(bundle_path))
+    outputs = []
+    for done, study in enumerate(usable, start=1):
+        try:
+            outputs.append(predictor.outputs(study))
+        except ImageError as error:
+            warnings.warn(f"{study.key}: not calibrated on: {error}", ImageWarning, stacklevel=2)
+        if progress is not None:
+            progress(done, len(usable))
+    fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
+    return replace_fusion(bundle, fusion, _summary(outputs, fusion, bundle.manifest))
+
+
+def fit_fusion(
+    outputs: Sequence[StudyOutputs], recipe: Recipe, manifest: Manifest
+) -> FusionParameters:
+    """The fusion parameters that the labelled studies among `outputs` support.
+
+    By `recipe.fusion.kind`: 'fitted' fits convex weights, 'mean' and 'layout' keep theirs;
+    temperature and offset are always fitted. A body part with fewer than 8 studies of either
+    class takes the fit of all parts together, with a DatasetWarning. Deterministic. Raises
+    ConfigError if all parts together have fewer than 8 of either class.
+    """
+    found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
+    scores = {p: s for p, s in found.items() if s is not None}
+    if not scores or pooled_scores(list(scores.values())).fewest < MIN_STUDIES:
+        raise ConfigError(
+            f"{sum(len(s.abnormal) for s in scores.values())} labelled calibration studies of "
+            f"known body parts: expected at least {MIN_STUDIES} normal and {MIN_STUDIES} "
+            "abnormal ones; calibrate on more"
+        )
+    few = {p for p in manifest.body_parts if p not in scores or scores[p].fewest < MIN_STUDIES}
+    fits = _fits(scores, few, recipe, manifest)
+    thresholds = fit_thresholds(
+        {p: _by_class(scores.get(p), fits[p]) for p in manifest.body_parts}, few
+    )
+    map_threshold, map_limit = fit_map_scale(outputs, fits, manifest)
+    names = [e.name for e in manifest.experts]
+    return FusionParameters(
+        weights={p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()},
+        temperatures={p: f.temperature for p, f in fits.items()},
+        offsets={p: f.offset for p, f in fits.items()},
+        thresholds=thresholds,
+        map_threshold=map_threshold,
+        map_limit=map_limit,
+        n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
+    )
+
+
+def _fits(
+    scores: Mapping[BodyPart, PartScores], few: set[BodyPart], recipe: Recipe, manifest: Manifest
+) -> dict[BodyPart, Fit]:
+    names = [e.name for e in manifest.experts]
+    free = list(range(len(names))) if recipe.fusion.kind == "fitted" and len(names) > 1 else []
+    pooled_data = pooled_scores(list(scores.values()))
+    fits = {}
+    for part in manifest.body_parts:
+        start = start_fit(_fixed_weights(part, recipe, names))
+        pooled = fit_pooled(pooled_data, start, free)
+        if part in few:
+            _warn_few(part, scores.get(part))
+        fits[part] = pooled if part in few else fit_part(scores[part], pooled, free)
+    return fits
+
+
+def _fixed_weights(part: BodyPart, recipe: Recipe, names: Sequence[str]) -> Floats:
+    chosen = recipe.fusion.layout.get(part) if recipe.fusion.kind == "layout" else None
+    if chosen is None:
+        return np.ones(len(names))
+    return np.array([float(n == chosen) for n in names])
+
+
+def _warn_few(part: BodyPart, scores: PartScores | None) -> None:
+    fewest = 0 if scores is None else scores.fewest
+    warnings.warn(
+        f"{part}: {fewest} calibration studies of the rarer class, expected at least "
+        f"{MIN_STUDIES}: it takes the fit of all body parts together",
+        DatasetWarning,
+        stacklevel=4,
+    )
+
+
+def _by_class(scores: PartScores | None, fit: Fit) -> tuple[Floats, Floats]:
+    if scores is None:
+        return np.empty(0), np.empty(0)
+    p = scores.probability(fit.weights, fit.offset, fit.temperature)
+    return p[~scores.abnormal], p[scores.abnormal]
+
+
+def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
+    usable = [s for s in studies if s.abnormal is not None and s.body_part in manifest.body_parts]
+    if len(usable) < len(studies):
+        known = ", ".join(manifest.body_parts)
+        warnings.warn(
+            f"{len(studies) - len(usable)} of {len(studies)} calibration studies have no label "
+            f"or no body part among {known}: left out",
+            DatasetWarning,
+            stacklevel=3,
+        )
+    return usable
+
+
+def _summary(
+    outputs: Sequence[StudyOutputs], fusion: FusionParameters, manifest: Manifest
+) -> dict[str, float]:
+    """AUROC and number of calibration studies by body part, for the manifest."""
+    summary = {}
+    for part in manifest.body_parts:
+        scores = part_scores(outputs, part, manifest)
+        if scores is None:
+            continue
+        weights = np.array([fusion.weights[part][e.name] for e in manifest.experts])
+        p = scores.probability(weights, fusion.offsets[part], fusion.temperatures[part])
+        summary[f"calibration.{part}.n_studies"] = float(len(p))
+        if scores.fewest:
+            summary[f"calibration.{part}.auroc"] = auroc(scores.abnormal, p)
+    return summary

@@ -1,0 +1,143 @@
+"""Run a bundle over studies, each network once per image, and keep the rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ulna.errors import DatasetWarning, ImageError, UlnaWarning
+from ulna.evaluation.rows import Answer, ImageRow, StudyRow
+from ulna.evaluation.truth import locate, read_truth
+from ulna.types import BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+Progress = Callable[[int, int], None]
+
+
+def collect_rows(
+    predictor: Predictor,
+    studies: Sequence[Study],
+    operating_point: str,
+    progress: Progress | None = None,
+) -> tuple[list[StudyRow], list[str]]:
+    """One row for each study, in order, and the distinct warnings met on the way.
+
+    A study without a readable image, or of a body part that the bundle does not know, is a
+    row with a `fault`; the others go on.
+    """
+    rows = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UlnaWarning)
+        for done, study in enumerate(studies, start=1):
+            rows.append(_row(predictor, study, operating_point))
+            if progress is not None:
+                progress(done, len(studies))
+    for warning in caught:
+        if not issubclass(warning.category, UlnaWarning):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    said = [str(w.message) for w in caught if issubclass(w.category, UlnaWarning)]
+    return rows, list(dict.fromkeys(said))
+
+
+def _row(predictor: Predictor, study: Study, operating_point: str) -> StudyRow:
+    manifest = predictor.bundle.manifest
+    if study.body_part is not None and study.body_part not in manifest.body_parts:
+        known = ", ".join(manifest.body_parts)
+        return fault_row(study, f"body part {study.body_part}: the bundle knows {known}")
+    try:
+        outputs = predictor.outputs(study)
+    except ImageError as error:
+        return fault_row(study, str(error))
+    given = predictor.predict_outputs(outputs, operating_point, body_part="given")
+    recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
+    return study_row(given, recognised, manifest.fusion.map_threshold)
+
+
+def fault_row(study: Study, fault: str) -> StudyRow:
+    """The row of a study without an answer."""
+    return StudyRow(
+        key=study.key,
+        patient_id=study.patient_id,
+        body_part=study.body_part,
+        abnormal=study.abnormal,
+        split=study.split,
+        subtlety=study.subtlety,
+        categories=study.categories or frozenset(),
+        fault=fault,
+    )
+
+
+def study_row(
+    given: StudyPrediction, recognised: StudyPrediction, map_threshold: float
+) -> StudyRow:
+    """The row of a study from its two predictions: routed by its body part, and by pixels."""
+    study = given.study
+    refs = {str(ref.path): ref for ref in study.images}
+    images = tuple(
+        _image_row(refs[image.source], image, bool(study.abnormal), map_threshold)
+        for image in given.images
+    )
+    return StudyRow(
+        key=study.key,
+        patient_id=study.patient_id,
+        body_part=study.body_part,
+        abnormal=study.abnormal,
+        split=study.split,
+        subtlety=study.subtlety,
+        categories=study.categories or frozenset(),
+        given=_answer(given),
+        recognised=_answer(recognised),
+        experts=dict(given.experts),
+        images=images,
+        skipped=given.skipped,
+    )
+
+
+def _answer(prediction: StudyPrediction) -> Answer:
+    return Answer(
+        prediction.body_part,
+        prediction.probability,
+        prediction.abnormal,
+        prediction.threshold,
+    )
+
+
+def _image_row(
+    ref: ImageRef, image: ImagePrediction, abnormal: bool, map_threshold: float
+) -> ImageRow:
+    shape = (image.heat_map.shape[0], image.heat_map.shape[1])
+    mask = read_truth(ref, shape) if abnormal else None
+    parts = image.body_part_probabilities
+    return ImageRow(
+        ref=ref,
+        probability=image.probability,
+        logit=image.logit,
+        shape=shape,
+        grid=image.grid,
+        experts=dict(image.experts),
+        recognised=max(parts, key=lambda p: parts[p]) if parts else None,
+        location=None if mask is None else locate(image.heat_map, mask, map_threshold),
+    )
+
+
+def check_splits(rows: Sequence[StudyRow]) -> list[str]:
+    """Sentences about studies that should not have been evaluated."""
+    train = sum(r.split == "train" for r in rows)
+    if not train:
+        return []
+    said = (
+        f"{train} of {len(rows)} evaluated studies are marked 'train' in the data: "
+        "a bundle trained on them scores too well"
+    )
+    warnings.warn(said, DatasetWarning, stacklevel=2)
+    return [said]
+
+
+def known_parts(rows: Sequence[StudyRow]) -> list[BodyPart]:
+    """True body parts of the studies that were answered."""
+    return sorted({r.body_part for r in rows if r.given is not None and r.body_part is not None})

@@ -1,0 +1,132 @@
+"""Every expert alone, their plain mean and the hybrid, on the same studies and draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.scores import (
+    Json,
+    Resampling,
+    Sample,
+    interval_json,
+    measure,
+    number,
+    score_sample,
+    study_sample,
+)
+from ulna.metrics.bootstrap import bootstrap_intervals
+from ulna.metrics.inputs import Floats
+from ulna.metrics.ranking import roc_curve, weighted_auroc
+
+MEAN = "mean_of_experts"
+
+
+def expert_names(rows: Sequence[StudyRow]) -> list[str]:
+    """The experts that answered every scored study, in the bundle's order."""
+    scored = [r for r in rows if r.scored]
+    if not scored:
+        return []
+    return [n for n in scored[0].experts if all(n in r.experts for r in scored)]
+
+
+def expert_sample(rows: Sequence[StudyRow], name: str) -> Sample:
+    """Scored studies as one expert alone answers them, uncalibrated."""
+    return score_sample(rows, partial(_expert_score, name))
+
+
+def _expert_score(name: str, row: StudyRow) -> float:
+    return row.experts[name]
+
+
+def mean_sample(rows: Sequence[StudyRow]) -> Sample:
+    """Scored studies as the plain mean of the experts' logits answers them."""
+    return score_sample(rows, lambda row: row.mean_of_experts)
+
+
+def measure_alone(sample: Sample, hybrid: Sample, how: Resampling) -> Json:
+    """Measures of an expert alone; it has no threshold of its own.
+
+    sensitivity_at_hybrid_specificity: its sensitivity at the largest threshold-free operating
+    point of the test ROC whose specificity is at least the hybrid's. Read off the test data
+    itself, so it flatters the expert.
+    """
+    found = measure(sample, how)
+    found["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
+    return found
+
+
+def _matched(sample: Sample, hybrid: Sample) -> float:
+    normal = ~sample.abnormal
+    if hybrid.decision is None or not normal.any() or normal.all():
+        return float("nan")
+    allowed = float(hybrid.decision[normal].mean())
+    curve = roc_curve(sample.abnormal, sample.probability)
+    return float(curve.y[curve.x <= allowed + 1e-12].max())
+
+
+def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+    """Hybrid against its best expert and against the mean, by AUROC; None without experts.
+
+    The best expert is chosen on these very studies, which favours the expert. Differences are
+    hybrid minus other, on the same bootstrap draws.
+    """
+    names = expert_names(rows)
+    if not names or len({r.abnormal for r in rows}) < 2:
+        return None
+    hybrid = study_sample(rows)
+    ones = np.ones((1, len(rows)))
+    alone = {n: expert_sample(rows, n) for n in names}
+    areas = {n: float(_area(s, ones)[0]) for n, s in alone.items()}
+    best = max(names, key=lambda n: areas[n])
+    found = bootstrap_intervals(
+        hybrid.patients,
+        {
+            "expert": _difference(hybrid, alone[best]),
+            "mean": _difference(hybrid, mean_sample(rows)),
+        },
+        how.draws,
+        how.seed,
+    )
+    return {
+        "best_expert": best,
+        "best_expert_auroc": areas[best],
+        "hybrid_auroc": float(_area(hybrid, ones)[0]),
+        "hybrid_minus_best_expert": interval_json(found["expert"]),
+        "hybrid_minus_mean": interval_json(found["mean"]),
+        "hybrid_beats_best_expert": bool(found["expert"].value > 0),
+        "difference_is_clear": bool(found["expert"].low > 0 or found["expert"].high < 0),
+    }
+
+
+def _area(sample: Sample, weights: Floats) -> Floats:
+    return weighted_auroc(sample.abnormal, sample.probability, weights)
+
+
+def _difference(hybrid: Sample, other: Sample) -> Callable[[Floats], Floats]:
+    def difference(weights: Floats) -> Floats:
+        return np.asarray(_area(hybrid, weights) - _area(other, weights))
+
+    return difference
+
+
+def verdict(name: str, comparison: Json) -> str:
+    """One plain sentence: does the hybrid beat its best expert?"""
+    difference = comparison["hybrid_minus_best_expert"]
+    figures = (
+        f"AUROC {comparison['hybrid_auroc']:.3f} against {comparison['best_expert_auroc']:.3f} "
+        f"({difference['value']:+.3f}, 95 % interval {difference['low']:+.3f} to "
+        f"{difference['high']:+.3f})"
+    )
+    best = comparison["best_expert"]
+    if not comparison["hybrid_beats_best_expert"]:
+        same = difference["value"] == 0
+        does = "is no better than" if same else "does not beat"
+        return f"{name}: the hybrid {does} its best expert, {best}: {figures}."
+    clear = "clearly" if comparison["difference_is_clear"] else "within the interval of chance"
+    how = "beats" if comparison["difference_is_clear"] else "is ahead of"
+    ending = "." if comparison["difference_is_clear"] else f", {clear}."
+    return f"{name}: the hybrid {how} its best expert, {best}: {figures}{ending}"

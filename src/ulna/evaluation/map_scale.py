@@ -1,0 +1,61 @@
+"""The two fixed numbers of every heat map: where a finding begins and where the colours end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.evaluation.fusion_fit import Fit
+from ulna.evaluation.part_scores import Floats
+from ulna.imaging.geometry import area_matrix
+from ulna.types import BodyPart
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
+    from ulna.runtime import ImageOutputs, StudyOutputs
+
+NORMAL_PERCENTILE = 99.0
+ABNORMAL_PERCENTILE = 90.0
+_SMALLEST_LIMIT = 1.0
+
+
+def fit_map_scale(
+    outputs: Sequence[StudyOutputs], fits: Mapping[BodyPart, Fit], manifest: Manifest
+) -> tuple[float, float]:
+    """(map_threshold, map_limit) in calibrated logits.
+
+    Threshold: the 99th percentile of all cells of the normal studies' maps, so that at most
+    one cell in a hundred of a normal film is outlined. Limit: the 90th percentile of the
+    abnormal studies' largest cells, so that one map in ten saturates. Both positive; the
+    limit is at least 1 and twice the threshold.
+    """
+    normal: list[Floats] = []
+    peaks: list[float] = []
+    for output in outputs:
+        part = output.study.body_part
+        if part is None or part not in fits or output.study.abnormal is None:
+            continue
+        for image in output.images:
+            grid = _fused(image, fits[part], manifest, part)
+            if output.study.abnormal:
+                peaks.append(float(grid.max()))
+            else:
+                normal.append(grid.ravel())
+    threshold = np.percentile(np.concatenate(normal), NORMAL_PERCENTILE) if normal else 0.0
+    limit = np.percentile(peaks, ABNORMAL_PERCENTILE) if peaks else 0.0
+    threshold = max(float(threshold), 0.05 * _SMALLEST_LIMIT)
+    return threshold, max(float(limit), _SMALLEST_LIMIT, 2 * threshold)
+
+
+def _fused(image: ImageOutputs, fit: Fit, manifest: Manifest, part: BodyPart) -> Floats:
+    """The map of one image on the finest grid, as the runtime fuses it."""
+    column = manifest.body_parts.index(part)
+    cams = [np.asarray(image.experts[e.name].cam[column], float) for e in manifest.experts]
+    height, width = max(c.shape[0] for c in cams), max(c.shape[1] for c in cams)
+    fused = np.zeros((height, width))
+    for cam, weight in zip(cams, fit.weights, strict=True):
+        rows, columns = area_matrix(cam.shape[0], height), area_matrix(cam.shape[1], width)
+        fused += weight * (rows @ cam @ columns.T)
+    return fused / fit.temperature

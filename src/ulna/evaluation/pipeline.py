@@ -1,0 +1,148 @@
+"""`ulna evaluate`: a bundle and labelled studies to metrics.json, predictions.csv, report.html."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.errors import ConfigError, DatasetError
+from ulna.evaluation.collect import check_splits, collect_rows
+from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.scores import Json, Resampling
+from ulna.evaluation.summary import summarise
+from ulna.evaluation.table import write_predictions
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.bundle import ModelBundle
+
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    bundle_path: Path | str,
+    studies: Sequence[Study],
+    out: Path | str,
+    *,
+    operating_point: str | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Json:
+    """Score the bundle on `studies` and write three files into `out`; returns the metrics.
+
+    operating_point: one of the bundle's, None for its default. draws, seed: bootstrap.
+    progress(done, all) counts studies. Studies without a label are predicted and counted, not
+    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
+    could be scored, ConfigError for an unknown operating point, BundleError.
+    """
+    from ulna.evaluation.report.page import write_report
+    from ulna.runtime import Predictor
+
+    predictor = Predictor.load(Path(bundle_path))
+    point = _operating_point(predictor.bundle, operating_point)
+    rows, said = collect_rows(predictor, studies, point, progress)
+    return write_evaluation(
+        predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
+    )
+
+
+Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
+
+
+def write_evaluation(
+    bundle: ModelBundle,
+    rows: Sequence[StudyRow],
+    out: Path,
+    operating_point: str,
+    how: Resampling,
+    said: Sequence[str],
+    report: Report,
+) -> Json:
+    """Rows to the three files. said: warnings to be repeated in metrics and report."""
+    if not any(r.scored for r in rows):
+        reasons = "; ".join(sorted({r.fault for r in rows if r.fault})[:3])
+        raise DatasetError(
+            f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
+            f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
+        )
+    metrics = summarise(rows, bundle.manifest.body_parts, how)
+    metrics |= _provenance(bundle, rows, operating_point, how)
+    metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
+    out.mkdir(parents=True, exist_ok=True)
+    write_predictions(rows, out / "predictions.csv")
+    _write_json(metrics, out / "metrics.json")
+    report(bundle, rows, metrics, out / "report.html")
+    return metrics
+
+
+def _operating_point(bundle: ModelBundle, asked: str | None) -> str:
+    known = bundle.manifest.fusion.thresholds
+    point = asked or bundle.manifest.operating_point
+    if known and point not in known:
+        raise ConfigError(f"operating point {point!r}: the bundle has {', '.join(sorted(known))}")
+    return point
+
+
+def _provenance(
+    bundle: ModelBundle, rows: Sequence[StudyRow], operating_point: str, how: Resampling
+) -> Json:
+    manifest = bundle.manifest
+    thresholds = manifest.fusion.thresholds.get(operating_point, {})
+    try:
+        installed = version("ulna")
+    except PackageNotFoundError:
+        installed = "unknown"
+    return {
+        "format": 1,
+        "ulna": installed,
+        "bundle": {
+            "name": manifest.name,
+            "hash": bundle.hash,
+            "created": manifest.created,
+            "recipe": manifest.recipe.name,
+            "training_data": manifest.data.kind,
+            "calibrated": manifest.fusion.n_calibration_studies > 0,
+        },
+        "operating_point": operating_point,
+        "thresholds": {p.value: t for p, t in thresholds.items()},
+        "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
+        "data": _fingerprint(rows),
+    }
+
+
+def _fingerprint(rows: Sequence[StudyRow]) -> Json:
+    """Which studies were evaluated: a hash of sorted keys, labels and image names."""
+    lines = sorted(
+        f"{r.key}|{r.abnormal}|{sorted(i.ref.path.name for i in r.images)}" for r in rows
+    )
+    return {
+        "n_studies": len(rows),
+        "n_images": sum(len(r.images) for r in rows),
+        "n_patients": len({r.patient_id for r in rows}),
+        "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+    }
+
+
+def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
+    said = []
+    if bundle.manifest.fusion.n_calibration_studies == 0:
+        said.append(
+            "the bundle is not calibrated: equal weights, temperature 1 and threshold 0.5; "
+            "run `ulna calibrate`"
+        )
+    for name, group in metrics["by_body_part"].items():
+        if group["n_abnormal"] in (0, group["n_studies"]):
+            said.append(f"{name}: its {group['n_studies']} studies are of one class only")
+    return said
+
+
+def _write_json(metrics: Json, out: Path) -> None:
+    partial = out.with_name(out.name + ".partial")
+    text = json.dumps(metrics, indent=1, allow_nan=False, default=str)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(out)

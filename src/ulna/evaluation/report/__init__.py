@@ -1,0 +1,1 @@
+"""The HTML report: one file, nothing loaded from anywhere."""

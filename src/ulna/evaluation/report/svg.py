@@ -1,0 +1,73 @@
+"""matplotlib figures as SVG that stands inside an HTML page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INK = "#1d2630"
+MUTED = "#5f6b7a"
+GRID = "#e3e7ec"
+# Okabe and Ito's colours, told apart without colour vision; ALL is ink.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.titleweight": "semibold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.8,
+}
+
+
+def new_figure(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of width x height inches with one axes; no global state is touched."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        return figure, figure.add_subplot()
+
+
+def to_svg(figure: Figure, label: str) -> str:
+    """The figure as an `<svg>` element for HTML, the same bytes every time.
+
+    Prologue, metadata and namespaces are removed: HTML needs none of them. label: spoken text.
+    """
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": label}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'font: ([^;"]*?)(\'[^"]*|sans-serif[^;"]*)', r"font: \1var(--sans)", text)
+    spoken = label.replace("&", "&amp;").replace('"', "&quot;")
+    return text.replace("<svg", f'<svg role="img" aria-label="{spoken}"', 1)
+
+
+def colour_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name, ink for ALL."""
+    others = [n for n in names if n != "ALL"]
+    found = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
+    return found | ({"ALL": INK} if "ALL" in names else {})

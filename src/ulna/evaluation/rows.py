@@ -1,0 +1,123 @@
+"""What evaluation keeps of each study and image: small, flat, without pixels.
+
+Scores, the table and the report are all made of these rows, so they can be tested without a
+bundle and none of them can see more than the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ulna.types import Array, BodyPart, FindingCategory, ImageRef, Subtlety
+
+
+@dataclass(frozen=True)
+class Location:
+    """Localisation measures of one image with a known mask; see metrics.localisation."""
+
+    pointing: float
+    pointing_chance: float
+    energy: float
+    energy_chance: float
+    iou: float
+    iou_chance: float
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits.
+
+    shape: (H, W) of the source. location: None where no mask or box is known or applies.
+    """
+
+    ref: ImageRef
+    probability: float
+    logit: float
+    shape: tuple[int, int]
+    grid: Array = field(compare=False)
+    experts: Mapping[str, float] = field(default_factory=dict)
+    recognised: BodyPart | None = None
+    location: Location | None = None
+
+    @property
+    def subtlety(self) -> Subtlety | None:
+        """The most visible finding of this view, None where not recorded."""
+        known = {f.subtlety for f in self.ref.findings}
+        return next((s for s in Subtlety if s in known), None)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A study probability and the decision at the operating point of `body_part`."""
+
+    body_part: BodyPart
+    probability: float
+    abnormal: bool
+    threshold: float
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study with its answers; `fault` says why there is none.
+
+    body_part: as the data say, None if they do not. given: routed by it where known.
+    recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
+    skipped: (path, reason) of unreadable images.
+    """
+
+    key: str
+    patient_id: str
+    body_part: BodyPart | None
+    abnormal: bool | None
+    split: str = ""
+    subtlety: Subtlety | None = None
+    categories: frozenset[FindingCategory] = frozenset()
+    given: Answer | None = None
+    recognised: Answer | None = None
+    experts: Mapping[str, float] = field(default_factory=dict)
+    images: tuple[ImageRow, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    fault: str = ""
+
+    @property
+    def scored(self) -> bool:
+        """Whether label and answer are both there."""
+        return self.abnormal is not None and self.given is not None
+
+    @property
+    def part(self) -> BodyPart | None:
+        """The body part under which the study counts: the true one, else the recognised."""
+        if self.body_part is None and self.given is not None:
+            return self.given.body_part
+        return self.body_part
+
+    @property
+    def visible(self) -> bool:
+        """Normal, or abnormal with an obvious or moderate finding."""
+        return self.abnormal is False or self.subtlety in (Subtlety.OBVIOUS, Subtlety.MODERATE)
+
+    @property
+    def mean_of_experts(self) -> float:
+        """Study probability of the plain mean of all experts' logits, nan without experts."""
+        if not self.images or not self.images[0].experts:
+            return float("nan")
+        z = np.array([np.mean(list(i.experts.values())) for i in self.images])
+        return float(np.mean(sigmoid(z)))
+
+
+def sigmoid(z: float | np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-z)) without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(np.asarray(z, dtype=np.float64) / 2)))
+
+
+def scored_rows(rows: Sequence[StudyRow], part: BodyPart | None = None) -> list[StudyRow]:
+    """The rows with label and answer, of one body part or of all."""
+    return [r for r in rows if r.scored and (part is None or r.part == part)]
+
+
+def parts_of(rows: Sequence[StudyRow]) -> list[BodyPart]:
+    """Body parts with at least one scored study, in alphabetical order."""
+    return sorted({r.part for r in rows if r.scored and r.part is not None})

@@ -1,0 +1,147 @@
+"""Rows to numbers: every measure of a group with its interval, by bootstrap over patients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.evaluation.rows import StudyRow
+from ulna.metrics.bootstrap import Interval, Statistic, bootstrap_intervals
+from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
+from ulna.metrics.inputs import Floats
+from ulna.metrics.probability import weighted_brier, weighted_ece
+from ulna.metrics.ranking import weighted_auroc, weighted_average_precision
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Answers to be scored together, (N,) each: of studies, or of images of studies.
+
+    decision is None where there is no threshold (an expert alone).
+    """
+
+    patients: list[str]
+    abnormal: npt.NDArray[np.bool_]
+    probability: Floats
+    decision: npt.NDArray[np.bool_] | None = None
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Sample:
+        """The answers with `chosen` (N,) True."""
+        return Sample(
+            [p for p, c in zip(self.patients, chosen, strict=True) if c],
+            self.abnormal[chosen],
+            self.probability[chosen],
+            None if self.decision is None else self.decision[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made: bootstrap draws and their seed."""
+
+    draws: int = 2000
+    seed: int = 0
+
+
+def study_sample(rows: Sequence[StudyRow]) -> Sample:
+    """Scored studies as the bundle answers them, routed by the body part given."""
+    answers = [r.given for r in rows if r.given is not None]
+    return _sample(rows, [a.probability for a in answers], [a.abnormal for a in answers])
+
+
+def recognised_sample(rows: Sequence[StudyRow]) -> Sample:
+    """Scored studies routed by the pixels alone."""
+    answers = [r.recognised for r in rows if r.recognised is not None]
+    return _sample(rows, [a.probability for a in answers], [a.abnormal for a in answers])
+
+
+def score_sample(rows: Sequence[StudyRow], score: Callable[[StudyRow], float]) -> Sample:
+    """Scored studies by another probability, without decisions."""
+    return _sample(rows, [score(r) for r in rows], None)
+
+
+def image_sample(rows: Sequence[StudyRow]) -> Sample:
+    """The images of scored studies, each with its study's label and threshold."""
+    images = [(r, i, r.given.threshold) for r in rows if r.given is not None for i in r.images]
+    return Sample(
+        [r.patient_id for r, _, _ in images],
+        np.array([bool(r.abnormal) for r, _, _ in images]),
+        np.array([i.probability for _, i, _ in images]),
+        np.array([i.probability >= t for _, i, t in images]),
+    )
+
+
+def _sample(
+    rows: Sequence[StudyRow], probability: list[float], decision: list[bool] | None
+) -> Sample:
+    return Sample(
+        [r.patient_id for r in rows],
+        np.array([bool(r.abnormal) for r in rows]),
+        np.array(probability, dtype=np.float64),
+        None if decision is None else np.array(decision, dtype=np.bool_),
+    )
+
+
+def statistics(sample: Sample) -> dict[str, Statistic]:
+    """The measures of a sample as functions of (D, N) bootstrap weights."""
+    truth, score = sample.abnormal, sample.probability
+    found: dict[str, Statistic] = {
+        "auroc": partial(weighted_auroc, truth, score),
+        "average_precision": partial(weighted_average_precision, truth, score),
+        "brier": partial(weighted_brier, truth, score),
+        "ece": partial(weighted_ece, truth, score),
+    }
+    if sample.decision is not None:
+        for name in DECISION_MEASURES:
+            found[name] = partial(_decision_measure, name, truth, sample.decision)
+    return found
+
+
+def _decision_measure(
+    name: str, truth: npt.NDArray[np.bool_], decision: npt.NDArray[np.bool_], weights: Floats
+) -> Floats:
+    return DECISION_MEASURES[name](weighted_confusion(truth, decision, weights))
+
+
+def measure(sample: Sample, how: Resampling, names: Sequence[str] = ()) -> Json:
+    """`{measure: {value, low, high}}` of a sample, all measures or those named."""
+    wanted = statistics(sample)
+    if names:
+        wanted = {n: wanted[n] for n in names}
+    found = bootstrap_intervals(sample.patients, wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in found.items()}
+
+
+def share(patients: list[str], values: Sequence[float], how: Resampling) -> Interval:
+    """The mean of (N,) values with its interval over patients."""
+    array = np.asarray(values, dtype=np.float64)
+
+    def mean(weights: Floats) -> Floats:
+        return np.asarray(weights @ array / weights.sum(axis=1))
+
+    return bootstrap_intervals(patients, {"mean": mean}, how.draws, how.seed)["mean"]
+
+
+def interval_json(interval: Interval) -> Json:
+    """`{value, low, high}`, null where undefined, and `dropped` draws where there were any."""
+    found: Json = {
+        "value": number(interval.value),
+        "low": number(interval.low),
+        "high": number(interval.high),
+    }
+    if interval.dropped:
+        found["dropped"] = interval.dropped
+    return found
+
+
+def number(value: float) -> float | None:
+    """`value`, or None (JSON null) where it is undefined."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,170 @@
+"""Rows to the content of metrics.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ulna.evaluation.compare import (
+    compare,
+    expert_names,
+    expert_sample,
+    mean_sample,
+    measure_alone,
+    verdict,
+)
+from ulna.evaluation.place_scores import localisation, localisation_by_part, recognition
+from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
+from ulna.evaluation.scores import (
+    Json,
+    Resampling,
+    Sample,
+    image_sample,
+    interval_json,
+    measure,
+    recognised_sample,
+    share,
+    study_sample,
+)
+from ulna.metrics.decisions import confusion_counts
+from ulna.types import BodyPart, FindingCategory, Subtlety
+
+ALL = "ALL"
+
+
+def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling) -> Json:
+    """All scores of the rows; see docs/metrics.md for every key.
+
+    parts: body parts the bundle knows (the axes of the recognition's confusion matrix).
+    """
+    groups = _groups(rows)
+    found: Json = {
+        "by_body_part": {n: _study_level(g, how) for n, g in groups.items()},
+        "image_level": {n: _image_level(g, how) for n, g in groups.items()},
+        "body_part": recognition(rows, parts, how),
+        "recognised_routing": {
+            n: _counted(recognised_sample(g), how, g) for n, g in groups.items()
+        },
+        "by_finding": _by_finding(rows, how),
+        "by_subtlety": _by_subtlety(rows, how),
+        **_counts(rows),
+    }
+    place = localisation(rows, how)
+    if place is not None:
+        found["localisation"] = place | {
+            "by_body_part": localisation_by_part(rows, parts_of(rows), how)
+        }
+    return found | _experts(rows, groups, how)
+
+
+def _groups(rows: Sequence[StudyRow]) -> dict[str, list[StudyRow]]:
+    groups = {p.value: scored_rows(rows, p) for p in parts_of(rows)}
+    everything = scored_rows(rows)
+    return groups | ({ALL: everything} if everything else {})
+
+
+def _counted(sample: Sample, how: Resampling, rows: Sequence[StudyRow]) -> Json:
+    return measure(sample, how) | {
+        "n_studies": len(rows),
+        "n_abnormal": int(sum(bool(r.abnormal) for r in rows)),
+    }
+
+
+def _study_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    sample = study_sample(rows)
+    found = _counted(sample, how, rows)
+    found["n_patients"] = len(set(sample.patients))
+    found["n_images"] = sum(len(r.images) for r in rows)
+    if sample.decision is not None:
+        tp, fp, fn, tn = confusion_counts(sample.abnormal, sample.decision)
+        found["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+    if any(r.abnormal and r.subtlety is not None for r in rows):
+        found |= _graded(rows, sample, how)
+    return found
+
+
+def _graded(rows: Sequence[StudyRow], sample: Sample, how: Resampling) -> Json:
+    """AUROC and sensitivity over normal studies and those of one grade of visibility."""
+    chosen = {
+        "visible": np.array([r.visible for r in rows]),
+        "subtle": np.array([not r.abnormal or r.subtlety == Subtlety.SUBTLE for r in rows]),
+    }
+    found: Json = {}
+    for name, flags in chosen.items():
+        part = sample.where(flags)
+        found[f"n_abnormal_{name}"] = int(part.abnormal.sum())
+        if len(part.patients):
+            measured = measure(part, how, ("auroc", "sensitivity"))
+            found |= {f"{k}_{name}": v for k, v in measured.items()}
+    return found
+
+
+def _image_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    sample = image_sample(rows)
+    return measure(sample, how) | {
+        "n_images": len(sample.patients),
+        "n_abnormal": int(sample.abnormal.sum()),
+    }
+
+
+def _sensitivity(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    called = [float(r.given is not None and r.given.abnormal) for r in rows]
+    interval = share([r.patient_id for r in rows], called, how)
+    return {"sensitivity": interval_json(interval), "n": len(rows)}
+
+
+def _by_finding(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    """Sensitivity among abnormal studies with a category; one study may count under several."""
+
+    def having(category: FindingCategory) -> Callable[[StudyRow], bool]:
+        return lambda row: bool(row.abnormal) and category in row.categories
+
+    chosen = {c.value: [r for r in scored_rows(rows) if having(c)(r)] for c in FindingCategory}
+    found = {}
+    for name, group in chosen.items():
+        if group:
+            seen = [r for r in group if r.subtlety is not None and r.visible]
+            found[name] = _sensitivity(group, how)
+            if seen:
+                found[name]["visible"] = _sensitivity(seen, how)
+    return found
+
+
+def _by_subtlety(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    found = {}
+    for level in Subtlety:
+        group = [r for r in scored_rows(rows) if r.abnormal and r.subtlety == level]
+        if group:
+            found[level.value] = _sensitivity(group, how)
+    return found
+
+
+def _experts(rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], how: Resampling) -> Json:
+    names = expert_names(rows)
+    hybrids = {n: study_sample(g) for n, g in groups.items()}
+
+    def table(sample_of: Callable[[Sequence[StudyRow]], Sample]) -> Json:
+        return {n: measure_alone(sample_of(g), hybrids[n], how) for n, g in groups.items()}
+
+    def of_expert(name: str) -> Callable[[Sequence[StudyRow]], Sample]:
+        return lambda group: expert_sample(group, name)
+
+    found: Json = {"experts": {n: table(of_expert(n)) for n in names}}
+    if names:
+        found["mean_of_experts"] = table(mean_sample)
+    compared = {n: compare(g, how) for n, g in groups.items()} if len(names) > 1 else {}
+    comparison = {n: c for n, c in compared.items() if c is not None}
+    found["comparison"] = {n: c | {"sentence": verdict(n, c)} for n, c in comparison.items()}
+    return found
+
+
+def _counts(rows: Sequence[StudyRow]) -> Json:
+    answered = [r for r in rows if r.given is not None]
+    return {
+        "n_given": len(rows),
+        "n_scored": len(scored_rows(rows)),
+        "n_unlabelled": sum(r.abnormal is None for r in answered),
+        "n_unreadable": sum(r.given is None for r in rows),
+        "n_unreadable_images": sum(len(r.skipped) for r in rows),
+    }

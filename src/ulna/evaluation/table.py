@@ -1,0 +1,132 @@
+"""predictions.csv: one row for each image, with its study's answer beside it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ulna.evaluation.compare import MEAN, expert_names
+from ulna.evaluation.rows import ImageRow, StudyRow, sigmoid
+
+_STUDY = (
+    "study",
+    "patient",
+    "body_part",
+    "split",
+    "abnormal",
+    "study_probability",
+    "threshold",
+    "decision",
+    "recognised_part",
+    "recognised_probability",
+    "recognised_decision",
+    "categories",
+    "subtlety",
+)
+_IMAGE = (
+    "image",
+    "view",
+    "image_probability",
+    "image_logit",
+    "image_recognised_part",
+    "image_subtlety",
+    "pointing_game",
+    "pointing_game_chance",
+    "energy_inside",
+    "energy_inside_chance",
+    "iou",
+    "error",
+)
+
+
+def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
+    """Write one row per image, unreadable ones too (their reason in `error`).
+
+    Expert columns come last: `study_<expert>` and `image_<expert>`, probabilities of each
+    alone, uncalibrated. Empty cells are unknown or do not apply.
+    """
+    names = expert_names(rows)
+    columns = [*_STUDY, *_IMAGE]
+    columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
+    partial = out.with_name(out.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerows(_lines(row, names))
+    partial.replace(out)
+
+
+def _lines(row: StudyRow, names: Sequence[str]) -> Iterator[dict[str, str]]:
+    head = _study_cells(row) | {f"study_{n}": _text(row.experts.get(n)) for n in names}
+    if names and row.images:
+        head[f"study_{MEAN}"] = _text(row.mean_of_experts)
+    for image in row.images:
+        yield head | _image_cells(image, names)
+    for path, reason in row.skipped:
+        yield head | {"image": path, "error": reason}
+    if row.fault:
+        yield head | {"error": row.fault}
+
+
+def _study_cells(row: StudyRow) -> dict[str, str]:
+    cells = {
+        "study": row.key,
+        "patient": row.patient_id,
+        "body_part": row.part.value if row.part else "",
+        "split": row.split,
+        "abnormal": _flag(row.abnormal),
+        "categories": ";".join(sorted(c.value for c in row.categories)),
+        "subtlety": row.subtlety.value if row.subtlety else "",
+    }
+    if row.given is not None:
+        cells |= {
+            "study_probability": _text(row.given.probability),
+            "threshold": _text(row.given.threshold),
+            "decision": _flag(row.given.abnormal),
+        }
+    if row.recognised is not None:
+        cells |= {
+            "recognised_part": row.recognised.body_part.value,
+            "recognised_probability": _text(row.recognised.probability),
+            "recognised_decision": _flag(row.recognised.abnormal),
+        }
+    return cells
+
+
+def _image_cells(image: ImageRow, names: Sequence[str]) -> dict[str, str]:
+    cells = {
+        "image": str(image.ref.path),
+        "view": image.ref.view,
+        "image_probability": _text(image.probability),
+        "image_logit": _text(image.logit),
+        "image_recognised_part": image.recognised.value if image.recognised else "",
+        "image_subtlety": image.subtlety.value if image.subtlety else "",
+    }
+    if image.location is not None:
+        place = image.location
+        cells |= {
+            "pointing_game": _text(place.pointing),
+            "pointing_game_chance": _text(place.pointing_chance),
+            "energy_inside": _text(place.energy),
+            "energy_inside_chance": _text(place.energy_chance),
+            "iou": _text(place.iou),
+        }
+    logits = [image.experts[n] for n in names if n in image.experts]
+    cells |= {f"image_{n}": _probability(image.experts.get(n)) for n in names}
+    if logits:
+        cells[f"image_{MEAN}"] = _probability(sum(logits) / len(logits))
+    return cells
+
+
+def _probability(logit: float | None) -> str:
+    return "" if logit is None else _text(float(sigmoid(logit)))
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def _flag(value: bool | None) -> str:
+    return "" if value is None else str(int(value))

@@ -1,0 +1,63 @@
+"""The true place of a finding in one image, and how well a map meets it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ulna.errors import DatasetError
+from ulna.evaluation.rows import Location
+from ulna.metrics.localisation import (
+    box_mask,
+    energy_inside,
+    energy_inside_chance,
+    map_iou,
+    map_iou_chance,
+    pointing_game,
+    pointing_game_chance,
+    pointing_tolerance,
+)
+from ulna.types import Array, ImageRef, Mask
+
+
+def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
+    """(H, W) mask of the image's findings: its mask file, else its boxes; None if unknown.
+
+    None too where the mask is empty (a finding outside this view). Raises DatasetError for a
+    mask file that is missing, unreadable or of another size than the image.
+    """
+    if ref.mask is not None:
+        mask = _read_mask(ref, shape)
+    elif ref.findings:
+        mask = box_mask([f.box for f in ref.findings], shape)
+    else:
+        return None
+    return mask if mask.any() else None
+
+
+def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
+    if ref.mask is None:
+        raise DatasetError(f"{ref.path}: no mask file is known")
+    try:
+        with Image.open(ref.mask) as image:
+            mask: Mask = np.not_equal(np.asarray(image), 0)
+    except OSError as error:
+        raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
+    if mask.ndim == 3:
+        mask = mask[..., :3].any(axis=-1)
+    if mask.shape != shape:
+        raise DatasetError(f"{ref.mask}: mask of {mask.shape} px, its image has {shape}")
+    return mask
+
+
+def locate(heat_map: Array, mask: Mask, map_threshold: float) -> Location:
+    """All localisation measures of one (H, W) map against one mask, with their chance levels."""
+    tolerance = pointing_tolerance((mask.shape[0], mask.shape[1]))
+    return Location(
+        pointing=pointing_game(heat_map, mask, tolerance),
+        pointing_chance=pointing_game_chance(mask, tolerance),
+        energy=energy_inside(heat_map, mask),
+        energy_chance=energy_inside_chance(mask),
+        iou=map_iou(heat_map, mask, map_threshold),
+        iou_chance=map_iou_chance(heat_map, mask, map_threshold),
+    )

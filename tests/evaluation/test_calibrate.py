@@ -1,0 +1,126 @@
+"""Fusion, temperature and offset from simulated experts, where the truth is known."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import special
+
+from ulna.bundle import FusionParameters, Manifest
+from ulna.config.recipe import Fusion
+from ulna.errors import ConfigError, DatasetWarning
+from ulna.evaluation import fit_fusion
+from ulna.types import BodyPart, ImageRef, Study
+
+PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
+
+
+def outputs(n: int, noise: tuple[float, float], sharp: float = 1.0, seed: int = 0) -> list:
+    """n studies per part; expert e sees the true log odds with noise[e], times `sharp`."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for k in range(n * 3):
+        part = PARTS[k % 3]
+        z = rng.normal(0, 2.5)
+        study = Study(
+            f"p{k}", "s", part, (ImageRef(Path("a.png")),), bool(rng.random() < special.expit(z))
+        )
+        experts = {}
+        for name, spread in zip(("cnn", "tiny"), noise, strict=True):
+            logit = sharp * (z + rng.normal(0, spread))
+            cam = rng.normal(0, 1, (3, 7, 7))
+            cam += logit + 1 - cam.mean(axis=(1, 2), keepdims=True)
+            experts[name] = SimpleNamespace(abnormal=np.full(3, logit), cam=cam)
+        found.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
+    return found
+
+
+def fit(manifest: Manifest, data: list, **fusion: object) -> FusionParameters:
+    recipe = replace(manifest.recipe, fusion=Fusion(**fusion))
+    return fit_fusion(data, recipe, manifest)
+
+
+def test_result_is_valid_for_the_manifest_and_deterministic(manifest: Manifest) -> None:
+    data = outputs(40, (0.5, 0.5))
+    found = fit(manifest, data)
+    assert replace(manifest, fusion=found).fusion == fit(manifest, data)
+    assert found.calibrated and found.n_calibration_studies == 120
+    assert 0 < found.map_threshold < found.map_limit
+
+
+def test_the_better_expert_gets_more_weight(manifest: Manifest) -> None:
+    found = fit(manifest, outputs(150, (0.3, 6.0)))
+    assert all(found.weights[p]["cnn"] > 0.75 for p in PARTS)
+
+
+def test_a_useless_expert_gets_none(manifest: Manifest) -> None:
+    found = fit(manifest, outputs(300, (0.1, 40.0)))
+    assert all(found.weights[p] == {"cnn": 1, "tiny": 0} for p in PARTS)
+
+
+def test_equal_experts_stay_near_equal(manifest: Manifest) -> None:
+    found = fit(manifest, outputs(30, (1.0, 1.0)))
+    assert all(abs(found.weights[p]["cnn"] - 0.5) < 0.2 for p in PARTS)
+
+
+def test_few_studies_move_the_weights_less(manifest: Manifest) -> None:
+    few = fit(manifest, outputs(22, (0.3, 6.0)))
+    many = fit(manifest, outputs(200, (0.3, 6.0)))
+    assert few.weights[PARTS[0]]["cnn"] < many.weights[PARTS[0]]["cnn"]
+
+
+@pytest.mark.parametrize("sharp", [0.4, 1.0, 3.0])
+def test_temperature_undoes_sharpness(manifest: Manifest, sharp: float) -> None:
+    found = fit(manifest, outputs(250, (0.1, 0.1), sharp))
+    for part in PARTS:
+        assert found.temperatures[part] == pytest.approx(sharp, rel=0.25)
+        assert abs(found.offsets[part] / sharp) < 0.4
+
+
+def test_separable_studies_keep_a_finite_temperature(manifest: Manifest) -> None:
+    data = outputs(60, (0.0, 0.0))
+    for o in data:
+        z = float(o.images[0].experts["cnn"].abnormal[0])
+        object.__setattr__(o.study, "abnormal", z > 0)
+    found = fit(manifest, data)
+    assert all(0.02 < t < 1 for t in found.temperatures.values())
+
+
+def test_mean_and_layout_keep_their_weights(manifest: Manifest) -> None:
+    data = outputs(30, (0.3, 6.0))
+    assert fit(manifest, data, kind="mean").weights[PARTS[0]] == {"cnn": 0.5, "tiny": 0.5}
+    layout = fit(manifest, data, kind="layout", layout={PARTS[0]: "tiny"})
+    assert layout.weights[PARTS[0]] == {"cnn": 0, "tiny": 1}
+    assert layout.weights[PARTS[1]] == {"cnn": 0.5, "tiny": 0.5}
+
+
+def test_a_part_without_enough_studies_takes_the_pooled_fit_and_says_so(
+    manifest: Manifest,
+) -> None:
+    data = [o for k, o in enumerate(outputs(40, (0.5, 0.5))) if k % 3 < 2 or k < 12]
+    with pytest.warns(DatasetWarning, match="WRIST"):
+        found = fit(manifest, data)
+    assert found.n_calibration_studies == 84
+    assert found.temperatures[BodyPart.WRIST] > 0
+
+
+def test_too_few_studies_are_refused(manifest: Manifest) -> None:
+    with pytest.raises(ConfigError, match="calibration studies"):
+        fit(manifest, outputs(3, (0.5, 0.5)))
+
+
+def test_map_threshold_leaves_one_normal_cell_in_a_hundred(manifest: Manifest) -> None:
+    data = outputs(60, (0.5, 0.5))
+    found = fit(manifest, data, kind="mean")
+    above = total = 0
+    for o in data:
+        if o.study.abnormal:
+            continue
+        column = PARTS.index(o.study.body_part)
+        cams = [e.cam[column] for e in o.images[0].experts.values()]
+        grid = np.mean(cams, axis=0) / found.temperatures[o.study.body_part]
+        above += int((grid > found.map_threshold).sum())
+        total += grid.size
+    assert above / total == pytest.approx(0.01, abs=0.003)
