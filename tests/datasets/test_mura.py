@@ -61,6 +61,28 @@ def test_v1_0_by_its_own_name(root: Path, tmp_path: Path) -> None:
     assert len(index_mura(tmp_path)) == 14
 
 
+def test_v1_0_csvs_with_an_image_and_a_label_on_each_line(root: Path) -> None:
+    expected = index_mura(root)
+    remove_csvs(root)
+    names = sorted(p.relative_to(root.parent).as_posix() for p in root.rglob("*.png"))
+    lines = [f"{n},{int('positive' in n)}" for n in names]
+    for split in ("train", "valid"):
+        own = [line for line in lines if f"/{split}/" in line]
+        (root / f"{split}.csv").write_text("\n".join(own))
+    assert index_mura(root) == expected
+    (root / "train.csv").write_text("\n".join([*lines[:11], lines[11].replace(",0", ",1")]))
+    with pytest.raises(DatasetError, match=r"train\.csv: 1 lines contradict the label"):
+        index_mura(root)
+
+
+def test_study_without_any_label_is_a_warning(root: Path) -> None:
+    remove_csvs(root)
+    study = root / "valid/XR_HAND/patient00053/study2_positive"
+    study.rename(study.with_name("study2"))
+    with pytest.warns(DatasetWarning, match=r"(?s)1 studies have no label.*HAND/patient00053"):
+        assert [s.abnormal for s in index_mura(root)].count(None) == 1
+
+
 @pytest.mark.parametrize("bom", [False, True])
 @pytest.mark.parametrize("header", [False, True])
 @pytest.mark.parametrize("crlf", [False, True])

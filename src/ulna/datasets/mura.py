@@ -24,8 +24,9 @@ from ulna.types import ImageRef, Study
 def index_mura(root: Path | str, *, check_images: bool = True) -> list[Study]:
     """Every study under `root`, the MURA folder or the folder that contains it.
 
-    Labels come from `{train,valid}_labeled_studies.csv` where present, else from the folder
-    names. `split` is 'train' or 'valid', `study_id` the folder's name without its label.
+    Labels come from `{train,valid}_labeled_studies.csv` (v1.0: `{train,valid}.csv`) where
+    present, else from the folder names. `split` is 'train' or 'valid', `study_id` the folder's
+    name without its label.
     check_images: look at the first bytes of every file and leave out those that are no image.
     Studies are ordered by split, body part, patient and study.
 
@@ -52,6 +53,9 @@ def index_mura(root: Path | str, *, check_images: bool = True) -> list[Study]:
         raise DatasetError(f"{base}: no image can be read: copy or unpack the folder again")
     studies = [_study(base, f, lists) for f in folders]
     warn_of_counts(base, studies)
+    if unknown := [s.key for s in studies if s.abnormal is None]:
+        message = f"{base}: {len(unknown)} studies have no label in a CSV or in their name"
+        warnings.warn(f"{message}:{listed(unknown)}", DatasetWarning, 2)
     return studies
 
 

@@ -1,4 +1,8 @@
-"""MURA's four CSVs, with or without a header row, byte order mark and CRLF."""
+"""MURA's CSVs, with or without a header row, byte order mark and CRLF.
+
+v1.1 has `{train,valid}_image_paths.csv` and `{train,valid}_labeled_studies.csv`, v1.0 has
+`train.csv` and `valid.csv` with an image path and its study's label on each line.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,25 @@ def read_lists(root: Path) -> MuraLists:
         for path, value in _rows(root / f"{split}_labeled_studies.csv", split, 2):
             labels[path] = value == "1"
         images.update(path for path, _ in _rows(root / f"{split}_image_paths.csv", split, 1))
+        _add_version_1_0(root / f"{split}.csv", split, labels, images)
     return MuraLists(labels, frozenset(images))
+
+
+def _add_version_1_0(file: Path, split: str, labels: dict[str, bool], images: set[str]) -> None:
+    wrong = []
+    for path, value in _rows(file, split, 2):
+        study, _, name = path.rpartition("/")
+        if "." not in name:
+            study = path
+        else:
+            images.add(path)
+        if labels.setdefault(study, value == "1") != (value == "1"):
+            wrong.append(path)
+    if wrong:
+        raise DatasetError(
+            f"{file}: {len(wrong)} lines contradict the label that their study has elsewhere: "
+            f"expected one label for each study{listed(wrong)}"
+        )
 
 
 def _rows(file: Path, split: str, columns: int) -> list[tuple[str, str]]:
@@ -53,7 +75,7 @@ def _rows(file: Path, split: str, columns: int) -> list[tuple[str, str]]:
         elif any(line) and not (number == 1 and row is None):  # line 1 may be a header
             wrong.append(f"line {number}: {','.join(line)}")
     if wrong:
-        shape = f"MURA-v1.1/{split}/XR_.../" + (",0 or 1" if columns == 2 else "imageJ.png")
+        shape = f"MURA-v1.1/{split}/XR_.../..." + (",0 or 1" if columns == 2 else "/imageJ.png")
         raise DatasetError(
             f"{file}: {len(wrong)} lines are not understood or contradict earlier ones: "
             f"expected {shape}{listed(wrong)}"
