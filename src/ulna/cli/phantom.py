@@ -25,7 +25,13 @@ from ulna.cli.progress import progress
     type=click.Choice(body_part_names(), case_sensitive=False),
     help="A body part; repeat for more. [default: ELBOW, HUMERUS, WRIST]",
 )
-@click.option("--valid-share", type=click.FloatRange(0, 1), help="Share of studies in valid/.")
+@click.option(
+    "--valid-share",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Share of studies in valid/; 1 for a pure test set.",
+)
 @click.option(
     "--workers", type=click.IntRange(min=0), default=0, show_default="one per core", help="At once."
 )
@@ -36,7 +42,7 @@ def phantom(
     seed: int,
     size: int,
     parts: tuple[str, ...],
-    valid_share: float | None,
+    valid_share: float,
     workers: int,
     as_json: bool,
 ) -> None:
@@ -52,16 +58,17 @@ def phantom(
       ulna phantom wrists --studies 100 --seed 2 --parts WRIST --size 320
     """
     require("phantom")
-    from ulna.config.phantom import PhantomConfig
+    from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
     from ulna.phantom import write_phantoms
     from ulna.types import BodyPart
 
-    changes: dict[str, object] = {}
-    if parts:
-        changes["parts"] = tuple(BodyPart.parse(p) for p in parts)
-    if valid_share is not None:
-        changes["valid_share"] = valid_share
-    config = PhantomConfig(studies=studies, seed=seed, size=size, **changes)
+    config = PhantomConfig(
+        studies=studies,
+        seed=seed,
+        parts=tuple(BodyPart.parse(p) for p in parts) or PHANTOM_PARTS,
+        size=size,
+        valid_share=valid_share,
+    )
     with progress() as report:
         written = write_phantoms(
             out, config, workers=workers, progress=lambda d, n: report("phantoms", d, n)
