@@ -1,0 +1,187 @@
+"""What a bundle says of itself: frozen, checked when made, JSON by `ulna.config.codec`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import InitialWeights, Recipe
+from ulna.errors import BundleError
+from ulna.types import BodyPart, FindingCategory
+
+FORMAT = 1
+OPERATING_POINTS = ("youden", "sensitivity_0.95", "specificity_0.90")
+INTENDED_USE = (
+    "Research on radiographs of the upper extremity. Not a medical device; "
+    "not for diagnosis or treatment."
+)
+_CONVEX_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class ExpertEntry:
+    """One expert of a bundle.
+
+    graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
+    abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
+    its encoder started. parameters: number of weights.
+    """
+
+    name: str
+    encoder: str
+    neck: str
+    graph: str
+    sha256: str
+    biases: dict[BodyPart, float]
+    grid: tuple[int, int]
+    initial: InitialWeights
+    parameters: int
+
+    def __post_init__(self) -> None:
+        if self.graph in ("", ".", "..") or "/" in self.graph or "\\" in self.graph:
+            raise BundleError(
+                f"expert {self.name!r}: graph {self.graph!r}: expected the plain name of a file "
+                "in the bundle's folder"
+            )
+        if min(self.grid) < 1:
+            raise BundleError(f"expert {self.name!r}: grid {self.grid}: expected positive sides")
+
+
+@dataclass(frozen=True)
+class FusionParameters:
+    """How the experts' logits and maps become one calibrated answer.
+
+    weights: body part -> expert -> share; convex for each part. temperatures, offsets: the
+    calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
+    point -> body part -> study probability from which a study is abnormal. map_threshold:
+    calibrated logit above which a pixel is outlined as a finding; map_limit: the calibrated
+    logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet.
+    """
+
+    weights: dict[BodyPart, dict[str, float]]
+    temperatures: dict[BodyPart, float]
+    offsets: dict[BodyPart, float]
+    thresholds: dict[str, dict[BodyPart, float]]
+    map_threshold: float
+    map_limit: float
+    n_calibration_studies: int = 0
+
+    def __post_init__(self) -> None:
+        for part, shares in self.weights.items():
+            values = list(shares.values())
+            if min(values, default=-1.0) < 0 or abs(sum(values) - 1) > _CONVEX_TOLERANCE:
+                raise BundleError(
+                    f"fusion weights of {part}: {shares}: expected shares >= 0 with sum 1"
+                )
+        if not all(0 < t < math.inf for t in self.temperatures.values()):
+            raise BundleError(f"temperatures {self.temperatures}: expected positive numbers")
+        _check_finite("offsets", self.offsets.values())
+        for point, values_by_part in self.thresholds.items():
+            if not all(0 <= v <= 1 for v in values_by_part.values()):
+                raise BundleError(f"thresholds of {point!r}: {values_by_part}: expected 0 to 1")
+        _check_finite("map threshold", [self.map_threshold])
+        if not 0 < self.map_limit < math.inf:
+            raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether weights, temperatures and thresholds were fitted on any study."""
+        return self.n_calibration_studies > 0
+
+
+@dataclass(frozen=True)
+class DataFingerprint:
+    """What a model learned from: kind ('phantom', 'mura', 'table', 'dicom') and counts.
+
+    sha256: of the sorted study keys, labels and file names.
+    """
+
+    kind: str
+    name: str
+    n_studies: int
+    n_images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a `Predictor` needs beside the graphs, and where the bundle comes from.
+
+    created: ISO 8601, UTC. categories: of the finding head, in its order; body_parts: in the
+    order of the abnormal and the body-part head. split: number of studies by part of the
+    split. metrics: parity and completeness at export, later those of calibration.
+    """
+
+    name: str
+    created: str
+    input_spec: InputSpec
+    body_parts: tuple[BodyPart, ...]
+    categories: tuple[FindingCategory, ...]
+    experts: tuple[ExpertEntry, ...]
+    fusion: FusionParameters
+    operating_point: str
+    recipe: Recipe
+    data: DataFingerprint
+    split: dict[str, int]
+    versions: dict[str, str]
+    metrics: dict[str, float] = field(default_factory=dict)
+    intended_use: str = INTENDED_USE
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        names = [e.name for e in self.experts]
+        if not names or len(set(names)) != len(names):
+            raise BundleError(f"experts {names}: expected at least one, of distinct names")
+        files = [e.graph for e in self.experts]
+        if len({f.lower() for f in files}) != len(files):
+            raise BundleError(f"graphs {files}: expected a file of its own for each expert")
+        self._check_parts(set(self.body_parts), set(names))
+        if self.operating_point not in self.fusion.thresholds:
+            raise BundleError(
+                f"operating point {self.operating_point!r} has no thresholds: expected one of "
+                f"{', '.join(self.fusion.thresholds)}"
+            )
+        _check_finite("metrics", self.metrics.values())
+
+    def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
+        fusion = self.fusion
+        tables: dict[str, Mapping[BodyPart, object]] = {
+            "weights": fusion.weights,
+            "temperatures": fusion.temperatures,
+            "offsets": fusion.offsets,
+            **{f"thresholds of {k!r}": v for k, v in fusion.thresholds.items()},
+            **{f"biases of expert {e.name!r}": e.biases for e in self.experts},
+        }
+        for what, table in tables.items():
+            if set(table) != parts or not parts:
+                raise BundleError(
+                    f"{what} for {sorted(table)}: expected the bundle's body parts {sorted(parts)}"
+                )
+        for part, shares in fusion.weights.items():
+            if set(shares) != names:
+                raise BundleError(
+                    f"weights of {part} for {sorted(shares)}: expected {sorted(names)}"
+                )
+
+
+def uncalibrated_fusion(
+    experts: Iterable[str], parts: Iterable[BodyPart], operating_point: str
+) -> FusionParameters:
+    """Equal weights, temperature 1, offset 0, thresholds 0.5, marked as not calibrated."""
+    names, known = list(experts), list(parts)
+    points = dict.fromkeys([*OPERATING_POINTS, operating_point])
+    return FusionParameters(
+        weights={p: {n: 1 / len(names) for n in names} for p in known},
+        temperatures=dict.fromkeys(known, 1.0),
+        offsets=dict.fromkeys(known, 0.0),
+        thresholds={o: dict.fromkeys(known, 0.5) for o in points},
+        map_threshold=1.0,
+        map_limit=4.0,
+    )
+
+
+def _check_finite(what: str, values: Iterable[float]) -> None:
+    if not all(math.isfinite(v) for v in values):
+        raise BundleError(f"{what}: {list(values)}: expected finite numbers")

@@ -1,0 +1,77 @@
+"""The gate at export: ONNX answers as torch does, and every map adds up to its logit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ulna.config.input_spec import InputSpec
+from ulna.errors import BundleError
+from ulna.models import Expert
+from ulna.runtime.fusion import ExpertOutput
+from ulna.types import Array
+
+TOLERANCE = 1e-4
+_BATCH = 3
+
+
+@dataclass(frozen=True)
+class Parity:
+    """parity_error: largest difference of torch and ONNX. completeness_error: of either's
+    |mean(cam) + bias - logit|, in logits.
+    """
+
+    parity_error: float
+    completeness_error: float
+
+
+def parity_images(spec: InputSpec, seed: int = 0) -> Array:
+    """(3, 1, S, S) float32: seeded clouds and noise in the range of prepared radiographs."""
+    rng = np.random.default_rng(seed)
+    cells = -(-spec.size // 8)
+    clouds = np.kron(rng.random((_BATCH, 1, 8, 8)), np.ones((cells, cells)))
+    pixels = 0.7 * clouds[..., : spec.size, : spec.size]
+    pixels += 0.3 * rng.random((_BATCH, 1, spec.size, spec.size))
+    return np.asarray((pixels - spec.mean) / spec.std, dtype=np.float32)
+
+
+def check_parity(expert: Expert, images: Array, onnx: Sequence[ExpertOutput], name: str) -> Parity:
+    """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
+
+    Logits must agree within 1e-4. A map's cells may be in the hundreds: they must agree within
+    1e-4 of the map's largest absolute value, or of 1 where that is smaller. Raises BundleError.
+    """
+    with torch.inference_mode():
+        wanted = expert(torch.from_numpy(images))
+    bias = expert.bias_P.detach().double().numpy()
+    torch_outputs = [
+        ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
+    ]
+    parity = max(_difference(a, b) for a, b in zip(torch_outputs, onnx, strict=True))
+    completeness = max(_incompleteness(o, bias) for o in [*torch_outputs, *onnx])
+    for what, error in (("torch and ONNX differ by", parity), ("map and logit by", completeness)):
+        if not error <= TOLERANCE:  # also refuses nan
+            raise BundleError(
+                f"expert {name!r}: {what} {error:.2g}: expected at most {TOLERANCE:g}; "
+                "its weights may not be finite, or its encoder does not export faithfully"
+            )
+    return Parity(parity, completeness)
+
+
+def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
+    logits = [(a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding)]
+    errors = [_largest(x - y) for x, y in logits]
+    return max(*errors, _largest(a.cam - b.cam) / max(1.0, _largest(a.cam)))
+
+
+def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:
+    mean = output.cam.astype(np.float64).mean(axis=(1, 2))
+    return _largest(mean + bias - output.abnormal)
+
+
+def _largest(values: npt.NDArray[np.floating]) -> float:
+    return float(np.abs(values).max()) if values.size else 0.0

@@ -1,0 +1,215 @@
+"""The `Predictor`: a verified bundle in, a study in, an answer out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from ulna.bundle import Manifest, ModelBundle, read_bundle
+from ulna.errors import ConfigError, ImageError, ImageWarning
+from ulna.imaging.geometry import Placement
+from ulna.imaging.outline import findings_from_map
+from ulna.imaging.read import read_radiograph
+from ulna.preprocess import prepare
+from ulna.runtime.fusion import (
+    ExpertOutput,
+    active_experts,
+    fuse_image,
+    part_probabilities,
+    routing_weights,
+    sigmoid,
+)
+from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.session import Session
+from ulna.types import (
+    Array,
+    BodyPart,
+    ImagePrediction,
+    ImageRef,
+    Radiograph,
+    Study,
+    StudyPrediction,
+)
+
+Routing = Literal["given", "recognise"]
+Prepared = tuple[ImageRef, Array, Placement]
+
+
+class Predictor:
+    """Answers for studies from a bundle. Make it with `Predictor.load`."""
+
+    def __init__(self, bundle: ModelBundle, threads: int = 0) -> None:
+        self.bundle = bundle
+        self._sessions = {
+            e.name: Session(bundle.graph_path(e), threads) for e in bundle.manifest.experts
+        }
+
+    @classmethod
+    def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
+        """Read and verify the bundle in a folder and load its graphs.
+
+        threads: of the inference engine; 0 takes all cores. Raises BundleError, ConfigError.
+        """
+        return cls(read_bundle(bundle_path), threads)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The bundle's manifest."""
+        return self.bundle.manifest
+
+    def predict(
+        self, study: Study, operating_point: str | None = None, body_part: Routing = "given"
+    ) -> StudyPrediction:
+        """The answer for `study`: read, prepare, run the experts, fuse.
+
+        operating_point: one of the bundle's, None for its own. body_part: 'given' routes by
+        `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
+        weight is 0 there are not run. An unreadable image is skipped (ImageWarning); raises
+        ImageError if none is readable, ConfigError for a body part or operating point that
+        the bundle does not know.
+        """
+        given = self._checked(study, operating_point, body_part)
+        outputs = self._run(study, active_experts(self.manifest, given))
+        return self.predict_outputs(outputs, operating_point, body_part)
+
+    def predict_radiographs(
+        self,
+        radiographs: Sequence[Radiograph],
+        body_part: BodyPart | None = None,
+        operating_point: str | None = None,
+    ) -> StudyPrediction:
+        """The answer for the views of one study that were read already.
+
+        body_part: what they show; None takes what the radiographs themselves say (their DICOM
+        header) if they agree, else it is recognised from the pixels.
+        """
+        said = {r.body_part for r in radiographs}
+        part = body_part or (said.pop() if len(said) == 1 else None)
+        refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
+        study = Study("", "", part, refs)
+        given = self._checked(study, operating_point, "given")
+        prepared = [
+            (ref, *prepare(radiograph, self.manifest.input_spec))
+            for ref, radiograph in zip(refs, radiographs, strict=True)
+        ]
+        images = self._run_prepared(prepared, active_experts(self.manifest, given))
+        return self.predict_outputs(StudyOutputs(study, images), operating_point)
+
+    def outputs(self, study: Study) -> StudyOutputs:
+        """What every expert says of every readable image of `study`, before fusion.
+
+        Unreadable images are skipped (ImageWarning); raises ImageError if none is readable.
+        """
+        return self._run(study, list(self._sessions))
+
+    def predict_outputs(
+        self,
+        outputs: StudyOutputs,
+        operating_point: str | None = None,
+        body_part: Routing = "given",
+    ) -> StudyPrediction:
+        """The answer for a study whose experts have been run; equal to that of `predict`.
+
+        Only `experts` may differ: there stands every expert that was run.
+        """
+        study, manifest = outputs.study, self.manifest
+        given = self._checked(study, operating_point, body_part)
+        names = active_experts(manifest, given)
+        logits = [i.experts[n].body_part for i in outputs.images for n in names]
+        routing = routing_weights(logits, manifest.body_parts, given)
+        images = tuple(self._image(i, names, routing) for i in outputs.images)
+        part = manifest.body_parts[int(np.argmax(routing))]
+        point = operating_point or manifest.operating_point
+        threshold = manifest.fusion.thresholds[point][part]
+        probability = float(np.mean([i.probability for i in images]))
+        return StudyPrediction(
+            study=study,
+            body_part=part,
+            body_part_given=given is not None,
+            probability=probability,
+            abnormal=probability >= threshold,
+            threshold=threshold,
+            operating_point=point,
+            body_part_probabilities=self._by_part(logits),
+            images=images,
+            bundle_hash=self.bundle.hash,
+            experts={
+                n: float(np.mean(sigmoid([i.experts[n] for i in images])))
+                for n in images[0].experts
+            },
+            skipped=outputs.skipped,
+        )
+
+    def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
+        """The given body part, or None to recognise it; ConfigError for unknown settings."""
+        known = self.manifest.fusion.thresholds
+        if operating_point is not None and operating_point not in known:
+            raise ConfigError(
+                f"operating point {operating_point!r}: the bundle has {', '.join(known)}"
+            )
+        if how not in get_args(Routing):
+            raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
+        if how == "recognise" or study.body_part is None:
+            return None
+        if study.body_part not in self.manifest.body_parts:
+            raise ConfigError(
+                f"study {study.key}: body part {study.body_part}: the bundle knows "
+                f"{', '.join(self.manifest.body_parts)}; use another bundle, or let it "
+                "recognise the part"
+            )
+        return study.body_part
+
+    def _run(self, study: Study, names: Sequence[str]) -> StudyOutputs:
+        prepared: list[Prepared] = []
+        skipped: list[tuple[str, str]] = []
+        for ref in study.images:
+            try:
+                radiograph = read_radiograph(ref.path)
+                prepared.append((ref, *prepare(radiograph, self.manifest.input_spec)))
+            except ImageError as error:
+                skipped.append((str(ref.path), str(error)))
+        if not prepared:
+            reasons = "; ".join(reason for _, reason in skipped)
+            raise ImageError(f"study {study.key}: no readable radiograph: {reasons}")
+        for _, reason in skipped:
+            warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
+        return StudyOutputs(study, self._run_prepared(prepared, names), tuple(skipped))
+
+    def _run_prepared(
+        self, prepared: Sequence[Prepared], names: Iterable[str]
+    ) -> tuple[ImageOutputs, ...]:
+        batch = np.stack([pixels for _, pixels, _ in prepared])
+        found: dict[str, list[ExpertOutput]] = {n: self._sessions[n].run(batch) for n in names}
+        return tuple(
+            ImageOutputs(ref, placement, {n: outputs[i] for n, outputs in found.items()})
+            for i, (ref, _, placement) in enumerate(prepared)
+        )
+
+    def _image(
+        self, image: ImageOutputs, names: Sequence[str], routing: np.ndarray
+    ) -> ImagePrediction:
+        manifest = self.manifest
+        fused = fuse_image(image.experts, routing, manifest)
+        heat_map = image.placement.to_source(fused.grid)
+        return ImagePrediction(
+            source=str(image.ref.path),
+            probability=float(sigmoid(fused.logit)),
+            logit=fused.logit,
+            bias=fused.bias,
+            grid=fused.grid,
+            heat_map=heat_map,
+            body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
+            findings=findings_from_map(heat_map, manifest.fusion.map_threshold),
+            finding_probabilities={
+                c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
+            },
+            experts=fused.experts,
+        )
+
+    def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:
+        shares = part_probabilities(logits)
+        return {p: float(s) for p, s in zip(self.manifest.body_parts, shares, strict=True)}
