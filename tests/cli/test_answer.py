@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ulna.cli.answer import COLUMNS, answer_json, answer_row, write_heat_maps
+from ulna.cli.answer import COLUMNS, answer_json, answer_row, folder_name, write_heat_maps
 from ulna.types import (
     BodyPart,
     Finding,
@@ -71,7 +71,7 @@ def test_row_fits_its_columns(tmp_path: Path) -> None:
 
 def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> None:
     prediction = _prediction(tmp_path)
-    (path,) = write_heat_maps(prediction, tmp_path / "maps", limit=4.0)
+    (path,) = write_heat_maps(prediction, tmp_path / "maps" / folder_name(prediction), 4.0)
     assert path.parent.parent == tmp_path / "maps"
     assert " " not in path.name and "/" not in path.parent.name
     picture = np.asarray(Image.open(path)).astype(int)

@@ -46,8 +46,14 @@ def answer_row(prediction: StudyPrediction) -> list[str]:
     ]
 
 
-def write_heat_maps(prediction: StudyPrediction, out: Path, limit: float) -> list[Path]:
-    """One PNG per view in a folder of the study's name: film, map on the fixed scale, outlines.
+def folder_name(prediction: StudyPrediction) -> str:
+    """A name for the study's folder: body part, patient, study; safe on any file system."""
+    study = prediction.study
+    return _file_name(f"{prediction.body_part.value}_{study.patient_id}_{study.study_id}")
+
+
+def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
+    """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
 
     limit: the logit of the last colour, from the bundle. Returns the files.
     """
@@ -56,7 +62,6 @@ def write_heat_maps(prediction: StudyPrediction, out: Path, limit: float) -> lis
     from ulna.imaging import read_radiograph
     from ulna.imaging.overlay import draw_outline, draw_overlay
 
-    folder = out / _file_name(f"{prediction.study.patient_id}_{prediction.study.study_id}")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for number, image in enumerate(prediction.images, 1):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ulna.cli.answer import write_heat_maps
+from ulna.cli.answer import folder_name, write_heat_maps
 from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
@@ -192,7 +192,8 @@ class DemoFolder:
         chosen = _first_of_each(self._test_studies())
         for number, study in enumerate(chosen, 1):
             answer = predictor.predict(study)
-            write_heat_maps(answer, self.heat_maps, predictor.manifest.fusion.map_limit)
+            folder = self.heat_maps / folder_name(answer)
+            write_heat_maps(answer, folder, predictor.manifest.fusion.map_limit)
             report("heat maps", number, len(chosen))
 
     def _place_report(self, report: Report) -> None:

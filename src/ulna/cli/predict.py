@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ulna.cli.answer import COLUMNS, answer_json, answer_row, write_heat_maps
+from ulna.cli.answer import COLUMNS, answer_json, answer_row, folder_name, write_heat_maps
 from ulna.cli.given_paths import index_paths
 from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
 from ulna.cli.output import print_json, print_table
-from ulna.errors import DatasetError, ImageError
+from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     from ulna.types import StudyPrediction
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
 @bundle_option
 @body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
+@click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
 @click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
 @json_option
@@ -29,6 +31,7 @@ def predict(
     paths: tuple[Path, ...],
     bundle: Path,
     body_part: str | None,
+    recognise: bool,
     out: Path | None,
     operating_point: str | None,
     as_json: bool,
@@ -49,24 +52,37 @@ def predict(
     from ulna.runtime import Predictor
     from ulna.types import BodyPart
 
+    if recognise and body_part:
+        raise ConfigError("--recognise with --body-part: expected one of them")
     predictor = Predictor.load(bundle)
     studies = index_paths(paths)
     if body_part is not None:
         studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
     answers: list[StudyPrediction] = []
     unreadable: list[str] = []
+    taken: set[str] = set()
+    routing: Literal["given", "recognise"] = "recognise" if recognise else "given"
     for study in studies:
         try:
-            answer = predictor.predict(study, operating_point=operating_point)
+            answer = predictor.predict(study, operating_point, routing)
         except ImageError as error:
             unreadable.append(str(error))
             continue
         if out is not None:
-            write_heat_maps(answer, out, predictor.manifest.fusion.map_limit)
+            folder = _new_name(folder_name(answer), taken)
+            write_heat_maps(answer, out / folder, predictor.manifest.fusion.map_limit)
         answers.append(_without_maps(answer))
     _print(answers, as_json, out)
     if unreadable:
         raise _combined(unreadable, len(studies))
+
+
+def _new_name(name: str, taken: set[str]) -> str:
+    """`name`, numbered if it is in `taken`, where it is put."""
+    numbers = (f"{name}_{i}" for i in count(2))
+    chosen = name if name not in taken else next(n for n in numbers if n not in taken)
+    taken.add(chosen)
+    return chosen
 
 
 def _without_maps(answer: StudyPrediction) -> StudyPrediction:
@@ -86,7 +102,7 @@ def _print(answers: list[StudyPrediction], as_json: bool, out: Path | None) -> N
             click.echo(f"heat maps: {out}")
 
 
-def _combined(unreadable: list[str], total: int) -> ImageError | DatasetError:
+def _combined(unreadable: list[str], total: int) -> ImageError:
     if len(unreadable) == 1:
         return ImageError(unreadable[0])
     shown = "\n  ".join(unreadable[:10])
