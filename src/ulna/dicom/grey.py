@@ -19,16 +19,13 @@ from ulna.types import Array
 Values = npt.NDArray[np.float64]
 
 
-def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDArray[np.int64]:
+def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDArray[np.int32]:
     """The Bits Stored (0028,0101) of each pixel, signed by Pixel Representation: C.7.6.3.1.
 
     Bits above them may hold overlays in old objects and carry no grey.
     """
     bits = int(dataset.BitsStored)
-    values = pixels.astype(np.int64)
-    if pixels.dtype.kind == "f" or bits >= 8 * pixels.dtype.itemsize:
-        return values
-    values &= (1 << bits) - 1
+    values = pixels.astype(np.int32) & ((1 << bits) - 1)
     if int(dataset.get("PixelRepresentation", 0)) == 1:
         values -= (values >> (bits - 1)) << bits
     return values
@@ -148,25 +145,25 @@ def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
 def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -> Array:
     """(H, W) stored pixels -> float32 in [0, 1], bright = dense, in the standard's order.
 
-    Pixels with Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0.
+    Pixels with Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. Every step acts on a
+    pixel's value alone, so the chain runs once over the at most 65536 values there can be.
     """
-    stored = stored_values(pixels, dataset)
-    ends = apply_modality(np.array(stored_range(dataset)), dataset)
-    grey = apply_voi(
-        apply_modality(stored, dataset), dataset, (float(ends.min()), float(ends.max()))
-    )
+    low, high = stored_range(dataset)
+    values = np.arange(low, high + 1)
+    units = apply_modality(values, dataset)
+    grey = apply_voi(units, dataset, (float(units.min()), float(units.max())))
     if is_inverted(dataset, name):
         grey = 1 - grey
     padding = dataset.get("PixelPaddingValue")
     if padding is not None:
-        grey[_padded(stored, int(padding), dataset)] = 0
-    return grey.astype(np.float32)
+        grey[_padded(values, int(padding), dataset)] = 0
+    return grey.astype(np.float32)[stored_values(pixels, dataset) - low]
 
 
 def _padded(
-    stored: npt.NDArray[np.int64], value: int, dataset: pydicom.Dataset
+    stored: npt.NDArray[np.signedinteger], value: int, dataset: pydicom.Dataset
 ) -> npt.NDArray[np.bool_]:
     """Between Pixel Padding Value and Pixel Padding Range Limit (0028,0121), both included."""
-    limit = int(dataset.get("PixelPaddingRangeLimit", value) or value)
-    low, high = min(value, limit), max(value, limit)
-    return np.asarray((stored >= low) & (stored <= high))
+    limit = dataset.get("PixelPaddingRangeLimit")
+    ends = (value, value if limit is None else int(limit))
+    return np.asarray((stored >= min(ends)) & (stored <= max(ends)))
