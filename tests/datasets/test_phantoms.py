@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mura_tree import add_study, write_csvs, write_png
 
+from ulna.config.phantom import PhantomConfig
 from ulna.datasets import index_data, index_phantoms
 from ulna.errors import DatasetError
+from ulna.imaging import read_radiograph
 from ulna.types import FindingCategory, Laterality, Subtlety
 
 COLUMNS = (
@@ -88,3 +91,24 @@ def test_missing_truth_and_missing_masks(root: Path) -> None:
     (root / "truth.csv").unlink()
     with pytest.raises(DatasetError, match="cannot be read"):
         index_phantoms(root)
+
+
+def test_written_phantoms_are_read_back_whole(tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="numba (extra 'phantom') is not installed")
+    from ulna.phantom import write_phantoms
+
+    config = PhantomConfig(studies=6, seed=5, size=96)
+    out = write_phantoms(tmp_path / "set", config, workers=1)
+    studies = index_data(out)
+    assert len(studies) == 6 and {s.body_part for s in studies} == set(config.parts)
+    for study in studies:
+        assert bool(study.categories) == study.abnormal == (study.subtlety is not None)
+        for image in study.images:
+            pixels = read_radiograph(image.path).pixels
+            assert image.view and bool(image.findings) == (image.mask is not None)
+            if image.mask is not None:
+                mask = read_radiograph(image.mask).pixels > 0
+                boxed = np.zeros_like(mask)
+                for x, y, w, h in (f.box for f in image.findings):
+                    boxed[int(y) : int(y + h), int(x) : int(x + w)] = True
+                assert mask.shape == pixels.shape and not (mask & ~boxed).any()
