@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 if __name__ == "__main__":
     import torch
-    from conftest import make_recipe, make_studies
+    from tiny import make_recipe, make_studies
 
     from ulna.training import train_run
 
