@@ -66,7 +66,7 @@ def test_equal_experts_stay_near_equal(manifest: Manifest) -> None:
 
 
 def test_few_studies_move_the_weights_less(manifest: Manifest) -> None:
-    few = fit(manifest, outputs(22, (0.3, 6.0)))
+    few = fit(manifest, outputs(26, (0.3, 6.0)))
     many = fit(manifest, outputs(200, (0.3, 6.0)))
     assert few.weights[PARTS[0]]["cnn"] < many.weights[PARTS[0]]["cnn"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ulna.errors import DatasetWarning, ImageError, UlnaWarning
@@ -82,6 +83,10 @@ def study_row(
         _image_row(refs[image.source], image, bool(study.abnormal), map_threshold)
         for image in given.images
     )
+    images = tuple(
+        replace(row, recognised=_most_likely(image))
+        for row, image in zip(images, recognised.images, strict=True)
+    )
     return StudyRow(
         key=study.key,
         patient_id=study.patient_id,
@@ -107,12 +112,16 @@ def _answer(prediction: StudyPrediction) -> Answer:
     )
 
 
+def _most_likely(image: ImagePrediction) -> BodyPart | None:
+    parts = image.body_part_probabilities
+    return max(parts, key=lambda p: parts[p]) if parts else None
+
+
 def _image_row(
     ref: ImageRef, image: ImagePrediction, abnormal: bool, map_threshold: float
 ) -> ImageRow:
     shape = (image.heat_map.shape[0], image.heat_map.shape[1])
     mask = read_truth(ref, shape) if abnormal else None
-    parts = image.body_part_probabilities
     return ImageRow(
         ref=ref,
         probability=image.probability,
@@ -120,7 +129,6 @@ def _image_row(
         shape=shape,
         grid=image.grid,
         experts=dict(image.experts),
-        recognised=max(parts, key=lambda p: parts[p]) if parts else None,
         location=None if mask is None else locate(image.heat_map, mask, map_threshold),
     )
 
@@ -136,8 +144,3 @@ def check_splits(rows: Sequence[StudyRow]) -> list[str]:
     )
     warnings.warn(said, DatasetWarning, stacklevel=2)
     return [said]
-
-
-def known_parts(rows: Sequence[StudyRow]) -> list[BodyPart]:
-    """True body parts of the studies that were answered."""
-    return sorted({r.body_part for r in rows if r.given is not None and r.body_part is not None})

@@ -9,7 +9,7 @@ import numpy as np
 
 from ulna.evaluation.fusion_fit import Fit
 from ulna.evaluation.part_scores import Floats
-from ulna.imaging.geometry import area_matrix
+from ulna.runtime.fusion import sum_on_finest_grid
 from ulna.types import BodyPart
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def fit_map_scale(
 def _fused(image: ImageOutputs, fit: Fit, manifest: Manifest, part: BodyPart) -> Floats:
     """The map of one image on the finest grid, as the runtime fuses it."""
     column = manifest.body_parts.index(part)
-    cams = [np.asarray(image.experts[e.name].cam[column], float) for e in manifest.experts]
-    height, width = max(c.shape[0] for c in cams), max(c.shape[1] for c in cams)
-    fused = np.zeros((height, width))
-    for cam, weight in zip(cams, fit.weights, strict=True):
-        rows, columns = area_matrix(cam.shape[0], height), area_matrix(cam.shape[1], width)
-        fused += weight * (rows @ cam @ columns.T)
-    return fused / fit.temperature
+    cams = [image.experts[e.name].cam[column].astype(np.float64) for e in manifest.experts]
+    gains = fit.weights / fit.temperature
+    # An expert without weight is not run, so its grid must not set the size either.
+    return sum_on_finest_grid([g * c for g, c in zip(gains, cams, strict=True) if g > 0])

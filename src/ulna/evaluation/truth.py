@@ -40,11 +40,11 @@ def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
         raise DatasetError(f"{ref.path}: no mask file is known")
     try:
         with Image.open(ref.mask) as image:
-            mask: Mask = np.not_equal(np.asarray(image), 0)
+            mask = np.asarray(image).astype(np.bool_)
     except OSError as error:
         raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
     if mask.ndim == 3:
-        mask = mask[..., :3].any(axis=-1)
+        mask = np.logical_or.reduce(mask[..., :3], axis=-1)
     if mask.shape != shape:
         raise DatasetError(f"{ref.mask}: mask of {mask.shape} px, its image has {shape}")
     return mask

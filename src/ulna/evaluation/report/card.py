@@ -1,0 +1,118 @@
+"""The model card: what a bundle is, what it was made of, and what it is not for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ulna.bundle import ExpertEntry, ModelBundle
+
+LIMITS = (
+    "Research only. It is not a medical device, has no regulatory clearance, and its answers "
+    "must not be used for diagnosis or treatment.",
+    "It knows the body parts listed here and no others; other regions, modalities and casts of "
+    "the whole field get an answer too, without meaning.",
+    "“Abnormal” means what the labels of its training data call abnormal. It does not rule out "
+    "what those labels do not cover.",
+    "Scores hold for data like those evaluated here. Another hospital, device or case mix "
+    "changes them; thresholds and temperatures must then be fitted again.",
+    "A heat map shows what moved the logit. It is not an outline of disease, and a calm map is "
+    "no proof of a normal film.",
+)
+PHANTOM_LIMIT = (
+    "Trained on computer-made phantoms: nothing here says how well it reads radiographs of "
+    "patients."
+)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Rows of (name, value) for each table of the card."""
+
+    facts: tuple[tuple[str, str], ...]
+    experts: tuple[tuple[str, ...], ...]
+    expert_columns: tuple[str, ...]
+    fusion: tuple[tuple[str, ...], ...]
+    fusion_columns: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def model_card(bundle: ModelBundle) -> ModelCard:
+    """The card of a bundle, from its manifest alone."""
+    manifest = bundle.manifest
+    fusion, names = manifest.fusion, [e.name for e in manifest.experts]
+    points = list(fusion.thresholds)
+    limits = LIMITS + ((PHANTOM_LIMIT,) if manifest.data.kind == "phantom" else ())
+    return ModelCard(
+        facts=_facts(bundle),
+        experts=tuple(_expert(e) for e in manifest.experts),
+        expert_columns=("Expert", "Encoder", "Neck", "Weights", "Initial weights", "Map grid"),
+        fusion=tuple(
+            (
+                part.value,
+                *(f"{fusion.weights[part][n]:.2f}" for n in names),
+                f"{fusion.temperatures[part]:.2f}",
+                f"{fusion.offsets[part]:+.2f}",
+                *(f"{fusion.thresholds[p][part]:.3f}" for p in points),
+            )
+            for part in manifest.body_parts
+        ),
+        fusion_columns=("Body part", *names, "Temperature", "Offset", *points),
+        limits=limits,
+    )
+
+
+def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
+    manifest, spec = bundle.manifest, bundle.manifest.input_spec
+    data, recipe = manifest.data, manifest.recipe
+    split = ", ".join(f"{n} {count}" for n, count in manifest.split.items())
+    versions = ", ".join(f"{n} {v}" for n, v in sorted(manifest.versions.items()))
+    fusion = manifest.fusion
+    fitted = f"on {fusion.n_calibration_studies} studies" if fusion.calibrated else "not calibrated"
+    return (
+        ("Intended use", manifest.intended_use),
+        ("Body parts", ", ".join(p.lower() for p in manifest.body_parts)),
+        ("Findings", ", ".join(c.replace("_", " ") for c in manifest.categories) or "none named"),
+        (
+            "Training data",
+            f"{data.kind} “{data.name}”, {_count(data.n_studies)} studies, "
+            f"{_count(data.n_images)} images, fingerprint {data.sha256[:16]}",
+        ),
+        ("Split by patient", f"{split} studies"),
+        ("Recipe", f"{recipe.name}. {recipe.description}".strip()),
+        ("Seed, precision", f"{recipe.seed}, {recipe.precision}"),
+        (
+            "Input",
+            f"{spec.size} × {spec.size} px, one channel, letterboxed, grey levels between "
+            f"the {spec.low_percentile:g} and {spec.high_percentile:g} % quantile",
+        ),
+        ("Fusion", f"{recipe.fusion.kind}, {fitted}"),
+        (
+            "Map",
+            f"outlined above {fusion.map_threshold:.2f}, last colour at "
+            f"{fusion.map_limit:.2f} (calibrated logits)",
+        ),
+        ("Created", manifest.created),
+        ("Versions", versions),
+        ("Bundle hash", bundle.hash),
+    )
+
+
+def _expert(expert: ExpertEntry) -> tuple[str, ...]:
+    initial: str = expert.initial.kind
+    if expert.initial.path:
+        initial += f" ({PurePath(expert.initial.path).name})"
+    return (
+        expert.name,
+        expert.encoder,
+        expert.neck,
+        f"{expert.parameters / 1e6:.2f} million",
+        initial,
+        f"{expert.grid[0]} × {expert.grid[1]}",
+    )
+
+
+def _count(n: int) -> str:
+    return f"{n:,}".replace(",", "\u202f")

@@ -1,0 +1,156 @@
+"""Hits, misses, false alarms and calm normal films, chosen by rule, as embedded pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ulna.errors import UlnaError
+from ulna.evaluation.rows import ImageRow, StudyRow
+from ulna.evaluation.truth import read_truth
+from ulna.imaging import read_radiograph
+from ulna.imaging.geometry import Placement
+from ulna.imaging.overlay import Picture, draw_mask, draw_overlay
+from ulna.types import Radiograph
+
+SIDE = 300
+PER_GROUP = 9
+_QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Card:
+    """One radiograph of the gallery: the film, the film under its map, and what to know.
+
+    film, overlay: data URIs. facts: short lines. alt: the same in one sentence.
+    """
+
+    title: str
+    film: str
+    overlay: str
+    facts: tuple[str, ...]
+    alt: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cards of one outcome. total: studies of that outcome. rule: how the cards were chosen."""
+
+    name: str
+    rule: str
+    total: int
+    cards: tuple[Card, ...]
+
+
+_RULES = (
+    ("Hits", True, True, "drawn at random, alike from each body part"),
+    ("Misses", True, False, "lowest probability first, alike from each body part"),
+    ("False alarms", False, True, "highest probability first, alike from each body part"),
+    ("Calm normals", False, False, "drawn at random, alike from each body part"),
+)
+
+
+def build_gallery(rows: Sequence[StudyRow], map_limit: float, seed: int = 0) -> list[Group]:
+    """The four groups; of each study the view with the highest probability is shown."""
+    groups = []
+    for name, abnormal, called, rule in _RULES:
+        chosen = [
+            r
+            for r in rows
+            if r.abnormal is abnormal and r.given is not None and r.given.abnormal is called
+        ]
+        ranked = _ranked(chosen, abnormal == called, called, seed)
+        cards = [c for c in (_card(r, map_limit) for r in ranked[:PER_GROUP]) if c is not None]
+        groups.append(Group(name, rule, len(chosen), tuple(cards)))
+    return groups
+
+
+def _ranked(rows: Sequence[StudyRow], at_random: bool, highest: bool, seed: int) -> list[StudyRow]:
+    """The order in which studies are shown, body parts taking turns."""
+    if at_random:
+        order = np.random.default_rng(seed).permutation(len(rows))
+        shuffled = [rows[i] for i in order]
+    else:
+        shuffled = sorted(rows, key=_probability, reverse=highest)
+    turns: dict[str, int] = {}
+    keyed = []
+    for row in shuffled:
+        part = row.part.value if row.part else ""
+        turns[part] = turns.get(part, 0) + 1
+        keyed.append((turns[part], part, row))
+    return [row for _, _, row in sorted(keyed, key=lambda k: k[:2])]
+
+
+def _probability(row: StudyRow) -> float:
+    return row.given.probability if row.given is not None else 0.0
+
+
+def _card(row: StudyRow, map_limit: float) -> Card | None:
+    """None if the film cannot be read any more."""
+    if row.given is None or not row.images:
+        return None
+    # Among an abnormal study's views, one on which the finding's place is known tells more.
+    image = max(row.images, key=lambda i: (i.location is not None, i.probability))
+    try:
+        film, overlay = draw_pair(image, bool(row.abnormal), map_limit)
+    except (UlnaError, OSError):
+        return None
+    facts = _facts(row, image)
+    part = row.given.body_part.value.lower()
+    title = f"{part} {image.ref.view}".strip()
+    return Card(title, data_uri(film), data_uri(overlay), facts, f"{title}: {'; '.join(facts)}")
+
+
+def draw_pair(image: ImageRow, abnormal: bool, map_limit: float) -> tuple[Picture, Picture]:
+    """(film, film with map and true outline), (h, w, 3) uint8, longest side 300 px."""
+    radiograph = read_radiograph(image.ref.path)
+    height, width = radiograph.pixels.shape
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    shown = Image.fromarray(radiograph.pixels).resize(size, Image.Resampling.BOX)
+    if scale > 1:
+        shown = Image.fromarray(radiograph.pixels).resize(size, Image.Resampling.BICUBIC)
+    pixels = np.clip(np.asarray(shown, dtype=np.float32), 0, 1)
+    small = Radiograph(pixels, str(image.ref.path))
+    heat = Placement.fit((size[1], size[0]), SIDE).to_source(image.grid)
+    film = draw_overlay(small, np.zeros_like(heat), map_limit)
+    overlay = draw_overlay(small, heat, map_limit)
+    mask = read_truth(image.ref, image.shape) if abnormal else None
+    if mask is not None:
+        reduced = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
+        overlay = draw_mask(overlay, np.asarray(reduced))
+    return film, overlay
+
+
+def _facts(row: StudyRow, image: ImageRow) -> tuple[str, ...]:
+    if row.given is None:
+        return ()
+    facts = [f"study p = {row.given.probability:.2f} (threshold {row.given.threshold:.2f})"]
+    if row.categories:
+        facts.append(", ".join(sorted(c.value.replace("_", " ") for c in row.categories)))
+    cnr = [f.cnr for f in image.ref.findings if f.cnr is not None]
+    if image.subtlety is not None:
+        measured = f", contrast-to-noise {max(cnr):.1f}" if cnr else ""
+        facts.append(f"{image.subtlety.value}{measured}")
+    if image.location is not None:
+        hit = "hit" if image.location.pointing >= 0.5 else "beside it"
+        facts.append(f"map's peak: {hit}; energy inside {image.location.energy:.0%}")
+    return tuple(facts)
+
+
+def scale_bar(map_limit: float) -> str:
+    """Data URI of the fixed colour scale, 0 to `map_limit`, over mid-grey."""
+    heat = np.repeat(np.linspace(0, map_limit, 240, dtype=np.float32)[None], 14, axis=0)
+    return data_uri(draw_overlay(Radiograph(np.full_like(heat, 0.4)), heat, map_limit))
+
+
+def data_uri(picture: Picture) -> str:
+    """`picture` (H, W, 3) as a JPEG inside a data URI."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
