@@ -1,0 +1,50 @@
+"""Settings of a phantom data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ulna.errors import ConfigError
+from ulna.types import BodyPart
+
+PHANTOM_PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
+
+
+@dataclass(frozen=True)
+class PhantomConfig:
+    """A phantom data set; the same config gives the same bytes.
+
+    studies: in all, dealt to `parts` in turn. size: longest side of an image in px.
+    abnormal_share: of each part's studies. valid_share: of each part's studies that go to the
+    `valid` tree (1: a pure test set). obvious, moderate, subtle: intended shares of abnormal
+    studies by subtlety.
+    """
+
+    studies: int
+    seed: int = 0
+    parts: tuple[BodyPart, ...] = PHANTOM_PARTS
+    size: int = 224
+    abnormal_share: float = 0.5
+    valid_share: float = 0.2
+    obvious: float = 0.34
+    moderate: float = 0.32
+    subtle: float = 0.34
+
+    def __post_init__(self) -> None:
+        if self.studies < 1 or self.seed < 0:
+            raise ConfigError(f"{self.studies} studies, seed {self.seed}: expected >= 1 and >= 0")
+        if not self.parts or len(set(self.parts)) < len(self.parts):
+            raise ConfigError(f"parts {self.parts}: expected at least one, each once")
+        unknown = [p for p in self.parts if p not in PHANTOM_PARTS]
+        if unknown:
+            known = ", ".join(PHANTOM_PARTS)
+            raise ConfigError(f"no phantom of {unknown[0]}: expected {known}")
+        if not 96 <= self.size <= 1024:
+            raise ConfigError(f"image size {self.size}: expected 96 to 1024 px")
+        if not (0 <= self.abnormal_share <= 1 and 0 <= self.valid_share <= 1):
+            raise ConfigError("abnormal_share and valid_share: expected numbers from 0 to 1")
+        if abs(self.obvious + self.moderate + self.subtle - 1) > 1e-6 or self.subtle < 0.3:
+            raise ConfigError(
+                f"shares {self.obvious}, {self.moderate}, {self.subtle}: expected a sum of 1 with "
+                "at least 0.3 subtle (phantoms are not made easier than that)"
+            )

@@ -1,0 +1,37 @@
+"""Differences between patients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ulna.phantom.solids import Point, Vector
+
+
+class Vary:
+    """Draws a patient: every point moves a little, every radius changes a little.
+
+    The same generator state gives the same patient, in any pose.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self.stout = float(np.exp(rng.normal(0, 0.07)))
+        self.fat = float(np.exp(rng.normal(0, 0.13)))
+        self.density = float(rng.uniform(0.78, 1.12))
+        self.cortex = float(np.exp(rng.normal(0, 0.15)))
+
+    def point(self, x: float, y: float, z: float, spread: float = 0.8) -> Vector:
+        """(x, y, z) mm, moved by a normal draw of `spread` mm per axis."""
+        moved: Vector = np.array([x, y, z]) + self._rng.normal(0, spread, 3)
+        return moved
+
+    def radius(self, value: float, spread: float = 0.05) -> float:
+        """A radius in mm, with the patient's stoutness."""
+        return float(value * self.stout * np.exp(self._rng.normal(0, spread)))
+
+    def radii(self, values: Point) -> list[float]:
+        return [self.radius(v) for v in values]
+
+    def angle(self, spread: float) -> float:
+        """A normal draw in degrees, as rad."""
+        return float(np.radians(self._rng.normal(0, spread)))

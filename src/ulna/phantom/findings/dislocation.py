@@ -1,0 +1,44 @@
+"""Dislocation: the distal bones leave the joint, a little (subluxation) or wholly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ulna.phantom.anatomy.limb import Limb
+from ulna.phantom.findings.placed import Placed, turn_about
+from ulna.phantom.scene import Scene
+from ulna.types import FindingCategory, Subtlety
+
+
+def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
+    """The joint's moving bones shifted along one of its usual directions and turned."""
+    joint = limb.joint
+    way = joint.directions[int(rng.integers(len(joint.directions)))]
+    way = way / np.linalg.norm(way) + 0.15 * rng.standard_normal(3)
+    axis = rng.standard_normal(3)
+    axis = axis / np.linalg.norm(axis)
+    angle = float(np.radians(rng.uniform(4, 20)))
+    farthest = joint.radius * rng.uniform(0.9, 1.2)
+    anchor = joint.surfaces[0][0]
+
+    def apply(scene: Scene, strength: float) -> Scene:
+        turn, shift = turn_about(axis, angle * strength), way * farthest * strength
+        bones = tuple(
+            b.moved(turn, shift, joint.centre) if b.name in joint.moving else b
+            for b in scene.bones
+        )
+        ball = np.array([*(joint.centre + 0.4 * shift), joint.radius * (0.75 + 0.35 * strength)])
+        return replace(scene, bones=bones, ball=ball)
+
+    kind = "dislocation" if subtlety is Subtlety.OBVIOUS else "subluxation"
+    return Placed(
+        FindingCategory.DISLOCATION,
+        kind,
+        anchor,
+        joint.surfaces[0][1],
+        1.5 * joint.radius,
+        True,
+        apply,
+    )

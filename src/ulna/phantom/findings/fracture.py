@@ -1,0 +1,135 @@
+"""Fractures: a rough surface through a bone, one fragment moved rigidly, chips around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ulna.phantom.anatomy.limb import Limb, Site
+from ulna.phantom.findings.placed import Placed, perpendicular, turn_about
+from ulna.phantom.scene import FRACTURE_COLUMNS, Scene
+from ulna.phantom.solids import Bone, Vector, ellipsoid
+from ulna.types import FindingCategory, Subtlety
+
+# Kinds and how often each is drawn at each level of subtlety.
+_KINDS = ("hairline", "transverse", "oblique", "comminuted")
+_SHARES = {
+    Subtlety.SUBTLE: (0.5, 0.25, 0.25, 0.0),
+    Subtlety.MODERATE: (0.2, 0.35, 0.35, 0.1),
+    Subtlety.OBVIOUS: (0.0, 0.35, 0.35, 0.3),
+}
+_TILT = {
+    "hairline": (5, 40),
+    "transverse": (0, 15),
+    "oblique": (30, 55),
+    "comminuted": (10, 40),
+}
+
+
+@dataclass(frozen=True)
+class _Break:
+    """What is drawn once: all but the strength."""
+
+    site: Site
+    kind: str
+    displaced: bool
+    normal: Vector
+    shift: Vector
+    axial: float
+    hinge: Vector
+    angle: float
+    rough: tuple[float, float]
+    chips: tuple[tuple[Vector, Vector], ...]
+
+
+def draw_fracture(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
+    """A fracture at a site where this limb breaks."""
+    weights = np.array([s.weight for s in limb.sites])
+    site = limb.sites[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    kind = str(rng.choice(_KINDS, p=_SHARES[subtlety]))
+    drawn = _draw_break(rng, site, kind, subtlety)
+
+    def apply(scene: Scene, strength: float) -> Scene:
+        return _apply(scene, drawn, strength)
+
+    label = f"{kind}{' displaced' if drawn.displaced else ''}"
+    return Placed(
+        FindingCategory.FRACTURE, label, site.bone, site.point, site.radius + 9, True, apply
+    )
+
+
+def _draw_break(
+    rng: np.random.Generator, site: Site, kind: str, subtlety: Subtlety
+) -> _Break:
+    tilt = np.radians(rng.uniform(*_TILT[kind]))
+    normal = turn_about(perpendicular(rng, site.axis), tilt) @ site.axis
+    often = {Subtlety.SUBTLE: 0.2, Subtlety.MODERATE: 0.5, Subtlety.OBVIOUS: 1.0}[subtlety]
+    displaced = kind == "comminuted" or (kind != "hairline" and rng.random() < often)
+    point = site.point + site.axis * rng.normal(0, 0.25 * site.radius)
+    sideways = perpendicular(rng, site.axis)
+    chips = []
+    for _ in range(int(rng.integers(2, 5))):
+        out = perpendicular(rng, site.axis)
+        centre = point + out * site.radius * rng.uniform(0.75, 1.25)
+        centre = centre + site.axis * rng.normal(0, 0.5 * site.radius)
+        chips.append((centre, rng.uniform(1.0, 0.32 * site.radius + 1, 3)))
+    return _Break(
+        site=replace(site, point=point),
+        kind=kind,
+        displaced=displaced,
+        normal=normal,
+        shift=sideways * site.radius * rng.uniform(0.4, 1.3),
+        axial=site.radius * rng.uniform(-0.35, 0.6),
+        hinge=perpendicular(rng, site.axis),
+        angle=float(np.radians(rng.uniform(6, 32))),
+        rough=(float(rng.uniform(0.25, 0.8)), float(rng.uniform(0.25, 0.6))),
+        chips=tuple(chips) if kind == "comminuted" else (),
+    )
+
+
+def _apply(scene: Scene, drawn: _Break, strength: float) -> Scene:
+    index = scene.index(drawn.site.bone)
+    bone, axis = scene.bones[index], drawn.site.axis
+    turn, shift, gap = np.eye(3), np.zeros(3), 0.1 + 2.6 * strength
+    if drawn.displaced:
+        turn = turn_about(drawn.hinge, drawn.angle * strength)
+        shift = (drawn.shift + axis * drawn.axial) * strength
+        gap = 0.2 + (1.6 if drawn.kind == "comminuted" else 0.6) * strength
+    elif drawn.kind != "hairline":
+        shift = drawn.shift * 0.12 * strength
+    row = np.zeros(FRACTURE_COLUMNS)
+    row[0:3], row[3:6] = drawn.site.point, drawn.normal
+    row[6] = gap
+    row[7:9] = drawn.rough
+    row[9:18], row[18:21] = turn.T.ravel(), shift
+    row[21] = 1.0
+    broken = replace(bone, fracture=len(scene.fractures))
+    out = replace(
+        scene.with_bone(index, broken), fractures=(*scene.fractures, row)
+    )
+    out = _follow(out, bone, drawn, turn, shift)
+    chips = [
+        replace(
+            bone,
+            name=f"chip{i}",
+            primitives=(ellipsoid(centre, radii * (0.3 + 0.7 * strength)),),
+            cortex=1.0,
+            medulla=(0.0, 0.0),
+            marked=True,
+            lesion=-1,
+        )
+        for i, (centre, radii) in enumerate(drawn.chips)
+    ]
+    return replace(out, bones=(*out.bones, *chips))
+
+
+def _follow(scene: Scene, host: Bone, drawn: _Break, turn: Vector, shift: Vector) -> Scene:
+    """Bones beyond the moved fragment go with it."""
+    turn_limb = host.rotation @ turn @ host.rotation.T
+    pivot, shift_limb = host.to_limb(drawn.site.point), host.rotation @ shift
+    bones = tuple(
+        b.moved(turn_limb, shift_limb, pivot) if b.name in drawn.site.follow else b
+        for b in scene.bones
+    )
+    return replace(scene, bones=bones)

@@ -1,0 +1,130 @@
+"""What varies between films and says nothing about the label.
+
+Everything here is drawn from a generator of its own, so a study's nuisances are the same
+whether it is normal or abnormal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from ulna.phantom.detector import Exposure, draw_exposure
+from ulna.phantom.solids import MU_SOFT
+from ulna.types import Array, Laterality
+
+_CAST_SHARE, _JEWEL_SHARE, _INVERT_SHARE, _SOFT_SHARE = 0.08, 0.10, 0.06, 0.12
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """One film's accidents. numbers: uniform draws that place and size what is switched on."""
+
+    exposure: Exposure
+    collimated: bool
+    marker: bool
+    cast: bool
+    jewellery: bool
+    inverted: bool
+    coarse: bool
+    gamma: float
+    window: tuple[float, float]
+    numbers: tuple[float, ...]
+
+
+def draw_nuisance(rng: np.random.Generator) -> Nuisance:
+    """The accidents of one film."""
+    return Nuisance(
+        exposure=draw_exposure(rng),
+        collimated=bool(rng.random() < 0.5),
+        marker=bool(rng.random() < 0.7),
+        cast=bool(rng.random() < _CAST_SHARE),
+        jewellery=bool(rng.random() < _JEWEL_SHARE),
+        inverted=bool(rng.random() < _INVERT_SHARE),
+        coarse=bool(rng.random() < _SOFT_SHARE),
+        gamma=float(rng.uniform(0.8, 1.35)),
+        window=(float(rng.uniform(0.2, 2.0)), float(rng.uniform(98.5, 99.9))),
+        numbers=tuple(float(x) for x in rng.random(16)),
+    )
+
+
+def extra_attenuation(soft: Array, nuisance: Nuisance) -> Array:
+    """(H, W) attenuation of cast and jewellery; soft: (H, W) mm of tissue, which they enclose."""
+    extra = np.zeros_like(soft)
+    if nuisance.cast:
+        extra += _cast(soft, nuisance.numbers[:4])
+    if nuisance.jewellery:
+        extra += _ring(soft, nuisance.numbers[4:8])
+    return extra
+
+
+def _cast(soft: Array, u: tuple[float, ...]) -> Array:
+    """Plaster around the limb from some height on: thick at the outline, woven."""
+    height, width = soft.shape
+    rim = 0.03 + 0.03 * u[0]
+    inside = ndimage.binary_dilation(soft > 1, iterations=max(2, int(rim * height)))
+    depth = ndimage.distance_transform_edt(inside).astype(np.float32)
+    wall = 4 + 4 * u[1]
+    path = wall * (1 + 1.6 * np.exp(-depth / (0.02 * height)))
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    weave = 1 + 0.06 * np.sin(rows * (0.4 + u[2])) * np.sin(columns * (0.5 + u[3]))
+    start = u[3] * 0.5 * height
+    return (inside * (rows > start) * path * weave * 1.3 * MU_SOFT).astype(np.float32)
+
+
+def _ring(soft: Array, u: tuple[float, ...]) -> Array:
+    """A ring or bracelet: an ellipse of thin metal across the limb."""
+    height, width = soft.shape
+    row = int((0.1 + 0.8 * u[0]) * (height - 1))
+    columns = np.flatnonzero(soft[row] > 4)
+    left, right = (columns[0], columns[-1]) if len(columns) > 8 else (width // 3, 2 * width // 3)
+    if u[1] < 0.5:  # a finger's ring or a small part, not a bracelet
+        left, right = left + 0.3 * (right - left), left + 0.5 * (right - left)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    a, b = max(3.0, (right - left) / 2), max(1.5, 0.14 * (right - left) * (0.4 + u[2]))
+    r = np.sqrt(((x - (left + right) / 2) / a) ** 2 + ((y - row) / b) ** 2)
+    band = np.exp(-(((r - 1) * min(a, 5 * b) / (0.9 + 0.8 * u[3])) ** 2))
+    return (1.1 * band).astype(np.float32)
+
+
+def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> np.ndarray:
+    """(H, W) uint8 film from the detector's attenuation: window, curve, marker, collimation."""
+    low, high = np.percentile(seen[::2, ::2], nuisance.window)
+    grey = np.clip((seen - low) / max(high - low, 1e-3), 0, 1) ** nuisance.gamma
+    if nuisance.coarse:
+        small = ndimage.zoom(grey, 0.6, order=1)
+        grey = ndimage.zoom(small, np.array(grey.shape) / np.array(small.shape), order=1)
+    if nuisance.marker:
+        grey = np.maximum(grey, _marker(grey.shape, nuisance.numbers[8:12], side))
+    if nuisance.collimated:
+        grey = _collimate(grey, nuisance.numbers[10:16])
+    film = 1 - grey if nuisance.inverted else grey
+    return np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
+
+
+def _marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Array:
+    height, width = shape
+    picture = Image.new("L", (width, height))
+    font = ImageFont.load_default(size=max(8, int(height * (0.05 + 0.04 * u[0]))))
+    corner = (
+        int((0.04 if u[1] < 0.5 else 0.84) * width),
+        int((0.03 + 0.85 * u[2]) * height),
+    )
+    level = int(170 + 85 * u[3])
+    ImageDraw.Draw(picture).text(corner, side.value, fill=level, font=font)
+    return np.asarray(picture, np.float32) / 255
+
+
+def _collimate(grey: Array, u: tuple[float, ...]) -> Array:
+    height, width = grey.shape
+    keep = np.zeros_like(grey)
+    top, bottom = int(0.06 * u[0] * height), int((1 - 0.06 * u[1]) * height)
+    left, right = int(0.08 * u[2] * width), int((1 - 0.08 * u[3]) * width)
+    keep[top:bottom, left:right] = 1
+    soft_edge = ndimage.gaussian_filter(keep, 0.7)
+    level = 0.0 if u[4] < 0.7 else 0.25 * u[5]
+    framed: Array = grey * soft_edge + level * (1 - soft_edge)
+    return framed

@@ -1,0 +1,161 @@
+"""A limb as the kernel sees it, and its projection."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import ndimage
+
+from ulna.phantom.kernel import project, project_soft
+from ulna.phantom.solids import MU_SOFT, Bone, Vector, pack
+from ulna.types import Array
+
+# Columns of a fracture: point 0:3, normal 3:6 (to the fragment that stays), gap 6, roughness
+# 7, its frequency 8, inverse rotation of the moved fragment 9:18, its shift 18:21, rim 21.
+FRACTURE_COLUMNS = 22
+# Columns of a lesion: centre 0:3, semi-axes 3:6, share of bone lost 6, attenuation added 7,
+# softness of its edge 8.
+LESION_COLUMNS = 9
+SOURCE_TO_DETECTOR = 1100.0
+LIMB_TO_DETECTOR = 60.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Bones, soft tissue and findings of one limb in one pose.
+
+    soft: (NS, 19) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
+    which all bone belongs to a finding (dislocation), radius 0 for none. texture: (3,) offset
+    into the noise, the patient's own.
+    """
+
+    bones: tuple[Bone, ...]
+    soft: Vector
+    fractures: tuple[Vector, ...] = ()
+    lesions: tuple[Vector, ...] = ()
+    ball: Vector = field(default_factory=lambda: np.zeros(4))
+    noise: int = 0
+
+    def index(self, name: str) -> int:
+        """Position of the bone `name`."""
+        return [b.name for b in self.bones].index(name)
+
+    def with_bone(self, index: int, bone: Bone) -> Scene:
+        """A copy in which one bone is another."""
+        bones = list(self.bones)
+        bones[index] = bone
+        return replace(self, bones=tuple(bones))
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A view: rotation limb to view, centre of the limb, field in pixels and mm.
+
+    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre.
+    """
+
+    rotation: Vector
+    centre: Vector
+    shape: tuple[int, int]
+    pixel: float
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def crop(self, rows: slice, columns: slice) -> Camera:
+        """The camera of a rectangle of this one's field."""
+        height, width = self.shape
+        dx = ((columns.start + columns.stop) / 2 - width / 2) * self.pixel
+        dy = ((rows.start + rows.stop) / 2 - height / 2) * self.pixel
+        return replace(
+            self,
+            shape=(rows.stop - rows.start, columns.stop - columns.start),
+            offset=(self.offset[0] + dx, self.offset[1] + dy),
+        )
+
+    def place(self, point: Vector) -> tuple[float, float]:
+        """(row, column) at which a point of the limb frame is seen."""
+        x, y, z = self.rotation @ (point - self.centre)
+        near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
+        zoom = near / (near + z)
+        row = (y * zoom - self.offset[1]) / self.pixel + self.shape[0] / 2
+        column = (x * zoom - self.offset[0]) / self.pixel + self.shape[1] / 2
+        return float(row), float(column)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """bone: (H, W) line integral of attenuation above soft tissue; soft: (H, W) mm of soft
+    tissue; marked: (H, W) mm inside a finding."""
+
+    bone: Array
+    soft: Array
+    marked: Array
+
+    def mirrored(self) -> Projection:
+        """Left for right: the other side of the body."""
+        return Projection(*(np.ascontiguousarray(a[:, ::-1]) for a in (self.bone, self.soft, self.marked)))
+
+
+@functools.lru_cache(maxsize=4)
+def noise_volume(seed: int, side: int = 64) -> Vector:
+    """(side, side, side) periodic band-limited noise of unit variance; side a power of two."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, 7)))
+    white = rng.standard_normal((side, side, side))
+    smooth = ndimage.gaussian_filter(white, 1.0, mode="wrap")
+    return np.ascontiguousarray(smooth / smooth.std())
+
+
+def project_scene(scene: Scene, camera: Camera, step: float = 0.6) -> Projection:
+    """The line integrals of `scene` seen by `camera`; step: mm between samples in bone."""
+    primitives, bones = pack(scene.bones)
+    near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
+    zoom = SOURCE_TO_DETECTOR / near
+    beam = np.array(
+        [
+            *camera.centre,
+            camera.offset[0] * zoom,
+            camera.offset[1] * zoom,
+            SOURCE_TO_DETECTOR,
+            LIMB_TO_DETECTOR,
+            camera.pixel * zoom,
+            MU_SOFT,
+        ]
+    )
+    bone, marked = (np.zeros(camera.shape) for _ in range(2))
+    project(
+        primitives,
+        bones,
+        _rows(scene.fractures, FRACTURE_COLUMNS),
+        _rows(scene.lesions, LESION_COLUMNS),
+        noise_volume(scene.noise),
+        scene.ball,
+        np.ascontiguousarray(camera.rotation),
+        beam,
+        step,
+        bone,
+        marked,
+    )
+    soft = _project_soft(scene, camera, beam)
+    return Projection(*(a.astype(np.float32) for a in (bone, soft, marked)))
+
+
+def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
+    """(H, W) mm of soft tissue: it has no fine detail, so every second pixel is enough."""
+    height, width = camera.shape
+    half = np.zeros(((height + 1) // 2, (width + 1) // 2))
+    coarse = beam.copy()
+    coarse[7] *= 2
+    # the coarse field is up to one pixel larger: keep the upper left corners together
+    coarse[3] += (half.shape[1] * 2 - width) * beam[7] / 2
+    coarse[4] += (half.shape[0] * 2 - height) * beam[7] / 2
+    project_soft(scene.soft, np.ascontiguousarray(camera.rotation), coarse, half)
+    rows = (np.arange(height) - 0.5) / 2
+    columns = (np.arange(width) - 0.5) / 2
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    full: Vector = ndimage.map_coordinates(half, grid, order=1, mode="nearest")
+    return full
+
+
+def _rows(rows: tuple[Vector, ...], columns: int) -> Vector:
+    return np.array(rows) if rows else np.zeros((1, columns))

@@ -1,0 +1,183 @@
+"""Solids made of round cones and ellipsoids, joined smoothly; bones are solids with a density.
+
+All lengths are mm in the neutral frame of the limb: x to the patient's lateral side, y
+proximal, z anterior. Each primitive and bone is one row of numbers for the numba kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+Point = Sequence[float] | Vector
+
+# Columns of a primitive: centre 0:3, world-to-local matrix 3:12, half length 12, radii 13 14,
+# distance scale 15, operation 16 (0 join, 1 cut), smoothness 17, reach 18: radius of a sphere
+# about the centre beyond which the primitive changes nothing.
+PRIMITIVE_COLUMNS = 19
+# Columns of a bone: first primitive 0, count 1, bounding sphere 2:6, cortex 6, mu cortex 7,
+# mu spongiosa 8, texture 9, fracture 10, lesion 11, metal 12, medulla 13:15, marked 15,
+# pose rotation 16:25, pose translation 25:28.
+BONE_COLUMNS = 28
+
+# Linear attenuation in 1/mm at an effective 60 keV (NIST XCOM, ICRU-44 tissues).
+MU_SOFT = 0.0205
+MU_CORTEX = 0.072
+MU_SPONGIOSA = 0.034
+MU_METAL = 0.35
+
+
+def rotation(axis: str, angle: float) -> Vector:
+    """(3, 3) rotation by `angle` rad about the axis 'x', 'y' or 'z'."""
+    c, s = np.cos(angle), np.sin(angle)
+    rows = {
+        "x": [[1, 0, 0], [0, c, -s], [0, s, c]],
+        "y": [[c, 0, s], [0, 1, 0], [-s, 0, c]],
+        "z": [[c, -s, 0], [s, c, 0], [0, 0, 1]],
+    }
+    return np.array(rows[axis], np.float64)
+
+
+def frame(direction: Point) -> Vector:
+    """(3, 3) rows x, y, z of a right-handed frame whose y points along `direction`."""
+    y = np.asarray(direction, np.float64)
+    y = y / np.linalg.norm(y)
+    near = np.array([1.0, 0, 0]) if abs(y[0]) < 0.8 else np.array([0, 0, 1.0])
+    x = near - y * (near @ y)
+    x /= np.linalg.norm(x)
+    return np.stack([x, y, np.cross(x, y)])
+
+
+def cone(
+    a: Point,
+    b: Point,
+    radii: tuple[float, float],
+    flat: tuple[float, float] = (1.0, 1.0),
+    smooth: float = 4.0,
+    cut: bool = False,
+) -> Vector:
+    """A round cone from `a` to `b`; flat: factors of its two transverse axes (x first)."""
+    start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    row = np.zeros(PRIMITIVE_COLUMNS)
+    row[0:3] = (start + end) / 2
+    row[3:12] = (np.diag([1 / flat[0], 1.0, 1 / flat[1]]) @ frame(end - start)).ravel()
+    row[12] = np.linalg.norm(end - start) / 2
+    row[13:15] = radii
+    row[15] = min(1.0, *flat)
+    row[16:18] = float(cut), smooth
+    return _with_reach(row)
+
+
+def ellipsoid(
+    centre: Point, radii: Point, smooth: float = 3.0, cut: bool = False, turn: Vector | None = None
+) -> Vector:
+    """An ellipsoid with semi-axes `radii` along x, y, z (turned by `turn`)."""
+    r = np.asarray(radii, np.float64)
+    row = np.zeros(PRIMITIVE_COLUMNS)
+    row[0:3] = centre
+    row[3:12] = (np.diag(r.min() / r) @ (np.eye(3) if turn is None else turn)).ravel()
+    row[13:15] = r.min()
+    row[15:18] = 1.0, float(cut), smooth
+    return _with_reach(row)
+
+
+def _with_reach(row: Vector) -> Vector:
+    """A cut is felt as deep as a cortex is thick, a join as far as it is smooth."""
+    widest = float(np.linalg.norm(np.linalg.inv(row[3:12].reshape(3, 3)), 2))
+    margin = 8.0 if row[16] else 1.0
+    row[18] = row[12] + max(row[13], row[14]) * widest + row[17] + margin
+    return row
+
+
+def chain(
+    points: Sequence[Point],
+    radii: Sequence[float],
+    flat: tuple[float, float] = (1.0, 1.0),
+    smooth: float = 5.0,
+) -> list[Vector]:
+    """Round cones through `points`: the shaft of a long bone."""
+    ends = zip(points, points[1:], radii, radii[1:], strict=False)
+    return [cone(a, b, (r, s), flat, smooth) for a, b, r, s in ends]
+
+
+@dataclass(frozen=True)
+class Bone:
+    """A solid with cortex, spongiosa and medulla, or one of metal.
+
+    cortex: thickness in mm. medulla: (y0, y1) between which the shaft is hollow. group: 0 for
+    what stays, higher for what is distal of the joint. rotation, translation: pose, neutral
+    frame to limb frame. fracture, lesion: row numbers or -1. marked: whether all of it is a
+    finding. density: factor on both attenuations (osteoporotic to dense).
+    """
+
+    name: str
+    primitives: tuple[Vector, ...]
+    cortex: float = 2.0
+    medulla: tuple[float, float] = (0.0, 0.0)
+    group: int = 0
+    metal: bool = False
+    marked: bool = False
+    fracture: int = -1
+    lesion: int = -1
+    density: float = 1.0
+    rotation: Vector = field(default_factory=lambda: np.eye(3))
+    translation: Vector = field(default_factory=lambda: np.zeros(3))
+
+    def moved(self, turn: Vector, shift: Vector, pivot: Vector) -> Bone:
+        """Turned about `pivot` and shifted, in the limb frame."""
+        return replace(
+            self,
+            rotation=turn @ self.rotation,
+            translation=turn @ (self.translation - pivot) + pivot + shift,
+        )
+
+    def to_limb(self, point: Point) -> Vector:
+        """A point of the bone's neutral frame in the limb frame."""
+        placed: Vector = self.rotation @ np.asarray(point, np.float64) + self.translation
+        return placed
+
+    def sphere(self) -> tuple[Vector, float]:
+        """Centre (neutral frame) and radius of a sphere around the bone."""
+        points, reach = [], []
+        for row in self.primitives:
+            if row[16] == 0:
+                back = np.linalg.inv(row[3:12].reshape(3, 3))
+                widest = float(np.linalg.norm(back, 2))
+                for sign, radius in ((-1, row[13]), (1, row[14])):
+                    points.append(row[0:3] + sign * back[:, 1] * row[12])
+                    reach.append(radius * widest)
+        ends = np.array(points)
+        centre = (ends.min(0) + ends.max(0)) / 2
+        slack = 14.0 if self.fracture >= 0 else 1.0
+        return centre, float((np.linalg.norm(ends - centre, axis=1) + reach).max() + slack)
+
+    def row(self, first: int) -> Vector:
+        """This bone's numbers for the kernel."""
+        centre, radius = self.sphere()
+        out = np.zeros(BONE_COLUMNS)
+        out[0:2] = first, len(self.primitives)
+        out[2:5], out[5] = centre, radius
+        out[6] = self.cortex
+        out[7] = MU_METAL if self.metal else MU_CORTEX * self.density
+        out[8] = MU_SPONGIOSA * self.density
+        out[9] = 0.010
+        out[10:13] = self.fracture, self.lesion, float(self.metal)
+        out[13:15] = self.medulla
+        out[15] = float(self.marked)
+        out[16:25] = self.rotation.ravel()
+        out[25:28] = self.translation
+        return out
+
+
+def pack(bones: Sequence[Bone]) -> tuple[Vector, Vector]:
+    """Primitive rows (NP, 19) and bone rows (NB, 28)."""
+    primitives: list[Vector] = []
+    rows = []
+    for bone in bones:
+        rows.append(bone.row(len(primitives)))
+        primitives.extend(bone.primitives)
+    return np.array(primitives), np.array(rows)

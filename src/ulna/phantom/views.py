@@ -1,0 +1,119 @@
+"""Views: which projections a study has, how the limb is posed, what the field shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ulna.phantom.anatomy.limb import Limb
+from ulna.phantom.scene import Camera, Scene
+from ulna.phantom.solids import Vector, rotation
+from ulna.types import BodyPart
+
+# Columns to the right, rows down, depth away from the source.
+_UPRIGHT = np.diag([1.0, -1.0, -1.0])
+
+
+@dataclass(frozen=True)
+class ViewKind:
+    """One standard projection.
+
+    yaw: degrees about the limb's axis, flexion: range in degrees, arm: degrees by which the
+    distal group alone is turned (the trunk stays). aspect: range of width over height.
+    """
+
+    name: str
+    yaw: float
+    flexion: tuple[float, float] = (0.0, 0.0)
+    arm: float = 0.0
+    aspect: tuple[float, float] = (0.6, 0.9)
+
+
+VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
+    BodyPart.WRIST: (
+        ViewKind("PA", 0),
+        ViewKind("LAT", 90, aspect=(0.5, 0.8)),
+        ViewKind("OBL", 42),
+    ),
+    BodyPart.ELBOW: (
+        ViewKind("AP", 0, (3, 22), aspect=(0.65, 1.0)),
+        ViewKind("LAT", 90, (65, 100), aspect=(0.8, 1.0)),
+        ViewKind("OBL", 40, (5, 28), aspect=(0.65, 1.0)),
+    ),
+    BodyPart.HUMERUS: (
+        ViewKind("AP", 0, aspect=(0.45, 0.68)),
+        ViewKind("LAT", 0, arm=85, aspect=(0.45, 0.68)),
+    ),
+}
+# Height of the field in mm.
+_FIELD = {BodyPart.WRIST: (118, 150), BodyPart.ELBOW: (145, 190), BodyPart.HUMERUS: (325, 375)}
+_CENTRE = {BodyPart.WRIST: (3, 6, 0), BodyPart.ELBOW: (0, 2, 0), BodyPart.HUMERUS: (-8, 4, 0)}
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn view: all that does not depend on what is in the limb."""
+
+    kind: ViewKind
+    flexion: float
+    arm: float
+    camera: Camera
+
+
+def draw_views(part: BodyPart, size: int, rng: np.random.Generator) -> tuple[View, ...]:
+    """One to three views of a study; longest side of each `size` px or somewhat less."""
+    kinds = VIEWS[part]
+    count = int(rng.choice([1, 2, 3], p=[0.2, 0.5, 0.3])) if len(kinds) > 2 else 0
+    count = count or int(rng.choice([1, 2], p=[0.3, 0.7]))
+    first = int(rng.integers(2)) if count == 1 else 0
+    return tuple(_draw_view(part, kinds[first + i], size, rng) for i in range(count))
+
+
+def _draw_view(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generator) -> View:
+    flexion = float(np.radians(rng.uniform(*kind.flexion)))
+    arm = float(np.radians(kind.arm + rng.normal(0, 6)))
+    field = float(rng.uniform(*_FIELD[part]))
+    aspect = float(rng.uniform(*kind.aspect))
+    longest = int(round(size * rng.uniform(0.88, 1.0))) if rng.random() < 0.3 else size
+    turned = rng.random() < 0.06
+    roll = np.radians(rng.normal(0, 7) + (90 if turned else 0))
+    turn = (
+        rotation("z", float(roll))
+        @ _UPRIGHT
+        @ rotation("x", float(np.radians(rng.normal(0, 3))))
+        @ rotation("y", float(np.radians(kind.yaw + rng.normal(0, 5))))
+    )
+    # a flexed forearm takes the middle of the field with it
+    bend = np.array([0.0, 1 - np.cos(flexion), np.sin(flexion)]) * 0.17 * field
+    centre = np.array(_CENTRE[part], np.float64) + bend + rng.normal(0, 0.035 * field, 3)
+    shape = (longest, int(round(longest * aspect)))
+    camera = Camera(turn, centre, shape[::-1] if turned else shape, field / longest)
+    return View(kind, flexion, arm, camera)
+
+
+def pose(limb: Limb, view: View, noise: int) -> Scene:
+    """The limb as it lies in `view`; bones keep their neutral frames."""
+    turn = rotation("x", -view.flexion) @ rotation("y", view.arm)
+    origin = np.zeros(3)
+    bones = tuple(b.moved(turn, origin, limb.pivot) if b.group and _turns(view) else b for b in limb.bones)
+    groups = [
+        _move_soft(rows, turn, limb.pivot) if group and _turns(view) else list(rows)
+        for group, rows in limb.soft.items()
+    ]
+    return Scene(bones=bones, soft=np.array([r for rows in groups for r in rows]), noise=noise)
+
+
+def _turns(view: View) -> bool:
+    return bool(view.kind.flexion[1] or view.kind.arm)
+
+
+def _move_soft(rows: tuple[Vector, ...], turn: Vector, pivot: Vector) -> list[Vector]:
+    out = []
+    for row in rows:
+        moved = row.copy()
+        moved[0:3] = turn @ (row[0:3] - pivot) + pivot
+        moved[3:12] = (row[3:12].reshape(3, 3) @ turn.T).ravel()
+        out.append(moved)
+    return out
