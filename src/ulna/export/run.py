@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -47,35 +48,27 @@ def export_bundle(
     recipe = read_json(Recipe, run / "recipe.json")
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")
-    graphs: dict[str, Path | bytes] = {}
-    entries: list[ExpertEntry] = []
-    metrics: dict[str, float] = {}
-    for done, config in enumerate(recipe.experts):
-        if progress is not None:
-            progress(done, len(recipe.experts))
-        expert = load_expert(run, recipe, config)
-        graph, entry, parity = _export_expert(expert, config, recipe)
-        graphs[config.name] = graph
-        entries.append(entry)
-        metrics |= _metrics(parity, config.name, run, metrics)
+    exported = _export_experts(run, recipe, progress)
     manifest = Manifest(
         name=name or recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         input_spec=recipe.input_spec,
         body_parts=recipe.body_parts,
         categories=recipe.categories,
-        experts=tuple(entries),
-        fusion=uncalibrated_fusion(graphs, recipe.body_parts, recipe.operating_point),
+        experts=tuple(e.entry for e in exported),
+        fusion=uncalibrated_fusion(
+            [e.entry.name for e in exported], recipe.body_parts, recipe.operating_point
+        ),
         operating_point=recipe.operating_point,
         recipe=recipe,
         data=data,
         split=split,
         versions=_versions(),
-        metrics=metrics,
+        metrics=_metrics(exported, run),
     )
-    bundle = write_bundle(manifest, graphs, out)
+    bundle = write_bundle(manifest, {e.entry.name: e.graph for e in exported}, out)
     if progress is not None:
-        progress(len(entries), len(entries))
+        progress(len(exported), len(exported))
     return bundle
 
 
@@ -102,9 +95,23 @@ def load_expert(run: Path, recipe: Recipe, config: ExpertConfig) -> Expert:
     return expert.eval()
 
 
-def _export_expert(
-    expert: Expert, config: ExpertConfig, recipe: Recipe
-) -> tuple[bytes, ExpertEntry, Parity]:
+@dataclass(frozen=True)
+class _Exported:
+    graph: bytes
+    entry: ExpertEntry
+    parity: Parity
+
+
+def _export_experts(run: Path, recipe: Recipe, progress: Progress | None) -> list[_Exported]:
+    exported = []
+    for done, config in enumerate(recipe.experts):
+        if progress is not None:
+            progress(done, len(recipe.experts))
+        exported.append(_export_expert(load_expert(run, recipe, config), config, recipe))
+    return exported
+
+
+def _export_expert(expert: Expert, config: ExpertConfig, recipe: Recipe) -> _Exported:
     graph = expert_graph(expert, recipe.input_spec)
     images = parity_images(recipe.input_spec)
     onnx = Session(graph).run(images)
@@ -122,25 +129,25 @@ def _export_expert(
         initial=config.initial,
         parameters=sum(p.numel() for p in expert.parameters()),
     )
-    return graph, entry, parity
+    return _Exported(graph, entry, parity)
 
 
-def _metrics(parity: Parity, name: str, run: Path, before: dict[str, float]) -> dict[str, float]:
-    """Figures of one expert, and the largest errors over this one and those `before`."""
+def _metrics(exported: Sequence[_Exported], run: Path) -> dict[str, float]:
+    """Errors at the gate, of each expert and the largest, and the score on the tune part."""
     found = {
-        f"parity_error.{name}": parity.parity_error,
-        f"completeness_error.{name}": parity.completeness_error,
-        "parity_max_error": max(before.get("parity_max_error", 0.0), parity.parity_error),
-        "completeness_max_error": max(
-            before.get("completeness_max_error", 0.0), parity.completeness_error
-        ),
+        "parity_max_error": max(e.parity.parity_error for e in exported),
+        "completeness_max_error": max(e.parity.completeness_error for e in exported),
     }
-    state = _json_object(run / "experts" / name / "state.json")
-    history, kept = state.get("history"), state.get("kept_epoch")
-    if isinstance(history, list) and isinstance(kept, int) and 0 <= kept < len(history):
-        score = history[kept].get("tune_auroc")
-        if isinstance(score, float) and math.isfinite(score):
-            found[f"tune_auroc.{name}"] = score
+    for expert in exported:
+        name = expert.entry.name
+        found[f"parity_error.{name}"] = expert.parity.parity_error
+        found[f"completeness_error.{name}"] = expert.parity.completeness_error
+        state = _json_object(run / "experts" / name / "state.json")
+        history, kept = state.get("history"), state.get("kept_epoch")
+        if isinstance(history, list) and isinstance(kept, int) and 0 <= kept < len(history):
+            score = history[kept].get("tune_auroc")
+            if isinstance(score, float) and math.isfinite(score):
+                found[f"tune_auroc.{name}"] = score
     return found
 
 

@@ -1,0 +1,187 @@
+"""A run becomes a bundle that answers as torch does, for every kind of expert."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_run import PARTS, lively_expert, tiny_recipe, write_tiny_run
+
+from ulna.bundle import read_bundle
+from ulna.config.recipe import ExpertConfig
+from ulna.errors import BundleError, ConfigError, WeightsError
+from ulna.export import export_bundle, load_expert
+from ulna.export.graph import expert_graph
+from ulna.export.parity import check_parity, parity_images
+from ulna.runtime.session import Session
+
+EXPERTS = {
+    "cnn": ExpertConfig(name="cnn", encoder="cnn", neck="attention"),
+    "resnet50": ExpertConfig(name="resnet50", encoder="resnet50"),
+    "densenet121": ExpertConfig(name="densenet121", encoder="densenet121", drop_rate=0.2),
+    "vgg19": ExpertConfig(name="vgg19", encoder="vgg19"),
+}
+CNN = EXPERTS["cnn"]
+SMALL = ExpertConfig(name="small", encoder="resnet10t")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
+    recipe = tiny_recipe([EXPERTS[name]])
+    expert = lively_expert(EXPERTS[name], recipe)
+    rng = np.random.default_rng(3)
+    images = rng.normal(0, 1.5, (5, 1, 64, 64)).astype(np.float32)
+    graph = expert_graph(expert, recipe.input_spec)
+    session = Session(graph, threads=1)
+    with torch.inference_mode():
+        wanted = expert(torch.from_numpy(images))
+    for batch in (1, 5):  # the graph was traced with 2
+        for i, found in enumerate(session.run(images[:batch])):
+            for a, b in zip(wanted, vars(found).values(), strict=True):
+                assert np.abs(a[i].numpy() - b).max() <= 1e-4
+            bias = expert.bias_P.detach().numpy()
+            assert np.abs(found.cam.mean(axis=(1, 2)) + bias - found.abnormal).max() <= 1e-4
+            torch_map = wanted.cam_BPhw[i].numpy().mean(axis=(1, 2))
+            assert np.abs(torch_map + bias - wanted.abnormal_BP[i].numpy()).max() <= 1e-4
+    # Not agreement of two silences.
+    assert wanted.abnormal_BP.std() > 0.05
+
+
+def test_graph_holds_no_path_of_the_machine_that_wrote_it() -> None:
+    recipe = tiny_recipe([CNN])
+    graph = expert_graph(lively_expert(CNN, recipe), recipe.input_spec)
+    for word in (os.getcwd(), str(Path(torch.__file__).parent), "stack_trace", "ulna.models"):
+        assert word.encode() not in graph
+
+
+def test_same_weights_same_graph() -> None:
+    recipe = tiny_recipe([CNN])
+    first, second = (expert_graph(lively_expert(CNN, recipe), recipe.input_spec) for _ in "ab")
+    assert first == second
+
+
+def test_bundle_says_what_was_exported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe = tiny_recipe([CNN, SMALL])
+    experts = write_tiny_run(tmp_path / "run", recipe)
+    calls: list[tuple[int, int]] = []
+    bundle = export_bundle(
+        tmp_path / "run", tmp_path / "bundle", progress=lambda d, n: calls.append((d, n))
+    )
+    assert capfd.readouterr().out == ""
+    assert calls == [(0, 2), (1, 2), (2, 2)]
+    assert read_bundle(tmp_path / "bundle") == bundle
+    manifest = bundle.manifest
+    assert sorted(p.name for p in bundle.path.iterdir()) == [
+        "cnn.onnx",
+        "manifest.json",
+        "small.onnx",
+    ]
+    assert (manifest.name, manifest.recipe, manifest.body_parts) == ("tiny", recipe, PARTS)
+    assert manifest.split == {"train": 2, "tune": 1, "calibration": 1}
+    assert [e.grid for e in manifest.experts] == [(8, 8), (2, 2)]
+    for entry in manifest.experts:
+        expert = experts[entry.name]
+        assert entry.parameters == sum(p.numel() for p in expert.parameters())
+        biases = [entry.biases[p] for p in PARTS]
+        assert np.allclose(biases, expert.bias_P.detach().numpy(), atol=0)
+    assert not bundle.calibrated
+    assert set(manifest.fusion.weights[PARTS[0]].values()) == {0.5}
+    assert {v for t in manifest.fusion.thresholds.values() for v in t.values()} == {0.5}
+    assert manifest.metrics["parity_max_error"] <= 1e-4
+    assert manifest.metrics["completeness_max_error"] <= 1e-4
+    assert manifest.metrics["tune_auroc.cnn"] == 0.75
+    assert manifest.versions["torch"] == torch.__version__.split("+")[0]
+
+
+def test_graph_without_findings_has_no_such_output(tmp_path: Path) -> None:
+    recipe = tiny_recipe([SMALL], categories=0)
+    write_tiny_run(tmp_path / "run", recipe)
+    bundle = export_bundle(tmp_path / "run", tmp_path / "bundle", name="named")
+    assert bundle.manifest.name == "named"
+    session = Session(bundle.graph_path(bundle.manifest.experts[0]), threads=1)
+    assert session.run(parity_images(recipe.input_spec))[0].finding.shape == (0,)
+
+
+def test_gate_refuses_a_graph_of_other_weights() -> None:
+    recipe = tiny_recipe([CNN])
+    expert, other = (lively_expert(CNN, recipe, seed) for seed in (0, 1))
+    images = parity_images(recipe.input_spec)
+    onnx = Session(expert_graph(other, recipe.input_spec), threads=1).run(images)
+    with pytest.raises(BundleError, match="'cnn': torch and ONNX differ by"):
+        check_parity(expert, images, onnx, "cnn")
+
+
+def test_gate_refuses_a_map_that_does_not_add_up() -> None:
+    recipe = tiny_recipe([CNN])
+    expert = lively_expert(CNN, recipe)
+    images = parity_images(recipe.input_spec)
+    onnx = Session(expert_graph(expert, recipe.input_spec), threads=1).run(images)
+    shifted = [replace(o, cam=o.cam + np.float32(2e-4)) for o in onnx]
+    with pytest.raises(BundleError, match="map and logit by"):
+        check_parity(expert, images, shifted, "cnn")
+
+
+def test_gate_refuses_weights_that_are_not_finite(tmp_path: Path) -> None:
+    write_tiny_run(tmp_path / "run", tiny_recipe([CNN]))
+    path = tmp_path / "run/experts/cnn/weights.safetensors"
+    state = load_file(path)
+    state["abnormal.weight"][0, 0] = float("nan")
+    save_file(state, path)
+    with pytest.raises(BundleError, match="not be finite"):
+        export_bundle(tmp_path / "run", tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_weights_are_loaded_strictly(tmp_path: Path) -> None:
+    recipe = tiny_recipe([CNN])
+    run = tmp_path / "run"
+    expert = write_tiny_run(run, recipe)["cnn"]
+    loaded = load_expert(run, recipe, CNN)
+    assert not loaded.training
+    for key, tensor in expert.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[key])
+    path = run / "experts/cnn/weights.safetensors"
+    state = load_file(path)
+    for damage in (
+        {k: v for k, v in state.items() if k != "body_part.bias"},
+        {**state, "x": state["body_part.bias"].clone()},
+    ):
+        save_file(damage, path)
+        with pytest.raises(WeightsError, match=r"weights\.safetensors: does not fit expert 'cnn'"):
+            load_expert(run, recipe, CNN)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="damaged"):
+        load_expert(run, recipe, CNN)
+    path.unlink()
+    with pytest.raises(WeightsError, match="train the run to its end"):
+        export_bundle(run, tmp_path / "bundle")
+
+
+def test_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"recipe\.json: no such file"):
+        export_bundle(tmp_path, tmp_path / "bundle")
+    write_tiny_run(tmp_path / "run", tiny_recipe([CNN]))
+    (tmp_path / "run/split.json").write_text(json.dumps([1]))
+    with pytest.raises(ConfigError, match=r"split\.json: expected an object"):
+        export_bundle(tmp_path / "run", tmp_path / "bundle")
+
+
+@pytest.mark.slow
+def test_full_size_network_exports(tmp_path: Path) -> None:
+    write_tiny_run(tmp_path / "run", tiny_recipe([EXPERTS["vgg19"]], size=224))
+    bundle = export_bundle(tmp_path / "run", tmp_path / "bundle")
+    assert bundle.manifest.experts[0].grid == (7, 7)
+    assert bundle.manifest.metrics["parity_max_error"] <= 1e-4
+    (graph,) = (p for p in bundle.path.iterdir() if p.suffix == ".onnx")
+    assert 70e6 < graph.stat().st_size < 90e6
