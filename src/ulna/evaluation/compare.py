@@ -126,7 +126,9 @@ def verdict(name: str, comparison: Json) -> str:
         same = difference["value"] == 0
         does = "is no better than" if same else "does not beat"
         return f"{name}: the hybrid {does} its best expert, {best}: {figures}."
-    clear = "clearly" if comparison["difference_is_clear"] else "within the interval of chance"
-    how = "beats" if comparison["difference_is_clear"] else "is ahead of"
-    ending = "." if comparison["difference_is_clear"] else f", {clear}."
-    return f"{name}: the hybrid {how} its best expert, {best}: {figures}{ending}"
+    if comparison["difference_is_clear"]:
+        return f"{name}: the hybrid beats its best expert, {best}: {figures}."
+    return (
+        f"{name}: the hybrid is ahead of its best expert, {best}: {figures}; "
+        "the interval includes no difference."
+    )

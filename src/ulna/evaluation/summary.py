@@ -155,7 +155,9 @@ def _experts(rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], how: R
         found["mean_of_experts"] = table(mean_sample)
     compared = {n: compare(g, how) for n, g in groups.items()} if len(names) > 1 else {}
     comparison = {n: c for n, c in compared.items() if c is not None}
-    found["comparison"] = {n: c | {"sentence": verdict(n, c)} for n, c in comparison.items()}
+    found["comparison"] = {
+        n: c | {"sentence": verdict(n.capitalize(), c)} for n, c in comparison.items()
+    }
     return found
 
 

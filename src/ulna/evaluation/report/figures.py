@@ -27,6 +27,13 @@ def _square(axes: Any, x: str, y: str) -> None:
     axes.set_yticks(np.linspace(0, 1, 6))
 
 
+def _legend(axes: Any, place: str, title: str) -> None:
+    if not axes.get_legend_handles_labels()[0]:
+        axes.text(0.5, 0.5, "needs normal and\nabnormal studies", ha="center", color=MUTED)
+        return
+    axes.legend(loc=place, title=title, frameon=False, fontsize=8.5, title_fontsize=8.5)
+
+
 def roc_figure(samples: Mapping[str, Sample]) -> str:
     """ROC curves by body part; the dot is the operating point."""
     figure, axes = new_figure(*_SIZE)
@@ -42,7 +49,7 @@ def roc_figure(samples: Mapping[str, Sample]) -> str:
             axes.plot(x, y, "o", color=colours[name], ms=7, mec="white", zorder=5)
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=(0, (4, 4)))
     _square(axes, "1 − specificity", "sensitivity")
-    axes.legend(loc="lower right", title="AUROC", title_fontsize=8.5)
+    _legend(axes, "lower right", "AUROC")
     return to_svg(figure, "ROC curves by body part, study level")
 
 
@@ -58,7 +65,7 @@ def pr_figure(samples: Mapping[str, Sample]) -> str:
         axes.step(curve.x, curve.y, where="pre", color=colours[name], lw=width, label=label)
         axes.plot([0.97, 1.02], [sample.abnormal.mean()] * 2, color=colours[name], lw=2)
     _square(axes, "recall (sensitivity)", "precision")
-    axes.legend(loc="lower left", title="average precision", title_fontsize=8.5)
+    _legend(axes, "lower left", "average precision")
     return to_svg(figure, "Precision-recall curves by body part, study level")
 
 
@@ -76,7 +83,7 @@ def reliability_figure(samples: Mapping[str, Sample]) -> str:
         axes.plot(x, y, color=colours[name], lw=width, alpha=alpha, label=name)
         axes.scatter(x, y, size, color=colours[name], alpha=alpha, edgecolor="white", zorder=4)
     _square(axes, "stated probability", "observed share abnormal")
-    axes.legend(loc="upper left")
+    _legend(axes, "upper left", "")
     return to_svg(figure, "Reliability of the stated probabilities, ten bins")
 
 
@@ -134,7 +141,7 @@ def forest_figure(entries: Mapping[str, Mapping[str, Json]], title: str) -> str:
     axes.grid(visible=False, axis="y")
     for name in names:
         axes.plot([], [], "o-", color=colours[name], ms=5, label=name.replace("_", " "))
-    figure.legend(loc="outside upper left", ncols=min(6, len(names)))
+    figure.legend(loc="outside upper left", ncols=min(6, len(names)), frameon=False)
     return to_svg(figure, f"{title} of hybrid, mean and experts")
 
 

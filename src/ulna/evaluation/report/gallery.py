@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from ulna.errors import UlnaError
 from ulna.evaluation.rows import ImageRow, StudyRow
@@ -123,7 +124,9 @@ def draw_pair(image: ImageRow, abnormal: bool, map_limit: float) -> tuple[Pictur
     mask = read_truth(image.ref, image.shape) if abnormal else None
     if mask is not None:
         reduced = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
-        overlay = draw_mask(overlay, np.asarray(reduced))
+        inside = np.asarray(reduced)
+        # Two pixels wide: one is lost on the bright end of the colour scale.
+        overlay = draw_mask(draw_mask(overlay, inside), ndimage.binary_dilation(inside))
     return film, overlay
 
 

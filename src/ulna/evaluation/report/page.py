@@ -112,7 +112,8 @@ def interval_text(entry: Mapping[str, float | None] | None, digits: int = 3) -> 
     value, low, high = entry["value"], entry["low"], entry["high"]
     text = f"<b>{value:.{digits}f}</b>"
     if low is not None and high is not None:
-        text += f" <small>{low:.{digits}f}–{high:.{digits}f}</small>"
+        mark = "†" if low == high else ""
+        text += f" <small>{low:.{digits}f}–{high:.{digits}f}{mark}</small>"
     return Markup(text)
 
 

@@ -1,0 +1,159 @@
+"""The page: complete, self-contained, honest about what it shows."""
+
+import base64
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_studies import PARTS
+
+from ulna.bundle import Manifest, ModelBundle
+from ulna.evaluation.pipeline import write_evaluation
+from ulna.evaluation.report.gallery import build_gallery
+from ulna.evaluation.report.page import write_report
+from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.scores import Resampling
+
+MakeRows = Callable[[int], list[StudyRow]]
+VOID = {"meta", "img", "br", "path", "use", "rect", "line", "input", "hr"}
+
+
+class Checker(HTMLParser):
+    """Notes what a page would load, and whether its elements close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        for name in ("src", "href", "xlink:href", "data", "srcset", "poster"):
+            if found.get(name):
+                self.loads.append(str(found[name]))
+        assert tag not in ("script", "link", "iframe", "object", "embed")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.fixture
+def page(make_rows: MakeRows, manifest: Manifest, tmp_path: Path) -> str:
+    return render(make_rows(36), manifest, tmp_path)
+
+
+def render(rows: list[StudyRow], manifest: Manifest, out: Path) -> str:
+    bundle = ModelBundle(out, manifest, "ab" * 32)
+    how = Resampling(draws=20)
+    write_evaluation(bundle, rows, out, "specificity_0.90", how, ["a <warning>"], write_report)
+    return (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_loads_nothing(page: str) -> None:
+    assert "http" not in page and "//" not in re.sub(r"base64,[\w+/=]+", "", page)
+    assert "url(" not in re.sub(r"url\(#", "", page)
+    checker = Checker()
+    checker.feed(page)
+    assert all(load.startswith(("data:image/", "#")) for load in checker.loads)
+    assert checker.open == []
+
+
+def test_page_says_what_it_is(page: str) -> None:
+    for words in (
+        "Not a medical device",
+        "Phantoms.",
+        "Model card",
+        "its best expert",
+        "Calm normals",
+        "Brier",
+        "a &lt;warning&gt;",
+        "ab" * 32,
+    ):
+        assert words in page
+    assert len(page) < 8_000_000
+
+
+def test_every_number_of_the_table_is_in_the_page(
+    page: str, make_rows: MakeRows, tmp_path: Path
+) -> None:
+    import json
+
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    for scores in metrics["by_body_part"].values():
+        for name in ("auroc", "kappa", "ece", "precision"):
+            value = scores[name]["value"]
+            assert value is None or f"<b>{value:.3f}</b>" in page
+
+
+def test_real_data_are_not_called_phantoms(
+    make_rows: MakeRows, manifest: Manifest, tmp_path: Path
+) -> None:
+    rows = [
+        replace(
+            r,
+            images=tuple(
+                replace(i, ref=replace(i.ref, findings=(), mask=None), location=None)
+                for i in r.images
+            ),
+            subtlety=None,
+        )
+        for r in make_rows(12)
+    ]
+    page = render(rows, manifest, tmp_path)
+    assert "Phantoms." not in page and "Trained on phantoms" in page
+    assert "Localisation</h2>" not in page
+    real = replace(manifest, data=replace(manifest.data, kind="table"))
+    assert "hantom" not in render(rows, real, tmp_path).replace("“phantoms”", "")
+
+
+def test_a_class_or_an_expert_may_be_missing(
+    make_rows: MakeRows, manifest: Manifest, tmp_path: Path
+) -> None:
+    rows = [replace(r, experts={}) for r in make_rows(12) if not r.abnormal]
+    rows = [replace(r, images=tuple(replace(i, experts={}) for i in r.images)) for r in rows]
+    assert "nothing to compare" in render(rows, manifest, tmp_path)
+
+
+def test_gallery_groups_by_outcome_and_balances_parts(make_rows: MakeRows) -> None:
+    rows = make_rows(72)
+    groups = {g.name: g for g in build_gallery(rows, 4.0)}
+    hits = sum(bool(r.abnormal) and r.given.abnormal for r in rows)
+    misses = sum(bool(r.abnormal) and not r.given.abnormal for r in rows)
+    assert (groups["Hits"].total, groups["Misses"].total) == (hits, misses)
+    assert sum(g.total for g in groups.values()) == 72
+    titles = [c.title for c in groups["Hits"].cards]
+    assert len(titles) == 9
+    assert {t.split()[0].upper() for t in titles[:3]} == {p.value for p in PARTS}
+
+
+def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
+    rows = [r for r in make_rows(12) if not r.abnormal]
+    card = next(g for g in build_gallery(rows, 4.0) if g.name == "Calm normals").cards[0]
+    film, overlay = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+        for uri in (card.film, card.overlay)
+    )
+    np.testing.assert_array_equal(film, overlay)
+
+
+def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
+    rows = make_rows(6)
+    for row in rows:
+        for image in row.images:
+            image.ref.path.unlink()
+    assert all(g.cards == () for g in build_gallery(rows, 4.0))
