@@ -131,7 +131,8 @@ class Fusion:
 class Recipe:
     """A run. fractions: shares of the training side's patients used to fit the weights
     ('train'), to stop early ('tune') and to fit fusion, temperature and thresholds
-    ('calibration'). patience: epochs without a better tune score before stopping (0: never).
+    ('calibration'); 'test' is for data without an official held-out side and takes no part
+    in any of that. patience: epochs without a better tune score before stopping (0: never).
     operating_point: the default of the bundle: 'youden', 'sensitivity_0.95' or
     'specificity_0.90'. minutes: budget of wall time over all experts, 0 for none; an expert's
     epochs are then cut to fit, which makes a run depend on the machine's speed.
@@ -162,10 +163,10 @@ class Recipe:
             raise ConfigError(f"recipe {self.name}: experts {names}: expected distinct names")
         if not self.body_parts:
             raise ConfigError(f"recipe {self.name}: no body parts: name at least one")
-        if set(self.fractions) != {"train", "tune", "calibration"}:
+        if set(self.fractions) - {"test"} != {"train", "tune", "calibration"}:
             raise ConfigError(
                 f"recipe {self.name}: fractions {self.fractions}: "
-                "expected the keys train, tune, calibration"
+                "expected the keys train, tune, calibration and perhaps test"
             )
         if abs(sum(self.fractions.values()) - 1) > 1e-6 or min(self.fractions.values()) <= 0:
             raise ConfigError(

@@ -47,5 +47,6 @@ def fracatlas() -> Recipe:
         input_spec=InputSpec(size=320),
         augmentation=Augmentation(rotation=20, scale=0.2, contrast=0.3),
         loss=LossWeights(map=0.3),
+        fractions={"train": 0.56, "tune": 0.08, "calibration": 0.11, "test": 0.25},
         precision="bf16-mixed",
     )

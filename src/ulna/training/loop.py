@@ -183,12 +183,16 @@ class ExpertFit:
         return Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
 
     def _fit_to_budget(self) -> None:
-        """Once the speed is known, plan as many epochs as the recipe's minutes allow."""
-        if not self.given.minutes or self.state.step != min(_TIMED_STEPS, self.steps_per_epoch):
+        """Plan as many epochs as the recipe's minutes allow at the speed seen so far.
+
+        First after a few steps, then at the end of every epoch, since a machine's speed changes.
+        """
+        step, size = self.state.step, self.steps_per_epoch
+        if not self.given.minutes or (step != min(_TIMED_STEPS, size) and step % size):
             return
-        per_epoch = self.state.seconds / self.state.step * self.steps_per_epoch
-        affordable = int(self.given.minutes * 60 / per_epoch)
-        self.state.epochs = max(2, min(self.config.epochs, affordable))
+        affordable = int(self.given.minutes * 60 / (self.state.seconds / step * size))
+        done = -(-step // size)
+        self.state.epochs = max(2, done, min(self.config.epochs, affordable))
 
     # -- epochs, checkpoints, the end -------------------------------------------------------
 
