@@ -71,7 +71,8 @@ class FusionParameters:
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
             values = list(shares.values())
-            if min(values, default=-1.0) < 0 or abs(sum(values) - 1) > _CONVEX_TOLERANCE:
+            # Written so that nan fails too.
+            if not (min(values, default=-1.0) >= 0 and abs(sum(values) - 1) <= _CONVEX_TOLERANCE):
                 raise BundleError(
                     f"fusion weights of {part}: {shares}: expected shares >= 0 with sum 1"
                 )
