@@ -74,9 +74,7 @@ def _near(P, first, count, slack, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no
 @njit(cache=True, inline="always")
 def _noise(N, x, y, z, f):  # type: ignore[no-untyped-def]
     n = N.shape[0] - 1
-    return N[
-        int(math.floor(x * f)) & n, int(math.floor(y * f)) & n, int(math.floor(z * f)) & n
-    ]
+    return N[int(math.floor(x * f)) & n, int(math.floor(y * f)) & n, int(math.floor(z * f)) & n]
 
 
 @njit(cache=True)

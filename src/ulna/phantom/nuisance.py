@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
@@ -72,7 +73,8 @@ def _cast(soft: Array, u: tuple[float, ...]) -> Array:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     weave = 1 + 0.06 * np.sin(rows * (0.4 + u[2])) * np.sin(columns * (0.5 + u[3]))
     start = u[3] * 0.5 * height
-    return (inside * (rows > start) * path * weave * 1.3 * MU_SOFT).astype(np.float32)
+    plaster: Array = (inside * (rows > start) * path * weave * 1.3 * MU_SOFT).astype(np.float32)
+    return plaster
 
 
 def _ring(soft: Array, u: tuple[float, ...]) -> Array:
@@ -87,10 +89,11 @@ def _ring(soft: Array, u: tuple[float, ...]) -> Array:
     a, b = max(3.0, (right - left) / 2), max(1.5, 0.14 * (right - left) * (0.4 + u[2]))
     r = np.sqrt(((x - (left + right) / 2) / a) ** 2 + ((y - row) / b) ** 2)
     band = np.exp(-(((r - 1) * min(a, 5 * b) / (0.9 + 0.8 * u[3])) ** 2))
-    return (1.1 * band).astype(np.float32)
+    metal: Array = (1.1 * band).astype(np.float32)
+    return metal
 
 
-def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> np.ndarray:
+def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np.uint8]:
     """(H, W) uint8 film from the detector's attenuation: window, curve, marker, collimation."""
     low, high = np.percentile(seen[::2, ::2], nuisance.window)
     grey = np.clip((seen - low) / max(high - low, 1e-3), 0, 1) ** nuisance.gamma
@@ -102,7 +105,8 @@ def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> np.ndarray:
     if nuisance.collimated:
         grey = _collimate(grey, nuisance.numbers[10:16])
     film = 1 - grey if nuisance.inverted else grey
-    return np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
+    return levels
 
 
 def _marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Array:
@@ -115,7 +119,8 @@ def _marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> A
     )
     level = int(170 + 85 * u[3])
     ImageDraw.Draw(picture).text(corner, side.value, fill=level, font=font)
-    return np.asarray(picture, np.float32) / 255
+    levels: Array = np.asarray(picture, np.float32) / np.float32(255)
+    return levels
 
 
 def _collimate(grey: Array, u: tuple[float, ...]) -> Array:

@@ -27,8 +27,8 @@ class Scene:
     """Bones, soft tissue and findings of one limb in one pose.
 
     soft: (NS, 19) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
-    which all bone belongs to a finding (dislocation), radius 0 for none. texture: (3,) offset
-    into the noise, the patient's own.
+    which all bone belongs to a finding (dislocation), radius 0 for none. noise: seed of the
+    spongiosa's texture.
     """
 
     bones: tuple[Bone, ...]
@@ -94,7 +94,8 @@ class Projection:
 
     def mirrored(self) -> Projection:
         """Left for right: the other side of the body."""
-        return Projection(*(np.ascontiguousarray(a[:, ::-1]) for a in (self.bone, self.soft, self.marked)))
+        fields = (self.bone, self.soft, self.marked)
+        return Projection(*(np.ascontiguousarray(a[:, ::-1]) for a in fields))
 
 
 @functools.lru_cache(maxsize=4)

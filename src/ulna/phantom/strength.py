@@ -15,7 +15,7 @@ from ulna.types import Array, Subtlety
 
 # Contrast-to-noise of a study's best view: below MODERATE_FROM subtle, from OBVIOUS_FROM on
 # obvious. Chosen by looking at films (docs/phantoms.md).
-FAINTEST, MODERATE_FROM, OBVIOUS_FROM, STRONGEST = 1.0, 3.0, 6.0, 14.0
+FAINTEST, MODERATE_FROM, OBVIOUS_FROM, STRONGEST = 0.8, 2.5, 5.0, 12.0
 _RANGE = {
     Subtlety.SUBTLE: (FAINTEST, MODERATE_FROM),
     Subtlety.MODERATE: (MODERATE_FROM, OBVIOUS_FROM),

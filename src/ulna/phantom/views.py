@@ -96,17 +96,13 @@ def _draw_view(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generat
 def pose(limb: Limb, view: View, noise: int) -> Scene:
     """The limb as it lies in `view`; bones keep their neutral frames."""
     turn = rotation("x", -view.flexion) @ rotation("y", view.arm)
-    origin = np.zeros(3)
-    bones = tuple(b.moved(turn, origin, limb.pivot) if b.group and _turns(view) else b for b in limb.bones)
+    origin, turns = np.zeros(3), bool(view.kind.flexion[1] or view.kind.arm)
+    bones = tuple(b.moved(turn, origin, limb.pivot) if b.group and turns else b for b in limb.bones)
     groups = [
-        _move_soft(rows, turn, limb.pivot) if group and _turns(view) else list(rows)
+        _move_soft(rows, turn, limb.pivot) if group and turns else list(rows)
         for group, rows in limb.soft.items()
     ]
     return Scene(bones=bones, soft=np.array([r for rows in groups for r in rows]), noise=noise)
-
-
-def _turns(view: View) -> bool:
-    return bool(view.kind.flexion[1] or view.kind.arm)
 
 
 def _move_soft(rows: tuple[Vector, ...], turn: Vector, pivot: Vector) -> list[Vector]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
@@ -49,13 +50,13 @@ def write_phantoms(
     """Write the data set that `config` describes into the folder `out`; returns `out`.
 
     workers: processes, 0 for one per core; the bytes do not depend on it. truth.csv is written
-    last, so that a folder without it is not a whole set. Raises DatasetError for a folder that
-    holds something else.
+    last, so that a folder without it is not a whole set; such a folder, left by an interrupted
+    run of the same config, is written anew. Raises DatasetError for a folder that holds
+    anything else.
     """
     _claim(out, config)
     rows: list[Row] = []
     count = workers or os.cpu_count() or 1
-    write_json({"config": to_json(config), "generator": GENERATOR}, out / "phantom.json")
     for done, study_rows in enumerate(_each(out, config, min(count, config.studies)), start=1):
         rows.extend(study_rows)
         if progress:
@@ -67,6 +68,7 @@ def write_phantoms(
 
 
 def _claim(out: Path, config: PhantomConfig) -> None:
+    note = {"config": to_json(config), "generator": GENERATOR}
     ours = (out / "phantom.json").is_file()
     if out.exists() and not out.is_dir():
         raise DatasetError(f"{out}: a file: expected a folder to write phantoms into")
@@ -76,7 +78,21 @@ def _claim(out: Path, config: PhantomConfig) -> None:
         )
     if (out / "truth.csv").is_file():
         raise DatasetError(f"{out}: holds a whole phantom set: give another folder or delete it")
+    if ours and _note_of(out) != note:
+        raise DatasetError(
+            f"{out}: holds a part of a phantom set of other settings: delete it or give "
+            "another folder"
+        )
     out.mkdir(parents=True, exist_ok=True)
+    write_json(note, out / "phantom.json")
+
+
+def _note_of(out: Path) -> object:
+    """What phantom.json says, None where it is not JSON."""
+    try:
+        return json.loads((out / "phantom.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def _each(out: Path, config: PhantomConfig, workers: int) -> Iterator[list[Row]]:

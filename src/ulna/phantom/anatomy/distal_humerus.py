@@ -37,9 +37,7 @@ def proximal_radius(v: Vary, y: float, length: float) -> Bone:
     head = cone((-12, -13 + y, 3), (-12, -17 + y, 3), v2(v, 8.6, 8.2), smooth=2)
     cup = ellipsoid((-12, -2.6 + y, 4), (10.4, 10.4, 10.4), 1.5, cut=True)
     hollow = (-length - 20 + y, -45 + y)
-    return Bone(
-        "radius", (head, cup, *shaft), 2.2 * v.cortex, hollow, group=1, density=v.density
-    )
+    return Bone("radius", (head, cup, *shaft), 2.2 * v.cortex, hollow, group=1, density=v.density)
 
 
 def proximal_ulna(v: Vary, y: float, length: float) -> Bone:

@@ -83,7 +83,11 @@ def _joint() -> Joint:
         centre=np.array([0.0, -3, 0]),
         radius=25,
         moving=_FOREARM,
-        directions=(0.55 * y - 0.83 * z, 0.5 * y - 0.62 * z + 0.6 * x, 0.6 * y - 0.5 * z - 0.62 * x),
+        directions=(
+            0.55 * y - 0.83 * z,
+            0.5 * y - 0.62 * z + 0.6 * x,
+            0.6 * y - 0.5 * z - 0.62 * x,
+        ),
         margins=(
             ("ulna", np.array([8.0, -14, 8]), np.array([0.0, 0.5, 0.86])),
             ("ulna", np.array([8.0, 19, -15]), np.array([0.0, 0.85, 0.5])),

@@ -16,30 +16,9 @@ _FOREARM = ("radius", "ulna")
 
 def build_humerus(v: Vary) -> Limb:
     """An upper arm hanging beside the chest; medial side on -x. The arm is group 1."""
-    shaft = chain(
-        [
-            v.point(0, 138, 0),
-            v.point(2, 112, 0),
-            v.point(1, 50, 0, 1.5),
-            v.point(0, -30, 0, 1.5),
-            v.point(0, -105, 0),
-        ],
-        v.radii([19, 14, 11.5, 11, 10.5]),
-        smooth=8,
-    )
-    head = ellipsoid(v.point(-9, 150, 0), (v.radius(22), v.radius(22), v.radius(22)), 6)
-    tubercle = cone(v.point(12, 150, 0), v.point(10, 128, 0), (11, 12), smooth=8)
-    humerus = Bone(
-        "humerus",
-        (head, tubercle, *shaft, *distal_humerus(v, _ELBOW)),
-        cortex=3.6 * v.cortex,
-        medulla=(-115, 120),
-        group=1,
-        density=v.density,
-    )
     return Limb(
         bones=(
-            humerus,
+            _humerus(v),
             proximal_radius(v, _ELBOW, 100),
             proximal_ulna(v, _ELBOW, 100),
             *_girdle(v),
@@ -57,6 +36,30 @@ def build_humerus(v: Vary) -> Limb:
             ("humerus", np.array([0.0, -60, 0]), np.array([1.0, 40, 0]), 11.0),
             ("humerus", np.array([1.0, 20, 0]), np.array([3.0, 125, 0]), 13.0),
         ),
+    )
+
+
+def _humerus(v: Vary) -> Bone:
+    shaft = chain(
+        [
+            v.point(0, 138, 0),
+            v.point(2, 112, 0),
+            v.point(1, 50, 0, 1.5),
+            v.point(0, -30, 0, 1.5),
+            v.point(0, -105, 0),
+        ],
+        v.radii([19, 14, 11.5, 11, 10.5]),
+        smooth=8,
+    )
+    head = ellipsoid(v.point(-9, 150, 0), (v.radius(22), v.radius(22), v.radius(22)), 6)
+    tubercle = cone(v.point(12, 150, 0), v.point(10, 128, 0), (11, 12), smooth=8)
+    return Bone(
+        "humerus",
+        (head, tubercle, *shaft, *distal_humerus(v, _ELBOW)),
+        cortex=3.6 * v.cortex,
+        medulla=(-115, 120),
+        group=1,
+        density=v.density,
     )
 
 
@@ -81,9 +84,7 @@ def _girdle(v: Vary) -> tuple[Bone, ...]:
     for i in range(4):
         y = 170 - 34 * i + float(v.point(0, 0, 0, 2)[1])
         points = [(-150, y + 20, -30), (-118, y + 5, -40), (-96, y - 18, -20), (-92, y - 40, 20)]
-        ribs.append(
-            Bone(f"rib{i}", tuple(chain(points, [5, 5, 5, 5], smooth=4)), 1.0, density=0.8)
-        )
+        ribs.append(Bone(f"rib{i}", tuple(chain(points, [5, 5, 5, 5], smooth=4)), 1.0, density=0.8))
     return (scapula, clavicle, *ribs)
 
 
@@ -117,7 +118,11 @@ def _joint() -> Joint:
         centre=np.array([-20.0, 150, 0]),
         radius=34,
         moving=("humerus", *_FOREARM),
-        directions=(-0.45 * x - 0.75 * y + 0.5 * z, 0.85 * x - 0.5 * y, 0.3 * x - 0.9 * y - 0.3 * z),
+        directions=(
+            -0.45 * x - 0.75 * y + 0.5 * z,
+            0.85 * x - 0.5 * y,
+            0.3 * x - 0.9 * y - 0.3 * z,
+        ),
         margins=(
             ("humerus", np.array([-16.0, 131, 0]), np.array([-0.5, -0.85, 0])),
             ("humerus", np.array([2.0, 171, 0]), np.array([0.4, 0.9, 0])),

@@ -74,7 +74,12 @@ def _radius(v: Vary) -> Bone:
 
 def _ulna(v: Vary) -> Bone:
     shaft = chain(
-        [v.point(-14, 130, -2, 0.4), v.point(-14, 60, -2), v.point(-13, 25, -2), v.point(-13, 8, -2)],
+        [
+            v.point(-14, 130, -2, 0.4),
+            v.point(-14, 60, -2),
+            v.point(-13, 25, -2),
+            v.point(-13, 8, -2),
+        ],
         v.radii([6.2, 5.6, 5.2, 7.2]),
     )
     styloid = cone(v.point(-17, 6, -4), v.point(-19, -2, -5), (3, 1.8), smooth=3)
@@ -101,14 +106,10 @@ def _carpals(v: Vary) -> list[Bone]:
         "pisiform": (ellipsoid(v.point(-10, -13, 9), (4.5, 5, 4)),),
         "trapezium": (cone(v.point(22, -24, 4), v.point(28, -27, 6), (6, 5.5)),),
         "trapezoid": (ellipsoid(v.point(16, -25, 0), (5, 6.5, 6)),),
-        "capitate": (
-            cone(v.point(5, -18, 0), v.point(7, -31, 0), (v.radius(5.4), v.radius(6.5))),
-        ),
+        "capitate": (cone(v.point(5, -18, 0), v.point(7, -31, 0), (v.radius(5.4), v.radius(6.5))),),
         "hamate": hamate,
     }
-    return [
-        Bone(n, shapes[n], cortex=1.2 * v.cortex, density=v.density, group=1) for n in CARPALS
-    ]
+    return [Bone(n, shapes[n], cortex=1.2 * v.cortex, density=v.density, group=1) for n in CARPALS]
 
 
 def _metacarpals(v: Vary) -> list[Bone]:
@@ -125,9 +126,7 @@ def _metacarpals(v: Vary) -> list[Bone]:
         points = [a, a + 0.3 * (b - a), a + 0.7 * (b - a), b]
         shaft = chain(points, v.radii([r0, r1, r1, r2]), smooth=4)
         hollow = (float(b[1]) + 10, float(a[1]) - 8)
-        bones.append(
-            Bone(name, tuple(shaft), 1.6 * v.cortex, hollow, group=1, density=v.density)
-        )
+        bones.append(Bone(name, tuple(shaft), 1.6 * v.cortex, hollow, group=1, density=v.density))
     return bones
 
 

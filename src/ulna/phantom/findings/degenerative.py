@@ -46,9 +46,7 @@ def _close(scene: Scene, moving: tuple[str, ...], shift: Vector) -> Scene:
     return replace(scene, bones=bones)
 
 
-def _spur(
-    scene: Scene, name: str, bone: str, point: Vector, outward: Vector, size: float
-) -> Scene:
+def _spur(scene: Scene, name: str, bone: str, point: Vector, outward: Vector, size: float) -> Scene:
     host = scene.bones[scene.index(bone)]
     along = outward / np.linalg.norm(outward)
     tip = point + along * (1.5 + 6.5 * size)

@@ -26,8 +26,7 @@ def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -
     def apply(scene: Scene, strength: float) -> Scene:
         turn, shift = turn_about(axis, angle * strength), way * farthest * strength
         bones = tuple(
-            b.moved(turn, shift, joint.centre) if b.name in joint.moving else b
-            for b in scene.bones
+            b.moved(turn, shift, joint.centre) if b.name in joint.moving else b for b in scene.bones
         )
         ball = np.array([*(joint.centre + 0.4 * shift), joint.radius * (0.75 + 0.35 * strength)])
         return replace(scene, bones=bones, ball=ball)

@@ -59,9 +59,7 @@ def draw_fracture(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> P
     )
 
 
-def _draw_break(
-    rng: np.random.Generator, site: Site, kind: str, subtlety: Subtlety
-) -> _Break:
+def _draw_break(rng: np.random.Generator, site: Site, kind: str, subtlety: Subtlety) -> _Break:
     tilt = np.radians(rng.uniform(*_TILT[kind]))
     normal = turn_about(perpendicular(rng, site.axis), tilt) @ site.axis
     often = {Subtlety.SUBTLE: 0.2, Subtlety.MODERATE: 0.5, Subtlety.OBVIOUS: 1.0}[subtlety]
@@ -105,9 +103,7 @@ def _apply(scene: Scene, drawn: _Break, strength: float) -> Scene:
     row[9:18], row[18:21] = turn.T.ravel(), shift
     row[21] = 1.0
     broken = replace(bone, fracture=len(scene.fractures))
-    out = replace(
-        scene.with_bone(index, broken), fractures=(*scene.fractures, row)
-    )
+    out = replace(scene.with_bone(index, broken), fractures=(*scene.fractures, row))
     out = _follow(out, bone, drawn, turn, shift)
     chips = [
         replace(

@@ -75,9 +75,7 @@ def _wires(
     return tuple(rows)
 
 
-def _nail(
-    rng: np.random.Generator, low: Vector, high: Vector, radius: float
-) -> tuple[Vector, ...]:
+def _nail(rng: np.random.Generator, low: Vector, high: Vector, radius: float) -> tuple[Vector, ...]:
     thick = radius * float(rng.uniform(0.38, 0.5))
     axis = (high - low) / np.linalg.norm(high - low)
     low, high = low - axis * 12, high + axis * 12
