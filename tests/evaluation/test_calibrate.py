@@ -109,7 +109,7 @@ def test_a_part_without_enough_studies_takes_the_pooled_fit_and_says_so(
 
 def test_too_few_studies_are_refused(manifest: Manifest) -> None:
     with pytest.raises(ConfigError, match="calibration studies"):
-        fit(manifest, outputs(3, (0.5, 0.5)))
+        fit(manifest, outputs(2, (0.5, 0.5)))
 
 
 def test_map_threshold_leaves_one_normal_cell_in_a_hundred(manifest: Manifest) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 # Fewer of either class say less than the other body parts do.
 MIN_STUDIES = 8
+# Fewer of either class, over all body parts, say nothing at all.
+MIN_POOLED = 4
 
 
 def calibrate_bundle(
@@ -62,14 +64,14 @@ def fit_fusion(
     By `recipe.fusion.kind`: 'fitted' fits convex weights, 'mean' and 'layout' keep theirs;
     temperature and offset are always fitted. A body part with fewer than 8 studies of either
     class takes the fit of all parts together, with a DatasetWarning. Deterministic. Raises
-    ConfigError if all parts together have fewer than 8 of either class.
+    ConfigError if all parts together have fewer than 4 of either class.
     """
     found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
     scores = {p: s for p, s in found.items() if s is not None}
-    if not scores or pooled_scores(list(scores.values())).fewest < MIN_STUDIES:
+    if not scores or pooled_scores(list(scores.values())).fewest < MIN_POOLED:
         raise ConfigError(
             f"{sum(len(s.abnormal) for s in scores.values())} labelled calibration studies of "
-            f"known body parts: expected at least {MIN_STUDIES} normal and {MIN_STUDIES} "
+            f"known body parts: expected at least {MIN_POOLED} normal and {MIN_POOLED} "
             "abnormal ones; calibrate on more"
         )
     few = {p for p in manifest.body_parts if p not in scores or scores[p].fewest < MIN_STUDIES}

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -38,10 +38,12 @@ def evaluate(
     operating_point: one of the bundle's, None for its default. draws, seed: bootstrap.
     progress(done, all) counts studies. Studies without a label are predicted and counted, not
     scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point, BundleError.
+    could be scored, ConfigError for an unknown operating point, BundleError,
+    DependencyError where the report's packages are not installed.
     """
-    from ulna.evaluation.report.page import write_report
     from ulna.runtime import Predictor
+
+    write_report = _report_writer()
 
     predictor = Predictor.load(Path(bundle_path))
     point = _operating_point(predictor.bundle, operating_point)
@@ -78,6 +80,18 @@ def write_evaluation(
     _write_json(metrics, out / "metrics.json")
     report(bundle, rows, metrics, out / "report.html")
     return metrics
+
+
+def _report_writer() -> Report:
+    """The writer of report.html, before hours are spent on what it then could not write."""
+    try:
+        from ulna.evaluation.report.page import write_report
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"the report needs {error.name}: install Ulna's extra 'report' "
+            "(pip install 'ulna[report]')"
+        ) from None
+    return write_report
 
 
 def _operating_point(bundle: ModelBundle, asked: str | None) -> str:

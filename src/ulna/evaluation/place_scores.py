@@ -61,6 +61,7 @@ def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
     return {
         "pointing_game": mean("pointing"),
         "chance": mean("pointing_chance"),
+        "middle": mean("middle"),
         "energy_inside": mean("energy"),
         "energy_inside_chance": mean("energy_chance"),
         "iou": mean("iou"),

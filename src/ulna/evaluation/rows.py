@@ -16,10 +16,14 @@ from ulna.types import Array, BodyPart, FindingCategory, ImageRef, Subtlety
 
 @dataclass(frozen=True)
 class Location:
-    """Localisation measures of one image with a known mask; see metrics.localisation."""
+    """Localisation measures of one image with a known mask; see metrics.localisation.
+
+    middle: the pointing game of the image's middle, which needs no model at all.
+    """
 
     pointing: float
     pointing_chance: float
+    middle: float
     energy: float
     energy_chance: float
     iou: float

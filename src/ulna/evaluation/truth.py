@@ -56,8 +56,16 @@ def locate(heat_map: Array, mask: Mask, map_threshold: float) -> Location:
     return Location(
         pointing=pointing_game(heat_map, mask, tolerance),
         pointing_chance=pointing_game_chance(mask, tolerance),
+        middle=pointing_game(_middle(mask.shape[0], mask.shape[1]), mask, tolerance),
         energy=energy_inside(heat_map, mask),
         energy_chance=energy_inside_chance(mask),
         iou=map_iou(heat_map, mask, map_threshold),
         iou_chance=map_iou_chance(heat_map, mask, map_threshold),
     )
+
+
+def _middle(height: int, width: int) -> Array:
+    """(height, width) map whose only peak is the image's middle."""
+    heat = np.zeros((height, width), dtype=np.float32)
+    heat[height // 2, width // 2] = 1
+    return heat

@@ -21,6 +21,7 @@ LIMITS = (
     "A heat map shows what moved the logit. It is not an outline of disease, and a calm map is "
     "no proof of a normal film.",
 )
+_SPLIT = ("train", "tune", "calibration")
 PHANTOM_LIMIT = (
     "Trained on computer-made phantoms: nothing here says how well it reads radiographs of "
     "patients."
@@ -67,7 +68,8 @@ def model_card(bundle: ModelBundle) -> ModelCard:
 def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
     manifest, spec = bundle.manifest, bundle.manifest.input_spec
     data, recipe = manifest.data, manifest.recipe
-    split = ", ".join(f"{n} {count}" for n, count in manifest.split.items())
+    order = sorted(manifest.split, key=lambda n: _SPLIT.index(n) if n in _SPLIT else len(_SPLIT))
+    split = ", ".join(f"{n} {manifest.split[n]}" for n in order)
     versions = ", ".join(f"{n} {v}" for n, v in sorted(manifest.versions.items()))
     fusion = manifest.fusion
     fitted = f"on {fusion.n_calibration_studies} studies" if fusion.calibrated else "not calibrated"
@@ -81,7 +83,7 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
             f"{_count(data.n_images)} images, fingerprint {data.sha256[:16]}",
         ),
         ("Split by patient", f"{split} studies"),
-        ("Recipe", f"{recipe.name}. {recipe.description}".strip()),
+        ("Recipe", ": ".join(filter(None, (recipe.name, recipe.description)))),
         ("Seed, precision", f"{recipe.seed}, {recipe.precision}"),
         (
             "Input",

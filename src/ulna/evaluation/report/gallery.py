@@ -32,6 +32,7 @@ class Card:
     """
 
     title: str
+    key: str
     film: str
     overlay: str
     facts: tuple[str, ...]
@@ -104,7 +105,9 @@ def _card(row: StudyRow, map_limit: float) -> Card | None:
     facts = _facts(row, image)
     part = row.given.body_part.value.lower()
     title = f"{part} {image.ref.view}".strip()
-    return Card(title, data_uri(film), data_uri(overlay), facts, f"{title}: {'; '.join(facts)}")
+    return Card(
+        title, row.key, data_uri(film), data_uri(overlay), facts, f"{title}: {'; '.join(facts)}"
+    )
 
 
 def draw_pair(image: ImageRow, abnormal: bool, map_limit: float) -> tuple[Picture, Picture]:
@@ -141,8 +144,8 @@ def _facts(row: StudyRow, image: ImageRow) -> tuple[str, ...]:
         measured = f", contrast-to-noise {max(cnr):.1f}" if cnr else ""
         facts.append(f"{image.subtlety.value}{measured}")
     if image.location is not None:
-        hit = "hit" if image.location.pointing >= 0.5 else "beside it"
-        facts.append(f"map's peak: {hit}; energy inside {image.location.energy:.0%}")
+        hit = "on it" if image.location.pointing >= 0.5 else "beside it"
+        facts.append(f"map’s peak {hit}, energy inside {image.location.energy:.0%}")
     return tuple(facts)
 
 
