@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import make_recipe
 from safetensors.torch import load_file
+from tests.training.tiny import make_recipe
 
 from ulna.config.recipe import ExpertConfig
 from ulna.errors import ConfigError, DatasetError, TrainingError
@@ -139,7 +139,8 @@ def test_unreadable_images_are_left_out_and_named(
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"")
     spoilt = replace(
-        tiny_studies[0], images=(*tiny_studies[0].images, replace(tiny_studies[0].images[0], path=broken))
+        tiny_studies[0],
+        images=(*tiny_studies[0].images, replace(tiny_studies[0].images[0], path=broken)),
     )
     with pytest.warns(UserWarning, match=r"broken\.png"):
         train_run(make_recipe(), [spoilt, *tiny_studies[1:]], tmp_path / "run", "table")

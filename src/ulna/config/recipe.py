@@ -49,7 +49,8 @@ class ExpertConfig:
     stage from the heads down. frozen_epochs: heads only; then one more stage is freed every
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
-    ones (0: the last ones). time_share: of the recipe's `minutes`, relative to the others.
+    ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
+    crop_size px (a multiple of 32) instead of whole images. time_share: of the recipe's `minutes`, relative to the others.
     """
 
     name: str
@@ -65,6 +66,8 @@ class ExpertConfig:
     unfreeze_every: int = 0
     drop_rate: float = 0.0
     ema_decay: float = 0.0
+    crop_size: int = 0
+    crop_share: float = 0.0
     time_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -77,6 +80,11 @@ class ExpertConfig:
             )
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"expert {self.name}: layer decay {self.layer_decay} not in (0, 1]")
+        if not 0 <= self.crop_share <= 1 or self.crop_size % 32:
+            raise ConfigError(
+                f"expert {self.name}: crop_size {self.crop_size}, crop_share {self.crop_share}: "
+                "expected a multiple of 32 and a number from 0 to 1"
+            )
         if self.neck not in get_args(Neck):
             raise ConfigError(f"expert {self.name}: neck {self.neck!r}: expected plain, attention")
 

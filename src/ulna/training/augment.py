@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,16 +14,34 @@ from torch.nn import functional
 from ulna.config.recipe import Augmentation
 
 
+class Windows(NamedTuple):
+    """Square windows of side x side px; centres: (B, 2) x, y in [-1, 1] of the image."""
+
+    side: int
+    centres: npt.NDArray[np.float32]
+
+
 def augment(
-    images_BHW: Tensor, masks_Bhw: Tensor, settings: Augmentation, rng: np.random.Generator
+    images_BHW: Tensor,
+    masks_Bhw: Tensor,
+    settings: Augmentation,
+    rng: np.random.Generator,
+    windows: Windows | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 
-    images_BHW, masks_Bhw: uint8. Returns float32 (B, 1, H, W) and (B, 1, h, w) in [0, 1].
+    images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
+    [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
     """
     theta = _draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
-    images = _warp(images_BHW, theta)
-    masks = _warp(masks_Bhw, theta)
+    size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
+    if windows is not None:
+        share = windows.side / size
+        theta[:, :, :2] *= share
+        theta[:, :, 2] = torch.from_numpy(windows.centres).to(theta.device)
+        size, mask_size = windows.side, round(share * mask_size)
+    images = _warp(images_BHW, theta, size)
+    masks = _warp(masks_Bhw, theta, mask_size)
     return _change_grey(images, settings, rng), masks
 
 
@@ -40,9 +60,9 @@ def _draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.moveaxis(np.array(rows), -1, 0).astype(np.float32))
 
 
-def _warp(x_BHW: Tensor, theta_B23: Tensor) -> Tensor:
+def _warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
     x = as_float(x_BHW)
-    grid = functional.affine_grid(theta_B23, list(x.shape), align_corners=False)
+    grid = functional.affine_grid(theta_B23, [len(x), 1, side, side], align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 
 

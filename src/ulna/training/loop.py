@@ -22,7 +22,7 @@ from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
-from ulna.training.augment import as_float, augment
+from ulna.training.augment import Windows, as_float, augment
 from ulna.training.cache import Progress, TrainingImages
 from ulna.training.checkpoint import (
     load_tensors,
@@ -32,6 +32,7 @@ from ulna.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
+from ulna.training.crops import draw_centres, label_windows
 from ulna.training.learner import Batch, Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
@@ -51,6 +52,8 @@ class FitState:
     best_score: float = float("-inf")
     best_epoch: int = -1
     seconds: float = 0.0
+    crop_seconds: float = 0.0
+    crop_steps: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -103,6 +106,7 @@ class ExpertFit:
         self.average = self._average()
         self.state = FitState(epochs=config.epochs)
         self.best: dict[str, torch.Tensor] = {}
+        self.cropped = False
 
     def _average(self) -> AveragedModel | None:
         if not self.config.ema_decay:
@@ -137,7 +141,7 @@ class ExpertFit:
             chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
             self._train_step(np.sort(chosen), first_free)
             now = time.monotonic()
-            self.state.seconds += now - started
+            self._count_time(now - started)
             started = now
             self._fit_to_budget()
             if self.state.step % self.recipe.checkpoint_every == 0:
@@ -148,6 +152,7 @@ class ExpertFit:
         factor = learning_rate_factor(self.state.step, steps)
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = group["peak"] * factor if i >= first_free else 0.0
+        self.cropped = self._on_crops()
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
         loss = self.module(self._batch(mine, self.state.step))
         value = float(loss.detach())
@@ -173,26 +178,53 @@ class ExpertFit:
         words = (self.recipe.seed, self.ordinal, 2, step, self.fabric.global_rank)
         rng = np.random.default_rng(np.random.SeedSequence(words))
         torch.manual_seed(int(rng.integers(2**62)))
+        windows = None
+        if self.cropped:
+            share = self.config.crop_size / self.recipe.input_spec.size
+            centres = draw_centres(images.masks[chosen], share, rng)
+            windows = Windows(self.config.crop_size, centres)
+        whole_masks = torch.from_numpy(images.masks[chosen]).to(device)
         pixels, masks = augment(
             torch.from_numpy(images.images[chosen]).to(device),
-            torch.from_numpy(images.masks[chosen]).to(device),
+            whole_masks,
             self.recipe.augmentation,
             rng,
+            windows,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
-        return Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
+        batch = Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
+        return label_windows(batch, whole_masks) if windows else batch
+
+    def _on_crops(self) -> bool:
+        """Whether the current step trains on windows."""
+        crop_epochs = round(self.config.crop_share * self.state.epochs)
+        return self.state.step < crop_epochs * self.steps_per_epoch
+
+    def _count_time(self, seconds: float) -> None:
+        self.state.seconds += seconds
+        if self.cropped:
+            self.state.crop_seconds += seconds
+            self.state.crop_steps += 1
 
     def _fit_to_budget(self) -> None:
         """Plan as many epochs as the recipe's minutes allow at the speed seen so far.
 
         First after a few steps, then at the end of every epoch, since a machine's speed changes.
         """
-        step, size = self.state.step, self.steps_per_epoch
-        if not self.given.minutes or (step != min(_TIMED_STEPS, size) and step % size):
+        state, size = self.state, self.steps_per_epoch
+        if not self.given.minutes or (state.step != min(_TIMED_STEPS, size) and state.step % size):
             return
-        affordable = int(self.given.minutes * 60 / (self.state.seconds / step * size))
-        done = -(-step // size)
-        self.state.epochs = max(2, done, min(self.config.epochs, affordable))
+        share, area = self.config.crop_share, self.config.crop_size / self.recipe.input_spec.size
+        crop = state.crop_seconds / max(1, state.crop_steps)
+        whole_steps = state.step - state.crop_steps
+        # until a whole image was seen, its cost is guessed from the window's area
+        whole = (
+            (state.seconds - state.crop_seconds) / whole_steps if whole_steps else crop / area**2
+        )
+        per_epoch = size * (share * crop + (1 - share) * whole)
+        affordable = int(self.given.minutes * 60 / per_epoch)
+        done = -(-state.step // size)
+        state.epochs = max(2, done, min(self.config.epochs, affordable))
 
     # -- epochs, checkpoints, the end -------------------------------------------------------
 

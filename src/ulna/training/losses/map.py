@@ -10,16 +10,17 @@ from torch.nn import functional
 class MapLoss(nn.Module):
     """Cell-wise cross-entropy of the map against the mask's coverage, and energy inside.
 
-    The map is in logit units and its scale depends on the size of findings, so the
-    cell-wise term sees it through a learned affine (two scalars that are no part of the
-    expert). The energy term is -log of the share of positive map mass inside the mask
+    A cell's contribution to the logit, map / number of cells, keeps its scale from windows to
+    whole images. The cell-wise term sees it through a learned affine (two scalars that are
+    no part of the expert), since how much of the logit one cell carries depends on the size
+    of findings. The energy term is -log of the share of positive map mass inside the mask
     (Rao et al. 2023, Studying How to Efficiently and Effectively Guide Models with
     Explanations, eq. 5), over abnormal images.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(-1.0))
+        self.log_scale = nn.Parameter(torch.tensor(1.6))
         self.offset = nn.Parameter(torch.tensor(-3.0))
 
     def forward(
@@ -32,20 +33,24 @@ class MapLoss(nn.Module):
         cam = cam_BPhw[known].gather(1, _index(part_B[known], cam_BPhw))[:, 0]
         mask = functional.adaptive_max_pool2d(mask_B1HW[known], list(cam.shape[-2:]))[:, 0]
         mask = (mask > 0.2).float()
-        return self._cells(cam, mask) + 0.3 * self._energy(cam, mask)
+        scaled = cam / cam[0].numel() * self.log_scale.exp()
+        return self._cells(scaled, mask) + 0.3 * self._energy(scaled, mask)
 
-    def _cells(self, cam: Tensor, mask: Tensor) -> Tensor:
-        logit = cam * self.log_scale.exp() + self.offset
-        # A finding covers a few cells in a hundred: both kinds of cell weigh the same.
+    def _cells(self, scaled: Tensor, mask: Tensor) -> Tensor:
+        # A finding covers a few cells in a hundred. Equal weight of both kinds would make a
+        # false alarm cheap; none would drown the finding: the geometric mean of the two.
         share = mask.mean().clamp(1e-3, 0.5)
-        weight = mask * (0.5 / share) + (1 - mask) * (0.5 / (1 - share))
-        return functional.binary_cross_entropy_with_logits(logit, mask, weight)
+        weight = mask * share.rsqrt() + (1 - mask)
+        loss = functional.binary_cross_entropy_with_logits(
+            scaled + self.offset, mask, weight, reduction="sum"
+        )
+        return loss / weight.sum()
 
-    def _energy(self, cam: Tensor, mask: Tensor) -> Tensor:
+    def _energy(self, scaled: Tensor, mask: Tensor) -> Tensor:
         marked = mask.flatten(1).sum(1) > 0
         if not bool(marked.any()):
-            return cam.sum() * 0
-        mass = functional.softplus(cam[marked])
+            return scaled.sum() * 0
+        mass = functional.softplus(scaled[marked])
         inside = (mass * mask[marked]).flatten(1).sum(1) / mass.flatten(1).sum(1).clamp_min(1e-6)
         return -inside.clamp_min(1e-4).log().mean()
 

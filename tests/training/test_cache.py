@@ -1,0 +1,64 @@
+"""The cache holds what `prepare` shows the bundle, decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.training.tiny import make_recipe
+
+from ulna.errors import DatasetError
+from ulna.imaging import read_radiograph
+from ulna.preprocess import normalise, prepare
+from ulna.training.cache import MASK_STRIDE, build_cache
+from ulna.types import Study
+
+
+def test_cached_pixels_are_what_prepare_gives(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    recipe = make_recipe()
+    images = build_cache(tiny_studies, recipe, tmp_path)
+    refs = [ref for s in tiny_studies for ref in s.images]
+    assert len(images.images) == len(refs)
+    for i in (0, 3, len(refs) - 1):
+        expected = prepare(read_radiograph(refs[i].path), recipe.input_spec)[0][0]
+        got = normalise(images.images[i], recipe.input_spec)
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_boxes_become_masks_and_labels_arrays(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    images = build_cache(tiny_studies, make_recipe(), tmp_path)
+    assert images.has_mask.all()
+    covered = images.masks.reshape(len(images.masks), -1).sum(1) / 255 * MASK_STRIDE**2
+    np.testing.assert_allclose(covered[images.abnormal == 1], 100, rtol=0.05)
+    np.testing.assert_array_equal(covered[images.abnormal == 0], 0)
+    assert set(images.part) == {0, 1}
+    assert images.categories.shape == (len(images.images), 1)
+    chosen = images.of([tiny_studies[1].key])
+    assert [images.keys[s] for s in images.study[chosen]] == [tiny_studies[1].key] * 2
+
+
+def test_second_call_decodes_nothing(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    calls: list[int] = []
+    recipe = make_recipe()
+    build_cache(tiny_studies, recipe, tmp_path, lambda _, i, n: calls.append(i))
+    assert calls
+    calls.clear()
+    build_cache(tiny_studies, recipe, tmp_path, lambda _, i, n: calls.append(i))
+    assert not calls
+    build_cache(tiny_studies[:4], recipe, tmp_path, lambda _, i, n: calls.append(i))
+    assert calls
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    broken = tmp_path / "x.png"
+    broken.write_text("not an image")
+    ref = replace(tiny_studies[0].images[0], path=broken)
+    with pytest.raises(DatasetError, match="none of 1 images"):
+        build_cache([replace(tiny_studies[0], images=(ref,))], make_recipe(), tmp_path / "cache")

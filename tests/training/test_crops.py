@@ -1,0 +1,68 @@
+"""Windows: aimed at findings, labelled by what they show, cut from the same place as the mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ulna.config.recipe import Augmentation
+from ulna.training.augment import Windows, augment
+from ulna.training.crops import draw_centres, label_windows
+from ulna.training.learner import Batch
+
+NOTHING = Augmentation(
+    rotation=0, translation=0, scale=0, brightness=0, contrast=0, gamma=0, noise=0, invert=0, flip=0
+)
+
+
+def _masks(n: int = 200) -> np.ndarray:
+    masks = np.zeros((n, 32, 32), np.uint8)
+    masks[:, 4:7, 20:24] = 255
+    return masks
+
+
+def test_windows_stay_inside_and_most_show_the_finding() -> None:
+    masks = _masks()
+    centres = draw_centres(masks, 0.5, np.random.default_rng(0))
+    assert np.abs(centres).max() <= 0.5 + 1e-6
+    column, row = (centres[:, 0] + 1) * 16, (centres[:, 1] + 1) * 16
+    seen = (np.abs(column - 22) < 8) & (np.abs(row - 5.5) < 8)
+    assert 0.6 < seen.mean() < 0.95
+    free = draw_centres(np.zeros_like(masks), 0.5, np.random.default_rng(0))
+    assert np.abs(free.mean(0)).max() < 0.1
+
+
+def test_window_is_the_cut_of_image_and_mask() -> None:
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, 256, (3, 128, 128), dtype=np.uint8))
+    masks = images[:, ::4, ::4].contiguous()
+    centres = np.array([[0, 0], [-0.5, -0.5], [0.5, 0.25]], np.float32)
+    out, cut = augment(images, masks, NOTHING, rng, Windows(64, centres))
+    assert out.shape == (3, 1, 64, 64)
+    assert cut.shape == (3, 1, 16, 16)
+    for i, (left, top) in enumerate([(32, 32), (0, 0), (64, 48)]):
+        expected = images[i, top : top + 64, left : left + 64].float() / 255
+        torch.testing.assert_close(out[i, 0], expected, atol=1e-4, rtol=0)
+        expected = masks[i, top // 4 : top // 4 + 16, left // 4 : left // 4 + 16].float() / 255
+        torch.testing.assert_close(cut[i, 0], expected, atol=1e-4, rtol=0)
+
+
+def test_labels_say_what_the_window_shows() -> None:
+    whole = torch.from_numpy(_masks(5))
+    windows = torch.zeros(5, 1, 16, 16)
+    windows[0, 0, 4:7, 4:8] = 1  # all of the finding
+    windows[1, 0, 4, 4] = 1  # a twelfth of it
+    batch = Batch(
+        pixels=torch.zeros(5, 1, 64, 64),
+        masks=windows,
+        has_mask=torch.tensor([True, True, True, True, False]),
+        part=torch.zeros(5, dtype=torch.long),
+        abnormal=torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0]),
+        categories=torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0]]),
+    )
+    out = label_windows(batch, whole)
+    nan = float("nan")
+    expected = torch.tensor([1, nan, 0, 0, nan])
+    torch.testing.assert_close(out.abnormal, expected, equal_nan=True)
+    expected = torch.tensor([[1], [nan], [0], [0], [nan]])
+    torch.testing.assert_close(out.categories, expected, equal_nan=True)
