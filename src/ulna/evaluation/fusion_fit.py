@@ -18,7 +18,7 @@ from ulna.evaluation.part_scores import Floats, PartScores
 
 # In nats: moving all weight from equal shares to one of E experts costs WEIGHT_PRIOR * log E,
 # as much as the labels of a few studies can say.
-WEIGHT_PRIOR = 8.0
+WEIGHT_PRIOR = 3.0
 # Standard deviations of the normal priors on log T and on offset / T (logits).
 _POOLED_SPREAD = (1.0, 2.0)
 _PART_SPREAD = (0.4, 0.7)
