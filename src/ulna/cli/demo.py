@@ -22,14 +22,13 @@ from ulna.cli.recipe_choice import choose_recipe
 )
 @click.option("--recipe", "recipe_name", default="demo", show_default=True, help="What to train.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--studies", type=click.IntRange(min=30), help="Phantoms to make. [default: 720]")
+@click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 840]")
 @click.option("--minutes", type=click.FloatRange(min=0), help="For training. [default: recipe's]")
 @click.option(
     "--test-share",
     type=click.FloatRange(0.05, 0.9),
-    default=0.25,
-    show_default=True,
-    help="Patients held out for the report, where the data have no split of their own.",
+    help="Held out for the report: of the phantoms [default: 0.143], or of the patients of data "
+    "without a split of their own [default: 0.25].",
 )
 def demo(
     data: Path | None,
@@ -38,7 +37,7 @@ def demo(
     seed: int,
     studies: int | None,
     minutes: float | None,
-    test_share: float,
+    test_share: float | None,
 ) -> None:
     """Everything in one go: phantoms (or your data), training, export, calibration, report.
 
@@ -58,7 +57,7 @@ def demo(
     recipe = replace(choose_recipe(recipe_name), seed=seed)
     if minutes is not None:
         recipe = replace(recipe, minutes=minutes)
-    settings = DemoSettings.of(data, recipe, studies, test_share)
+    settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.143))
     started = time.monotonic()
     folder = DemoFolder.open(out, settings)
     with progress() as report:

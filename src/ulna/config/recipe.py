@@ -50,7 +50,8 @@ class ExpertConfig:
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
-    crop_size px (a multiple of 32) instead of whole images. time_share: of the recipe's `minutes`, relative to the others.
+    crop_size px (a multiple of 32) instead of whole images. time_share: of the recipe's
+    `minutes`, relative to the others.
     """
 
     name: str

@@ -107,8 +107,12 @@ def noise_volume(seed: int, side: int = 64) -> Vector:
     return np.ascontiguousarray(smooth / smooth.std())
 
 
-def project_scene(scene: Scene, camera: Camera, step: float = 0.6) -> Projection:
-    """The line integrals of `scene` seen by `camera`; step: mm between samples in bone."""
+def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection:
+    """The line integrals of `scene` seen by `camera`.
+
+    step: mm between samples in bone, 0 for what suits the camera's pixels.
+    """
+    step = step or float(np.clip(0.8 * camera.pixel, 0.6, 1.2))
     primitives, bones = pack(scene.bones)
     near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
     zoom = SOURCE_TO_DETECTOR / near

@@ -12,7 +12,7 @@ from ulna.types import BodyPart
 
 
 def fracatlas() -> Recipe:
-    """Own network and a ResNet, both from random weights unless told otherwise."""
+    """Own network and timm's smallest ResNet, both from random weights unless told otherwise."""
     return Recipe(
         name="fracatlas",
         description="fracture against none, FracAtlas, small experts",
@@ -21,19 +21,23 @@ def fracatlas() -> Recipe:
                 name="cnn",
                 encoder="cnn",
                 neck="attention",
-                epochs=60,
+                epochs=120,
                 batch_size=32,
                 learning_rate=2e-3,
                 ema_decay=0.99,
+                crop_size=128,
+                crop_share=0.85,
             ),
             ExpertConfig(
-                name="mobilenet",
-                encoder="mobilenetv3_small_050",
+                name="resnet",
+                encoder="test_resnet",
                 neck="attention",
                 epochs=60,
                 batch_size=32,
                 learning_rate=2e-3,
                 ema_decay=0.99,
+                crop_size=192,
+                crop_share=0.7,
             ),
         ),
         body_parts=(
@@ -46,7 +50,7 @@ def fracatlas() -> Recipe:
         ),
         input_spec=InputSpec(size=320),
         augmentation=Augmentation(rotation=20, scale=0.2, contrast=0.3),
-        loss=LossWeights(map=0.3),
+        loss=LossWeights(map=2.0),
         fractions={"train": 0.56, "tune": 0.08, "calibration": 0.11, "test": 0.25},
         precision="bf16-mixed",
     )

@@ -148,9 +148,7 @@ def _report(errors: dict[str, str], n: int) -> None:
         raise DatasetError(f"none of {n} images is readable; the first: {next(iter(errors))}")
     if errors:
         names = "; ".join(list(errors.values())[:5])
-        warnings.warn(
-            f"{len(errors)} of {n} images left out: {names}", ImageWarning, stacklevel=3
-        )
+        warnings.warn(f"{len(errors)} of {n} images left out: {names}", ImageWarning, stacklevel=3)
 
 
 def _assemble(

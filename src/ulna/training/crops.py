@@ -7,17 +7,45 @@ finding where there is one, and its label is whether the finding is in it.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ulna.config.recipe import ExpertConfig
+from ulna.errors import UlnaWarning
+from ulna.training.cache import TrainingImages
 from ulna.training.learner import Batch
 
-# A window is abnormal with at least this share of the finding, normal with none of it, and of
-# unknown label in between.
+# A window is abnormal with at least this share of the finding in it, or (a long plate) with
+# at least this share of itself in the finding; normal with none; of unknown label in between.
 _ENOUGH = 0.3
+_FILLED = 0.04
 _AIMED = 0.7
+# Without places a window of an abnormal film has no label, and only normal ones would teach.
+_LEAST_KNOWN = 0.5
+
+
+def window_share(
+    config: ExpertConfig, images: TrainingImages, train: npt.NDArray[np.int64]
+) -> float:
+    """The share of epochs on windows: the config's, or 0 (with a warning) without masks."""
+    if not config.crop_share:
+        return 0.0
+    abnormal = train[images.abnormal[train] == 1]
+    known = float(images.has_mask[abnormal].mean()) if len(abnormal) else 0.0
+    if known >= _LEAST_KNOWN:
+        return config.crop_share
+    warnings.warn(
+        f"expert {config.name}: masks or boxes are known for {known:.0%} of the abnormal images: "
+        f"its {config.crop_share:.0%} of epochs on windows need them for {_LEAST_KNOWN:.0%}; it "
+        "trains on whole images only",
+        UlnaWarning,
+        stacklevel=3,
+    )
+    return 0.0
 
 
 def draw_centres(
@@ -49,7 +77,8 @@ def label_windows(batch: Batch, whole_masks_Bmm: Tensor) -> Batch:
     total = whole_masks_Bmm.flatten(1).float().sum(1) / 255
     inside = batch.masks.flatten(1).sum(1) / total.clamp_min(1e-6)
     some = torch.where(inside > 0, torch.nan, 0.0)
-    abnormal = torch.where(inside >= _ENOUGH, 1.0, some).to(batch.abnormal.dtype)
+    shown = (inside >= _ENOUGH) | (batch.masks.flatten(1).mean(1) >= _FILLED)
+    abnormal = torch.where(shown, 1.0, some).to(batch.abnormal.dtype)
     # where the finding's place is unknown nobody knows what the window shows
     abnormal = torch.where(batch.has_mask | (batch.abnormal == 0), abnormal, torch.nan)
     absent, unknown = (abnormal == 0)[:, None], torch.isnan(abnormal)[:, None]

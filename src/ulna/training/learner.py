@@ -76,7 +76,9 @@ class Learner(nn.Module):
 
 
 @torch.inference_mode()
-def predict_abnormal(expert: Expert, pixels_B1HW: Tensor, part_B: Tensor, spec: InputSpec) -> Tensor:
+def predict_abnormal(
+    expert: Expert, pixels_B1HW: Tensor, part_B: Tensor, spec: InputSpec
+) -> Tensor:
     """(B,) abnormal logits of each image's own body part (0 where the part is unknown)."""
     out = expert((pixels_B1HW - spec.mean) / spec.std)
     chosen = out.abnormal_BP.gather(1, part_B.clamp_min(0)[:, None])[:, 0]

@@ -23,6 +23,7 @@ from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
 from ulna.training.augment import Windows, as_float, augment
+from ulna.training.budget import TimeSpent, epochs_per_minute
 from ulna.training.cache import Progress, TrainingImages
 from ulna.training.checkpoint import (
     load_tensors,
@@ -32,7 +33,7 @@ from ulna.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
-from ulna.training.crops import draw_centres, label_windows
+from ulna.training.crops import draw_centres, label_windows, window_share
 from ulna.training.learner import Batch, Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
@@ -51,9 +52,7 @@ class FitState:
     loss_sum: float = 0.0
     best_score: float = float("-inf")
     best_epoch: int = -1
-    seconds: float = 0.0
-    crop_seconds: float = 0.0
-    crop_steps: int = 0
+    spent: TimeSpent = field(default_factory=TimeSpent)
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -101,12 +100,13 @@ class ExpertFit:
             {"params": stage, "lr": rate, "peak": rate}
             for stage, rate in zip(self.learner.stages(), self.rates, strict=True)
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
         self.module, self.optimizer = fabric.setup(self.learner, optimizer)
         self.average = self._average()
         self.state = FitState(epochs=config.epochs)
         self.best: dict[str, torch.Tensor] = {}
         self.cropped = False
+        self.crop_share = window_share(config, self.images, given.train)
 
     def _average(self) -> AveragedModel | None:
         if not self.config.ema_decay:
@@ -141,7 +141,7 @@ class ExpertFit:
             chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
             self._train_step(np.sort(chosen), first_free)
             now = time.monotonic()
-            self._count_time(now - started)
+            self.state.spent.add(now - started, self.cropped)
             started = now
             self._fit_to_budget()
             if self.state.step % self.recipe.checkpoint_every == 0:
@@ -197,14 +197,8 @@ class ExpertFit:
 
     def _on_crops(self) -> bool:
         """Whether the current step trains on windows."""
-        crop_epochs = round(self.config.crop_share * self.state.epochs)
+        crop_epochs = round(self.crop_share * self.state.epochs)
         return self.state.step < crop_epochs * self.steps_per_epoch
-
-    def _count_time(self, seconds: float) -> None:
-        self.state.seconds += seconds
-        if self.cropped:
-            self.state.crop_seconds += seconds
-            self.state.crop_steps += 1
 
     def _fit_to_budget(self) -> None:
         """Plan as many epochs as the recipe's minutes allow at the speed seen so far.
@@ -214,17 +208,10 @@ class ExpertFit:
         state, size = self.state, self.steps_per_epoch
         if not self.given.minutes or (state.step != min(_TIMED_STEPS, size) and state.step % size):
             return
-        share, area = self.config.crop_share, self.config.crop_size / self.recipe.input_spec.size
-        crop = state.crop_seconds / max(1, state.crop_steps)
-        whole_steps = state.step - state.crop_steps
-        # until a whole image was seen, its cost is guessed from the window's area
-        whole = (
-            (state.seconds - state.crop_seconds) / whole_steps if whole_steps else crop / area**2
-        )
-        per_epoch = size * (share * crop + (1 - share) * whole)
-        affordable = int(self.given.minutes * 60 / per_epoch)
-        done = -(-state.step // size)
-        state.epochs = max(2, done, min(self.config.epochs, affordable))
+        side = self.recipe.input_spec.size
+        a_minute = epochs_per_minute(state.spent, self.config, self.crop_share, side, size)
+        affordable = int(self.given.minutes * a_minute)
+        state.epochs = max(2, -(-state.step // size), min(self.config.epochs, affordable))
 
     # -- epochs, checkpoints, the end -------------------------------------------------------
 
@@ -241,7 +228,7 @@ class ExpertFit:
             "epoch": epoch,
             "loss": self.state.loss_sum / self.steps_per_epoch,
             "tune_auroc": score,
-            "seconds": round(self.state.seconds, 2),
+            "seconds": round(self.state.spent.seconds, 2),
         }
         self.state.history.append(row)
         self.state.loss_sum = 0.0
@@ -264,7 +251,9 @@ class ExpertFit:
             with self.fabric.autocast():
                 logit = predict_abnormal(expert, pixels, part, self.recipe.input_spec)
             logits.append(logit.double().cpu().numpy())
-        return study_auroc_score(np.concatenate(logits), self.images, tune) if logits else float("nan")
+        return (
+            study_auroc_score(np.concatenate(logits), self.images, tune) if logits else float("nan")
+        )
 
     def _save(self) -> None:
         if not self.fabric.is_global_zero:
@@ -284,7 +273,7 @@ class ExpertFit:
         if self.average is not None:
             unpack("average", tensors, self.average)
         self.best = {k: v for k, v in tensors.items() if k.startswith("best.")}
-        self.state = FitState(**meta)
+        self.state = FitState(**{**meta, "spent": TimeSpent(**meta["spent"])})
 
     def _finish(self) -> None:
         if not self.fabric.is_global_zero:

@@ -63,9 +63,7 @@ def train_run(
         folder.mkdir(parents=True, exist_ok=True)
         share = config.time_share / sum(e.time_share for e in recipe.experts)
         train, tune = images.of(parts["train"]), images.of(parts["tune"])
-        given = FitInput(
-            recipe, images, train, tune, folder, recipe.minutes * share, progress
-        )
+        given = FitInput(recipe, images, train, tune, folder, recipe.minutes * share, progress)
         ExpertFit(fabric, config, given).fit()
         fabric.barrier()
     return out
@@ -86,9 +84,7 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     return side
 
 
-def _open_run(
-    recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path
-) -> None:
+def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path) -> None:
     """Write recipe, data and split of a new run, or check those of the run that is there."""
     if (out / "recipe.json").is_file():
         before = read_json(Recipe, out / "recipe.json")

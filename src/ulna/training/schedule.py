@@ -32,4 +32,6 @@ def first_free_stage(config: ExpertConfig, epoch: int, n_stages: int) -> int:
 
 def stage_rates(config: ExpertConfig, n_stages: int) -> list[float]:
     """Peak learning rate of each stage: `layer_decay` per stage below the heads."""
-    return [config.learning_rate * config.layer_decay ** (n_stages - 1 - i) for i in range(n_stages)]
+    return [
+        config.learning_rate * config.layer_decay ** (n_stages - 1 - i) for i in range(n_stages)
+    ]

@@ -1,0 +1,42 @@
+"""How many epochs a budget of minutes affords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ulna.config.recipe import ExpertConfig
+
+
+@dataclass
+class TimeSpent:
+    """Seconds and steps of an expert's training so far, on windows and in all."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    window_seconds: float = 0.0
+    window_steps: int = 0
+
+    def add(self, seconds: float, on_windows: bool) -> None:
+        """Count one step."""
+        self.seconds += seconds
+        self.steps += 1
+        if on_windows:
+            self.window_seconds += seconds
+            self.window_steps += 1
+
+
+def epochs_per_minute(
+    spent: TimeSpent, config: ExpertConfig, window_share: float, size: int, steps_per_epoch: int
+) -> float:
+    """Epochs per minute, the windows' share of them on windows of `config`'s size.
+
+    size: side of a whole image in px. Until a whole image was seen, its cost is guessed from
+    the window's area.
+    """
+    window = spent.window_seconds / max(1, spent.window_steps)
+    whole_steps = spent.steps - spent.window_steps
+    if whole_steps:
+        whole = (spent.seconds - spent.window_seconds) / whole_steps
+    else:
+        whole = window * (size / config.crop_size) ** 2
+    return 60 / (steps_per_epoch * (window_share * window + (1 - window_share) * whole))

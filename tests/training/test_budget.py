@@ -1,0 +1,29 @@
+"""Planning epochs by the clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from ulna.config.recipe import ExpertConfig
+from ulna.training.budget import TimeSpent, epochs_per_minute
+
+
+def test_whole_images_only() -> None:
+    spent = TimeSpent()
+    for _ in range(10):
+        spent.add(0.5, on_windows=False)
+    config = ExpertConfig(name="e", encoder="cnn")
+    assert epochs_per_minute(spent, config, 0.0, 224, 20) == pytest.approx(60 / (20 * 0.5))
+
+
+def test_windows_and_whole_images_by_their_shares() -> None:
+    config = ExpertConfig(name="e", encoder="cnn", crop_size=112, crop_share=0.75)
+    spent = TimeSpent()
+    for _ in range(10):
+        spent.add(0.1, on_windows=True)
+    guessed = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.4))
+    assert epochs_per_minute(spent, config, 0.75, 224, 20) == pytest.approx(guessed)
+    for _ in range(5):
+        spent.add(0.3, on_windows=False)
+    measured = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.3))
+    assert epochs_per_minute(spent, config, 0.75, 224, 20) == pytest.approx(measured)
