@@ -16,12 +16,12 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 _COLUMNS = {
+    "auroc_visible": "AUROC visible",
+    "sensitivity_visible": "sensitivity visible",
+    "specificity": "specificity",
     "auroc": "AUROC",
     "sensitivity": "sensitivity",
-    "specificity": "specificity",
     "kappa": "kappa",
-    "auroc_visible": "AUROC visible",
-    "sensitivity_visible": "sens. visible",
 }
 
 
@@ -83,14 +83,17 @@ def read_metrics(out: Path) -> Mapping[str, Any]:
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:
-    """One row per body part: studies and scores with their 95 % intervals."""
+    """One row per body part, scores above their 95 % intervals; then place and recognition.
+
+    'visible' is over normal studies and those whose finding is obvious or moderate.
+    """
     by_part = metrics["by_body_part"]
     shown = {k: v for k, v in _COLUMNS.items() if any(k in scores for scores in by_part.values())}
     rows = [
         [
             part,
             f"{scores['n_abnormal']}/{scores['n_studies']}",
-            *(_interval(scores.get(name)) for name in shown),
+            *(_interval(scores.get(name), between="\n") for name in shown),
         ]
         for part, scores in by_part.items()
     ]
@@ -105,6 +108,9 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
     recognised = metrics.get("body_part") or {}
     if _number(recognised.get("accuracy")) is not None:
         click.echo(f"body part recognised: {_interval(recognised['accuracy'])}")
+    verdict = (metrics.get("comparison") or {}).get("ALL")
+    if verdict:
+        click.echo(verdict["sentence"])
 
 
 def _number(score: Any) -> float | None:
@@ -112,10 +118,10 @@ def _number(score: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _interval(score: Any) -> str:
+def _interval(score: Any, between: str = " ") -> str:
     value = _number(score)
     if value is None:
         return "-"
     if isinstance(score, Mapping) and score.get("low") is not None:
-        return f"{value:.3f} [{score['low']:.2f}, {score['high']:.2f}]"
+        return f"{value:.3f}{between}{score['low']:.2f} to {score['high']:.2f}"
     return f"{value:.3f}"

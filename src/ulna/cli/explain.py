@@ -45,8 +45,15 @@ def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> No
         print_json(scores)
         return
     rows = [
-        [f"{s.expert} {s.method}", f"{s.pointing_game:.3f}", f"{s.energy_inside:.3f}"]
+        [
+            f"{s.expert}, {s.method}",
+            f"{s.pointing_game:.3f} ({s.pointing_game_chance:.3f})",
+            f"{s.energy_inside:.3f} ({s.energy_inside_chance:.3f})",
+            f"{s.iou:.3f} ({s.iou_chance:.3f})",
+            f"{s.milliseconds:.0f} ms",
+        ]
         for s in scores
     ]
-    print_table("", ["expert, method", "pointing game", "energy inside"], rows)
+    columns = ["expert, method", "pointing game", "energy inside", "IoU", "time"]
+    print_table("in brackets: chance", columns, rows)
     click.echo(f"pictures and table: {out}")

@@ -69,7 +69,8 @@ def _film_folders(folder: Path) -> list[Study]:
 def _film_study(films: Iterable[Path], place: Path) -> Study:
     from ulna.types import ImageRef, Study
 
-    return Study(place.parent.name or ".", place.name, None, tuple(ImageRef(f) for f in films))
+    name = place.name if place.is_dir() else place.stem
+    return Study(place.parent.name or ".", name, None, tuple(ImageRef(f) for f in films))
 
 
 def _dicom_studies(objects: Sequence[Path]) -> list[Study]:

@@ -78,6 +78,8 @@ def train(
 
 def quiet_fabric() -> None:
     """Keep Lightning's remarks on hardware out of the terminal; errors still show."""
-    import lightning.fabric  # noqa: F401  (sets its logger up when imported)
+    import lightning  # noqa: F401  (sets its loggers up when imported)
 
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    # Fabric's remarks go through the logger of the Trainer's package.
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
