@@ -78,7 +78,7 @@ def train(
 
 def quiet_fabric() -> None:
     """Keep Lightning's remarks on hardware out of the terminal; errors still show."""
-    import lightning  # noqa: F401  (sets its loggers up when imported)
+    import ulna.training.run  # noqa: F401  (imports Lightning, which sets its loggers up)
 
     # Fabric's remarks go through the logger of the Trainer's package.
     for name in ("lightning.fabric", "lightning.pytorch"):
