@@ -59,7 +59,8 @@ def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
 def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     settings: dict[str, Any] = {"in_chans": 1, "num_classes": 0, "global_pool": ""}
     # Models with a fixed position table (most transformers) must be told the size of the image.
-    if timm.get_pretrained_cfg(name).to_dict().get("fixed_input_size"):
+    pretrained_cfg = timm.get_pretrained_cfg(name)
+    if getattr(pretrained_cfg, "fixed_input_size", False):
         settings["img_size"] = size
     try:
         body: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)

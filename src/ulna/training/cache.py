@@ -104,7 +104,7 @@ def _decode(
         try:
             radiograph = read_radiograph(refs[i].path)
             images[i] = letterbox_uint8(radiograph, spec)[0]
-            shape: tuple[int, int] = radiograph.pixels.shape  # type: ignore[assignment]
+            shape: tuple[int, int] = radiograph.pixels.shape
             mask = _mask(refs[i], shape)
             if mask is not None:
                 masks[i] = np.round(letterbox(mask, m)[0] * 255).astype(np.uint8)
@@ -160,7 +160,7 @@ def _assemble(
 ) -> TrainingImages:
     images = np.load(folder / "images.npy", mmap_mode="r")
     masks = np.load(folder / "masks.npy", mmap_mode="r")
-    kept = np.flatnonzero(keep)
+    kept = np.flatnonzero(keep).tolist()
     if len(kept) < len(refs):
         images, masks = images[kept], masks[kept]
     index = {p: i for i, p in enumerate(recipe.body_parts)}

@@ -91,7 +91,7 @@ class ExpertFit:
             len(self.recipe.body_parts),
         )
         expert = load_initial_weights(config, self.recipe)
-        expert.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        expert.to(memory_format=torch.channels_last)
         self.learner = Learner(
             expert, self.recipe.loss, torch.from_numpy(weight), self.recipe.input_spec
         )
