@@ -16,9 +16,10 @@ from tiny_run import PARTS, lively_expert, tiny_recipe, write_tiny_run
 from ulna.bundle import read_bundle
 from ulna.config.recipe import ExpertConfig
 from ulna.errors import BundleError, ConfigError, WeightsError
-from ulna.export import export_bundle, load_expert
+from ulna.export import export_bundle
 from ulna.export.graph import expert_graph
 from ulna.export.parity import check_parity, parity_images
+from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
 EXPERTS = {

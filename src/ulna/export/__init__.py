@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ulna.export.run import export_bundle, load_expert
+    from ulna.export.run import export_bundle
 
-__all__ = ["export_bundle", "load_expert"]
+__all__ = ["export_bundle"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from ulna.export import run
+    if name == "export_bundle":
+        from ulna.export.run import export_bundle
 
-        return getattr(run, name)
+        return export_bundle
     raise AttributeError(f"module 'ulna.export' has no attribute {name!r}")

@@ -12,9 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from ulna.bundle import (
     DataFingerprint,
     ExpertEntry,
@@ -25,10 +22,11 @@ from ulna.bundle import (
 )
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
-from ulna.errors import ConfigError, WeightsError
+from ulna.errors import ConfigError
 from ulna.export.graph import expert_graph
 from ulna.export.parity import Parity, check_parity, parity_images
-from ulna.models import Expert, build_expert
+from ulna.models import Expert
+from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
 Progress = Callable[[int, int], None]
@@ -70,29 +68,6 @@ def export_bundle(
     if progress is not None:
         progress(len(exported), len(exported))
     return bundle
-
-
-def load_expert(run: Path, recipe: Recipe, config: ExpertConfig) -> Expert:
-    """The trained expert of a run, in evaluation mode on the CPU.
-
-    Every weight must be there and fit; raises WeightsError otherwise.
-    """
-    path = run / "experts" / config.name / "weights.safetensors"
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no such file: expected the weights of expert {config.name!r}; "
-            "train the run to its end (the same `ulna train` goes on where it stopped)"
-        )
-    expert = build_expert(config, recipe.body_parts, recipe.categories, recipe.input_spec)
-    try:
-        expert.load_state_dict(load_file(path), strict=True)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: damaged or no safetensors file: {error}") from None
-    except RuntimeError as error:
-        raise WeightsError(
-            f"{path}: does not fit expert {config.name!r} of {run / 'recipe.json'}: {error}"
-        ) from None
-    return expert.eval()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,23 @@
+"""The built-in map beside other methods, where the truth is known; and maps as pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ulna.explain.compare import MethodScore, compare_methods
+    from ulna.explain.picture import explain_study
+
+__all__ = ["MethodScore", "compare_methods", "explain_study"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("MethodScore", "compare_methods"):
+        from ulna.explain import compare
+
+        return getattr(compare, name)
+    if name == "explain_study":
+        from ulna.explain.picture import explain_study
+
+        return explain_study
+    raise AttributeError(f"module 'ulna.explain' has no attribute {name!r}")

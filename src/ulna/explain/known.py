@@ -1,0 +1,83 @@
+"""Images on which a heat map can be judged: abnormal, with the place of the finding known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ulna.config.recipe import Recipe
+from ulna.errors import DatasetError
+from ulna.imaging.geometry import Placement
+from ulna.imaging.read import read_radiograph
+from ulna.metrics.localisation import box_mask
+from ulna.preprocess import prepare
+from ulna.types import Array, ImageRef, Mask, Radiograph, Study
+
+
+@dataclass(frozen=True)
+class KnownImage:
+    """One radiograph (H, W), prepared (1, S, S), its true mask (H, W), its body part's index."""
+
+    patient_id: str
+    radiograph: Radiograph
+    prepared: Array
+    placement: Placement
+    mask: Mask
+    part: int
+
+
+def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[KnownImage]:
+    """The images with a known place of at most `limit` abnormal studies, evenly spread.
+
+    A view without any pixel of the finding is left out. Raises DatasetError if none is left.
+    """
+    usable = [
+        s
+        for s in studies
+        if s.abnormal and s.body_part in recipe.body_parts and any(map(_has_truth, s.images))
+    ]
+    places = np.unique(np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(int))
+    found = [k for i in places for k in _known_images(usable[i], recipe)]
+    if not found:
+        raise DatasetError(
+            f"of {len(studies)} studies none is abnormal, of {', '.join(recipe.body_parts)} and "
+            "with masks or boxes: expected at least one; phantoms have masks, a table needs "
+            "the column 'boxes'"
+        )
+    return found
+
+
+def _has_truth(ref: ImageRef) -> bool:
+    return ref.mask is not None or bool(ref.findings)
+
+
+def _known_images(study: Study, recipe: Recipe) -> list[KnownImage]:
+    found = []
+    for ref in study.images:
+        if study.body_part is None or not _has_truth(ref):
+            continue
+        radiograph = read_radiograph(ref.path)
+        mask = _mask(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
+        if not mask.any():
+            continue
+        prepared, placement = prepare(radiograph, recipe.input_spec)
+        part = recipe.body_parts.index(study.body_part)
+        found.append(KnownImage(study.patient_id, radiograph, prepared, placement, mask, part))
+    return found
+
+
+def _mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
+    """(H, W), from the mask file or else the boxes."""
+    if ref.mask is None:
+        return box_mask([f.box for f in ref.findings], shape)
+    try:
+        with Image.open(ref.mask) as image:
+            inside: Mask = np.asarray(image.convert("L")) != 0
+    except OSError as error:
+        raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
+    if inside.shape != shape:
+        raise DatasetError(f"{ref.mask}: mask of {inside.shape} px, its image has {shape}")
+    return inside
