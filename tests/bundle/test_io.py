@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -67,13 +68,13 @@ def test_same_content_same_bytes(manifest: Manifest, graphs: Graphs, tmp_path: P
 def test_every_flipped_byte_of_every_file_is_found(bundle: ModelBundle) -> None:
     for file in sorted(bundle.path.iterdir()):
         original = file.read_bytes()
-        for place in range(0, len(original), 1 if file.suffix == ".json" else 97):
-            for mask in (0x01, 0x20, 0xFF):
-                flipped = bytearray(original)
-                flipped[place] ^= mask
-                file.write_bytes(bytes(flipped))
-                with pytest.raises(BundleError, match=file.name):
-                    read_bundle(bundle.path)
+        places = range(0, len(original), 1 if file.suffix == ".json" else 97)
+        for place, mask in itertools.product(places, (0x01, 0x20, 0xFF)):
+            flipped = bytearray(original)
+            flipped[place] ^= mask
+            file.write_bytes(bytes(flipped))
+            with pytest.raises(BundleError, match=file.name):
+                read_bundle(bundle.path)
         file.write_bytes(original)
     assert read_bundle(bundle.path) == bundle
 

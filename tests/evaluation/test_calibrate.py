@@ -60,16 +60,22 @@ def test_a_useless_expert_gets_none(manifest: Manifest) -> None:
     assert all(found.weights[p] == {"cnn": 1, "tiny": 0} for p in PARTS)
 
 
+def weights(manifest: Manifest, n: int, noise: tuple[float, float]) -> np.ndarray:
+    """(8 seeds, 3 parts) weight of the first expert."""
+    fits = [fit(manifest, outputs(n, noise, seed=seed)) for seed in range(8)]
+    return np.array([[f.weights[p]["cnn"] for p in PARTS] for f in fits])
+
+
 def test_equal_experts_stay_near_equal(manifest: Manifest) -> None:
-    found = fit(manifest, outputs(30, (1.0, 1.0)))
-    assert all(abs(found.weights[p]["cnn"] - 0.5) < 0.2 for p in PARTS)
+    found = weights(manifest, 50, (1.0, 1.0))
+    assert abs(found.mean() - 0.5) < 0.1
+    assert np.abs(found - 0.5).mean() < 0.2
+    assert np.abs(weights(manifest, 200, (1.0, 1.0)) - 0.5).mean() < 0.12
 
 
 def test_few_studies_move_the_weights_less(manifest: Manifest) -> None:
-    few = fit(manifest, outputs(26, (0.6, 1.5)))
-    many = fit(manifest, outputs(300, (0.6, 1.5)))
-    shares = [np.mean([f.weights[p]["cnn"] for p in PARTS]) for f in (few, many)]
-    assert 0.5 < shares[0] < shares[1]
+    few, many = (weights(manifest, n, (0.6, 1.5)).mean() for n in (50, 300))
+    assert 0.5 < few < many
 
 
 @pytest.mark.parametrize("sharp", [0.4, 1.0, 3.0])

@@ -12,9 +12,10 @@ from torch import nn
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
+from ulna.models import initial as initial_module
 from ulna.models.encoder import build_encoder
 from ulna.models.expert import Expert, build_expert
-from ulna.models.initial import load_initial_weights
+from ulna.models.initial import load_initial_weights, write_shipped
 from ulna.types import BodyPart, FindingCategory
 
 PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
@@ -51,14 +52,29 @@ def test_map_of_cnn_has_an_eighth_of_the_side() -> None:
 def test_attention_starts_as_the_plain_average_and_pools_by_weight() -> None:
     config = ExpertConfig(name="e", encoder="cnn", neck="attention")
     neck = build_expert(config, PARTS, (), InputSpec(size=64)).neck
-    grid = torch.randn(2, 96, 8, 8)
+    grid = torch.randn(2, 64, 8, 8)
     plain, weighted = neck(grid).chunk(2, dim=1)
     torch.testing.assert_close(plain, weighted)
     nn.init.normal_(neck.score.weight)  # type: ignore[union-attr, arg-type]
-    weighted = neck(grid)[:, 96:]
-    score = neck.score(torch.tanh(neck.hidden(grid))).flatten(1)  # type: ignore[operator]
-    pooled = torch.einsum("bn,bcn->bc", score.softmax(1), grid.flatten(2))
+    weighted = neck(grid)[:, 64:]
+    pooled = torch.einsum("bn,bcn->bc", neck.score(grid).flatten(1).softmax(1), grid.flatten(2))
     torch.testing.assert_close(weighted.mean(dim=(2, 3)), pooled, atol=1e-5, rtol=1e-4)
+
+
+def test_attention_says_where_abnormal_is_read_and_leaves_the_body_part_alone() -> None:
+    expert = _expert("cnn", "attention")
+    x = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        first = expert(x)
+        nn.init.zeros_(expert.neck.score.weight)  # type: ignore[union-attr, arg-type]
+        flat = expert(x)
+    assert first.attention_BAhw.shape == (1, 1, 8, 8)
+    assert _expert("cnn", "plain")(x).attention_BAhw.shape == (1, 0, 8, 8)
+    torch.testing.assert_close(first.body_part_BP, flat.body_part_BP)
+    assert not torch.equal(first.abnormal_BP, flat.abnormal_BP)
+    share = (first.cam_BPhw / flat.cam_BPhw)[0, 0].flatten()
+    expected = first.attention_BAhw.flatten().softmax(0) * 64
+    torch.testing.assert_close(share, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -167,3 +183,36 @@ def test_imagenet_start_loads_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch
     expert = load_initial_weights(recipe.experts[0], recipe)
     given = expert.encoder.body.conv1.weight  # type: ignore[union-attr]
     torch.testing.assert_close(given, hub["conv1.weight"].sum(1, keepdim=True))
+
+
+def test_shipped_start_is_the_trunk_of_a_run_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(initial_module, "__file__", str(tmp_path / "initial.py"))
+    recipe = _recipe(InitialWeights("shipped"))
+    with pytest.raises(WeightsError, match="missing"):
+        load_initial_weights(recipe.experts[0], recipe)
+    source = _expert("cnn")
+    folder = tmp_path / "run" / "experts" / "cnn"
+    folder.mkdir(parents=True)
+    save_file(source.state_dict(), folder / "weights.safetensors")
+    assert write_shipped(tmp_path / "run").stat().st_size < 2e6
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    for mine, given in zip(expert.encoder.parameters(), source.encoder.parameters(), strict=True):
+        torch.testing.assert_close(mine, given, atol=1e-3, rtol=1e-3)
+    recipe = _recipe(InitialWeights("shipped"), "resnet18")
+    with pytest.raises(WeightsError, match="no weights of 'resnet18' are shipped"):
+        load_initial_weights(recipe.experts[0], recipe)
+
+
+def test_the_package_has_its_shipped_weights() -> None:
+    recipe = _recipe(InitialWeights("shipped"))
+    torch.manual_seed(0)
+    random = load_initial_weights(_recipe(InitialWeights()).experts[0], recipe)
+    torch.manual_seed(0)
+    shipped = load_initial_weights(recipe.experts[0], recipe)
+    moved = [
+        not torch.allclose(a, b)
+        for a, b in zip(shipped.encoder.parameters(), random.encoder.parameters(), strict=True)
+    ]
+    assert all(moved)

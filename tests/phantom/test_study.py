@@ -21,8 +21,10 @@ ABNORMAL = replace(NORMAL, abnormal_share=1.0)
 
 
 def _neutral(bones: tuple[Bone, ...], groups: tuple[int, ...]) -> np.ndarray:
-    """Rows of the bones without their pose (columns 16 on)."""
-    return np.array([b.row(0)[:16] for b in bones if b.group in groups])
+    """Rows of the bones without their pose (columns 12 on)."""
+    return np.array(
+        [b.row(0, np.eye(3), np.zeros(3), np.zeros(4))[:12] for b in bones if b.group in groups]
+    )
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -90,10 +90,11 @@ def test_boxes_enclose_the_masks(root: Path) -> None:
     assert boxes
     assert boxes.keys() == {p.relative_to(root).as_posix() for p in (root / "masks").rglob("*.png")}
     for path, own in boxes.items():
-        mask = np.asarray(Image.open(root / path))
+        with Image.open(root / path) as picture:
+            mask = np.asarray(picture)
         assert set(np.unique(mask)) == {0, 255}
-        film = Image.open(root / path.removeprefix("masks/"))
-        assert mask.shape == film.size[::-1]
+        with Image.open(root / path.removeprefix("masks/")) as film:
+            assert mask.shape == film.size[::-1]
         covered = np.zeros(mask.shape, bool)
         for x, y, w, h in own:
             part = mask[y : y + h, x : x + w] > 0
@@ -138,7 +139,6 @@ def test_progress_counts_every_study(tmp_path: Path) -> None:
 
 
 def test_contact_sheet_has_a_tile_for_each_view(tmp_path: Path) -> None:
-    sheet = Image.open(
-        write_contact_sheet(tmp_path / "a" / "sheet.png", replace(CONFIG, studies=3))
-    )
-    assert sheet.size[0] == 8 * 224 and sheet.size[1] % 224 == 0
+    path = write_contact_sheet(tmp_path / "a" / "sheet.png", replace(CONFIG, studies=3))
+    with Image.open(path) as sheet:
+        assert sheet.size[0] == 8 * 224 and sheet.size[1] % 224 == 0

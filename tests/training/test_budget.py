@@ -17,13 +17,29 @@ def test_whole_images_only() -> None:
 
 
 def test_windows_and_whole_images_by_their_shares() -> None:
-    config = ExpertConfig(name="e", encoder="cnn", crop_size=112, crop_share=0.75)
+    config = ExpertConfig(name="e", encoder="cnn", crop_size=128, crop_share=0.75)
     spent = TimeSpent()
     for _ in range(10):
         spent.add(0.1, on_windows=True)
     guessed = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.4))
-    assert epochs_per_minute(spent, config, 0.75, 224, 20) == pytest.approx(guessed)
+    assert epochs_per_minute(spent, config, 0.75, 256, 20) == pytest.approx(guessed)
     for _ in range(5):
         spent.add(0.3, on_windows=False)
     measured = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.3))
-    assert epochs_per_minute(spent, config, 0.75, 224, 20) == pytest.approx(measured)
+    assert epochs_per_minute(spent, config, 0.75, 256, 20) == pytest.approx(measured)
+
+
+def test_whole_images_cost_less_where_only_heads_learn() -> None:
+    spent = TimeSpent()
+    spent.add(0.1, on_windows=True)
+    rates = [
+        epochs_per_minute(
+            spent,
+            ExpertConfig(name="e", encoder="cnn", crop_size=64, crop_share=0.9, trunk_on_whole=t),
+            0.9,
+            256,
+            20,
+        )
+        for t in (True, False)
+    ]
+    assert rates[0] < rates[1]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from torch.nn import functional
 
 from ulna.config.recipe import Augmentation
-from ulna.training.augment import Windows, augment
+from ulna.training.augment import Windows, _draw_affine, augment
 from ulna.training.crops import draw_centres, label_windows
 from ulna.training.learner import Batch
 
@@ -23,13 +25,31 @@ def _masks(n: int = 200) -> np.ndarray:
 
 def test_windows_stay_inside_and_most_show_the_finding() -> None:
     masks = _masks()
-    centres = draw_centres(masks, 0.5, np.random.default_rng(0))
+    images = np.full((200, 128, 128), 90, np.uint8)
+    centres = draw_centres(images, masks, 0.5, np.random.default_rng(0))
     assert np.abs(centres).max() <= 0.5 + 1e-6
     column, row = (centres[:, 0] + 1) * 16, (centres[:, 1] + 1) * 16
     seen = (np.abs(column - 22) < 8) & (np.abs(row - 5.5) < 8)
     assert 0.6 < seen.mean() < 0.95
-    free = draw_centres(np.zeros_like(masks), 0.5, np.random.default_rng(0))
+    free = draw_centres(images, np.zeros_like(masks), 0.5, np.random.default_rng(0))
     assert np.abs(free.mean(0)).max() < 0.1
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_windows_without_finding_are_aimed_at_tissue(inverted: bool) -> None:
+    images = np.zeros((100, 128, 128), np.uint8)
+    images[:, 40:80, 70:110] = 180
+    if inverted:
+        images = 255 - images
+    centres = draw_centres(
+        images, np.zeros((100, 32, 32), np.uint8), 0.25, np.random.default_rng(0)
+    )
+    column, row = ((centres + 1) * 64).T
+    assert np.all((column > 68) & (column < 112) & (row > 38) & (row < 82))
+    black = draw_centres(
+        images * 0, np.zeros((100, 32, 32), np.uint8), 0.25, np.random.default_rng(0)
+    )
+    assert np.abs(black).max() <= 0.75
 
 
 def test_window_is_the_cut_of_image_and_mask() -> None:
@@ -45,6 +65,21 @@ def test_window_is_the_cut_of_image_and_mask() -> None:
         torch.testing.assert_close(out[i, 0], expected, atol=1e-4, rtol=0)
         expected = masks[i, top // 4 : top // 4 + 16, left // 4 : left // 4 + 16].float() / 255
         torch.testing.assert_close(cut[i, 0], expected, atol=1e-4, rtol=0)
+
+
+def test_a_turned_window_is_the_same_part_of_the_turned_image() -> None:
+    """Cutting before warping changes nothing: the window equals the one warped from the whole."""
+    rng = np.random.default_rng(1)
+    images = torch.from_numpy(rng.integers(0, 256, (6, 128, 128), dtype=np.uint8))
+    turned = Augmentation(**{**NOTHING.__dict__, "rotation": 30.0, "scale": 0.2, "flip": 0.5})
+    centres = rng.uniform(-0.5, 0.5, (6, 2)).astype(np.float32)
+    window, _ = augment(images, images, turned, np.random.default_rng(7), Windows(64, centres))
+    theta = _draw_affine(6, turned, np.random.default_rng(7))
+    theta[:, :, :2] *= 0.5
+    theta[:, :, 2] = torch.from_numpy(centres)
+    grid = functional.affine_grid(theta, [6, 1, 64, 64], align_corners=False)
+    expected = functional.grid_sample(images[:, None] / 255, grid, align_corners=False)
+    torch.testing.assert_close(window, expected, atol=1e-4, rtol=0)
 
 
 def test_labels_say_what_the_window_shows() -> None:

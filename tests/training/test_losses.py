@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.metrics import log_loss
+from sklearn.metrics import f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+from ulna.training.losses.attention import attention_loss
 from ulna.training.losses.classification import (
     abnormal_loss,
     body_part_loss,
@@ -75,3 +76,34 @@ def test_map_loss_prefers_the_map_inside_the_mask() -> None:
     assert loss(right, mask, known, part) < 0.3 * loss(wrong, mask, known, part)
     unknown = torch.tensor([False, False])
     assert float(loss(right, mask, unknown, part).detach()) == 0
+
+
+def test_attention_loss_is_weighted_log_loss_plus_one_minus_dice() -> None:
+    score = torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(4, 1, 16, 16)
+    mask[0, :, :8, :4] = 1
+    mask[2, :, 9, 9] = 1  # one cell
+    mask[3] = 1  # not known to be right: must not count
+    known = torch.tensor([True, True, True, False])
+    cells = np.zeros((3, 4, 4), bool)
+    cells[0, :2, 0], cells[2, 2, 2] = True, True
+    p = score[:3, 0].double().sigmoid().numpy()
+    weight = np.where(cells, cells.mean() ** -0.5, 1)
+    expected = log_loss(cells.ravel(), p.ravel(), sample_weight=weight.ravel())
+    dice = [(2 * (p[i] * cells[i]).sum() + 1) / (p[i].sum() + cells[i].sum() + 1) for i in (0, 2)]
+    loss = float(attention_loss(score, mask, known))
+    assert abs(loss - expected - (1 - np.mean(dice))) < 1e-4
+    assert float(attention_loss(score, mask, ~known & False)) == 0
+
+
+def test_dice_of_a_certain_score_is_scikit_learns_f1() -> None:
+    rng = np.random.default_rng(1)
+    cells, found = rng.random((1, 400)) < 0.3, rng.random((1, 400)) < 0.3
+    score = torch.from_numpy(np.where(found, 60.0, -60.0)).reshape(1, 1, 20, 20)
+    mask = torch.from_numpy(cells.astype(np.float64)).reshape(1, 1, 20, 20)
+    wrong = float(attention_loss(score, mask, torch.tensor([True])))
+    share = cells.mean() ** -0.5
+    weight = np.where(cells, share, 1.0)
+    entropy = 60 * weight[cells != found].sum() / weight.sum()
+    f1 = f1_score(cells[0], found[0])
+    assert abs(wrong - entropy - (1 - f1)) < 0.01

@@ -21,6 +21,12 @@ from ulna.cli.recipe_choice import choose_recipe
     "--out", type=READABLE, default=Path("runs/demo"), show_default=True, help="Where all goes."
 )
 @click.option("--recipe", "recipe_name", default="demo", show_default=True, help="What to train.")
+@click.option(
+    "--initial",
+    multiple=True,
+    metavar="[EXPERT=]KIND[:PATH]",
+    help="Initial weights, as for `ulna train`; `random` learns all from nothing.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 840]")
 @click.option("--minutes", type=click.FloatRange(min=0), help="For training. [default: recipe's]")
@@ -34,6 +40,7 @@ def demo(
     data: Path | None,
     out: Path,
     recipe_name: str,
+    initial: tuple[str, ...],
     seed: int,
     studies: int | None,
     minutes: float | None,
@@ -48,13 +55,14 @@ def demo(
     Examples:
       ulna demo
       ulna demo --seed 7 --out runs/seven
+      ulna demo --initial random --out runs/from-nothing
       ulna demo --data MURA-v1.1 --out runs/mura
       ulna demo --data table.csv --recipe fracatlas --out runs/own
     """
     require("train", "report", *(() if data else ("phantom",)))
     from ulna.cli.demo_steps import DemoFolder, DemoSettings
 
-    recipe = replace(choose_recipe(recipe_name), seed=seed)
+    recipe = replace(choose_recipe(recipe_name, initial=initial), seed=seed)
     if minutes is not None:
         recipe = replace(recipe, minutes=minutes)
     settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.143))

@@ -26,7 +26,7 @@ from ulna.errors import ConfigError
     "--initial",
     multiple=True,
     metavar="[EXPERT=]KIND[:PATH]",
-    help="Initial weights: random, imagenet, file:PATH or run:PATH.",
+    help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
 )
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")

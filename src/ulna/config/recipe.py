@@ -9,9 +9,9 @@ from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory
 
-InitialKind = Literal["random", "imagenet", "file", "run"]
+InitialKind = Literal["random", "imagenet", "shipped", "file", "run"]
 Neck = Literal["plain", "attention"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 FusionKind = Literal["fitted", "mean", "layout"]
 
 
@@ -20,8 +20,10 @@ class InitialWeights:
     """Where an expert's encoder starts.
 
     kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
-    cache); 'file' (a .safetensors or .pth file at `path`); 'run' (the expert of the same
-    name in an earlier Ulna run at `path`). There is no fallback from one kind to another.
+    cache); 'shipped' (the trunk of Ulna's own `cnn` that comes with the package, learned on
+    phantoms by the recipe `pretrain`); 'file' (a .safetensors or .pth file at `path`); 'run'
+    (the expert of the same name in an earlier Ulna run at `path`). There is no fallback from
+    one kind to another.
     """
 
     kind: InitialKind = "random"
@@ -50,8 +52,9 @@ class ExpertConfig:
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
-    crop_size px (a multiple of 32) instead of whole images. time_share: of the recipe's
-    `minutes`, relative to the others.
+    crop_size px (a multiple of 32) instead of whole images. trunk_on_whole: whether the encoder
+    still learns in the epochs on whole images that follow, or only neck and heads do.
+    time_share: of the recipe's `minutes`, relative to the others.
     """
 
     name: str
@@ -69,6 +72,7 @@ class ExpertConfig:
     ema_decay: float = 0.0
     crop_size: int = 0
     crop_share: float = 0.0
+    trunk_on_whole: bool = True
     time_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -115,11 +119,13 @@ class Augmentation:
 class LossWeights:
     """Weights of the terms of the training loss; `abnormal` is 1 by definition.
 
-    map: supervision of the map by masks or boxes, on the images that have them.
+    attention, map: supervision of the attention (of experts that have it) and of the map by
+    masks or boxes, on the images that have them.
     """
 
     body_part: float = 0.3
     finding: float = 0.3
+    attention: float = 0.0
     map: float = 0.0
 
 
@@ -142,9 +148,11 @@ class Recipe:
     ('train'), to stop early ('tune') and to fit fusion, temperature and thresholds
     ('calibration'); 'test' is for data without an official held-out side and takes no part
     in any of that. patience: epochs without a better tune score before stopping (0: never).
-    operating_point: the default of the bundle: 'youden', 'sensitivity_0.95' or
-    'specificity_0.90'. minutes: budget of wall time over all experts, 0 for none; an expert's
-    epochs are then cut to fit, which makes a run depend on the machine's speed.
+    precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single;
+    the run records which. operating_point: the default of the bundle: 'youden',
+    'sensitivity_0.95' or 'specificity_0.90'. minutes: budget of wall time over all experts, 0
+    for none; an expert's epochs are then cut to fit, which makes a run depend on the machine's
+    speed.
     """
 
     name: str
@@ -160,7 +168,7 @@ class Recipe:
         default_factory=lambda: {"train": 0.8, "tune": 0.08, "calibration": 0.12}
     )
     seed: int = 0
-    precision: Precision = "32-true"
+    precision: Precision = "auto"
     patience: int = 0
     checkpoint_every: int = 100
     operating_point: str = "specificity_0.90"

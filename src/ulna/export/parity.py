@@ -46,7 +46,8 @@ def check_parity(expert: Expert, images: Array, onnx: Sequence[ExpertOutput], na
     1e-4 of the map's largest absolute value, or of 1 where that is smaller. Raises BundleError.
     """
     with torch.inference_mode():
-        wanted = expert(torch.from_numpy(images))
+        out = expert(torch.from_numpy(images))
+    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw)
     bias = expert.bias_P.detach().double().numpy()
     torch_outputs = [
         ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))

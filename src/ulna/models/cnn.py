@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
 class Cnn(nn.Module):
     """(B, 1, S, S) to a feature grid (B, num_features, S/8, S/8); S a multiple of 32."""
 
-    num_features = 96
+    num_features = 64
 
     def __init__(self, in_chans: int = 1) -> None:
         super().__init__()
@@ -46,11 +46,12 @@ class Cnn(nn.Module):
         self.stage2 = nn.Sequential(_conv(32, 64, stride=2), ResidualBlock(64))
         self.stage3 = nn.Sequential(_conv(64, 96, stride=2), ResidualBlock(96))
         self.stage4 = nn.Sequential(_conv(96, 128, stride=2), ResidualBlock(128))
-        self.lateral2 = nn.Conv2d(64, 96, 1)
-        self.lateral3 = nn.Conv2d(96, 96, 1)
-        self.lateral4 = nn.Conv2d(128, 96, 1)
-        self.merge3 = _conv(96, 96)
-        self.merge2 = _conv(96, self.num_features)
+        n = self.num_features
+        self.lateral2 = nn.Conv2d(64, n, 1)
+        self.lateral3 = nn.Conv2d(96, n, 1)
+        self.lateral4 = nn.Conv2d(128, n, 1)
+        self.merge3 = _conv(n, n)
+        self.merge2 = _conv(n, n)
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
         s2 = self.stage2(self.stage1(self.stem(x_BCHW)))

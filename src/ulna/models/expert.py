@@ -20,25 +20,31 @@ from ulna.types import BodyPart, FindingCategory
 
 
 class ExpertOutput(NamedTuple):
-    """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed."""
+    """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed.
+
+    attention_BAhw: the neck's scores before the softmax; A is 1 with attention, else 0.
+    """
 
     abnormal_BP: Tensor
     body_part_BP: Tensor
     finding_BF: Tensor
     cam_BPhw: Tensor
+    attention_BAhw: Tensor
 
 
 class Expert(nn.Module):
     """Encoder → neck → linear heads; the abnormal head is applied as a 1 x 1 convolution.
 
     Because pooling and head are both linear they commute: the map is the head applied to
-    every cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2).
+    every cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2). Of a neck
+    with attention, what is abnormal is read where it looks and the body part from everywhere.
     """
 
     def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.neck, n = build_neck(config.neck, encoder.num_features)
+        n = encoder.num_features
+        self.neck = build_neck(config.neck, n)
         self.dropout = nn.Dropout2d(config.drop_rate)
         self.abnormal = nn.Linear(n, n_parts)
         self.body_part = nn.Linear(n, n_parts)
@@ -50,17 +56,20 @@ class Expert(nn.Module):
         return self.abnormal.bias
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
-        grid_BChw = self.dropout(self.neck(self.encoder(x_BCHW)))
+        features_BChw = self.encoder(x_BCHW)
+        grid_BChw = self.dropout(self.neck(features_BChw))
         # Single precision from here on: the mean of many cells must equal the logit to 1e-4.
         with torch.autocast(x_BCHW.device.type, enabled=False):
-            grid_BChw = grid_BChw.float()
-            cam_BPhw = functional.conv2d(grid_BChw, self.abnormal.weight[:, :, None, None])
-            pooled_BC = grid_BChw.mean(dim=(2, 3))
+            n = self.encoder.num_features
+            everywhere_BChw, looked_BChw = grid_BChw[:, :n].float(), grid_BChw[:, -n:].float()
+            cam_BPhw = functional.conv2d(looked_BChw, self.abnormal.weight[:, :, None, None])
+            looked_BC = looked_BChw.mean(dim=(2, 3))
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
-                body_part_BP=self.body_part(pooled_BC),
-                finding_BF=self.finding(pooled_BC) if self.finding else pooled_BC[:, :0],
+                body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
+                finding_BF=self.finding(looked_BC) if self.finding else looked_BC[:, :0],
                 cam_BPhw=cam_BPhw,
+                attention_BAhw=self.neck.score(features_BChw).float(),
             )
 
     def stages(self) -> list[list[nn.Parameter]]:

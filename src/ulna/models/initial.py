@@ -1,4 +1,4 @@
-"""Initial weights: random, ImageNet, a local file or an earlier run; explicit, no fallback."""
+"""Initial weights: random, ImageNet, shipped, a local file or a run; explicit, no fallback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from timm.models import adapt_input_conv
 from torch import Tensor
 
@@ -14,6 +14,8 @@ from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
 from ulna.models.expert import Expert, build_expert
 
+# The one encoder whose weights come with the package.
+SHIPPED = "cnn"
 # The share of an encoder's tensors that a weights file must fill to be called a start.
 _LEAST_SHARE = 0.9
 
@@ -32,9 +34,40 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
         recipe.input_spec,
         pretrained=initial.kind == "imagenet",
     )
-    if initial.kind in ("file", "run"):
+    if initial.kind == "shipped":
+        _fill_encoder(expert, _read_shipped(config.encoder), f"shipped weights of {SHIPPED!r}")
+    elif initial.kind in ("file", "run"):
         _fill_encoder(expert, _read(initial, config.name), initial.path)
     return expert
+
+
+def write_shipped(run: Path, name: str = SHIPPED) -> Path:
+    """Put the encoder of the expert `name` of a finished run where 'shipped' finds it.
+
+    Half precision: a start needs no more, and the file stays below 2 MB. Returns its path.
+    """
+    state = _read(InitialWeights("run", str(run)), name)
+    prefix = "encoder.body."
+    half = {
+        k.removeprefix(prefix): v.half() if v.is_floating_point() else v
+        for k, v in state.items()
+        if k.startswith(prefix)
+    }
+    path = Path(__file__).with_name(f"{SHIPPED}.safetensors")
+    save_file(half, path)
+    return path
+
+
+def _read_shipped(encoder: str) -> dict[str, Tensor]:
+    if encoder != SHIPPED:
+        raise WeightsError(
+            f"no weights of {encoder!r} are shipped: expected encoder {SHIPPED!r}; use initial "
+            "weights 'imagenet', 'file', 'run' or 'random'"
+        )
+    path = Path(__file__).with_name(f"{SHIPPED}.safetensors")
+    if not path.is_file():
+        raise WeightsError(f"{path}: the shipped weights are missing: install the package again")
+    return {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
 
 
 def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:

@@ -12,9 +12,11 @@ import numpy as np
 from numba import njit
 
 _EDGE = 0.35
+# A call costs more than what most of these do: arrays are counted references.
+_inlined = njit(error_model="numpy", forceinline=True)
 
 
-@njit(cache=True, inline="always")
+@_inlined
 def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     """Signed distance to primitive i: a sphere in scaled space, or a round cone."""
     dx, dy, dz = x - P[i, 0], y - P[i, 1], z - P[i, 2]
@@ -26,8 +28,7 @@ def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     if half <= 0.0:
         return (math.sqrt(q2 + ly * ly) - r0) * P[i, 15]
     q = math.sqrt(q2)
-    b = max(-0.999, min(0.999, (r0 - r1) / (2 * half)))
-    a = math.sqrt(1 - b * b)
+    a, b = P[i, 20], P[i, 21]
     y0 = ly + half
     k = a * y0 - b * q
     if k < 0:
@@ -39,7 +40,7 @@ def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     return d * P[i, 15]
 
 
-@njit(cache=True)
+@_inlined
 def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
     """Signed distance (a lower bound outside) to the n primitives that A lists."""
     d = 1e9
@@ -57,163 +58,194 @@ def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
     return d
 
 
-@njit(cache=True)
-def _near(P, first, count, slack, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no-untyped-def]
-    """List in A the primitives whose reach (and slack) the ray o + t d meets; their number."""
-    n = 0
+@_inlined
+def _near(P, first, count, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no-untyped-def]
+    """List in A the primitives that the ray o + t d may feel; their number, and the t between
+    which it may be inside (empty: first > last).
+
+    A primitive is felt within its reach of its axis: distance from line to segment.
+    """
+    n, enter, leave = 0, 1e9, -1e9
     for i in range(first, first + count):
         ax, ay, az = P[i, 0] - ox, P[i, 1] - oy, P[i, 2] - oz
         t = ax * dx + ay * dy + az * dz
-        reach = P[i, 18] + slack
-        if ax * ax + ay * ay + az * az - t * t < reach * reach:
+        ux, uy, uz, half = P[i, 6], P[i, 7], P[i, 8], max(0.0, P[i, 12])
+        slope = ux * dx + uy * dy + uz * dz
+        px, py, pz = ax - t * dx, ay - t * dy, az - t * dz
+        if half > 0.0:
+            vx, vy, vz = ux - slope * dx, uy - slope * dy, uz - slope * dz
+            v2 = max(vx * vx + vy * vy + vz * vz, 1e-12)
+            s = max(-half, min(half, -(px * vx + py * vy + pz * vz) / v2))
+            px, py, pz = px + s * vx, py + s * vy, pz + s * vz
+        reach = P[i, 18]
+        miss2 = px * px + py * py + pz * pz
+        if miss2 < reach * reach:
             A[n] = i
             n += 1
-    return n
+            chord2 = P[i, 19] * P[i, 19] - miss2
+            if P[i, 16] == 0 and chord2 > 0.0:
+                far = half * abs(slope) + math.sqrt(chord2)
+                enter, leave = min(enter, t - far), max(leave, t + far)
+    return n, enter, leave
 
 
-@njit(cache=True, inline="always")
+@_inlined
 def _noise(N, x, y, z, f):  # type: ignore[no-untyped-def]
     n = N.shape[0] - 1
     return N[int(math.floor(x * f)) & n, int(math.floor(y * f)) & n, int(math.floor(z * f)) & n]
 
 
-@njit(cache=True)
+@_inlined
 def _density(B, b, N, L, d, x, y, z, soft):  # type: ignore[no-untyped-def]
     """Attenuation above that of soft tissue, at signed distance d inside bone b."""
-    if d > _EDGE:
-        return 0.0
-    edge = min(1.0, (_EDGE - d) / (2 * _EDGE))
-    if B[b, 12] == 1:
-        return (B[b, 7] - soft) * edge
+    edge = max(0.0, min(1.0, (_EDGE - d) / (2 * _EDGE)))
+    if B[b, 8] == 1:
+        return (B[b, 3] - soft) * edge
     middle = 0.0
-    if B[b, 14] > B[b, 13]:
-        t = (y - B[b, 13]) / (B[b, 14] - B[b, 13])
+    if B[b, 10] > B[b, 9]:
+        t = (y - B[b, 9]) / (B[b, 10] - B[b, 9])
         if 0 < t < 1:
             middle = min(1.0, 4 * min(t, 1 - t))
-    cortex = B[b, 6] * (0.45 + 0.75 * middle)
+    cortex = B[b, 2] * (0.45 + 0.75 * middle)
     w = max(0.0, min(1.0, (-d - cortex) / (0.5 + 0.4 * cortex)))
-    inner = B[b, 8] * (1 - 0.45 * middle) + B[b, 9] * _noise(N, x, y * 0.6, z, 1.6)
-    mu = B[b, 7] * (1 - w) + max(soft, inner) * w
-    i = int(B[b, 11])
+    inner = B[b, 4] * (1 - 0.45 * middle) + B[b, 5] * _noise(N, x, y * 0.6, z, 1.6)
+    mu = B[b, 3] * (1 - w) + max(soft, inner) * w
+    i = int(B[b, 7])
     if i >= 0:
         mu = _with_lesion(L, i, N, mu, x, y, z, soft)
     return (mu - soft) * edge
 
 
-@njit(cache=True, inline="always")
-def _with_lesion(L, i, N, mu, x, y, z, soft):  # type: ignore[no-untyped-def]
+@_inlined
+def _lesion_r2(L, i, x, y, z):  # type: ignore[no-untyped-def]
+    """Squared distance from the centre of lesion i in units of its semi-axes."""
     dx, dy, dz = (x - L[i, 0]) / L[i, 3], (y - L[i, 1]) / L[i, 4], (z - L[i, 2]) / L[i, 5]
-    r = math.sqrt(dx * dx + dy * dy + dz * dz) + 0.12 * _noise(N, x, y, z, 0.35)
+    return dx * dx + dy * dy + dz * dz
+
+
+@_inlined
+def _with_lesion(L, i, N, mu, x, y, z, soft):  # type: ignore[no-untyped-def]
+    r = math.sqrt(_lesion_r2(L, i, x, y, z)) + 0.12 * _noise(N, x, y, z, 0.35)
     g = max(0.0, min(1.0, (1 - r) / L[i, 8] + 0.5))
     if L[i, 6] > 0:
         return mu * (1 - g * L[i, 6]) + soft * g * L[i, 6]
     return mu + g * L[i, 7]
 
 
-@njit(cache=True, inline="always")
+@_inlined
 def _rough(N, F, i, x, y, z):  # type: ignore[no-untyped-def]
     f = F[i, 8]
     return F[i, 7] * (_noise(N, x, y, z, f) + 0.4 * _noise(N, z, x, y, 3 * f))
 
 
-@njit(cache=True)
-def _broken(P, A, n, B, b, F, L, N, x, y, z, soft):  # type: ignore[no-untyped-def]
-    """Like `_sample` for a bone in two fragments: one stays, one is moved rigidly.
-
-    Both are added, so that impacted fragments overlap into a dense band and distracted ones
-    leave a gap.
-    """
-    i = int(B[b, 10])
-    qx, qy, qz = F[i, 0], F[i, 1], F[i, 2]
-    nx, ny, nz = F[i, 3], F[i, 4], F[i, 5]
-    half = 0.5 * F[i, 6]
-    s = (x - qx) * nx + (y - qy) * ny + (z - qz) * nz + _rough(N, F, i, x, y, z)
-    d1 = solid_distance(P, A, n, x, y, z)
-    ux, uy, uz = x - qx - F[i, 18], y - qy - F[i, 19], z - qz - F[i, 20]
-    px = F[i, 9] * ux + F[i, 10] * uy + F[i, 11] * uz + qx
-    py = F[i, 12] * ux + F[i, 13] * uy + F[i, 14] * uz + qy
-    pz = F[i, 15] * ux + F[i, 16] * uy + F[i, 17] * uz + qz
-    m = (px - qx) * nx + (py - qy) * ny + (pz - qz) * nz + _rough(N, F, i, px, py, pz)
-    d2 = solid_distance(P, A, n, px, py, pz)
-    mu = 0.0
-    g = (s - half) / 0.25 + 0.5
-    if g > 0 and d1 < _EDGE:
-        mu += min(1.0, g) * _density(B, b, N, L, d1, x, y, z, soft)
-    g = (-m - half) / 0.25 + 0.5
-    if g > 0 and d2 < _EDGE:
-        mu += min(1.0, g) * _density(B, b, N, L, d2, px, py, pz, soft)
-    rim = half + F[i, 21]
-    inside = (abs(s) < rim and d1 < _EDGE) or (abs(m) < rim and d2 < _EDGE)
-    return mu, min(d1, d2), 1.0 if inside else 0.0
+@_inlined
+def _in_ball(B, b, x, y, z):  # type: ignore[no-untyped-def]
+    x, y, z = x - B[b, 24], y - B[b, 25], z - B[b, 26]
+    return x * x + y * y + z * z < B[b, 27] * B[b, 27]
 
 
-@njit(cache=True)
-def _sample(P, A, n, B, b, F, L, N, x, y, z, soft):  # type: ignore[no-untyped-def]
-    """(attenuation above soft tissue, distance bound, 1 where a finding is) in bone b's frame."""
-    if B[b, 10] >= 0:
-        return _broken(P, A, n, B, b, F, L, N, x, y, z, soft)
-    d = solid_distance(P, A, n, x, y, z)
-    if d > _EDGE:
-        return 0.0, d, 0.0
-    marked = B[b, 15]
-    i = int(B[b, 11])
-    if i >= 0:
-        dx, dy, dz = (x - L[i, 0]) / L[i, 3], (y - L[i, 1]) / L[i, 4], (z - L[i, 2]) / L[i, 5]
-        if dx * dx + dy * dy + dz * dz < 1:
-            marked = 1.0
-    return _density(B, b, N, L, d, x, y, z, soft), d, marked
-
-
-@njit(cache=True)
-def _bone_path(P, A, B, b, F, L, N, G, o, r, soft, step):  # type: ignore[no-untyped-def]
-    """(line integral, marked length) of the ray o + t r through bone b."""
-    # the ray in the bone's own frame: rotation transposed, so distances along it stay
-    tx, ty, tz = o[0] - B[b, 25], o[1] - B[b, 26], o[2] - B[b, 27]
-    ox = B[b, 16] * tx + B[b, 19] * ty + B[b, 22] * tz
-    oy = B[b, 17] * tx + B[b, 20] * ty + B[b, 23] * tz
-    oz = B[b, 18] * tx + B[b, 21] * ty + B[b, 24] * tz
-    dx = B[b, 16] * r[0] + B[b, 19] * r[1] + B[b, 22] * r[2]
-    dy = B[b, 17] * r[0] + B[b, 20] * r[1] + B[b, 23] * r[2]
-    dz = B[b, 18] * r[0] + B[b, 21] * r[1] + B[b, 24] * r[2]
-    ax, ay, az = B[b, 2] - ox, B[b, 3] - oy, B[b, 4] - oz
-    middle = ax * dx + ay * dy + az * dz
-    miss2 = ax * ax + ay * ay + az * az - middle * middle
+@_inlined
+def _bone_path(P, A, B, b, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
+    """(line integral, marked length) of the ray q + t e through the whole bone b."""
+    n, t, end = _near(P, int(B[b, 0]), int(B[b, 1]), q[0], q[1], q[2], e[0], e[1], e[2], A)
+    # Deeper than this all is marrow. A distance changes by a step at most in a step, so there
+    # the bound that it gives is as good as the distance.
+    deep, d, lesion = -(0.5 + 1.68 * B[b, 2]), 0.0, int(B[b, 7])
     total, marked = 0.0, 0.0
-    if miss2 >= B[b, 5] * B[b, 5]:
-        return total, marked
-    # a moved fragment is looked up along another ray: take in all that it may reach
-    slack = 30.0 if B[b, 10] >= 0 else 0.0
-    n = _near(P, int(B[b, 0]), int(B[b, 1]), slack, ox, oy, oz, dx, dy, dz, A)
-    if n == 0 or P[A[0], 16] == 1:
-        return total, marked
-    half = math.sqrt(B[b, 5] * B[b, 5] - miss2)
-    t = middle - half
-    while t < middle + half:
-        mu, d, m = _sample(P, A, n, B, b, F, L, N, ox + dx * t, oy + dy * t, oz + dz * t, soft)
+    while t < end:
+        d += step
+        x, y, z = q[0] + e[0] * t, q[1] + e[1] * t, q[2] + e[2] * t
+        if lesion >= 0 or d >= deep:
+            d = solid_distance(P, A, n, x, y, z)
         if d > _EDGE:
-            t += max(0.9 * (d - 0.3), 0.5 * step)
+            t += max(d - 0.3, 0.5 * step)
             continue
-        if G[3] > 0 and m == 0.0:
-            gx, gy, gz = o[0] + r[0] * t - G[0], o[1] + r[1] * t - G[1], o[2] + r[2] * t - G[2]
-            if gx * gx + gy * gy + gz * gz < G[3] * G[3]:
-                m = 1.0
-        total += mu * step
-        marked += m * step
+        total += step * _density(B, b, N, L, d, x, y, z, soft)
+        inside = B[b, 11] == 1 or (B[b, 27] > 0 and _in_ball(B, b, x, y, z))
+        if inside or (lesion >= 0 and _lesion_r2(L, lesion, x, y, z) < 1):
+            marked += step
         t += step
     return total, marked
 
 
-@njit(cache=True)
-def _soft_path(S, A, o, r, t, end):  # type: ignore[no-untyped-def]
+@_inlined
+def _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
+    """Like `_bone_path` for a bone in two fragments: one stays, one is moved rigidly.
+
+    The moved one is met by the ray moved back, q2 + t e2. Both are added, so that impacted
+    fragments overlap into a dense band and distracted ones leave a gap. Far on the other side
+    of the plane there is nothing of a fragment: the distance to the plane is bound enough.
+    """
+    i, first, count = int(B[b, 6]), int(B[b, 0]), int(B[b, 1])
+    q2, e2 = np.empty(3), np.empty(3)
+    s0, s1, m0, m1 = _moved_back(F, i, q, e, q2, e2)
+    n1, t1, end1 = _near(P, first, count, q[0], q[1], q[2], e[0], e[1], e[2], A)
+    n2, t2, end2 = _near(P, first, count, q2[0], q2[1], q2[2], e2[0], e2[1], e2[2], C)
+    t, end = min(t1, t2), max(end1, end2)
+    half, rim = 0.5 * F[i, 6], 0.5 * F[i, 6] + F[i, 21]
+    margin = rim + 2.0 + 7.0 * F[i, 7]
+    total, marked = 0.0, 0.0
+    while t < end:
+        mu, inside, s, m = 0.0, False, s0 + s1 * t, m0 + m1 * t
+        d1, d2 = max(_EDGE + 0.1, -s - margin), max(_EDGE + 0.1, m - margin)
+        if s > -margin:
+            x, y, z = q[0] + e[0] * t, q[1] + e[1] * t, q[2] + e[2] * t
+            s += _rough(N, F, i, x, y, z)
+            d1 = solid_distance(P, A, n1, x, y, z)
+            mu += _fragment(B, b, N, L, s - half, d1, x, y, z, soft)
+            inside = abs(s) < rim and d1 < _EDGE
+        if m < margin:
+            x, y, z = q2[0] + e2[0] * t, q2[1] + e2[1] * t, q2[2] + e2[2] * t
+            m += _rough(N, F, i, x, y, z)
+            d2 = solid_distance(P, C, n2, x, y, z)
+            mu += _fragment(B, b, N, L, -m - half, d2, x, y, z, soft)
+            inside = inside or (abs(m) < rim and d2 < _EDGE)
+        d = min(d1, d2)
+        if d > _EDGE:
+            t += max(d - 0.3, 0.5 * step)
+            continue
+        total += mu * step
+        if inside:
+            marked += step
+        t += step
+    return total, marked
+
+
+@_inlined
+def _fragment(B, b, N, L, beyond, d, x, y, z, soft):  # type: ignore[no-untyped-def]
+    """`_density` of a fragment, `beyond` mm from its broken surface."""
+    g = min(1.0, beyond / 0.25 + 0.5)
+    return g * _density(B, b, N, L, d, x, y, z, soft) if g > 0 else 0.0
+
+
+@_inlined
+def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
+    """Fill the ray q2 + t e2 that sees fracture i's moved fragment where it was.
+
+    Returns the distances of both rays from the plane: s0 + s1 t and m0 + m1 t.
+    """
+    s0, s1, m0, m1 = 0.0, 0.0, 0.0, 0.0
+    for k in range(3):
+        q2[k], e2[k] = F[i, k], 0.0
+        for h in range(3):
+            turn = F[i, 9 + 3 * k + h]
+            q2[k] += turn * (q[h] - F[i, h] - F[i, 18 + h])
+            e2[k] += turn * e[h]
+        s0, s1 = s0 + F[i, 3 + k] * (q[k] - F[i, k]), s1 + F[i, 3 + k] * e[k]
+        m0, m1 = m0 + F[i, 3 + k] * (q2[k] - F[i, k]), m1 + F[i, 3 + k] * e2[k]
+    return s0, s1, m0, m1
+
+
+@_inlined
+def _soft_path(S, A, q, e, t, end):  # type: ignore[no-untyped-def]
     """Length of the ray inside the soft-tissue solid, in mm."""
     length = 0.0
-    n = _near(S, 0, S.shape[0], 0.0, o[0], o[1], o[2], r[0], r[1], r[2], A)
-    if n == 0:
-        return length
+    n, enter, leave = _near(S, 0, S.shape[0], q[0], q[1], q[2], e[0], e[1], e[2], A)
+    t, end = max(t, enter), min(end, leave)
     for _ in range(80):
         if t >= end:
             break
-        d = solid_distance(S, A, n, o[0] + r[0] * t, o[1] + r[1] * t, o[2] + r[2] * t)
+        d = solid_distance(S, A, n, q[0] + e[0] * t, q[1] + e[1] * t, q[2] + e[2] * t)
         if d > 0.8:
             t += max(0.9 * d, 1.0)
         else:
@@ -223,48 +255,45 @@ def _soft_path(S, A, o, r, t, end):  # type: ignore[no-untyped-def]
     return length
 
 
-@njit(cache=True, inline="always")
-def _aim(R, beam, i, j, height, width, r):  # type: ignore[no-untyped-def]
-    """Direction r (limb frame, unit length) of the ray to detector pixel (i, j)."""
-    u = (j + 0.5 - 0.5 * width) * beam[7] + beam[3]
-    v = (i + 0.5 - 0.5 * height) * beam[7] + beam[4]
-    norm = math.sqrt(u * u + v * v + beam[5] * beam[5])
+@_inlined
+def _aim(B, b, i, j, height, width, beam, q, e):  # type: ignore[no-untyped-def]
+    """Fill the ray q + t e (frame of b, |e| = 1) from the source to detector pixel (i, j)."""
+    u = (j + 0.5 - 0.5 * width) * beam[2] + beam[0]
+    v = (i + 0.5 - 0.5 * height) * beam[2] + beam[1]
+    norm = math.sqrt(u * u + v * v + beam[3] * beam[3])
     for k in range(3):
-        r[k] = (R[0, k] * u + R[1, k] * v + R[2, k] * beam[5]) / norm
+        q[k] = B[b, 21 + k]
+        e[k] = (B[b, 12 + 3 * k] * u + B[b, 13 + 3 * k] * v + B[b, 14 + 3 * k] * beam[3]) / norm
 
 
-@njit(cache=True)
-def project(P, B, F, L, N, G, R, beam, step, bone, marked):  # type: ignore[no-untyped-def]
+@njit(cache=True, error_model="numpy")
+def project(P, B, F, L, N, beam, soft, step, shadows, bone, marked):  # type: ignore[no-untyped-def]
     """Fill bone (H, W), the line integral above soft tissue, and marked (H, W), mm in findings.
 
-    R: limb to view rotation (x right, y down, z to the detector). beam: centre of the limb 0:3,
-    offsets of the field 3:5 mm, source to detector 5 and limb to detector 6 in mm, detector
-    pixel 7 mm, attenuation of soft tissue 8. G: sphere whose bone is marked (radius 0: none).
+    beam: offset of the field x, y, detector pixel, source to detector, in mm. soft: attenuation
+    of soft tissue. shadows: (bones, 4) rows and columns in which each is met.
     """
-    height, width = bone.shape
-    A = np.empty(P.shape[0], np.int64)
-    o, r = np.empty(3), np.empty(3)
-    for k in range(3):
-        o[k] = beam[k] - R[2, k] * (beam[5] - beam[6])
-    for i in range(height):
-        for j in range(width):
-            _aim(R, beam, i, j, height, width, r)
-            for b in range(B.shape[0]):
-                a, m = _bone_path(P, A, B, b, F, L, N, G, o, r, beam[8], step)
+    A, C, q, e = np.empty(len(P), np.int64), np.empty(len(P), np.int64), np.empty(3), np.empty(3)
+    for b in range(B.shape[0]):
+        for i in range(shadows[b, 0], shadows[b, 1]):
+            for j in range(shadows[b, 2], shadows[b, 3]):
+                _aim(B, b, i, j, bone.shape[0], bone.shape[1], beam, q, e)
+                if B[b, 6] < 0:
+                    a, m = _bone_path(P, A, B, b, L, N, q, e, soft, step)
+                else:
+                    a, m = _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step)
                 bone[i, j] += a
                 marked[i, j] += m
 
 
-@njit(cache=True)
-def project_soft(S, R, beam, soft):  # type: ignore[no-untyped-def]
-    """Fill soft (H, W), mm of soft tissue along each ray; arguments as for `project`."""
-    height, width = soft.shape
-    A = np.empty(S.shape[0], np.int64)
-    o, r = np.empty(3), np.empty(3)
-    near = beam[5] - beam[6]
-    for k in range(3):
-        o[k] = beam[k] - R[2, k] * near
-    for i in range(height):
-        for j in range(width):
-            _aim(R, beam, i, j, height, width, r)
-            soft[i, j] = _soft_path(S, A, o, r, near - 170.0, near + 170.0)
+@njit(cache=True, error_model="numpy")
+def project_soft(S, V, beam, near, far, soft):  # type: ignore[no-untyped-def]
+    """Fill soft (H, W), mm of soft tissue from `near` to `far` mm along each ray.
+
+    V: one row like a bone's, of which only ray frame and source are read.
+    """
+    A, q, e = np.empty(S.shape[0], np.int64), np.empty(3), np.empty(3)
+    for i in range(soft.shape[0]):
+        for j in range(soft.shape[1]):
+            _aim(V, 0, i, j, soft.shape[0], soft.shape[1], beam, q, e)
+            soft[i, j] = _soft_path(S, A, q, e, near, far)

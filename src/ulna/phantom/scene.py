@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from ulna.phantom.kernel import project, project_soft
-from ulna.phantom.solids import MU_SOFT, Bone, Vector, pack
+from ulna.phantom.shadow import shadows
+from ulna.phantom.solids import BONE_COLUMNS, MU_SOFT, Bone, Vector, pack
 from ulna.types import Array
 
 # Columns of a fracture: point 0:3, normal 3:6 (to the fragment that stays), gap 6, roughness
@@ -26,7 +27,7 @@ LIMB_TO_DETECTOR = 60.0
 class Scene:
     """Bones, soft tissue and findings of one limb in one pose.
 
-    soft: (NS, 19) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
+    soft: (NS, 22) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
     which all bone belongs to a finding (dislocation), radius 0 for none. noise: seed of the
     spongiosa's texture.
     """
@@ -61,6 +62,11 @@ class Camera:
     shape: tuple[int, int]
     pixel: float
     offset: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def source(self) -> Vector:
+        """(3,) the focus in the limb's frame, mm."""
+        return self.centre - self.rotation[2] * (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
 
     def crop(self, rows: slice, columns: slice) -> Camera:
         """The camera of a rectangle of this one's field."""
@@ -113,20 +119,10 @@ def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection
     step: mm between samples in bone, 0 for what suits the camera's pixels.
     """
     step = step or float(np.clip(0.8 * camera.pixel, 0.6, 1.2))
-    primitives, bones = pack(scene.bones)
-    near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
-    zoom = SOURCE_TO_DETECTOR / near
-    beam = np.array(
-        [
-            *camera.centre,
-            camera.offset[0] * zoom,
-            camera.offset[1] * zoom,
-            SOURCE_TO_DETECTOR,
-            LIMB_TO_DETECTOR,
-            camera.pixel * zoom,
-            MU_SOFT,
-        ]
-    )
+    zoom = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+    offset = (camera.offset[0] * zoom, camera.offset[1] * zoom)
+    beam = np.array([*offset, camera.pixel * zoom, SOURCE_TO_DETECTOR])
+    primitives, bones = pack(scene.bones, camera.rotation, camera.source, scene.ball)
     bone, marked = (np.zeros(camera.shape) for _ in range(2))
     project(
         primitives,
@@ -134,10 +130,10 @@ def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection
         _rows(scene.fractures, FRACTURE_COLUMNS),
         _rows(scene.lesions, LESION_COLUMNS),
         noise_volume(scene.noise),
-        scene.ball,
-        np.ascontiguousarray(camera.rotation),
         beam,
+        MU_SOFT,
         step,
+        shadows(scene.bones, scene.fractures, bones, beam, camera.shape),
         bone,
         marked,
     )
@@ -150,11 +146,14 @@ def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
     height, width = camera.shape
     half = np.zeros(((height + 1) // 2, (width + 1) // 2))
     coarse = beam.copy()
-    coarse[7] *= 2
+    coarse[2] *= 2
     # the coarse field is up to one pixel larger: keep the upper left corners together
-    coarse[3] += (half.shape[1] * 2 - width) * beam[7] / 2
-    coarse[4] += (half.shape[0] * 2 - height) * beam[7] / 2
-    project_soft(scene.soft, np.ascontiguousarray(camera.rotation), coarse, half)
+    coarse[0] += (half.shape[1] * 2 - width) * beam[2] / 2
+    coarse[1] += (half.shape[0] * 2 - height) * beam[2] / 2
+    near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
+    view = np.zeros((1, BONE_COLUMNS))
+    view[0, 12:21], view[0, 21:24] = camera.rotation.T.ravel(), camera.source
+    project_soft(scene.soft, view, coarse, near - 170.0, near + 170.0, half)
     rows = (np.arange(height) - 0.5) / 2
     columns = (np.arange(width) - 0.5) / 2
     grid = np.meshgrid(rows, columns, indexing="ij")

@@ -16,12 +16,13 @@ Vector = npt.NDArray[np.float64]
 Point = Sequence[float] | Vector
 
 # Columns of a primitive: centre 0:3, world-to-local matrix 3:12, half length 12, radii 13 14,
-# distance scale 15, operation 16 (0 join, 1 cut), smoothness 17, reach 18: radius of a sphere
-# about the centre beyond which the primitive changes nothing.
-PRIMITIVE_COLUMNS = 19
-# Columns of a bone: first primitive 0, count 1, bounding sphere 2:6, cortex 6, mu cortex 7,
-# mu spongiosa 8, texture 9, fracture 10, lesion 11, metal 12, medulla 13:15, marked 15,
-# pose rotation 16:25, pose translation 25:28.
+# distance scale 15, operation 16 (0 join, 1 cut), smoothness 17, reach 18: the distance from
+# its axis (its centre, without length) beyond which the primitive changes nothing, 19: beyond
+# which it holds nothing; cosine 20 and sine 21 of a round cone's half opening.
+PRIMITIVE_COLUMNS = 22
+# Columns of a bone: first primitive 0, count 1, cortex 2, mu cortex 3, mu spongiosa 4, texture 5,
+# fracture 6, lesion 7, metal 8, medulla 9:11, marked 11; in the bone's own frame the view's axes
+# 12:21, the source 21:24 and the sphere in which all is marked 24:28 (radius 0: none).
 BONE_COLUMNS = 28
 
 # Linear attenuation in 1/mm at an effective 60 keV (NIST XCOM, ICRU-44 tissues).
@@ -86,10 +87,19 @@ def ellipsoid(
 
 
 def _with_reach(row: Vector) -> Vector:
-    """A cut is felt as deep as a cortex is thick, a join as far as it is smooth."""
-    widest = float(np.linalg.norm(np.linalg.inv(row[3:12].reshape(3, 3)), 2))
-    margin = 8.0 if row[16] else 1.0
-    row[18] = row[12] + max(row[13], row[14]) * widest + row[17] + margin
+    """A cut is felt as deep as a cortex is thick, a join as far as it is smooth.
+
+    The kernel's distance grows at least `slowest` times as fast as the true one; a smooth join
+    bulges by a quarter of its smoothness (Quilez, polynomial smooth minimum).
+    """
+    scales = np.linalg.svd(row[3:12].reshape(3, 3), compute_uv=False)
+    slowest = float(scales[-1] * row[15])
+    widest = max(row[13], row[14]) / scales[-1]
+    row[18] = widest + (row[17] + (8.0 if row[16] else 1.0)) / slowest
+    row[19] = widest + (row[17] / 4 + 1.0) / slowest
+    if row[12]:
+        row[21] = np.clip((row[13] - row[14]) / (2 * row[12]), -0.999, 0.999)
+    row[20] = np.sqrt(1 - row[21] ** 2)
     return row
 
 
@@ -140,44 +150,33 @@ class Bone:
         placed: Vector = self.rotation @ np.asarray(point, np.float64) + self.translation
         return placed
 
-    def sphere(self) -> tuple[Vector, float]:
-        """Centre (neutral frame) and radius of a sphere around the bone."""
-        points, reach = [], []
-        for row in self.primitives:
-            if row[16] == 0:
-                back = np.linalg.inv(row[3:12].reshape(3, 3))
-                widest = float(np.linalg.norm(back, 2))
-                for sign, radius in ((-1, row[13]), (1, row[14])):
-                    points.append(row[0:3] + sign * back[:, 1] * row[12])
-                    reach.append(radius * widest)
-        ends = np.array(points)
-        centre = (ends.min(0) + ends.max(0)) / 2
-        slack = 14.0 if self.fracture >= 0 else 1.0
-        return centre, float((np.linalg.norm(ends - centre, axis=1) + reach).max() + slack)
-
-    def row(self, first: int) -> Vector:
-        """This bone's numbers for the kernel."""
-        centre, radius = self.sphere()
+    def row(self, first: int, axes: Vector, source: Vector, ball: Vector) -> Vector:
+        """This bone's numbers for the kernel; arguments as for `pack`."""
         out = np.zeros(BONE_COLUMNS)
         out[0:2] = first, len(self.primitives)
-        out[2:5], out[5] = centre, radius
-        out[6] = self.cortex
-        out[7] = MU_METAL if self.metal else MU_CORTEX * self.density
-        out[8] = MU_SPONGIOSA * self.density
-        out[9] = 0.010
-        out[10:13] = self.fracture, self.lesion, float(self.metal)
-        out[13:15] = self.medulla
-        out[15] = float(self.marked)
-        out[16:25] = self.rotation.ravel()
-        out[25:28] = self.translation
+        out[2] = self.cortex
+        out[3] = MU_METAL if self.metal else MU_CORTEX * self.density
+        out[4] = MU_SPONGIOSA * self.density
+        out[5] = 0.010
+        out[6:9] = self.fracture, self.lesion, float(self.metal)
+        out[9:11] = self.medulla
+        out[11] = float(self.marked)
+        out[12:21] = (axes @ self.rotation).T.ravel()
+        out[21:24] = (source - self.translation) @ self.rotation
+        out[24:27], out[27] = (ball[:3] - self.translation) @ self.rotation, ball[3]
         return out
 
 
-def pack(bones: Sequence[Bone]) -> tuple[Vector, Vector]:
-    """Primitive rows (NP, 19) and bone rows (NB, 28)."""
+def pack(
+    bones: Sequence[Bone], axes: Vector, source: Vector, ball: Vector
+) -> tuple[Vector, Vector]:
+    """Primitive rows (NP, 22) and bone rows (NB, 28).
+
+    axes: (3, 3) rotation limb to view. source, ball: in the limb's frame.
+    """
     primitives: list[Vector] = []
     rows = []
     for bone in bones:
-        rows.append(bone.row(len(primitives)))
+        rows.append(bone.row(len(primitives), axes, source, ball))
         primitives.extend(bone.primitives)
     return np.array(primitives), np.array(rows)

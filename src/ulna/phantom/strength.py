@@ -77,15 +77,10 @@ def _around(placed: Placed, view: SeenView) -> Camera | None:
     return view.camera.crop(slice(top, bottom), slice(left, right))
 
 
-def measure_view(placed: Placed, strength: float, view: SeenView) -> float:
-    """Contrast-to-noise of the finding in one view."""
-    return Neighbourhood(placed, view).cnr(strength)
-
-
 def solve_strength(
     placed: Placed, views: Sequence[SeenView], wanted: Subtlety, rng: np.random.Generator
-) -> tuple[float, bool]:
-    """(strength, whether the best view then lies in the wanted band).
+) -> tuple[float, list[float], bool]:
+    """(strength, contrast-to-noise in each view, whether the best lies in the wanted band).
 
     The target is drawn log-uniformly in the band; a few secant steps in log-log follow.
     """
@@ -97,7 +92,7 @@ def solve_strength(
     best = places[int(np.argmax(seen))]
     value, slope = max(seen), 1.0
     if not placed.graded or value == 0.0:
-        return strength, value > 0 and band_of(value) is wanted
+        return strength, seen, value > 0 and band_of(value) is wanted
     for _ in range(4):
         if abs(np.log(value / target)) < 0.1:
             break
@@ -108,5 +103,5 @@ def solve_strength(
         reached = max(best.cnr(moved), 1e-3)
         slope = float(np.clip(np.log(reached / value) / np.log(moved / strength), 0.4, 3.0))
         strength, value = moved, reached
-    final = max(place.cnr(strength) for place in places)
-    return strength, band_of(final) is wanted and final >= 0.8 * low
+    seen = [place.cnr(strength) for place in places]
+    return strength, seen, band_of(max(seen)) is wanted and max(seen) >= 0.8 * low

@@ -14,7 +14,7 @@ from ulna.phantom.findings import DRAW, Placed
 from ulna.phantom.nuisance import Nuisance, develop, draw_nuisance, extra_attenuation
 from ulna.phantom.plan import StudyPlan, plan_study
 from ulna.phantom.scene import project_scene
-from ulna.phantom.strength import SeenView, band_of, measure_view, solve_strength
+from ulna.phantom.strength import SeenView, band_of, solve_strength
 from ulna.phantom.views import View, draw_views, pose
 from ulna.types import FindingCategory, Laterality, Subtlety
 
@@ -64,20 +64,19 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
     views = draw_views(plan.body_part, config.size, nuisance_rng)
     accidents = [draw_nuisance(nuisance_rng) for _ in views]
     limb = BUILDERS[plan.body_part](Vary(stream(_ANATOMY)))
-    placed, strength = None, 0.0
+    placed, strength, seen = None, 0.0, [0.0] * len(views)
     if plan.abnormal:
-        placed, strength = _choose(limb, views, accidents, config, stream(_FINDING))
+        placed, strength, seen = _choose(limb, views, accidents, config, stream(_FINDING))
     films = tuple(
-        _film(limb, view, accident, (placed, strength), side, stream(_NOISE, i))
-        for i, (view, accident) in enumerate(zip(views, accidents, strict=True))
+        _film(limb, view, accident, (placed, strength, cnr), side, stream(_NOISE, i))
+        for i, (view, accident, cnr) in enumerate(zip(views, accidents, seen, strict=True))
     )
-    seen = max(f.cnr for f in films)
     return PhantomStudy(
         plan=plan,
         views=films,
         category=placed.category if placed else None,
         kind=placed.kind if placed else "",
-        subtlety=band_of(seen) if placed else None,
+        subtlety=band_of(max(seen)) if placed else None,
     )
 
 
@@ -87,33 +86,34 @@ def _choose(
     accidents: list[Nuisance],
     config: PhantomConfig,
     rng: np.random.Generator,
-) -> tuple[Placed, float]:
-    """A finding and the strength that brings it to the subtlety drawn for it."""
+) -> tuple[Placed, float, list[float]]:
+    """A finding, the strength that brings it to the subtlety drawn for it, and its
+    contrast-to-noise in each view."""
     shares = (config.obvious, config.moderate, config.subtle)
     levels = (Subtlety.OBVIOUS, Subtlety.MODERATE, Subtlety.SUBTLE)
     wanted = levels[int(rng.choice(3, p=shares))]
+    exposed = [
+        SeenView(pose(limb, v, 0), v.camera, a.exposure)
+        for v, a in zip(views, accidents, strict=True)
+    ]
     for _ in range(6):
         category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
         placed = DRAW[category](rng, limb, wanted)
-        seen = [
-            SeenView(pose(limb, v, 0), v.camera, a.exposure)
-            for v, a in zip(views, accidents, strict=True)
-        ]
-        strength, reached = solve_strength(placed, seen, wanted, rng)
+        strength, seen, reached = solve_strength(placed, exposed, wanted, rng)
         if reached:
             break
-    return placed, strength
+    return placed, strength, seen
 
 
 def _film(
     limb: Limb,
     view: View,
     nuisance: Nuisance,
-    finding: tuple[Placed | None, float],
+    finding: tuple[Placed | None, float, float],
     side: Laterality,
     rng: np.random.Generator,
 ) -> PhantomView:
-    placed, strength = finding
+    placed, strength, cnr = finding
     normal = pose(limb, view, 0)
     scene = placed.apply(normal, strength) if placed else normal
     projection = project_scene(scene, view.camera)
@@ -123,9 +123,6 @@ def _film(
     signal = expected_signal(line_integral(projection, extra), nuisance.exposure)
     pixels = develop(expose(signal, nuisance.exposure, rng), nuisance, side)
     mask = projection.marked > 0.3
-    cnr = 0.0
-    if placed is not None:
-        cnr = measure_view(placed, strength, SeenView(normal, view.camera, nuisance.exposure))
     return PhantomView(
         view.kind.name, pixels, np.ascontiguousarray(mask), cnr, view.camera.pixel, side
     )

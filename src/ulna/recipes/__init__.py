@@ -9,9 +9,11 @@ from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
 from ulna.recipes.fracatlas import fracatlas
 from ulna.recipes.hybrid import hybrid, prototype
+from ulna.recipes.pretrain import pretrain
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": demo,
+    "pretrain": pretrain,
     "hybrid": hybrid,
     "prototype": prototype,
     "fracatlas": fracatlas,

@@ -52,5 +52,4 @@ def fracatlas() -> Recipe:
         augmentation=Augmentation(rotation=20, scale=0.2, contrast=0.3),
         loss=LossWeights(map=2.0),
         fractions={"train": 0.56, "tune": 0.08, "calibration": 0.11, "test": 0.25},
-        precision="bf16-mixed",
     )

@@ -48,7 +48,6 @@ def hybrid() -> Recipe:
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=320),
         loss=LossWeights(map=0.5),
-        precision="bf16-mixed",
         patience=6,
     )
 

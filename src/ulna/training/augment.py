@@ -36,13 +36,36 @@ def augment(
     theta = _draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
-        share = windows.side / size
-        theta[:, :, :2] *= share
-        theta[:, :, 2] = torch.from_numpy(windows.centres).to(theta.device)
-        size, mask_size = windows.side, round(share * mask_size)
+        mask_size = round(windows.side / size * mask_size)
+        images_BHW, masks_Bhw, theta = _cut(images_BHW, masks_Bhw, theta, windows)
+        size = windows.side
     images = _warp(images_BHW, theta, size)
     masks = _warp(masks_Bhw, theta, mask_size)
     return _change_grey(images, settings, rng), masks
+
+
+def _cut(
+    images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Windows
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The part of each image that its window may need, and the change in that part's terms.
+
+    Warping converts all that it is given to float: whole images would cost more than windows.
+    """
+    size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
+    stride = size // mask_size
+    reach = theta_B23[:, :, :2].abs().sum(2).max().item()
+    cells = min(mask_size, 2 * math.ceil(reach * windows.side / stride / 2) + 2)
+    centre = (torch.from_numpy(windows.centres) + 1) / 2 * mask_size
+    first = (centre - cells / 2).round().clamp(0, mask_size - cells).long()
+    image_parts, mask_parts = [], []
+    for image, mask, (x, y) in zip(images_BHW, masks_Bhw, first.tolist(), strict=True):
+        mask_parts.append(mask[y : y + cells, x : x + cells])
+        rows = slice(y * stride, (y + cells) * stride)
+        image_parts.append(image[rows, x * stride : (x + cells) * stride])
+    theta = theta_B23.clone()
+    theta[:, :, :2] *= windows.side / (cells * stride)
+    theta[:, :, 2] = ((centre - first) / cells * 2 - 1).to(theta.device)
+    return torch.stack(image_parts), torch.stack(mask_parts), theta
 
 
 def as_float(images_BHW: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ulna.config.recipe import ExpertConfig
 
+# A step without a way back through the encoder takes about this share of a whole step.
+_FORWARD_ONLY = 0.35
+
 
 @dataclass
 class TimeSpent:
@@ -39,4 +42,5 @@ def epochs_per_minute(
         whole = (spent.seconds - spent.window_seconds) / whole_steps
     else:
         whole = window * (size / config.crop_size) ** 2
+        whole *= 1.0 if config.trunk_on_whole else _FORWARD_ONLY
     return 60 / (steps_per_epoch * (window_share * window + (1 - window_share) * whole))

@@ -68,3 +68,8 @@ def unpack_optimizer(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optim
             state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    # The fused step walks through memory: moments must lie as their weights do.
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

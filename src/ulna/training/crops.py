@@ -24,6 +24,9 @@ from ulna.training.learner import Batch
 _ENOUGH = 0.3
 _FILLED = 0.04
 _AIMED = 0.7
+# Grey levels: a film brighter than the first on average is taken for inverted, what is darker
+# than the second for air or border.
+_BRIGHT, _BLACK = 140, 20
 # Without places a window of an abnormal film has no label, and only normal ones would teach.
 _LEAST_KNOWN = 0.5
 
@@ -49,24 +52,39 @@ def window_share(
 
 
 def draw_centres(
-    masks: npt.NDArray[np.uint8], share: float, rng: np.random.Generator
+    images: npt.NDArray[np.uint8],
+    masks: npt.NDArray[np.uint8],
+    share: float,
+    rng: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
     """(B, 2) centres x, y in [-1, 1] of windows whose side is `share` of the image's.
 
-    masks: (B, m, m). Seven in ten windows of an image with a finding are aimed at it, off
-    centre by up to a third of their side; the others lie anywhere.
+    images: (B, S, S), masks: (B, m, m). Seven in ten windows of an image with a finding are
+    aimed at it, off centre by up to a third of their side; the others at tissue.
     """
     span = 1 - share
-    centres = rng.uniform(-span, span, (len(masks), 2))
-    for i, mask in enumerate(masks):
+    centres = np.empty((len(masks), 2))
+    for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
         aimed, place = rng.random() < _AIMED, rng.random()
         jitter = rng.uniform(-0.67 * share, 0.67 * share, 2)
-        marked = np.flatnonzero(mask > 80)
-        if aimed and len(marked):
-            row, column = divmod(int(marked[int(place * len(marked))]), mask.shape[-1])
-            middle = (np.array([column, row]) + 0.5) / mask.shape[-1] * 2 - 1
-            centres[i] = np.clip(middle + jitter, -span, span)
+        cells = np.flatnonzero(mask > 80)
+        if not (aimed and len(cells)):
+            cells, jitter = _tissue(image, mask.shape[-1]), jitter * 0
+        row, column = divmod(int(cells[int(place * len(cells))]), mask.shape[-1])
+        middle = (np.array([column, row]) + 0.5) / mask.shape[-1] * 2 - 1
+        centres[i] = np.clip(middle + jitter, -span, span)
     return centres.astype(np.float32)
+
+
+def _tissue(image: npt.NDArray[np.uint8], m: int) -> npt.NDArray[np.int64]:
+    """Cells of an m x m grid that show the denser half of what is not air or border."""
+    stride = image.shape[0] // m
+    grey = image[::stride, ::stride][:m, :m].astype(np.int16)
+    if grey.mean() > _BRIGHT:  # air is bright: inverted polarity
+        grey = 255 - grey
+    shown = grey[grey > _BLACK]
+    level = np.median(shown) if len(shown) else -1
+    return np.flatnonzero(grey >= level)
 
 
 def label_windows(batch: Batch, whole_masks_Bmm: Tensor) -> Batch:

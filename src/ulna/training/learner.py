@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import LossWeights
 from ulna.models.expert import Expert
+from ulna.training.losses.attention import attention_loss
 from ulna.training.losses.classification import abnormal_loss, body_part_loss, finding_loss
 from ulna.training.losses.map import MapLoss
 
@@ -47,6 +48,9 @@ class Learner(nn.Module):
         loss = loss + self.weights.body_part * body_part_loss(out.body_part_BP, batch.part)
         if out.finding_BF.shape[1]:
             loss = loss + self.weights.finding * finding_loss(out.finding_BF, batch.categories)
+        if self.weights.attention and out.attention_BAhw.shape[1]:
+            term = attention_loss(out.attention_BAhw, batch.masks, batch.has_mask)
+            loss = loss + self.weights.attention * term
         if self.map_loss is not None:
             term = self.map_loss(out.cam_BPhw, batch.masks, batch.has_mask, batch.part)
             loss = loss + self.weights.map * term

@@ -7,8 +7,7 @@ no generator state and a run killed at any step ends in the weights of a run tha
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,12 @@ from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ulna.config.codec import write_json
-from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.config.recipe import ExpertConfig
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
 from ulna.training.augment import Windows, as_float, augment
 from ulna.training.budget import TimeSpent, epochs_per_minute
-from ulna.training.cache import Progress, TrainingImages
 from ulna.training.checkpoint import (
     load_tensors,
     pack,
@@ -39,34 +37,11 @@ from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
 from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
 from ulna.training.score import study_auroc_score
+from ulna.training.state import FitInput, FitState
 
 _TIMED_STEPS = 12
-
-
-@dataclass
-class FitState:
-    """Where an expert's training stands; goes into the checkpoint as JSON."""
-
-    step: int = 0
-    epochs: int = 0
-    loss_sum: float = 0.0
-    best_score: float = float("-inf")
-    best_epoch: int = -1
-    spent: TimeSpent = field(default_factory=TimeSpent)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class FitInput:
-    """What one expert's training needs beside its own settings."""
-
-    recipe: Recipe
-    images: TrainingImages
-    train: npt.NDArray[np.int64]
-    tune: npt.NDArray[np.int64]
-    folder: Path
-    minutes: float
-    progress: Progress | None
+# Peak rate of heads that learn alone on whole images, of the config's: they only settle.
+_SETTLING_RATE = 0.3
 
 
 class ExpertFit:
@@ -131,7 +106,10 @@ class ExpertFit:
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
+        self._choose_windows()
         first_free = first_free_stage(self.config, epoch, len(self.rates))
+        if self._heads_alone():
+            first_free = len(self.rates) - 1
         self.module.train()
         self.learner.freeze_below(first_free, drop_gradients=self.fabric.world_size == 1)
         order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
@@ -148,11 +126,9 @@ class ExpertFit:
                 self._save()
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
-        steps = self.state.epochs * self.steps_per_epoch
-        factor = learning_rate_factor(self.state.step, steps)
+        factor = self._rate_factor()
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = group["peak"] * factor if i >= first_free else 0.0
-        self.cropped = self._on_crops()
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
         loss = self.module(self._batch(mine, self.state.step))
         value = float(loss.detach())
@@ -181,7 +157,7 @@ class ExpertFit:
         windows = None
         if self.cropped:
             share = self.config.crop_size / self.recipe.input_spec.size
-            centres = draw_centres(images.masks[chosen], share, rng)
+            centres = draw_centres(images.images[chosen], images.masks[chosen], share, rng)
             windows = Windows(self.config.crop_size, centres)
         whole_masks = torch.from_numpy(images.masks[chosen]).to(device)
         pixels, masks = augment(
@@ -195,10 +171,35 @@ class ExpertFit:
         batch = Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
         return label_windows(batch, whole_masks) if windows else batch
 
-    def _on_crops(self) -> bool:
-        """Whether the current step trains on windows."""
-        crop_epochs = round(self.crop_share * self.state.epochs)
-        return self.state.step < crop_epochs * self.steps_per_epoch
+    def _window_steps(self) -> int:
+        """Steps on windows; the last epoch at least is on whole images."""
+        epochs = min(round(self.crop_share * self.state.epochs), self.state.epochs - 1)
+        return epochs * self.steps_per_epoch
+
+    def _choose_windows(self) -> None:
+        """Whether this epoch trains on windows; from windows to whole images there is no return.
+
+        Heads that learn alone from then on start on the kept weights.
+        """
+        state = self.state
+        self.cropped = state.whole_from < 0 and state.step < self._window_steps()
+        if self.cropped or state.whole_from >= 0:
+            return
+        state.whole_from = state.step
+        if self._heads_alone() and self.average is not None:
+            self.learner.expert.load_state_dict(self.average.module.state_dict())
+
+    def _heads_alone(self) -> bool:
+        """Whether only neck and heads learn now: on whole images after windows, if so wished."""
+        return self.state.whole_from > 0 and not self.config.trunk_on_whole
+
+    def _rate_factor(self) -> float:
+        state, steps = self.state, self.state.epochs * self.steps_per_epoch
+        if self._heads_alone():
+            done, left = state.step - state.whole_from, steps - state.whole_from
+            return _SETTLING_RATE * learning_rate_factor(done, left)
+        ending = not self.config.trunk_on_whole and self.cropped
+        return learning_rate_factor(state.step, self._window_steps() if ending else steps)
 
     def _fit_to_budget(self) -> None:
         """Plan as many epochs as the recipe's minutes allow at the speed seen so far.

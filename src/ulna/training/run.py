@@ -17,7 +17,9 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.models.initial import check_initial
 from ulna.training.cache import Progress, build_cache
 from ulna.training.fingerprint import fingerprint_studies
-from ulna.training.loop import ExpertFit, FitInput
+from ulna.training.loop import ExpertFit
+from ulna.training.precision import with_precision
+from ulna.training.state import FitInput
 from ulna.types import Study
 
 _HELD_OUT = ("valid", "test")
@@ -40,6 +42,7 @@ def train_run(
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError.
     """
+    recipe = with_precision(recipe, out)
     for expert in recipe.experts:
         check_initial(expert.initial)
     side = _training_side(studies, recipe)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ulna.training.losses.attention import COVERED, cell_weights
+
 
 class MapLoss(nn.Module):
     """Cell-wise cross-entropy of the map against the mask's coverage, and energy inside.
@@ -32,15 +34,12 @@ class MapLoss(nn.Module):
             return cam_BPhw.sum() * 0 + self.log_scale * 0 + self.offset * 0
         cam = cam_BPhw[known].gather(1, _index(part_B[known], cam_BPhw))[:, 0]
         mask = functional.adaptive_max_pool2d(mask_B1HW[known], list(cam.shape[-2:]))[:, 0]
-        mask = (mask > 0.2).float()
+        mask = (mask > COVERED).float()
         scaled = cam / cam[0].numel() * self.log_scale.exp()
         return self._cells(scaled, mask) + 0.3 * self._energy(scaled, mask)
 
     def _cells(self, scaled: Tensor, mask: Tensor) -> Tensor:
-        # A finding covers a few cells in a hundred. Equal weight of both kinds would make a
-        # false alarm cheap; none would drown the finding: the geometric mean of the two.
-        share = mask.mean().clamp(1e-3, 0.5)
-        weight = mask * share.rsqrt() + (1 - mask)
+        weight = cell_weights(mask)
         loss = functional.binary_cross_entropy_with_logits(
             scaled + self.offset, mask, weight, reduction="sum"
         )

@@ -1,0 +1,43 @@
+"""What one expert's training is given, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.config.recipe import Recipe
+from ulna.training.budget import TimeSpent
+from ulna.training.cache import Progress, TrainingImages
+
+
+@dataclass
+class FitState:
+    """Where an expert's training stands; goes into the checkpoint as JSON.
+
+    whole_from: the step at which whole images followed the windows, -1 before.
+    """
+
+    step: int = 0
+    whole_from: int = -1
+    epochs: int = 0
+    loss_sum: float = 0.0
+    best_score: float = float("-inf")
+    best_epoch: int = -1
+    spent: TimeSpent = field(default_factory=TimeSpent)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FitInput:
+    """What one expert's training needs beside its own settings."""
+
+    recipe: Recipe
+    images: TrainingImages
+    train: npt.NDArray[np.int64]
+    tune: npt.NDArray[np.int64]
+    folder: Path
+    minutes: float
+    progress: Progress | None
