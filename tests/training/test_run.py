@@ -21,6 +21,7 @@ from ulna.config.recipe import ExpertConfig
 from ulna.datasets import split_studies
 from ulna.errors import ConfigError, DatasetError, TrainingError
 from ulna.training import train_run
+from ulna.training.loop import ExpertFit
 from ulna.types import Study
 
 SCRIPT = Path(__file__).parent / "train_tiny.py"
@@ -97,13 +98,14 @@ def _train(images: Path, out: Path, kill_at: int | None = None) -> int:
 def test_kill_and_resume_end_in_the_same_weights(tmp_path: Path) -> None:
     """kill -9 at two random steps; checkpoints lie at every second step and at epoch ends.
 
-    The second falls into the last epoch, when all weights have moments in the optimizer.
+    The first falls into epochs in which all weights learn and have moments in the optimizer, the
+    second into the last, on whole images.
     """
     images = tmp_path / "images"
     assert _train(images, tmp_path / "whole") == 0
     steps = json.loads((tmp_path / "whole/experts/cnn/state.json").read_text())["step"]
     rng = np.random.default_rng()
-    first, second = rng.integers(1, steps * 2 // 3), rng.integers(steps * 2 // 3 + 2, steps)
+    first, second = rng.integers(steps // 4 + 1, steps * 3 // 4), rng.integers(steps - 4, steps)
     assert _train(images, tmp_path / "cut", int(first)) == -signal.SIGKILL, (first, second)
     assert not (tmp_path / "cut/experts/cnn/state.json").exists()
     assert _train(images, tmp_path / "cut", int(second)) == -signal.SIGKILL, (first, second)
@@ -111,6 +113,35 @@ def test_kill_and_resume_end_in_the_same_weights(tmp_path: Path) -> None:
     whole, cut = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
     assert whole.keys() == cut.keys()
     assert all(torch.equal(whole[k], cut[k]) for k in whole), (first, second)
+
+
+def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
+    tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They start on the kept weights, and from whole images there is no way back to windows."""
+    at_change: dict[str, torch.Tensor] = {}
+    on_windows = []
+    inner = ExpertFit._choose_windows
+
+    def watched(fit: ExpertFit) -> None:
+        inner(fit)
+        on_windows.append(fit.cropped)
+        if fit.state.whole_from == fit.state.step:
+            at_change.update({k: v.clone() for k, v in fit.learner.expert.state_dict().items()})
+            assert fit.average is not None
+            for name, kept in fit.average.module.state_dict().items():
+                torch.testing.assert_close(at_change[name], kept, rtol=0, atol=0)
+
+    monkeypatch.setattr(ExpertFit, "_choose_windows", watched)
+    config = replace(
+        make_recipe().experts[0], epochs=5, crop_size=32, crop_share=0.6, trunk_on_whole=False
+    )
+    run = train_run(make_recipe(experts=(config,), patience=0), tiny_studies, tmp_path, "table")
+    assert on_windows == [True, True, True, False, False]
+    final = _weights(run)
+    trunk = [k for k in final if k.startswith("encoder.")]
+    assert all(torch.equal(final[k], at_change[k]) for k in trunk)
+    assert not torch.equal(final["abnormal.weight"], at_change["abnormal.weight"])
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

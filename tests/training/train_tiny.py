@@ -8,6 +8,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 if __name__ == "__main__":
+    from dataclasses import replace
+
     import torch
     from tiny import make_recipe, make_studies
 
@@ -19,6 +21,10 @@ if __name__ == "__main__":
         if stage.startswith("train"):
             print(done, flush=True)
 
-    train_run(
-        make_recipe(), make_studies(Path(sys.argv[1])), Path(sys.argv[2]), "table", progress=tell
+    # heads alone, then the trunk too, both on windows, then heads alone on whole images
+    recipe = make_recipe()
+    expert = replace(
+        recipe.experts[0], epochs=4, crop_size=32, crop_share=0.7, trunk_on_whole=False
     )
+    studies, out = make_studies(Path(sys.argv[1])), Path(sys.argv[2])
+    train_run(replace(recipe, experts=(expert,)), studies, out, "table", progress=tell)

@@ -17,12 +17,12 @@ def pretrain() -> Recipe:
         name="cnn",
         encoder="cnn",
         neck="attention",
-        epochs=52,
+        epochs=36,
         batch_size=40,
         learning_rate=4e-3,
         ema_decay=0.998,
         crop_size=96,
-        crop_share=0.96,
+        crop_share=0.95,
     )
     return Recipe(
         name="pretrain",
