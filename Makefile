@@ -25,21 +25,21 @@ test-fast: setup-dev ## the tests that take seconds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 check: setup-dev ## format, lint, types, layers, spelling
-	$(BIN)/ruff format --check src tests scripts
-	$(BIN)/ruff check src tests scripts
+	$(BIN)/ruff format --check src tests scripts benchmarks
+	$(BIN)/ruff check src tests scripts benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/codespell src tests scripts docs README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/codespell src tests scripts benchmarks docs README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md
 
 format: setup-dev ## apply format and safe fixes
-	$(BIN)/ruff format src tests scripts
-	$(BIN)/ruff check --fix src tests scripts
+	$(BIN)/ruff format src tests scripts benchmarks
+	$(BIN)/ruff check --fix src tests scripts benchmarks
 
 docs: setup-dev ## write the generated parts of docs/ again
 	$(BIN)/python scripts/write_docs.py
 
 bench: setup-dev ## speed of phantoms, indexing and prediction on this machine
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python benchmarks/overview.py
 
 clean: ## remove what tools leave behind; keeps .venv and runs
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist

@@ -13,10 +13,10 @@ from numba import njit
 
 _EDGE = 0.35
 # A call costs more than what most of these do: arrays are counted references.
-_inlined = njit(error_model="numpy", forceinline=True)
+_njit_inlined = njit(error_model="numpy", forceinline=True)
 
 
-@_inlined
+@_njit_inlined
 def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     """Signed distance to primitive i: a sphere in scaled space, or a round cone."""
     dx, dy, dz = x - P[i, 0], y - P[i, 1], z - P[i, 2]
@@ -27,8 +27,7 @@ def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     q2 = lx * lx + lz * lz
     if half <= 0.0:
         return (math.sqrt(q2 + ly * ly) - r0) * P[i, 15]
-    q = math.sqrt(q2)
-    a, b = P[i, 20], P[i, 21]
+    q, a, b = math.sqrt(q2), P[i, 20], P[i, 21]
     y0 = ly + half
     k = a * y0 - b * q
     if k < 0:
@@ -40,7 +39,7 @@ def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
     return d * P[i, 15]
 
 
-@_inlined
+@_njit_inlined
 def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
     """Signed distance (a lower bound outside) to the n primitives that A lists."""
     d = 1e9
@@ -53,12 +52,11 @@ def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
             e, d, sign = e, -d, -1.0
         # polynomial smooth minimum; a cut is the negated join of the negated solid
         h = k - abs(d - e)
-        d = min(d, e) - (h * h / (4 * k) if h > 0 else 0.0)
-        d *= sign
+        d = sign * (min(d, e) - (h * h / (4 * k) if h > 0 else 0.0))
     return d
 
 
-@_inlined
+@_njit_inlined
 def _near(P, first, count, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no-untyped-def]
     """List in A the primitives that the ray o + t d may feel; their number, and the t between
     which it may be inside (empty: first > last).
@@ -89,13 +87,13 @@ def _near(P, first, count, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no-untype
     return n, enter, leave
 
 
-@_inlined
+@_njit_inlined
 def _noise(N, x, y, z, f):  # type: ignore[no-untyped-def]
     n = N.shape[0] - 1
     return N[int(math.floor(x * f)) & n, int(math.floor(y * f)) & n, int(math.floor(z * f)) & n]
 
 
-@_inlined
+@_njit_inlined
 def _density(B, b, N, L, d, x, y, z, soft):  # type: ignore[no-untyped-def]
     """Attenuation above that of soft tissue, at signed distance d inside bone b."""
     edge = max(0.0, min(1.0, (_EDGE - d) / (2 * _EDGE)))
@@ -116,14 +114,14 @@ def _density(B, b, N, L, d, x, y, z, soft):  # type: ignore[no-untyped-def]
     return (mu - soft) * edge
 
 
-@_inlined
+@_njit_inlined
 def _lesion_r2(L, i, x, y, z):  # type: ignore[no-untyped-def]
     """Squared distance from the centre of lesion i in units of its semi-axes."""
     dx, dy, dz = (x - L[i, 0]) / L[i, 3], (y - L[i, 1]) / L[i, 4], (z - L[i, 2]) / L[i, 5]
     return dx * dx + dy * dy + dz * dz
 
 
-@_inlined
+@_njit_inlined
 def _with_lesion(L, i, N, mu, x, y, z, soft):  # type: ignore[no-untyped-def]
     r = math.sqrt(_lesion_r2(L, i, x, y, z)) + 0.12 * _noise(N, x, y, z, 0.35)
     g = max(0.0, min(1.0, (1 - r) / L[i, 8] + 0.5))
@@ -132,19 +130,19 @@ def _with_lesion(L, i, N, mu, x, y, z, soft):  # type: ignore[no-untyped-def]
     return mu + g * L[i, 7]
 
 
-@_inlined
+@_njit_inlined
 def _rough(N, F, i, x, y, z):  # type: ignore[no-untyped-def]
     f = F[i, 8]
     return F[i, 7] * (_noise(N, x, y, z, f) + 0.4 * _noise(N, z, x, y, 3 * f))
 
 
-@_inlined
+@_njit_inlined
 def _in_ball(B, b, x, y, z):  # type: ignore[no-untyped-def]
     x, y, z = x - B[b, 24], y - B[b, 25], z - B[b, 26]
     return x * x + y * y + z * z < B[b, 27] * B[b, 27]
 
 
-@_inlined
+@_njit_inlined
 def _bone_path(P, A, B, b, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
     """(line integral, marked length) of the ray q + t e through the whole bone b."""
     n, t, end = _near(P, int(B[b, 0]), int(B[b, 1]), q[0], q[1], q[2], e[0], e[1], e[2], A)
@@ -168,7 +166,7 @@ def _bone_path(P, A, B, b, L, N, q, e, soft, step):  # type: ignore[no-untyped-d
     return total, marked
 
 
-@_inlined
+@_njit_inlined
 def _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
     """Like `_bone_path` for a bone in two fragments: one stays, one is moved rigidly.
 
@@ -211,14 +209,14 @@ def _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step):  # type: ignore[no-u
     return total, marked
 
 
-@_inlined
+@_njit_inlined
 def _fragment(B, b, N, L, beyond, d, x, y, z, soft):  # type: ignore[no-untyped-def]
     """`_density` of a fragment, `beyond` mm from its broken surface."""
     g = min(1.0, beyond / 0.25 + 0.5)
     return g * _density(B, b, N, L, d, x, y, z, soft) if g > 0 else 0.0
 
 
-@_inlined
+@_njit_inlined
 def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
     """Fill the ray q2 + t e2 that sees fracture i's moved fragment where it was.
 
@@ -236,7 +234,7 @@ def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
     return s0, s1, m0, m1
 
 
-@_inlined
+@_njit_inlined
 def _soft_path(S, A, q, e, t, end):  # type: ignore[no-untyped-def]
     """Length of the ray inside the soft-tissue solid, in mm."""
     length = 0.0
@@ -255,7 +253,7 @@ def _soft_path(S, A, q, e, t, end):  # type: ignore[no-untyped-def]
     return length
 
 
-@_inlined
+@_njit_inlined
 def _aim(B, b, i, j, height, width, beam, q, e):  # type: ignore[no-untyped-def]
     """Fill the ray q + t e (frame of b, |e| = 1) from the source to detector pixel (i, j)."""
     u = (j + 0.5 - 0.5 * width) * beam[2] + beam[0]
@@ -278,10 +276,11 @@ def project(P, B, F, L, N, beam, soft, step, shadows, bone, marked):  # type: ig
         for i in range(shadows[b, 0], shadows[b, 1]):
             for j in range(shadows[b, 2], shadows[b, 3]):
                 _aim(B, b, i, j, bone.shape[0], bone.shape[1], beam, q, e)
-                if B[b, 6] < 0:
-                    a, m = _bone_path(P, A, B, b, L, N, q, e, soft, step)
-                else:
-                    a, m = _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step)
+                a, m = (
+                    _bone_path(P, A, B, b, L, N, q, e, soft, step)
+                    if B[b, 6] < 0
+                    else _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step)
+                )
                 bone[i, j] += a
                 marked[i, j] += m
 

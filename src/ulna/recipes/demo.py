@@ -11,43 +11,43 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart, FindingCategory
 
+_OWN = ExpertConfig(
+    name="cnn",
+    encoder="cnn",
+    neck="attention",
+    initial=InitialWeights("shipped"),
+    epochs=30,
+    batch_size=64,
+    learning_rate=2e-3,
+    layer_decay=0.7,
+    frozen_epochs=1,
+    ema_decay=0.98,
+    crop_size=96,
+    crop_share=0.8,
+    trunk_on_whole=False,
+    time_share=1.0,
+)
+_COARSE = ExpertConfig(
+    name="resnet",
+    encoder="test_resnet",
+    neck="attention",
+    epochs=60,
+    batch_size=64,
+    learning_rate=5e-3,
+    ema_decay=0.98,
+    crop_size=64,
+    crop_share=0.9,
+    trunk_on_whole=False,
+    time_share=1.5,
+)
+
 
 def demo() -> Recipe:
     """The recipe of `make demo`."""
     return Recipe(
         name="demo",
         description="two small experts, phantoms, two cores",
-        experts=(
-            ExpertConfig(
-                name="cnn",
-                encoder="cnn",
-                neck="attention",
-                initial=InitialWeights("shipped"),
-                epochs=30,
-                batch_size=64,
-                learning_rate=2e-3,
-                layer_decay=0.7,
-                frozen_epochs=1,
-                ema_decay=0.98,
-                crop_size=96,
-                crop_share=0.8,
-                trunk_on_whole=False,
-                time_share=1.0,
-            ),
-            ExpertConfig(
-                name="resnet",
-                encoder="test_resnet",
-                neck="attention",
-                epochs=60,
-                batch_size=64,
-                learning_rate=5e-3,
-                ema_decay=0.98,
-                crop_size=64,
-                crop_share=0.9,
-                trunk_on_whole=False,
-                time_share=1.5,
-            ),
-        ),
+        experts=(_OWN, _COARSE),
         body_parts=(BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),

@@ -1,6 +1,6 @@
 """Speed on this machine: phantoms, indexing a full-size tree, predicting. `make bench`.
 
-`python scripts/bench.py [BUNDLE]`: with a bundle, prediction is timed too.
+`python benchmarks/overview.py [BUNDLE]`: with a bundle, prediction is timed too.
 """
 
 from __future__ import annotations
