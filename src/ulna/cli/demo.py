@@ -28,12 +28,12 @@ from ulna.cli.recipe_choice import choose_recipe
     help="Initial weights, as for `ulna train`; `random` learns all from nothing.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 840]")
+@click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 900]")
 @click.option("--minutes", type=click.FloatRange(min=0), help="For training. [default: recipe's]")
 @click.option(
     "--test-share",
     type=click.FloatRange(0.05, 0.9),
-    help="Held out for the report: of the phantoms [default: 0.143], or of the patients of data "
+    help="Held out for the report: of the phantoms [default: 0.2], or of the patients of data "
     "without a split of their own [default: 0.25].",
 )
 def demo(
@@ -65,7 +65,7 @@ def demo(
     recipe = replace(choose_recipe(recipe_name, initial=initial), seed=seed)
     if minutes is not None:
         recipe = replace(recipe, minutes=minutes)
-    settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.143))
+    settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.2))
     started = time.monotonic()
     folder = DemoFolder.open(out, settings)
     with progress() as report:

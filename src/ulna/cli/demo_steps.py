@@ -20,7 +20,7 @@ from ulna.datasets import data_kind, index_data
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
-PHANTOM_STUDIES = 840
+PHANTOM_STUDIES = 900
 _PICTURED_PER_PART = 4
 
 
