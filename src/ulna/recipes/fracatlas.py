@@ -17,7 +17,7 @@ def _expert(name: str, encoder: str, initial: InitialWeights) -> ExpertConfig:
         encoder=encoder,
         neck="attention",
         initial=initial,
-        epochs=100,
+        epochs=60,
         batch_size=32,
         learning_rate=2e-3,
         layer_decay=0.8,
