@@ -17,14 +17,13 @@ from ulna.phantom.views import VIEWS, pose
 from ulna.types import BodyPart
 
 NORMAL = PhantomConfig(12, 21, size=96, abnormal_share=0.0)
+VIEW = np.eye(3), np.zeros(3), np.zeros(4)
 ABNORMAL = replace(NORMAL, abnormal_share=1.0)
 
 
 def _neutral(bones: tuple[Bone, ...], groups: tuple[int, ...]) -> np.ndarray:
     """Rows of the bones without their pose (columns 12 on)."""
-    return np.array(
-        [b.row(0, np.eye(3), np.zeros(3), np.zeros(4))[:12] for b in bones if b.group in groups]
-    )
+    return np.array([b.row(0, *VIEW)[:12] for b in bones if b.group in groups])
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -39,7 +38,7 @@ def test_every_view_shows_the_same_bones(part: BodyPart) -> None:
             # a pose turns and shifts: it never stretches
             np.testing.assert_allclose(posed.rotation @ posed.rotation.T, np.eye(3), atol=1e-9)
             if posed.group == 0:
-                np.testing.assert_array_equal(posed.row(0), neutral.row(0))
+                np.testing.assert_array_equal(posed.row(0, *VIEW), neutral.row(0, *VIEW))
 
 
 def _record(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
