@@ -66,7 +66,8 @@ class Camera:
     @property
     def source(self) -> Vector:
         """(3,) the focus in the limb's frame, mm."""
-        return self.centre - self.rotation[2] * (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+        away: Vector = self.rotation[2] * (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+        return np.subtract(self.centre, away)
 
     def crop(self, rows: slice, columns: slice) -> Camera:
         """The camera of a rectangle of this one's field."""

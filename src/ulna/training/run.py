@@ -48,7 +48,9 @@ def train_run(
     side = _training_side(studies, recipe)
     # torchrun has started the processes already and says how many there are.
     here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    fabric = Fabric(devices=here, accelerator="auto", precision=recipe.precision)
+    precision = recipe.precision
+    assert precision != "auto"  # settled above
+    fabric = Fabric(devices=here, accelerator="auto", precision=precision)
     fabric.launch()
     if fabric.is_global_zero:
         _open_run(recipe, fingerprint_studies(side, kind, name), side, out)
