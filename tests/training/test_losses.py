@@ -37,16 +37,16 @@ def test_abnormal_loss_is_the_log_loss_of_the_own_part() -> None:
     label = (torch.arange(50) % 2).float()
     own = logit.gather(1, part[:, None])[:, 0].double().sigmoid()
     expected = log_loss(label, own)
-    ones = torch.ones(3, 2)
+    ones = torch.ones(4, 2)
     assert abs(float(abnormal_loss(logit, label, part, ones)) - expected) < 1e-5
-    label[0], part[1] = NAN, -1
-    expected = log_loss(label[2:], own[2:])
+    label[0] = NAN
+    expected = log_loss(label[1:], own[1:])
     assert abs(float(abnormal_loss(logit, label, part, ones)) - expected) < 1e-5
 
 
 def test_extreme_logits_stay_finite() -> None:
     logit = torch.tensor([[200.0], [-200.0]], requires_grad=True)
-    loss = abnormal_loss(logit, torch.tensor([0.0, 1.0]), torch.tensor([0, 0]), torch.ones(1, 2))
+    loss = abnormal_loss(logit, torch.tensor([0.0, 1.0]), torch.tensor([0, 0]), torch.ones(2, 2))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logit.grad).all()  # type: ignore[arg-type]
@@ -57,7 +57,7 @@ def test_terms_without_labels_are_zero_with_a_gradient() -> None:
     logit = torch.randn(2, 3, requires_grad=True)
     nothing = torch.full((2,), NAN)
     unknown = torch.tensor([-1, -1])
-    total = abnormal_loss(logit, nothing, unknown, torch.ones(3, 2))
+    total = abnormal_loss(logit, nothing, unknown, torch.ones(4, 2))
     total = total + body_part_loss(logit, unknown)
     total = total + finding_loss(logit, torch.full((2, 3), NAN))
     total.backward()
@@ -107,3 +107,35 @@ def test_dice_of_a_certain_score_is_scikit_learns_f1() -> None:
     entropy = 60 * weight[cells != found].sum() / weight.sum()
     f1 = f1_score(cells[0], found[0])
     assert abs(wrong - entropy - (1 - f1)) < 0.01
+
+
+def test_other_parts_share_of_the_loss_teaches_every_head() -> None:
+    logit = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    label = torch.tensor([0.0, 1, 0, 1, 0, 1])
+    part = torch.tensor([0, 1, 2, 0, 1, 2])
+    ones = torch.ones(4, 2)
+    own = abnormal_loss(logit, label, part, ones)
+    everyone = abnormal_loss(logit, label, part, ones, other_parts=1.0)
+    expected = log_loss(label.repeat(3), logit.T.reshape(-1).double().sigmoid())
+    assert abs(float(everyone) - expected) < 1e-5
+    half = abnormal_loss(logit, label, part, ones, other_parts=0.5)
+    assert abs(float(half) - float(own + everyone) / 2) < 1e-5
+
+
+def test_an_image_of_unknown_part_teaches_all_heads_with_its_own_weight() -> None:
+    logit = torch.tensor([[1.0, -2.0]], requires_grad=True)
+    weight = torch.tensor([[5.0, 5.0], [5.0, 5.0], [1.0, 2.0]])
+    loss = abnormal_loss(logit, torch.tensor([1.0]), torch.tensor([-1]), weight)
+    p = logit.detach().double().sigmoid()[0]
+    assert abs(float(loss) - 2 * float(-p.log().mean())) < 1e-5
+    loss.backward()
+    assert (logit.grad != 0).all()  # type: ignore[union-attr]
+
+
+def test_class_weights_follow_what_is_drawn() -> None:
+    label = np.array([0] * 90 + [1] * 10, np.float32)
+    part = np.array([0] * 95 + [-1] * 5)
+    weights = class_weights(label, part, 1, abnormal_share=0.5)
+    # five of ten abnormal images are of part 0: half of the abnormal draws, all normal ones
+    np.testing.assert_allclose(weights[0], [0.75 / 2 / 0.5, 0.75 / 2 / 0.25], rtol=1e-5)
+    np.testing.assert_array_equal(weights[1], 1)  # unknown part: one class only

@@ -20,7 +20,7 @@ from tests.training.tiny import make_recipe
 from ulna.config.recipe import ExpertConfig
 from ulna.datasets import split_studies
 from ulna.errors import ConfigError, DatasetError, TrainingError
-from ulna.training import train_run
+from ulna.training import DataSource, train_run
 from ulna.training.loop import ExpertFit
 from ulna.types import Study
 
@@ -37,7 +37,7 @@ def _weights(run: Path, name: str = "cnn") -> dict[str, torch.Tensor]:
 
 
 def test_run_leaves_what_export_needs(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
-    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", "table")
+    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", DataSource("table"))
     split = json.loads((run / "split.json").read_text())
     assert sorted(k for side in split.values() for k in side) == sorted(s.key for s in tiny_studies)
     state = json.loads((run / "experts/cnn/state.json").read_text())
@@ -54,7 +54,7 @@ def test_training_learns_the_bright_spot(tmp_path: Path, tiny_studies: Sequence[
         name="cnn", encoder="cnn", neck="attention", epochs=25, batch_size=8, learning_rate=3e-3
     )
     recipe = make_recipe(experts=(expert,), patience=0)
-    run = train_run(recipe, tiny_studies, tmp_path / "run", "table")
+    run = train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
     history = json.loads((run / "experts/cnn/state.json").read_text())["history"]
     assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert history[-1]["tune_auroc"] == 1.0
@@ -63,9 +63,11 @@ def test_training_learns_the_bright_spot(tmp_path: Path, tiny_studies: Sequence[
 def test_same_seed_same_weights_other_seed_others(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
-    first = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "a", "table"))
-    again = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "b", "table"))
-    other = _weights(train_run(make_recipe(seed=1), tiny_studies, tmp_path / "c", "table"))
+    first = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "a", DataSource("table")))
+    again = _weights(train_run(make_recipe(), tiny_studies, tmp_path / "b", DataSource("table")))
+    other = _weights(
+        train_run(make_recipe(seed=1), tiny_studies, tmp_path / "c", DataSource("table"))
+    )
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert any(not torch.equal(first[k], other[k]) for k in first)
 
@@ -74,10 +76,12 @@ def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study
     config = ExpertConfig(name="cnn", encoder="cnn", epochs=2, batch_size=4, frozen_epochs=2)
     untrained = replace(config, learning_rate=1e-30, weight_decay=0.0)
     moved = _weights(
-        train_run(make_recipe(experts=(config,)), tiny_studies, tmp_path / "a", "table")
+        train_run(make_recipe(experts=(config,)), tiny_studies, tmp_path / "a", DataSource("table"))
     )
     still = _weights(
-        train_run(make_recipe(experts=(untrained,)), tiny_studies, tmp_path / "b", "table")
+        train_run(
+            make_recipe(experts=(untrained,)), tiny_studies, tmp_path / "b", DataSource("table")
+        )
     )
     trunk = [k for k in moved if k.startswith("encoder.")]
     assert trunk
@@ -136,7 +140,9 @@ def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
     config = replace(
         make_recipe().experts[0], epochs=5, crop_size=32, crop_share=0.6, trunk_on_whole=False
     )
-    run = train_run(make_recipe(experts=(config,), patience=0), tiny_studies, tmp_path, "table")
+    run = train_run(
+        make_recipe(experts=(config,), patience=0), tiny_studies, tmp_path, DataSource("table")
+    )
     assert on_windows == [True, True, True, False, False]
     final = _weights(run)
     trunk = [k for k in final if k.startswith("encoder.")]
@@ -145,20 +151,20 @@ def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
-    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", "table")
+    run = train_run(make_recipe(), tiny_studies, tmp_path / "run", DataSource("table"))
     with pytest.raises(ConfigError, match="other settings"):
-        train_run(make_recipe(seed=9), tiny_studies, run, "table")
+        train_run(make_recipe(seed=9), tiny_studies, run, DataSource("table"))
     with pytest.raises(ConfigError, match="other data"):
-        train_run(make_recipe(), tiny_studies[:-1], run, "table")
+        train_run(make_recipe(), tiny_studies[:-1], run, DataSource("table"))
 
 
 def test_data_that_cannot_teach_are_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     normal = [s for s in tiny_studies if not s.abnormal]
     with pytest.raises(DatasetError, match="expected normal and abnormal"):
-        train_run(make_recipe(), normal, tmp_path / "a", "table")
+        train_run(make_recipe(), normal, tmp_path / "a", DataSource("table"))
     held_out = [replace(s, split="valid") for s in tiny_studies]
     with pytest.raises(DatasetError, match="0 labelled training studies"):
-        train_run(make_recipe(), held_out, tmp_path / "b", "table")
+        train_run(make_recipe(), held_out, tmp_path / "b", DataSource("table"))
 
 
 def test_loss_that_is_not_finite_stops_the_run(
@@ -166,7 +172,9 @@ def test_loss_that_is_not_finite_stops_the_run(
 ) -> None:
     config = ExpertConfig(name="cnn", encoder="cnn", epochs=6, batch_size=4, learning_rate=1e30)
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        train_run(make_recipe(experts=(config,)), tiny_studies, tmp_path / "run", "table")
+        train_run(
+            make_recipe(experts=(config,)), tiny_studies, tmp_path / "run", DataSource("table")
+        )
 
 
 def test_unreadable_images_are_left_out_and_named(
@@ -180,12 +188,14 @@ def test_unreadable_images_are_left_out_and_named(
         replace(s, images=(*s.images, extra)) if s.key == taught.key else s for s in tiny_studies
     ]
     with pytest.warns(UserWarning, match=r"broken\.png"):
-        train_run(recipe, spoilt, tmp_path / "run", "table")
+        train_run(recipe, spoilt, tmp_path / "run", DataSource("table"))
 
 
 def test_every_named_encoder_trains(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     names = ("vgg19", "densenet121", "resnet50", "cnn")
     experts = tuple(ExpertConfig(name=n, encoder=n, epochs=1, batch_size=4) for n in names)
-    run = train_run(make_recipe(experts=experts), tiny_studies, tmp_path / "run", "table")
+    run = train_run(
+        make_recipe(experts=experts), tiny_studies, tmp_path / "run", DataSource("table")
+    )
     for name in names:
         assert all(torch.isfinite(v.float()).all() for v in _weights(run, name).values())

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     import torch
     from tiny import make_recipe, make_studies
 
-    from ulna.training import train_run
+    from ulna.training import DataSource, train_run
 
     torch.set_num_threads(1)
 
@@ -27,4 +27,4 @@ if __name__ == "__main__":
         recipe.experts[0], epochs=4, crop_size=32, crop_share=0.7, trunk_on_whole=False
     )
     studies, out = make_studies(Path(sys.argv[1])), Path(sys.argv[2])
-    train_run(replace(recipe, experts=(expert,)), studies, out, "table", progress=tell)
+    train_run(replace(recipe, experts=(expert,)), studies, out, DataSource("table"), progress=tell)

@@ -147,14 +147,14 @@ class DemoFolder:
         partial.parent.rmdir()
 
     def _train(self, report: Report) -> None:
-        from ulna.training import train_run
+        from ulna.training import DataSource, train_run
 
         quiet_fabric()
         studies = self.studies()
         recipe = _restricted(self.settings.recipe, studies)
         recipe = with_test_part(recipe, studies, self.settings.test_share)
-        kind, name = data_kind(self.data), self.data.name
-        train_run(recipe, studies, self.run, kind=kind, name=name, progress=report)
+        source = DataSource(data_kind(self.data), self.data.name)
+        train_run(recipe, studies, self.run, source, progress=report)
 
     def _export(self, report: Report) -> None:
         from ulna.export import export_bundle

@@ -16,6 +16,7 @@ VERBS: Mapping[str, str] = {
     "demo": "Everything in one go: phantoms (or your data), training, report.",
     "phantom": "Write simulated radiographs with known findings.",
     "train": "Train the experts of a recipe.",
+    "crossval": "Train and score a recipe on folds of the data, by patient.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
     "evaluate": "Score a bundle on labelled studies; write the report.",

@@ -55,7 +55,7 @@ def train(
     """
     require("train")
     from ulna.datasets import data_kind, index_data
-    from ulna.training import train_run
+    from ulna.training import DataSource, train_run
 
     recipe = choose_recipe(recipe_name, changes, initial)
     first = int(os.environ.get("RANK", "0")) == 0
@@ -67,8 +67,7 @@ def train(
             recipe,
             index_data(data),
             out,
-            kind=data_kind(data),
-            name=data.resolve().name,
+            DataSource(data_kind(data), data.resolve().name),
             devices=devices,
             progress=report if first else None,
         )

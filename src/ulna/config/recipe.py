@@ -54,7 +54,8 @@ class ExpertConfig:
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images. trunk_on_whole: whether the encoder
     still learns in the epochs on whole images that follow, or only neck and heads do.
-    time_share: of the recipe's `minutes`, relative to the others.
+    abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
+    as they come). time_share: of the recipe's `minutes`, relative to the others.
     """
 
     name: str
@@ -73,6 +74,7 @@ class ExpertConfig:
     crop_size: int = 0
     crop_share: float = 0.0
     trunk_on_whole: bool = True
+    abnormal_share: float = 0.0
     time_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -89,6 +91,10 @@ class ExpertConfig:
             raise ConfigError(
                 f"expert {self.name}: crop_size {self.crop_size}, crop_share {self.crop_share}: "
                 "expected a multiple of 32 and a number from 0 to 1"
+            )
+        if not 0 <= self.abnormal_share < 1:
+            raise ConfigError(
+                f"expert {self.name}: abnormal share {self.abnormal_share}: not 0 to 1"
             )
         if self.neck not in get_args(Neck):
             raise ConfigError(f"expert {self.name}: neck {self.neck!r}: expected plain, attention")
@@ -119,12 +125,15 @@ class Augmentation:
 class LossWeights:
     """Weights of the terms of the training loss; `abnormal` is 1 by definition.
 
-    attention, map: supervision of the attention (of experts that have it) and of the map by
+    other_parts: share of an image's abnormal loss that teaches the heads of all body parts and not
+    only its own, for data with few studies of a part (1: one head for all). attention, map:
+    supervision of the attention (of experts that have it) and of the map by
     masks or boxes, on the images that have them.
     """
 
     body_part: float = 0.3
     finding: float = 0.3
+    other_parts: float = 0.0
     attention: float = 0.0
     map: float = 0.0
 
@@ -146,8 +155,9 @@ class Fusion:
 class Recipe:
     """A run. fractions: shares of the training side's patients used to fit the weights
     ('train'), to stop early ('tune') and to fit fusion, temperature and thresholds
-    ('calibration'); 'test' is for data without an official held-out side and takes no part
-    in any of that. patience: epochs without a better tune score before stopping (0: never).
+    ('calibration'); the last two may be 0 (folds of a cross-validation). 'test' is for data
+    without an official held-out side and takes no part in any of that. patience: epochs
+    without a better tune score before stopping (0: never).
     precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single;
     the run records which. operating_point: the default of the bundle: 'youden',
     'sensitivity_0.95' or 'specificity_0.90'. minutes: budget of wall time over all experts, 0
@@ -185,9 +195,11 @@ class Recipe:
                 f"recipe {self.name}: fractions {self.fractions}: "
                 "expected the keys train, tune, calibration and perhaps test"
             )
-        if abs(sum(self.fractions.values()) - 1) > 1e-6 or min(self.fractions.values()) <= 0:
+        shares = self.fractions.values()
+        if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0 or not self.fractions["train"]:
             raise ConfigError(
-                f"recipe {self.name}: fractions {self.fractions}: expected positive, sum 1"
+                f"recipe {self.name}: fractions {self.fractions}: expected numbers from 0 up with "
+                "sum 1, and a 'train' share"
             )
         unknown = set(self.fusion.layout.values()) - set(names)
         if unknown:

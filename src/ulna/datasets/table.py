@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from ulna.datasets.listing import listed
 from ulna.datasets.table_row import REQUIRED, Row, RowFault, parse_row
-from ulna.errors import DatasetError, SplitError
-from ulna.types import FindingCategory, Study
+from ulna.errors import DatasetError, DatasetWarning, SplitError
+from ulna.types import OTHER_REGIONS, FindingCategory, Study
 
 
 def index_table(table: Path | str) -> list[Study]:
     """The studies of a CSV in UTF-8 whose first row names the columns.
 
     Required: path (relative to the table, or absolute), patient_id, study_id (unique in the
-    table), body_part (empty: not known), abnormal (1, 0, true, false or empty: no label).
+    table), body_part (empty: not known; LEG, CHEST and other regions that are not of the upper
+    extremity: not known, with a DatasetWarning), abnormal (1, 0, true, false or empty: no label).
     Optional: split, view, laterality (L, R), findings (categories joined by ';'), boxes (JSON
     list of [x, y, width, height] or {"box": [...], "category": ...} in the file's pixels),
     mask. Other columns are ignored. Rows with one study_id and one body part are one study;
@@ -45,6 +47,7 @@ def index_table(table: Path | str) -> list[Study]:
     _check_paths(path, rows)
     _check_studies(path, rows)
     _check_splits(path, rows)
+    _tell_other_regions(path, [values["body_part"] for _, values in lines])
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.study_id, row.body_part or ""].append(row)
@@ -131,6 +134,18 @@ def _check_studies(path: Path, rows: Sequence[Row]) -> None:
                 )
     if faults:
         raise DatasetError(f"{path}: {len(faults)} contradictions:{listed(faults)}")
+
+
+def _tell_other_regions(path: Path, named: Sequence[str]) -> None:
+    other = Counter(n.strip().upper() for n in named if n.strip().upper() in OTHER_REGIONS)
+    if other:
+        counts = ", ".join(f"{k} {n}" for k, n in sorted(other.items()))
+        warnings.warn(
+            f"{path}: {other.total()} of {len(named)} rows are not of the upper extremity "
+            f"({counts}): their body part is taken as not known",
+            DatasetWarning,
+            stacklevel=3,
+        )
 
 
 def _check_splits(path: Path, rows: Sequence[Row]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ulna.errors import ConfigError
-from ulna.types import BodyPart, Finding, FindingCategory, ImageRef, Laterality
+from ulna.types import OTHER_REGIONS, BodyPart, Finding, FindingCategory, ImageRef, Laterality
 
 REQUIRED = ("path", "patient_id", "study_id", "body_part", "abnormal")
 _TRUTH: dict[str, bool | None] = {
@@ -79,6 +79,8 @@ def _choice(name: str, text: str, known: Mapping[str, Any]) -> Any:
 
 
 def _body_part(text: str) -> BodyPart | None:
+    if text.upper() in OTHER_REGIONS:
+        return None
     try:
         return BodyPart.parse(text) if text else None
     except ConfigError as error:

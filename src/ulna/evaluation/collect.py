@@ -13,7 +13,7 @@ from ulna.evaluation.truth import locate, read_truth
 from ulna.types import BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
 
 if TYPE_CHECKING:
-    from ulna.runtime import Predictor
+    from ulna.runtime import Predictor, StudyOutputs
 
 Progress = Callable[[int, int], None]
 
@@ -54,9 +54,14 @@ def _row(predictor: Predictor, study: Study, operating_point: str) -> StudyRow:
         outputs = predictor.outputs(study)
     except ImageError as error:
         return fault_row(study, str(error))
+    return row_of_outputs(predictor, outputs, operating_point)
+
+
+def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point: str) -> StudyRow:
+    """The row of a study whose experts have been run."""
     given = predictor.predict_outputs(outputs, operating_point, body_part="given")
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
-    return study_row(given, recognised, manifest.fusion.map_threshold)
+    return study_row(given, recognised, predictor.manifest.fusion.map_threshold)
 
 
 def fault_row(study: Study, fault: str) -> StudyRow:

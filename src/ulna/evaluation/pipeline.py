@@ -43,7 +43,7 @@ def evaluate(
     """
     from ulna.runtime import Predictor
 
-    write_report = _report_writer()
+    write_report = report_writer()
 
     predictor = Predictor.load(Path(bundle_path))
     point = _operating_point(predictor.bundle, operating_point)
@@ -82,7 +82,7 @@ def write_evaluation(
     return metrics
 
 
-def _report_writer() -> Report:
+def report_writer() -> Report:
     """The writer of report.html, before hours are spent on what it then could not write."""
     try:
         from ulna.evaluation.report.page import write_report

@@ -71,6 +71,24 @@ def weighted_average_precision(
     return ratio(np.einsum("dk,dk->d", abnormal, shares), found[:, -1])
 
 
+def weighted_sensitivity_at(
+    y_true: npt.ArrayLike, score: npt.ArrayLike, weights_DN: npt.ArrayLike, specificity: float
+) -> Floats:
+    """(D,) the largest sensitivity in each draw at a specificity of at least `specificity`.
+
+    Read off the draw's own ROC steps, without interpolation; nan where a class is missing.
+    """
+    truth = check_labels(y_true)
+    values = check_scores(score, len(truth))
+    abnormal, normal = _steps(truth, values, check_weights(weights_DN, len(truth)))
+    false_rate = ratio(np.cumsum(normal, axis=1), normal.sum(axis=1)[:, None])
+    true_rate = ratio(np.cumsum(abnormal, axis=1), abnormal.sum(axis=1)[:, None])
+    allowed = false_rate <= 1 - specificity + 1e-12
+    best = np.where(allowed, true_rate, 0).max(axis=1)
+    defined = np.isfinite(false_rate[:, -1]) & np.isfinite(true_rate[:, -1])
+    return np.asarray(np.where(defined, best, np.nan))
+
+
 def auroc(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Area under the ROC curve in [0, 1] of (N,) scores; nan with one class only."""
     return float(weighted_auroc(y_true, score, unit_weights(len(check_labels(y_true))))[0])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ImageError
 from ulna.imaging.geometry import Placement, letterbox
+from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
 _PERCENTILE_PIXELS = 1 << 20
@@ -23,7 +24,8 @@ def letterbox_uint8(
     """The radiograph stretched between two percentiles of its own pixels, in a square.
 
     Returns (S, S) uint8, where 0 and 255 are the spec's low and high percentile and the
-    padding is 0, and the placement. A constant image becomes 0 everywhere.
+    padding is 0, and the placement. A constant image becomes 0 everywhere. With local contrast
+    the stretched film is measured by its neighbourhoods instead.
     """
     low, high = _percentiles(radiograph.pixels, spec)
     if high <= low:
@@ -31,7 +33,18 @@ def letterbox_uint8(
     else:
         stretched = np.clip((radiograph.pixels - low) / (high - low), 0, 1)
     square, placement = letterbox(stretched, spec.size)
+    if spec.local_contrast:
+        square = local_contrast(square, _film(placement), spec.local_contrast)
     return np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8), placement
+
+
+def _film(placement: Placement) -> npt.NDArray[np.bool_]:
+    """(S, S) whether the middle of a pixel of the square lies on the film."""
+    (height, width), (left, top) = placement.source, placement.padding
+    centre = (np.arange(placement.size) + 0.5) * placement.side / placement.size
+    rows = (centre > top) & (centre < top + height)
+    columns = (centre > left) & (centre < left + width)
+    return rows[:, None] & columns
 
 
 def normalise(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.floating], spec: InputSpec) -> Array:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from ulna.bundle import Manifest, ModelBundle, read_bundle
+from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle
 from ulna.errors import ConfigError, ImageError, ImageWarning
 from ulna.imaging.geometry import Placement
 from ulna.imaging.outline import findings_from_map
@@ -55,6 +57,13 @@ class Predictor:
         threads: of the inference engine; 0 takes all cores. Raises BundleError, ConfigError.
         """
         return cls(read_bundle(bundle_path), threads)
+
+    def with_fusion(self, fusion: FusionParameters) -> Predictor:
+        """The same loaded graphs under other fusion parameters; the bundle on disk stays."""
+        other = copy.copy(self)
+        manifest = replace(self.manifest, fusion=fusion)
+        other.bundle = replace(self.bundle, manifest=manifest)
+        return other
 
     @property
     def manifest(self) -> Manifest:

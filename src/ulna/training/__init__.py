@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ulna.training.run import train_run
+    from ulna.training.source import DataSource
 
-__all__ = ["train_run"]
+__all__ = ["DataSource", "train_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from ulna.training.run import train_run
 
         return train_run
+    if name == "DataSource":
+        from ulna.training.source import DataSource
+
+        return DataSource
     raise AttributeError(f"module 'ulna.training' has no attribute {name!r}")

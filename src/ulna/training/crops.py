@@ -56,11 +56,13 @@ def draw_centres(
     masks: npt.NDArray[np.uint8],
     share: float,
     rng: np.random.Generator,
+    dense: float = 0.5,
 ) -> npt.NDArray[np.float32]:
     """(B, 2) centres x, y in [-1, 1] of windows whose side is `share` of the image's.
 
     images: (B, S, S), masks: (B, m, m). Seven in ten windows of an image with a finding are
-    aimed at it, off centre by up to a third of their side; the others at tissue.
+    aimed at it, off centre by up to a third of their side; the others at tissue: at the share
+    `dense` of the film that is brightest.
     """
     span = 1 - share
     centres = np.empty((len(masks), 2))
@@ -69,21 +71,21 @@ def draw_centres(
         jitter = rng.uniform(-0.67 * share, 0.67 * share, 2)
         cells = np.flatnonzero(mask > 80)
         if not (aimed and len(cells)):
-            cells, jitter = _tissue(image, mask.shape[-1]), jitter * 0
+            cells, jitter = _tissue(image, mask.shape[-1], dense), jitter * 0
         row, column = divmod(int(cells[int(place * len(cells))]), mask.shape[-1])
         middle = (np.array([column, row]) + 0.5) / mask.shape[-1] * 2 - 1
         centres[i] = np.clip(middle + jitter, -span, span)
     return centres.astype(np.float32)
 
 
-def _tissue(image: npt.NDArray[np.uint8], m: int) -> npt.NDArray[np.int64]:
-    """Cells of an m x m grid that show the denser half of what is not air or border."""
+def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[np.int64]:
+    """Cells of an m x m grid that show the densest of what is not air or border."""
     stride = image.shape[0] // m
     grey = image[::stride, ::stride][:m, :m].astype(np.int16)
     if grey.mean() > _BRIGHT:  # air is bright: inverted polarity
         grey = 255 - grey
     shown = grey[grey > _BLACK]
-    level = np.median(shown) if len(shown) else -1
+    level = np.quantile(shown, 1 - dense) if len(shown) else -1
     return np.flatnonzero(grey >= level)
 
 

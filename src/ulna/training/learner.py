@@ -44,7 +44,13 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         out = self.expert((batch.pixels - self.mean) / self.std)
-        loss = abnormal_loss(out.abnormal_BP, batch.abnormal, batch.part, self.class_weight_P2)
+        loss = abnormal_loss(
+            out.abnormal_BP,
+            batch.abnormal,
+            batch.part,
+            self.class_weight_P2,
+            self.weights.other_parts,
+        )
         loss = loss + self.weights.body_part * body_part_loss(out.body_part_BP, batch.part)
         if out.finding_BF.shape[1]:
             loss = loss + self.weights.finding * finding_loss(out.finding_BF, batch.categories)
@@ -83,7 +89,7 @@ class Learner(nn.Module):
 def predict_abnormal(
     expert: Expert, pixels_B1HW: Tensor, part_B: Tensor, spec: InputSpec
 ) -> Tensor:
-    """(B,) abnormal logits of each image's own body part (0 where the part is unknown)."""
+    """(B,) abnormal logits of each image's own body part (of all, the mean, where unknown)."""
     out = expert((pixels_B1HW - spec.mean) / spec.std)
     chosen = out.abnormal_BP.gather(1, part_B.clamp_min(0)[:, None])[:, 0]
-    return torch.where(part_B >= 0, chosen, torch.zeros_like(chosen))
+    return torch.where(part_B >= 0, chosen, out.abnormal_BP.mean(1))

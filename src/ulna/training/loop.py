@@ -35,6 +35,7 @@ from ulna.training.crops import draw_centres, label_windows, window_share
 from ulna.training.learner import Batch, Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
+from ulna.training.order import draw_epoch
 from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
 from ulna.training.score import study_auroc_score
 from ulna.training.state import FitInput, FitState
@@ -64,6 +65,7 @@ class ExpertFit:
             self.images.abnormal[given.train],
             self.images.part[given.train],
             len(self.recipe.body_parts),
+            config.abnormal_share,
         )
         expert = load_initial_weights(config, self.recipe)
         expert.to(memory_format=torch.channels_last)
@@ -113,7 +115,8 @@ class ExpertFit:
         self.module.train()
         self.learner.freeze_below(first_free, drop_gradients=self.fabric.world_size == 1)
         order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
-        order = np.random.default_rng(order_seed).permutation(self.given.train)
+        abnormal = self.images.abnormal[self.given.train] == 1
+        order = draw_epoch(self.given.train, abnormal, self.config.abnormal_share, order_seed)
         started = time.monotonic()
         for position in range(self.state.step % self.steps_per_epoch, self.steps_per_epoch):
             chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
@@ -157,7 +160,9 @@ class ExpertFit:
         windows = None
         if self.cropped:
             share = self.config.crop_size / self.recipe.input_spec.size
-            centres = draw_centres(images.images[chosen], images.masks[chosen], share, rng)
+            centres = draw_centres(
+                images.images[chosen], images.masks[chosen], share, rng, self._dense_share()
+            )
             windows = Windows(self.config.crop_size, centres)
         whole_masks = torch.from_numpy(images.masks[chosen]).to(device)
         pixels, masks = augment(
@@ -170,6 +175,10 @@ class ExpertFit:
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
         batch = Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
         return label_windows(batch, whole_masks) if windows else batch
+
+    def _dense_share(self) -> float:
+        """How much of a film is looked at as tissue; local contrast makes air a middle grey."""
+        return 0.25 if self.recipe.input_spec.local_contrast else 0.5
 
     def _window_steps(self) -> int:
         """Steps on windows; the last epoch at least is on whole images."""

@@ -19,6 +19,7 @@ from ulna.training.cache import Progress, build_cache
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.loop import ExpertFit
 from ulna.training.precision import with_precision
+from ulna.training.source import DataSource
 from ulna.training.state import FitInput
 from ulna.types import Study
 
@@ -29,16 +30,15 @@ def train_run(
     recipe: Recipe,
     studies: Sequence[Study],
     out: Path,
-    kind: str,
-    name: str = "",
+    source: DataSource,
     devices: int = 1,
     progress: Progress | None = None,
 ) -> Path:
     """Train every expert of `recipe` on the training side of `studies` into the folder `out`.
 
     Studies whose split is 'valid' or 'test' are left out; the rest are split by patient into
-    the recipe's fractions. kind: what the data are ('phantom', 'mura', 'table', 'dicom').
-    An unfinished run in `out` is resumed when recipe and data are the same. Returns `out`.
+    the recipe's fractions; those of unknown body part teach the heads of all. An unfinished run
+    in `out` is resumed when recipe and data are the same. Returns `out`.
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError.
     """
@@ -53,14 +53,15 @@ def train_run(
     fabric = Fabric(devices=here, accelerator="auto", precision=precision)
     fabric.launch()
     if fabric.is_global_zero:
-        _open_run(recipe, fingerprint_studies(side, kind, name), side, out)
+        _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
     fabric.barrier()
     parts = json.loads((out / "split.json").read_text())
     used = [s for s in side if s.key in {*parts["train"], *parts["tune"]}]
+    folder, decoded = source.cache or out / "cache", source.cached or used
     if fabric.is_global_zero:
-        build_cache(used, recipe, out / "cache", progress)
+        build_cache(decoded, recipe, folder, progress)
     fabric.barrier()
-    images = build_cache(used, recipe, out / "cache")
+    images = build_cache(decoded, recipe, folder)
     for config in recipe.experts:
         folder = out / "experts" / config.name
         if (folder / "state.json").is_file():
@@ -78,7 +79,9 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     side = [
         s
         for s in studies
-        if s.split not in _HELD_OUT and s.body_part in recipe.body_parts and s.abnormal is not None
+        if s.split not in _HELD_OUT
+        and s.abnormal is not None
+        and (s.body_part is None or s.body_part in recipe.body_parts)
     ]
     labels = {s.abnormal for s in side}
     if labels != {True, False}:
@@ -102,7 +105,9 @@ def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out:
             raise ConfigError(f"{out} holds a run on other data: give another folder")
         return
     out.mkdir(parents=True, exist_ok=True)
-    split = split_studies(side, recipe.fractions, recipe.seed)
-    write_json({k: sorted(s.key for s in v) for k, v in split.items()}, out / "split.json")
+    shares = {k: v for k, v in recipe.fractions.items() if v}
+    split = split_studies(side, shares, recipe.seed)
+    keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
+    write_json(keys, out / "split.json")
     write_json(data, out / "data.json")
     write_json(recipe, out / "recipe.json")

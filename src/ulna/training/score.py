@@ -14,8 +14,8 @@ def study_auroc_score(
 ) -> float:
     """Mean over body parts of the AUROC of study probabilities (mean over a study's images).
 
-    logit: (n,) of the images `index`. Parts with one class only do not count; nan when no
-    part counts.
+    logit: (n,) of the images `index`. Images of unknown part count as one. Parts with
+    one class only do not count; nan when no part counts.
     """
     probability = 1 / (1 + np.exp(-np.clip(logit, -40, 40)))
     study = images.study[index]
@@ -24,7 +24,7 @@ def study_auroc_score(
     first = np.array([np.flatnonzero(study == s)[0] for s in unique], np.int64)
     label, part = images.abnormal[index][first], images.part[index][first]
     values = []
-    for p in np.unique(part[part >= 0]):
+    for p in np.unique(part):
         chosen = (part == p) & ~np.isnan(label)
         truth = label[chosen] == 1
         if truth.any() and not truth.all():

@@ -1,4 +1,7 @@
-"""Cross-entropies computed from logits, over the images whose label is known."""
+"""Cross-entropies computed from logits, over the images whose label is known.
+
+A body part of -1 is not known: such an image teaches the abnormal heads of all body parts.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +13,52 @@ from torch.nn import functional
 
 
 def class_weights(
-    abnormal: npt.NDArray[np.float32], part: npt.NDArray[np.int64], n_parts: int
+    abnormal: npt.NDArray[np.float32],
+    part: npt.NDArray[np.int64],
+    n_parts: int,
+    abnormal_share: float = 0.0,
 ) -> npt.NDArray[np.float32]:
-    """(P, 2) weights of normal and abnormal images: inverse frequency within a body part, mean 1.
+    """(P + 1, 2) weights of normal and abnormal images: inverse frequency within a body part.
 
-    A class that a body part lacks has weight 1: it never occurs.
+    Mean 1 within a part; the last row is for images of unknown part. A class that a part lacks
+    has weight 1: it never occurs. abnormal_share: of the images drawn, 0 as they come.
     """
-    weights = np.ones((n_parts, 2), np.float32)
-    for p in range(n_parts):
+    drawn = np.ones(2)
+    if abnormal_share:
+        drawn = np.array([1 - abnormal_share, abnormal_share])
+        drawn /= np.maximum([(abnormal == 0).sum(), (abnormal == 1).sum()], 1)
+    weights = np.ones((n_parts + 1, 2), np.float32)
+    for p in range(-1, n_parts):
         labels = abnormal[(part == p) & ~np.isnan(abnormal)]
-        counts = np.array([(labels == 0).sum(), (labels == 1).sum()])
+        counts = np.array([(labels == 0).sum(), (labels == 1).sum()]) * drawn
         if counts.min() > 0:
             weights[p] = counts.sum() / (2 * counts)
     return weights
 
 
 def abnormal_loss(
-    logit_BP: Tensor, abnormal_B: Tensor, part_B: Tensor, weight_P2: Tensor
+    logit_BP: Tensor,
+    abnormal_B: Tensor,
+    part_B: Tensor,
+    weight_P2: Tensor,
+    other_parts: float = 0.0,
 ) -> Tensor:
-    """Weighted binary cross-entropy of each image's own body part; nan labels do not count."""
-    known = ~torch.isnan(abnormal_B) & (part_B >= 0)
+    """Weighted binary cross-entropy of each image's own body part; nan labels do not count.
+
+    weight_P2: of `class_weights`. other_parts: share of an image's loss that goes to the heads
+    of all body parts alike; all of it does where the part is not known.
+    """
+    known = ~torch.isnan(abnormal_B)
     if not bool(known.any()):
         return logit_BP.sum() * 0
-    part, target = part_B[known], abnormal_B[known]
-    logit = logit_BP[known].gather(1, part[:, None])[:, 0]
-    weight = weight_P2[part, target.long()]
-    return functional.binary_cross_entropy_with_logits(logit, target, weight)
+    part, target, logit = part_B[known], abnormal_B[known], logit_BP[known]
+    n = logit.shape[1]
+    own = functional.one_hot(part.clamp_min(0), n) * (part >= 0)[:, None]
+    alike = torch.where(part >= 0, other_parts, 1.0)[:, None] / n
+    share = own * (1 - other_parts) + alike
+    targets = target[:, None].expand_as(logit)
+    loss = functional.binary_cross_entropy_with_logits(logit, targets, reduction="none")
+    return ((loss * share).sum(1) * weight_P2[part, target.long()]).mean()
 
 
 def body_part_loss(logit_BP: Tensor, part_B: Tensor) -> Tensor:

@@ -28,11 +28,15 @@ class MapLoss(nn.Module):
     def forward(
         self, cam_BPhw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor, part_B: Tensor
     ) -> Tensor:
-        """mask_B1HW in [0, 1]; images without known mask or body part do not count."""
-        known = has_mask_B & (part_B >= 0)
+        """mask_B1HW in [0, 1]; images without known mask do not count.
+
+        Of an image of unknown body part (-1) the mean of all parts' maps is held to the mask.
+        """
+        known = has_mask_B
         if not bool(known.any()):
             return cam_BPhw.sum() * 0 + self.log_scale * 0 + self.offset * 0
-        cam = cam_BPhw[known].gather(1, _index(part_B[known], cam_BPhw))[:, 0]
+        own = cam_BPhw[known].gather(1, _index(part_B[known].clamp_min(0), cam_BPhw))[:, 0]
+        cam = torch.where(part_B[known, None, None] >= 0, own, cam_BPhw[known].mean(1))
         mask = functional.adaptive_max_pool2d(mask_B1HW[known], list(cam.shape[-2:]))[:, 0]
         mask = (mask > COVERED).float()
         scaled = cam / cam[0].numel() * self.log_scale.exp()

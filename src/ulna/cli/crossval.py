@@ -1,0 +1,157 @@
+"""`ulna crossval`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ulna.cli.extras import require
+from ulna.cli.options import READABLE, json_option
+from ulna.cli.output import print_json, print_table
+from ulna.cli.progress import progress
+from ulna.cli.recipe_choice import choose_recipe
+from ulna.errors import ConfigError
+
+_SHOWN = {
+    "auroc": "AUROC",
+    "average_precision": "AP",
+    "sensitivity_at_specificity_0.90": "TPR at TNR 0.90",
+    "kappa": "kappa",
+}
+
+
+@click.command(epilog="The protocol and its measures: docs/metrics.md")
+@click.argument("data", type=READABLE)
+@click.option(
+    "--recipe", "recipe_name", required=True, metavar="NAME|FILE.json", help="What to train."
+)
+@click.option("--out", type=READABLE, required=True, help="Folder for folds, scores and bundle.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option(
+    "--initial",
+    multiple=True,
+    metavar="[EXPERT=]KIND[:PATH]",
+    help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
+)
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--fold-seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Folds at a time."
+)
+@click.option(
+    "--by", multiple=True, metavar="COLUMN[:NUMBER]", help="Scores by a column of the table too."
+)
+@click.option(
+    "--against", multiple=True, type=READABLE, metavar="FOLDER", help="Paired differences from it."
+)
+@click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
+@json_option
+def crossval(
+    data: Path,
+    recipe_name: str,
+    out: Path,
+    changes: tuple[str, ...],
+    initial: tuple[str, ...],
+    folds: int,
+    fold_seed: int,
+    jobs: int,
+    by: tuple[str, ...],
+    against: tuple[Path, ...],
+    cache: Path | None,
+    as_json: bool,
+) -> None:
+    """Cross-validate a recipe on DATA by patient; one bundle of all folds' experts comes out.
+
+    The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
+    alone, so every recipe gets the same. Out-of-fold predictions go to
+    OUT/evaluation/predictions.csv, their scores to OUT/scores.json; fusion and thresholds of a
+    fold are fitted on the other folds. A killed run goes on where it was when the same command is
+    given again. --against takes the folder of another `ulna crossval`, or any folder with a
+    predictions.csv on the same folds.
+
+    \b
+    Examples:
+      ulna crossval table.csv --recipe fracatlas --out runs/cv --jobs 2
+      ulna crossval table.csv --recipe fracatlas --initial random --out runs/cv-random \\
+          --against runs/cv --by hardware --by source_width:1000
+    """
+    require("train", "report")
+    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings, answer_folds, train_folds
+    from ulna.evaluation.pipeline import report_writer, write_evaluation
+    from ulna.evaluation.scores import Resampling
+
+    recipe = choose_recipe(recipe_name, changes, initial)
+    settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed)
+    folder = CrossvalFolder.open(out, settings, cache)
+    writer, others = report_writer(), {p.name: _predictions(p) for p in against}
+    evaluation = out / "evaluation"
+    if not (evaluation / "metrics.json").is_file():
+        with progress() as report:
+            train_folds(folder, jobs, report)
+            bundle, rows = answer_folds(folder, report)
+        rows = sorted(rows, key=lambda r: r.key)
+        point = bundle.manifest.operating_point
+        write_evaluation(bundle, rows, evaluation, point, Resampling(), [], writer)
+    scores = write_scores(folder.labelled(), data, out, by, others)
+    if as_json:
+        print_json(scores)
+        return
+    print_scores(scores)
+    click.echo(f"report: {evaluation / 'report.html'}\nbundle of {folds} folds: {folder.bundle}")
+
+
+def _predictions(folder: Path) -> Path:
+    for file in (folder / "evaluation" / "predictions.csv", folder / "predictions.csv"):
+        if file.is_file():
+            return file
+    raise ConfigError(f"{folder}: no predictions.csv: expected the folder of a cross-validation")
+
+
+def write_scores(
+    studies: Sequence[Any], data: Path, out: Path, by: Sequence[str], others: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
+    from ulna.config.codec import write_json
+    from ulna.evaluation.groups import column_groups, region_groups
+    from ulna.evaluation.out_of_fold import difference, group_masks, read_answers, score
+    from ulna.evaluation.scores import Resampling
+
+    how = Resampling()
+    answers = read_answers(out / "evaluation" / "predictions.csv")
+    groups = {**region_groups(studies), **column_groups(data, studies, by)}
+    masks = group_masks(answers, groups)
+    scores: dict[str, Any] = {"scores": {n: score(answers, m, how) for n, m in masks.items()}}
+    scores["minus"] = {
+        name: {n: difference(answers, read_answers(file), m, how) for n, m in masks.items()}
+        for name, file in others.items()
+    }
+    write_json(scores, out / "scores.json")
+    return scores
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """One row per group; then the differences from each other method."""
+    _print_groups("out of fold", scores["scores"], "")
+    for name, groups in scores["minus"].items():
+        _print_groups(f"minus {name}, paired", groups, "+")
+
+
+def _print_groups(title: str, groups: Mapping[str, Any], sign: str) -> None:
+    rows = [
+        [
+            name,
+            f"{found['n_abnormal']}/{found['n_studies']}",
+            *(_cell(found[m], sign) for m in _SHOWN),
+        ]
+        for name, found in groups.items()
+    ]
+    print_table(title, ["group", "abnormal/all", *_SHOWN.values()], rows)
+
+
+def _cell(found: Mapping[str, float | None], sign: str) -> str:
+    if found["value"] is None:
+        return "-"
+    return f"{found['value']:{sign}.3f}\n{found['low']:{sign}.2f} to {found['high']:{sign}.2f}"

@@ -1,0 +1,174 @@
+"""The steps of `ulna crossval`: folds trained in processes of their own, then joined."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.bundle.join import join_bundles
+from ulna.cli.progress import Report
+from ulna.cli.train import quiet_fabric
+from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.recipe import Recipe
+from ulna.datasets import data_kind, index_data
+from ulna.datasets.folds import assign_folds
+from ulna.errors import ConfigError, DatasetError, TrainingError
+from ulna.evaluation.cross_fit import cross_fit, fit_joint_fusion, run_fold
+from ulna.evaluation.rows import StudyRow
+from ulna.types import Study
+
+
+@dataclass(frozen=True)
+class CrossvalSettings:
+    """All that decides the result; saved in the folder as crossval.json.
+
+    data: table or folder. fold_seed: of the folds alone, so that methods share them.
+    """
+
+    data: str
+    recipe: Recipe
+    folds: int
+    fold_seed: int
+
+
+@dataclass(frozen=True)
+class CrossvalFolder:
+    """Where a cross-validation puts what it makes. cache: decoded images, for other runs too."""
+
+    out: Path
+    settings: CrossvalSettings
+    cache: Path
+
+    @classmethod
+    def open(cls, out: Path, settings: CrossvalSettings, cache: Path | None) -> CrossvalFolder:
+        """A new folder, or the same cross-validation's. Raises ConfigError for any other."""
+        saved = out / "crossval.json"
+        if saved.is_file():
+            if to_json(read_json(CrossvalSettings, saved)) != to_json(settings):
+                raise ConfigError(
+                    f"{out} holds a cross-validation of other settings: give another --out, or "
+                    "delete it"
+                )
+        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(settings, saved)
+        return cls(out, settings, cache or out / "cache")
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle of all folds' experts."""
+        return self.out / "bundle"
+
+    def fold(self, k: int) -> Path:
+        """The run of fold k."""
+        return self.out / f"fold{k}"
+
+    def labelled(self) -> list[Study]:
+        """The studies that are cross-validated: labelled, of the recipe's body parts."""
+        parts = self.settings.recipe.body_parts
+        studies = [
+            s for s in index_data(self.settings.data) if s.abnormal is not None and s.body_part
+        ]
+        chosen = [s for s in studies if s.body_part in parts]
+        if not chosen:
+            raise DatasetError(
+                f"{self.settings.data}: none of {len(studies)} labelled studies is of "
+                f"{', '.join(parts)}"
+            )
+        return chosen
+
+    def folds(self) -> list[list[Study]]:
+        """The studies by fold."""
+        return assign_folds(self.labelled(), self.settings.folds, self.settings.fold_seed)
+
+    def fold_recipe(self, k: int) -> Recipe:
+        """The recipe on all that is not fold k; fusion is fitted across folds, not inside."""
+        recipe = self.settings.recipe
+        tune = recipe.fractions["tune"] if recipe.patience else 0.0
+        fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
+        return replace(recipe, fractions=fractions, seed=recipe.seed + k)
+
+
+def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
+    """Train and export the folds that are not done, `jobs` at a time."""
+    from ulna.training.cache import build_cache
+
+    n = folder.settings.folds
+    todo = [k for k in range(n) if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
+    if not todo:
+        return
+    build_cache(folder.labelled(), folder.settings.recipe, folder.cache, report)
+    report("folds", n - len(todo), n)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    if jobs == 1:
+        for done, k in enumerate(todo, start=n - len(todo) + 1):
+            train_fold(folder, k, 0)
+            report("folds", done, n)
+        return
+    # A process that started with torch's threads cannot be forked; each fold is a fresh one.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        running = {pool.submit(_train_in_process, folder, k, threads): k for k in todo}
+        for done, future in enumerate(as_completed(running), start=n - len(todo) + 1):
+            failure = future.result()
+            if failure:
+                pool.shutdown(cancel_futures=True)
+                raise TrainingError(f"fold {running[future]}: {failure}")
+            report("folds", done, n)
+
+
+def _train_in_process(folder: CrossvalFolder, k: int, threads: int) -> str:
+    """Train fold k with its own log; the reason if that fails."""
+    folder.fold(k).mkdir(parents=True, exist_ok=True)
+    with (folder.fold(k) / "train.log").open("a", buffering=1, encoding="utf-8") as log:
+        sys.stdout = sys.stderr = log
+        try:
+            train_fold(folder, k, threads)
+        except Exception as error:  # goes to the log whole, and to the user as one line
+            traceback.print_exc()
+            return f"{error} (more in {folder.fold(k) / 'train.log'})"
+    return ""
+
+
+def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
+    """Train the experts on all folds but k and export them. threads: 0 for torch's own choice."""
+    from ulna.export import export_bundle
+    from ulna.training import DataSource, train_run
+    from ulna.training.threads import use_threads
+
+    use_threads(threads)
+    quiet_fabric()
+    everything, held = folder.labelled(), {s.key for s in folder.folds()[k]}
+    training = [s for s in everything if s.key not in held]
+    data, run = Path(folder.settings.data), folder.fold(k)
+    source = DataSource(data_kind(data), data.name, folder.cache, tuple(everything))
+    train_run(folder.fold_recipe(k), training, run, source)
+    export_bundle(run, run / "bundle")
+
+
+def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
+    """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
+    from ulna.runtime import Predictor
+
+    predictors, outputs = [], []
+    rows: list[StudyRow] = []
+    total, done = len(folder.labelled()), 0
+    for k, studies in enumerate(folder.folds()):
+        predictor = Predictor.load(folder.fold(k) / "bundle")
+        said, faults = run_fold(predictor, studies)
+        done += len(studies)
+        report("predict", done, total)
+        rows += [replace(f, split=f"fold{k}") for f in faults]
+        predictors.append(predictor)
+        outputs.append(said)
+    rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point)
+    bundles = [read_bundle(folder.fold(k) / "bundle") for k in range(folder.settings.folds)]
+    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name)
+    fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
+    return replace_fusion(joint, fusion, {}), rows

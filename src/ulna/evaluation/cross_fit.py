@@ -1,0 +1,82 @@
+"""A cross-validation's experts become one answer: fusion fitted on the other folds.
+
+The experts of fold k have not seen its studies. Fusion weights, temperatures and thresholds
+for fold k are fitted on the out-of-fold outputs of the other folds (stacking: Wolpert 1992),
+so no label of fold k decides how fold k is answered.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ulna.bundle import FusionParameters
+from ulna.errors import DatasetWarning, ImageError
+from ulna.evaluation.calibrate import fit_fusion
+from ulna.evaluation.collect import fault_row, row_of_outputs
+from ulna.evaluation.rows import StudyRow
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
+    from ulna.runtime import Predictor, StudyOutputs
+
+Progress = Callable[[int, int], None]
+
+
+def run_fold(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+) -> tuple[list[StudyOutputs], list[StudyRow]]:
+    """What the fold's experts say of the fold's studies; rows of those that cannot be read."""
+    outputs, faults = [], []
+    for done, study in enumerate(studies, start=1):
+        try:
+            outputs.append(predictor.outputs(study))
+        except ImageError as error:
+            faults.append(fault_row(study, str(error)))
+        if progress is not None:
+            progress(done, len(studies))
+    return outputs, faults
+
+
+def cross_fit(
+    predictors: Sequence[Predictor], outputs: Sequence[Sequence[StudyOutputs]], point: str
+) -> list[StudyRow]:
+    """Out-of-fold rows of all studies; a row's `split` is 'fold0', 'fold1', ...
+
+    predictors, outputs: one entry for each fold. point: the operating point.
+    """
+    rows = []
+    for k, (predictor, own) in enumerate(zip(predictors, outputs, strict=True)):
+        others = [o for j, fold in enumerate(outputs) if j != k for o in fold]
+        fusion = _fit(others, predictor.manifest)
+        fitted = predictor.with_fusion(fusion)
+        rows += [replace(row_of_outputs(fitted, o, point), split=f"fold{k}") for o in own]
+    return rows
+
+
+def fit_joint_fusion(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, joint: Manifest
+) -> FusionParameters:
+    """Fusion of the bundle that holds the experts of all folds, from out-of-fold outputs.
+
+    fold: manifest of one fold; joint: of the bundle, whose expert 'name-k' is `name` of fold k.
+    Each expert's weight is shared equally by its folds. Their mean is steadier than the single
+    expert that temperature and thresholds were fitted on, so probabilities err to the middle.
+    """
+    fitted = _fit([o for one in outputs for o in one], fold)
+    n = len(outputs)
+    weights = {
+        part: {e.name: shares[e.name.rpartition("-")[0]] / n for e in joint.experts}
+        for part, shares in fitted.weights.items()
+    }
+    return replace(fitted, weights=weights)
+
+
+def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:
+    with warnings.catch_warnings():
+        # That some body parts are rare is said once, by the number of their studies.
+        warnings.simplefilter("ignore", DatasetWarning)
+        return fit_fusion(outputs, manifest.recipe, manifest)

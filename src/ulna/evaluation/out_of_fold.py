@@ -1,0 +1,166 @@
+"""Out-of-fold answers of a method, read back from its predictions.csv, and their scores.
+
+What is compared are tables, not models: any program that writes the columns `study`,
+`patient`, `body_part`, `split` (the fold), `abnormal` and `study_probability` can be compared.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import ConfigError, DatasetError
+from ulna.evaluation.scores import Json, Resampling, interval_json
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals
+from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
+from ulna.metrics.inputs import Floats
+from ulna.metrics.ranking import (
+    weighted_auroc,
+    weighted_average_precision,
+    weighted_sensitivity_at,
+)
+
+_COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probability")
+SPECIFICITY = 0.90
+MEASURES = ("auroc", "average_precision", "sensitivity_at_specificity_0.90", "kappa")
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class FoldAnswers:
+    """(N,) each, by study key. decision: at a threshold fitted on the other folds."""
+
+    keys: tuple[str, ...]
+    patients: tuple[str, ...]
+    parts: tuple[str, ...]
+    folds: tuple[str, ...]
+    abnormal: npt.NDArray[np.bool_]
+    probability: Floats
+    decision: npt.NDArray[np.bool_]
+
+
+def read_answers(file: Path) -> FoldAnswers:
+    """The scored studies of a predictions.csv, ordered by key.
+
+    Raises ConfigError for a file that is missing or lacks a column, DatasetError for one
+    without labelled answers of two folds.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as handle:
+            lines = list(csv.DictReader(handle))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file}: no such file: expected the out-of-fold predictions of a cross-validation"
+        ) from None
+    missing = [c for c in _COLUMNS if not lines or c not in lines[0]]
+    if missing:
+        raise ConfigError(f"{file}: columns {', '.join(missing)} are missing: expected {_COLUMNS}")
+    studies = {r["study"]: r for r in lines if r["abnormal"] and r["study_probability"]}
+    rows = [studies[k] for k in sorted(studies)]
+    if len({r["split"] for r in rows}) < 2:
+        raise DatasetError(f"{file}: {len(rows)} labelled answers of one fold: expected several")
+    abnormal = np.array([r["abnormal"] in ("1", "True", "true") for r in rows], np.bool_)
+    probability = np.array([float(r["study_probability"]) for r in rows])
+    folds = tuple(r["split"] for r in rows)
+    return FoldAnswers(
+        keys=tuple(sorted(studies)),
+        patients=tuple(r["patient"] for r in rows),
+        parts=tuple(r["body_part"] for r in rows),
+        folds=folds,
+        abnormal=abnormal,
+        probability=probability,
+        decision=_cross_fitted(abnormal, probability, np.array(folds)),
+    )
+
+
+def _cross_fitted(
+    abnormal: npt.NDArray[np.bool_], probability: Floats, folds: npt.NDArray[np.str_]
+) -> npt.NDArray[np.bool_]:
+    """Decisions at the threshold that gives the other folds a specificity of 0.90."""
+    decision = np.zeros(len(abnormal), np.bool_)
+    for fold in np.unique(folds):
+        normal = probability[(folds != fold) & ~abnormal]
+        threshold = np.quantile(normal, SPECIFICITY) if len(normal) else 0.5
+        decision[folds == fold] = probability[folds == fold] > threshold
+    return decision
+
+
+def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling) -> Json:
+    """Each of MEASURES of the chosen (N,) studies with its interval, and their numbers."""
+    found = bootstrap_intervals(
+        _of(answers.patients, chosen), _statistics(answers, chosen), how.draws, how.seed
+    )
+    return _counts(answers, chosen) | {n: interval_json(i) for n, i in found.items()}
+
+
+def difference(
+    answers: FoldAnswers, other: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling
+) -> Json:
+    """Each measure of `answers` minus that of `other`, both on the same bootstrap draws.
+
+    Raises ConfigError unless both answer the same studies in the same folds.
+    """
+    if answers.keys != other.keys:
+        only = sorted(set(answers.keys) ^ set(other.keys))
+        raise ConfigError(
+            f"{len(only)} studies are answered by one of the two only (first: {only[0]}): "
+            "a paired difference needs the same studies"
+        )
+    if len(set(zip(answers.folds, other.folds, strict=True))) > len(set(answers.folds)):
+        raise ConfigError("the two were not cross-validated on the same folds: use one seed")
+    mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
+    paired: dict[str, Statistic] = {n: partial(_minus, mine[n], theirs[n]) for n in mine}
+    patients = _of(answers.patients, chosen)
+    found = bootstrap_intervals(patients, paired, how.draws, how.seed)
+    return _counts(answers, chosen) | {n: interval_json(i) for n, i in found.items()}
+
+
+def _minus(one: Statistic, other: Statistic, weights: Floats) -> Floats:
+    return np.asarray(one(weights) - other(weights))
+
+
+def _of(values: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
+    return [v for v, c in zip(values, chosen, strict=True) if c]
+
+
+def _counts(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> Json:
+    return {"n_studies": int(chosen.sum()), "n_abnormal": int(answers.abnormal[chosen].sum())}
+
+
+def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str, Statistic]:
+    truth, probability = answers.abnormal[chosen], answers.probability[chosen]
+    decision = answers.decision[chosen]
+
+    def kappa(weights: Floats) -> Floats:
+        return DECISION_MEASURES["kappa"](weighted_confusion(truth, decision, weights))
+
+    def sensitivity(weights: Floats) -> Floats:
+        return weighted_sensitivity_at(truth, probability, weights, SPECIFICITY)
+
+    return {
+        "auroc": partial(weighted_auroc, truth, probability),
+        "average_precision": partial(weighted_average_precision, truth, probability),
+        "sensitivity_at_specificity_0.90": sensitivity,
+        "kappa": kappa,
+    }
+
+
+def group_masks(
+    answers: FoldAnswers, groups: Mapping[str, Mapping[str, str]]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which studies stand in each group: `{group: (N,) bool}`, all of them first.
+
+    groups: `{name: {study key: value}}`; a study without a value is in no group of the name.
+    """
+    found = {ALL: np.ones(len(answers.keys), np.bool_)}
+    for name, value_of in groups.items():
+        values = np.array([value_of.get(k, "") for k in answers.keys])
+        for value in sorted(set(values) - {""}):
+            found[f"{name}: {value}"] = values == value
+    return found

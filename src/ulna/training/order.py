@@ -1,0 +1,35 @@
+"""Which images an epoch shows, and in which order."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+
+
+def draw_epoch(
+    images: Indices,
+    abnormal: npt.NDArray[np.bool_],
+    abnormal_share: float,
+    seed: np.random.SeedSequence,
+) -> Indices:
+    """(N,) a random order of the N `images`; with `abnormal_share` a draw of that composition.
+
+    abnormal: (N,) by image. Of a class that is drawn more often than it has images, all come
+    equally often but for a remainder. A share of 0, or only one class: each image once.
+    """
+    rng = np.random.default_rng(seed)
+    if not abnormal_share or abnormal.all() or not abnormal.any():
+        return rng.permutation(images)
+    wanted = round(abnormal_share * len(images))
+    drawn = [
+        _repeat(images[abnormal], wanted, rng),
+        _repeat(images[~abnormal], len(images) - wanted, rng),
+    ]
+    return rng.permutation(np.concatenate(drawn))
+
+
+def _repeat(images: Indices, n: int, rng: np.random.Generator) -> Indices:
+    rounds = -(-n // len(images))
+    return np.concatenate([rng.permutation(images) for _ in range(rounds)] or [images[:0]])[:n]

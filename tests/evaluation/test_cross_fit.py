@@ -1,0 +1,67 @@
+"""Stacking across folds: a fold's labels never reach its own fusion; the joint bundle is even."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_studies import write_studies
+
+from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.bundle.join import join_bundles
+from ulna.evaluation.cross_fit import cross_fit, fit_joint_fusion, run_fold
+from ulna.runtime import Predictor
+from ulna.runtime.outputs import StudyOutputs
+
+POINT = "specificity_0.90"
+FOLDS = 3
+
+
+@pytest.fixture
+def folds(tmp_path: Path, blob_bundle: ModelBundle) -> tuple[Predictor, list[list[StudyOutputs]]]:
+    predictor = Predictor.load(blob_bundle.path)
+    studies = write_studies(tmp_path, 108)
+    return predictor, [run_fold(predictor, studies[k::FOLDS])[0] for k in range(FOLDS)]
+
+
+def test_a_folds_labels_do_not_decide_its_answers(
+    folds: tuple[Predictor, list[list[StudyOutputs]]],
+) -> None:
+    predictor, outputs = folds
+    rows = cross_fit([predictor] * FOLDS, outputs, POINT)
+    assert len(rows) == 108
+    assert {r.split for r in rows} == {"fold0", "fold1", "fold2"}
+    turned = [replace(o, study=replace(o.study, abnormal=not o.study.abnormal)) for o in outputs[1]]
+    again = cross_fit([predictor] * FOLDS, [outputs[0], turned, outputs[2]], POINT)
+    for before, after in zip(rows, again, strict=True):
+        assert before.given is not None and after.given is not None
+        same = before.given.probability == after.given.probability
+        assert same == (before.split == "fold1")
+
+
+def test_joint_bundle_answers_like_the_pooled_fit(
+    tmp_path: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
+) -> None:
+    predictor, outputs = folds
+    bundle = read_bundle(predictor.bundle.path)
+    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint")
+    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
+    joint = replace_fusion(joint, fusion, {})
+    for shares in joint.manifest.fusion.weights.values():
+        assert sum(shares.values()) == pytest.approx(1)
+        assert shares["cnn-0"] == shares["cnn-1"] == shares["cnn-2"]
+    # the folds hold the same graphs here, so their mean is each of them
+    whole = Predictor.load(joint.path)
+    study = outputs[0][0].study
+    single = {part: {} for part in fusion.weights}
+    for part, shares in fusion.weights.items():
+        for name, share in shares.items():
+            expert = name.rpartition("-")[0]
+            single[part][expert] = single[part].get(expert, 0.0) + share
+    alone = predictor.with_fusion(replace(fusion, weights=single))
+    found, expected = whole.predict(study), alone.predict(study)
+    assert found.probability == pytest.approx(expected.probability, abs=1e-5)
+    assert found.threshold == expected.threshold
+    np.testing.assert_allclose(found.images[0].grid, expected.images[0].grid, atol=1e-4)

@@ -1,0 +1,46 @@
+"""Groups of studies by region and by a table's columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ulna.errors import ConfigError
+from ulna.evaluation.groups import REGIONS, column_groups, region_groups
+from ulna.types import BodyPart, ImageRef, Study
+
+
+def _table(folder: Path) -> tuple[Path, list[Study]]:
+    table = folder / "table.csv"
+    table.write_text("path,width,plate\na.png,373,0\nb.png,2304,1\nc.png,,\n")
+    parts = (BodyPart.HAND, BodyPart.FOREARM, None)
+    return table, [
+        Study(f"p{i}", "s", part, (ImageRef(folder / f"{name}.png"),))
+        for i, (name, part) in enumerate(zip("abc", parts, strict=True))
+    ]
+
+
+def test_every_body_part_is_in_one_region() -> None:
+    named = [p for parts in REGIONS.values() for p in parts]
+    assert sorted(named) == sorted(BodyPart)
+
+
+def test_regions_and_columns(tmp_path: Path) -> None:
+    table, studies = _table(tmp_path)
+    a, b, c = (s.key for s in studies)
+    assert region_groups(studies) == {"region": {a: "wrist, hand, finger", b: "elbow, forearm"}}
+    found = column_groups(table, studies, ["plate", "width:1000"])
+    assert found == {
+        "plate": {a: "0", b: "1", c: ""},
+        "width": {a: "< 1000", b: ">= 1000", c: ""},
+    }
+    assert column_groups(table, studies, []) == {}
+
+
+def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    table, studies = _table(tmp_path)
+    with pytest.raises(ConfigError, match="column 'metal'"):
+        column_groups(table, studies, ["metal"])
+    with pytest.raises(ConfigError, match="to be split at 'x'"):
+        column_groups(table, studies, ["width:x"])

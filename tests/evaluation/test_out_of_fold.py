@@ -1,0 +1,119 @@
+"""Scores of out-of-fold tables: against scikit-learn, paired, and only on the same folds."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from ulna.errors import ConfigError, DatasetError
+from ulna.evaluation.out_of_fold import (
+    ALL,
+    FoldAnswers,
+    difference,
+    group_masks,
+    read_answers,
+    score,
+)
+from ulna.evaluation.scores import Resampling
+
+HOW = Resampling(draws=200)
+COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probability")
+
+
+def _write(file: Path, noise: float, folds: int = 5, n: int = 200) -> Path:
+    truth = np.random.default_rng(0).random(n) < 0.3
+    z = truth + np.random.default_rng(1).normal(0, noise, n)
+    with file.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(COLUMNS)
+        for i in range(n):
+            p = 1 / (1 + np.exp(-z[i]))
+            for _ in range(1 + i % 2):  # a study of two images stands on two lines
+                writer.writerow(
+                    [f"s{i}", f"p{i // 2}", "HAND", f"fold{i // 2 % folds}", int(truth[i]), p]
+                )
+    return file
+
+
+def _everyone(answers: FoldAnswers) -> np.ndarray:
+    return group_masks(answers, {})[ALL]
+
+
+def test_scores_equal_scikit_learn(tmp_path: Path) -> None:
+    answers = read_answers(_write(tmp_path / "a.csv", 1.0))
+    found = score(answers, _everyone(answers), HOW)
+    truth, p = answers.abnormal, answers.probability
+    assert found["n_studies"] == 200 and found["n_abnormal"] == truth.sum()
+    assert found["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, p))
+    assert found["average_precision"]["value"] == pytest.approx(
+        reference.average_precision_score(truth, p)
+    )
+    false, true, _ = reference.roc_curve(truth, p, drop_intermediate=False)
+    expected = true[false <= 0.1 + 1e-12].max()
+    assert found["sensitivity_at_specificity_0.90"]["value"] == pytest.approx(expected)
+    kappa = reference.cohen_kappa_score(truth, answers.decision)
+    assert found["kappa"]["value"] == pytest.approx(kappa)
+    assert found["auroc"]["low"] < found["auroc"]["value"] < found["auroc"]["high"]
+
+
+def test_the_threshold_of_a_fold_does_not_see_its_labels(tmp_path: Path) -> None:
+    answers = read_answers(_write(tmp_path / "a.csv", 1.0))
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    turned = [lines[0]]
+    for line in lines[1:]:
+        cells = line.split(",")
+        if cells[3] == "fold2":
+            cells[4] = str(1 - int(cells[4]))
+        turned.append(",".join(cells))
+    (tmp_path / "b.csv").write_text("\n".join(turned))
+    again = read_answers(tmp_path / "b.csv")
+    own = np.array(answers.folds) == "fold2"
+    np.testing.assert_array_equal(answers.decision[own], again.decision[own])
+    normal = answers.probability[~answers.abnormal]
+    assert 0.04 < (answers.decision[~answers.abnormal]).mean() < 0.2, normal
+
+
+def test_a_paired_difference_is_narrower_than_either_score(tmp_path: Path) -> None:
+    good = read_answers(_write(tmp_path / "a.csv", 0.8))
+    worse = read_answers(_write(tmp_path / "b.csv", 1.6))
+    everyone = _everyone(good)
+    found = difference(good, worse, everyone, HOW)["auroc"]
+    scores = [score(a, everyone, HOW)["auroc"] for a in (good, worse)]
+    assert found["value"] == pytest.approx(scores[0]["value"] - scores[1]["value"])
+    assert found["low"] > 0
+    assert found["high"] - found["low"] < max(s["high"] - s["low"] for s in scores)
+    same = difference(good, good, everyone, HOW)["auroc"]
+    assert same["value"] == same["low"] == same["high"] == 0
+
+
+def test_groups_divide_the_studies(tmp_path: Path) -> None:
+    answers = read_answers(_write(tmp_path / "a.csv", 1.0))
+    values = {k: str(i % 2) for i, k in enumerate(answers.keys) if i % 5}
+    masks = group_masks(answers, {"hardware": values})
+    assert list(masks) == [ALL, "hardware: 0", "hardware: 1"]
+    assert masks["hardware: 0"].sum() + masks["hardware: 1"].sum() == len(values)
+    assert not (masks["hardware: 0"] & masks["hardware: 1"]).any()
+
+
+def test_other_studies_or_folds_cannot_be_compared(tmp_path: Path) -> None:
+    five = read_answers(_write(tmp_path / "a.csv", 1.0))
+    four = read_answers(_write(tmp_path / "b.csv", 1.0, folds=4))
+    fewer = read_answers(_write(tmp_path / "c.csv", 1.0, n=150))
+    with pytest.raises(ConfigError, match="same folds"):
+        difference(five, four, _everyone(five), HOW)
+    with pytest.raises(ConfigError, match="by one of the two only"):
+        difference(five, fewer, _everyone(five), HOW)
+
+
+def test_unusable_tables_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        read_answers(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("study,abnormal\na,1\n")
+    with pytest.raises(ConfigError, match="columns patient"):
+        read_answers(tmp_path / "other.csv")
+    with pytest.raises(DatasetError, match="one fold"):
+        read_answers(_write(tmp_path / "single.csv", 1.0, folds=1))
