@@ -62,10 +62,10 @@ def selfsupervise(
 
     \b
     Examples:
-      ulna selfsupervise films.csv phantoms --recipe pretrain --out runs/films
+      ulna selfsupervise films.csv phantoms --recipe fracatlas --expert cnn --out runs/films
       ulna selfsupervise MURA-v1.1 --recipe hybrid --expert cnn --out runs/mura-films \\
           --minutes 60 --set batch_size=128 --set input_spec.size=448
-      ulna train films.csv --recipe pretrain --initial cnn=run:runs/films --out runs/own
+      ulna train films.csv --recipe fracatlas --initial cnn=run:runs/films --out runs/own
     """
     require("train", "ssl")
     from ulna.cli.train import quiet_fabric

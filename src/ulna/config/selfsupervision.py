@@ -59,10 +59,10 @@ class SelfSupervision:
             )
         if not 0 <= self.shift <= _LARGEST_SHIFT:
             raise ConfigError(f"shift {self.shift}: expected 0 to {_LARGEST_SHIFT}")
-        if self.augmentation.rotation > 30 or self.augmentation.scale > 0.3:
+        if self.augmentation.rotation > 25 or self.augmentation.scale > 0.2:
             raise ConfigError(
                 f"rotation {self.augmentation.rotation}, scale {self.augmentation.scale}: expected "
-                "at most 30 degrees and 0.3, or the two windows share too little"
+                "at most 25 degrees and 0.2, or the two windows share too little"
             )
         if not (0 <= self.blur <= 1 and 0 <= self.global_share <= 1):
             raise ConfigError(

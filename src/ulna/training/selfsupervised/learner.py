@@ -72,10 +72,10 @@ class SelfSupervisedLearner(nn.Module):
         variance by saying which film they are from, and nothing of what they show.
         """
         h, w = grid_VChw.shape[-2:]
-        if h * w < 4:
+        if min(h, w) < 3:
             raise ConfigError(
                 f"encoder {self.encoder.name!r} gives {h} x {w} cells for a window: expected at "
-                "least 4 cells; set a larger crop_size"
+                "least 3 x 3; set a larger crop_size"
             )
         chosen_BK, seen_BK2 = match_cells(places_V23, h, w)
         a_BChw, b_BChw = grid_VChw.chunk(2)

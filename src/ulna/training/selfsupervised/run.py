@@ -60,8 +60,13 @@ def self_supervised_run(
 
 
 def leave_held_out(studies: Sequence[Study]) -> list[Study]:
-    """`studies` without those whose split is 'valid' or 'test'."""
-    return [s for s in studies if s.split not in _HELD_OUT]
+    """`studies` without those whose split is 'valid' or 'test', and without their films.
+
+    A film that one table holds out and another does not is held out.
+    """
+    held = {r.path.resolve() for s in studies if s.split in _HELD_OUT for r in s.images}
+    free = [s for s in studies if s.split not in _HELD_OUT]
+    return [s for s in free if not any(r.path.resolve() in held for r in s.images)]
 
 
 def without_labels(studies: Sequence[Study]) -> list[Study]:
