@@ -18,6 +18,7 @@ from ulna.cli.failure import exit_codes
 from ulna.cli.main import VERBS, cli
 from ulna.config import recipe as settings
 from ulna.config.input_spec import InputSpec
+from ulna.config.selfsupervision import SelfSupervision
 from ulna.recipes import RECIPES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -65,6 +66,10 @@ def settings_reference() -> str:
     return "\n".join(_settings_of(kind) for kind in kinds)
 
 
+def self_supervision_reference() -> str:
+    return _settings_of(SelfSupervision)
+
+
 def _settings_of(kind: type) -> str:
     words = inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
     rows = [f"| `{f.name}` | `{f.type}` | {_default(f)} |" for f in dataclasses.fields(kind)]
@@ -84,6 +89,7 @@ def _default(field: dataclasses.Field[object]) -> str:
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "cli.md": {"exit codes": exit_code_table, "commands": help_text},
     "recipes.md": {"recipes": recipe_table, "settings": settings_reference},
+    "selfsupervision.md": {"settings": self_supervision_reference},
 }
 
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from ulna.config.recipe import Augmentation
-from ulna.training.augment import Windows, _draw_affine, augment
+from ulna.training.augment import Windows, augment, draw_affine
 from ulna.training.crops import draw_centres, label_windows
 from ulna.training.learner import Batch
 
@@ -74,7 +74,7 @@ def test_a_turned_window_is_the_same_part_of_the_turned_image() -> None:
     turned = Augmentation(**{**NOTHING.__dict__, "rotation": 30.0, "scale": 0.2, "flip": 0.5})
     centres = rng.uniform(-0.5, 0.5, (6, 2)).astype(np.float32)
     window, _ = augment(images, images, turned, np.random.default_rng(7), Windows(64, centres))
-    theta = _draw_affine(6, turned, np.random.default_rng(7))
+    theta = draw_affine(6, turned, np.random.default_rng(7))
     theta[:, :, :2] *= 0.5
     theta[:, :, 2] = torch.from_numpy(centres)
     grid = functional.affine_grid(theta, [6, 1, 64, 64], align_corners=False)

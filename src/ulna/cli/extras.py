@@ -9,6 +9,7 @@ from ulna.errors import DependencyError
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
+    "ssl": ("lightly",),
     "phantom": ("numba",),
     "report": ("jinja2", "matplotlib"),
     "explain": ("pytorch_grad_cam",),

@@ -15,6 +15,7 @@ from ulna.cli.notes import notes_on_stderr
 VERBS: Mapping[str, str] = {
     "demo": "Everything in one go: phantoms (or your data), training, report.",
     "phantom": "Write simulated radiographs with known findings.",
+    "selfsupervise": "Teach an encoder on radiographs without labels.",
     "train": "Train the experts of a recipe.",
     "crossval": "Train and score a recipe on folds of the data, by patient.",
     "export": "Turn a run into a bundle that predicts without torch.",

@@ -28,17 +28,22 @@ def choose_recipe(name: str, changes: Sequence[str] = (), initial: Sequence[str]
 
     recipe = read_json(Recipe, Path(name)) if name.endswith(".json") else find_recipe(name)
     data = to_json(recipe)
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set {change!r}: expected KEY=VALUE, like seed=3")
-        _set(data, key, _value(value), change)
+    apply_changes(data, changes)
     for start in initial:
         expert, equals, text = start.partition("=")
         kind, _, path = (text if equals else start).partition(":")
         place = f"experts.{expert if equals else '*'}.initial"
         _set(data, place, {"kind": kind, "path": path}, start)
     return from_json(Recipe, data, "recipe")
+
+
+def apply_changes(data: Any, changes: Sequence[str]) -> None:
+    """Set each 'key=value' of `changes` in `data`, settings as JSON types. Raises ConfigError."""
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {change!r}: expected KEY=VALUE, like seed=3")
+        _set(data, key, _value(value), change)
 
 
 def _value(text: str) -> Any:

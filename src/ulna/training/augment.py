@@ -33,18 +33,18 @@ def augment(
     images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
     [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
     """
-    theta = _draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
+    theta = draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
         mask_size = round(windows.side / size * mask_size)
-        images_BHW, masks_Bhw, theta = _cut(images_BHW, masks_Bhw, theta, windows)
+        images_BHW, masks_Bhw, theta = cut_windows(images_BHW, masks_Bhw, theta, windows)
         size = windows.side
-    images = _warp(images_BHW, theta, size)
-    masks = _warp(masks_Bhw, theta, mask_size)
-    return _change_grey(images, settings, rng), masks
+    images = warp(images_BHW, theta, size)
+    masks = warp(masks_Bhw, theta, mask_size)
+    return change_grey(images, settings, rng), masks
 
 
-def _cut(
+def cut_windows(
     images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Windows
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The part of each image that its window may need, and the change in that part's terms.
@@ -73,7 +73,8 @@ def as_float(images_BHW: Tensor) -> Tensor:
     return images_BHW[:, None].float() / 255
 
 
-def _draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
+def draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
+    """(n, 2, 3) maps from [-1, 1] of the changed image to [-1, 1] of the given one."""
     angle = rng.uniform(-1, 1, n) * math.radians(a.rotation)
     scale = np.exp(rng.uniform(-1, 1, n) * math.log1p(a.scale))
     flip = np.where(rng.random(n) < a.flip, -1.0, 1.0)
@@ -83,13 +84,15 @@ def _draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.moveaxis(np.array(rows), -1, 0).astype(np.float32))
 
 
-def _warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
+def warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
+    """uint8 (B, H, W) looked up through `draw_affine`'s maps: float32 (B, 1, side, side)."""
     x = as_float(x_BHW)
     grid = functional.affine_grid(theta_B23, [len(x), 1, side, side], align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 
 
-def _change_grey(x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
+def change_grey(x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Gamma, contrast, brightness, polarity, noise and erased patches; stays in [0, 1]."""
     n = len(x_B1HW)
 
     def column(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tensor:

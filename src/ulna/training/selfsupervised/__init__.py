@@ -1,0 +1,1 @@
+"""Encoders that learn from radiographs without labels (losses and heads: lightly)."""

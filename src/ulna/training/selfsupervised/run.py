@@ -1,0 +1,138 @@
+"""A whole run without labels: films, cache, encoder; started again, it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+
+from ulna.bundle import DataFingerprint
+from ulna.config.codec import read_json, write_json
+from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.config.selfsupervision import SelfSupervision
+from ulna.errors import ConfigError, DatasetError
+from ulna.models.encoder import Encoder
+from ulna.models.initial import check_initial, load_initial_weights
+from ulna.training.cache import Progress, build_cache
+from ulna.training.fingerprint import fingerprint_studies
+from ulna.training.precision import best_precision
+from ulna.training.selfsupervised.fit import SUMMARY, SelfSupervisedFit
+from ulna.types import BodyPart, ImageRef, Study
+
+SETTINGS = "selfsupervision.json"
+_HELD_OUT = ("valid", "test")
+
+
+def self_supervised_run(
+    settings: SelfSupervision,
+    studies: Sequence[Study],
+    out: Path,
+    kind: str,
+    name: str = "",
+    progress: Progress | None = None,
+) -> Path:
+    """Teach the encoder of `settings` on every radiograph of `studies`; weights go to `out`.
+
+    Labels, findings and masks are taken off before anything is read, so they cannot matter.
+    kind, name: of the data, for the record. An unfinished run in `out` is resumed when settings
+    and data are the same. Returns `out`. Raises ConfigError for a folder of another run,
+    DatasetError without a radiograph, TrainingError, WeightsError.
+    """
+    settings = _with_precision(settings, out)
+    check_initial(settings.initial)
+    films = without_labels(studies)
+    _open_run(settings, fingerprint_studies(films, kind, name), out)
+    folder = out / "experts" / settings.name
+    if (folder / SUMMARY).is_file():
+        return out
+    folder.mkdir(parents=True, exist_ok=True)
+    assert settings.precision != "auto"  # settled above
+    fabric = Fabric(devices=1, accelerator="auto", precision=settings.precision)
+    fabric.launch()
+    recipe = _recipe(settings)
+    images = build_cache(films, recipe, out / "cache", progress).images
+    fit = SelfSupervisedFit(fabric, settings, _encoder(recipe), images, folder)
+    fit.fit(progress)
+    return out
+
+
+def leave_held_out(studies: Sequence[Study]) -> list[Study]:
+    """`studies` without those whose split is 'valid' or 'test', and without their films.
+
+    A film that one table holds out and another does not is held out.
+    """
+    held = {r.path.resolve() for s in studies if s.split in _HELD_OUT for r in s.images}
+    free = [s for s in studies if s.split not in _HELD_OUT]
+    return [s for s in free if not any(r.path.resolve() in held for r in s.images)]
+
+
+def without_labels(studies: Sequence[Study]) -> list[Study]:
+    """`studies` with nothing but images, each file once, in an order of its own.
+
+    Raises DatasetError when there are none.
+    """
+    seen: set[Path] = set()
+    bare = []
+    for study in sorted(studies, key=_place):
+        films = {ref.path.resolve(): ImageRef(ref.path) for ref in study.images}
+        new = tuple(ref for path, ref in films.items() if path not in seen)
+        seen.update(films)
+        if new:
+            bare.append(Study(study.patient_id, study.study_id, None, new))
+    if not bare:
+        raise DatasetError(
+            "no radiographs to learn from: expected studies outside 'valid' and 'test'; "
+            "give other data, or use every split"
+        )
+    return bare
+
+
+def _place(study: Study) -> tuple[str, str, list[str]]:
+    return study.patient_id, study.study_id, [str(ref.path) for ref in study.images]
+
+
+def _encoder(recipe: Recipe) -> Encoder:
+    torch.manual_seed(recipe.seed)
+    return load_initial_weights(recipe.experts[0], recipe).encoder
+
+
+def _recipe(settings: SelfSupervision) -> Recipe:
+    """What cache and initial weights need to know, in a recipe's form."""
+    expert = ExpertConfig(settings.name, settings.encoder, initial=settings.initial)
+    return Recipe(
+        name="selfsupervision",
+        experts=(expert,),
+        body_parts=tuple(BodyPart),
+        input_spec=settings.input_spec,
+        seed=settings.seed,
+    )
+
+
+def _with_precision(settings: SelfSupervision, out: Path) -> SelfSupervision:
+    """'auto' settled: as the run there was begun, else by the device."""
+    if settings.precision != "auto":
+        return settings
+    begun = out / SETTINGS
+    there = begun.is_file()
+    chosen = read_json(SelfSupervision, begun).precision if there else best_precision()
+    return replace(settings, precision=chosen)
+
+
+def _open_run(settings: SelfSupervision, data: DataFingerprint, out: Path) -> None:
+    """Write settings and data of a new run, or check those of the run that is there."""
+    if (out / SETTINGS).is_file():
+        if read_json(SelfSupervision, out / SETTINGS) != settings:
+            raise ConfigError(
+                f"{out} holds a run of other settings: give another folder, or delete this one"
+            )
+        if read_json(DataFingerprint, out / "data.json").sha256 != data.sha256:
+            raise ConfigError(f"{out} holds a run on other data: give another folder")
+        return
+    if (out / "recipe.json").is_file():
+        raise ConfigError(f"{out} holds a run of `ulna train`: give another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(data, out / "data.json")
+    write_json(settings, out / SETTINGS)

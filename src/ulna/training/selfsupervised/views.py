@@ -1,0 +1,99 @@
+"""Two windows of each film that show partly the same place, and which cells show it.
+
+Shape suffixes: B films, S window's side, h w grid cells, K matched cells.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ulna.config.selfsupervision import SelfSupervision
+from ulna.training.augment import Windows, change_grey, cut_windows, draw_affine, warp
+from ulna.training.cache import MASK_STRIDE
+from ulna.training.crops import draw_centres
+
+# Cells of a window that are compared with the other window: the settings' limits on shift,
+# rotation and scale leave at least this share in both.
+MATCHED_SHARE = 0.25
+
+
+class Views(NamedTuple):
+    """Two views of B films, the first of each before the second of each.
+
+    pixels: (2B, 1, S, S) in [0, 1]. places: (2B, 2, 3), from a point in [-1, 1] of the window
+    to its place in [-1, 1] of the film.
+    """
+
+    pixels: Tensor
+    places: Tensor
+
+
+def draw_views(
+    films: npt.NDArray[np.uint8], settings: SelfSupervision, rng: np.random.Generator
+) -> Views:
+    """Two views of each film; films: (B, F, F). All is a function of `rng`.
+
+    The first window is aimed at tissue, the second lies near it; place, rotation, flip, grey
+    levels, blur and noise are drawn for each on its own.
+    """
+    share = settings.crop_size / films.shape[-1]
+    no_masks = np.zeros((len(films), *[films.shape[-1] // MASK_STRIDE] * 2), np.uint8)
+    first = draw_centres(films, no_masks, share, rng)
+    shift = rng.uniform(-2, 2, first.shape) * settings.shift * share
+    second = np.clip(first + shift, share - 1, 1 - share).astype(np.float32)
+    given, masks = torch.from_numpy(films), torch.from_numpy(no_masks)
+    views = [_view(given, masks, centres, settings, rng) for centres in (first, second)]
+    return Views(torch.cat([v.pixels for v in views]), torch.cat([v.places for v in views]))
+
+
+def _view(
+    films_BFF: Tensor,
+    masks_Bmm: Tensor,
+    centres: npt.NDArray[np.float32],
+    settings: SelfSupervision,
+    rng: np.random.Generator,
+) -> Views:
+    changes, side = settings.augmentation, settings.crop_size
+    theta_B23 = draw_affine(len(films_BFF), changes, rng)
+    parts, _, theta = cut_windows(films_BFF, masks_Bmm, theta_B23, Windows(side, centres))
+    soft = _soften(warp(parts, theta, side), settings.blur, rng)
+    places = theta_B23.clone()
+    places[:, :, :2] *= side / films_BFF.shape[-1]
+    places[:, :, 2] = torch.from_numpy(centres)
+    return Views(change_grey(soft, changes, rng), places)
+
+
+def _soften(x_B1SS: Tensor, most: float, rng: np.random.Generator) -> Tensor:
+    """A binomial 3 x 3 smoothing, by a share up to `most` of each image."""
+    share = torch.from_numpy(rng.uniform(0, most, (len(x_B1SS), 1, 1, 1)).astype(np.float32))
+    line = torch.tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line)[None, None]
+    padded = functional.pad(x_B1SS, (1, 1, 1, 1), mode="replicate")
+    return torch.lerp(x_B1SS, functional.conv2d(padded, kernel), share)
+
+
+def match_cells(places_V23: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
+    """Which cells of the first windows the second ones show, and where.
+
+    places_V23: of `Views`, so V = 2B. Returns (B, K) indices into the h x w cells and (B, K, 2)
+    the same points in [-1, 1] of the second window; the K nearest to its middle.
+    """
+    first, second = places_V23.chunk(2)
+    y, x = torch.meshgrid(_middles(h, places_V23), _middles(w, places_V23), indexing="ij")
+    cells_N2 = torch.stack([x.flatten(), y.flatten()], -1)
+    film_BN2 = cells_N2 @ first[:, :, :2].mT + first[:, None, :, 2]
+    from_middle = film_BN2 - second[:, None, :, 2]
+    seen_BN2 = from_middle @ torch.linalg.inv(second[:, :, :2]).mT
+    k = max(2, round(MATCHED_SHARE * h * w))
+    chosen_BK = seen_BN2.abs().amax(-1).topk(k, dim=1, largest=False).indices
+    return chosen_BK, seen_BN2.gather(1, chosen_BK[:, :, None].expand(-1, -1, 2))
+
+
+def _middles(n: int, like: Tensor) -> Tensor:
+    return (torch.arange(n, device=like.device, dtype=like.dtype) + 0.5) / n * 2 - 1
