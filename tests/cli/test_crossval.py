@@ -1,0 +1,114 @@
+"""`ulna crossval`: folds to scores and one bundle; goes on; compares on the same folds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ulna.cli.main import cli
+from ulna.config.codec import write_json
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import ExpertConfig
+from ulna.recipes import RECIPES
+
+pytestmark = pytest.mark.slow
+
+
+def _ulna(*arguments: object, code: int = 0) -> Result:
+    done = CliRunner().invoke(cli, [str(a) for a in arguments])
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Phantoms, a recipe of one tiny expert, and its cross-validation in two processes."""
+    work = tmp_path_factory.mktemp("crossval")
+    recipe = replace(
+        RECIPES["demo"](),
+        name="tiny",
+        experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
+        input_spec=InputSpec(size=96),
+        precision="32-true",
+        minutes=0.0,
+    )
+    write_json(recipe, work / "tiny.json")
+    _ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)
+    _ulna(*_command(work, "cv"), "--jobs", 2)
+    return work
+
+
+def _command(work: Path, out: str) -> list[object]:
+    recipe = work / "tiny.json"
+    return ["crossval", work / "phantoms", "--recipe", recipe, "--folds", 3, "--out", work / out]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open() as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_every_study_is_answered_by_experts_that_have_not_seen_it(work: Path) -> None:
+    rows = _rows(work / "cv/evaluation/predictions.csv")
+    fold = {r["study"]: r["split"] for r in rows}
+    assert len(fold) == 60 and set(fold.values()) == {"fold0", "fold1", "fold2"}
+    for k in range(3):
+        used = json.loads((work / f"cv/fold{k}/split.json").read_text())
+        held = {s for s, f in fold.items() if f == f"fold{k}"}
+        assert not held & set(used["train"])
+        assert len(used["train"]) == 60 - len(held)
+        patients = {r["patient"] for r in rows if r["study"] in held}
+        assert not patients & {s.split("/")[1] for s in used["train"]}
+
+
+def test_scores_name_regions(work: Path) -> None:
+    scores = json.loads((work / "cv/scores.json").read_text())["scores"]
+    assert scores["all"]["n_studies"] == 60
+    assert "region: elbow, forearm" in scores
+    assert 0 <= scores["all"]["auroc"]["low"] <= scores["all"]["auroc"]["high"] <= 1
+
+
+def test_the_bundle_of_all_folds_predicts(work: Path) -> None:
+    film = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
+    done = _ulna("predict", film, "--bundle", work / "cv/bundle", "--json")
+    answer = json.loads(done.stdout)["studies"][0]
+    assert 0 <= answer["probability"] <= 1
+    manifest = json.loads((work / "cv/bundle/manifest.json").read_text())
+    assert [e["name"] for e in manifest["experts"]] == ["cnn-0", "cnn-1", "cnn-2"]
+    assert manifest["fusion"]["n_calibration_studies"] == 60
+
+
+def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> None:
+    again = work / "again"
+    shutil.copytree(work / "cv", again)
+    shutil.rmtree(again / "fold1")
+    shutil.rmtree(again / "evaluation")
+    kept = (again / "fold0/experts/cnn/weights.safetensors").stat().st_mtime_ns
+    _ulna(*_command(work, "again"))
+    assert (again / "fold0/experts/cnn/weights.safetensors").stat().st_mtime_ns == kept
+    first = _rows(work / "cv/evaluation/predictions.csv")
+    second = _rows(again / "evaluation/predictions.csv")
+    for one, other in zip(first, second, strict=True):
+        assert one["study"] == other["study"] and one["split"] == other["split"]
+        p, q = float(one["study_probability"]), float(other["study_probability"])
+        assert p == pytest.approx(q, abs=2e-3)  # one process or two: sums in another order
+
+
+def test_differences_are_paired_and_zero_from_itself(work: Path) -> None:
+    done = _ulna(*_command(work, "cv"), "--against", work / "cv", "--json")
+    minus = json.loads(done.stdout)["minus"]["cv"]["all"]
+    assert minus["auroc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_faults_say_what_to_do(work: Path) -> None:
+    other = _ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
+    assert "cross-validation of other settings" in other.output
+    missing = _ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
+    assert "no predictions.csv" in missing.output
