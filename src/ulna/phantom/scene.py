@@ -54,7 +54,8 @@ class Scene:
 class Camera:
     """A view: rotation limb to view, centre of the limb, field in pixels and mm.
 
-    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre.
+    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre. scale:
+    of the patient over the neutral limb, in whose mm all else is given; paths grow with it.
     """
 
     rotation: Vector
@@ -62,6 +63,7 @@ class Camera:
     shape: tuple[int, int]
     pixel: float
     offset: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
 
     @property
     def source(self) -> Vector:
@@ -139,7 +141,10 @@ def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection
         marked,
     )
     soft = _project_soft(scene, camera, beam)
-    return Projection(*(a.astype(np.float32) for a in (bone, soft, marked)))
+    paths = [a.astype(np.float32) for a in (bone, soft, marked)]
+    if camera.scale != 1:
+        paths = [a * np.float32(camera.scale) for a in paths]
+    return Projection(*paths)
 
 
 def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:

@@ -86,6 +86,15 @@ def ellipsoid(
     return _with_reach(row)
 
 
+def mirrored(row: Vector, up: float = 0.0) -> Vector:
+    """A primitive with left and right exchanged, `up` mm further along y."""
+    out = row.copy()
+    out[0] = -row[0]
+    out[1] += up
+    out[[3, 6, 9]] = -row[[3, 6, 9]]
+    return out
+
+
 def _with_reach(row: Vector) -> Vector:
     """A cut is felt as deep as a cortex is thick, a join as far as it is smooth.
 
