@@ -13,7 +13,7 @@ import numpy as np
 
 from ulna.config.phantom import FilmStyle
 from ulna.phantom.anatomy.arm import PALM, UPPER_ARM
-from ulna.phantom.anatomy.fingers import LENGTHS, finger_group
+from ulna.phantom.anatomy.fingers import LENGTHS, THUMB, finger_group
 from ulna.phantom.anatomy.limb import Limb
 from ulna.phantom.anatomy.trunk import TRUNK
 from ulna.phantom.scene import LIMB_TO_DETECTOR, SOURCE_TO_DETECTOR, Camera
@@ -23,6 +23,8 @@ from ulna.types import BodyPart
 
 _UPRIGHT = np.diag([1.0, -1.0, -1.0])
 _ZOOM = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+# How often each kind is the only film on a cassette.
+_ALONE = (0.58, 0.25, 0.12, 0.05)
 _BESIDE = (BodyPart.HUMERUS, BodyPart.SHOULDER)
 _SMALL = (BodyPart.HAND, BodyPart.FINGER, BodyPart.WRIST)
 
@@ -56,9 +58,10 @@ ARM_VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
         ViewKind("LAT", 0, (10, 80), arm=75, aspect=(0.45, 0.68), raised=(10, 60)),
     ),
     BodyPart.SHOULDER: (
-        ViewKind("AP", 0, aspect=(0.8, 1.1)),
-        ViewKind("AXIAL", 0, aspect=(0.8, 1.1), pitch=62, raised=(60, 95)),
+        ViewKind("AP", 0, aspect=(0.8, 1.0)),
+        ViewKind("ABD", 0, aspect=(0.8, 1.0), raised=(55, 95)),
         ViewKind("Y", -58, aspect=(0.7, 1.0), raised=(0, 15)),
+        ViewKind("AXIAL", 0, aspect=(0.8, 1.0), pitch=68, raised=(60, 95)),
     ),
 }
 # Height of the close field in mm.
@@ -101,10 +104,12 @@ def draw_arm_views(
         field = _cassette_field(part, size, rng, divided=True)
         return (tuple(_draw(limb, part, k, field, rng) for k in kinds[:2]),)
     count = 1 if rng.random() < 0.55 else 2
-    first = int(rng.integers(len(kinds))) if count == 1 else 0
-    for i in range(count):
+    shares = _ALONE[: len(kinds)]
+    first = int(rng.choice(len(kinds), p=np.array(shares) / sum(shares)))
+    chosen = [kinds[first]] if count == 1 else list(kinds[:2])
+    for kind in chosen:
         field = _cassette_field(part, size, rng)
-        films.append((_draw(limb, part, kinds[first + i], field, rng),))
+        films.append((_draw(limb, part, kind, field, rng),))
     return tuple(films)
 
 
@@ -137,7 +142,8 @@ def _draw(
 ) -> View:
     flexion = float(np.radians(rng.uniform(*kind.flexion)))
     arm = float(np.radians(kind.arm + rng.normal(0, 8)))
-    turns = _turns(part, kind, flexion, arm, rng)
+    alone = (limb.anchor[0] - 10) // 3 if part is BodyPart.FINGER else -1
+    turns = _turns(part, kind, (flexion, arm), alone, rng)
     placed = placements(limb.hinges, turns)
     base = placed[TRUNK if part in _BESIDE else limb.anchor[0]][0]
     turn = (
@@ -160,9 +166,17 @@ def _draw(
 
 
 def _turns(
-    part: BodyPart, kind: ViewKind, flexion: float, arm: float, rng: np.random.Generator
+    part: BodyPart,
+    kind: ViewKind,
+    bent: tuple[float, float],
+    alone: int,
+    rng: np.random.Generator,
 ) -> dict[int, Vector]:
-    """Wrist and fingers a little bent, the elbow flexed, the trunk where the patient sits."""
+    """Wrist and fingers a little bent, the elbow flexed, the trunk where the patient sits.
+
+    bent: flexion of the elbow and turn of the arm, rad. alone: the finger that is filmed.
+    """
+    flexion, arm = bent
     wrist = rotation("z", float(np.radians(rng.normal(0, 8))))
     turns = {PALM: wrist @ rotation("x", float(np.radians(rng.normal(0, 9))))}
     turns[UPPER_ARM] = rotation("x", flexion)
@@ -170,25 +184,26 @@ def _turns(
     if part not in _BESIDE:
         raised = float(np.radians(rng.uniform(35, 100)))
         arm = float(np.radians(rng.choice([0.0, 90.0]) + rng.normal(0, 15)))
-    elif kind.name == "AP" and rng.random() < 0.3:
-        raised = float(np.radians(rng.uniform(55, 95)))
     turns[TRUNK] = rotation("z", -raised) @ rotation("y", -arm)
-    return turns | _finger_turns(kind, rng)
+    return turns | _finger_turns(kind, alone, rng)
 
 
-def _finger_turns(kind: ViewKind, rng: np.random.Generator) -> dict[int, Vector]:
+def _finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[int, Vector]:
     """Flat and spread for a frontal view, curled to a varying degree for the others."""
     curl = rng.uniform(0, 10) if kind.name in ("PA", "AP") else rng.uniform(3, 38)
-    pinch = rng.uniform(30, 55) if rng.random() < 0.12 else 0.0
-    spread = rng.normal(0, 4)
+    pinch = rng.uniform(30, 55) if rng.random() < 0.07 else 0.0
+    spread = rng.uniform(-2, 9)
     fan = rng.uniform(-9, 9) if kind.name == "LAT" else 0.0
-    turns = {}
+    open_thumb = rng.uniform(-4, 32) if kind.name != "LAT" else rng.uniform(-10, 15)
+    turns = {THUMB: rotation("z", float(np.radians(open_thumb)))}
     for finger, bones in enumerate(LENGTHS):
-        sideways = (2 - finger) * spread * 0.5 + rng.normal(0, 2.5) if finger else rng.normal(0, 9)
+        sideways = (2 - finger) * spread * 0.8 + rng.normal(0, 2) if finger else rng.normal(0, 8)
         for k in range(len(bones)):
             bent = curl * rng.uniform(0.6, 1.3) + finger * fan
-            if finger < 2:
+            if finger < 2 and alone < 0:
                 bent += pinch
+            if alone >= 0 and kind.name != "PA":  # the others are held out of the way
+                bent = 0.4 * bent if finger == alone else 55 + bent
             turn = rotation("x", -float(np.radians(max(bent, -8.0))))
             if finger == 0:  # the thumb's nail looks sideways
                 turn = rotation("z", -0.5 * float(np.radians(bent))) @ rotation(

@@ -5,13 +5,14 @@ Everything is drawn from the stream of the nuisances and says nothing about the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ulna.phantom.nuisance import Nuisance, band, marker, plaster
+from ulna.phantom.nuisance import Nuisance, band, marker
+from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
 
 
@@ -21,26 +22,36 @@ class Cassette:
 
     strips: width of the saturated strip on the top, bottom, left and right over the film's
     size. rim: width of the thin bright rim in px. fog: grey of air. headroom: attenuation that
-    is white over that of the densest of the limb. ceiling: attenuation that is white at most
-    (a chest is not waited for). edge: strength of the reader's edge enhancement. streaks:
-    strength of the reader's stripes. divider: width at both ends, over the film's width, and
-    grey of what parts a divided film. numbers: uniform draws.
+    is white over that of the densest of the limb. ceiling: attenuation that is white at most, of
+    an arm and of a film beside the chest (neither waits for the trunk). edge: strength of the
+    reader's edge enhancement, wide and fine. streaks: strength of the reader's stripes. divider:
+    width at both ends, over the film's width, and grey of what parts a divided film. numbers:
+    uniform draws.
     """
 
     strips: tuple[float, float, float, float]
     rim: tuple[float, float, float, float]
     fog: float
     headroom: float
-    ceiling: float
-    edge: float
+    ceiling: tuple[float, float]
+    edge: tuple[float, float]
     streaks: float
     divider: tuple[float, float, float]
     numbers: tuple[float, ...]
 
+    @property
+    def margins(self) -> tuple[float, float, float]:
+        """Shares of height or width that are not exposed, with a little more, at the top, the
+        bottom and both sides (the film may be mirrored)."""
+        top, bottom, left, right = self.strips
+        return top + 0.04, bottom + 0.04, max(left, right) + 0.06
+
 
 def draw_cassette(rng: np.random.Generator) -> Cassette:
     """The accidents of one cassette."""
-    strips = [float(rng.uniform(0.01, 0.07)) if rng.random() < p else 0.0 for p in (0.1, 0.4, 0.05, 0.12)]
+    strips = [
+        float(rng.uniform(0.01, 0.07)) if rng.random() < p else 0.0 for p in (0.1, 0.4, 0.05, 0.12)
+    ]
     if rng.random() < 0.07:  # a part of the film that was not exposed
         strips[int(rng.integers(4))] = float(rng.uniform(0.1, 0.3))
     top, bottom, left, right = strips
@@ -49,9 +60,9 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
         strips=(top, bottom, left, right),
         rim=(rim[0], rim[1], rim[2], rim[3]),
         fog=float(rng.uniform(0.0, 0.13)) if rng.random() < 0.8 else float(rng.uniform(0.13, 0.3)),
-        headroom=float(np.exp(rng.uniform(np.log(0.75), np.log(1.6)))),
-        ceiling=float(rng.uniform(2.4, 4.2)),
-        edge=float(rng.uniform(0.0, 0.5)),
+        headroom=float(np.exp(rng.uniform(np.log(0.85), np.log(2.1)))),
+        ceiling=(float(rng.uniform(1.9, 3.2)), float(rng.uniform(2.5, 4.2))),
+        edge=(float(rng.uniform(0.0, 0.5)), float(rng.uniform(0.0, 1.2))),
         streaks=float(rng.uniform(0.0, 0.012)),
         divider=(
             float(rng.uniform(0.0, 0.06)),
@@ -63,15 +74,22 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
 
 
 def develop_cassette(
-    seen: Array, dense: npt.NDArray[np.bool_], cassette: Cassette, nuisance: Nuisance, side: Laterality
+    seen: Array,
+    dense: npt.NDArray[np.bool_],
+    beside: bool,
+    cassette: Cassette,
+    nuisance: Nuisance,
+    side: Laterality,
 ) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 film from the detector's attenuation; dense: (H, W) where bone is seen."""
+    """(H, W) uint8 film from the detector's attenuation; dense: (H, W) where bone is seen;
+    beside: whether the chest belongs to the film."""
     level = np.percentile(seen[dense], 99) if dense.sum() > 50 else seen.max()
-    white = max(min(float(level) * cassette.headroom, cassette.ceiling), 0.3)
+    ceiling = cassette.ceiling[int(beside)]
+    white = max(min(float(level), ceiling) * cassette.headroom, 0.3)
     grey = np.clip(seen / white, 0, 1.5)
-    if cassette.edge:
-        grey = grey + cassette.edge * (grey - ndimage.gaussian_filter(grey, 0.02 * max(grey.shape)))
-    grey = np.clip(grey, 0, 1) ** nuisance.gamma
+    for strength, reach in zip(cassette.edge, (0.02, 0.003), strict=True):
+        grey = grey + strength * (grey - ndimage.gaussian_filter(grey, reach * max(grey.shape)))
+    grey = np.minimum(np.where(grey > 0, np.maximum(grey, 0) ** nuisance.gamma, 0.5 * grey), 1)
     grey = cassette.fog + (0.97 - cassette.fog) * grey + _streaks(grey.shape, cassette)
     if nuisance.coarse:
         grey = ndimage.gaussian_filter(grey, 0.6)
@@ -85,14 +103,24 @@ def develop_cassette(
 
 def divide(grey: npt.NDArray[np.uint8], cassette: Cassette) -> npt.NDArray[np.uint8]:
     """(H, W) the film with the wedge between its two fields."""
-    height, width = grey.shape
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    top, bottom, level = cassette.divider
-    half = 0.5 * width * (top + (bottom - top) * rows / height) + 0.4
-    wedge = np.abs(columns - width / 2 - 3 * cassette.numbers[4]) < half
     out = grey.copy()
-    out[wedge] = int(243 * level + 8)
+    out[_wedge(grey.shape, cassette)] = int(243 * cassette.divider[2] + 8)
     return out
+
+
+def hidden(shape: tuple[int, ...], cassette: Cassette, divided: bool) -> npt.NDArray[np.bool_]:
+    """(H, W) where strips or the wedge cover what was projected."""
+    covered: npt.NDArray[np.bool_] = _frame(shape, replace(cassette, rim=(0.0,) * 4)) > 0.5
+    return covered | _wedge(shape, cassette) if divided else covered
+
+
+def _wedge(shape: tuple[int, ...], cassette: Cassette) -> npt.NDArray[np.bool_]:
+    height, width = shape
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    top, bottom, _ = cassette.divider
+    half = 0.5 * width * (top + (bottom - top) * rows / height) + 0.4
+    inside: npt.NDArray[np.bool_] = np.abs(columns - width / 2 - 3 * cassette.numbers[4]) < half
+    return inside
 
 
 def _streaks(shape: tuple[int, ...], cassette: Cassette) -> Array:
@@ -131,13 +159,29 @@ def worn(soft: Array, nuisance: Nuisance) -> Array:
     """(H, W) attenuation of cast and bracelet on a limb that does not fill the field."""
     extra = np.zeros_like(soft)
     if nuisance.cast:
-        extra += plaster(soft, nuisance.numbers[:4])
+        extra += _plaster(soft, nuisance.numbers[:5])
     if not nuisance.jewellery:
         return extra
     across, down = _single(soft), _single(soft.T)
     if len(across) >= len(down):
         return extra + _bracelet(soft, across, nuisance.numbers[4:8])
     return extra + _bracelet(soft.T, down, nuisance.numbers[4:8]).T
+
+
+def _plaster(soft: Array, u: tuple[float, ...]) -> Array:
+    """A cast about the limb between two heights of the film: bright, uneven walls."""
+    height, width = soft.shape
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    uneven = np.sin(rows * (0.05 + 0.1 * u[0]) + 6 * u[1]) + np.sin(columns * (0.07 + 0.1 * u[1]))
+    wall = max(height, width) * (0.012 + 0.02 * u[2]) * (1 + 0.15 * uneven)
+    outside = ndimage.distance_transform_edt(soft <= 1)
+    inside = outside < wall
+    depth = ndimage.distance_transform_edt(inside)
+    path = (3 + 4 * u[3]) * (1 + 3.5 * np.exp(-((depth / (0.6 * wall)) ** 2)))
+    slant = rows + (u[4] - 0.5) * 0.3 * columns
+    within = (slant > 0.4 * u[3] * height) & (slant < (0.6 + 0.5 * u[0]) * height)
+    shell: Array = (inside * within * path * 1.5 * MU_SOFT).astype(np.float32)
+    return shell
 
 
 def _single(soft: Array) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,18 @@ import numpy.typing as npt
 from ulna.config.phantom import FilmStyle
 from ulna.phantom.anatomy import Limb
 from ulna.phantom.arm_views import draw_arm_views
-from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, worn
+from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden, worn
 from ulna.phantom.detector import expected_signal, expose, line_integral
+from ulna.phantom.findings.placed import Placed
 from ulna.phantom.nuisance import Nuisance, develop, draw_nuisance, extra_attenuation
 from ulna.phantom.scene import Projection, Scene, project_scene
-from ulna.phantom.views import View, draw_views
+from ulna.phantom.views import View, draw_views, pose
 from ulna.types import Array, BodyPart, Laterality
 
 # Bone of at least this line integral counts when a cassette's grey values are set.
 _DENSE = 0.15
+# Body parts whose cassettes show the chest.
+_BESIDE = (BodyPart.SHOULDER, BodyPart.HUMERUS)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,22 @@ class Film:
     def name(self) -> str:
         """Of the views on it: 'PA', or 'AP+LAT' where it is divided."""
         return "+".join(view.kind.name for view in self.panels)
+
+    def shows(self, limb: Limb, placed: Placed) -> bool:
+        """Whether the middle of the finding lies on the exposed part of the film.
+
+        A close film is aimed at all of its limb's sites.
+        """
+        if not limb.hinges:
+            return True
+        edge = self.cassette.margins if self.cassette else (0.03, 0.03, 0.03)
+        for view in self.panels:
+            scene = pose(limb, view, 0)
+            point = scene.bones[scene.index(placed.bone)].to_limb(placed.point)
+            row, column = np.divide(view.camera.place(point), view.camera.shape)
+            if edge[0] < row < 1 - edge[1] and edge[2] < column < 1 - edge[2]:
+                return True
+        return False
 
     @property
     def spacing(self) -> float:
@@ -51,8 +70,16 @@ def draw_films(
     else:
         panels = tuple((view,) for view in draw_views(part, size, rng))
     accidents = [draw_nuisance(rng) for _ in panels]
+    if style == "cassette":
+        accidents = [_wide(n) for n in accidents]
     cassettes = [draw_cassette(rng) if style == "cassette" else None for _ in panels]
     return tuple(map(Film, panels, accidents, cassettes))
+
+
+def _wide(nuisance: Nuisance) -> Nuisance:
+    """A pixel of a wide field is larger and so counts more photons."""
+    exposure = replace(nuisance.exposure, photons=2 * nuisance.exposure.photons)
+    return replace(nuisance, exposure=exposure)
 
 
 def render_film(
@@ -71,9 +98,14 @@ def render_film(
     if cassette is None:
         pixels = develop(seen, nuisance, side)
     else:
-        pixels = develop_cassette(seen, projection.bone > _DENSE, cassette, nuisance, side)
+        pixels = develop_cassette(
+            seen, projection.bone > _DENSE, part in _BESIDE, cassette, nuisance, side
+        )
         pixels = divide(pixels, cassette) if len(film.panels) > 1 else pixels
-    return pixels, np.ascontiguousarray(projection.marked > 0.3)
+    mask = projection.marked > 0.3
+    if cassette is not None:
+        mask &= ~hidden(mask.shape, cassette, len(film.panels) > 1)
+    return pixels, np.ascontiguousarray(mask)
 
 
 def _joined(projections: list[Projection]) -> Projection:
@@ -89,6 +121,6 @@ def _extra(soft: Array, film: Film, part: BodyPart) -> Array:
     """Cast and jewellery; on a cassette neither lies on the trunk."""
     if film.cassette is None:
         return extra_attenuation(soft, film.nuisance)
-    if part in (BodyPart.SHOULDER, BodyPart.HUMERUS):
+    if part in _BESIDE:
         return np.zeros_like(soft)
     return worn(soft, film.nuisance)

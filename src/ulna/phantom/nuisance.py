@@ -56,13 +56,13 @@ def extra_attenuation(soft: Array, nuisance: Nuisance) -> Array:
     """(H, W) attenuation of cast and jewellery; soft: (H, W) mm of tissue, which they enclose."""
     extra = np.zeros_like(soft)
     if nuisance.cast:
-        extra += plaster(soft, nuisance.numbers[:4])
+        extra += _cast(soft, nuisance.numbers[:4])
     if nuisance.jewellery:
         extra += _ring(soft, nuisance.numbers[4:8])
     return extra
 
 
-def plaster(soft: Array, u: tuple[float, ...]) -> Array:
+def _cast(soft: Array, u: tuple[float, ...]) -> Array:
     """Plaster around the limb from some height on: thick at the outline, woven."""
     height, width = soft.shape
     rim = 0.03 + 0.03 * u[0]

@@ -29,7 +29,8 @@ class Scene:
 
     soft: (NS, 22) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
     which all bone belongs to a finding (dislocation), radius 0 for none. noise: seed of the
-    spongiosa's texture.
+    spongiosa's texture. trunk: whether soft tissue is followed further and
+    in more steps, as a trunk far from the middle of the field asks for.
     """
 
     bones: tuple[Bone, ...]
@@ -38,6 +39,7 @@ class Scene:
     lesions: tuple[Vector, ...] = ()
     ball: Vector = field(default_factory=lambda: np.zeros(4))
     noise: int = 0
+    trunk: bool = False
 
     def index(self, name: str) -> int:
         """Position of the bone `name`."""
@@ -159,7 +161,8 @@ def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
     near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
     view = np.zeros((1, BONE_COLUMNS))
     view[0, 12:21], view[0, 21:24] = camera.rotation.T.ravel(), camera.source
-    project_soft(scene.soft, view, coarse, near - 170.0, near + 170.0, half)
+    reach, limit = (420.0, 240) if scene.trunk else (170.0, 80)
+    project_soft(scene.soft, view, coarse, near - reach, near + reach, limit, half)
     rows = (np.arange(height) - 0.5) / 2
     columns = (np.arange(width) - 0.5) / 2
     grid = np.meshgrid(rows, columns, indexing="ij")

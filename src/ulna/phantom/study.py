@@ -66,7 +66,14 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
     if plan.abnormal:
         placed, strength, seen = _choose(limb, films, config, stream(_FINDING))
     views = tuple(
-        _view(plan.body_part, film, _scenes(limb, film, placed, strength), cnr, side, stream(_NOISE, i))
+        _view(
+            plan.body_part,
+            film,
+            _scenes(limb, film, placed, strength),
+            cnr,
+            side,
+            stream(_NOISE, i),
+        )
         for i, (film, cnr) in enumerate(zip(films, seen, strict=True))
     )
     return PhantomStudy(
@@ -89,14 +96,31 @@ def _choose(
     exposed = [
         SeenView(pose(limb, v, 0), v.camera, f.nuisance.exposure) for f in films for v in f.panels
     ]
+    best: tuple[Placed, float, list[float]] | None = None
     for _ in range(6):
-        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
-        placed = DRAW[category](rng, limb, wanted)
+        placed = _draw_shown(limb, films, wanted, rng)
         strength, seen, reached = solve_strength(placed, exposed, wanted, rng)
+        # a close film holds every finding, and the last one drawn stays
+        if best is None or not limb.hinges or reached or max(seen) > max(best[2]):
+            best = placed, strength, seen
         if reached:
             break
+    assert best is not None
+    placed, strength, seen = best
     each = iter(seen)
     return placed, strength, [max(next(each) for _ in f.panels) for f in films]
+
+
+def _draw_shown(
+    limb: Limb, films: tuple[Film, ...], wanted: Subtlety, rng: np.random.Generator
+) -> Placed:
+    """A finding that lies on one of the films; what lies on none is drawn again."""
+    for _ in range(60):
+        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
+        placed = DRAW[category](rng, limb, wanted)
+        if any(film.shows(limb, placed) for film in films):
+            break
+    return placed
 
 
 def _scenes(limb: Limb, film: Film, placed: Placed | None, strength: float) -> list[Scene]:

@@ -134,7 +134,7 @@ def _pose_chain(limb: Limb, placed: Mapping[int, tuple[Vector, Vector]], noise: 
     for group, rows in limb.soft.items():
         turn, shift = placed[group]
         soft += [_shifted(row, shift) for row in _move_soft(rows, turn, origin)]
-    return Scene(bones=bones, soft=np.array(soft), noise=noise)
+    return Scene(bones=bones, soft=np.array(soft), noise=noise, trunk=True)
 
 
 def _shifted(row: Vector, shift: Vector) -> Vector:

@@ -5,8 +5,6 @@ Lengths after adult means (proximal phalanx of the middle finger 44 mm), rounded
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Hinge
@@ -20,7 +18,11 @@ LENGTHS = ((32, 23), (40, 23, 17), (44, 27, 18), (41, 26, 18), (33, 19, 16))
 _RADII = ((7.0, 4.3, 5.6), (5.8, 3.7, 4.8), (5.0, 2.7, 3.3))
 # Between a joint's two bones, centre of the head to the next base, less their radii.
 _SPACE = 1.3
-PHALANGES = tuple(f"phalanx{f + 1}{k + 1}" for f, bones in enumerate(LENGTHS) for k in range(len(bones)))
+# The group of the thumb's metacarpal, which opens against the palm.
+THUMB = 9
+PHALANGES = tuple(
+    f"phalanx{f + 1}{k + 1}" for f, bones in enumerate(LENGTHS) for k in range(len(bones))
+)
 
 
 def finger_group(finger: int, phalanx: int) -> int:
@@ -56,22 +58,25 @@ def phalanges(v: Vary) -> list[Bone]:
     bones = []
     for finger in range(5):
         for k, (start, end, (r0, r1, r2)) in enumerate(phalanx_ends(finger)):
-            a, b = v.point(*start, 0.4), v.point(*end, 0.4)
+            a, b = _near(v, start), _near(v, end)
             points = [a, a + 0.3 * (b - a), a + 0.72 * (b - a), b]
             rows = chain(points, v.radii([0.85 * r0, r1, 0.92 * r1, 0.85 * r2]), (1, 0.8), 3)
             x, way = np.array([1.0, 0, 0]), (b - a) / np.linalg.norm(b - a)
             side = x - way * (x @ way)
             for at, r in ((a, r0), (b, 0.9 * r2)):  # a base and a head are wider than deep
-                rows.append(cone(at - 0.35 * r * side, at + 0.35 * r * side, (0.72 * r, 0.72 * r), smooth=3))
+                rows.append(
+                    cone(at - 0.35 * r * side, at + 0.35 * r * side, (0.72 * r, 0.72 * r), smooth=3)
+                )
             name = f"phalanx{finger + 1}{k + 1}"
             hollow = (float(b[1]) + 4, float(a[1]) - 4)
-            bone = Bone(name, tuple(rows), 1.3 * v.cortex, hollow, finger_group(finger, k))
-            bones.append(_with_density(bone, v))
+            group = finger_group(finger, k)
+            bones.append(Bone(name, tuple(rows), 1.3 * v.cortex, hollow, group, density=v.density))
     return bones
 
 
-def _with_density(bone: Bone, v: Vary) -> Bone:
-    return replace(bone, density=v.density)
+def _near(v: Vary, point: Vector) -> Vector:
+    x, y, z = (float(c) for c in point)
+    return v.point(x, y, z, 0.4)
 
 
 def finger_hinges() -> tuple[Hinge, ...]:
@@ -79,7 +84,7 @@ def finger_hinges() -> tuple[Hinge, ...]:
     hinges = []
     for finger in range(5):
         head = np.array(METACARPAL_ENDS[finger][1], np.float64)
-        parent = 1
+        parent = 1 if finger else THUMB
         for k, (_, end, _) in enumerate(phalanx_ends(finger)):
             hinges.append(Hinge(finger_group(finger, k), parent, head))
             head, parent = end, finger_group(finger, k)
@@ -88,7 +93,7 @@ def finger_hinges() -> tuple[Hinge, ...]:
 
 def finger_soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
     """A sleeve around every phalanx."""
-    out = {}
+    out: dict[int, tuple[Vector, ...]] = {}
     for finger in range(5):
         ends = phalanx_ends(finger)
         for k, (start, end, _) in enumerate(ends):

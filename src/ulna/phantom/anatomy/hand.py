@@ -76,7 +76,9 @@ def _metacarpal_sites() -> tuple[Site, ...]:
         way = (base - head) / np.linalg.norm(base - head)
         for t, share in ((0.2, 0.5), (0.45, 0.3), (0.85, 0.2)):
             point = head + t * (base - head)
-            sites.append(Site(name, point, way, radius + 0.4, often * share, beyond(finger), _SHORT))
+            sites.append(
+                Site(name, point, way, radius + 0.4, often * share, beyond(finger), _SHORT)
+            )
     return tuple(sites)
 
 

@@ -67,10 +67,10 @@ class Limb:
 
     soft: groups of soft-tissue primitives; group g moves with the bones of group g. pivot: of
     the joint that flexes. lesion_sites: (bone, low point, high point, radius of the bone).
-    plate_sites: (bone, low point, high point, radius) along which a plate or nail lies. hinges: joints of
-    a limb that has several, parents first; such a limb has no use for `pivot`. anchor: group and
-    point (limb's frame, neutral pose) that a film of this body part is aimed at. size: of the
-    patient over that of the neutral limb (a child: below 0.9).
+    plate_sites: (bone, low point, high point, radius) along which a plate or nail lies. hinges:
+    joints of a limb that has several, parents first; such a limb has no use for `pivot`. anchor:
+    group and point (limb's frame, neutral pose) that a film of this body part is aimed at. size:
+    of the patient over that of the neutral limb (a child: below 0.9).
     """
 
     bones: tuple[Bone, ...]

@@ -6,6 +6,7 @@ In the frame of the humerus: y = 150 at the humeral head, the body's midline at 
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from ulna.phantom.anatomy.vary import Vary
 from ulna.phantom.solids import Bone, Vector, chain, cone, ellipsoid
@@ -43,16 +44,21 @@ def _rib(v: Vary, i: int, side: int) -> Bone:
         (0.78 * wide, top - 1.5 * fall, 62),
         (0.42 * wide, top - 1.55 * fall, 84),
     ]
-    points = [(MIDLINE + side * x, y, z) for x, y, z in line]
-    rows = tuple(chain(points, [4.5, 5.2, 5.2, 5.2, 5, 4.5], smooth=5))
-    return Bone(f"rib{i}{'' if side > 0 else 'b'}", rows, 0.9, group=TRUNK, density=0.8 * v.density)
+    curve = CubicSpline(range(6), [(MIDLINE + side * x, y, z) for x, y, z in line])
+    points = curve(np.linspace(0, 5, 11))
+    rows = tuple(chain(points, [4.5, *[5.3] * 9, 4.5], smooth=2))
+    return Bone(
+        f"rib{i}{'' if side > 0 else 'b'}", rows, 1.2, group=TRUNK, density=0.85 * v.density
+    )
 
 
 def _spine(v: Vary) -> list[Bone]:
     bones = []
     for i in range(17):
         y, r = 285 - 27.0 * i, 13 + 0.45 * i
-        body = cone((MIDLINE - 0.55 * r, y, -40), (MIDLINE + 0.55 * r, y, -40), (10.5, 10.5), (1, 1.25))
+        body = cone(
+            (MIDLINE - 0.55 * r, y, -40), (MIDLINE + 0.55 * r, y, -40), (10.5, 10.5), (1, 1.25)
+        )
         arch = cone((MIDLINE - 14, y - 2, -66), (MIDLINE + 14, y - 2, -66), (6, 6), (1, 0.8))
         bones.append(Bone(f"vertebra{i}", (body, arch), 1.2, group=TRUNK, density=v.density))
     return bones
@@ -71,13 +77,14 @@ def trunk_soft(v: Vary) -> tuple[Vector, ...]:
     flat = (1.3, 0.8)
     return (
         cone((m, 135, -10), (m, -60, -10), (98 * f, 112 * f), flat, 40),
-        cone((m, -60, -10), (m, -420, -10), (112 * f, 120 * f), flat, 40),
-        ellipsoid((m - 66, 55, -5), (52, 118, 72), 14, cut=True),
-        ellipsoid((m + 66, 55, -5), (52, 118, 72), 14, cut=True),
-        ellipsoid((m + 12, 10, 30), (52, 62, 45), 10),
+        cone((m, -60, -10), (m, -750, -10), (112 * f, 120 * f), flat, 40),
         cone((m - 90, 178, -15), (m + 90, 178, -15), (30 * f, 30 * f), (1, 1.2), 35),
         cone((m + 80, 175, -12), (-22, 158, -5), (36 * f, 42 * f), (1, 1), 30),
         cone((-40, 90, -25), (-75, 40, -20), (34 * f, 30 * f), (1, 0.8), 40),
         cone((m, 170, -15), (m, 280, 0), (52 * f, 54 * f), smooth=30),
         ellipsoid((m, 360, 8), (78, 105, 98), 25),
+        # cut out of all of the above: the lungs leave about 5 cm of wall, the heart between them
+        ellipsoid((m - 66, 48, -5), (56, 128, 50), 12, cut=True),
+        ellipsoid((m + 66, 48, -5), (56, 128, 50), 12, cut=True),
+        ellipsoid((m + 10, 0, 20), (50, 62, 40), 10),
     )

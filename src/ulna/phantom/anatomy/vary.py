@@ -38,6 +38,10 @@ class Vary:
             return float(self._rng.uniform(0.55, 0.9))
         return float(np.exp(self._rng.normal(0, 0.06)))
 
+    def between(self, low: float, high: float) -> float:
+        """A uniform draw."""
+        return float(self._rng.uniform(low, high))
+
     def choice(self, count: int) -> int:
         """A number from 0 to count - 1."""
         return int(self._rng.integers(count))

@@ -24,7 +24,11 @@ def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -
     anchor = joint.surfaces[0][0]
 
     def apply(scene: Scene, strength: float) -> Scene:
-        turn, shift, centre = turn_about(axis, angle * strength), way * farthest * strength, joint.centre
+        turn, shift, centre = (
+            turn_about(axis, angle * strength),
+            way * farthest * strength,
+            joint.centre,
+        )
         if joint.base:
             base = scene.bones[scene.index(joint.base)]
             centre, shift = base.to_limb(centre), base.rotation @ shift
