@@ -12,7 +12,9 @@ from ulna.phantom.anatomy import Vary, build_limb
 from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden
 from ulna.phantom.film import Film, draw_films
 from ulna.phantom.nuisance import draw_nuisance
+from ulna.phantom.scene import project_scene
 from ulna.phantom.study import PhantomStudy, render_study
+from ulna.phantom.views import pose
 from ulna.types import BodyPart, Laterality
 
 STYLES = ("close", "cassette")
@@ -81,7 +83,8 @@ def _told(film: Film) -> list[object]:
         (v.kind.name, v.flexion, v.arm, *v.camera.rotation.ravel(), *v.camera.centre)
         for v in film.panels
     ]
-    return [cameras, film.nuisance, film.cassette]
+    held = film.holder.view.camera.offset if film.holder else None
+    return [cameras, film.nuisance, film.cassette, held]
 
 
 @pytest.mark.parametrize(("part", "style"), EVERY)
@@ -147,5 +150,28 @@ def test_a_drawn_cassette_lies_in_its_ranges() -> None:
     for seed in range(50):
         cassette = draw_cassette(np.random.default_rng(seed))
         assert all(0 <= s <= 0.3 for s in cassette.strips)
-        assert 0 <= cassette.fog <= 0.3 and 0.85 <= cassette.headroom <= 2.1
+        assert 0 <= cassette.fog <= 0.3 and 0.95 <= cassette.headroom <= 2.1
     assert len(fields(Cassette)) == 9
+
+
+def test_a_holder_adds_a_hand_and_leaves_the_mask() -> None:
+    """Children are held more often than adults; the hand only adds attenuation."""
+    limb = build_limb(BodyPart.FOREARM, "cassette", Vary(np.random.default_rng(0)))
+    held = {}
+    for size in (0.7, 1.0):
+        own = replace(limb, size=size)
+        films = [
+            film
+            for seed in range(24)
+            for film in draw_films(
+                own, BodyPart.FOREARM, "cassette", 128, np.random.default_rng(seed)
+            )
+        ]
+        held[size] = [f for f in films if f.holder]
+    assert len(held[0.7]) > len(held[1.0])
+    film = held[0.7][0]
+    assert film.holder is not None
+    normal = project_scene(pose(replace(limb, size=0.7), film.panels[0], 0), film.panels[0].camera)
+    added = film.holder.added(normal)
+    np.testing.assert_array_equal(added.marked, normal.marked)
+    assert (added.bone >= normal.bone - 1e-6).all() and added.bone.sum() > 1.02 * normal.bone.sum()

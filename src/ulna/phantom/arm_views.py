@@ -182,14 +182,18 @@ def _turns(
     turns[UPPER_ARM] = rotation("x", flexion)
     raised = float(np.radians(rng.uniform(*kind.raised)))
     if part not in _BESIDE:
-        raised = float(np.radians(rng.uniform(35, 100)))
+        # lifted sideways, so that the trunk lies beyond the shoulder and never over the forearm
+        raised = float(np.radians(rng.uniform(72, 105)))
         arm = float(np.radians(rng.choice([0.0, 90.0]) + rng.normal(0, 15)))
     turns[TRUNK] = rotation("z", -raised) @ rotation("y", -arm)
-    return turns | _finger_turns(kind, alone, rng)
+    return turns | finger_turns(kind, alone, rng)
 
 
-def _finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[int, Vector]:
-    """Flat and spread for a frontal view, curled to a varying degree for the others."""
+def finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[int, Vector]:
+    """Flat and spread for a frontal view, curled to a varying degree for the others.
+
+    alone: the finger that is filmed on its own, -1 for the whole hand.
+    """
     curl = rng.uniform(0, 10) if kind.name in ("PA", "AP") else rng.uniform(3, 38)
     pinch = rng.uniform(30, 55) if rng.random() < 0.07 else 0.0
     spread = rng.uniform(-2, 9)

@@ -60,8 +60,8 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
         strips=(top, bottom, left, right),
         rim=(rim[0], rim[1], rim[2], rim[3]),
         fog=float(rng.uniform(0.0, 0.13)) if rng.random() < 0.8 else float(rng.uniform(0.13, 0.3)),
-        headroom=float(np.exp(rng.uniform(np.log(0.85), np.log(2.1)))),
-        ceiling=(float(rng.uniform(1.9, 3.2)), float(rng.uniform(2.5, 4.2))),
+        headroom=float(np.exp(rng.uniform(np.log(0.95), np.log(2.1)))),
+        ceiling=(float(rng.uniform(2.1, 3.3)), float(rng.uniform(2.5, 4.2))),
         edge=(float(rng.uniform(0.0, 0.5)), float(rng.uniform(0.0, 1.2))),
         streaks=float(rng.uniform(0.0, 0.012)),
         divider=(

@@ -14,6 +14,7 @@ from ulna.phantom.arm_views import draw_arm_views
 from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden, worn
 from ulna.phantom.detector import expected_signal, expose, line_integral
 from ulna.phantom.findings.placed import Placed
+from ulna.phantom.holder import Holder, draw_holder
 from ulna.phantom.nuisance import Nuisance, develop, draw_nuisance, extra_attenuation
 from ulna.phantom.scene import Projection, Scene, project_scene
 from ulna.phantom.views import View, draw_views, pose
@@ -27,11 +28,13 @@ _BESIDE = (BodyPart.SHOULDER, BodyPart.HUMERUS)
 
 @dataclass(frozen=True)
 class Film:
-    """One film before it is exposed: one view, or two side by side on a divided cassette."""
+    """One film before it is exposed: one view, or two side by side on a divided cassette; with
+    the arm of a holder on some."""
 
     panels: tuple[View, ...]
     nuisance: Nuisance
     cassette: Cassette | None
+    holder: Holder | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +48,7 @@ class Film:
         """
         if not limb.hinges:
             return True
-        edge = self.cassette.margins if self.cassette else (0.03, 0.03, 0.03)
+        edge = self.cassette.margins if self.cassette else (0.07, 0.07, 0.08)
         for view in self.panels:
             scene = pose(limb, view, 0)
             point = scene.bones[scene.index(placed.bone)].to_limb(placed.point)
@@ -73,7 +76,10 @@ def draw_films(
     if style == "cassette":
         accidents = [_wide(n) for n in accidents]
     cassettes = [draw_cassette(rng) if style == "cassette" else None for _ in panels]
-    return tuple(map(Film, panels, accidents, cassettes))
+    if style == "close":
+        return tuple(map(Film, panels, accidents, cassettes))
+    holders = [draw_holder(limb, part, views, rng) for views in panels]
+    return tuple(map(Film, panels, accidents, cassettes, holders))
 
 
 def _wide(nuisance: Nuisance) -> Nuisance:
@@ -90,6 +96,8 @@ def render_film(
     projection = _joined(
         [project_scene(s, v.camera) for s, v in zip(scenes, film.panels, strict=True)]
     )
+    if film.holder:
+        projection = film.holder.added(projection)
     if side is Laterality.LEFT:
         projection = projection.mirrored()
     extra = _extra(projection.soft, film, part)
