@@ -207,7 +207,7 @@ def finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[i
             if finger < 2 and alone < 0:
                 bent += pinch
             if alone >= 0 and kind.name != "PA":  # the others are held out of the way
-                bent = 0.4 * bent if finger == alone else 55 + bent
+                bent = 0.4 * bent if finger == alone else 38 + 0.7 * bent
             turn = rotation("x", -float(np.radians(max(bent, -8.0))))
             if finger == 0:  # the thumb's nail looks sideways
                 turn = rotation("z", -0.5 * float(np.radians(bent))) @ rotation(

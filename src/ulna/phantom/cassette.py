@@ -59,9 +59,9 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
     return Cassette(
         strips=(top, bottom, left, right),
         rim=(rim[0], rim[1], rim[2], rim[3]),
-        fog=float(rng.uniform(0.0, 0.13)) if rng.random() < 0.8 else float(rng.uniform(0.13, 0.3)),
-        headroom=float(np.exp(rng.uniform(np.log(0.95), np.log(2.1)))),
-        ceiling=(float(rng.uniform(2.1, 3.3)), float(rng.uniform(2.5, 4.2))),
+        fog=float(rng.uniform(0.02, 0.13)) if rng.random() < 0.8 else float(rng.uniform(0.13, 0.3)),
+        headroom=float(np.exp(rng.uniform(np.log(1.05), np.log(2.5)))),
+        ceiling=(float(rng.uniform(2.1, 3.3)), float(rng.uniform(1.9, 3.2))),
         edge=(float(rng.uniform(0.0, 0.5)), float(rng.uniform(0.0, 1.2))),
         streaks=float(rng.uniform(0.0, 0.012)),
         divider=(
@@ -90,7 +90,7 @@ def develop_cassette(
     for strength, reach in zip(cassette.edge, (0.02, 0.003), strict=True):
         grey = grey + strength * (grey - ndimage.gaussian_filter(grey, reach * max(grey.shape)))
     grey = np.minimum(np.where(grey > 0, np.maximum(grey, 0) ** nuisance.gamma, 0.5 * grey), 1)
-    grey = cassette.fog + (0.97 - cassette.fog) * grey + _streaks(grey.shape, cassette)
+    grey = cassette.fog + (0.94 - cassette.fog) * grey + _streaks(grey.shape, cassette)
     if nuisance.coarse:
         grey = ndimage.gaussian_filter(grey, 0.6)
     if nuisance.marker and nuisance.numbers[7] < 0.4:
@@ -104,7 +104,7 @@ def develop_cassette(
 def divide(grey: npt.NDArray[np.uint8], cassette: Cassette) -> npt.NDArray[np.uint8]:
     """(H, W) the film with the wedge between its two fields."""
     out = grey.copy()
-    out[_wedge(grey.shape, cassette)] = int(243 * cassette.divider[2] + 8)
+    out[_wedge(grey.shape, cassette)] = int(228 * cassette.divider[2] + 8)
     return out
 
 
@@ -148,7 +148,7 @@ def _frame(shape: tuple[int, ...], cassette: Cassette) -> Array:
             place = cassette.numbers[6 + i]
             notch = 5 * np.exp(-(((along[i] - place) / 0.025) ** 2)) * (cassette.numbers[10] < 0.5)
             edge = 1 / (1 + np.exp(np.clip((distance + notch - size) / 1.1, -30, 30)))
-            out = np.maximum(out, 0.96 * edge)
+            out = np.maximum(out, 0.92 * edge)
         if cassette.rim[i]:
             bright = 0.4 + 0.6 * cassette.numbers[6 + i]
             out = np.maximum(out, bright * np.clip(cassette.rim[i] - distance, 0, 1))
