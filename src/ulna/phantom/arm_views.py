@@ -59,7 +59,7 @@ ARM_VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
     ),
     BodyPart.SHOULDER: (
         ViewKind("AP", 0, aspect=(0.8, 1.0)),
-        ViewKind("ABD", 0, aspect=(0.8, 1.0), raised=(55, 95)),
+        ViewKind("RAISED", 0, aspect=(0.8, 1.0), raised=(55, 95)),
         ViewKind("Y", -58, aspect=(0.7, 1.0), raised=(0, 15)),
         ViewKind("AXIAL", 0, aspect=(0.8, 1.0), pitch=68, raised=(60, 95)),
     ),

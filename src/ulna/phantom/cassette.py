@@ -53,7 +53,7 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
         float(rng.uniform(0.01, 0.07)) if rng.random() < p else 0.0 for p in (0.1, 0.4, 0.05, 0.12)
     ]
     if rng.random() < 0.07:  # a part of the film that was not exposed
-        strips[int(rng.integers(4))] = float(rng.uniform(0.1, 0.3))
+        strips[1 + int(rng.integers(3))] = float(rng.uniform(0.1, 0.3))
     top, bottom, left, right = strips
     rim = [float(rng.uniform(0.5, 3.0)) if rng.random() < 0.6 else 0.0 for _ in range(4)]
     return Cassette(
