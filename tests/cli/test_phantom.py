@@ -25,7 +25,10 @@ def test_defaults_are_those_of_the_config() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--studies", "4", "--seed", "1", "--parts", "HAND"], "no phantom of HAND"),
+        (
+            ["--studies", "4", "--seed", "1", "--parts", "HAND,TOE"],
+            "unknown body part 'TOE': expected one of",
+        ),
         (["--studies", "4", "--seed", "1", "--size", "7"], "expected 96 to 1024"),
         (["--studies", "0", "--seed", "1"], "--studies"),
         (["--seed", "1"], "--studies"),

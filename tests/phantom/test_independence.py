@@ -12,9 +12,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ulna.config.phantom import PhantomConfig
+from ulna.config.phantom import ALL_PHANTOM_PARTS, PHANTOM_PARTS, FilmStyle, PhantomConfig
 from ulna.phantom.study import render_study
-from ulna.types import FindingCategory
+from ulna.types import BodyPart, FindingCategory
 
 BORDER, STUDIES = 8, 300
 
@@ -29,10 +29,15 @@ def _features(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 
 @pytest.mark.slow
-def test_borders_and_histograms_stay_near_chance() -> None:
+@pytest.mark.parametrize(
+    ("film", "parts"), [("close", PHANTOM_PARTS), ("cassette", ALL_PHANTOM_PARTS)]
+)
+def test_borders_and_histograms_stay_near_chance(
+    film: FilmStyle, parts: tuple[BodyPart, ...]
+) -> None:
     """Five folds by patient, by study (its first view). Studies with hardware are left out:
     metal is a finding, and a histogram may rightly see it."""
-    config = PhantomConfig(STUDIES, 77, size=96)
+    config = PhantomConfig(STUDIES, 77, parts, size=96, film=film)
     rows, labels, patients = [], [], []
     for index in range(STUDIES):
         study = render_study(config, index)

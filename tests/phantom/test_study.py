@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from limbs import PARTS, limb_of, views_of
 
+import ulna.phantom.film as film_module
 import ulna.phantom.study as study_module
 from ulna.config.phantom import PhantomConfig
 from ulna.phantom.plan import plan_study
@@ -42,15 +43,15 @@ def test_every_view_shows_the_same_bones(part: BodyPart) -> None:
 
 
 def _record(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """What study's function `name` returns from now on."""
+    """What film's function `name` returns from now on."""
     seen: list[object] = []
-    inner = getattr(study_module, name)
+    inner = getattr(film_module, name)
 
     def recorded(*args: object) -> object:
         seen.append(inner(*args))
         return seen[-1]
 
-    monkeypatch.setattr(study_module, name, recorded)
+    monkeypatch.setattr(film_module, name, recorded)
     return seen
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, body_part_names, json_option
+from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
+
+if TYPE_CHECKING:
+    from ulna.config.phantom import FilmStyle
+    from ulna.types import BodyPart
 
 
 @click.command(
@@ -22,8 +27,15 @@ from ulna.cli.progress import progress
 @click.option(
     "--parts",
     multiple=True,
-    type=click.Choice(body_part_names(), case_sensitive=False),
-    help="A body part; repeat for more. [default: ELBOW, HUMERUS, WRIST]",
+    metavar="PARTS",
+    help="Body parts, comma separated, or 'all'; may be repeated. [default: ELBOW, HUMERUS, WRIST]",
+)
+@click.option(
+    "--film",
+    type=click.Choice(["close", "cassette"]),
+    default="close",
+    show_default=True,
+    help="Filled by the body part, or a whole 35 x 43 cm cassette.",
 )
 @click.option(
     "--valid-share",
@@ -42,13 +54,14 @@ def phantom(
     seed: int,
     size: int,
     parts: tuple[str, ...],
+    film: FilmStyle,
     valid_share: float,
     workers: int,
     as_json: bool,
 ) -> None:
     """Write simulated radiographs with known findings to the folder OUT.
 
-    3-D bones of wrist, elbow and humerus, projected as an X-ray tube would, half of the
+    3-D bones of the arm, projected as an X-ray tube would, half of the
     studies with a finding (fracture, hardware, lesion, degeneration, dislocation) and its
     exact mask. OUT has the shape of MURA, with truth.csv beside it.
 
@@ -56,18 +69,19 @@ def phantom(
     Examples:
       ulna phantom phantoms --studies 600 --seed 1
       ulna phantom wrists --studies 100 --seed 2 --parts WRIST --size 320
+      ulna phantom arms --studies 700 --seed 3 --parts all --film cassette --size 448
     """
     require("phantom")
     from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
     from ulna.phantom import write_phantoms
-    from ulna.types import BodyPart
 
     config = PhantomConfig(
         studies=studies,
         seed=seed,
-        parts=tuple(BodyPart.parse(p) for p in parts) or PHANTOM_PARTS,
+        parts=_parts(parts) or PHANTOM_PARTS,
         size=size,
         valid_share=valid_share,
+        film=film,
     )
     with progress() as report:
         written = write_phantoms(
@@ -77,3 +91,14 @@ def phantom(
         print_json({"folder": written, "config": config})
     else:
         click.echo(f"{studies} studies in {written}")
+
+
+def _parts(given: tuple[str, ...]) -> tuple[BodyPart, ...]:
+    """The body parts of `--parts`: names between commas, in their order, or 'all'."""
+    from ulna.config.phantom import ALL_PHANTOM_PARTS
+    from ulna.types import BodyPart
+
+    names = [name.strip() for text in given for name in text.split(",")]
+    if [name.lower() for name in names] == ["all"]:
+        return ALL_PHANTOM_PARTS
+    return tuple(BodyPart.parse(name) for name in names)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ulna.errors import ConfigError
 from ulna.types import BodyPart
 
 PHANTOM_PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
+ALL_PHANTOM_PARTS = tuple(BodyPart)
+FilmStyle = Literal["close", "cassette"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class PhantomConfig:
     studies: in all, dealt to `parts` in turn. size: longest side of an image in px.
     abnormal_share: of each part's studies. valid_share: of each part's studies that go to the
     `valid` tree (1: a pure test set). obvious, moderate, subtle: intended shares of abnormal
-    studies by subtlety.
+    studies by subtlety. film: 'close', the body part fills the field; 'cassette', a whole film of
+    35 x 43 or 24 x 30 cm with the limb somewhere in it (about 0.95 mm a pixel at size 448).
     """
 
     studies: int
@@ -29,16 +33,19 @@ class PhantomConfig:
     obvious: float = 0.34
     moderate: float = 0.32
     subtle: float = 0.34
+    film: FilmStyle = "close"
 
     def __post_init__(self) -> None:
         if self.studies < 1 or self.seed < 0:
             raise ConfigError(f"{self.studies} studies, seed {self.seed}: expected >= 1 and >= 0")
         if not self.parts or len(set(self.parts)) < len(self.parts):
             raise ConfigError(f"parts {self.parts}: expected at least one, each once")
-        unknown = [p for p in self.parts if p not in PHANTOM_PARTS]
+        unknown = [p for p in self.parts if p not in ALL_PHANTOM_PARTS]
         if unknown:
-            known = ", ".join(PHANTOM_PARTS)
+            known = ", ".join(ALL_PHANTOM_PARTS)
             raise ConfigError(f"no phantom of {unknown[0]}: expected {known}")
+        if self.film not in get_args(FilmStyle):
+            raise ConfigError(f"film {self.film!r}: expected 'close' or 'cassette'")
         if not 96 <= self.size <= 1024:
             raise ConfigError(f"image size {self.size}: expected 96 to 1024 px")
         if not (0 <= self.abnormal_share <= 1 and 0 <= self.valid_share <= 1):

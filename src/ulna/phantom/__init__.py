@@ -1,4 +1,4 @@
-"""Phantoms: procedural 3-D radiographs of wrist, elbow and humerus with exact ground truth."""
+"""Phantoms: procedural 3-D radiographs of the upper extremity with exact ground truth."""
 
 from __future__ import annotations
 

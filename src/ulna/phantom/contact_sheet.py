@@ -33,8 +33,9 @@ def write_contact_sheet(path: Path, config: PhantomConfig, outlines: bool = True
 def _tile(study: PhantomStudy, view: PhantomView, outlines: bool) -> Image.Image:
     grey = np.repeat(view.pixels[:, :, None], 3, axis=2)
     if outlines and view.mask.any():
-        wide = ndimage.binary_dilation(view.mask, iterations=3)
-        grey[wide & ~ndimage.binary_dilation(view.mask, iterations=2)] = (255, 120, 0)
+        shrunk = max(1, max(view.mask.shape) // _TILE)
+        wide = ndimage.binary_dilation(view.mask, iterations=4 * shrunk - 1)
+        grey[wide & ~ndimage.binary_dilation(view.mask, iterations=2 * shrunk)] = (255, 120, 0)
     film = Image.fromarray(grey)
     film.thumbnail((_TILE, _TILE - 14))
     tile = Image.new("RGB", (_TILE, _TILE))

@@ -235,12 +235,12 @@ def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
 
 
 @_njit_inlined
-def _soft_path(S, A, q, e, t, end):  # type: ignore[no-untyped-def]
+def _soft_path(S, A, q, e, t, end, limit):  # type: ignore[no-untyped-def]
     """Length of the ray inside the soft-tissue solid, in mm."""
     length = 0.0
     n, enter, leave = _near(S, 0, S.shape[0], q[0], q[1], q[2], e[0], e[1], e[2], A)
     t, end = max(t, enter), min(end, leave)
-    for _ in range(80):
+    for _ in range(limit):
         if t >= end:
             break
         d = solid_distance(S, A, n, q[0] + e[0] * t, q[1] + e[1] * t, q[2] + e[2] * t)
@@ -286,13 +286,13 @@ def project(P, B, F, L, N, beam, soft, step, shadows, bone, marked):  # type: ig
 
 
 @njit(cache=True, error_model="numpy")
-def project_soft(S, V, beam, near, far, soft):  # type: ignore[no-untyped-def]
+def project_soft(S, V, beam, near, far, limit, soft):  # type: ignore[no-untyped-def]
     """Fill soft (H, W), mm of soft tissue from `near` to `far` mm along each ray.
 
-    V: one row like a bone's, of which only ray frame and source are read.
+    V: one row like a bone's, of which only ray frame and source are read. limit: steps a ray.
     """
     A, q, e = np.empty(S.shape[0], np.int64), np.empty(3), np.empty(3)
     for i in range(soft.shape[0]):
         for j in range(soft.shape[1]):
             _aim(V, 0, i, j, soft.shape[0], soft.shape[1], beam, q, e)
-            soft[i, j] = _soft_path(S, A, q, e, near, far)
+            soft[i, j] = _soft_path(S, A, q, e, near, far, limit)

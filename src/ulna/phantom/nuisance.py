@@ -78,9 +78,13 @@ def _cast(soft: Array, u: tuple[float, ...]) -> Array:
 
 
 def _ring(soft: Array, u: tuple[float, ...]) -> Array:
-    """A ring or bracelet: an ellipse of thin metal across the limb."""
+    """A ring or bracelet somewhere on the limb."""
+    return band(soft, int((0.1 + 0.8 * u[0]) * (soft.shape[0] - 1)), u)
+
+
+def band(soft: Array, row: int, u: tuple[float, ...]) -> Array:
+    """(H, W) attenuation of an ellipse of thin metal across the limb at `row`."""
     height, width = soft.shape
-    row = int((0.1 + 0.8 * u[0]) * (height - 1))
     columns = np.flatnonzero(soft[row] > 4)
     left, right = (columns[0], columns[-1]) if len(columns) > 8 else (width // 3, 2 * width // 3)
     if u[1] < 0.5:  # a finger's ring or a small part, not a bracelet
@@ -101,7 +105,7 @@ def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np
         small = ndimage.zoom(grey, 0.6, order=1)
         grey = ndimage.zoom(small, np.array(grey.shape) / np.array(small.shape), order=1)
     if nuisance.marker:
-        grey = np.maximum(grey, _marker(grey.shape, nuisance.numbers[8:12], side))
+        grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
     if nuisance.collimated:
         grey = _collimate(grey, nuisance.numbers[10:16])
     film = 1 - grey if nuisance.inverted else grey
@@ -109,7 +113,8 @@ def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np
     return levels
 
 
-def _marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Array:
+def marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Array:
+    """(H, W) the letter of the side, bright on black; u: uniform draws that place it."""
     height, width = shape
     picture = Image.new("L", (width, height))
     font = ImageFont.load_default(size=max(8, int(height * (0.05 + 0.04 * u[0]))))

@@ -29,7 +29,8 @@ class Scene:
 
     soft: (NS, 22) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
     which all bone belongs to a finding (dislocation), radius 0 for none. noise: seed of the
-    spongiosa's texture.
+    spongiosa's texture. trunk: whether soft tissue is followed further and
+    in more steps, as a trunk far from the middle of the field asks for.
     """
 
     bones: tuple[Bone, ...]
@@ -38,6 +39,7 @@ class Scene:
     lesions: tuple[Vector, ...] = ()
     ball: Vector = field(default_factory=lambda: np.zeros(4))
     noise: int = 0
+    trunk: bool = False
 
     def index(self, name: str) -> int:
         """Position of the bone `name`."""
@@ -54,7 +56,8 @@ class Scene:
 class Camera:
     """A view: rotation limb to view, centre of the limb, field in pixels and mm.
 
-    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre.
+    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre. scale:
+    of the patient over the neutral limb, in whose mm all else is given; paths grow with it.
     """
 
     rotation: Vector
@@ -62,6 +65,7 @@ class Camera:
     shape: tuple[int, int]
     pixel: float
     offset: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
 
     @property
     def source(self) -> Vector:
@@ -139,7 +143,10 @@ def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection
         marked,
     )
     soft = _project_soft(scene, camera, beam)
-    return Projection(*(a.astype(np.float32) for a in (bone, soft, marked)))
+    paths = [a.astype(np.float32) for a in (bone, soft, marked)]
+    if camera.scale != 1:
+        paths = [a * np.float32(camera.scale) for a in paths]
+    return Projection(*paths)
 
 
 def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
@@ -154,7 +161,8 @@ def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
     near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
     view = np.zeros((1, BONE_COLUMNS))
     view[0, 12:21], view[0, 21:24] = camera.rotation.T.ravel(), camera.source
-    project_soft(scene.soft, view, coarse, near - 170.0, near + 170.0, half)
+    reach, limit = (420.0, 240) if scene.trunk else (170.0, 80)
+    project_soft(scene.soft, view, coarse, near - reach, near + reach, limit, half)
     rows = (np.arange(height) - 0.5) / 2
     columns = (np.arange(width) - 0.5) / 2
     grid = np.meshgrid(rows, columns, indexing="ij")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
@@ -25,7 +23,7 @@ def shadows(
     out = np.zeros((len(bones), 4), np.int64)
     for bone, row, place in zip(bones, rows, out, strict=True):
         fracture = fractures[bone.fracture] if bone.fracture >= 0 else None
-        balls = np.array(list(_balls(bone, fracture)))
+        balls = _balls(bone, fracture)
         seen = (balls[:, :3] - row[21:24]) @ row[12:21].reshape(3, 3)
         depth, radius = seen[:, 2:], balls[:, 3:]
         # |x'/z' - x/z| over a ball is at most radius (1 + |x| / z) / (z - radius)
@@ -39,14 +37,15 @@ def shadows(
     return out
 
 
-def _balls(bone: Bone, fracture: Vector | None) -> Iterator[Vector]:
-    """Centre (bone's frame) and radius about both ends of every primitive that is not cut away."""
-    for primitive in bone.primitives:
-        if primitive[16]:
-            continue
-        for sign in (-1.0, 1.0):
-            end = primitive[0:3] + sign * primitive[12] * primitive[6:9]
-            yield np.append(end, primitive[19])
-            if fracture is not None:
-                turn, pivot = fracture[9:18].reshape(3, 3), fracture[0:3]
-                yield np.append(turn.T @ (end - pivot) + pivot + fracture[18:21], primitive[19])
+def _balls(bone: Bone, fracture: Vector | None) -> Vector:
+    """(N, 4) centre (bone's frame) and radius about both ends of every primitive that is not
+    cut away; of a broken bone also where its fragment has gone."""
+    rows = np.array([p for p in bone.primitives if not p[16]])
+    half = rows[:, 12:13] * rows[:, 6:9]
+    ends = np.concatenate([rows[:, 0:3] - half, rows[:, 0:3] + half])
+    if fracture is not None:
+        turn, pivot = fracture[9:18].reshape(3, 3), fracture[0:3]
+        ends = np.concatenate([ends, (ends - pivot) @ turn + pivot + fracture[18:21]])
+    radii = np.tile(rows[:, 19], len(ends) // len(rows))
+    balls: Vector = np.column_stack([ends, radii])
+    return balls

@@ -86,6 +86,29 @@ def ellipsoid(
     return _with_reach(row)
 
 
+def mirrored(row: Vector, up: float = 0.0) -> Vector:
+    """A primitive with left and right exchanged, `up` mm further along y."""
+    out = row.copy()
+    out[0] = -row[0]
+    out[1] += up
+    out[[3, 6, 9]] = -row[[3, 6, 9]]
+    return out
+
+
+def tight(rows: Sequence[Vector], smooth: float = 1.2, grown: float = 1.0) -> tuple[Vector, ...]:
+    """The primitives joined less smoothly: a chain of them swells by a quarter of `smooth`.
+
+    grown: factor on the radii of all that is not cut away.
+    """
+    out = []
+    for row in rows:
+        row = row.copy()
+        row[17] = min(row[17], smooth)
+        row[13:15] *= 1.0 if row[16] else grown
+        out.append(_with_reach(row))
+    return tuple(out)
+
+
 def _with_reach(row: Vector) -> Vector:
     """A cut is felt as deep as a cortex is thick, a join as far as it is smooth.
 

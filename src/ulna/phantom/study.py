@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.config.phantom import PhantomConfig
-from ulna.phantom.anatomy import BUILDERS, Limb, Vary
-from ulna.phantom.detector import expected_signal, expose, line_integral
+from ulna.phantom.anatomy import Limb, Vary, build_limb
+from ulna.phantom.film import Film, draw_films, render_film
 from ulna.phantom.findings import DRAW, Placed
-from ulna.phantom.nuisance import Nuisance, develop, draw_nuisance, extra_attenuation
 from ulna.phantom.plan import StudyPlan, plan_study
-from ulna.phantom.scene import project_scene
+from ulna.phantom.scene import Scene
 from ulna.phantom.strength import SeenView, band_of, solve_strength
-from ulna.phantom.views import View, draw_views, pose
-from ulna.types import FindingCategory, Laterality, Subtlety
+from ulna.phantom.views import pose
+from ulna.types import BodyPart, FindingCategory, Laterality, Subtlety
 
 # Streams of the seed: what is drawn from one never changes what is drawn from another.
 _ANATOMY, _NUISANCE, _FINDING, _NOISE = range(4)
@@ -61,19 +60,25 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
 
     nuisance_rng = stream(_NUISANCE)
     side = Laterality.LEFT if nuisance_rng.random() < 0.5 else Laterality.RIGHT
-    views = draw_views(plan.body_part, config.size, nuisance_rng)
-    accidents = [draw_nuisance(nuisance_rng) for _ in views]
-    limb = BUILDERS[plan.body_part](Vary(stream(_ANATOMY)))
-    placed, strength, seen = None, 0.0, [0.0] * len(views)
+    limb = build_limb(plan.body_part, config.film, Vary(stream(_ANATOMY)))
+    films = draw_films(limb, plan.body_part, config.film, config.size, nuisance_rng)
+    placed, strength, seen = None, 0.0, [0.0] * len(films)
     if plan.abnormal:
-        placed, strength, seen = _choose(limb, views, accidents, config, stream(_FINDING))
-    films = tuple(
-        _film(limb, view, accident, (placed, strength, cnr), side, stream(_NOISE, i))
-        for i, (view, accident, cnr) in enumerate(zip(views, accidents, seen, strict=True))
+        placed, strength, seen = _choose(limb, films, config, stream(_FINDING))
+    views = tuple(
+        _view(
+            plan.body_part,
+            film,
+            _scenes(limb, film, placed, strength),
+            cnr,
+            side,
+            stream(_NOISE, i),
+        )
+        for i, (film, cnr) in enumerate(zip(films, seen, strict=True))
     )
     return PhantomStudy(
         plan=plan,
-        views=films,
+        views=views,
         category=placed.category if placed else None,
         kind=placed.kind if placed else "",
         subtlety=band_of(max(seen)) if placed else None,
@@ -81,48 +86,55 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
 
 
 def _choose(
-    limb: Limb,
-    views: tuple[View, ...],
-    accidents: list[Nuisance],
-    config: PhantomConfig,
-    rng: np.random.Generator,
+    limb: Limb, films: tuple[Film, ...], config: PhantomConfig, rng: np.random.Generator
 ) -> tuple[Placed, float, list[float]]:
     """A finding, the strength that brings it to the subtlety drawn for it, and its
-    contrast-to-noise in each view."""
+    contrast-to-noise on each film (of a divided one its better half)."""
     shares = (config.obvious, config.moderate, config.subtle)
     levels = (Subtlety.OBVIOUS, Subtlety.MODERATE, Subtlety.SUBTLE)
     wanted = levels[int(rng.choice(3, p=shares))]
     exposed = [
-        SeenView(pose(limb, v, 0), v.camera, a.exposure)
-        for v, a in zip(views, accidents, strict=True)
+        SeenView(pose(limb, v, 0), v.camera, f.nuisance.exposure) for f in films for v in f.panels
     ]
+    best: tuple[Placed, float, list[float]] | None = None
     for _ in range(6):
-        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
-        placed = DRAW[category](rng, limb, wanted)
+        placed = _draw_shown(limb, films, wanted, rng)
         strength, seen, reached = solve_strength(placed, exposed, wanted, rng)
+        # a close film holds every finding, and the last one drawn stays
+        if best is None or not limb.hinges or reached or max(seen) > max(best[2]):
+            best = placed, strength, seen
         if reached:
             break
-    return placed, strength, seen
+    assert best is not None
+    placed, strength, seen = best
+    each = iter(seen)
+    return placed, strength, [max(next(each) for _ in f.panels) for f in films]
 
 
-def _film(
-    limb: Limb,
-    view: View,
-    nuisance: Nuisance,
-    finding: tuple[Placed | None, float, float],
+def _draw_shown(
+    limb: Limb, films: tuple[Film, ...], wanted: Subtlety, rng: np.random.Generator
+) -> Placed:
+    """A finding that lies on one of the films; what lies on none is drawn again."""
+    for _ in range(60):
+        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
+        placed = DRAW[category](rng, limb, wanted)
+        if any(film.shows(limb, placed) for film in films):
+            break
+    return placed
+
+
+def _scenes(limb: Limb, film: Film, placed: Placed | None, strength: float) -> list[Scene]:
+    normal = [pose(limb, view, 0) for view in film.panels]
+    return [placed.apply(scene, strength) for scene in normal] if placed else normal
+
+
+def _view(
+    part: BodyPart,
+    film: Film,
+    scenes: list[Scene],
+    cnr: float,
     side: Laterality,
     rng: np.random.Generator,
 ) -> PhantomView:
-    placed, strength, cnr = finding
-    normal = pose(limb, view, 0)
-    scene = placed.apply(normal, strength) if placed else normal
-    projection = project_scene(scene, view.camera)
-    if side is Laterality.LEFT:
-        projection = projection.mirrored()
-    extra = extra_attenuation(projection.soft, nuisance)
-    signal = expected_signal(line_integral(projection, extra), nuisance.exposure)
-    pixels = develop(expose(signal, nuisance.exposure, rng), nuisance, side)
-    mask = projection.marked > 0.3
-    return PhantomView(
-        view.kind.name, pixels, np.ascontiguousarray(mask), cnr, view.camera.pixel, side
-    )
+    pixels, mask = render_film(film, scenes, part, side, rng)
+    return PhantomView(film.name, pixels, mask, cnr, film.spacing, side)

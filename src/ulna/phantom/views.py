@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ulna.phantom.anatomy.limb import Limb
+from ulna.phantom.anatomy.limb import Hinge, Limb
 from ulna.phantom.scene import Camera, Scene
 from ulna.phantom.solids import Vector, rotation
 from ulna.types import BodyPart
@@ -21,7 +21,8 @@ class ViewKind:
     """One standard projection.
 
     yaw: degrees about the limb's axis, flexion: range in degrees, arm: degrees by which the
-    distal group alone is turned (the trunk stays). aspect: range of width over height.
+    distal group alone is turned (the trunk stays). aspect: range of width over height. pitch:
+    degrees about the horizontal axis. raised: range of degrees by which the arm is lifted.
     """
 
     name: str
@@ -29,6 +30,8 @@ class ViewKind:
     flexion: tuple[float, float] = (0.0, 0.0)
     arm: float = 0.0
     aspect: tuple[float, float] = (0.6, 0.9)
+    pitch: float = 0.0
+    raised: tuple[float, float] = (8.0, 30.0)
 
 
 VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
@@ -54,12 +57,16 @@ _CENTRE = {BodyPart.WRIST: (3, 6, 0), BodyPart.ELBOW: (0, 2, 0), BodyPart.HUMERU
 
 @dataclass(frozen=True)
 class View:
-    """One drawn view: all that does not depend on what is in the limb."""
+    """One drawn view: all that does not depend on what is in the limb.
+
+    turns: (3, 3) rotation of each group at its hinge, for a limb that has hinges.
+    """
 
     kind: ViewKind
     flexion: float
     arm: float
     camera: Camera
+    turns: Mapping[int, Vector] = field(default_factory=dict)
 
 
 def draw_views(part: BodyPart, size: int, rng: np.random.Generator) -> tuple[View, ...]:
@@ -95,6 +102,8 @@ def _draw_view(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generat
 
 def pose(limb: Limb, view: View, noise: int) -> Scene:
     """The limb as it lies in `view`; bones keep their neutral frames."""
+    if limb.hinges:
+        return _pose_chain(limb, placements(limb.hinges, view.turns), noise)
     turn = rotation("x", -view.flexion) @ rotation("y", view.arm)
     origin, turns = np.zeros(3), bool(view.kind.flexion[1] or view.kind.arm)
     bones = tuple(b.moved(turn, origin, limb.pivot) if b.group and turns else b for b in limb.bones)
@@ -103,6 +112,34 @@ def pose(limb: Limb, view: View, noise: int) -> Scene:
         for group, rows in limb.soft.items()
     ]
     return Scene(bones=bones, soft=np.array([r for rows in groups for r in rows]), noise=noise)
+
+
+def placements(
+    hinges: Sequence[Hinge], turns: Mapping[int, Vector]
+) -> dict[int, tuple[Vector, Vector]]:
+    """Rotation and translation of every group: each turns at its hinge and follows its parent."""
+    out = {0: (np.eye(3), np.zeros(3))}
+    for hinge in hinges:
+        turn, shift = out[hinge.parent]
+        own = turns.get(hinge.group, np.eye(3))
+        moved = turn @ (hinge.pivot - own @ hinge.pivot) + shift
+        out[hinge.group] = (turn @ own, moved)
+    return out
+
+
+def _pose_chain(limb: Limb, placed: Mapping[int, tuple[Vector, Vector]], noise: int) -> Scene:
+    origin = np.zeros(3)
+    bones = tuple(b.moved(*placed[b.group], origin) for b in limb.bones)
+    soft = []
+    for group, rows in limb.soft.items():
+        turn, shift = placed[group]
+        soft += [_shifted(row, shift) for row in _move_soft(rows, turn, origin)]
+    return Scene(bones=bones, soft=np.array(soft), noise=noise, trunk=True)
+
+
+def _shifted(row: Vector, shift: Vector) -> Vector:
+    row[0:3] += shift
+    return row
 
 
 def _move_soft(rows: tuple[Vector, ...], turn: Vector, pivot: Vector) -> list[Vector]:

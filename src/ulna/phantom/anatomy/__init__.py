@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ulna.config.phantom import FilmStyle
 from ulna.phantom.anatomy.elbow import build_elbow
+from ulna.phantom.anatomy.forearm import build_forearm, build_wide_elbow, build_wide_wrist
+from ulna.phantom.anatomy.hand import build_finger, build_hand
 from ulna.phantom.anatomy.humerus import build_humerus
 from ulna.phantom.anatomy.limb import Limb
+from ulna.phantom.anatomy.shoulder import build_shoulder, build_wide_humerus
 from ulna.phantom.anatomy.vary import Vary
 from ulna.phantom.anatomy.wrist import build_wrist
 from ulna.types import BodyPart
@@ -16,5 +20,22 @@ BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
     BodyPart.HUMERUS: build_humerus,
     BodyPart.WRIST: build_wrist,
 }
+# Whole arms, aimed and broken as each body part asks for.
+ARM_BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
+    BodyPart.ELBOW: build_wide_elbow,
+    BodyPart.FINGER: build_finger,
+    BodyPart.FOREARM: build_forearm,
+    BodyPart.HAND: build_hand,
+    BodyPart.HUMERUS: build_wide_humerus,
+    BodyPart.SHOULDER: build_shoulder,
+    BodyPart.WRIST: build_wide_wrist,
+}
 
-__all__ = ["BUILDERS", "Limb", "Vary"]
+
+def build_limb(part: BodyPart, film: FilmStyle, v: Vary) -> Limb:
+    """The limb of `v` for a film of `part`: a whole arm where it needs one."""
+    close = film == "close" and part in BUILDERS
+    return (BUILDERS if close else ARM_BUILDERS)[part](v)
+
+
+__all__ = ["ARM_BUILDERS", "BUILDERS", "Limb", "Vary", "build_limb"]

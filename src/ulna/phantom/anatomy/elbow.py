@@ -36,8 +36,8 @@ def build_elbow(v: Vary) -> Limb:
         bones=(humerus, proximal_radius(v, 0, 150), proximal_ulna(v, 0, 150)),
         soft=_soft(v),
         pivot=ELBOW_PIVOT,
-        sites=_sites(),
-        joint=_joint(),
+        sites=elbow_sites(),
+        joint=elbow_joint(),
         lesion_sites=(
             ("humerus", np.array([0.0, 50, 0]), np.array([0.0, 75, 0]), 9.0),
             ("humerus", np.array([14.0, 12, 0]), np.array([-12.0, 10, 0]), 7.0),
@@ -66,7 +66,8 @@ def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
     }
 
 
-def _sites() -> tuple[Site, ...]:
+def elbow_sites() -> tuple[Site, ...]:
+    """Where an elbow breaks."""
     return (
         Site("humerus", np.array([0.0, 30, 0]), _UP, 15, 0.24, _FOREARM),
         Site("humerus", np.array([-13.0, 14, 0]), np.array([0.7, 0.7, 0]), 11, 0.10),
@@ -77,7 +78,8 @@ def _sites() -> tuple[Site, ...]:
     )
 
 
-def _joint() -> Joint:
+def elbow_joint() -> Joint:
+    """Between trochlea and ulna."""
     x, y, z = np.eye(3)
     return Joint(
         centre=np.array([0.0, -3, 0]),

@@ -25,8 +25,8 @@ def build_humerus(v: Vary) -> Limb:
         ),
         soft=_soft(v),
         pivot=np.array([0.0, 150.0, 0.0]),
-        sites=_sites(),
-        joint=_joint(),
+        sites=humerus_sites(),
+        joint=shoulder_joint(),
         lesion_sites=(
             ("humerus", np.array([0.0, 95, 0]), np.array([0.0, 140, 0]), 15.0),
             ("humerus", np.array([0.0, -70, 0]), np.array([1.0, 80, 0]), 10.5),
@@ -39,7 +39,8 @@ def build_humerus(v: Vary) -> Limb:
     )
 
 
-def _humerus(v: Vary) -> Bone:
+def proximal_humerus(v: Vary) -> tuple[Vector, ...]:
+    """Head, greater tubercle and shaft down to the elbow's columns."""
     shaft = chain(
         [
             v.point(0, 138, 0),
@@ -53,9 +54,13 @@ def _humerus(v: Vary) -> Bone:
     )
     head = ellipsoid(v.point(-9, 150, 0), (v.radius(22), v.radius(22), v.radius(22)), 6)
     tubercle = cone(v.point(12, 150, 0), v.point(10, 128, 0), (11, 12), smooth=8)
+    return (head, tubercle, *shaft)
+
+
+def _humerus(v: Vary) -> Bone:
     return Bone(
         "humerus",
-        (head, tubercle, *shaft, *distal_humerus(v, _ELBOW)),
+        (*proximal_humerus(v), *distal_humerus(v, _ELBOW)),
         cortex=3.6 * v.cortex,
         medulla=(-115, 120),
         group=1,
@@ -63,8 +68,9 @@ def _humerus(v: Vary) -> Bone:
     )
 
 
-def _girdle(v: Vary) -> tuple[Bone, ...]:
-    scapula = Bone(
+def scapula(v: Vary) -> Bone:
+    """Glenoid, neck, body, spine with acromion, coracoid."""
+    return Bone(
         "scapula",
         (
             ellipsoid(v.point(-40, 145, 0), (7, 17, 12), 5),
@@ -78,6 +84,10 @@ def _girdle(v: Vary) -> tuple[Bone, ...]:
         cortex=1.5 * v.cortex,
         density=v.density,
     )
+
+
+def _girdle(v: Vary) -> tuple[Bone, ...]:
+    blade = scapula(v)
     line = [v.point(-14, 190, 0), v.point(-50, 197, 10, 2), v.point(-110, 190, 5, 2)]
     clavicle = Bone("clavicle", tuple(chain(line, [6.5, 6, 6])), 1.8 * v.cortex, density=v.density)
     ribs = []
@@ -85,7 +95,7 @@ def _girdle(v: Vary) -> tuple[Bone, ...]:
         y = 170 - 34 * i + float(v.point(0, 0, 0, 2)[1])
         points = [(-150, y + 20, -30), (-118, y + 5, -40), (-96, y - 18, -20), (-92, y - 40, 20)]
         ribs.append(Bone(f"rib{i}", tuple(chain(points, [5, 5, 5, 5], smooth=4)), 1.0, density=0.8))
-    return (scapula, clavicle, *ribs)
+    return (blade, clavicle, *ribs)
 
 
 def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
@@ -101,7 +111,8 @@ def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
     }
 
 
-def _sites() -> tuple[Site, ...]:
+def humerus_sites() -> tuple[Site, ...]:
+    """Where a humerus breaks, from the neck down."""
     return (
         Site("humerus", np.array([0.0, 116, 0]), -_UP, 16, 0.30),
         Site("humerus", np.array([12.0, 138, 0]), np.array([-0.9, 0.2, 0]), 12, 0.08),
@@ -112,7 +123,8 @@ def _sites() -> tuple[Site, ...]:
     )
 
 
-def _joint() -> Joint:
+def shoulder_joint() -> Joint:
+    """Between humeral head and glenoid."""
     x, y, z = np.eye(3)
     return Joint(
         centre=np.array([-20.0, 150, 0]),

@@ -32,6 +32,20 @@ class Vary:
     def radii(self, values: Point) -> list[float]:
         return [self.radius(v) for v in values]
 
+    def size(self) -> float:
+        """Of the patient over the neutral limb's: three adults to one child."""
+        if self._rng.random() < 0.25:
+            return float(self._rng.uniform(0.55, 0.9))
+        return float(np.exp(self._rng.normal(0, 0.06)))
+
+    def between(self, low: float, high: float) -> float:
+        """A uniform draw."""
+        return float(self._rng.uniform(low, high))
+
+    def choice(self, count: int) -> int:
+        """A number from 0 to count - 1."""
+        return int(self._rng.integers(count))
+
     def angle(self, spread: float) -> float:
         """A normal draw in degrees, as rad."""
         return float(np.radians(self._rng.normal(0, spread)))

@@ -22,21 +22,29 @@ CARPALS = (
     "hamate",
 )
 METACARPALS = tuple(f"metacarpal{i}" for i in range(1, 6))
+# Base, head, and the radii of base, shaft and head, mm; the thumb first.
+METACARPAL_ENDS = (
+    ((27, -34, 7), (38, -72, 12), (6.5, 4.6, 6.5)),
+    ((17, -37, 0), (22, -100, 0), (6.8, 4.3, 6.8)),
+    ((7, -40, 0), (8, -102, 0), (6.5, 4.3, 6.8)),
+    ((-3, -40, 0), (-7, -95, 0), (5.6, 3.9, 6.2)),
+    ((-11, -38, 0), (-21, -88, 0), (5.8, 4.0, 6.0)),
+)
 HAND = (*CARPALS, *METACARPALS)
 _UP = np.array([0.0, 1.0, 0.0])
 
 
 def build_wrist(v: Vary) -> Limb:
     """A wrist in the neutral pose, palm forward; radius on +x."""
-    hand = _carpals(v) + _metacarpals(v)
+    hand = carpals(v) + metacarpals(v)
     turn, pivot = rotation("z", v.angle(6)) @ rotation("x", v.angle(6)), np.array([5.0, -6.0, 0])
     hand = [b.moved(turn, np.zeros(3), pivot) for b in hand]
     return Limb(
-        bones=(_radius(v), _ulna(v), *hand),
+        bones=(distal_radius(v), distal_ulna(v), *hand),
         soft={0: _soft(v)},
         pivot=pivot,
-        sites=_sites(),
-        joint=_joint(),
+        sites=wrist_sites(),
+        joint=wrist_joint(),
         lesion_sites=(
             ("radius", np.array([8.0, 6, 0]), np.array([8.0, 34, 0]), 9.0),
             ("ulna", np.array([-13.0, 6, -2]), np.array([-13.0, 30, -2]), 5.5),
@@ -50,7 +58,8 @@ def build_wrist(v: Vary) -> Limb:
     )
 
 
-def _radius(v: Vary) -> Bone:
+def distal_radius(v: Vary) -> Bone:
+    """The radius up to 130 mm; its first primitive is the shaft above 70 mm."""
     shaft = chain(
         [v.point(6, 130, 2, 0.4), v.point(8, 70, 1), v.point(9, 32, 0), v.point(10, 16, 0)],
         v.radii([7, 7, 7.6, 11]),
@@ -72,7 +81,8 @@ def _radius(v: Vary) -> Bone:
     )
 
 
-def _ulna(v: Vary) -> Bone:
+def distal_ulna(v: Vary) -> Bone:
+    """The ulna up to 130 mm; its first primitive is the shaft above 60 mm."""
     shaft = chain(
         [
             v.point(-14, 130, -2, 0.4),
@@ -88,7 +98,8 @@ def _ulna(v: Vary) -> Bone:
     )
 
 
-def _carpals(v: Vary) -> list[Bone]:
+def carpals(v: Vary) -> list[Bone]:
+    """The eight carpals, in the frame of the forearm."""
     lunate = (
         ellipsoid(v.point(3, -9.5, 0), (7, 6.8, 8)),
         ellipsoid((5, -20, 0), (7, 7, 8), 2, cut=True),
@@ -112,16 +123,10 @@ def _carpals(v: Vary) -> list[Bone]:
     return [Bone(n, shapes[n], cortex=1.2 * v.cortex, density=v.density, group=1) for n in CARPALS]
 
 
-def _metacarpals(v: Vary) -> list[Bone]:
-    ends = (
-        ((27, -34, 7), (38, -72, 12), (6.5, 4.6, 6.5)),
-        ((17, -37, 0), (22, -100, 0), (6.8, 4.3, 6.8)),
-        ((7, -40, 0), (8, -102, 0), (6.5, 4.3, 6.8)),
-        ((-3, -40, 0), (-7, -95, 0), (5.6, 3.9, 6.2)),
-        ((-11, -38, 0), (-21, -88, 0), (5.8, 4.0, 6.0)),
-    )
+def metacarpals(v: Vary) -> list[Bone]:
+    """The five metacarpals, in the frame of the forearm."""
     bones = []
-    for name, (base, head, (r0, r1, r2)) in zip(METACARPALS, ends, strict=True):
+    for name, (base, head, (r0, r1, r2)) in zip(METACARPALS, METACARPAL_ENDS, strict=True):
         a, b = v.point(*base), v.point(*head, 1.5)
         points = [a, a + 0.3 * (b - a), a + 0.7 * (b - a), b]
         shaft = chain(points, v.radii([r0, r1, r1, r2]), smooth=4)
@@ -141,7 +146,9 @@ def _soft(v: Vary) -> tuple[Vector, ...]:
     )
 
 
-def _sites() -> tuple[Site, ...]:
+def wrist_sites() -> tuple[Site, ...]:
+    """Where a wrist breaks."""
+
     def up(x: float, y: float, z: float) -> Vector:
         return np.array([x, y, z])
 
@@ -156,7 +163,8 @@ def _sites() -> tuple[Site, ...]:
     )
 
 
-def _joint() -> Joint:
+def wrist_joint() -> Joint:
+    """Between radius and carpals."""
     x, back = np.array([1.0, 0, 0]), np.array([0.0, 0.35, -0.94])
     front = np.array([0.0, 0.35, 0.94])
     return Joint(

@@ -24,11 +24,19 @@ def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -
     anchor = joint.surfaces[0][0]
 
     def apply(scene: Scene, strength: float) -> Scene:
-        turn, shift = turn_about(axis, angle * strength), way * farthest * strength
-        bones = tuple(
-            b.moved(turn, shift, joint.centre) if b.name in joint.moving else b for b in scene.bones
+        turn, shift, centre = (
+            turn_about(axis, angle * strength),
+            way * farthest * strength,
+            joint.centre,
         )
-        ball = np.array([*(joint.centre + 0.4 * shift), joint.radius * (0.75 + 0.35 * strength)])
+        if joint.base:
+            base = scene.bones[scene.index(joint.base)]
+            centre, shift = base.to_limb(centre), base.rotation @ shift
+            turn = base.rotation @ turn @ base.rotation.T
+        bones = tuple(
+            b.moved(turn, shift, centre) if b.name in joint.moving else b for b in scene.bones
+        )
+        ball = np.array([*(centre + 0.4 * shift), joint.radius * (0.75 + 0.35 * strength)])
         return replace(scene, bones=bones, ball=ball)
 
     kind = "dislocation" if subtlety is Subtlety.OBVIOUS else "subluxation"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Limb, Site
+from ulna.phantom.findings.injury import Break, draw_injury, swelling
 from ulna.phantom.findings.placed import Placed, perpendicular, turn_about
 from ulna.phantom.scene import FRACTURE_COLUMNS, Scene
 from ulna.phantom.solids import Bone, Vector, ellipsoid
@@ -27,39 +28,26 @@ _TILT = {
 }
 
 
-@dataclass(frozen=True)
-class _Break:
-    """What is drawn once: all but the strength."""
-
-    site: Site
-    kind: str
-    displaced: bool
-    normal: Vector
-    shift: Vector
-    axial: float
-    hinge: Vector
-    angle: float
-    rough: tuple[float, float]
-    chips: tuple[tuple[Vector, Vector], ...]
-
-
 def draw_fracture(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
     """A fracture at a site where this limb breaks."""
     weights = np.array([s.weight for s in limb.sites])
     site = limb.sites[int(rng.choice(len(weights), p=weights / weights.sum()))]
-    kind = str(rng.choice(_KINDS, p=_SHARES[subtlety]))
-    drawn = _draw_break(rng, site, kind, subtlety)
+    if site.kinds:
+        drawn = draw_injury(rng, site, subtlety)
+    else:
+        kind = str(rng.choice(_KINDS, p=_SHARES[subtlety]))
+        drawn = _draw_break(rng, site, kind, subtlety)
 
     def apply(scene: Scene, strength: float) -> Scene:
         return _apply(scene, drawn, strength)
 
-    label = f"{kind}{' displaced' if drawn.displaced else ''}"
+    label = f"{drawn.kind}{' displaced' if drawn.displaced else ''}"
     return Placed(
         FindingCategory.FRACTURE, label, site.bone, site.point, site.radius + 9, True, apply
     )
 
 
-def _draw_break(rng: np.random.Generator, site: Site, kind: str, subtlety: Subtlety) -> _Break:
+def _draw_break(rng: np.random.Generator, site: Site, kind: str, subtlety: Subtlety) -> Break:
     tilt = np.radians(rng.uniform(*_TILT[kind]))
     normal = turn_about(perpendicular(rng, site.axis), tilt) @ site.axis
     often = {Subtlety.SUBTLE: 0.2, Subtlety.MODERATE: 0.5, Subtlety.OBVIOUS: 1.0}[subtlety]
@@ -72,7 +60,7 @@ def _draw_break(rng: np.random.Generator, site: Site, kind: str, subtlety: Subtl
         centre = point + out * site.radius * rng.uniform(0.75, 1.25)
         centre = centre + site.axis * rng.normal(0, 0.5 * site.radius)
         chips.append((centre, rng.uniform(1.0, 0.32 * site.radius + 1, 3)))
-    return _Break(
+    return Break(
         site=replace(site, point=point),
         kind=kind,
         displaced=displaced,
@@ -86,16 +74,10 @@ def _draw_break(rng: np.random.Generator, site: Site, kind: str, subtlety: Subtl
     )
 
 
-def _apply(scene: Scene, drawn: _Break, strength: float) -> Scene:
+def _apply(scene: Scene, drawn: Break, strength: float) -> Scene:
     index = scene.index(drawn.site.bone)
-    bone, axis = scene.bones[index], drawn.site.axis
-    turn, shift, gap = np.eye(3), np.zeros(3), 0.1 + 2.6 * strength
-    if drawn.displaced:
-        turn = turn_about(drawn.hinge, drawn.angle * strength)
-        shift = (drawn.shift + axis * drawn.axial) * strength
-        gap = 0.2 + (1.6 if drawn.kind == "comminuted" else 0.6) * strength
-    elif drawn.kind != "hairline":
-        shift = drawn.shift * 0.12 * strength
+    bone = scene.bones[index]
+    turn, shift, gap = drawn.motion(strength)
     row = np.zeros(FRACTURE_COLUMNS)
     row[0:3], row[3:6] = drawn.site.point, drawn.normal
     row[6] = gap
@@ -117,10 +99,10 @@ def _apply(scene: Scene, drawn: _Break, strength: float) -> Scene:
         )
         for i, (centre, radii) in enumerate(drawn.chips)
     ]
-    return replace(out, bones=(*out.bones, *chips))
+    return replace(out, bones=(*out.bones, *chips, *swelling(drawn, bone, strength)))
 
 
-def _follow(scene: Scene, host: Bone, drawn: _Break, turn: Vector, shift: Vector) -> Scene:
+def _follow(scene: Scene, host: Bone, drawn: Break, turn: Vector, shift: Vector) -> Scene:
     """Bones beyond the moved fragment go with it."""
     turn_limb = host.rotation @ turn @ host.rotation.T
     pivot, shift_limb = host.to_limb(drawn.site.point), host.rotation @ shift

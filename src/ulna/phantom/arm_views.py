@@ -1,0 +1,247 @@
+"""Views of a whole arm: how it is bent, how it lies on the film, what the field shows.
+
+Used for the body parts that have no builder of their own in the close style, and for every
+body part on a cassette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ulna.config.phantom import FilmStyle
+from ulna.phantom.anatomy.arm import PALM, UPPER_ARM
+from ulna.phantom.anatomy.fingers import LENGTHS, THUMB, finger_group
+from ulna.phantom.anatomy.limb import Limb
+from ulna.phantom.anatomy.trunk import TRUNK
+from ulna.phantom.scene import LIMB_TO_DETECTOR, SOURCE_TO_DETECTOR, Camera
+from ulna.phantom.solids import Vector, rotation
+from ulna.phantom.views import View, ViewKind, placements
+from ulna.types import BodyPart
+
+_UPRIGHT = np.diag([1.0, -1.0, -1.0])
+_ZOOM = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+# How often each kind is the only film on a cassette.
+_ALONE = (0.58, 0.25, 0.12, 0.05)
+_BESIDE = (BodyPart.HUMERUS, BodyPart.SHOULDER)
+_SMALL = (BodyPart.HAND, BodyPart.FINGER, BodyPart.WRIST)
+
+ARM_VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
+    BodyPart.HAND: (
+        ViewKind("PA", 0, (0, 20), aspect=(0.65, 0.95)),
+        ViewKind("OBL", 42, (0, 20), aspect=(0.6, 0.9)),
+        ViewKind("LAT", 88, (0, 40), aspect=(0.5, 0.8)),
+    ),
+    BodyPart.FINGER: (
+        ViewKind("PA", 0, aspect=(0.5, 0.8)),
+        ViewKind("LAT", 88, aspect=(0.5, 0.8)),
+        ViewKind("OBL", 42, aspect=(0.5, 0.8)),
+    ),
+    BodyPart.WRIST: (
+        ViewKind("PA", 0, (0, 20)),
+        ViewKind("LAT", 90, (0, 40)),
+        ViewKind("OBL", 42, (0, 20)),
+    ),
+    BodyPart.FOREARM: (
+        ViewKind("AP", 0, (0, 25), aspect=(0.42, 0.65)),
+        ViewKind("LAT", 90, (60, 105), aspect=(0.6, 0.9)),
+    ),
+    BodyPart.ELBOW: (
+        ViewKind("AP", 0, (3, 30), aspect=(0.65, 1.0)),
+        ViewKind("LAT", 90, (60, 105), aspect=(0.8, 1.0)),
+        ViewKind("OBL", 40, (5, 40), aspect=(0.65, 1.0)),
+    ),
+    BodyPart.HUMERUS: (
+        ViewKind("AP", 0, (0, 25), aspect=(0.45, 0.68)),
+        ViewKind("LAT", 0, (10, 80), arm=75, aspect=(0.45, 0.68), raised=(10, 60)),
+    ),
+    BodyPart.SHOULDER: (
+        ViewKind("AP", 0, aspect=(0.8, 1.0)),
+        ViewKind("RAISED", 0, aspect=(0.8, 1.0), raised=(55, 95)),
+        ViewKind("Y", -58, aspect=(0.7, 1.0), raised=(0, 15)),
+        ViewKind("AXIAL", 0, aspect=(0.8, 1.0), pitch=68, raised=(60, 95)),
+    ),
+}
+# Height of the close field in mm.
+_FIELD = {
+    BodyPart.HAND: (205, 255),
+    BodyPart.FINGER: (88, 125),
+    BodyPart.WRIST: (118, 150),
+    BodyPart.FOREARM: (290, 345),
+    BodyPart.ELBOW: (145, 190),
+    BodyPart.HUMERUS: (325, 375),
+    BodyPart.SHOULDER: (205, 270),
+}
+# From the aim to the middle of the close field, mm: medial and distal are positive.
+_CLOSE_SHIFT = {BodyPart.HAND: (0, 20), BodyPart.SHOULDER: (22, 12), BodyPart.HUMERUS: (10, 0)}
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a film measures. shape: px; pixel: mm at the limb; cassette: whether it is a wide
+    field with the limb somewhere in it."""
+
+    shape: tuple[int, int]
+    pixel: float
+    cassette: bool
+
+
+def draw_arm_views(
+    limb: Limb, part: BodyPart, film: FilmStyle, size: int, rng: np.random.Generator
+) -> tuple[tuple[View, ...], ...]:
+    """The views of each film of a study: one a film, or two side by side on a divided one."""
+    kinds = ARM_VIEWS[part]
+    if film == "close":
+        count = int(rng.choice([1, 2, 3][: len(kinds)], p=_shares(len(kinds))))
+        first = int(rng.integers(2)) if count == 1 else 0
+        chosen = [kinds[first + i] for i in range(count)]
+        return tuple((_draw(limb, part, k, _close_field(part, k, size, rng), rng),) for k in chosen)
+    films = []
+    divided = part not in _BESIDE and rng.random() < 0.12
+    if divided:
+        field = _cassette_field(part, size, rng, divided=True)
+        return (tuple(_draw(limb, part, k, field, rng) for k in kinds[:2]),)
+    count = 1 if rng.random() < 0.55 else 2
+    shares = _ALONE[: len(kinds)]
+    first = int(rng.choice(len(kinds), p=np.array(shares) / sum(shares)))
+    chosen = [kinds[first]] if count == 1 else list(kinds[:2])
+    for kind in chosen:
+        field = _cassette_field(part, size, rng)
+        films.append((_draw(limb, part, kind, field, rng),))
+    return tuple(films)
+
+
+def _shares(kinds: int) -> list[float]:
+    return [0.2, 0.5, 0.3] if kinds > 2 else [0.3, 0.7]
+
+
+def _close_field(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generator) -> Field:
+    longest = int(round(size * rng.uniform(0.88, 1.0))) if rng.random() < 0.3 else size
+    shape = (longest, int(round(longest * rng.uniform(*kind.aspect))))
+    return Field(shape, float(rng.uniform(*_FIELD[part])) / longest, False)
+
+
+def _cassette_field(
+    part: BodyPart, size: int, rng: np.random.Generator, divided: bool = False
+) -> Field:
+    """35 x 43 cm, seldom 24 x 30 cm; portrait more often than landscape."""
+    small = part not in _BESIDE and rng.random() < (0.18 if part in _SMALL else 0.08)
+    long_mm, short_mm = (300.0, 240.0) if small else (430.0, 350.0)
+    long, short = size, int(round(size * short_mm / long_mm))
+    portrait = divided or rng.random() < 0.72
+    height, width = (long, short) if portrait else (short, long)
+    if divided:
+        height, width = (short, long // 2) if rng.random() < 0.4 else (long, short // 2)
+    return Field((height, width), long_mm / long / _ZOOM, True)
+
+
+def _draw(
+    limb: Limb, part: BodyPart, kind: ViewKind, field: Field, rng: np.random.Generator
+) -> View:
+    flexion = float(np.radians(rng.uniform(*kind.flexion)))
+    arm = float(np.radians(kind.arm + rng.normal(0, 8)))
+    alone = (limb.anchor[0] - 10) // 3 if part is BodyPart.FINGER else -1
+    turns = _turns(part, kind, (flexion, arm), alone, rng)
+    placed = placements(limb.hinges, turns)
+    base = placed[TRUNK if part in _BESIDE else limb.anchor[0]][0]
+    turn = (
+        rotation("z", float(np.radians(_roll(part, field, rng))))
+        @ _UPRIGHT
+        @ rotation("x", float(np.radians(kind.pitch + rng.normal(0, 4))))
+        @ rotation("y", float(np.radians(kind.yaw + rng.normal(0, 6))))
+        @ base.T
+    )
+    own, shift = placed[limb.anchor[0]]
+    camera = Camera(
+        turn,
+        own @ limb.anchor[1] + shift,
+        field.shape,
+        field.pixel / limb.size,
+        _offset(part, field, limb.size, rng),
+        limb.size,
+    )
+    return View(kind, flexion, arm, camera, turns)
+
+
+def _turns(
+    part: BodyPart,
+    kind: ViewKind,
+    bent: tuple[float, float],
+    alone: int,
+    rng: np.random.Generator,
+) -> dict[int, Vector]:
+    """Wrist and fingers a little bent, the elbow flexed, the trunk where the patient sits.
+
+    bent: flexion of the elbow and turn of the arm, rad. alone: the finger that is filmed.
+    """
+    flexion, arm = bent
+    wrist = rotation("z", float(np.radians(rng.normal(0, 8))))
+    turns = {PALM: wrist @ rotation("x", float(np.radians(rng.normal(0, 9))))}
+    turns[UPPER_ARM] = rotation("x", flexion)
+    raised = float(np.radians(rng.uniform(*kind.raised)))
+    if part not in _BESIDE:
+        # lifted sideways, so that the trunk lies beyond the shoulder and never over the forearm
+        raised = float(np.radians(rng.uniform(72, 105)))
+        arm = float(np.radians(rng.choice([0.0, 90.0]) + rng.normal(0, 15)))
+    turns[TRUNK] = rotation("z", -raised) @ rotation("y", -arm)
+    return turns | finger_turns(kind, alone, rng)
+
+
+def finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[int, Vector]:
+    """Flat and spread for a frontal view, curled to a varying degree for the others.
+
+    alone: the finger that is filmed on its own, -1 for the whole hand.
+    """
+    curl = rng.uniform(0, 10) if kind.name in ("PA", "AP") else rng.uniform(3, 38)
+    pinch = rng.uniform(30, 55) if rng.random() < 0.07 else 0.0
+    spread = rng.uniform(-2, 9)
+    fan = rng.uniform(-9, 9) if kind.name == "LAT" else 0.0
+    open_thumb = rng.uniform(-4, 32) if kind.name != "LAT" else rng.uniform(-10, 15)
+    turns = {THUMB: rotation("z", float(np.radians(open_thumb)))}
+    for finger, bones in enumerate(LENGTHS):
+        sideways = (2 - finger) * spread * 0.8 + rng.normal(0, 2) if finger else rng.normal(0, 8)
+        for k in range(len(bones)):
+            bent = curl * rng.uniform(0.6, 1.3) + finger * fan
+            if finger < 2 and alone < 0:
+                bent += pinch
+            if alone >= 0 and kind.name != "PA":  # the others are held out of the way
+                bent = 0.4 * bent if finger == alone else 38 + 0.7 * bent
+            turn = rotation("x", -float(np.radians(max(bent, -8.0))))
+            if finger == 0:  # the thumb's nail looks sideways
+                turn = rotation("z", -0.5 * float(np.radians(bent))) @ rotation(
+                    "x", -0.3 * float(np.radians(bent))
+                )
+            if k == 0:
+                turn = rotation("z", float(np.radians(sideways))) @ turn
+            turns[finger_group(finger, k)] = turn
+    return turns
+
+
+def _roll(part: BodyPart, field: Field, rng: np.random.Generator) -> float:
+    """Degrees by which the limb is turned on the film; 0: proximal end up."""
+    if part in _BESIDE:
+        return float(rng.normal(0, 4))
+    if not field.cassette:
+        return float(rng.normal(0, 7) + (90 if rng.random() < 0.06 else 0))
+    height, width = field.shape
+    shares = (0.76, 0.10, 0.07, 0.07) if height > width else (0.52, 0.08, 0.2, 0.2)
+    return float(rng.choice([0.0, 180.0, 90.0, -90.0], p=shares) + rng.normal(0, 10))
+
+
+def _offset(
+    part: BodyPart, field: Field, size: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Millimetres (of the neutral limb) from what the film is aimed at to its middle."""
+    height, width = (side * field.pixel / size for side in field.shape)
+    if not field.cassette:
+        medial, distal = _CLOSE_SHIFT.get(part, (0, 0))
+        x, y = rng.normal(0, 0.03 * height, 2)
+        return float(x - medial), float(y + distal)
+    if part in _BESIDE:  # the chest takes the medial half
+        x = -rng.uniform(0.05, 0.34) * width
+        y = rng.uniform(0.08, 0.36) * height if part is BodyPart.SHOULDER else rng.normal(0, 15)
+        return float(x), float(y)
+    reach = np.clip(rng.normal(0, 0.13, 2), -0.3, 0.3)
+    return float(reach[0] * width), float(reach[1] * height)

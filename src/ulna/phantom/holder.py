@@ -1,0 +1,76 @@
+"""The hand of someone who holds the patient's arm still: on many films of children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ulna.phantom.anatomy import Limb, Vary
+from ulna.phantom.anatomy.arm import PALM, build_arm
+from ulna.phantom.anatomy.trunk import TRUNK
+from ulna.phantom.arm_views import finger_turns
+from ulna.phantom.scene import Camera, Projection, project_scene
+from ulna.phantom.solids import rotation
+from ulna.phantom.views import View, ViewKind, placements, pose
+from ulna.types import BodyPart
+
+_UPRIGHT = np.diag([1.0, -1.0, -1.0])
+_CHILD, _CHILD_SHARE, _ADULT_SHARE = 0.9, 0.3, 0.04
+_BESIDE = (BodyPart.SHOULDER, BodyPart.HUMERUS)
+_GRIP = np.array([5.0, -95.0, 0])
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Another person's arm, seen by a camera of its own on the same film."""
+
+    limb: Limb
+    view: View
+
+    def added(self, projection: Projection) -> Projection:
+        """The projection with the holder's arm in it; the finding's mask stays."""
+        own = project_scene(pose(self.limb, self.view, 1), self.view.camera)
+        return Projection(projection.bone + own.bone, projection.soft + own.soft, projection.marked)
+
+
+def draw_holder(
+    limb: Limb, part: BodyPart, panels: tuple[View, ...], rng: np.random.Generator
+) -> Holder | None:
+    """A grown-up's hand on the patient's, reaching in from beyond; mostly nobody."""
+    share = _CHILD_SHARE if limb.size < _CHILD else _ADULT_SHARE
+    if rng.random() >= share or part in _BESIDE or len(panels) > 1:
+        return None
+    other = _arm_alone(build_arm(Vary(rng)), float(rng.uniform(0.92, 1.08)))
+    turns = finger_turns(ViewKind("OBL", 0), -1, rng)
+    return Holder(
+        other, View(ViewKind("PA", 0), 0.0, 0.0, _camera(limb, panels[0], other, rng), turns)
+    )
+
+
+def _arm_alone(limb: Limb, size: float) -> Limb:
+    """The holder stands back: no trunk."""
+    bones = tuple(b for b in limb.bones if b.group != TRUNK)
+    soft = {group: rows for group, rows in limb.soft.items() if group != TRUNK}
+    return replace(limb, bones=bones, soft=soft, size=size)
+
+
+def _camera(limb: Limb, view: View, other: Limb, rng: np.random.Generator) -> Camera:
+    """On the patient's hand, or where the film ends before it; the forearm points outwards."""
+    shape = np.array(view.camera.shape)
+    turn, shift = placements(limb.hinges, view.turns)[PALM]
+    place = np.array(view.camera.place(turn @ np.array([5.0, -60.0, 0]) + shift))
+    place = np.clip(place + rng.normal(0, 12, 2), 0.08 * shape, 0.92 * shape)
+    away = place - shape / 2 + rng.normal(0, 0.05, 2) * shape
+    roll = np.arctan2(away[1], -away[0]) + np.radians(rng.normal(0, 30))
+    yaw = np.radians(rng.normal(0, 25) + rng.choice([0.0, 180.0]))
+    pixel = view.camera.pixel * view.camera.scale / other.size
+    rows, columns = (shape / 2 - place) * pixel
+    return Camera(
+        rotation("z", float(roll)) @ _UPRIGHT @ rotation("y", float(yaw)),
+        _GRIP,
+        view.camera.shape,
+        pixel,
+        (float(columns), float(rows)),
+        other.size,
+    )
