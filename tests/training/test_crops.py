@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ulna.config.recipe import Augmentation
 from ulna.training.augment import Windows, augment, draw_affine
-from ulna.training.crops import draw_centres, label_windows
+from ulna.training.crops import Aim, draw_centres, label_windows
 from ulna.training.learner import Batch
 
 NOTHING = Augmentation(
@@ -26,12 +26,12 @@ def _masks(n: int = 200) -> np.ndarray:
 def test_windows_stay_inside_and_most_show_the_finding() -> None:
     masks = _masks()
     images = np.full((200, 128, 128), 90, np.uint8)
-    centres = draw_centres(images, masks, 0.5, np.random.default_rng(0))
+    centres = draw_centres(images, masks, Aim(0.5), np.random.default_rng(0))
     assert np.abs(centres).max() <= 0.5 + 1e-6
     column, row = (centres[:, 0] + 1) * 16, (centres[:, 1] + 1) * 16
     seen = (np.abs(column - 22) < 8) & (np.abs(row - 5.5) < 8)
     assert 0.6 < seen.mean() < 0.95
-    free = draw_centres(images, np.zeros_like(masks), 0.5, np.random.default_rng(0))
+    free = draw_centres(images, np.zeros_like(masks), Aim(0.5), np.random.default_rng(0))
     assert np.abs(free.mean(0)).max() < 0.1
 
 
@@ -42,12 +42,12 @@ def test_windows_without_finding_are_aimed_at_tissue(inverted: bool) -> None:
     if inverted:
         images = 255 - images
     centres = draw_centres(
-        images, np.zeros((100, 32, 32), np.uint8), 0.25, np.random.default_rng(0)
+        images, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
     )
     column, row = ((centres + 1) * 64).T
     assert np.all((column > 68) & (column < 112) & (row > 38) & (row < 82))
     black = draw_centres(
-        images * 0, np.zeros((100, 32, 32), np.uint8), 0.25, np.random.default_rng(0)
+        images * 0, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
     )
     assert np.abs(black).max() <= 0.75
 
@@ -101,3 +101,15 @@ def test_labels_say_what_the_window_shows() -> None:
     torch.testing.assert_close(out.abnormal, expected, equal_nan=True)
     expected = torch.tensor([[1], [nan], [0], [0], [nan]])
     torch.testing.assert_close(out.categories, expected, equal_nan=True)
+
+
+def test_windows_of_normal_films_go_where_these_look_abnormal() -> None:
+    images = np.full((300, 128, 128), 90, np.uint8)
+    masks = np.zeros((300, 32, 32), np.uint8)
+    masks[:50] = _masks(50)
+    hard = np.zeros((300, 8, 8), np.uint8)
+    hard[50:200, 6, 1] = 255
+    centres = draw_centres(images, masks, Aim(0.25), np.random.default_rng(0), hard)
+    near = np.hypot(centres[:, 0] + 0.625, centres[:, 1] - 0.625) < 0.3
+    assert 0.55 < near[50:200].mean() < 0.85
+    assert near[200:].mean() < 0.2 and near[:50].mean() < 0.2

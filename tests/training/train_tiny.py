@@ -24,7 +24,12 @@ if __name__ == "__main__":
     # heads alone, then the trunk too, both on windows, then heads alone on whole images
     recipe = make_recipe()
     expert = replace(
-        recipe.experts[0], epochs=4, crop_size=32, crop_share=0.7, trunk_on_whole=False
+        recipe.experts[0],
+        epochs=4,
+        crop_size=32,
+        crop_share=0.7,
+        trunk_on_whole=False,
+        hard_every=1,
     )
     studies, out = make_studies(Path(sys.argv[1])), Path(sys.argv[2])
     train_run(replace(recipe, experts=(expert,)), studies, out, DataSource("table"), progress=tell)

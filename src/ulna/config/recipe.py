@@ -52,10 +52,13 @@ class ExpertConfig:
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
-    crop_size px (a multiple of 32) instead of whole images. trunk_on_whole: whether the encoder
+    crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
+    heads are not used). trunk_on_whole: whether the encoder
     still learns in the epochs on whole images that follow, or only neck and heads do.
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
-    as they come). time_share: of the recipe's `minutes`, relative to the others.
+    as they come). hard_every: epochs between searches of the normal images for where they look
+    abnormal; most windows of theirs are then aimed there (0: never). time_share: of the recipe's
+    `minutes`, relative to the others.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ExpertConfig:
     crop_share: float = 0.0
     trunk_on_whole: bool = True
     abnormal_share: float = 0.0
+    hard_every: int = 0
     time_share: float = 1.0
 
     def __post_init__(self) -> None:

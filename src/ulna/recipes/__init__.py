@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
-from ulna.recipes.fracatlas import fracatlas
+from ulna.recipes.fracatlas import cassettes, fracatlas, lower_limb
 from ulna.recipes.hybrid import hybrid, prototype
 from ulna.recipes.pretrain import pretrain
 
@@ -16,6 +16,8 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "pretrain": pretrain,
     "hybrid": hybrid,
     "prototype": prototype,
+    "cassettes": cassettes,
+    "lower_limb": lower_limb,
     "fracatlas": fracatlas,
 }
 

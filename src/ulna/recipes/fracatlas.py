@@ -1,52 +1,80 @@
-"""ulna train fracatlas/table.csv --recipe fracatlas --out runs/fracatlas
+"""ulna crossval fracatlas/table.csv --recipe fracatlas --initial run:TRUNK --out runs/fracatlas
 
-Fracture against none on real films, on two cores: the table has 926 films and no official
-split. What to expect: docs/results/fracatlas.md.
+Fracture against none on real films, on two cores, and the two steps that make its trunk:
+
+    ulna phantom runs/cassettes --studies 1750 --seed 20262 --size 448 --film cassette \\
+        --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
+    ulna train runs/cassettes --recipe cassettes --out runs/trunk-phantom
+    ulna train lower_limb.csv --recipe lower_limb --initial run:runs/trunk-phantom --out TRUNK
+
+What to expect: docs/results/real.md.
 """
 
 from __future__ import annotations
 
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import Augmentation, ExpertConfig, InitialWeights, LossWeights, Recipe
+from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
 from ulna.types import BodyPart
 
+# A pixel is about 0.95 mm on a film of 43 cm: what most of FracAtlas was stored at.
+_SPEC = InputSpec(size=448, local_contrast=0.2)
+_CHANGES = Augmentation(
+    rotation=25, scale=0.25, brightness=0.12, contrast=0.3, gamma=0.3, noise=0.03, invert=0
+)
+_PARTS = (
+    BodyPart.ELBOW,
+    BodyPart.FOREARM,
+    BodyPart.HAND,
+    BodyPart.HUMERUS,
+    BodyPart.SHOULDER,
+    BodyPart.WRIST,
+)
+_ALL_TRAIN = {"train": 1.0, "tune": 0.0, "calibration": 0.0}
 
-def _expert(name: str, encoder: str, initial: InitialWeights) -> ExpertConfig:
+
+def _cnn(epochs: int, learning_rate: float, crop_share: float, hard_every: int) -> ExpertConfig:
     return ExpertConfig(
-        name=name,
-        encoder=encoder,
+        name="cnn",
+        encoder="cnn",
         neck="attention",
-        initial=initial,
-        epochs=60,
-        batch_size=32,
-        learning_rate=2e-3,
-        layer_decay=0.8,
-        ema_decay=0.99,
-        crop_size=128,
-        crop_share=0.9,
+        epochs=epochs,
+        batch_size=24,
+        learning_rate=learning_rate,
+        ema_decay=0.998,
+        crop_size=96,
+        crop_share=crop_share,
         trunk_on_whole=False,
+        abnormal_share=0.5,
+        hard_every=hard_every,
     )
+
+
+def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
+    return Recipe(
+        name=name,
+        description=description,
+        experts=(expert,),
+        body_parts=_PARTS,
+        input_spec=_SPEC,
+        augmentation=_CHANGES,
+        loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
+        fractions=_ALL_TRAIN,
+    )
+
+
+def cassettes() -> Recipe:
+    """Trunk on phantoms that look like whole cassettes; its heads are not used."""
+    expert = _cnn(epochs=30, learning_rate=3e-3, crop_share=1.0, hard_every=8)
+    return _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
+
+
+def lower_limb() -> Recipe:
+    """Trunk on films of the lower limb, fracture against none; its heads are not used."""
+    expert = _cnn(epochs=40, learning_rate=2.5e-3, crop_share=1.0, hard_every=10)
+    return _recipe("lower_limb", "trunk for real films, on films of the lower limb", expert)
 
 
 def fracatlas() -> Recipe:
-    """Own network from the shipped phantom trunk, timm's smallest ResNet from random weights."""
-    return Recipe(
-        name="fracatlas",
-        description="fracture against none, FracAtlas, small experts",
-        experts=(
-            _expert("cnn", "cnn", InitialWeights("shipped")),
-            _expert("resnet", "test_resnet", InitialWeights("random")),
-        ),
-        body_parts=(
-            BodyPart.ELBOW,
-            BodyPart.FOREARM,
-            BodyPart.HAND,
-            BodyPart.HUMERUS,
-            BodyPart.SHOULDER,
-            BodyPart.WRIST,
-        ),
-        input_spec=InputSpec(size=320),
-        augmentation=Augmentation(rotation=20, scale=0.2, contrast=0.3),
-        loss=LossWeights(attention=2.0),
-        fractions={"train": 0.56, "tune": 0.08, "calibration": 0.11, "test": 0.25},
-    )
+    """Own network; its trunk learns on windows, its heads settle on whole films."""
+    expert = _cnn(epochs=60, learning_rate=1.5e-3, crop_share=0.984, hard_every=6)
+    return _recipe("fracatlas", "fracture against none, FracAtlas, research only", expert)

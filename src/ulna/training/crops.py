@@ -8,6 +8,7 @@ finding where there is one, and its label is whether the finding is in it.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -51,31 +52,50 @@ def window_share(
     return 0.0
 
 
+@dataclass(frozen=True)
+class Aim:
+    """share: side of a window, of the image's. dense: the share of a film taken for tissue."""
+
+    share: float
+    dense: float = 0.5
+
+
 def draw_centres(
     images: npt.NDArray[np.uint8],
     masks: npt.NDArray[np.uint8],
-    share: float,
+    aim: Aim,
     rng: np.random.Generator,
-    dense: float = 0.5,
+    hard: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """(B, 2) centres x, y in [-1, 1] of windows whose side is `share` of the image's.
+    """(B, 2) centres x, y in [-1, 1] of windows.
 
     images: (B, S, S), masks: (B, m, m). Seven in ten windows of an image with a finding are
-    aimed at it, off centre by up to a third of their side; the others at tissue: at the share
-    `dense` of the film that is brightest.
+    aimed at it, off centre by up to a third of their side; the others at the densest tissue.
+    hard: (B, h, h) where normal images look abnormal, 0 everywhere where that is not known:
+    seven in ten windows of the others are aimed there, in proportion.
     """
-    span = 1 - share
+    share, span = aim.share, 1 - aim.share
     centres = np.empty((len(masks), 2))
     for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
         aimed, place = rng.random() < _AIMED, rng.random()
         jitter = rng.uniform(-0.67 * share, 0.67 * share, 2)
         cells = np.flatnonzero(mask > 80)
+        side = mask.shape[-1]
         if not (aimed and len(cells)):
-            cells, jitter = _tissue(image, mask.shape[-1], dense), jitter * 0
-        row, column = divmod(int(cells[int(place * len(cells))]), mask.shape[-1])
-        middle = (np.array([column, row]) + 0.5) / mask.shape[-1] * 2 - 1
+            if hard is not None and hard[i].any() and rng.random() < _AIMED:
+                cells, side = _in_proportion(hard[i], place), hard.shape[-1]
+            else:
+                cells, jitter = _tissue(image, side, aim.dense), jitter * 0
+        row, column = divmod(int(cells[int(place * len(cells))]), side)
+        middle = (np.array([column, row]) + 0.5) / side * 2 - 1
         centres[i] = np.clip(middle + jitter, -span, span)
     return centres.astype(np.float32)
+
+
+def _in_proportion(odds: npt.NDArray[np.uint8], place: float) -> npt.NDArray[np.int64]:
+    """(1,) the cell at the share `place` of the sum of `odds`."""
+    total = np.cumsum(odds.ravel().astype(np.int64))
+    return np.atleast_1d(np.searchsorted(total, place * total[-1], side="right"))
 
 
 def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[np.int64]:

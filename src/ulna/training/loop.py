@@ -21,7 +21,8 @@ from ulna.config.recipe import ExpertConfig
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
-from ulna.training.augment import Windows, as_float, augment
+from ulna.training.augment import as_float
+from ulna.training.batches import Batches, search_due
 from ulna.training.budget import TimeSpent, epochs_per_minute
 from ulna.training.checkpoint import (
     load_tensors,
@@ -31,8 +32,8 @@ from ulna.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
-from ulna.training.crops import draw_centres, label_windows, window_share
-from ulna.training.learner import Batch, Learner, predict_abnormal
+from ulna.training.crops import window_share
+from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
 from ulna.training.order import draw_epoch
@@ -83,6 +84,7 @@ class ExpertFit:
         self.state = FitState(epochs=config.epochs)
         self.best: dict[str, torch.Tensor] = {}
         self.cropped = False
+        self.batches = Batches(self.images, self.recipe, config, fabric)
         self.crop_share = window_share(config, self.images, given.train)
 
     def _average(self) -> AveragedModel | None:
@@ -109,6 +111,9 @@ class ExpertFit:
 
     def _train_epoch(self, epoch: int) -> None:
         self._choose_windows()
+        if self.cropped and search_due(self.config, self.state.step, self.steps_per_epoch):
+            normal = self.given.train[self.images.abnormal[self.given.train] == 0]
+            self.batches.search(self.kept_expert(), normal)
         first_free = first_free_stage(self.config, epoch, len(self.rates))
         if self._heads_alone():
             first_free = len(self.rates) - 1
@@ -133,7 +138,7 @@ class ExpertFit:
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = group["peak"] * factor if i >= first_free else 0.0
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
-        loss = self.module(self._batch(mine, self.state.step))
+        loss = self.module(self.batches.draw(mine, self.state.step, self.cropped))
         value = float(loss.detach())
         if not np.isfinite(value):
             raise TrainingError(
@@ -152,37 +157,10 @@ class ExpertFit:
             total = self.state.epochs * self.steps_per_epoch
             self.given.progress(f"train {self.config.name}", self.state.step, total)
 
-    def _batch(self, chosen: npt.NDArray[np.int64], step: int) -> Batch:
-        images, device = self.images, self.fabric.device
-        words = (self.recipe.seed, self.ordinal, 2, step, self.fabric.global_rank)
-        rng = np.random.default_rng(np.random.SeedSequence(words))
-        torch.manual_seed(int(rng.integers(2**62)))
-        windows = None
-        if self.cropped:
-            share = self.config.crop_size / self.recipe.input_spec.size
-            centres = draw_centres(
-                images.images[chosen], images.masks[chosen], share, rng, self._dense_share()
-            )
-            windows = Windows(self.config.crop_size, centres)
-        whole_masks = torch.from_numpy(images.masks[chosen]).to(device)
-        pixels, masks = augment(
-            torch.from_numpy(images.images[chosen]).to(device),
-            whole_masks,
-            self.recipe.augmentation,
-            rng,
-            windows,
-        )
-        labels = [images.has_mask, images.part, images.abnormal, images.categories]
-        batch = Batch(pixels, masks, *(torch.from_numpy(a[chosen]).to(device) for a in labels))
-        return label_windows(batch, whole_masks) if windows else batch
-
-    def _dense_share(self) -> float:
-        """How much of a film is looked at as tissue; local contrast makes air a middle grey."""
-        return 0.25 if self.recipe.input_spec.local_contrast else 0.5
-
     def _window_steps(self) -> int:
-        """Steps on windows; the last epoch at least is on whole images."""
-        epochs = min(round(self.crop_share * self.state.epochs), self.state.epochs - 1)
+        """Steps on windows; but for a share of 1 the last epoch at least is on whole images."""
+        last = self.state.epochs - (self.crop_share < 1)
+        epochs = min(round(self.crop_share * self.state.epochs), last)
         return epochs * self.steps_per_epoch
 
     def _choose_windows(self) -> None:
@@ -269,6 +247,7 @@ class ExpertFit:
         if not self.fabric.is_global_zero:
             return
         tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer), **self.best}
+        tensors["hard"] = torch.from_numpy(self.batches.hard)
         if self.average is not None:
             tensors.update(pack("average", self.average))
         save_tensors(tensors, asdict(self.state), self.given.folder / "checkpoint.safetensors")
@@ -283,6 +262,7 @@ class ExpertFit:
         if self.average is not None:
             unpack("average", tensors, self.average)
         self.best = {k: v for k, v in tensors.items() if k.startswith("best.")}
+        self.batches.hard = tensors["hard"].numpy()
         self.state = FitState(**{**meta, "spent": TimeSpent(**meta["spent"])})
 
     def _finish(self) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.training.augment import Windows, change_grey, cut_windows, draw_affine, warp
 from ulna.training.cache import MASK_STRIDE
-from ulna.training.crops import draw_centres
+from ulna.training.crops import Aim, draw_centres
 
 # Cells of a window that are compared with the other window: the settings' limits on shift,
 # rotation and scale leave at least this share in both.
@@ -44,7 +44,7 @@ def draw_views(
     """
     share = settings.crop_size / films.shape[-1]
     no_masks = np.zeros((len(films), *[films.shape[-1] // MASK_STRIDE] * 2), np.uint8)
-    first = draw_centres(films, no_masks, share, rng)
+    first = draw_centres(films, no_masks, Aim(share), rng)
     shift = rng.uniform(-2, 2, first.shape) * settings.shift * share
     second = np.clip(first + shift, share - 1, 1 - share).astype(np.float32)
     given, masks = torch.from_numpy(films), torch.from_numpy(no_masks)

@@ -1,0 +1,72 @@
+"""A step's images: drawn, changed and, in the window epochs, cut out."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.fabric import Fabric
+
+from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.models.expert import Expert
+from ulna.training.augment import Windows, augment
+from ulna.training.cache import TrainingImages
+from ulna.training.crops import Aim, draw_centres, label_windows
+from ulna.training.hard import HARD_SIDE, find_hard
+from ulna.training.learner import Batch
+
+
+def search_due(config: ExpertConfig, step: int, steps_per_epoch: int) -> bool:
+    """Whether hard places are looked for before this step: at the start of every n-th epoch."""
+    epoch, within = divmod(step, steps_per_epoch)
+    return bool(config.hard_every and epoch and not within and epoch % config.hard_every == 0)
+
+
+class Batches:
+    """Batches of one expert's training; each is a function of (seed, expert, step, rank).
+
+    hard: (N, 28, 28) uint8, where normal images look most abnormal (see `find_hard`); empty
+    until they have been searched.
+    """
+
+    def __init__(
+        self, images: TrainingImages, recipe: Recipe, config: ExpertConfig, fabric: Fabric
+    ) -> None:
+        self.images, self.recipe, self.config = images, recipe, config
+        self.ordinal = [e.name for e in recipe.experts].index(config.name)
+        self.rank, self.device = fabric.global_rank, fabric.device
+        self.hard = np.zeros((0, HARD_SIDE, HARD_SIDE), np.uint8)
+
+    def search(self, expert: Expert, normal: npt.NDArray[np.int64]) -> None:
+        """Find the hard places of the images `normal`, as the expert sees them now."""
+        found = np.zeros((len(self.images.part), HARD_SIDE, HARD_SIDE), np.uint8)
+        found[normal] = find_hard(expert, self.images, normal, self.recipe.input_spec)
+        self.hard = found
+
+    def draw(self, chosen: npt.NDArray[np.int64], step: int, cropped: bool) -> Batch:
+        """The images `chosen`, changed; `cropped`: a window of each."""
+        images = self.images
+        words = (self.recipe.seed, self.ordinal, 2, step, self.rank)
+        rng = np.random.default_rng(np.random.SeedSequence(words))
+        torch.manual_seed(int(rng.integers(2**62)))
+        windows = self._windows(chosen, rng) if cropped else None
+        whole_masks = torch.from_numpy(images.masks[chosen]).to(self.device)
+        pixels, masks = augment(
+            torch.from_numpy(images.images[chosen]).to(self.device),
+            whole_masks,
+            self.recipe.augmentation,
+            rng,
+            windows,
+        )
+        labels = [images.has_mask, images.part, images.abnormal, images.categories]
+        known = (torch.from_numpy(a[chosen]).to(self.device) for a in labels)
+        batch = Batch(pixels, masks, *known)
+        return label_windows(batch, whole_masks) if windows else batch
+
+    def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
+        spec = self.recipe.input_spec
+        hard = self.hard[chosen] if len(self.hard) else None
+        # Local contrast makes air a middle grey: less of a film is tissue then.
+        aim = Aim(self.config.crop_size / spec.size, 0.25 if spec.local_contrast else 0.5)
+        images, masks = self.images.images[chosen], self.images.masks[chosen]
+        return Windows(self.config.crop_size, draw_centres(images, masks, aim, rng, hard))
