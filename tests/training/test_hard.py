@@ -39,7 +39,8 @@ def test_odds_follow_the_experts_own_scores(images: TrainingImages, neck: str) -
     for odds, own in zip(found, score.numpy(), strict=True):
         cells = own.shape[0]
         row, column = np.argwhere(odds == 255)[0] * cells // HARD_SIDE
-        assert own[row, column] == own.max()
+        # 255 of 255 after rounding: odds of at least 254.5
+        assert own[row, column] >= own.max() + np.log(254.5 / 255) - 1e-5
 
 
 def test_search_comes_at_the_start_of_every_nth_epoch() -> None:
