@@ -1,6 +1,6 @@
-# make demo | test | test-fast | check | format | docs | bench | clean
+# make demo | fracatlas | test | test-fast | check | format | docs | bench | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast check format docs bench clean
+.PHONY: help setup setup-dev demo fracatlas test test-fast check format docs bench clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -17,6 +17,9 @@ setup-dev: ## .venv with all that a developer runs
 
 demo: setup ## phantoms, training, evaluation, report; DATA=folder runs it on MURA or other data
 	$(BIN)/ulna demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
+
+fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=folder of FracAtlas
+	scripts/fracatlas.sh "$(DATA)" runs/fracatlas
 
 test: setup-dev ## every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

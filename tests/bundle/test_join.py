@@ -19,7 +19,7 @@ def test_every_expert_of_every_fold_is_in_it(
 ) -> None:
     other = replace(manifest, recipe=replace(manifest.recipe, seed=5))
     folds = [write_bundle(m, graphs, tmp_path / str(i)) for i, m in enumerate((manifest, other))]
-    joint = join_bundles(folds, tmp_path / "joint", "both")
+    joint = join_bundles(folds, tmp_path / "joint", "both", manifest.data)
     again = read_bundle(joint.path)
     names = [e.name for e in manifest.experts]
     assert [e.name for e in again.manifest.experts] == [f"{n}-{k}" for k in (0, 1) for n in names]
@@ -34,4 +34,4 @@ def test_other_recipes_are_refused(tmp_path: Path, manifest: Manifest, graphs: G
     other = replace(manifest, recipe=replace(manifest.recipe, description="another"))
     folds = [write_bundle(m, graphs, tmp_path / str(i)) for i, m in enumerate((manifest, other))]
     with pytest.raises(BundleError, match="another recipe"):
-        join_bundles(folds, tmp_path / "joint", "both")
+        join_bundles(folds, tmp_path / "joint", "both", manifest.data)

@@ -112,3 +112,9 @@ def test_faults_say_what_to_do(work: Path) -> None:
     assert "cross-validation of other settings" in other.output
     missing = _ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
     assert "no predictions.csv" in missing.output
+
+
+def test_evaluating_on_the_folds_own_data_is_refused(work: Path) -> None:
+    bundle, out = work / "cv/bundle", work / "own"
+    done = _ulna("evaluate", work / "phantoms", "--bundle", bundle, "--out", out, "--split", "all")
+    assert "60 of 60 studies were used to make" in done.output

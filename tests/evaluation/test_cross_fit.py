@@ -46,7 +46,7 @@ def test_joint_bundle_answers_like_the_pooled_fit(
 ) -> None:
     predictor, outputs = folds
     bundle = read_bundle(predictor.bundle.path)
-    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint")
+    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint", bundle.manifest.data)
     fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
     joint = replace_fusion(joint, fusion, {})
     for shares in joint.manifest.fusion.weights.values():

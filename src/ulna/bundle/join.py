@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ulna.bundle.io import ModelBundle, write_bundle
-from ulna.bundle.manifest import uncalibrated_fusion
+from ulna.bundle.manifest import DataFingerprint, uncalibrated_fusion
 from ulna.errors import BundleError
 
 
-def join_bundles(bundles: Sequence[ModelBundle], out: Path, name: str) -> ModelBundle:
+def join_bundles(
+    bundles: Sequence[ModelBundle], out: Path, name: str, data: DataFingerprint
+) -> ModelBundle:
     """Write the bundle `out` of all experts of `bundles`, renamed 'expert-k', not calibrated.
 
-    Raises BundleError unless all have the same recipe but for the seed.
+    data: what all of them together learned from. Raises BundleError unless all have the same
+    recipe but for the seed.
     """
     first = bundles[0].manifest
     for bundle in bundles[1:]:
@@ -38,6 +41,8 @@ def join_bundles(bundles: Sequence[ModelBundle], out: Path, name: str) -> ModelB
         fusion=uncalibrated_fusion(
             [e.name for e in experts], first.body_parts, first.operating_point
         ),
+        data=data,
+        split={"train": data.n_studies, "tune": 0, "calibration": 0},
         metrics=metrics,
     )
     return write_bundle(manifest, graphs, out)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
@@ -152,6 +152,18 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     export_bundle(run, run / "bundle")
 
 
+def _record(folder: CrossvalFolder) -> DataFingerprint:
+    """Write what the joint bundle learned from, where `ulna evaluate` looks for it."""
+    from ulna.training.fingerprint import fingerprint_studies
+
+    studies, data = folder.labelled(), Path(folder.settings.data)
+    found = fingerprint_studies(studies, data_kind(data), data.name)
+    split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
+    write_json(split, folder.out / "split.json")
+    write_json(found, folder.out / "data.json")
+    return found
+
+
 def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
     """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
     from ulna.runtime import Predictor
@@ -169,6 +181,6 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
         outputs.append(said)
     rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point)
     bundles = [read_bundle(folder.fold(k) / "bundle") for k in range(folder.settings.folds)]
-    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name)
+    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, _record(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
     return replace_fusion(joint, fusion, {}), rows

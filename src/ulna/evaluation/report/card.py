@@ -88,7 +88,8 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
         (
             "Input",
             f"{spec.size} × {spec.size} px, one channel, letterboxed, grey levels between "
-            f"the {spec.low_percentile:g} and {spec.high_percentile:g} % quantile",
+            f"the {spec.low_percentile:g} and {spec.high_percentile:g} % quantile"
+            + (f", local contrast over {spec.local_contrast:.0%}" if spec.local_contrast else ""),
         ),
         ("Fusion", f"{recipe.fusion.kind}, {fitted}"),
         (
