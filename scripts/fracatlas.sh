@@ -10,7 +10,7 @@ for table in table.csv lower_limb.csv; do
     [ -f "$data/$table" ] || { echo "$data/$table: no such file: see docs/results/real.md" >&2; exit 2; }
 done
 mkdir -p "$out"
-if [ ! -f "$out/cassettes/phantom.json" ]; then
+if [ ! -f "$out/cassettes/truth.csv" ]; then
     "$ulna" phantom "$out/cassettes" --studies 1750 --seed 20262 --size 448 --film cassette \
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
 fi
