@@ -189,3 +189,23 @@ def test_full_size_network_exports(tmp_path: Path) -> None:
     assert bundle.manifest.metrics["parity_max_error"] <= 1e-4
     (graph,) = (p for p in bundle.path.iterdir() if p.suffix == ".onnx")
     assert 70e6 < graph.stat().st_size < 90e6
+
+
+def test_test_time_views_are_part_of_the_graph(tmp_path: Path) -> None:
+    plain = tiny_recipe([CNN])
+    views = tiny_recipe([replace(CNN, test_mirror=True, test_scales=(1.0, 1.5))])
+    for run, recipe in (("a", plain), ("b", views)):
+        write_tiny_run(tmp_path / run, recipe)
+    alone = export_bundle(tmp_path / "a", tmp_path / "alone")
+    both = export_bundle(tmp_path / "b", tmp_path / "both")
+    assert both.manifest.metrics["completeness_max_error"] <= 1e-4
+    images = parity_images(plain.input_spec)
+    graphs = [Session(b.graph_path(b.manifest.experts[0]), threads=1) for b in (alone, both)]
+    (one, mirrored), averaged = (
+        [graphs[0].run(images), graphs[0].run(images[..., ::-1].copy())],
+        [graphs[1].run(images), graphs[1].run(images[..., ::-1].copy())],
+    )
+    for i in range(len(images)):
+        assert np.abs(one[i].abnormal - mirrored[i].abnormal).max() > 1e-3
+        assert np.abs(averaged[0][i].abnormal - averaged[1][i].abnormal).max() < 1e-4
+        assert averaged[0][i].cam.shape == one[i].cam.shape

@@ -57,8 +57,10 @@ class ExpertConfig:
     still learns in the epochs on whole images that follow, or only neck and heads do.
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
     as they come). hard_every: epochs between searches of the normal images for where they look
-    abnormal; most windows of theirs are then aimed there (0: never). time_share: of the recipe's
-    `minutes`, relative to the others.
+    abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
+    exported graph answers by the mean over the film, its mirror image and these scales of it (the
+    first sets the map's grid); training does not use them. time_share: of the recipe's `minutes`,
+    relative to the others.
     """
 
     name: str
@@ -79,6 +81,8 @@ class ExpertConfig:
     trunk_on_whole: bool = True
     abnormal_share: float = 0.0
     hard_every: int = 0
+    test_mirror: bool = False
+    test_scales: tuple[float, ...] = (1.0,)
     time_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -95,6 +99,10 @@ class ExpertConfig:
             raise ConfigError(
                 f"expert {self.name}: crop_size {self.crop_size}, crop_share {self.crop_share}: "
                 "expected a multiple of 32 and a number from 0 to 1"
+            )
+        if not self.test_scales or not all(0.25 <= s <= 4 for s in self.test_scales):
+            raise ConfigError(
+                f"expert {self.name}: test scales {self.test_scales}: expected some of 0.25 to 4"
             )
         if not 0 <= self.abnormal_share < 1:
             raise ConfigError(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ulna.config.input_spec import InputSpec
 from ulna.errors import BundleError
 from ulna.models import Expert
+from ulna.models.test_time import TestTimeViews
 
 OPSET = 18
 
@@ -22,24 +23,25 @@ OPSET = 18
 class _Graph(nn.Module):
     """The expert with its outputs as a plain tuple; `finding` is left out where there is none."""
 
-    def __init__(self, expert: Expert) -> None:
+    def __init__(self, expert: Expert | TestTimeViews, found: bool) -> None:
         super().__init__()
-        self.expert = expert
+        self.expert, self.found = expert, found
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         out = self.expert(image)
-        finding = (out.finding_BF,) if self.expert.finding is not None else ()
+        finding = (out.finding_BF,) if self.found else ()
         return (out.abnormal_BP, out.body_part_BP, *finding, out.cam_BPhw)
 
 
-def expert_graph(expert: Expert, spec: InputSpec) -> bytes:
+def expert_graph(expert: Expert | TestTimeViews, spec: InputSpec) -> bytes:
     """The ONNX graph of `expert` in evaluation mode, single precision, on the CPU.
 
     Input "image" (B, 1, S, S); outputs "abnormal" (B, P), "body_part" (B, P), "finding" (B, F)
     where F > 0, "cam" (B, P, h, w). Raises BundleError where the exporter fails.
     """
-    found = ["finding"] if expert.finding is not None else []
-    graph = _Graph(expert).eval()
+    bare = expert.expert if isinstance(expert, TestTimeViews) else expert
+    found = ["finding"] if bare.finding is not None else []
+    graph = _Graph(expert, bool(found)).eval()
     # A batch of 2: the exporter takes a length of 1 for a constant.
     example = torch.zeros(2, 1, spec.size, spec.size)
     try:
@@ -59,7 +61,7 @@ def expert_graph(expert: Expert, spec: InputSpec) -> bytes:
             model = program.model_proto
     except Exception as error:  # the exporter raises some twenty unrelated types
         raise BundleError(
-            f"encoder {expert.encoder.name!r} cannot be exported to ONNX "
+            f"encoder {bare.encoder.name!r} cannot be exported to ONNX "
             f"({type(error).__name__}): {str(error).strip()[:500]}; choose another encoder"
         ) from error
     _strip(model)

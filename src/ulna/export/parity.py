@@ -12,6 +12,7 @@ import torch
 from ulna.config.input_spec import InputSpec
 from ulna.errors import BundleError
 from ulna.models import Expert
+from ulna.models.test_time import TestTimeViews
 from ulna.runtime.fusion import ExpertOutput
 from ulna.types import Array
 
@@ -39,7 +40,9 @@ def parity_images(spec: InputSpec, seed: int = 0) -> Array:
     return np.asarray((pixels - spec.mean) / spec.std, dtype=np.float32)
 
 
-def check_parity(expert: Expert, images: Array, onnx: Sequence[ExpertOutput], name: str) -> Parity:
+def check_parity(
+    expert: Expert | TestTimeViews, images: Array, onnx: Sequence[ExpertOutput], name: str
+) -> Parity:
     """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
 
     Logits must agree within 1e-4. A map's cells may be in the hundreds: they must agree within

@@ -26,6 +26,7 @@ from ulna.errors import ConfigError
 from ulna.export.graph import expert_graph
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
+from ulna.models.test_time import TestTimeViews, with_test_views
 from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
@@ -82,11 +83,15 @@ def _export_experts(run: Path, recipe: Recipe, progress: Progress | None) -> lis
     for done, config in enumerate(recipe.experts):
         if progress is not None:
             progress(done, len(recipe.experts))
-        exported.append(_export_expert(load_expert(run, recipe, config), config, recipe))
+        expert = load_expert(run, recipe, config)
+        asked = with_test_views(expert, config, recipe.input_spec.size)
+        exported.append(_export_expert(asked, config, recipe))
     return exported
 
 
-def _export_expert(expert: Expert, config: ExpertConfig, recipe: Recipe) -> _Exported:
+def _export_expert(
+    expert: Expert | TestTimeViews, config: ExpertConfig, recipe: Recipe
+) -> _Exported:
     graph = expert_graph(expert, recipe.input_spec)
     images = parity_images(recipe.input_spec)
     onnx = Session(graph).run(images)
