@@ -8,7 +8,7 @@ import pytest
 from mura_tree import write_png
 
 from ulna.datasets import index_table
-from ulna.errors import DatasetError, SplitError
+from ulna.errors import DatasetError, DatasetWarning, SplitError
 from ulna.types import BodyPart, FindingCategory, Laterality
 
 HEAD = "path,patient_id,study_id,body_part,abnormal"
@@ -94,7 +94,10 @@ def test_byte_order_mark_crlf_spaces_and_absolute_paths(folder: Path, tmp_path: 
         ([HEAD], "has no rows"),
         (["path,patient_id,abnormal", "a.png,p,1"], "columns study_id, body_part are missing"),
         ([HEAD + ",path", "a.png,p,s,WRIST,1,b.png"], "columns path occur twice"),
-        ([HEAD, "a.png,p,s,WRIST,1", "b.png,p,t,KNEE,1"], r"(?s)1 rows.*line 3: unknown body part"),
+        (
+            [HEAD, "a.png,p,s,WRIST,1", "b.png,p,t,KNEEE,1"],
+            r"(?s)1 rows.*line 3: unknown body part",
+        ),
         ([HEAD, "a.png,p,s,WRIST,maybe"], "line 2: abnormal 'maybe'"),
         ([HEAD, "a.png,,s,WRIST,1"], "line 2: patient_id is empty"),
         ([HEAD, ",p,s,WRIST,1"], "line 2: path is empty"),
@@ -135,7 +138,7 @@ def test_patient_in_two_splits(folder: Path) -> None:
 
 
 def test_all_bad_rows_are_counted_and_ten_are_shown(folder: Path) -> None:
-    rows = [f"a.png,p,s{i},LEG,1" for i in range(14)]
+    rows = [f"a.png,p,s{i},LIMB,1" for i in range(14)]
     with pytest.raises(DatasetError, match=r"(?s)14 rows.*line 11.*and 4 more") as info:
         index_table(write(folder, HEAD, *rows))
     assert "line 12" not in str(info.value)
@@ -163,8 +166,8 @@ def test_fracatlas_works_as_it_is() -> None:
     assert len(studies) == 926 and sum(bool(s.abnormal) for s in studies) == 259
     boxed = [s for s in studies if s.images[0].findings]
     assert boxed and all(s.abnormal for s in boxed)
-    with pytest.raises(DatasetError, match="unknown body part 'OTHER'"):
-        index_table(REAL / "fracatlas/other.csv")
+    with pytest.warns(DatasetWarning, match="31 of 31 rows are not of the upper extremity"):
+        assert {s.body_part for s in index_table(REAL / "fracatlas/other.csv")} == {None}
 
 
 def test_grazpedwri_works_as_it_is() -> None:
@@ -173,3 +176,11 @@ def test_grazpedwri_works_as_it_is() -> None:
     studies = index_table(REAL / "grazpedwri/table.csv")
     assert len(studies) == 7 and {s.body_part for s in studies} == {BodyPart.WRIST}
     assert all(s.images[0].laterality is not Laterality.UNKNOWN for s in studies)
+
+
+def test_other_regions_are_read_as_unknown_with_a_warning(folder: Path) -> None:
+    table = write(folder, HEAD, "a.png,p,1,LEG,1", "b.png,q,2,leg,0", "c.png,r,3,WRIST,0")
+    with pytest.warns(DatasetWarning, match="2 of 3 rows are not of the upper extremity .LEG 2."):
+        studies = index_table(table)
+    assert [s.body_part for s in studies] == [None, None, BodyPart.WRIST]
+    assert [s.abnormal for s in studies] == [True, False, False]

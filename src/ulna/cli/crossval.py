@@ -36,8 +36,14 @@ _SHOWN = {
     metavar="[EXPERT=]KIND[:PATH]",
     help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
 )
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option("--fold-seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many.")
+@click.option(
+    "--fold-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the folds alone; the training's is the recipe's.",
+)
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Folds at a time."
 )
