@@ -72,7 +72,8 @@ def crossval(
     """Cross-validate a recipe on DATA by patient; one bundle of all folds' experts comes out.
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
-    alone, so every recipe gets the same. Out-of-fold predictions go to
+    alone, so every recipe gets the same; studies that DATA holds out itself (valid, test) take no
+    part. Out-of-fold predictions go to
     OUT/evaluation/predictions.csv, their scores to OUT/scores.json; fusion and thresholds of a
     fold are fitted on the other folds. A killed run goes on where it was when the same command is
     given again. --against takes the folder of another `ulna crossval`, or any folder with a

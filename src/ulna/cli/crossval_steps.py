@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
+from ulna.cli.held_out import TEST_SIDES
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
@@ -71,10 +72,12 @@ class CrossvalFolder:
         return self.out / f"fold{k}"
 
     def labelled(self) -> list[Study]:
-        """The studies that are cross-validated: labelled, of the recipe's body parts."""
+        """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts = self.settings.recipe.body_parts
         studies = [
-            s for s in index_data(self.settings.data) if s.abnormal is not None and s.body_part
+            s
+            for s in index_data(self.settings.data)
+            if s.abnormal is not None and s.body_part and s.split not in TEST_SIDES
         ]
         chosen = [s for s in studies if s.body_part in parts]
         if not chosen:
