@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import READABLE, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ulna.cli.crossval_steps import CrossvalFolder
+    from ulna.types import Study
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -25,17 +29,8 @@ _SHOWN = {
 
 @click.command(epilog="The protocol and its measures: docs/metrics.md")
 @click.argument("data", type=READABLE)
-@click.option(
-    "--recipe", "recipe_name", required=True, metavar="NAME|FILE.json", help="What to train."
-)
 @click.option("--out", type=READABLE, required=True, help="Folder for folds, scores and bundle.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option(
-    "--initial",
-    multiple=True,
-    metavar="[EXPERT=]KIND[:PATH]",
-    help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
-)
+@recipe_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many.")
 @click.option(
     "--fold-seed",
@@ -86,28 +81,36 @@ def crossval(
           --against runs/cv --by hardware --by source_width:1000
     """
     require("train", "report")
-    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings, answer_folds, train_folds
-    from ulna.evaluation.pipeline import report_writer, write_evaluation
-    from ulna.evaluation.scores import Resampling
+    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
 
     recipe = choose_recipe(recipe_name, changes, initial)
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed)
     folder = CrossvalFolder.open(out, settings, cache)
-    writer, others = report_writer(), {p.name: _predictions(p) for p in against}
-    evaluation = out / "evaluation"
-    if not (evaluation / "metrics.json").is_file():
-        with progress() as report:
-            train_folds(folder, jobs, report)
-            bundle, rows = answer_folds(folder, report)
-        rows = sorted(rows, key=lambda r: r.key)
-        point = bundle.manifest.operating_point
-        write_evaluation(bundle, rows, evaluation, point, Resampling(), [], writer)
+    others = {p.name: _predictions(p) for p in against}
+    if not (folder.evaluation / "metrics.json").is_file():
+        _run(folder, jobs)
     scores = write_scores(folder.labelled(), data, out, by, others)
     if as_json:
         print_json(scores)
         return
     print_scores(scores)
-    click.echo(f"report: {evaluation / 'report.html'}\nbundle of {folds} folds: {folder.bundle}")
+    click.echo(f"report: {folder.evaluation / 'report.html'}")
+    click.echo(f"bundle of {folds} folds: {folder.bundle}")
+
+
+def _run(folder: CrossvalFolder, jobs: int) -> None:
+    """Train what is not trained, answer every fold and write OUT/evaluation."""
+    from ulna.cli.crossval_steps import answer_folds, train_folds
+    from ulna.evaluation.pipeline import report_writer, write_evaluation
+    from ulna.evaluation.scores import Resampling
+
+    writer = report_writer()
+    with progress() as report:
+        train_folds(folder, jobs, report)
+        bundle, rows = answer_folds(folder, report)
+    rows = sorted(rows, key=lambda r: r.key)
+    point = bundle.manifest.operating_point
+    write_evaluation(bundle, rows, folder.evaluation, point, Resampling(), [], writer)
 
 
 def _predictions(folder: Path) -> Path:
@@ -118,7 +121,7 @@ def _predictions(folder: Path) -> Path:
 
 
 def write_scores(
-    studies: Sequence[Any], data: Path, out: Path, by: Sequence[str], others: Mapping[str, Path]
+    studies: Sequence[Study], data: Path, out: Path, by: Sequence[str], others: Mapping[str, Path]
 ) -> dict[str, Any]:
     """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
     from ulna.config.codec import write_json

@@ -67,6 +67,11 @@ class CrossvalFolder:
         """The bundle of all folds' experts."""
         return self.out / "bundle"
 
+    @property
+    def evaluation(self) -> Path:
+        """Out-of-fold predictions, metrics and the report."""
+        return self.out / "evaluation"
+
     def fold(self, k: int) -> Path:
         """The run of fold k."""
         return self.out / f"fold{k}"

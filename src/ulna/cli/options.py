@@ -28,6 +28,30 @@ def bundle_option(command: Command) -> Command:
     )(command)
 
 
+def recipe_options(command: Command) -> Command:
+    """`--recipe`, `--set` and `--initial`: what `choose_recipe` takes."""
+    for option in (
+        click.option(
+            "--initial",
+            multiple=True,
+            metavar="[EXPERT=]KIND[:PATH]",
+            help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
+        ),
+        click.option(
+            "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting."
+        ),
+        click.option(
+            "--recipe",
+            "recipe_name",
+            required=True,
+            metavar="NAME|FILE.json",
+            help="What to train.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def body_part_names() -> list[str]:
     """The seven regions, as on the command line."""
     return ["ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST"]

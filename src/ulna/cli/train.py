@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE
+from ulna.cli.options import READABLE, recipe_options
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.errors import ConfigError
@@ -17,17 +17,8 @@ from ulna.errors import ConfigError
 
 @click.command(epilog="Recipes and every setting: docs/recipes.md")
 @click.argument("data", type=READABLE)
-@click.option(
-    "--recipe", "recipe_name", required=True, metavar="NAME|FILE.json", help="What to train."
-)
 @click.option("--out", type=READABLE, required=True, help="The run's folder.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option(
-    "--initial",
-    multiple=True,
-    metavar="[EXPERT=]KIND[:PATH]",
-    help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
-)
+@recipe_options
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def train(

@@ -46,33 +46,38 @@ def train_run(
     for expert in recipe.experts:
         check_initial(expert.initial)
     side = _training_side(studies, recipe)
-    # torchrun has started the processes already and says how many there are.
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    precision = recipe.precision
-    assert precision != "auto"  # settled above
-    fabric = Fabric(devices=here, accelerator="auto", precision=precision)
-    fabric.launch()
+    fabric = _launch(recipe, devices)
     if fabric.is_global_zero:
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
     fabric.barrier()
-    parts = json.loads((out / "split.json").read_text())
+    parts: dict[str, list[str]] = json.loads((out / "split.json").read_text())
     used = [s for s in side if s.key in {*parts["train"], *parts["tune"]}]
-    folder, decoded = source.cache or out / "cache", source.cached or used
+    cache, decoded = source.cache or out / "cache", source.cached or used
     if fabric.is_global_zero:
-        build_cache(decoded, recipe, folder, progress)
+        build_cache(decoded, recipe, cache, progress)
     fabric.barrier()
-    images = build_cache(decoded, recipe, folder)
+    images = build_cache(decoded, recipe, cache)
+    train, tune = images.of(parts["train"]), images.of(parts["tune"])
     for config in recipe.experts:
         folder = out / "experts" / config.name
         if (folder / "state.json").is_file():
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        share = config.time_share / sum(e.time_share for e in recipe.experts)
-        train, tune = images.of(parts["train"]), images.of(parts["tune"])
-        given = FitInput(recipe, images, train, tune, folder, recipe.minutes * share, progress)
+        minutes = recipe.minutes * config.time_share / sum(e.time_share for e in recipe.experts)
+        given = FitInput(recipe, images, train, tune, folder, minutes, progress)
         ExpertFit(fabric, config, given).fit()
         fabric.barrier()
     return out
+
+
+def _launch(recipe: Recipe, devices: int) -> Fabric:
+    # torchrun has started the processes already and says how many there are.
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
+    precision = recipe.precision
+    assert precision != "auto"  # settled by with_precision
+    fabric = Fabric(devices=here, accelerator="auto", precision=precision)
+    fabric.launch()
+    return fabric
 
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
