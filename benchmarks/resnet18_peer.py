@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--folds-run", type=int, nargs="+", default=list(range(5)))
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args()
     if given.threads:
