@@ -13,7 +13,9 @@ from ulna.types import BodyPart, ImageRef, Study
 
 def _table(folder: Path) -> tuple[Path, list[Study]]:
     table = folder / "table.csv"
-    table.write_text("path,width,plate\na.png,373,0\nb.png,2304,1\nc.png,,\n")
+    head = "path,patient_id,study_id,body_part,abnormal,width,plate"
+    lines = ["a.png,p,1,,,373,0", "b.png,p,2,,,2304,1", "c.png,p,3,,,,"]
+    table.write_text("\n".join([head, *lines]))
     parts = (BodyPart.HAND, BodyPart.FOREARM, None)
     return table, [
         Study(f"p{i}", "s", part, (ImageRef(folder / f"{name}.png"),))
@@ -44,3 +46,5 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         column_groups(table, studies, ["metal"])
     with pytest.raises(ConfigError, match="to be split at 'x'"):
         column_groups(table, studies, ["width:x"])
+    with pytest.raises(ConfigError, match="is no table"):
+        column_groups(tmp_path, studies, ["plate"])

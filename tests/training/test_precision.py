@@ -17,15 +17,15 @@ from ulna.training.precision import best_precision, with_precision
 
 def test_an_explicit_precision_stays(tmp_path: Path) -> None:
     recipe = make_recipe(precision="16-mixed")
-    assert with_precision(recipe, tmp_path) is recipe
+    assert with_precision(recipe, tmp_path / "recipe.json") is recipe
 
 
 def test_auto_is_settled_and_a_begun_run_keeps_its_own(tmp_path: Path) -> None:
     recipe = make_recipe()
     assert recipe.precision == "auto"
-    assert with_precision(recipe, tmp_path).precision == best_precision()
+    assert with_precision(recipe, tmp_path / "recipe.json").precision == best_precision()
     write_json(replace(recipe, precision="16-mixed"), tmp_path / "recipe.json")
-    assert with_precision(recipe, tmp_path).precision == "16-mixed"
+    assert with_precision(recipe, tmp_path / "recipe.json").precision == "16-mixed"
 
 
 @pytest.mark.parametrize("hardware", [True, False])

@@ -27,9 +27,9 @@ from ulna.types import BodyPart, ImageRef, Study
 
 pytest.importorskip("lightly", reason="needs the extra ssl")
 
+from ulna.training.folder import SELF_SUPERVISION
 from ulna.training.selfsupervised import fit as fit_module
 from ulna.training.selfsupervised.run import (
-    SETTINGS,
     leave_held_out,
     self_supervised_run,
     without_labels,
@@ -132,7 +132,7 @@ def test_a_stop_changes_nothing(tmp_path: Path, tiny_studies: Sequence[Study]) -
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     run = self_supervised_run(_settings(epochs=1), tiny_studies, tmp_path / "run", "table")
-    assert read_json(SelfSupervision, run / SETTINGS) == _settings(epochs=1)
+    assert read_json(SelfSupervision, run / SELF_SUPERVISION) == _settings(epochs=1)
     with pytest.raises(ConfigError, match="other settings"):
         self_supervised_run(_settings(seed=1, epochs=1), tiny_studies, run, "table")
     with pytest.raises(ConfigError, match="other data"):

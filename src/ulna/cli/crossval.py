@@ -89,7 +89,7 @@ def crossval(
     others = {p.name: _predictions(p) for p in against}
     if not (folder.evaluation / "metrics.json").is_file():
         _run(folder, jobs)
-    scores = write_scores(folder.labelled(), data, out, by, others)
+    scores = write_scores(folder.labelled, data, out, by, others)
     if as_json:
         print_json(scores)
         return

@@ -7,6 +7,7 @@ import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -76,6 +77,7 @@ class CrossvalFolder:
         """The run of fold k."""
         return self.out / f"fold{k}"
 
+    @cached_property
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts = self.settings.recipe.body_parts
@@ -92,9 +94,10 @@ class CrossvalFolder:
             )
         return chosen
 
+    @cached_property
     def folds(self) -> list[list[Study]]:
         """The studies by fold."""
-        return assign_folds(self.labelled(), self.settings.folds, self.settings.fold_seed)
+        return assign_folds(self.labelled, self.settings.folds, self.settings.fold_seed)
 
     def fold_recipe(self, k: int) -> Recipe:
         """The recipe on all that is not fold k; fusion is fitted across folds, not inside."""
@@ -112,7 +115,7 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     todo = [k for k in range(n) if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
     if not todo:
         return
-    build_cache(folder.labelled(), folder.settings.recipe, folder.cache, report)
+    build_cache(folder.labelled, folder.settings.recipe, folder.cache, report)
     report("folds", n - len(todo), n)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     if jobs == 1:
@@ -152,7 +155,7 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
 
     use_threads(threads)
     quiet_fabric()
-    everything, held = folder.labelled(), {s.key for s in folder.folds()[k]}
+    everything, held = folder.labelled, {s.key for s in folder.folds[k]}
     training = [s for s in everything if s.key not in held]
     data, run = Path(folder.settings.data), folder.fold(k)
     source = DataSource(data_kind(data), data.name, folder.cache, tuple(everything))
@@ -164,7 +167,7 @@ def _record(folder: CrossvalFolder) -> DataFingerprint:
     """Write what the joint bundle learned from, where `ulna evaluate` looks for it."""
     from ulna.training.fingerprint import fingerprint_studies
 
-    studies, data = folder.labelled(), Path(folder.settings.data)
+    studies, data = folder.labelled, Path(folder.settings.data)
     found = fingerprint_studies(studies, data_kind(data), data.name)
     split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
     write_json(split, folder.out / "split.json")
@@ -178,8 +181,8 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
 
     predictors, outputs = [], []
     rows: list[StudyRow] = []
-    total, done = len(folder.labelled()), 0
-    for k, studies in enumerate(folder.folds()):
+    total, done = len(folder.labelled), 0
+    for k, studies in enumerate(folder.folds):
         predictor = Predictor.load(folder.fold(k) / "bundle")
         said, faults = run_fold(predictor, studies)
         done += len(studies)

@@ -70,12 +70,13 @@ def selfsupervise(
     require("train", "ssl")
     from ulna.cli.train import quiet_fabric
     from ulna.datasets import data_kind
-    from ulna.training.selfsupervised.run import SETTINGS, self_supervised_run
+    from ulna.training.folder import SELF_SUPERVISION
+    from ulna.training.selfsupervised.run import self_supervised_run
 
     plain = {"epochs": epochs, "minutes": minutes}
     given = [f"{key}={value}" for key, value in plain.items() if value is not None]
     settings = _settings(recipe_name, expert, [*changes, *given], initial)
-    if not resume and (out / SETTINGS).is_file():
+    if not resume and (out / SELF_SUPERVISION).is_file():
         raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
     quiet_fabric()
     with progress() as report:

@@ -54,6 +54,13 @@ def index_table(table: Path | str) -> list[Study]:
     return [_study(group) for group in groups.values()]
 
 
+def read_columns(table: Path | str) -> dict[Path, dict[str, str]]:
+    """All cells of a table by column, for each image's path; raises what `index_table` does."""
+    path = Path(table)
+    rows = (values for _, values in _read(path))
+    return {path.parent / v["path"].strip(): {k: c.strip() for k, c in v.items()} for v in rows}
+
+
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = path.read_text("utf-8-sig")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from ulna.datasets.table import read_columns
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
@@ -29,21 +29,21 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
     """The value of each of `columns` of the table, by study key; of a study's first film.
 
     A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
-    ConfigError for a column that the table does not have or a value that is no number.
+    ConfigError for data that are no table, a column that it does not have or a value that is no
+    number.
     """
     if not columns:
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as handle:
-        lines = list(csv.DictReader(handle))
-    by_path = {table.parent / line["path"].strip(): line for line in lines}
+    if table.suffix.lower() != ".csv":
+        raise ConfigError(f"{table} is no table: it has no column {columns[0]!r} to group by")
+    by_path = read_columns(table)
+    known = list(next(iter(by_path.values())))
     found: Groups = {}
     for column in columns:
         name, _, bound = column.partition(":")
-        if name not in lines[0]:
-            raise ConfigError(f"column {name!r}: {table} has {', '.join(lines[0])}")
-        found[name] = {
-            s.key: _value(by_path[s.images[0].path][name].strip(), name, bound) for s in studies
-        }
+        if name not in known:
+            raise ConfigError(f"column {name!r}: {table} has {', '.join(known)}")
+        found[name] = {s.key: _value(by_path[s.images[0].path][name], name, bound) for s in studies}
     return found
 
 

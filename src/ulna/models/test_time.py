@@ -33,7 +33,7 @@ class TestTimeViews(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
         outs = [self._view(x_BCHW, side, m) for side in self.sides for m in self.mirrors]
-        # On the grid of the first scale; a change of grid keeps each map's mean to the bit.
+        # On the grid of the first scale; a change of grid keeps the mean of each map.
         cell = outs[0].cam_BPhw.shape[-2:]
         cams = [_to_grid(o.cam_BPhw, cell) for o in outs]
         scores = [_to_grid(o.attention_BAhw, cell) for o in outs]

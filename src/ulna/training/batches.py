@@ -64,9 +64,7 @@ class Batches:
         return label_windows(batch, whole_masks) if windows else batch
 
     def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
-        spec = self.recipe.input_spec
+        aim = Aim.of(self.config.crop_size, self.recipe.input_spec)
         hard = self.hard[chosen] if len(self.hard) else None
-        # Local contrast makes air a middle grey: less of a film is tissue then.
-        aim = Aim(self.config.crop_size / spec.size, 0.25 if spec.local_contrast else 0.5)
         images, masks = self.images.images[chosen], self.images.masks[chosen]
         return Windows(self.config.crop_size, draw_centres(images, masks, aim, rng, hard))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
 from ulna.errors import UlnaWarning
 from ulna.training.cache import TrainingImages
@@ -58,6 +59,11 @@ class Aim:
 
     share: float
     dense: float = 0.5
+
+    @classmethod
+    def of(cls, crop_size: int, spec: InputSpec) -> Aim:
+        """For windows of crop_size px; local contrast makes air a middle grey, no tissue."""
+        return cls(crop_size / spec.size, 0.25 if spec.local_contrast else 0.5)
 
 
 def draw_centres(

@@ -111,6 +111,7 @@ class ExpertFit:
 
     def _train_epoch(self, epoch: int) -> None:
         self._choose_windows()
+        started = time.monotonic()
         if self.cropped and search_due(self.config, self.state.step, self.steps_per_epoch):
             normal = self.given.train[self.images.abnormal[self.given.train] == 0]
             self.batches.search(self.kept_expert(), normal)
@@ -122,7 +123,6 @@ class ExpertFit:
         order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
         abnormal = self.images.abnormal[self.given.train] == 1
         order = draw_epoch(self.given.train, abnormal, self.config.abnormal_share, order_seed)
-        started = time.monotonic()
         for position in range(self.state.step % self.steps_per_epoch, self.steps_per_epoch):
             chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
             self._train_step(np.sort(chosen), first_free)

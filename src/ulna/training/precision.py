@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from ulna.config.codec import read_json
 from ulna.config.recipe import Precision, Recipe
+from ulna.config.selfsupervision import SelfSupervision
+
+Settings = TypeVar("Settings", Recipe, SelfSupervision)
 
 
-def with_precision(recipe: Recipe, run: Path) -> Recipe:
-    """`recipe` with 'auto' precision settled: as the run there was begun, else by the device.
+def with_precision(settings: Settings, begun: Path) -> Settings:
+    """`settings` with 'auto' precision settled: as those saved in `begun`, else by the device.
 
     A resumed run keeps its arithmetic even on another machine, so that its weights do not
     depend on where it was stopped.
     """
-    if recipe.precision != "auto":
-        return recipe
-    begun = run / "recipe.json"
-    chosen = read_json(Recipe, begun).precision if begun.is_file() else best_precision()
-    return replace(recipe, precision=chosen)
+    if settings.precision != "auto":
+        return settings
+    there = begun.is_file()
+    chosen = read_json(type(settings), begun).precision if there else best_precision()
+    return replace(settings, precision=chosen)
 
 
 def best_precision() -> Precision:

@@ -10,13 +10,14 @@ from pathlib import Path
 from lightning.fabric import Fabric
 
 from ulna.bundle import DataFingerprint
-from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import DatasetError
 from ulna.models.initial import check_initial
 from ulna.training.cache import Progress, build_cache
 from ulna.training.fingerprint import fingerprint_studies
+from ulna.training.folder import RECIPE, begin
 from ulna.training.loop import ExpertFit
 from ulna.training.precision import with_precision
 from ulna.training.source import DataSource
@@ -42,7 +43,7 @@ def train_run(
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError.
     """
-    recipe = with_precision(recipe, out)
+    recipe = with_precision(recipe, out / RECIPE)
     for expert in recipe.experts:
         check_initial(expert.initial)
     side = _training_side(studies, recipe)
@@ -98,21 +99,11 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
 
 
 def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path) -> None:
-    """Write recipe, data and split of a new run, or check those of the run that is there."""
-    if (out / "recipe.json").is_file():
-        before = read_json(Recipe, out / "recipe.json")
-        if to_json(before) != to_json(recipe):
-            raise ConfigError(
-                f"{out} holds a run of other settings (recipe {before.name!r}): "
-                "give another folder, or delete this one"
-            )
-        if read_json(DataFingerprint, out / "data.json").sha256 != data.sha256:
-            raise ConfigError(f"{out} holds a run on other data: give another folder")
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    shares = {k: v for k, v in recipe.fractions.items() if v}
-    split = split_studies(side, shares, recipe.seed)
-    keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
-    write_json(keys, out / "split.json")
-    write_json(data, out / "data.json")
-    write_json(recipe, out / "recipe.json")
+    """Begin a run, its split first: a folder with a recipe is a whole one."""
+    if not (out / RECIPE).is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        shares = {k: v for k, v in recipe.fractions.items() if v}
+        split = split_studies(side, shares, recipe.seed)
+        keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
+        write_json(keys, out / "split.json")
+    begin(recipe, data, out)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
 
-from ulna.bundle import DataFingerprint
-from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import DatasetError
 from ulna.models.encoder import Encoder
 from ulna.models.initial import check_initial, load_initial_weights
 from ulna.training.cache import Progress, build_cache
 from ulna.training.fingerprint import fingerprint_studies
-from ulna.training.precision import best_precision
+from ulna.training.folder import SELF_SUPERVISION, begin
+from ulna.training.precision import with_precision
 from ulna.training.selfsupervised.fit import SUMMARY, SelfSupervisedFit
 from ulna.types import BodyPart, ImageRef, Study
 
-SETTINGS = "selfsupervision.json"
 _HELD_OUT = ("valid", "test")
 
 
@@ -41,10 +38,10 @@ def self_supervised_run(
     and data are the same. Returns `out`. Raises ConfigError for a folder of another run,
     DatasetError without a radiograph, TrainingError, WeightsError.
     """
-    settings = _with_precision(settings, out)
+    settings = with_precision(settings, out / SELF_SUPERVISION)
     check_initial(settings.initial)
     films = without_labels(studies)
-    _open_run(settings, fingerprint_studies(films, kind, name), out)
+    begin(settings, fingerprint_studies(films, kind, name), out)
     folder = out / "experts" / settings.name
     if (folder / SUMMARY).is_file():
         return out
@@ -109,30 +106,3 @@ def _recipe(settings: SelfSupervision) -> Recipe:
         input_spec=settings.input_spec,
         seed=settings.seed,
     )
-
-
-def _with_precision(settings: SelfSupervision, out: Path) -> SelfSupervision:
-    """'auto' settled: as the run there was begun, else by the device."""
-    if settings.precision != "auto":
-        return settings
-    begun = out / SETTINGS
-    there = begun.is_file()
-    chosen = read_json(SelfSupervision, begun).precision if there else best_precision()
-    return replace(settings, precision=chosen)
-
-
-def _open_run(settings: SelfSupervision, data: DataFingerprint, out: Path) -> None:
-    """Write settings and data of a new run, or check those of the run that is there."""
-    if (out / SETTINGS).is_file():
-        if read_json(SelfSupervision, out / SETTINGS) != settings:
-            raise ConfigError(
-                f"{out} holds a run of other settings: give another folder, or delete this one"
-            )
-        if read_json(DataFingerprint, out / "data.json").sha256 != data.sha256:
-            raise ConfigError(f"{out} holds a run on other data: give another folder")
-        return
-    if (out / "recipe.json").is_file():
-        raise ConfigError(f"{out} holds a run of `ulna train`: give another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(data, out / "data.json")
-    write_json(settings, out / SETTINGS)

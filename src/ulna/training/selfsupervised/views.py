@@ -44,7 +44,8 @@ def draw_views(
     """
     share = settings.crop_size / films.shape[-1]
     no_masks = np.zeros((len(films), *[films.shape[-1] // MASK_STRIDE] * 2), np.uint8)
-    first = draw_centres(films, no_masks, Aim(share), rng)
+    aim = Aim.of(settings.crop_size, settings.input_spec)
+    first = draw_centres(films, no_masks, aim, rng)
     shift = rng.uniform(-2, 2, first.shape) * settings.shift * share
     second = np.clip(first + shift, share - 1, 1 - share).astype(np.float32)
     given, masks = torch.from_numpy(films), torch.from_numpy(no_masks)
