@@ -54,7 +54,9 @@ class ExpertConfig:
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
     heads are not used). trunk_on_whole: whether the encoder
-    still learns in the epochs on whole images that follow, or only neck and heads do.
+    still learns in the epochs on whole images that follow, or only neck and heads do. fit_heads:
+    in the end the heads are fitted to convergence on the pooled features of the whole training
+    images (see `training.heads`).
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
     as they come). hard_every: epochs between searches of the normal images for where they look
     abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
@@ -79,6 +81,7 @@ class ExpertConfig:
     crop_size: int = 0
     crop_share: float = 0.0
     trunk_on_whole: bool = True
+    fit_heads: bool = False
     abnormal_share: float = 0.0
     hard_every: int = 0
     test_mirror: bool = False

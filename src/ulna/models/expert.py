@@ -72,6 +72,12 @@ class Expert(nn.Module):
                 attention_BAhw=self.neck.score(features_BChw).float(),
             )
 
+    def pool(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C) twice: what the body-part head reads (everywhere), and the others (looked at)."""
+        grid_BChw = self.neck(self.encoder(x_BCHW)).float()
+        n = self.encoder.num_features
+        return grid_BChw[:, :n].mean(dim=(2, 3)), grid_BChw[:, -n:].mean(dim=(2, 3))
+
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters from the input up; the last entry is neck and heads."""
         body = dict(self.encoder.body.named_parameters())

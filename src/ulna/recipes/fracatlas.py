@@ -12,6 +12,8 @@ What to expect: docs/results/real.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
 from ulna.types import BodyPart
@@ -32,7 +34,7 @@ _PARTS = (
 _ALL_TRAIN = {"train": 1.0, "tune": 0.0, "calibration": 0.0}
 
 
-def _cnn(epochs: int, learning_rate: float, crop_share: float, hard_every: int) -> ExpertConfig:
+def _cnn(epochs: int, learning_rate: float, hard_every: int) -> ExpertConfig:
     return ExpertConfig(
         name="cnn",
         encoder="cnn",
@@ -42,7 +44,7 @@ def _cnn(epochs: int, learning_rate: float, crop_share: float, hard_every: int) 
         learning_rate=learning_rate,
         ema_decay=0.998,
         crop_size=96,
-        crop_share=crop_share,
+        crop_share=1.0,
         trunk_on_whole=False,
         abnormal_share=0.5,
         hard_every=hard_every,
@@ -63,18 +65,18 @@ def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
 
 
 def cassettes() -> Recipe:
-    """Trunk on phantoms that look like whole cassettes; its heads are not used."""
-    expert = _cnn(epochs=30, learning_rate=3e-3, crop_share=1.0, hard_every=8)
+    """Trunk on phantoms that look like whole cassettes; its heads say what transfers alone."""
+    expert = replace(_cnn(epochs=30, learning_rate=3e-3, hard_every=8), fit_heads=True)
     return _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
 
 
 def lower_limb() -> Recipe:
     """Trunk on films of the lower limb, fracture against none; its heads are not used."""
-    expert = _cnn(epochs=40, learning_rate=2.5e-3, crop_share=1.0, hard_every=10)
+    expert = _cnn(epochs=40, learning_rate=2.5e-3, hard_every=10)
     return _recipe("lower_limb", "trunk for real films, on films of the lower limb", expert)
 
 
 def fracatlas() -> Recipe:
-    """Own network; its trunk learns on windows, its heads settle on whole films."""
-    expert = _cnn(epochs=60, learning_rate=1.5e-3, crop_share=0.984, hard_every=6)
+    """Own network; its trunk learns on windows, its heads are fitted on whole films."""
+    expert = replace(_cnn(epochs=59, learning_rate=1.5e-3, hard_every=6), fit_heads=True)
     return _recipe("fracatlas", "fracture against none, FracAtlas, research only", expert)

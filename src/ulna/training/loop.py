@@ -33,6 +33,7 @@ from ulna.training.checkpoint import (
     unpack_optimizer,
 )
 from ulna.training.crops import window_share
+from ulna.training.heads import fit_heads
 from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
@@ -271,6 +272,8 @@ class ExpertFit:
         expert = self.kept_expert()
         if self.best:
             unpack("best", self.best, expert)
+        if self.config.fit_heads:
+            fit_heads(expert, self.images, self.given.train, self.recipe)
         meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
         save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
         kept = self.state.best_epoch if self.best else len(self.state.history) - 1

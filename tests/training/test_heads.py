@@ -1,0 +1,98 @@
+"""Heads fitted to convergence: scikit-learn's logistic regression on the same features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from tests.training.tiny import PARTS, make_recipe, make_studies
+
+from ulna.config.recipe import ExpertConfig, LossWeights, Recipe
+from ulna.models.expert import Expert, build_expert
+from ulna.training.cache import TrainingImages, build_cache
+from ulna.training.heads import fit_heads
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    # one head for all parts: what one regression of scikit-learn is
+    return make_recipe(loss=LossWeights(other_parts=1.0))
+
+
+@pytest.fixture
+def images(tmp_path: Path, recipe: Recipe) -> TrainingImages:
+    return build_cache(make_studies(tmp_path / "films"), recipe, tmp_path / "cache")
+
+
+def _expert(recipe: Recipe) -> Expert:
+    torch.manual_seed(0)
+    config = ExpertConfig("cnn", "cnn", neck="attention")
+    return build_expert(config, PARTS, recipe.categories, recipe.input_spec)
+
+
+def _features(
+    expert: Expert, images: TrainingImages, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray]:
+    spec = recipe.input_spec
+    pixels = torch.from_numpy(np.array(images.images)).float()[:, None] / 255
+    with torch.inference_mode():
+        pooled = expert.eval().pool((pixels - spec.mean) / spec.std)
+    everywhere, looked = (f.double().numpy() for f in pooled)
+    return everywhere, looked
+
+
+def test_heads_are_those_of_scikit_learn(images: TrainingImages, recipe: Recipe) -> None:
+    expert = _expert(recipe)
+    everywhere, looked = _features(expert, images, recipe)
+    fit_heads(expert, images, np.arange(len(images.part)), recipe)
+    x = (looked - looked.mean(0)) / np.maximum(looked.std(0), 1e-6)
+    y, part = images.abnormal, images.part
+    weight = np.empty(len(y))
+    for p in range(len(PARTS)):
+        for label in (0, 1):
+            chosen = (part == p) & (y == label)
+            weight[chosen] = (part == p).sum() / (2 * chosen.sum())
+    reference = LogisticRegression(C=5 / len(PARTS), tol=1e-9, max_iter=5000)
+    reference.fit(x, y, sample_weight=weight)
+    wanted = reference.decision_function(x)
+    found = looked @ expert.abnormal.weight.detach().double().numpy().T
+    found = found + expert.abnormal.bias.detach().double().numpy()
+    # each of P heads has a P-th of the loss and the whole ridge
+    for p in range(len(PARTS)):
+        np.testing.assert_allclose(found[:, p], wanted, atol=2e-3)
+    x = (everywhere - everywhere.mean(0)) / np.maximum(everywhere.std(0), 1e-6)
+    many = LogisticRegression(C=5.0, tol=1e-9, max_iter=5000).fit(x, part)
+    logits = everywhere @ expert.body_part.weight.detach().double().numpy().T
+    logits = logits + expert.body_part.bias.detach().double().numpy()
+    # two classes: scikit-learn has one weight vector, of which ours are the two halves
+    assert (logits.argmax(1) == many.predict(x)).mean() > 0.97
+
+
+def test_trunk_stays_and_the_answer_is_the_same_again(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    expert = _expert(recipe)
+    before = {k: v.clone() for k, v in expert.state_dict().items()}
+    train = np.arange(len(images.part))
+    fit_heads(expert, images, train, recipe)
+    first = {k: v.clone() for k, v in expert.state_dict().items()}
+    fit_heads(expert, images, train, recipe)
+    heads = ("abnormal", "body_part", "finding")
+    for key, value in expert.state_dict().items():
+        assert torch.equal(value, first[key])
+        assert torch.equal(value, before[key]) != key.startswith(heads), key
+
+
+def test_only_the_images_given_count(images: TrainingImages, recipe: Recipe) -> None:
+    expert = _expert(recipe)
+    some = np.arange(0, len(images.part), 2)
+    fit_heads(expert, images, some, recipe)
+    fitted = expert.abnormal.weight.clone()
+    turned = images.abnormal.copy()
+    turned[1::2] = 1 - turned[1::2]
+    fit_heads(expert, replace(images, abnormal=turned), some, recipe)
+    assert torch.equal(expert.abnormal.weight, fitted)
