@@ -117,3 +117,27 @@ def test_unusable_tables_are_named(tmp_path: Path) -> None:
         read_answers(tmp_path / "other.csv")
     with pytest.raises(DatasetError, match="one fold"):
         read_answers(_write(tmp_path / "single.csv", 1.0, folds=1))
+
+
+def test_pointing_is_counted_by_image_and_on_true_positives(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rng = np.random.default_rng(3)
+    lines = []
+    for i in range(120):
+        truth = i % 3 == 0
+        p = 0.3 * truth + rng.random() * 0.7
+        for _ in range(1 + i % 2):
+            hit = str(rng.integers(2)) if truth and i % 4 else ""
+            lines.append([f"s{i:03}", f"p{i // 2}", "HAND", f"fold{i // 2 % 4}", int(truth), p, hit])
+    with file.open("w", newline="") as handle:
+        csv.writer(handle).writerows([[*COLUMNS, "pointing_game"], *lines])
+    answers = read_answers(file)
+    found = score(answers, _everyone(answers), HOW)
+    known = [(line[0], int(line[6])) for line in lines if line[6]]
+    assert found["pointing_game"]["value"] == pytest.approx(np.mean([h for _, h in known]))
+    said = dict(zip(answers.keys, answers.decision, strict=True))
+    positive = [h for key, h in known if said[key]]
+    assert 0 < len(positive) < len(known)
+    assert found["pointing_game_true_positives"]["value"] == pytest.approx(np.mean(positive))
+    without = read_answers(_write(tmp_path / "b.csv", 1.0))
+    assert score(without, _everyone(without), HOW)["pointing_game"]["value"] is None

@@ -24,6 +24,7 @@ _SHOWN = {
     "average_precision": "AP",
     "sensitivity_at_specificity_0.90": "TPR at TNR 0.90",
     "kappa": "kappa",
+    "pointing_game_true_positives": "pointing (TP)",
 }
 
 

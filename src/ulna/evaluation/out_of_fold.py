@@ -2,6 +2,7 @@
 
 What is compared are tables, not models: any program that writes the columns `study`,
 `patient`, `body_part`, `split` (the fold), `abnormal` and `study_probability` can be compared.
+Where it writes `pointing_game` too (one row per image), its maps can be.
 """
 
 from __future__ import annotations
@@ -28,13 +29,24 @@ from ulna.metrics.ranking import (
 
 _COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probability")
 SPECIFICITY = 0.90
-MEASURES = ("auroc", "average_precision", "sensitivity_at_specificity_0.90", "kappa")
+MEASURES = (
+    "auroc",
+    "average_precision",
+    "sensitivity_at_specificity_0.90",
+    "kappa",
+    "pointing_game",
+    "pointing_game_true_positives",
+)
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """(N,) each, by study key. decision: at a threshold fitted on the other folds."""
+    """(N,) each, by study key. decision: at a threshold fitted on the other folds.
+
+    hits, placed: of the pointing game: summed over the study's images of known place, and their
+    number, 0 where none is.
+    """
 
     keys: tuple[str, ...]
     patients: tuple[str, ...]
@@ -43,6 +55,8 @@ class FoldAnswers:
     abnormal: npt.NDArray[np.bool_]
     probability: Floats
     decision: npt.NDArray[np.bool_]
+    hits: Floats
+    placed: Floats
 
 
 def read_answers(file: Path) -> FoldAnswers:
@@ -68,6 +82,7 @@ def read_answers(file: Path) -> FoldAnswers:
     abnormal = np.array([r["abnormal"] in ("1", "True", "true") for r in rows], np.bool_)
     probability = np.array([float(r["study_probability"]) for r in rows])
     folds = tuple(r["split"] for r in rows)
+    pointing = _pointing(lines)
     return FoldAnswers(
         keys=tuple(sorted(studies)),
         patients=tuple(r["patient"] for r in rows),
@@ -76,7 +91,18 @@ def read_answers(file: Path) -> FoldAnswers:
         abnormal=abnormal,
         probability=probability,
         decision=_cross_fitted(abnormal, probability, np.array(folds)),
+        hits=np.array([sum(pointing.get(k, [])) for k in sorted(studies)]),
+        placed=np.array([float(len(pointing.get(k, []))) for k in sorted(studies)]),
     )
+
+
+def _pointing(lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
+    """The pointing game of each image of known place, by study."""
+    found: dict[str, list[float]] = {}
+    for line in lines:
+        if line.get("pointing_game"):
+            found.setdefault(line["study"], []).append(float(line["pointing_game"]))
+    return found
 
 
 def _cross_fitted(
@@ -148,7 +174,17 @@ def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str
         "average_precision": partial(weighted_average_precision, truth, probability),
         "sensitivity_at_specificity_0.90": sensitivity,
         "kappa": kappa,
+        "pointing_game": partial(_share, answers.hits[chosen], answers.placed[chosen]),
+        "pointing_game_true_positives": partial(
+            _share, answers.hits[chosen] * decision, answers.placed[chosen] * decision
+        ),
     }
+
+
+def _share(hits: Floats, placed: Floats, weights: Floats) -> Floats:
+    """Hits over images, (D,); nan in draws without an image of known place."""
+    images = weights @ placed
+    return np.divide(weights @ hits, images, out=np.full(len(images), np.nan), where=images > 0)
 
 
 def group_masks(
