@@ -128,7 +128,9 @@ def test_pointing_is_counted_by_image_and_on_true_positives(tmp_path: Path) -> N
         p = 0.3 * truth + rng.random() * 0.7
         for _ in range(1 + i % 2):
             hit = str(rng.integers(2)) if truth and i % 4 else ""
-            lines.append([f"s{i:03}", f"p{i // 2}", "HAND", f"fold{i // 2 % 4}", int(truth), p, hit])
+            lines.append(
+                [f"s{i:03}", f"p{i // 2}", "HAND", f"fold{i // 2 % 4}", int(truth), p, hit]
+            )
     with file.open("w", newline="") as handle:
         csv.writer(handle).writerows([[*COLUMNS, "pointing_game"], *lines])
     answers = read_answers(file)

@@ -28,43 +28,59 @@ def images(tmp_path: Path, recipe: Recipe) -> TrainingImages:
     return build_cache(make_studies(tmp_path / "films"), recipe, tmp_path / "cache")
 
 
-def _expert(recipe: Recipe) -> Expert:
+def _expert(recipe: Recipe, evidence: bool = False) -> Expert:
     torch.manual_seed(0)
-    config = ExpertConfig("cnn", "cnn", neck="attention")
-    return build_expert(config, PARTS, recipe.categories, recipe.input_spec)
+    config = ExpertConfig("cnn", "cnn", neck="attention", fit_heads=evidence)
+    expert = build_expert(config, PARTS, recipe.categories, recipe.input_spec)
+    # an attention that has learned something: at first it is the same everywhere
+    torch.nn.init.normal_(expert.neck.score.weight, std=0.5)
+    return expert
+
+
+def _pixels(images: TrainingImages, recipe: Recipe) -> torch.Tensor:
+    spec = recipe.input_spec
+    pixels = torch.from_numpy(np.array(images.images)).float()[:, None] / 255
+    return (pixels - spec.mean) / spec.std
 
 
 def _features(
     expert: Expert, images: TrainingImages, recipe: Recipe
-) -> tuple[np.ndarray, np.ndarray]:
-    spec = recipe.input_spec
-    pixels = torch.from_numpy(np.array(images.images)).float()[:, None] / 255
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with torch.inference_mode():
-        pooled = expert.eval().pool((pixels - spec.mean) / spec.std)
-    everywhere, looked = (f.double().numpy() for f in pooled)
-    return everywhere, looked
+        pooled = expert.eval().pool(_pixels(images, recipe))
+    everywhere, looked, evidence = (f.double().numpy() for f in pooled)
+    return everywhere, looked, evidence
 
 
-def test_heads_are_those_of_scikit_learn(images: TrainingImages, recipe: Recipe) -> None:
-    expert = _expert(recipe)
-    everywhere, looked = _features(expert, images, recipe)
-    fit_heads(expert, images, np.arange(len(images.part)), recipe)
-    x = (looked - looked.mean(0)) / np.maximum(looked.std(0), 1e-6)
+def _standard(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(0)) / np.maximum(x.std(0), 1e-6)
+
+
+def _reference(x: np.ndarray, images: TrainingImages) -> np.ndarray:
+    """(N,) logits of scikit-learn's regression, classes weighing alike within a body part."""
     y, part = images.abnormal, images.part
     weight = np.empty(len(y))
     for p in range(len(PARTS)):
         for label in (0, 1):
             chosen = (part == p) & (y == label)
             weight[chosen] = (part == p).sum() / (2 * chosen.sum())
-    reference = LogisticRegression(C=5 / len(PARTS), tol=1e-9, max_iter=5000)
-    reference.fit(x, y, sample_weight=weight)
-    wanted = reference.decision_function(x)
+    # each of P heads has a P-th of the loss and the whole ridge
+    solver = "newton-cholesky"
+    reference = LogisticRegression(C=5 / len(PARTS), tol=1e-9, max_iter=500, solver=solver)
+    return reference.fit(x, y, sample_weight=weight).decision_function(x)
+
+
+def test_heads_are_those_of_scikit_learn(images: TrainingImages, recipe: Recipe) -> None:
+    expert = _expert(recipe)
+    everywhere, looked, _ = _features(expert, images, recipe)
+    fit_heads(expert, images, np.arange(len(images.part)), recipe)
+    wanted = _reference(_standard(looked), images)
+    part = images.part
     found = looked @ expert.abnormal.weight.detach().double().numpy().T
     found = found + expert.abnormal.bias.detach().double().numpy()
-    # each of P heads has a P-th of the loss and the whole ridge
     for p in range(len(PARTS)):
         np.testing.assert_allclose(found[:, p], wanted, atol=2e-3)
-    x = (everywhere - everywhere.mean(0)) / np.maximum(everywhere.std(0), 1e-6)
+    x = _standard(everywhere)
     many = LogisticRegression(C=5.0, tol=1e-9, max_iter=5000).fit(x, part)
     logits = everywhere @ expert.body_part.weight.detach().double().numpy().T
     logits = logits + expert.body_part.bias.detach().double().numpy()
@@ -72,16 +88,46 @@ def test_heads_are_those_of_scikit_learn(images: TrainingImages, recipe: Recipe)
     assert (logits.argmax(1) == many.predict(x)).mean() > 0.97
 
 
+def test_evidence_is_one_more_feature_without_penalty(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    expert = _expert(recipe, evidence=True)
+    _, looked, evidence = _features(expert, images, recipe)
+    fit_heads(expert, images, np.arange(len(images.part)), recipe)
+    # in so large a unit that its weight is next to nothing, and with it the penalty on it
+    free = 1000 * _standard(evidence[:, None])
+    wanted = _reference(np.concatenate([_standard(looked), free], 1), images)
+    with torch.inference_mode():
+        out = expert(_pixels(images, recipe))
+    for p in range(len(PARTS)):
+        np.testing.assert_allclose(out.abnormal_BP[:, p], wanted, atol=5e-3)
+    assert (expert.evidence_P != 0).all()
+
+
+def test_the_map_is_what_lifts_a_film_above_the_mean_normal_one(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    expert = _expert(recipe, evidence=True)
+    fit_heads(expert, images, np.arange(len(images.part)), recipe)
+    with torch.inference_mode():
+        out = expert(_pixels(images, recipe))
+    total = out.cam_BPhw.mean((2, 3)).numpy()
+    np.testing.assert_allclose(
+        total + expert.bias_P.detach().numpy(), out.abnormal_BP.numpy(), atol=1e-4
+    )
+    np.testing.assert_allclose(total[images.abnormal == 0].mean(0), 0, atol=1e-3)
+
+
 def test_trunk_stays_and_the_answer_is_the_same_again(
     images: TrainingImages, recipe: Recipe
 ) -> None:
-    expert = _expert(recipe)
+    expert = _expert(recipe, evidence=True)
     before = {k: v.clone() for k, v in expert.state_dict().items()}
     train = np.arange(len(images.part))
     fit_heads(expert, images, train, recipe)
     first = {k: v.clone() for k, v in expert.state_dict().items()}
     fit_heads(expert, images, train, recipe)
-    heads = ("abnormal", "body_part", "finding")
+    heads = ("abnormal", "body_part", "finding", "evidence", "origin")
     for key, value in expert.state_dict().items():
         assert torch.equal(value, first[key])
         assert torch.equal(value, before[key]) != key.startswith(heads), key

@@ -184,7 +184,9 @@ def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str
 def _share(hits: Floats, placed: Floats, weights: Floats) -> Floats:
     """Hits over images, (D,); nan in draws without an image of known place."""
     images = weights @ placed
-    return np.divide(weights @ hits, images, out=np.full(len(images), np.nan), where=images > 0)
+    found: Floats = np.full(len(images), np.nan)
+    np.divide(weights @ hits, images, out=found, where=images > 0)
+    return found
 
 
 def group_masks(

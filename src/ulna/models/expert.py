@@ -32,13 +32,33 @@ class ExpertOutput(NamedTuple):
     attention_BAhw: Tensor
 
 
+class Pooled(NamedTuple):
+    """What the heads read, over all cells: (B, C) everywhere, (B, C) where the neck looks.
+
+    evidence_B: log-sum-exp of the attention's scores, the log odds that some cell shows a
+    finding; (B,) zeros without attention.
+    """
+
+    everywhere_BC: Tensor
+    looked_BC: Tensor
+    evidence_B: Tensor
+
+
 class Expert(nn.Module):
     """Encoder → neck → linear heads; the abnormal head is applied as a 1 x 1 convolution.
 
     Because pooling and head are both linear they commute: the map is the head applied to
     every cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2). Of a neck
     with attention, what is abnormal is read where it looks and the body part from everywhere.
+
+    Heads that are fitted in the end (`fit_heads`) read one number more off an attention: the
+    log-sum-exp of its scores (Pinheiro and Collobert 2015, From image-level to pixel-level
+    labeling with convolutional networks, section 3.3), weighted by `evidence_P`. The map shows
+    it where the attention looks, above `origin_P`; both are zero until the heads are fitted.
     """
+
+    evidence_P: Tensor
+    origin_P: Tensor
 
     def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
         super().__init__()
@@ -49,6 +69,10 @@ class Expert(nn.Module):
         self.abnormal = nn.Linear(n, n_parts)
         self.body_part = nn.Linear(n, n_parts)
         self.finding = nn.Linear(n, n_found) if n_found else None
+        self.reads_evidence = config.fit_heads and config.neck == "attention"
+        if self.reads_evidence:
+            self.register_buffer("evidence_P", torch.zeros(n_parts))
+            self.register_buffer("origin_P", torch.zeros(n_parts))
 
     @property
     def bias_P(self) -> Tensor:
@@ -63,20 +87,36 @@ class Expert(nn.Module):
             n = self.encoder.num_features
             everywhere_BChw, looked_BChw = grid_BChw[:, :n].float(), grid_BChw[:, -n:].float()
             cam_BPhw = functional.conv2d(looked_BChw, self.abnormal.weight[:, :, None, None])
+            score_BAhw = self.neck.score(features_BChw).float()
+            if self.reads_evidence:
+                cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
             looked_BC = looked_BChw.mean(dim=(2, 3))
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
                 body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
                 finding_BF=self.finding(looked_BC) if self.finding else looked_BC[:, :0],
                 cam_BPhw=cam_BPhw,
-                attention_BAhw=self.neck.score(features_BChw).float(),
+                attention_BAhw=score_BAhw,
             )
 
-    def pool(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C) twice: what the body-part head reads (everywhere), and the others (looked at)."""
-        grid_BChw = self.neck(self.encoder(x_BCHW)).float()
+    def _evidence_map(self, score_B1hw: Tensor) -> Tensor:
+        """(B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""
+        flat_B1N = score_B1hw.flatten(2)
+        weight_B1hw = (flat_B1N.softmax(-1) * flat_B1N.shape[-1]).view(score_B1hw.shape)
+        evidence_B1 = flat_B1N.logsumexp(-1)
+        above_BP = evidence_B1 * self.evidence_P - self.origin_P
+        return weight_B1hw * above_BP[:, :, None, None]
+
+    def pool(self, x_BCHW: Tensor) -> Pooled:
+        """What the heads read of each image."""
+        features_BChw = self.encoder(x_BCHW)
+        grid_BChw = self.neck(features_BChw).float()
         n = self.encoder.num_features
-        return grid_BChw[:, :n].mean(dim=(2, 3)), grid_BChw[:, -n:].mean(dim=(2, 3))
+        score_BN = self.neck.score(features_BChw).float().flatten(1)
+        evidence_B = score_BN.logsumexp(-1) if score_BN.shape[1] else score_BN.sum(-1)
+        return Pooled(
+            grid_BChw[:, :n].mean(dim=(2, 3)), grid_BChw[:, -n:].mean(dim=(2, 3)), evidence_B
+        )
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Parameters from the input up; the last entry is neck and heads."""

@@ -2,6 +2,8 @@
 
 With the trunk fixed the heads are logistic regressions, so there is one best answer and no
 learning rate: L-BFGS (Liu and Nocedal 1989) on the losses of training, plus a ridge penalty.
+The abnormal head also reads how strong the attention's evidence is, a single number that is
+not penalised: a head that has little to learn from falls back to ranking films by it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ulna.config.recipe import Recipe
-from ulna.models.expert import Expert
+from ulna.models.expert import Expert, Pooled
 from ulna.training.augment import as_float
 from ulna.training.cache import TrainingImages
 from ulna.training.losses.classification import (
@@ -41,39 +43,65 @@ def fit_heads(
     evaluation mode; encoder and neck stay as they are. Deterministic.
     """
     expert.eval()
-    everywhere_NC, looked_NC = _pooled(expert, images, train, recipe)
+    seen = _pooled(expert, images, train, recipe)
     part, abnormal = (torch.from_numpy(a[train]) for a in (images.part, images.abnormal))
     weight = class_weights(images.abnormal[train], images.part[train], len(recipe.body_parts))
     weight_P2, other = torch.from_numpy(weight).double(), recipe.loss.other_parts
     target = abnormal.double()
-    _fit(expert.abnormal, looked_NC, lambda z: abnormal_loss(z, target, part, weight_P2, other))
-    _fit(expert.body_part, everywhere_NC, lambda z: body_part_loss(z, part))
+
+    def abnormal_of(logits: Tensor) -> Tensor:
+        return abnormal_loss(logits, target, part, weight_P2, other)
+
+    free_NK = seen.evidence_B[:, None] if expert.reads_evidence else seen.looked_BC[:, :0]
+    found_PK = _fit(expert.abnormal, seen.looked_BC, abnormal_of, free_NK)
+    if expert.reads_evidence:
+        _set_evidence(expert, seen, found_PK[:, 0], abnormal == 0)
+    _fit(expert.body_part, seen.everywhere_BC, lambda z: body_part_loss(z, part))
     if expert.finding is not None:
         known = torch.from_numpy(images.categories[train]).double()
-        _fit(expert.finding, looked_NC, lambda z: finding_loss(z, known))
+        _fit(expert.finding, seen.looked_BC, lambda z: finding_loss(z, known))
+
+
+@torch.no_grad()
+def _set_evidence(expert: Expert, seen: Pooled, evidence_P: Tensor, normal: Tensor) -> None:
+    """Weigh the evidence; the map of the mean normal film becomes zero, its logit the bias."""
+    expert.evidence_P.copy_(evidence_P)
+    weight_PC = expert.abnormal.weight.double().cpu()
+    logit_NP = seen.looked_BC @ weight_PC.T + seen.evidence_B[:, None] * evidence_P
+    origin_P = logit_NP[normal if normal.any() else ~normal].mean(0)
+    expert.origin_P.copy_(origin_P)
+    expert.abnormal.bias.copy_(expert.abnormal.bias.cpu() + origin_P)
 
 
 @torch.no_grad()
 def _pooled(
     expert: Expert, images: TrainingImages, train: npt.NDArray[np.int64], recipe: Recipe
-) -> tuple[Tensor, Tensor]:
-    """(N, C) features pooled over everything and where the neck looks; double, on the CPU."""
+) -> Pooled:
+    """Of N whole images; double, on the CPU."""
     spec, device = recipe.input_spec, next(expert.parameters()).device
     found = []
     for start in range(0, len(train), _BATCH):
         chosen = train[start : start + _BATCH]
         pixels = as_float(torch.from_numpy(images.images[chosen])).to(device)
         found.append(expert.pool((pixels - spec.mean) / spec.std))
-    everywhere, looked = zip(*found, strict=True)
-    return torch.cat(everywhere).double().cpu(), torch.cat(looked).double().cpu()
+    return Pooled(*(torch.cat(one).double().cpu() for one in zip(*found, strict=True)))
 
 
-def _fit(head: nn.Linear, features_NC: Tensor, loss_of: LossOf) -> None:
-    """Minimise loss_of(logits) + ridge over the weights of `head`, on standardised features."""
-    mean_C = features_NC.mean(0)
-    deviation_C = features_NC.std(0, correction=0).clamp_min(1e-6)
-    x_NC = (features_NC - mean_C) / deviation_C
-    weight = torch.zeros(head.weight.shape, dtype=torch.float64, requires_grad=True)
+def _fit(
+    head: nn.Linear, features_NC: Tensor, loss_of: LossOf, free_NK: Tensor | None = None
+) -> Tensor:
+    """Minimise loss_of(logits) + ridge over the weights of `head`, on standardised features.
+
+    free_NK: K features more whose weights are not penalised. Their weights, (outputs, K), are
+    returned: `head` has no place for them.
+    """
+    free_NK = features_NC[:, :0] if free_NK is None else free_NK
+    all_ND = torch.cat([features_NC, free_NK], 1)
+    mean_D = all_ND.mean(0)
+    deviation_D = all_ND.std(0, correction=0).clamp_min(1e-6)
+    x_ND = (all_ND - mean_D) / deviation_D
+    n = features_NC.shape[1]
+    weight = torch.zeros(len(head.weight), x_ND.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(head.bias.shape, dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS(
         [weight, bias], max_iter=_STEPS, tolerance_grad=1e-8, line_search_fn="strong_wolfe"
@@ -81,13 +109,14 @@ def _fit(head: nn.Linear, features_NC: Tensor, loss_of: LossOf) -> None:
 
     def closure() -> Tensor:
         solver.zero_grad()
-        ridge = _RIDGE * weight.square().sum() / len(x_NC)
-        loss = loss_of(x_NC @ weight.T + bias) + ridge
+        ridge = _RIDGE * weight[:, :n].square().sum() / len(x_ND)
+        loss = loss_of(x_ND @ weight.T + bias) + ridge
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     solver.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        own = weight / deviation_C
-        head.weight.copy_(own)
-        head.bias.copy_(bias - own @ mean_C)
+        own = weight / deviation_D
+        head.weight.copy_(own[:, :n])
+        head.bias.copy_(bias - own @ mean_D)
+        return own[:, n:]
