@@ -1,0 +1,97 @@
+"""`ulna score`."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulna.cli.options import READABLE, json_option
+from ulna.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ulna.datasets.mura_answers import MuraStudy
+
+
+@click.command(epilog="What the intervals are: docs/metrics.md")
+@click.option("--labels", type=READABLE, required=True, help="valid_labeled_studies.csv, or votes.")
+@click.option("--predictions", type=READABLE, required=True, help="study,0 or 1; or Ulna's own.")
+@click.option("--legacy-ci", is_flag=True, help="Intervals as MURA's program has them: too narrow.")
+@json_option
+def score(labels: Path, predictions: Path, legacy_ci: bool, as_json: bool) -> None:
+    """Score predictions as the MURA competition did, and say where they would stand.
+
+    Cohen's kappa over all studies and by region. LABELS has lines `study,0 or 1`, or the labels
+    of three radiologists, of whom the majority counts. PREDICTIONS has the competition's lines,
+    or is the predictions.csv of `ulna evaluate`. --json gives the keys of the competition's
+    program (Overall_Mean, Overall_Lower, Overall_Upper, Elbow_Mean, ...), and all else beside.
+
+    \b
+    Examples:
+      ulna score --labels MURA-v1.1/valid_labeled_studies.csv --predictions predictions.csv
+      ulna score --labels votes.csv --predictions runs/mura/evaluation/predictions.csv --json
+    """
+    from ulna.datasets.mura_answers import read_mura_answers, read_mura_labels
+    from ulna.evaluation.mura_score import official_keys, score_mura
+    from ulna.evaluation.scores import Resampling
+
+    known, answers = read_mura_labels(labels), read_mura_answers(predictions)
+    _warn_of_extra(known, answers)
+    scores = score_mura(known, answers, Resampling())
+    simulated = (labels.parent / "phantom.json").is_file()
+    if simulated:
+        scores = {name: {**row, "standing": None} for name, row in scores.items()}
+    if as_json:
+        interval = "legacy" if legacy_ci else "analytic"
+        print_json({**official_keys(scores, legacy_ci), "interval": interval, "details": scores})
+        return
+    _print_kappas(scores, legacy_ci)
+    if simulated:
+        click.echo("phantoms: what they give says nothing about radiologists or MURA")
+    else:
+        _print_standing(scores)
+
+
+def _warn_of_extra(labels: Mapping[MuraStudy, bool], answers: Mapping[MuraStudy, bool]) -> None:
+    from ulna.errors import DatasetWarning
+
+    if extra := len(set(answers) - set(labels)):
+        warnings.warn(f"{extra} predictions are of studies without a label", DatasetWarning, 2)
+
+
+def _print_kappas(scores: Mapping[str, Any], legacy: bool) -> None:
+    columns = ["region", "abnormal/all", "kappa", "95 % analytic", "95 % bootstrap"]
+    rows = []
+    for name, row in scores.items():
+        cells = [name, f"{row['n_abnormal']}/{row['n']}", _number(row["kappa"])]
+        cells += [_interval(row["analytic"]), _interval(row["bootstrap"])]
+        rows.append([*cells, _interval(row["legacy"])] if legacy else cells)
+    print_table("Cohen's kappa", [*columns, "legacy"] if legacy else columns, rows)
+    if legacy:
+        click.echo("legacy: the variance in place of the standard error, so far too narrow")
+
+
+def _print_standing(scores: Mapping[str, Any]) -> None:
+    rows = []
+    for name, row in scores.items():
+        where = row["standing"]
+        if where is None:
+            continue
+        said = [f"{r['verdict']} ({r['difference']:+.2f})" for r in where["radiologists"]]
+        rank = f"{where['rank']} ({where['rank_best']} to {where['rank_worst']})"
+        rows.append([name, rank, *said])
+    columns = ["region", "rank of 98", "radiologist 1", "radiologist 2", "radiologist 3"]
+    print_table("on MURA's hidden test, if these studies are like those", columns, rows)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(found: Mapping[str, float | None]) -> str:
+    low, high = found["low"], found["high"]
+    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"

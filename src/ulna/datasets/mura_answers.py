@@ -1,0 +1,125 @@
+"""Answers in the format of the MURA competition: `study,0 or 1` on each line.
+
+Labels come as `valid_labeled_studies.csv` has them, or with a column for each of three
+radiologists, of whom the majority decides; predictions as the competition took them, or as
+Ulna's own predictions.csv. Studies are matched by region, patient and number; what stands
+before the region in a path and the label in the folder's name do not count.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ulna.datasets.listing import listed
+from ulna.errors import ConfigError, DatasetError
+from ulna.types import BodyPart
+
+_PLACE = re.compile(r"(?:^|/)(XR_[A-Za-z]+)/([^/]+)/(study[^/_]*)(?:_(?:positive|negative))?/*$")
+_EXPECTED = "MURA-v1.1/valid/XR_WRIST/patient11185/study1_positive/,1"
+_OWN = {"study", "decision"}
+
+
+@dataclass(frozen=True, order=True)
+class MuraStudy:
+    """A study of MURA by what its path says."""
+
+    body_part: BodyPart
+    patient: str
+    number: str
+
+    def __str__(self) -> str:
+        return f"XR_{self.body_part}/{self.patient}/{self.number}"
+
+
+def read_mura_labels(file: Path) -> dict[MuraStudy, bool]:
+    """Abnormal or not, by study: one label, or the majority of three radiologists.
+
+    Raises DatasetError, with lines, for a file that is missing, no CSV or not understood, and
+    for a study on two lines.
+    """
+    lines = list(_lines(file))
+    columns = {len(cells) for _, cells in lines}
+    if len(columns) > 1 or not columns <= {2, 4}:
+        counts = ", ".join(map(str, sorted(columns))) or "none"
+        raise DatasetError(
+            f"{file}: lines of {counts} columns: expected a study and one label, or a study and "
+            "the labels of three radiologists"
+        )
+    return _by_study(file, lines)
+
+
+def read_mura_answers(file: Path) -> dict[MuraStudy, bool]:
+    """Abnormal or not, by study, of a competition's file or of Ulna's predictions.csv.
+
+    Raises DatasetError as `read_mura_labels` does, and for probabilities.
+    """
+    lines = list(_lines(file))
+    head = lines[0][1] if lines else []
+    if set(head) >= _OWN:
+        lines = _own(file, lines)
+    if any(len(cells) != 2 for _, cells in lines):
+        raise DatasetError(f"{file}: expected two columns, a study and 0 or 1: {_EXPECTED}")
+    return _by_study(file, lines)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        rows = csv.reader(file.read_text("utf-8-sig").splitlines())
+        for number, row in enumerate(rows, start=1):
+            if any(cell.strip() for cell in row):
+                yield number, [cell.strip() for cell in row]
+    except FileNotFoundError:
+        raise DatasetError(f"{file}: no such file: expected lines such as {_EXPECTED}") from None
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise DatasetError(f"{file}: not a CSV in UTF-8: {error}") from None
+
+
+def _own(file: Path, lines: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Study and decision of each study of a predictions.csv, which has a line for each image."""
+    names = lines[0][1]
+    study, decision = names.index("study"), names.index("decision")
+    found = {}
+    for number, cells in lines[1:]:
+        if len(cells) > max(study, decision) and cells[decision]:
+            found[cells[study]] = (number, [cells[study], cells[decision]])
+    if not found:
+        raise DatasetError(f"{file}: no study has a decision: expected answered studies")
+    return list(found.values())
+
+
+def _by_study(file: Path, lines: list[tuple[int, list[str]]]) -> dict[MuraStudy, bool]:
+    found: dict[MuraStudy, bool] = {}
+    wrong = []
+    for i, (number, cells) in enumerate(lines):
+        study, votes = _study(cells[0]), cells[1:]
+        if study is None and i == 0 and not set(votes) & {"0", "1"}:
+            continue  # a header
+        if study is None or not set(votes) <= {"0", "1"} or study in found:
+            wrong.append(f"line {number}: {','.join(cells)}" + (" (twice)" * (study in found)))
+        else:
+            found[study] = 2 * votes.count("1") > len(votes)
+    if wrong:
+        raise DatasetError(
+            f"{file}: {len(wrong)} lines are not understood: expected each study once, with 0 or "
+            f"1, such as {_EXPECTED}{listed(wrong)}"
+        )
+    if not found:
+        raise DatasetError(f"{file}: no study: expected lines such as {_EXPECTED}")
+    return found
+
+
+def _study(text: str) -> MuraStudy | None:
+    """The study of a path of MURA, or of Ulna's own `PART/patient/study`."""
+    path = text.replace("\\", "/")
+    place = path if "XR_" in path else f"XR_{path}"
+    match = _PLACE.search(place)
+    if match is None:
+        return None
+    try:
+        return MuraStudy(BodyPart.parse(match[1]), match[2], match[3])
+    except ConfigError:
+        return None

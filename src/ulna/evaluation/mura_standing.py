@@ -1,0 +1,82 @@
+"""Where a kappa would stand on MURA's hidden test: the competition's archive, radiologists.
+
+The archive's 98 entries and the three radiologists (Rajpurkar et al. 2018, arXiv 1712.06957,
+table 2) answered the hidden 207 studies. A score on other studies stands there only as far as
+these are alike, and the interval says how far that can be told.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from ulna.evaluation.scores import Json
+
+RADIOLOGISTS: dict[str, tuple[float, float, float]] = {
+    "Overall": (0.731, 0.763, 0.778),
+    "Elbow": (0.850, 0.710, 0.719),
+    "Finger": (0.304, 0.403, 0.410),
+    "Forearm": (0.796, 0.802, 0.798),
+    "Hand": (0.661, 0.927, 0.789),
+    "Humerus": (0.867, 0.733, 0.933),
+    "Shoulder": (0.864, 0.791, 0.864),
+    "Wrist": (0.791, 0.931, 0.931),
+}
+HIDDEN_STUDIES = 207
+_Z = 1.959963984540054
+
+
+@cache
+def archive() -> dict[str, tuple[float, ...]]:
+    """The kappas of the competition's scored entries, by region and 'Overall'."""
+    file = resources.files("ulna.evaluation").joinpath("mura_archive.csv")
+    rows = list(csv.DictReader(file.read_text("utf-8").splitlines()))
+    return {n.capitalize(): tuple(float(r[n]) for r in rows) for n in rows[0] if n != "rank"}
+
+
+def rank_of(name: str, kappa: float) -> int:
+    """1 + the number of archived entries with a higher kappa in the region `name`."""
+    # The archive has six digits.
+    return 1 + sum(k > kappa + 5e-7 for k in archive()[name])
+
+
+def standing(name: str, row: Json) -> Json | None:
+    """Rank among the archive with the ranks of its analytic interval; each radiologist.
+
+    row: one of `score_mura`, with kappa, standard_error and analytic. None without a kappa.
+    """
+    kappa, low, high = row["kappa"], row["analytic"]["low"], row["analytic"]["high"]
+    if kappa is None or low is None:
+        return None
+    return {
+        "rank": rank_of(name, kappa),
+        "rank_best": rank_of(name, high),
+        "rank_worst": rank_of(name, low),
+        "entries": len(archive()[name]),
+        "radiologists": [
+            _against(name, kappa, row["standard_error"], r) for r in RADIOLOGISTS[name]
+        ],
+    }
+
+
+def _against(name: str, kappa: float, error: float, radiologist: float) -> dict[str, Any]:
+    """The difference from one radiologist with its interval, as of two independent samples.
+
+    The published kappas come without counts. A kappa whose two sides are abnormal half of the
+    time has the standard error sqrt((1 - kappa^2) / n), here with n the hidden studies, a
+    seventh of them for a region.
+    """
+    n = HIDDEN_STUDIES if name == "Overall" else HIDDEN_STUDIES / 7
+    both = (error**2 + (1 - radiologist**2) / n) ** 0.5
+    difference = kappa - radiologist
+    low, high = difference - _Z * both, difference + _Z * both
+    verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    return {
+        "kappa": radiologist,
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "verdict": verdict,
+    }
