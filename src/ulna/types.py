@@ -205,12 +205,35 @@ class ImagePrediction:
     experts: Mapping[str, float] = field(default_factory=dict)
 
 
+class Triage(enum.StrEnum):
+    """What a study's answer is good for at a chosen error rate."""
+
+    ABNORMAL = "abnormal"
+    REFER = "refer"
+    NORMAL = "normal"
+
+
+def triage_of(p_normal: float, p_abnormal: float, error_rate: float) -> Triage:
+    """The one label whose conformal p-value exceeds `error_rate`; REFER where both or none do.
+
+    A study like the calibration studies gets its true label ruled out with a probability of at
+    most `error_rate`. Raises ConfigError for a rate outside (0, 1).
+    """
+    if not 0 < error_rate < 1:
+        raise ConfigError(f"error rate {error_rate}: expected a number between 0 and 1")
+    normal, abnormal = p_normal > error_rate, p_abnormal > error_rate
+    if normal == abnormal:
+        return Triage.REFER
+    return Triage.NORMAL if normal else Triage.ABNORMAL
+
+
 @dataclass(frozen=True)
 class StudyPrediction:
     """The answer for one study: mean of its images' probabilities, then the operating point.
 
     body_part_given: the part came with the study and was not recognised from the pixels.
-    experts: study probability of each expert alone, uncalibrated.
+    experts: study probability of each expert alone, uncalibrated. p_normal, p_abnormal:
+    conformal p-values (`ulna.runtime.conformal`), None from a bundle without calibration.
     """
 
     study: Study
@@ -225,3 +248,11 @@ class StudyPrediction:
     bundle_hash: str
     experts: Mapping[str, float] = field(default_factory=dict)
     skipped: tuple[tuple[str, str], ...] = ()
+    p_normal: float | None = None
+    p_abnormal: float | None = None
+
+    def triage(self, error_rate: float) -> Triage | None:
+        """Normal, abnormal or to be referred to a reader; None without p-values."""
+        if self.p_normal is None or self.p_abnormal is None:
+            return None
+        return triage_of(self.p_normal, self.p_abnormal, error_rate)

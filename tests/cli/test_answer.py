@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from ulna.cli.answer import COLUMNS, answer_json, answer_row, folder_name, write_heat_maps
+from ulna.cli.answer import (
+    COLUMNS,
+    answer_json,
+    answer_row,
+    folder_name,
+    worklist,
+    write_heat_maps,
+)
+from ulna.errors import ConfigError
 from ulna.types import (
     BodyPart,
     Finding,
@@ -55,7 +65,7 @@ def _prediction(folder: Path) -> StudyPrediction:
 
 
 def test_json_holds_the_answer_and_reads_back(tmp_path: Path) -> None:
-    answer = json.loads(json.dumps(answer_json(_prediction(tmp_path)), allow_nan=False))
+    answer = json.loads(json.dumps(answer_json(_prediction(tmp_path), 0.1), allow_nan=False))
     assert answer["abnormal"] is True
     assert answer["body_part"] == "WRIST"
     assert answer["images"][0]["findings"][0]["box"] == [5, 5, 5, 5]
@@ -64,9 +74,25 @@ def test_json_holds_the_answer_and_reads_back(tmp_path: Path) -> None:
 
 
 def test_row_fits_its_columns(tmp_path: Path) -> None:
-    row = answer_row(_prediction(tmp_path))
+    row = answer_row(_prediction(tmp_path), 0.1)
     assert len(row) == len(COLUMNS)
     assert row[1:3] == ["WRIST (recognised)", "ABNORMAL"]
+    assert row[COLUMNS.index("triage")] == "-"
+    sure = replace(_prediction(tmp_path), p_normal=0.02, p_abnormal=0.4)
+    assert answer_row(sure, 0.1)[COLUMNS.index("triage")] == "abnormal"
+    assert answer_row(sure, 0.01)[COLUMNS.index("triage")] == "refer"
+    said = json.loads(json.dumps(answer_json(sure, 0.1)))
+    assert (said["triage"], said["p_normal"], said["error_rate"]) == ("abnormal", 0.02, 0.1)
+
+
+def test_worklist_has_the_abnormal_first_and_the_normal_last(tmp_path: Path) -> None:
+    plain = _prediction(tmp_path)
+    p_values = [(0.5, 0.02), (0.3, 0.4), (0.01, 0.9), (0.9, 0.01), (0.05, 0.3), (0.4, 0.2)]
+    answers = [replace(plain, p_normal=n, p_abnormal=a) for n, a in p_values]
+    found = [(a.p_normal, a.p_abnormal) for a in worklist(answers, 0.1)]
+    assert found == [(0.01, 0.9), (0.05, 0.3), (0.3, 0.4), (0.4, 0.2), (0.5, 0.02), (0.9, 0.01)]
+    with pytest.raises(ConfigError, match="not calibrated"):
+        worklist([plain], 0.1)
 
 
 def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ulna.bundle.io import ModelBundle, read_bundle, replace_fusion, write_bundle
 from ulna.bundle.manifest import (
+    ConformalScores,
     DataFingerprint,
     ExpertEntry,
     FusionParameters,
@@ -12,6 +13,7 @@ from ulna.bundle.manifest import (
 )
 
 __all__ = [
+    "ConformalScores",
     "DataFingerprint",
     "ExpertEntry",
     "FusionParameters",

@@ -50,6 +50,23 @@ class ExpertEntry:
 
 
 @dataclass(frozen=True)
+class ConformalScores:
+    """Calibrated probabilities of a body part's calibration studies by label, ascending."""
+
+    normal: tuple[float, ...] = ()
+    abnormal: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, values in (("normal", self.normal), ("abnormal", self.abnormal)):
+            # Written so that nan fails too.
+            ordered = all(a <= b for a, b in zip(values, values[1:], strict=False))
+            if not (ordered and all(0 <= v <= 1 for v in values)):
+                raise BundleError(
+                    f"conformal scores of {name} studies: expected ascending probabilities"
+                )
+
+
+@dataclass(frozen=True)
 class FusionParameters:
     """How the experts' logits and maps become one calibrated answer.
 
@@ -57,7 +74,9 @@ class FusionParameters:
     calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
     point -> body part -> study probability from which a study is abnormal. map_threshold:
     calibrated logit above which a pixel is outlined as a finding; map_limit: the calibrated
-    logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet.
+    logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
+    what a study's probability is compared with to say how far its answer can be trusted; empty
+    where nothing was fitted.
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -67,6 +86,7 @@ class FusionParameters:
     map_threshold: float
     map_limit: float
     n_calibration_studies: int = 0
+    conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
@@ -160,6 +180,11 @@ class Manifest:
                 raise BundleError(
                     f"{what} for {sorted(table)}: expected the bundle's body parts {sorted(parts)}"
                 )
+        if fusion.conformal and set(fusion.conformal) != parts:
+            raise BundleError(
+                f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
+                f"parts {sorted(parts)}"
+            )
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(

@@ -10,11 +10,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ulna.types import Finding, ImagePrediction, StudyPrediction
 
-COLUMNS = ("study", "body part", "answer", "probability", "threshold", "views", "findings")
+COLUMNS = (
+    "study",
+    "body part",
+    "answer",
+    "probability",
+    "threshold",
+    "triage",
+    "views",
+    "findings",
+)
 
 
-def answer_json(prediction: StudyPrediction) -> dict[str, Any]:
-    """Everything of `prediction` but its maps; the form of `ulna predict --json`."""
+def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any]:
+    """Everything of `prediction` but its maps; the form of `ulna predict --json`.
+
+    error_rate: of the triage.
+    """
     return {
         "patient_id": prediction.study.patient_id,
         "study_id": prediction.study.study_id,
@@ -25,6 +37,10 @@ def answer_json(prediction: StudyPrediction) -> dict[str, Any]:
         "probability": prediction.probability,
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
+        "p_normal": prediction.p_normal,
+        "p_abnormal": prediction.p_abnormal,
+        "triage": prediction.triage(error_rate),
+        "error_rate": error_rate,
         "experts": _by_name(prediction.experts),
         "images": [_image_json(i) for i in prediction.images],
         "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
@@ -32,8 +48,8 @@ def answer_json(prediction: StudyPrediction) -> dict[str, Any]:
     }
 
 
-def answer_row(prediction: StudyPrediction) -> list[str]:
-    """One row under COLUMNS."""
+def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
+    """One row under COLUMNS. error_rate: of the triage."""
     part = prediction.body_part.value + ("" if prediction.body_part_given else " (recognised)")
     return [
         prediction.study.study_id,
@@ -41,9 +57,32 @@ def answer_row(prediction: StudyPrediction) -> list[str]:
         "ABNORMAL" if prediction.abnormal else "normal",
         f"{prediction.probability:.3f}",
         f"{prediction.threshold:.3f}",
+        prediction.triage(error_rate) or "-",
         str(len(prediction.images)),
         str(sum(len(i.findings) for i in prediction.images)),
     ]
+
+
+def worklist(predictions: Sequence[StudyPrediction], error_rate: float) -> list[StudyPrediction]:
+    """Most urgent first: abnormal, then to be referred, then normal; in each the least normal.
+
+    Within a group by p_abnormal - p_normal, which is comparable across body parts. Raises
+    ConfigError if the bundle gave no p-values.
+    """
+    from ulna.errors import ConfigError
+    from ulna.types import Triage
+
+    order = list(Triage)
+
+    def urgency(prediction: StudyPrediction) -> tuple[int, float]:
+        found = prediction.triage(error_rate)
+        if found is None or prediction.p_normal is None or prediction.p_abnormal is None:
+            raise ConfigError(
+                "the bundle is not calibrated, so nothing can be ranked: run `ulna calibrate`"
+            )
+        return order.index(found), prediction.p_normal - prediction.p_abnormal
+
+    return sorted(predictions, key=urgency)
 
 
 def folder_name(prediction: StudyPrediction) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from ulna.cli.answer import COLUMNS, answer_json, answer_row, folder_name, write_heat_maps
+from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
 from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
 from ulna.cli.output import print_json, print_table
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
 @click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
+@click.option(
+    "--error-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Of the triage: how often it may rule out the true label.",
+)
+@click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
 @json_option
 def predict(
     paths: tuple[Path, ...],
@@ -34,6 +43,8 @@ def predict(
     recognise: bool,
     out: Path | None,
     operating_point: str | None,
+    error_rate: float,
+    worklist: bool,
     as_json: bool,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
@@ -43,10 +54,14 @@ def predict(
     grouped by Study Instance UID. A MURA or phantom folder or a table (.csv) holds the
     studies it says.
 
+    Triage calls a study normal or abnormal only where the other label can be ruled out at the
+    error rate, else it refers the study to a reader (docs/metrics.md).
+
     \b
     Examples:
       ulna predict film.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
+      ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
     """
     from ulna.runtime import Predictor
@@ -72,7 +87,9 @@ def predict(
             folder = _new_name(folder_name(answer), taken)
             write_heat_maps(answer, out / folder, predictor.manifest.fusion.map_limit)
         answers.append(_without_maps(answer))
-    _print(answers, as_json, out)
+    if worklist:
+        answers = by_urgency(answers, error_rate)
+    _print(answers, error_rate, as_json, out)
     if unreadable:
         raise _combined(unreadable, len(studies))
 
@@ -91,13 +108,18 @@ def _without_maps(answer: StudyPrediction) -> StudyPrediction:
     return replace(answer, images=images)
 
 
-def _print(answers: list[StudyPrediction], as_json: bool, out: Path | None) -> None:
+def _print(
+    answers: list[StudyPrediction], error_rate: float, as_json: bool, out: Path | None
+) -> None:
     if as_json:
-        print_json([answer_json(a) for a in answers])
+        print_json([answer_json(a, error_rate) for a in answers])
     elif answers:
-        print_table("", COLUMNS, [answer_row(a) for a in answers])
+        print_table("", COLUMNS, [answer_row(a, error_rate) for a in answers])
         point = answers[0].operating_point
-        click.echo(f"operating point {point}; research only, not a medical device")
+        click.echo(
+            f"operating point {point}, triage at error rate {error_rate:g}; "
+            "research only, not a medical device"
+        )
         if out is not None:
             click.echo(f"heat maps: {out}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.bundle import FusionParameters, ModelBundle, read_bundle, replace_fusion
+from ulna.bundle import ConformalScores, FusionParameters, ModelBundle, read_bundle, replace_fusion
 from ulna.errors import ConfigError, DatasetWarning, ImageError, ImageWarning
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.map_scale import fit_map_scale
@@ -89,6 +89,7 @@ def fit_fusion(
         map_threshold=map_threshold,
         map_limit=map_limit,
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
+        conformal={p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts},
     )
 
 
@@ -130,6 +131,12 @@ def _by_class(scores: PartScores | None, fit: Fit) -> tuple[Floats, Floats]:
         return np.empty(0), np.empty(0)
     p = scores.probability(fit.weights, fit.offset, fit.temperature)
     return p[~scores.abnormal], p[scores.abnormal]
+
+
+def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
+    """Of the body part's own studies, however few: others would void what is guaranteed."""
+    normal, abnormal = (tuple(float(v) for v in np.sort(p)) for p in _by_class(scores, fit))
+    return ConformalScores(normal, abnormal)
 
 
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:

@@ -114,6 +114,8 @@ def _answer(prediction: StudyPrediction) -> Answer:
         prediction.probability,
         prediction.abnormal,
         prediction.threshold,
+        prediction.p_normal,
+        prediction.p_abnormal,
     )
 
 

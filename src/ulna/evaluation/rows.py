@@ -55,12 +55,17 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class Answer:
-    """A study probability and the decision at the operating point of `body_part`."""
+    """A study probability and the decision at the operating point of `body_part`.
+
+    p_normal, p_abnormal: conformal p-values, None from a bundle that is not calibrated.
+    """
 
     body_part: BodyPart
     probability: float
     abnormal: bool
     threshold: float
+    p_normal: float | None = None
+    p_abnormal: float | None = None
 
 
 @dataclass(frozen=True)

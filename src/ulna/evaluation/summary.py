@@ -27,6 +27,7 @@ from ulna.evaluation.scores import (
     share,
     study_sample,
 )
+from ulna.evaluation.triage_scores import triage_scores
 from ulna.metrics.decisions import confusion_counts
 from ulna.types import BodyPart, FindingCategory, Subtlety
 
@@ -50,6 +51,9 @@ def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampli
         "by_subtlety": _by_subtlety(rows, how),
         **_counts(rows),
     }
+    trust = triage_scores(rows)
+    if trust is not None:
+        found["triage"] = trust
     place = localisation(rows, how)
     if place is not None:
         found["localisation"] = place | {

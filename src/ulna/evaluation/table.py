@@ -18,6 +18,8 @@ _STUDY = (
     "study_probability",
     "threshold",
     "decision",
+    "p_normal",
+    "p_abnormal",
     "recognised_part",
     "recognised_probability",
     "recognised_decision",
@@ -85,6 +87,8 @@ def _study_cells(row: StudyRow) -> dict[str, str]:
             "study_probability": _text(row.given.probability),
             "threshold": _text(row.given.threshold),
             "decision": _flag(row.given.abnormal),
+            "p_normal": _text(row.given.p_normal),
+            "p_abnormal": _text(row.given.p_abnormal),
         }
     if row.recognised is not None:
         cells |= {

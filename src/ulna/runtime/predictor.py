@@ -17,6 +17,7 @@ from ulna.imaging.geometry import Placement
 from ulna.imaging.outline import findings_from_map
 from ulna.imaging.read import read_radiograph
 from ulna.preprocess import prepare
+from ulna.runtime.conformal import p_values
 from ulna.runtime.fusion import (
     ExpertOutput,
     active_experts,
@@ -135,6 +136,8 @@ class Predictor:
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([i.probability for i in images]))
+        scores = manifest.fusion.conformal.get(part)
+        p_normal, p_abnormal = p_values(probability, scores) if scores else (None, None)
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -151,6 +154,8 @@ class Predictor:
                 for n in images[0].experts
             },
             skipped=outputs.skipped,
+            p_normal=p_normal,
+            p_abnormal=p_abnormal,
         )
 
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
