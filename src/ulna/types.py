@@ -227,6 +227,14 @@ def triage_of(p_normal: float, p_abnormal: float, error_rate: float) -> Triage:
     return Triage.NORMAL if normal else Triage.ABNORMAL
 
 
+class Certainty(enum.StrEnum):
+    """Between which operating points a study's probability lies."""
+
+    CERTAIN = "certain"
+    DOUBTFUL = "doubtful"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class StudyPrediction:
     """The answer for one study: mean of its images' probabilities, then the operating point.
@@ -234,6 +242,8 @@ class StudyPrediction:
     body_part_given: the part came with the study and was not recognised from the pixels.
     experts: study probability of each expert alone, uncalibrated. p_normal, p_abnormal:
     conformal p-values (`ulna.runtime.conformal`), None from a bundle without calibration.
+    certainty: of an abnormal finding: certain from the stricter of the operating points
+    'sensitive' and 'specific', doubtful from the other; None where the bundle lacks them.
     """
 
     study: Study
@@ -250,6 +260,7 @@ class StudyPrediction:
     skipped: tuple[tuple[str, str], ...] = ()
     p_normal: float | None = None
     p_abnormal: float | None = None
+    certainty: Certainty | None = None
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values."""

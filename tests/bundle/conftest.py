@@ -50,8 +50,8 @@ def manifest() -> Manifest:
             )
             for name in GRAPHS
         ),
-        fusion=uncalibrated_fusion(GRAPHS, PARTS, "youden"),
-        operating_point="youden",
+        fusion=uncalibrated_fusion(GRAPHS, PARTS, "balanced"),
+        operating_point="balanced",
         recipe=recipe,
         data=DataFingerprint("table", "hospital", 10, 23, "ab" * 32),
         split={"train": 8, "calibration": 2},

@@ -20,7 +20,7 @@ FUSION_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "nan": ({"weights": {BodyPart.WRIST: {"a": math.nan}}}, "sum 1"),
     "temperature": ({"temperatures": {BodyPart.WRIST: 0.0}}, "positive"),
     "offset": ({"offsets": {BodyPart.WRIST: math.inf}}, "finite"),
-    "threshold": ({"thresholds": {"youden": {BodyPart.WRIST: 1.2}}}, "0 to 1"),
+    "threshold": ({"thresholds": {"balanced": {BodyPart.WRIST: 1.2}}}, "0 to 1"),
     "limit": ({"map_limit": 0.0}, "positive"),
     "map threshold": ({"map_threshold": math.nan}, "finite"),
 }
@@ -29,7 +29,7 @@ FUSION_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("fault", FUSION_FAULTS)
 def test_fusion_checks_itself(fault: str) -> None:
     changes, words = FUSION_FAULTS[fault]
-    good = uncalibrated_fusion("ab", [BodyPart.WRIST], "youden")
+    good = uncalibrated_fusion("ab", [BodyPart.WRIST], "balanced")
     with pytest.raises(BundleError, match=words):
         replace(good, **changes)
 
@@ -45,8 +45,8 @@ def test_uncalibrated_fusion_says_so() -> None:
 
 def test_manifest_checks_itself(manifest: Manifest) -> None:
     first, second = manifest.experts
-    one_part = uncalibrated_fusion(["cnn", "tiny-2"], [BodyPart.WRIST], "youden")
-    others = uncalibrated_fusion(["cnn", "other"], manifest.body_parts, "youden")
+    one_part = uncalibrated_fusion(["cnn", "tiny-2"], [BodyPart.WRIST], "balanced")
+    others = uncalibrated_fusion(["cnn", "other"], manifest.body_parts, "balanced")
     faults: list[tuple[dict[str, Any], str]] = [
         ({"experts": ()}, "at least one"),
         ({"experts": (first, first)}, "distinct names"),

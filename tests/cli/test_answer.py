@@ -55,7 +55,7 @@ def _prediction(folder: Path) -> StudyPrediction:
         probability=0.75,
         abnormal=True,
         threshold=0.5,
-        operating_point="youden",
+        operating_point="balanced",
         body_part_probabilities={BodyPart.WRIST: 1.0},
         images=(image,),
         bundle_hash="ab12",

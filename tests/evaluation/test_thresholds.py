@@ -7,6 +7,7 @@ import pytest
 from scipy import special
 from scipy.stats import mstats
 
+from ulna.bundle.manifest import OPERATING_POINTS
 from ulna.errors import ConfigError
 from ulna.evaluation.thresholds import RULES, fit_thresholds, smooth_quantile, youden
 from ulna.types import BodyPart
@@ -56,11 +57,24 @@ def test_sensitivity_generalises_from_25_abnormal_studies() -> None:
             p: (special.expit(rng.normal(-3, 1, 25)), special.expit(rng.normal(2, 1.5, 25)))
             for p in PARTS
         }
-        found = fit_thresholds(data, set())["sensitivity_0.95"]
+        found = fit_thresholds(data, set())["sensitive"]
         later = special.expit(rng.normal(2, 1.5, 1000))
         reached += [float(np.mean(later >= found[p])) for p in PARTS]
     assert 0.94 < np.mean(reached) < 0.97
     assert np.std(reached) < 0.04
+
+
+def test_the_points_are_in_order_where_classes_overlap() -> None:
+    rng = np.random.default_rng(5)
+    data = {
+        p: (special.expit(rng.normal(-1, 1.5, 200)), special.expit(rng.normal(1, 1.5, 200)))
+        for p in PARTS
+    }
+    found = fit_thresholds(data, set())
+    assert set(found) == set(OPERATING_POINTS)
+    for part in PARTS:
+        order = [found[point][part] for point in OPERATING_POINTS]
+        assert order == sorted(order)
 
 
 def test_youden_of_two_normals_is_half_way() -> None:

@@ -127,8 +127,8 @@ def write_analytic(
             )
             for e in experts
         ),
-        fusion=fusion or uncalibrated_fusion(names, PARTS, "youden"),
-        operating_point="youden",
+        fusion=fusion or uncalibrated_fusion(names, PARTS, "balanced"),
+        operating_point="balanced",
         recipe=Recipe("analytic", tuple(ExpertConfig(n, "cnn") for n in names), PARTS),
         data=DataFingerprint("phantom", "none", 0, 0, ""),
         split={},
@@ -142,8 +142,8 @@ FITTED = FusionParameters(
     temperatures={PARTS[0]: 0.8, PARTS[1]: 1.7},
     offsets={PARTS[0]: 0.4, PARTS[1]: -0.2},
     thresholds={
-        "youden": {PARTS[0]: 0.5, PARTS[1]: 0.6},
-        "sensitivity_0.95": {PARTS[0]: 0.01, PARTS[1]: 0.02},
+        "balanced": {PARTS[0]: 0.5, PARTS[1]: 0.6},
+        "sensitive": {PARTS[0]: 0.01, PARTS[1]: 0.02},
         "specificity_0.90": {PARTS[0]: 0.98, PARTS[1]: 0.99},
     },
     map_threshold=0.6,

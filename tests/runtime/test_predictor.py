@@ -63,7 +63,7 @@ def test_given_part_is_answered_by_its_heads(predictor: Predictor, study: Study)
     probability = np.mean([sigmoid(z) for z in logits])
     assert answer.probability == pytest.approx(probability, abs=1e-6)
     assert (answer.body_part, answer.body_part_given) == (ELBOW, True)
-    assert answer.threshold == FITTED.thresholds["youden"][ELBOW]
+    assert answer.threshold == FITTED.thresholds["balanced"][ELBOW]
     assert answer.abnormal == (probability >= 0.5)
     assert answer.bundle_hash == predictor.bundle.hash
     assert answer.skipped == ()
@@ -162,12 +162,12 @@ def test_findings_have_their_probabilities(predictor: Predictor, study: Study) -
 
 def test_operating_points(predictor: Predictor, study: Study) -> None:
     known = replace(study, body_part=ELBOW)
-    sensitive = predictor.predict(known, operating_point="sensitivity_0.95")
+    sensitive = predictor.predict(known, operating_point="sensitive")
     specific = predictor.predict(known, operating_point="specificity_0.90")
     assert (sensitive.threshold, sensitive.abnormal) == (0.01, True)
     assert (specific.threshold, specific.abnormal) == (0.98, False)
     assert specific.operating_point == "specificity_0.90"
-    with pytest.raises(ConfigError, match="'best': the bundle has sensitivity_0.95, "):
+    with pytest.raises(ConfigError, match="'best': the bundle has "):
         predictor.predict(known, operating_point="best")
 
 

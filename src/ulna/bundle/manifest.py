@@ -12,7 +12,9 @@ from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
-OPERATING_POINTS = ("youden", "sensitivity_0.95", "specificity_0.90")
+# `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
+# point at which results are compared.
+OPERATING_POINTS = ("sensitive", "balanced", "specificity_0.90", "specific")
 INTENDED_USE = (
     "Research on radiographs of the upper extremity. Not a medical device; "
     "not for diagnosis or treatment."

@@ -174,8 +174,8 @@ class Recipe:
     without an official held-out side and takes no part in any of that. patience: epochs
     without a better tune score before stopping (0: never).
     precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single;
-    the run records which. operating_point: the default of the bundle: 'youden',
-    'sensitivity_0.95' or 'specificity_0.90'. minutes: budget of wall time over all experts, 0
+    the run records which. operating_point: the default of the bundle: 'sensitive',
+    'balanced', 'specificity_0.90' or 'specific'. minutes: budget of wall time over all experts, 0
     for none; an expert's epochs are then cut to fit, which makes a run depend on the machine's
     speed.
     """

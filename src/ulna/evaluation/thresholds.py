@@ -49,9 +49,10 @@ def _cumulative(values: Floats, grid: Floats) -> Floats:
 
 
 RULES: dict[str, Rule] = {
-    "youden": youden,
-    "sensitivity_0.95": lambda normal, abnormal: smooth_quantile(abnormal, 0.05),
+    "sensitive": lambda normal, abnormal: smooth_quantile(abnormal, 0.05),
+    "balanced": youden,
     "specificity_0.90": lambda normal, abnormal: smooth_quantile(normal, 0.90),
+    "specific": lambda normal, abnormal: smooth_quantile(normal, 0.95),
 }
 
 
@@ -84,9 +85,10 @@ def fit_thresholds(
 def _shrunk(point: str, pooled: float, normal: Floats, abnormal: Floats) -> float:
     own = RULES[point](logit(normal), logit(abnormal))
     n = {
-        "youden": min(len(normal), len(abnormal)),
-        "sensitivity_0.95": len(abnormal),
+        "balanced": min(len(normal), len(abnormal)),
+        "sensitive": len(abnormal),
         "specificity_0.90": len(normal),
+        "specific": len(normal),
     }[point]
     share = n / (n + PRIOR_STUDIES)
     return share * own + (1 - share) * pooled

@@ -17,6 +17,7 @@ from ulna.imaging.geometry import Placement
 from ulna.imaging.outline import findings_from_map
 from ulna.imaging.read import read_radiograph
 from ulna.preprocess import prepare
+from ulna.runtime.certainty import certainty_of
 from ulna.runtime.conformal import p_values
 from ulna.runtime.fusion import (
     ExpertOutput,
@@ -156,6 +157,7 @@ class Predictor:
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
+            certainty=certainty_of(probability, part, manifest.fusion),
         )
 
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from ulna.runtime.certainty import rates_at
+
 if TYPE_CHECKING:
-    from ulna.bundle import ExpertEntry, ModelBundle
+    from ulna.bundle import ExpertEntry, FusionParameters, ModelBundle
 
 LIMITS = (
     "Research only. It is not a medical device, has no regulatory clearance, and its answers "
@@ -37,6 +39,8 @@ class ModelCard:
     expert_columns: tuple[str, ...]
     fusion: tuple[tuple[str, ...], ...]
     fusion_columns: tuple[str, ...]
+    costs: tuple[tuple[str, ...], ...]
+    cost_columns: tuple[str, ...]
     limits: tuple[str, ...]
 
 
@@ -61,8 +65,23 @@ def model_card(bundle: ModelBundle) -> ModelCard:
             for part in manifest.body_parts
         ),
         fusion_columns=("Body part", *names, "Temperature", "Offset", *points),
+        costs=_costs(fusion),
+        cost_columns=("Body part", "abnormal / normal", *points),
         limits=limits,
     )
+
+
+def _costs(fusion: FusionParameters) -> tuple[tuple[str, ...], ...]:
+    """Sensitivity and specificity of every operating point on the calibration studies."""
+    found = []
+    for part, scores in fusion.conformal.items():
+        rates = [rates_at(t[part], scores) for t in fusion.thresholds.values()]
+        cells = [
+            " / ".join("–" if v is None else f"{v:.2f}" for v in (r.sensitivity, r.specificity))
+            for r in rates
+        ]
+        found.append((part.value, f"{len(scores.abnormal)} / {len(scores.normal)}", *cells))
+    return tuple(found)
 
 
 def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,49 @@
+"""Certain and doubtful findings: a study's probability between two operating points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ulna.bundle.manifest import ConformalScores, FusionParameters
+from ulna.types import BodyPart, Certainty
+
+
+def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -> Certainty | None:
+    """Certain, doubtful or none; None unless calibrated at 'sensitive' and 'specific'.
+
+    Where the classes lie far apart 'specific' is the lower of the two thresholds: what lies
+    between them is then doubtful as well.
+    """
+    points = fusion.thresholds
+    if not fusion.calibrated or "sensitive" not in points or "specific" not in points:
+        return None
+    low, high = sorted((points["sensitive"][part], points["specific"][part]))
+    if probability >= high:
+        return Certainty.CERTAIN
+    return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
+
+
+@dataclass(frozen=True)
+class OperatingRates:
+    """What a threshold costs: both rates on the calibration studies, None without any."""
+
+    sensitivity: float | None
+    specificity: float | None
+    n_abnormal: int
+    n_normal: int
+
+
+def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
+    """Sensitivity and specificity of `threshold` on the calibration studies of a body part.
+
+    It was chosen on them, so new studies do a little worse.
+    """
+    normal, abnormal = scores.normal, scores.abnormal
+    called = sum(p >= threshold for p in abnormal)
+    passed = sum(p < threshold for p in normal)
+    return OperatingRates(
+        called / len(abnormal) if abnormal else None,
+        passed / len(normal) if normal else None,
+        len(abnormal),
+        len(normal),
+    )
