@@ -24,6 +24,8 @@ from ulna.runtime.session import Session
 
 EXPERTS = {
     "cnn": ExpertConfig(name="cnn", encoder="cnn", neck="attention"),
+    # coarser than the recipe's input, with heads that read the attention's evidence
+    "coarse": ExpertConfig("coarse", "cnn", neck="attention", input_scale=0.5, fit_heads=True),
     "resnet50": ExpertConfig(name="resnet50", encoder="resnet50"),
     "densenet121": ExpertConfig(name="densenet121", encoder="densenet121", drop_rate=0.2),
     "vgg19": ExpertConfig(name="vgg19", encoder="vgg19"),

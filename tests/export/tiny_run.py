@@ -46,6 +46,9 @@ def lively_expert(config: ExpertConfig, recipe: Recipe, seed: int = 0) -> Expert
         for head in (h for h in heads if isinstance(h, nn.Linear)):
             head.weight.normal_(0, 1).mul_(scale)
             head.bias.normal_(0, 1)
+        if expert.reads_evidence:
+            expert.evidence_P.normal_(0, 1)
+            expert.origin_P.normal_(0, 1)
     return expert
 
 

@@ -44,6 +44,33 @@ def test_logit_is_mean_of_map_plus_bias(encoder: str, neck: str) -> None:
     torch.testing.assert_close(mean, out.abnormal_BP, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("scale", [0.5, 0.75, 2.0])
+def test_an_expert_of_another_scale_sees_the_resized_image(scale: float) -> None:
+    plain = _expert("cnn", "attention", 128)
+    other = build_expert(
+        ExpertConfig("e", "cnn", neck="attention", input_scale=scale),
+        PARTS,
+        CATEGORIES,
+        InputSpec(size=128),
+    ).eval()
+    other.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    side = int(128 * scale)
+    with torch.no_grad():
+        small = nn.functional.interpolate(x, (side, side), mode="bilinear", align_corners=False)
+        for found, wanted in zip(other(x), plain(small), strict=True):
+            torch.testing.assert_close(found, wanted)
+        for one, two in zip(other.pool(x), plain.pool(small), strict=True):
+            torch.testing.assert_close(one, two)
+        assert other(x).cam_BPhw.shape[-1] == side // 8
+
+
+@pytest.mark.parametrize(("crop", "scale"), [(96, 0.75), (64, 0.6), (0, 9.0)])
+def test_windows_must_fit_the_scale(crop: int, scale: float) -> None:
+    with pytest.raises(ConfigError, match="scale"):
+        ExpertConfig("e", "cnn", crop_size=crop, input_scale=scale)
+
+
 def test_map_of_cnn_has_an_eighth_of_the_side() -> None:
     with torch.no_grad():
         assert _expert("cnn")(torch.zeros(1, 1, 96, 96)).cam_BPhw.shape[-2:] == (12, 12)

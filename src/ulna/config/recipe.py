@@ -61,7 +61,9 @@ class ExpertConfig:
     as they come). hard_every: epochs between searches of the normal images for where they look
     abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
-    first sets the map's grid); training does not use them. time_share: of the recipe's `minutes`,
+    first sets the map's grid); training does not use them. input_scale: side of what the encoder
+    sees over that of the recipe's input, so that experts of one recipe can look at different
+    scales; windows are scaled alike. time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -86,6 +88,7 @@ class ExpertConfig:
     hard_every: int = 0
     test_mirror: bool = False
     test_scales: tuple[float, ...] = (1.0,)
+    input_scale: float = 1.0
     time_share: float = 1.0
 
     def __post_init__(self) -> None:
@@ -98,14 +101,18 @@ class ExpertConfig:
             )
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"expert {self.name}: layer decay {self.layer_decay} not in (0, 1]")
-        if not 0 <= self.crop_share <= 1 or self.crop_size % 32:
+        seen = self.crop_size * self.input_scale
+        if not 0 <= self.crop_share <= 1 or self.crop_size % 32 or seen % 32:
             raise ConfigError(
-                f"expert {self.name}: crop_size {self.crop_size}, crop_share {self.crop_share}: "
-                "expected a multiple of 32 and a number from 0 to 1"
+                f"expert {self.name}: crop_size {self.crop_size} at input scale "
+                f"{self.input_scale}, crop_share {self.crop_share}: expected multiples of 32 px "
+                "before and after scaling, and a number from 0 to 1"
             )
-        if not self.test_scales or not all(0.25 <= s <= 4 for s in self.test_scales):
+        scales = (*self.test_scales, self.input_scale)
+        if not self.test_scales or not all(0.25 <= s <= 4 for s in scales):
             raise ConfigError(
-                f"expert {self.name}: test scales {self.test_scales}: expected some of 0.25 to 4"
+                f"expert {self.name}: test scales {self.test_scales}, input scale "
+                f"{self.input_scale}: expected numbers from 0.25 to 4"
             )
         if not 0 <= self.abnormal_share < 1:
             raise ConfigError(

@@ -16,6 +16,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
 from ulna.models.encoder import Encoder, build_encoder
 from ulna.models.neck import build_neck
+from ulna.models.scale import resized
 from ulna.types import BodyPart, FindingCategory
 
 
@@ -63,6 +64,7 @@ class Expert(nn.Module):
     def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.input_scale = config.input_scale
         n = encoder.num_features
         self.neck = build_neck(config.neck, n)
         self.dropout = nn.Dropout2d(config.drop_rate)
@@ -80,7 +82,7 @@ class Expert(nn.Module):
         return self.abnormal.bias
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
-        features_BChw = self.encoder(x_BCHW)
+        features_BChw = self.encoder(resized(x_BCHW, self.input_scale))
         grid_BChw = self.dropout(self.neck(features_BChw))
         # Single precision from here on: the mean of many cells must equal the logit to 1e-4.
         with torch.autocast(x_BCHW.device.type, enabled=False):
@@ -109,7 +111,7 @@ class Expert(nn.Module):
 
     def pool(self, x_BCHW: Tensor) -> Pooled:
         """What the heads read of each image."""
-        features_BChw = self.encoder(x_BCHW)
+        features_BChw = self.encoder(resized(x_BCHW, self.input_scale))
         grid_BChw = self.neck(features_BChw).float()
         n = self.encoder.num_features
         score_BN = self.neck.score(features_BChw).float().flatten(1)

@@ -12,9 +12,7 @@ from torch.nn import functional
 
 from ulna.config.recipe import ExpertConfig
 from ulna.models.expert import Expert, ExpertOutput
-
-# Sides of an image that every encoder divides evenly.
-_MULTIPLE = 32
+from ulna.models.scale import scaled_side
 
 
 class TestTimeViews(nn.Module):
@@ -24,7 +22,7 @@ class TestTimeViews(nn.Module):
         super().__init__()
         self.expert = expert
         self.mirrors = (False, True) if config.test_mirror else (False,)
-        self.sides = [round(scale * size / _MULTIPLE) * _MULTIPLE for scale in config.test_scales]
+        self.sides = [scaled_side(size, scale) for scale in config.test_scales]
 
     @property
     def bias_P(self) -> Tensor:

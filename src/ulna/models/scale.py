@@ -1,0 +1,22 @@
+"""Images at another scale, on sides that every encoder divides evenly."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+_MULTIPLE = 32
+
+
+def scaled_side(size: int, scale: float) -> int:
+    """`scale` times `size` px, to the nearest multiple of 32, at least 32."""
+    return max(1, round(scale * size / _MULTIPLE)) * _MULTIPLE
+
+
+def resized(x_BCHW: Tensor, scale: float) -> Tensor:
+    """Square images (B, C, H, H) at `scale`, bilinear; the same tensor where nothing changes."""
+    size = x_BCHW.shape[-1]
+    side = scaled_side(size, scale)
+    if scale == 1 or side == size:
+        return x_BCHW
+    return functional.interpolate(x_BCHW, (side, side), mode="bilinear", align_corners=False)
