@@ -130,7 +130,12 @@ def test_unusable_predictions_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         rank_labels(studies, tmp_path / "none.csv")
     with pytest.raises(DatasetError, match="one fold"):
+        rank_labels(studies, _write(tmp_path / "single.csv", studies, "fold0"))
+    with pytest.raises(DatasetError, match="60 of 60 answers are not out of fold"):
         rank_labels(studies, _write(tmp_path / "train.csv", studies, "train"))
+    (tmp_path / "other.csv").write_text("study,abnormal\na,1\n")
+    with pytest.raises(ConfigError, match="columns patient"):
+        rank_labels(studies, tmp_path / "other.csv")
     file = _write(tmp_path / "a.csv", studies)
     strangers = [replace(s, patient_id="q" + s.patient_id) for s in studies]
     with pytest.raises(DatasetError, match="none of its 60 studies"):
@@ -138,6 +143,11 @@ def test_unusable_predictions_are_named(tmp_path: Path) -> None:
     file.write_text(file.read_text().replace(",0.7,", ",high,"))
     with pytest.raises(DatasetError, match="damaged"):
         rank_labels(studies, file)
+    file.write_text(_write(file, studies).read_text().replace(",0.25,", ",low,"))
+    with pytest.raises(DatasetError, match="damaged"):
+        rank_labels(studies, file)
+    file.write_text(_write(file, studies).read_text().rpartition(",PA")[0] + "\n")
+    assert len(rank_labels(studies, file)) == 60
     file.write_bytes(b"\xff\xfe study")
     with pytest.raises(DatasetError, match="damaged"):
         rank_labels(studies, file)

@@ -62,6 +62,8 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
     predictions = predictions_of(source)
     suspects = rank_labels(index_data(data), predictions)
     experts = fold_experts(source, suspects[:top])
+    out.mkdir(parents=True, exist_ok=True)
+    write_suspects(suspects, out / "review.csv")
     with progress() as report:
         entries, scale = show_head(suspects[:top], experts, report)
     about = {
@@ -70,8 +72,6 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
         "notes": [] if experts else [NO_FOLDS],
         "phantoms": are_phantoms(suspects),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    write_suspects(suspects, out / "review.csv")
     write_review_page(suspects, entries, scale, about, out / "review.html")
     parts = count_by_part(suspects)
     if as_json:

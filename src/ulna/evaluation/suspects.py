@@ -18,7 +18,7 @@ from ulna.evaluation.out_of_fold import FoldAnswers, read_answers
 from ulna.metrics.inputs import Floats
 from ulna.types import Study
 
-Lines = Mapping[str, Sequence[Mapping[str, str]]]
+Lines = Sequence[Mapping[str, str]]
 _FOLD = re.compile(r"fold\d+")
 _COLUMNS = (
     "rank",
@@ -71,7 +71,7 @@ def rank_labels(studies: Sequence[Study], predictions: Path) -> list[Suspect]:
     to studies that are not there. Raises ConfigError for a file that is missing or lacks a
     column, DatasetError for answers that are not out of fold, fit no study or leave one class.
     """
-    answers, lines = _read(predictions)
+    answers, remarks = _read(predictions)
     chosen, places = _matched(studies, answers, predictions)
     abnormal = np.array([bool(s.abnormal) for s in chosen], np.bool_)
     _tell_differences(
@@ -90,32 +90,45 @@ def rank_labels(studies: Sequence[Study], predictions: Path) -> list[Suspect]:
             probability=float(probability[i]),
             quality=float(quality.score[i]),
             flagged=bool(quality.flagged[i]),
-            reasons=(*said[i], *_lines_say(lines[chosen[i].key], parts[i])),
+            reasons=(*said[i], *remarks[chosen[i].key]),
         )
         for rank, i in enumerate(np.argsort(quality.score, kind="stable").tolist(), start=1)
     ]
 
 
-def _read(predictions: Path) -> tuple[FoldAnswers, Lines]:
-    """The answers and all lines by study, if every answer is out of fold."""
+def _read(predictions: Path) -> tuple[FoldAnswers, dict[str, list[str]]]:
+    """The answers, if all are out of fold, and what the table says beside them, by study."""
     try:
-        answers = read_answers(predictions)
-        with predictions.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle))
+        lines = _lines_by_study(predictions)
+        _check_out_of_fold(predictions, [own[0] for own in lines.values()])
+        remarks = {key: _remarks(own) for key, own in lines.items()}
+        return read_answers(predictions), remarks
     except (ValueError, csv.Error) as error:
         raise DatasetError(f"{predictions}: damaged ({error}): run `ulna crossval` again") from None
-    seen = sorted({f for f in answers.folds if not _FOLD.fullmatch(f)})
+
+
+def _lines_by_study(predictions: Path) -> dict[str, Lines]:
+    """Empty where there is no such file: `read_answers` says it better."""
+    if not predictions.is_file():
+        return {}
+    found: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    with predictions.open(encoding="utf-8", newline="") as handle:
+        for line in csv.DictReader(handle, restval=""):
+            found[line.get("study", "")].append(line)
+    return dict(found)
+
+
+def _check_out_of_fold(predictions: Path, studies: Lines) -> None:
+    """DatasetError for answers of experts that may have learned from the labels."""
+    splits = [s.get("split", "fold0") for s in studies if s.get("study_probability")]
+    seen = [s for s in splits if not _FOLD.fullmatch(s)]
     if seen:
-        n = sum(f in seen for f in answers.folds)
+        names = ", ".join(sorted({repr(s) for s in seen}))
         raise DatasetError(
-            f"{predictions}: {n} of {len(answers.folds)} answers are not out of fold (split "
-            f"{', '.join(map(repr, seen))}, expected fold0, fold1, ...): experts agree with the "
-            "labels they learned from; give the folder of `ulna crossval`"
+            f"{predictions}: {len(seen)} of {len(splits)} answers are not out of fold (split "
+            f"{names}, expected fold0, fold1, ...): experts agree with labels they have "
+            "learned from; give the folder of `ulna crossval`"
         )
-    lines: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for row in rows:
-        lines[row["study"]].append(row)
-    return answers, lines
 
 
 def _matched(
@@ -178,8 +191,8 @@ def _bound(label: bool, flagged: bool, bound: float) -> list[str]:
     return [f"{side} {value:.2f}, the mean of those labelled {label_word(not label)}"]
 
 
-def _lines_say(lines: Sequence[Mapping[str, str]], part: str) -> list[str]:
-    """What the table's other columns add: views that disagree, another body part recognised."""
+def _remarks(lines: Lines) -> list[str]:
+    """What the table's other columns add: the views, and another body part recognised."""
     said = []
     views = [
         f"{line.get('view') or f'image {n}'} {float(line['image_probability']):.2f}"
@@ -188,9 +201,9 @@ def _lines_say(lines: Sequence[Mapping[str, str]], part: str) -> list[str]:
     ]
     if len(views) > 1:
         said.append("by view: " + ", ".join(views))
-    recognised = lines[0].get("recognised_part") or part
-    if recognised != part:
-        said.append(f"looks like {recognised.lower()}, not {part.lower() or 'known'}")
+    part, recognised = (lines[0].get(c, "") for c in ("body_part", "recognised_part"))
+    if recognised and part and recognised != part:
+        said.append(f"looks like {recognised.lower()}, not {part.lower()}")
     return said
 
 
