@@ -135,13 +135,15 @@ def count(out: Path, review: Path) -> None:
 
 def _groups(turned: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     """Keys of the turned studies: all, by direction, and the truly abnormal ones by grade."""
-    groups: dict[str, list[str]] = {"all": list(turned)}
-    for key, row in turned.items():
-        wrong = "normal" if row["truth"] == "abnormal" else "abnormal"
-        groups.setdefault(f"{row['truth']}, labelled {wrong}", []).append(key)
-        if row["grade"]:
-            groups.setdefault(f"  {row['grade']} finding", []).append(key)
-    return groups
+    groups: dict[str, list[str]] = {
+        "all": list(turned),
+        "all but subtle findings": [k for k, r in turned.items() if r["grade"] != "subtle"],
+        "normal, labelled abnormal": [k for k, r in turned.items() if r["truth"] == "normal"],
+        "abnormal, labelled normal": [k for k, r in turned.items() if r["truth"] == "abnormal"],
+    }
+    for grade in ("obvious", "moderate", "subtle"):
+        groups[f"  {grade} finding"] = [k for k, r in turned.items() if r["grade"] == grade]
+    return {name: keys for name, keys in groups.items() if keys}
 
 
 def compare(predictions: Path, share: float, seed: int, draws: int = 400) -> None:

@@ -70,7 +70,9 @@ def test_a_part_with_few_of_a_class_takes_the_thresholds_of_all() -> None:
     few = np.flatnonzero(labels & (parts == "HAND"))[FEWEST_OF_A_CLASS - 1 :]
     kept = np.setdiff1d(np.arange(len(labels)), few)
     labels, p, parts = labels[kept], p[kept], parts[kept]
-    bound = label_quality(labels, p, parts.tolist()).bound
+    found = label_quality(labels, p, parts.tolist())
+    bound = found.bound
+    np.testing.assert_array_equal(found.own, parts != "HAND")
     of_all = p[labels].mean()
     assert bound[(parts == "HAND") & ~labels] == pytest.approx(of_all)
     assert bound[(parts == "ELBOW") & ~labels] != pytest.approx(of_all)

@@ -76,7 +76,8 @@ def test_reasons_are_in_words(tmp_path: Path) -> None:
     assert given == "labelled abnormal, given 0.03 for abnormal by experts that have not seen it"
     assert place == "number 1 of 15 elbow studies labelled abnormal, the least like the label first"
     normal = [_probability(i) for i in range(60) if i % 4 == 2]
-    assert bound == f"at most {np.mean(normal):.2f}, the mean of those labelled normal"
+    mean = f"{np.mean(normal):.2f}, the mean of elbow studies labelled normal"
+    assert bound == f"flagged: at most {mean}"
     assert views == "by view: PA 0.25, LAT 0.75"
     assert part == "looks like hand, not elbow"
     assert len(found[-1].reasons) == 3

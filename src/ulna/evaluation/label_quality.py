@@ -29,13 +29,14 @@ FEWEST_OF_A_CLASS = 10
 class LabelQuality:
     """(N,) each. score: from 0, surely wrong, to 1. flagged: by the confident joint.
 
-    bound: mean probability of the other class among the studies of the same group that carry
-    it: a flagged study is given at least as much.
+    bound: mean probability of the other class among the studies that carry it: a flagged study is
+    given at least as much. own: whether these are the studies of the same group, not of all.
     """
 
     score: Floats
     flagged: npt.NDArray[np.bool_]
     bound: Floats
+    own: npt.NDArray[np.bool_]
 
 
 def label_quality(
@@ -57,12 +58,14 @@ def label_quality(
     labels, both = abnormal.astype(int), np.stack([1 - probability, probability], axis=1)
     score = get_label_quality_scores(labels, both, method="self_confidence")
     flagged, bound = _confident(labels, both)
+    own = np.zeros(len(labels), np.bool_)
     names = np.array(groups)
     for name in sorted(set(groups)):
-        own = names == name
-        if np.bincount(labels[own], minlength=2).min() >= FEWEST_OF_A_CLASS:
-            flagged[own], bound[own] = _confident(labels[own], both[own])
-    return LabelQuality(np.asarray(score, np.float64), flagged, bound)
+        group = names == name
+        if np.bincount(labels[group], minlength=2).min() >= FEWEST_OF_A_CLASS:
+            flagged[group], bound[group] = _confident(labels[group], both[group])
+            own[group] = True
+    return LabelQuality(np.asarray(score, np.float64), flagged, bound, own)
 
 
 def _confident(labels: npt.NDArray[np.int_], both: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:

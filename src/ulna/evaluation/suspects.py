@@ -179,16 +179,18 @@ def _reasons(
                     f"labelled {label_word(label)}, given {probability[i]:.2f} for abnormal by "
                     "experts that have not seen it",
                     f"number {place} {among}, the least like the label first",
-                    *_bound(label, bool(quality.flagged[i]), float(quality.bound[i])),
+                    *_flag(quality, i, label, part),
                 ]
     return said
 
 
-def _bound(label: bool, flagged: bool, bound: float) -> list[str]:
-    if not flagged:
+def _flag(quality: LabelQuality, i: int, label: bool, part: str) -> list[str]:
+    if not quality.flagged[i]:
         return []
+    bound = float(quality.bound[i])
     side, value = ("at most", 1 - bound) if label else ("at least", bound)
-    return [f"{side} {value:.2f}, the mean of those labelled {label_word(not label)}"]
+    among = f"{part.lower()} studies" if quality.own[i] else "all studies"
+    return [f"flagged: {side} {value:.2f}, the mean of {among} labelled {label_word(not label)}"]
 
 
 def _remarks(lines: Lines) -> list[str]:

@@ -91,7 +91,7 @@ def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[s
         return ()
     peak, threshold = float(image.heat_map.max()), scale.threshold
     if peak < threshold:
-        return (f"map stays below {threshold:+.1f} logits, where outlines begin",)
+        return (f"map stays below its threshold of {threshold:+.1f} logits",)
     return (f"map up to {peak:+.1f} logits",)
 
 
