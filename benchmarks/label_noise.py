@@ -5,14 +5,16 @@
     ulna crossval runs/noise/table.csv --recipe runs/noise/recipe.json --out runs/noise/cv
     ulna review runs/noise/table.csv --from runs/noise/cv --out runs/noise/review
     python benchmarks/label_noise.py count runs/noise
-    python benchmarks/label_noise.py compare runs/noise/cv/evaluation/predictions.csv
+    python benchmarks/label_noise.py compare runs/noise/cv/evaluation/predictions.csv \\
+        --undo runs/noise/turned.csv
 
 `turn` writes a table with the label of a random share of the studies turned round, what they were
 (turned.csv) and the recipe. A turned study loses its mask and its kind of finding, as whoever
 labelled it would not have drawn one; the table says nothing of grades. `count` prints the share of
 turned labels in the first tenth of the list with Wilson's interval, by direction and by grade.
 `compare` turns 5 % of the labels of any out-of-fold table round, 400 times and after the fact (so
-no expert has learned from them), and prints the mean share that each of cleanlab's orders finds.
+no expert has learned from them), and prints the mean share that each of cleanlab's orders finds;
+--undo first turns those of an earlier `turn` back.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from ulna.types import Study
 
 Array = npt.NDArray[np.generic]
 HEAD = 0.10
+DRAWS = 400
 COLUMNS = (
     "path",
     "patient_id",
@@ -146,22 +149,26 @@ def _groups(turned: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
     return {name: keys for name, keys in groups.items() if keys}
 
 
-def compare(predictions: Path, share: float, seed: int, draws: int = 400) -> None:
+def compare(predictions: Path, undo: Path | None, share: float, seed: int) -> None:
     """Print the mean share of turned labels in the first tenth, by order."""
     answers = read_answers(predictions)
     rng, parts, p = np.random.default_rng(seed), np.array(answers.parts), answers.probability
-    n = len(p)
+    n, before = len(p), answers.abnormal.copy()
+    if undo is not None:
+        with undo.open(newline="") as handle:
+            before ^= np.isin(answers.keys, [r["study"] for r in csv.DictReader(handle)])
     found: dict[str, list[float]] = {}
-    for _ in range(draws):
+    for _ in range(DRAWS):
         turned = rng.choice(n, round(share * n), replace=False)
-        labels = answers.abnormal.copy()
+        labels = before.copy()
         labels[turned] ^= True
         for name, score in _orders(labels, p, parts).items():
             head = np.argsort(score, kind="stable")[: round(HEAD * n)]
             found.setdefault(name, []).append(float(np.isin(turned, head).mean()))
-    print(f"{n} studies, {answers.abnormal.mean():.0%} labelled abnormal, {draws} draws")
+    print(f"{n} studies, {before.mean():.0%} labelled abnormal, {DRAWS} draws")
     for name, shares in found.items():
-        print(f"{name:40s} {np.mean(shares):.3f}")
+        low, high = np.quantile(shares, [0.025, 0.975])
+        print(f"{name:40s} {np.mean(shares):.3f}, 95 % of draws {low:.2f} to {high:.2f}")
 
 
 def _orders(labels: Array, p: Array, parts: Array) -> dict[str, Array]:
@@ -198,13 +205,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     second.add_argument("--review", type=Path, help="[default: OUT/review/review.csv]")
     third = steps.add_parser("compare")
     third.add_argument("predictions", type=Path)
+    third.add_argument("--undo", type=Path, metavar="turned.csv")
     third.add_argument("--share", type=float, default=0.05)
     third.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     if given.step == "turn":
         turn(given.phantoms, given.out, given.share, given.seed)
     elif given.step == "compare":
-        compare(given.predictions, given.share, given.seed)
+        compare(given.predictions, given.undo, given.share, given.seed)
     else:
         count(given.out, given.review or given.out / "review" / "review.csv")
 
