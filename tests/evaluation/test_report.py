@@ -5,11 +5,11 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from page_checker import Checker
 from PIL import Image
 from synthetic_studies import PARTS
 
@@ -21,35 +21,6 @@ from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling
 
 MakeRows = Callable[[int], list[StudyRow]]
-VOID = {"meta", "img", "br", "path", "use", "rect", "line", "input", "hr"}
-
-
-class Checker(HTMLParser):
-    """Notes what a page would load, and whether its elements close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loads: list[str] = []
-        self.open: list[str] = []
-        self.ids: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        for name in ("src", "href", "xlink:href", "data", "srcset", "poster"):
-            if found.get(name):
-                self.loads.append(str(found[name]))
-        assert tag not in ("script", "link", "iframe", "object", "embed")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "ssl": ("lightly",),
     "phantom": ("numba",),
     "report": ("jinja2", "matplotlib"),
+    "review": ("cleanlab",),
     "explain": ("pytorch_grad_cam",),
 }
 

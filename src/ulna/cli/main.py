@@ -18,6 +18,7 @@ VERBS: Mapping[str, str] = {
     "selfsupervise": "Teach an encoder on radiographs without labels.",
     "train": "Train the experts of a recipe.",
     "crossval": "Train and score a recipe on folds of the data, by patient.",
+    "review": "List the labels to read again, the most suspicious first.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
     "evaluate": "Score a bundle on labelled studies; write the report.",

@@ -110,18 +110,20 @@ def _card(row: StudyRow, map_limit: float) -> Card | None:
     )
 
 
-def draw_pair(image: ImageRow, abnormal: bool, map_limit: float) -> tuple[Picture, Picture]:
-    """(film, film with map and true outline), (h, w, 3) uint8, longest side 300 px."""
+def draw_pair(
+    image: ImageRow, abnormal: bool, map_limit: float, side: int = SIDE
+) -> tuple[Picture, Picture]:
+    """(film, film with map and true outline), (h, w, 3) uint8, longest side `side` px."""
     radiograph = read_radiograph(image.ref.path)
     height, width = radiograph.pixels.shape
-    scale = SIDE / max(height, width)
+    scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     shown = Image.fromarray(radiograph.pixels).resize(size, Image.Resampling.BOX)
     if scale > 1:
         shown = Image.fromarray(radiograph.pixels).resize(size, Image.Resampling.BICUBIC)
     pixels = np.clip(np.asarray(shown, dtype=np.float32), 0, 1)
     small = Radiograph(pixels, str(image.ref.path))
-    heat = Placement.fit((size[1], size[0]), SIDE).to_source(image.grid)
+    heat = Placement.fit((size[1], size[0]), side).to_source(image.grid)
     film = draw_overlay(small, np.zeros_like(heat), map_limit)
     overlay = draw_overlay(small, heat, map_limit)
     mask = read_truth(image.ref, image.shape) if abnormal else None

@@ -33,6 +33,11 @@ _NAMES = {
 
 def write_report(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json, out: Path) -> None:
     """Write the page as one file that loads nothing; about 1 to 3 MB."""
+    render_page("report.html.j2", _content(bundle, rows, metrics), out)
+
+
+def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
+    """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
     folder = resources.files("ulna.evaluation.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
@@ -41,11 +46,10 @@ def write_report(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json, o
         "measure": measure_name,
         "words": lambda text: str(text).replace("_", " "),
     }
-    template = environment.from_string(folder.joinpath("report.html.j2").read_text("utf-8"))
+    filled = environment.from_string(folder.joinpath(template).read_text("utf-8"))
     style = folder.joinpath("style.css").read_text("utf-8")
-    page = template.render(style=Markup(style), **_content(bundle, rows, metrics))
     partial = out.with_name(out.name + ".partial")
-    partial.write_text(page, encoding="utf-8")
+    partial.write_text(filled.render(style=Markup(style), **content), encoding="utf-8")
     partial.replace(out)
 
 

@@ -1,0 +1,103 @@
+"""The steps of `ulna review`: which predictions, which experts, what the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.bundle import Manifest, read_bundle
+from ulna.cli.held_out import run_split
+from ulna.cli.progress import Report
+from ulna.errors import ConfigError, ImageError
+from ulna.runtime import Predictor
+
+if TYPE_CHECKING:
+    from ulna.evaluation.report.review_page import Entry, MapScale
+    from ulna.evaluation.suspects import Suspect
+    from ulna.types import StudyPrediction
+
+NO_FOLDS = (
+    "No heat maps: they need the folder of `ulna crossval`, in which the experts of every fold lie."
+)
+
+
+def predictions_of(given: Path) -> Path:
+    """The predictions.csv that `given` is or holds. Raises ConfigError where there is none."""
+    if given.is_file():
+        return given
+    for file in (given / "evaluation" / "predictions.csv", given / "predictions.csv"):
+        if file.is_file():
+            return file
+    raise ConfigError(
+        f"{given}: no predictions.csv: expected the folder of `ulna crossval`, or the table of "
+        "out-of-fold predictions itself"
+    )
+
+
+def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predictor]:
+    """For each fold of `suspects`, a predictor of the experts that have not seen its studies.
+
+    Fusion, temperature and the maps' scale are those of the cross-validation's own bundle. Empty
+    where `folder` holds no bundles of folds. Raises ConfigError where a fold's experts have
+    learned from a study that the predictions take for unseen; BundleError.
+    """
+    if not (folder / "bundle" / "manifest.json").is_file():
+        return {}
+    joint = read_bundle(folder / "bundle").manifest
+    found = {}
+    for fold in sorted({s.fold for s in suspects}):
+        run = folder / fold
+        learned = {k for keys in run_split(run).values() for k in keys}
+        seen = [s.study.key for s in suspects if s.fold == fold and s.study.key in learned]
+        if seen:
+            raise ConfigError(
+                f"{run} has learned from {seen[0]}, which the predictions take for unseen: the "
+                "folder was changed; run `ulna crossval` again"
+            )
+        found[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, fold)
+    return found
+
+
+def _as_in_joint(predictor: Predictor, joint: Manifest, fold: str) -> Predictor:
+    """The fold's experts with the weights that theirs have among their like in `joint`."""
+    k = fold.removeprefix("fold")
+    names = [e.name for e in predictor.manifest.experts]
+    weights = {}
+    for part, shares in joint.fusion.weights.items():
+        own = {n: shares[f"{n}-{k}"] for n in names}
+        weights[part] = {n: share / sum(own.values()) for n, share in own.items()}
+    return predictor.with_fusion(replace(joint.fusion, weights=weights))
+
+
+def show_head(
+    suspects: Sequence[Suspect], experts: dict[str, Predictor], report: Report
+) -> tuple[list[Entry], MapScale | None]:
+    """What the page shows of `suspects`, and the scale of its maps; None without any."""
+    from ulna.evaluation.report.review_page import MapScale, show_suspect
+
+    scale = None
+    if experts:
+        fusion = next(iter(experts.values())).manifest.fusion
+        scale = MapScale(fusion.map_threshold, fusion.map_limit)
+    entries = []
+    for done, suspect in enumerate(suspects, start=1):
+        prediction = _answer(suspect, experts) if experts else None
+        entries.append(show_suspect(suspect, prediction, scale))
+        report("films", done, len(suspects))
+    return entries, scale
+
+
+def _answer(suspect: Suspect, experts: dict[str, Predictor]) -> StudyPrediction | None:
+    """None for a study whose films cannot be read; the page then says why."""
+    try:
+        return experts[suspect.fold].predict(suspect.study)
+    except ImageError:
+        return None
+
+
+def are_phantoms(suspects: Sequence[Suspect]) -> bool:
+    """Whether the films lie in a folder that `ulna phantom` wrote."""
+    first = suspects[0].study.images[0].path
+    return any((folder / "phantom.json").is_file() for folder in first.parents)
