@@ -28,11 +28,17 @@ _NAMES = {
     "ece": "ECE",
     "f1": "F1",
     "kappa": "Cohen’s κ",
+    "jpeg": "JPEG",
 }
 
 
 def write_report(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json, out: Path) -> None:
     """Write the page as one file that loads nothing; about 1 to 3 MB."""
+    write_page("report.html.j2", _content(bundle, rows, metrics), out)
+
+
+def write_page(template: str, content: Mapping[str, Any], out: Path) -> None:
+    """Write `content` through one of this folder's templates, in the report's style."""
     folder = resources.files("ulna.evaluation.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {
@@ -41,9 +47,9 @@ def write_report(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json, o
         "measure": measure_name,
         "words": lambda text: str(text).replace("_", " "),
     }
-    template = environment.from_string(folder.joinpath("report.html.j2").read_text("utf-8"))
+    source = environment.from_string(folder.joinpath(template).read_text("utf-8"))
     style = folder.joinpath("style.css").read_text("utf-8")
-    page = template.render(style=Markup(style), **_content(bundle, rows, metrics))
+    page = source.render(style=Markup(style), **content)
     partial = out.with_name(out.name + ".partial")
     partial.write_text(page, encoding="utf-8")
     partial.replace(out)
