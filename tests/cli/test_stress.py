@@ -45,6 +45,7 @@ def bundle(tmp_path: Path) -> Path:
     return write_blob_bundle(tmp_path / "bundle").path
 
 
+@pytest.mark.slow
 def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "stress"
     arguments = (table, "--bundle", bundle, "--out", out, "--studies", 8, "--seed", 4)
@@ -59,6 +60,7 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
         "n_images": 16,
         "of_studies": 24,
         "seed": 4,
+        "input_pixel_mm": pytest.approx((0.1 + 35.5 / 100) * 2),
     }
     groups = found["subgroups"]["study"]
     assert {"cast", "source_width", "pixel size"} <= set(groups)

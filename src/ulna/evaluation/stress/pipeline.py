@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ulna.errors import DatasetError, DependencyError, UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.pipeline import choose_operating_point, provenance, write_metrics
@@ -19,7 +21,7 @@ from ulna.evaluation.stress.paired import score_clean, score_corruptions
 from ulna.evaluation.stress.sample import stratified_sample
 from ulna.evaluation.stress.subgroups import film_values, score_subgroups, study_values
 from ulna.evaluation.stress.table import write_table
-from ulna.evaluation.stress.traits import Traits
+from ulna.evaluation.stress.traits import Traits, pixel_size
 from ulna.evaluation.stress.views import LeftOut, leave_one_view_out, score_left_out
 from ulna.types import Study
 
@@ -85,7 +87,7 @@ def stress(
     predictor = Predictor.load(Path(bundle_path))
     point = choose_operating_point(predictor.bundle, plan.operating_point)
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
-    found = summarise_stress(stressed, plan)
+    found = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
     found |= provenance(predictor.bundle, stressed.rows, point, plan.how)
     found["warnings"] = [*said, *_remarks(predictor, stressed)]
     folder = Path(out)
@@ -124,8 +126,8 @@ def _ask(
     return Stressed(kept, answered, tuple(left_out), answers), said
 
 
-def summarise_stress(stressed: Stressed, plan: StressPlan) -> Json:
-    """All scores; see docs/stress.md for every key."""
+def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> Json:
+    """All scores; see docs/stress.md for every key. input_size: of the model's input, px."""
     rows, how, sample = stressed.rows, plan.how, stressed.answers.clean
     corruptions = score_corruptions(stressed.answers, how)
     by_study = study_values(stressed.studies, rows, plan.traits, plan.columns)
@@ -143,6 +145,7 @@ def summarise_stress(stressed: Stressed, plan: StressPlan) -> Json:
             "n_images": stressed.answers.n_images,
             "of_studies": len(rows),
             "seed": plan.seed,
+            "input_pixel_mm": _input_pixel(rows, plan.traits, input_size),
         },
         "clean": score_clean(stressed.answers, how),
         "corruptions": corruptions,
@@ -150,6 +153,17 @@ def summarise_stress(stressed: Stressed, plan: StressPlan) -> Json:
         "subgroups": subgroups,
         "not_grouped": _not_grouped(by_study),
     }
+
+
+def _input_pixel(rows: Sequence[StudyRow], traits: Traits, input_size: int) -> float | None:
+    """Millimetres that a pixel of the model's input shows: the median film's, None if unknown."""
+    sizes = [
+        size * max(image.shape) / input_size
+        for row in rows
+        for image in row.images
+        if (size := pixel_size(traits.get(image.ref.path, {}))) is not None
+    ]
+    return float(np.median(sizes)) if sizes else None
 
 
 def _not_grouped(values: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, Sample, measure
-from ulna.evaluation.stress.traits import ACCIDENTS, PIXEL_SIZE, Traits
+from ulna.evaluation.stress.traits import ACCIDENTS, Traits, pixel_size
 from ulna.types import FindingCategory, Study
 
 Values = dict[str, list[str]]
@@ -34,7 +34,7 @@ def study_values(
     size and source size: of the first film.
     """
     first = [traits.get(s.images[0].path, {}) for s in studies]
-    sizes = [_millimetres(t) for t in first]
+    sizes = [pixel_size(t) for t in first]
     found: Values = {
         "hardware": [t.get("hardware") or _hardware(s) for s, t in zip(studies, first, strict=True)]
     }
@@ -57,7 +57,7 @@ def film_values(rows: Sequence[StudyRow], traits: Traits) -> Values:
     found: Values = {"view": [t.get("view", "") for t in known]}
     for name in ACCIDENTS:
         found[name] = [t.get(name, "") for t in known]
-    found["pixel size"] = _halves([_millimetres(t) for t in known])
+    found["pixel size"] = _halves([pixel_size(t) for t in known])
     return found
 
 
@@ -128,13 +128,6 @@ def _any(values: Sequence[str]) -> str:
     if "yes" in values:
         return "yes"
     return "no" if "no" in values else ""
-
-
-def _millimetres(traits: Mapping[str, str]) -> float | None:
-    try:
-        return float(traits[PIXEL_SIZE])
-    except (KeyError, ValueError):
-        return None
 
 
 def _halves(sizes: Sequence[float | None]) -> list[str]:

@@ -44,6 +44,14 @@ def film_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, st
     return {path: own | known.get(path, {}) for path, own in found.items()}
 
 
+def pixel_size(traits: Mapping[str, str]) -> float | None:
+    """Millimetres per film pixel, None where the film's traits do not say it."""
+    try:
+        return float(traits[PIXEL_SIZE])
+    except (KeyError, ValueError):
+        return None
+
+
 def _of_table(table: Path) -> dict[Path, dict[str, str]]:
     return {
         path: {name: _flag(name, cells[name]) for name in TABLE_COLUMNS if cells.get(name)}

@@ -97,7 +97,7 @@ def score_left_out(left_out: Sequence[LeftOut], rows: Sequence[StudyRow], how: R
     }
     if not left_out:
         return found
-    found |= _moved(left_out, how)
+    found |= {k: v for k, v in _moved(left_out, how).items() if k != "n"}
     changes = [v.change for v in left_out]
     found["change_quantiles"] = {str(q): float(np.quantile(changes, q)) for q in _QUANTILES}
     found["studies_flipped"] = _studies_flipped(left_out, how)
