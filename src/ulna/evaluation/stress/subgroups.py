@@ -31,7 +31,7 @@ def study_values(
 
     hardware: as labelled among the findings, or a table's column. marker, cast, jewellery,
     inverted: 'yes' where any film has it. views: 'single' or 'several' readable films. pixel
-    size and source size: of the first film.
+    size and longest side: of the first film.
     """
     first = [traits.get(s.images[0].path, {}) for s in studies]
     sizes = [pixel_size(t) for t in first]
