@@ -19,6 +19,7 @@ from ulna.cli.main import VERBS, cli
 from ulna.config import recipe as settings
 from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
+from ulna.evaluation.corruptions import suite_rows
 from ulna.recipes import RECIPES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -51,6 +52,11 @@ def recipe_table() -> str:
         rows.append(f"| `{name}` | {recipe.description} | {experts} | {size} px |")
     head = ["| recipe | what | experts | input |", "|---|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
+
+
+def corruption_table() -> str:
+    rows = [f"| `{name}` | {meaning} | {amounts} |" for name, amounts, meaning in suite_rows()]
+    return "\n".join(["| corruption | what | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
 
 
 def settings_reference() -> str:
@@ -88,6 +94,7 @@ def _default(field: dataclasses.Field[object]) -> str:
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "cli.md": {"exit codes": exit_code_table, "commands": help_text},
+    "stress.md": {"corruptions": corruption_table},
     "recipes.md": {"recipes": recipe_table, "settings": settings_reference},
     "selfsupervision.md": {"settings": self_supervision_reference},
 }

@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
     "evaluate": "Score a bundle on labelled studies; write the report.",
+    "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",
     "score": "Score predictions as the MURA competition did.",
     "explain": "Compare heat-map methods where the truth is known.",
     "predict": "Answer for files, folders and DICOM objects.",

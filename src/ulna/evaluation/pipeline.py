@@ -46,7 +46,7 @@ def evaluate(
     write_report = report_writer()
 
     predictor = Predictor.load(Path(bundle_path))
-    point = _operating_point(predictor.bundle, operating_point)
+    point = choose_operating_point(predictor.bundle, operating_point)
     rows, said = collect_rows(predictor, studies, point, progress)
     return write_evaluation(
         predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
@@ -73,11 +73,11 @@ def write_evaluation(
             f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
         )
     metrics = summarise(rows, bundle.manifest.body_parts, how)
-    metrics |= _provenance(bundle, rows, operating_point, how)
+    metrics |= provenance(bundle, rows, operating_point, how)
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)
     write_predictions(rows, out / "predictions.csv")
-    _write_json(metrics, out / "metrics.json")
+    write_metrics(metrics, out / "metrics.json")
     report(bundle, rows, metrics, out / "report.html")
     return metrics
 
@@ -94,7 +94,8 @@ def report_writer() -> Report:
     return write_report
 
 
-def _operating_point(bundle: ModelBundle, asked: str | None) -> str:
+def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
+    """`asked`, or the bundle's own; ConfigError for one that the bundle does not have."""
     known = bundle.manifest.fusion.thresholds
     point = asked or bundle.manifest.operating_point
     if known and point not in known:
@@ -102,9 +103,10 @@ def _operating_point(bundle: ModelBundle, asked: str | None) -> str:
     return point
 
 
-def _provenance(
+def provenance(
     bundle: ModelBundle, rows: Sequence[StudyRow], operating_point: str, how: Resampling
 ) -> Json:
+    """Which bundle answered which studies at which thresholds, and how intervals were made."""
     manifest = bundle.manifest
     thresholds = manifest.fusion.thresholds.get(operating_point, {})
     try:
@@ -155,7 +157,8 @@ def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
     return said
 
 
-def _write_json(metrics: Json, out: Path) -> None:
+def write_metrics(metrics: Json, out: Path) -> None:
+    """Write `metrics` as JSON with its keys in order, whole or not at all."""
     partial = out.with_name(out.name + ".partial")
     text = json.dumps(metrics, indent=1, allow_nan=False, default=str)
     partial.write_text(text + "\n", encoding="utf-8")

@@ -52,19 +52,10 @@ class PhantomStudy:
 
 def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
     """Study `index` of the data set that `config` describes; a pure function of both."""
-    plan = plan_study(config, index)
-
-    def stream(kind: int, *more: int) -> np.random.Generator:
-        number = plan.patient if kind == _ANATOMY else index
-        return np.random.default_rng(np.random.SeedSequence((config.seed, kind, number, *more)))
-
-    nuisance_rng = stream(_NUISANCE)
-    side = Laterality.LEFT if nuisance_rng.random() < 0.5 else Laterality.RIGHT
-    limb = build_limb(plan.body_part, config.film, Vary(stream(_ANATOMY)))
-    films = draw_films(limb, plan.body_part, config.film, config.size, nuisance_rng)
+    plan, side, limb, films = draw_study(config, index)
     placed, strength, seen = None, 0.0, [0.0] * len(films)
     if plan.abnormal:
-        placed, strength, seen = _choose(limb, films, config, stream(_FINDING))
+        placed, strength, seen = _choose(limb, films, config, _stream(config, plan, _FINDING))
     views = tuple(
         _view(
             plan.body_part,
@@ -72,7 +63,7 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
             _scenes(limb, film, placed, strength),
             cnr,
             side,
-            stream(_NOISE, i),
+            _stream(config, plan, _NOISE, i),
         )
         for i, (film, cnr) in enumerate(zip(films, seen, strict=True))
     )
@@ -83,6 +74,23 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
         kind=placed.kind if placed else "",
         subtlety=band_of(max(seen)) if placed else None,
     )
+
+
+def draw_study(
+    config: PhantomConfig, index: int
+) -> tuple[StudyPlan, Laterality, Limb, tuple[Film, ...]]:
+    """Plan, side, limb and films of study `index` with their accidents, before any exposure."""
+    plan = plan_study(config, index)
+    nuisance_rng = _stream(config, plan, _NUISANCE)
+    side = Laterality.LEFT if nuisance_rng.random() < 0.5 else Laterality.RIGHT
+    limb = build_limb(plan.body_part, config.film, Vary(_stream(config, plan, _ANATOMY)))
+    films = draw_films(limb, plan.body_part, config.film, config.size, nuisance_rng)
+    return plan, side, limb, films
+
+
+def _stream(config: PhantomConfig, plan: StudyPlan, kind: int, *more: int) -> np.random.Generator:
+    number = plan.patient if kind == _ANATOMY else plan.index
+    return np.random.default_rng(np.random.SeedSequence((config.seed, kind, number, *more)))
 
 
 def _choose(

@@ -27,6 +27,7 @@ _NAMES = {
     "brier": "Brier score",
     "ece": "ECE",
     "f1": "F1",
+    "jpeg": "JPEG",
     "kappa": "Cohen’s κ",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -47,6 +48,14 @@ def new_figure(width: float, height: float) -> tuple[Figure, Any]:
         return figure, figure.add_subplot()
 
 
+def new_grid(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Any]]:
+    """A figure of width x height inches with rows x columns axes, row by row."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+
+
 def to_svg(figure: Figure, label: str) -> str:
     """The figure as an `<svg>` element for HTML, the same bytes every time.
 
@@ -69,3 +78,11 @@ def colour_of(names: Sequence[str]) -> dict[str, str]:
     others = [n for n in names if n != "ALL"]
     found = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
     return found | ({"ALL": INK} if "ALL" in names else {})
+
+
+def write_png(figure: Figure, out: Path) -> None:
+    """Write the figure as a PNG of 140 dots per inch on white."""
+    partial = out.with_name(out.name + ".partial")
+    with mpl.rc_context(_STYLE):
+        figure.savefig(partial, format="png", dpi=140, facecolor="white")
+    partial.replace(out)

@@ -1,0 +1,19 @@
+"""Lost sharpness: a large focus, a patient that moves, a thick screen, a soft scan."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ulna.types import Array
+
+
+def blur(pixels: Array, sigma: float) -> Array:
+    """`pixels` (H, W) in [0, 1] under a Gaussian of standard deviation `sigma` px, >= 0.
+
+    Beyond the border the outermost pixel goes on, so that no dark frame appears.
+    """
+    if sigma == 0:
+        return pixels
+    soft: Array = ndimage.gaussian_filter(pixels, sigma, mode="nearest")
+    return np.clip(soft, 0, 1)

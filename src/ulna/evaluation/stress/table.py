@@ -1,0 +1,64 @@
+"""stress.csv: every number of stress.json, one a row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ulna.evaluation.scores import Json
+
+COLUMNS = ("part", "name", "group", "measure", "value", "low", "high", "n", "n_abnormal")
+Cells = dict[str, object]
+
+
+def write_table(found: Json, out: Path) -> None:
+    """Write one row for each measure with its interval; whole or not at all.
+
+    part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_film. name and group:
+    the corruption and its severity, or the grouping and its group.
+    """
+    partial = out.with_name(out.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_lines(found))
+    partial.replace(out)
+
+
+def _lines(found: Json) -> Iterator[Cells]:
+    sample = {"n": found["sample"]["n_studies"], "n_abnormal": found["sample"]["n_abnormal"]}
+    yield from _measures(found["clean"], {"part": "clean", "name": "none", "group": 0} | sample)
+    for name, levels in found["corruptions"].items():
+        for level in levels:
+            head = {"part": "corruption", "name": name, "group": level["severity"]}
+            yield from _measures(level, head | sample)
+    yield from _left_out(found["leave_one_view_out"])
+    for kind, groupings in found["subgroups"].items():
+        for name, groups in groupings.items():
+            for group, scores in groups.items():
+                head = {"part": f"subgroup_{kind}", "name": name, "group": group}
+                counts = {"n": scores["n"], "n_abnormal": scores["n_abnormal"]}
+                yield from _measures(scores, head | counts)
+
+
+def _left_out(found: Json) -> Iterator[Cells]:
+    head: Cells = {"part": "leave_one_view_out"}
+    everything = {"name": "all", "n": found["n_left_out"]}
+    yield from _measures(found, head | everything)
+    for name in ("by_view", "by_number_of_views"):
+        for group, moved in found.get(name, {}).items():
+            yield from _measures(moved, head | {"name": name, "group": group, "n": moved["n"]})
+
+
+def _measures(scores: Mapping[str, Any], head: Cells) -> Iterator[Cells]:
+    """The entries of `scores` that are a value with its interval."""
+    for measure, entry in scores.items():
+        if isinstance(entry, dict) and {"value", "low", "high"} <= entry.keys():
+            numbers = {k: _text(entry[k]) for k in ("value", "low", "high")}
+            yield head | {"measure": measure} | numbers
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

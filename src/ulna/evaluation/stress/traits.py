@@ -1,0 +1,102 @@
+"""What is known of each film beside its label: view, pixel size, marker, cast, polarity."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ulna.datasets.dispatch import data_kind
+from ulna.datasets.phantoms import TRUTH
+from ulna.datasets.table import read_columns
+from ulna.errors import DatasetError, DatasetWarning
+from ulna.types import Study
+
+Traits = Mapping[Path, Mapping[str, str]]
+"""Of each film, by its path: name of the trait -> value; a trait that is not known is missing."""
+
+PIXEL_SIZE = "spacing_mm"
+ACCIDENTS = ("marker", "cast", "jewellery", "inverted")
+TABLE_COLUMNS = ("hardware", "cast", "marker", PIXEL_SIZE)
+"""Columns of a table that are grouped by without being asked for."""
+
+
+def film_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
+    """The traits of every film of `studies`, from whatever `data` is.
+
+    view: as the data name it. spacing_mm: mm per pixel (phantoms, tables with that column).
+    marker, cast, jewellery, inverted: 'yes' or 'no' (phantoms, drawn again from phantom.json;
+    a table's columns marker and cast). A phantom set whose accidents cannot be told warns with
+    DatasetWarning and goes without.
+    """
+    found: dict[Path, dict[str, str]] = {
+        i.path: {"view": i.view} if i.view else {} for s in studies for i in s.images
+    }
+    kind = data_kind(data)
+    if kind == "table":
+        known = _of_table(data)
+    elif kind == "phantom":
+        known = _of_phantoms(data, studies)
+    else:
+        known = {}
+    return {path: own | known.get(path, {}) for path, own in found.items()}
+
+
+def pixel_size(traits: Mapping[str, str]) -> float | None:
+    """Millimetres per film pixel, None where the film's traits do not say it."""
+    try:
+        return float(traits[PIXEL_SIZE])
+    except (KeyError, ValueError):
+        return None
+
+
+def _of_table(table: Path) -> dict[Path, dict[str, str]]:
+    return {
+        path: {name: _flag(name, cells[name]) for name in TABLE_COLUMNS if cells.get(name)}
+        for path, cells in read_columns(table).items()
+    }
+
+
+def _flag(name: str, text: str) -> str:
+    if name == PIXEL_SIZE:
+        return text
+    return {"1": "yes", "0": "no", "true": "yes", "false": "no"}.get(text.lower(), text)
+
+
+def _of_phantoms(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
+    with (root / TRUTH).open(encoding="utf-8", newline="") as handle:
+        lines = list(csv.DictReader(handle))
+    found = {
+        root / line["path"]: {PIXEL_SIZE: line[PIXEL_SIZE]} for line in lines if PIXEL_SIZE in line
+    }
+    for path, accidents in _accidents(root, studies).items():
+        found[path] = found.get(path, {}) | accidents
+    return found
+
+
+def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
+    if find_spec("numba") is None:
+        return _not_known("the extra 'phantom' is not installed (pip install 'ulna[phantom]')")
+    from ulna.phantom.accidents import read_accidents
+
+    folder = {s.key: s.images[0].path.parent.relative_to(root).as_posix() for s in studies}
+    try:
+        drawn = read_accidents(root, folder.values())
+    except DatasetError as error:
+        return _not_known(str(error))
+    found = {}
+    for study in studies:
+        films = drawn[folder[study.key]]
+        if [i.view for i in study.images] != [f.view for f in films]:
+            return _not_known(f"{study.key} has other views than phantom.json makes")
+        for image, film in zip(study.images, films, strict=True):
+            found[image.path] = {name: "yes" if getattr(film, name) else "no" for name in ACCIDENTS}
+    return found
+
+
+def _not_known(why: str) -> dict[Path, dict[str, str]]:
+    said = f"which phantoms have a marker, a cast or inverted polarity is not known: {why}"
+    warnings.warn(said, DatasetWarning, stacklevel=4)
+    return {}
