@@ -20,6 +20,8 @@ from ulna.types import BodyPart
 
 # A pixel is about 0.95 mm on a film of 43 cm: what most of FracAtlas was stored at.
 _SPEC = InputSpec(size=448, local_contrast=0.2)
+# Enlarged beyond that: a window of 96 px then holds half the area, and a fracture more cells.
+_ENLARGED = InputSpec(size=640, local_contrast=0.2)
 _CHANGES = Augmentation(
     rotation=25, scale=0.25, brightness=0.12, contrast=0.3, gamma=0.3, noise=0.03, invert=0
 )
@@ -72,11 +74,12 @@ def cassettes() -> Recipe:
 
 def lower_limb() -> Recipe:
     """Trunk on films of the lower limb, fracture against none; its heads are not used."""
-    expert = _cnn(epochs=40, learning_rate=2.5e-3, hard_every=10)
+    expert = _cnn(epochs=100, learning_rate=2.5e-3, hard_every=10)
     return _recipe("lower_limb", "trunk for real films, on films of the lower limb", expert)
 
 
 def fracatlas() -> Recipe:
     """Own network; its trunk learns on windows, its heads are fitted on whole films."""
-    expert = replace(_cnn(epochs=59, learning_rate=1.5e-3, hard_every=6), fit_heads=True)
-    return _recipe("fracatlas", "fracture against none, FracAtlas, research only", expert)
+    expert = replace(_cnn(epochs=120, learning_rate=1.5e-3, hard_every=12), fit_heads=True)
+    recipe = _recipe("fracatlas", "fracture against none, FracAtlas, research only", expert)
+    return replace(recipe, input_spec=_ENLARGED)

@@ -30,8 +30,11 @@ LossOf = Callable[[Tensor], Tensor]
 _BATCH = 16
 _STEPS = 300
 # Of the squared weights on standardised features, by the number of images: half of 1 / C with
-# scikit-learn's C = 5. From 0.01 to 1 AUROC on two folds of FracAtlas moved by 0.03.
+# scikit-learn's C = 5.
 _RIDGE = 0.1
+# Features of films that the trunk has learned from are surer of what is abnormal than those of
+# others, so a weak ridge trusts them too much (docs/decisions/012).
+_RIDGE_ABNORMAL = 10.0
 
 
 def fit_heads(
@@ -53,13 +56,13 @@ def fit_heads(
         return abnormal_loss(logits, target, part, weight_P2, other)
 
     free_NK = seen.evidence_B[:, None] if expert.reads_evidence else seen.looked_BC[:, :0]
-    found_PK = _fit(expert.abnormal, seen.looked_BC, abnormal_of, free_NK)
+    found_PK = _fit(expert.abnormal, seen.looked_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
     if expert.reads_evidence:
         _set_evidence(expert, seen, found_PK[:, 0], abnormal == 0)
-    _fit(expert.body_part, seen.everywhere_BC, lambda z: body_part_loss(z, part))
+    _fit(expert.body_part, seen.everywhere_BC, lambda z: body_part_loss(z, part), _RIDGE)
     if expert.finding is not None:
         known = torch.from_numpy(images.categories[train]).double()
-        _fit(expert.finding, seen.looked_BC, lambda z: finding_loss(z, known))
+        _fit(expert.finding, seen.looked_BC, lambda z: finding_loss(z, known), _RIDGE)
 
 
 @torch.no_grad()
@@ -88,9 +91,13 @@ def _pooled(
 
 
 def _fit(
-    head: nn.Linear, features_NC: Tensor, loss_of: LossOf, free_NK: Tensor | None = None
+    head: nn.Linear,
+    features_NC: Tensor,
+    loss_of: LossOf,
+    ridge: float,
+    free_NK: Tensor | None = None,
 ) -> Tensor:
-    """Minimise loss_of(logits) + ridge over the weights of `head`, on standardised features.
+    """Minimise loss_of(logits) + ridge * squared weights of `head` / N, on standardised features.
 
     free_NK: K features more whose weights are not penalised. Their weights, (outputs, K), are
     returned: `head` has no place for them.
@@ -109,8 +116,8 @@ def _fit(
 
     def closure() -> Tensor:
         solver.zero_grad()
-        ridge = _RIDGE * weight[:, :n].square().sum() / len(x_ND)
-        loss = loss_of(x_ND @ weight.T + bias) + ridge
+        penalty = ridge * weight[:, :n].square().sum() / len(x_ND)
+        loss = loss_of(x_ND @ weight.T + bias) + penalty
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

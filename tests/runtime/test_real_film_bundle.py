@@ -1,0 +1,39 @@
+"""The bundle in `models/fracatlas` is whole, says what it is, and answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ulna.bundle import read_bundle
+from ulna.evaluation.report.card import model_card
+from ulna.runtime import Predictor
+from ulna.types import BodyPart, ImageRef, Study
+
+BUNDLE = Path(__file__).parents[2] / "models" / "fracatlas"
+
+
+def test_it_says_what_it_is() -> None:
+    card = dict(model_card(read_bundle(BUNDLE)).facts)
+    assert "fracture against none, FracAtlas, research only" in card["Recipe"]
+    assert "Not a medical device" in card["Intended use"]
+    assert card["Training data"].startswith("table")
+    assert sum(f.stat().st_size for f in BUNDLE.iterdir()) < 20e6
+
+
+@pytest.mark.slow
+def test_it_answers_with_a_map_that_adds_up(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    film = np.full((454, 373), 20.0)
+    film[:, 150:210] = 120
+    film = np.clip(film + rng.normal(0, 4, film.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(film).save(tmp_path / "film.png")
+    study = Study("p", "s", BodyPart.FOREARM, (ImageRef(tmp_path / "film.png"),))
+    answer = Predictor.load(BUNDLE, threads=1).predict(study)
+    (image,) = answer.images
+    assert image.logit == pytest.approx(float(image.grid.mean()) + image.bias, abs=1e-3)
+    assert image.heat_map.shape == film.shape
+    assert answer.triage(0.1) is not None and answer.certainty is not None
