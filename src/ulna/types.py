@@ -206,7 +206,7 @@ class ImagePrediction:
 
 
 class Triage(enum.StrEnum):
-    """What a study's answer is good for at a chosen error rate."""
+    """What a study's answer is good for at a chosen error rate; most urgent first."""
 
     ABNORMAL = "abnormal"
     REFER = "refer"

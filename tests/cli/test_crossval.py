@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calls import ulna
 
-from ulna.cli.main import cli
 from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
@@ -20,13 +19,6 @@ from ulna.recipes import RECIPES
 pytestmark = pytest.mark.slow
 # of 60 phantoms a fifth is held out by the data set itself
 STUDIES = 48
-
-
-def _ulna(*arguments: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +34,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         minutes=0.0,
     )
     write_json(recipe, work / "tiny.json")
-    _ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)
-    _ulna(*_command(work, "cv"), "--jobs", 2)
+    ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)
+    ulna(*_command(work, "cv"), "--jobs", 2)
     return work
 
 
@@ -79,7 +71,7 @@ def test_scores_name_regions(work: Path) -> None:
 
 def test_the_bundle_of_all_folds_predicts(work: Path) -> None:
     film = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
-    done = _ulna("predict", film, "--bundle", work / "cv/bundle", "--json")
+    done = ulna("predict", film, "--bundle", work / "cv/bundle", "--json")
     answer = json.loads(done.stdout)[0]
     assert 0 <= answer["probability"] <= 1
     manifest = json.loads((work / "cv/bundle/manifest.json").read_text())
@@ -93,7 +85,7 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
     shutil.rmtree(again / "fold1")
     shutil.rmtree(again / "evaluation")
     kept = (again / "fold0/experts/cnn/weights.safetensors").stat().st_mtime_ns
-    _ulna(*_command(work, "again"))
+    ulna(*_command(work, "again"))
     assert (again / "fold0/experts/cnn/weights.safetensors").stat().st_mtime_ns == kept
     first = _rows(work / "cv/evaluation/predictions.csv")
     second = _rows(again / "evaluation/predictions.csv")
@@ -104,19 +96,19 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
 
 
 def test_differences_are_paired_and_zero_from_itself(work: Path) -> None:
-    done = _ulna(*_command(work, "cv"), "--against", work / "cv", "--json")
+    done = ulna(*_command(work, "cv"), "--against", work / "cv", "--json")
     minus = json.loads(done.stdout)["minus"]["cv"]["all"]
     assert minus["auroc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_faults_say_what_to_do(work: Path) -> None:
-    other = _ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
+    other = ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
     assert "cross-validation of other settings" in other.output
-    missing = _ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
+    missing = ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
     assert "no predictions.csv" in missing.output
 
 
 def test_evaluating_on_the_folds_own_data_is_refused(work: Path) -> None:
     bundle, out = work / "cv/bundle", work / "own"
-    done = _ulna("evaluate", work / "phantoms", "--bundle", bundle, "--out", out, "--split", "all")
+    done = ulna("evaluate", work / "phantoms", "--bundle", bundle, "--out", out, "--split", "all")
     assert f"{STUDIES} of 60 studies were used to make" in done.output

@@ -9,23 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
+from tests.cli.calls import ulna
 
 from ulna.cli import extras
-from ulna.cli.main import cli
 
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
 N = 60
 WRONG = {7, 20, 41}
-
-
-def _ulna(*arguments: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(cli, ["review", *(str(a) for a in arguments)])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done
 
 
 @pytest.fixture
@@ -57,7 +49,7 @@ def _given(work: Path, *more: object) -> list[object]:
 
 
 def test_wrong_labels_lead_the_list(work: Path) -> None:
-    found = json.loads(_ulna(*_given(work, "--json", "--top", 5)).stdout)
+    found = json.loads(ulna("review", *_given(work, "--json", "--top", 5)).stdout)
     assert {int(s["study"].rpartition("/s")[2]) for s in found["head"][:3]} == WRONG
     assert [s["flagged"] for s in found["head"]] == [True] * 3 + [False] * 2
     assert found["n_studies"] == N and found["n_flagged"] == 3 and found["heat_maps"] is False
@@ -69,7 +61,7 @@ def test_wrong_labels_lead_the_list(work: Path) -> None:
 
 
 def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
-    done = _ulna(*_given(work, "--top", 4))
+    done = ulna("review", *_given(work, "--top", 4))
     assert "read again first" in done.stdout and "review.html" in done.stdout
     assert "note: No heat maps" in done.stderr
     page = (work / "review/review.html").read_text()
@@ -78,19 +70,19 @@ def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
 
 def test_what_cannot_be_reviewed_is_told(work: Path) -> None:
     table, file, out = work / "table.csv", work / "predictions.csv", work / "review"
-    gone = _ulna(table, "--from", work / "none", "--out", out, code=2)
+    gone = ulna("review", table, "--from", work / "none", "--out", out, code=2)
     assert "no predictions.csv" in gone.stderr and "ulna crossval" in gone.stderr
-    assert "no such file" in _ulna(work / "no.csv", *_given(work)[1:], code=3).stderr
+    assert "no such file" in ulna("review", work / "no.csv", *_given(work)[1:], code=3).stderr
     text = file.read_text()
     file.write_text(text.replace("fold3", "train"))
-    seen = _ulna(*_given(work), code=3).stderr
+    seen = ulna("review", *_given(work), code=3).stderr
     assert "12 of 60 answers are not out of fold" in seen and "'train'" in seen
     file.write_text(text.replace("/p", "/q"))
-    assert "none of its 60 studies" in _ulna(*_given(work), code=3).stderr
+    assert "none of its 60 studies" in ulna("review", *_given(work), code=3).stderr
     assert not out.exists()
     file.write_text(text)
     out.write_text("a file")
-    assert "File exists" in _ulna(*_given(work), code=1).stderr
+    assert "File exists" in ulna("review", *_given(work), code=1).stderr
 
 
 def test_the_extra_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,5 +90,5 @@ def test_the_extra_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return None if name == "cleanlab" else find_spec(name)
 
     monkeypatch.setattr(extras, "find_spec", find)
-    told = _ulna(*_given(work), code=8)
+    told = ulna("review", *_given(work), code=8)
     assert "pip install 'ulna[review]'" in told.stderr

@@ -7,17 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from sklearn.metrics import cohen_kappa_score
-
-from ulna.cli.main import cli
-
-
-def _ulna(*arguments: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(cli, ["score", *(str(a) for a in arguments)])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done
+from tests.cli.calls import ulna
 
 
 @pytest.fixture
@@ -40,12 +31,12 @@ def _column(file: Path) -> list[int]:
 
 def test_json_has_the_competitions_keys(files: tuple[Path, Path]) -> None:
     labels, answers = files
-    found = json.loads(_ulna("--labels", labels, "--predictions", answers, "--json").stdout)
+    found = json.loads(ulna("score", "--labels", labels, "--predictions", answers, "--json").stdout)
     kappa = cohen_kappa_score(_column(labels), _column(answers))
     assert found["Overall_Mean"] == found["Wrist_Mean"] == pytest.approx(kappa, abs=1e-12)
     assert found["Elbow_Mean"] is None and found["interval"] == "analytic"
     legacy = json.loads(
-        _ulna("--labels", labels, "--predictions", answers, "--json", "--legacy-ci").stdout
+        ulna("score", "--labels", labels, "--predictions", answers, "--json", "--legacy-ci").stdout
     )
     assert legacy["Overall_Mean"] == found["Overall_Mean"]
     assert legacy["Overall_Lower"] > found["Overall_Lower"]
@@ -54,17 +45,17 @@ def test_json_has_the_competitions_keys(files: tuple[Path, Path]) -> None:
 
 def test_tables_say_where_it_stands(files: tuple[Path, Path]) -> None:
     labels, answers = files
-    said = _ulna("--labels", labels, "--predictions", answers).stdout
+    said = ulna("score", "--labels", labels, "--predictions", answers).stdout
     assert "Wrist" in said and "rank of 98" in said and "legacy" not in said
-    assert "far too narrow" in _ulna(
-        "--labels", labels, "--predictions", answers, "--legacy-ci"
+    assert "far too narrow" in ulna(
+        "score", "--labels", labels, "--predictions", answers, "--legacy-ci"
     ).stdout.replace("\n", " ")
 
 
 def test_phantoms_stand_nowhere(files: tuple[Path, Path]) -> None:
     labels, answers = files
     (labels.parent / "phantom.json").write_text("{}")
-    said = _ulna("--labels", labels, "--predictions", answers).stdout
+    said = ulna("score", "--labels", labels, "--predictions", answers).stdout
     assert "rank of 98" not in said and "says nothing about radiologists" in said
 
 
@@ -72,8 +63,8 @@ def test_what_cannot_be_scored(files: tuple[Path, Path]) -> None:
     labels, answers = files
     lines = answers.read_text().splitlines()
     answers.write_text("\n".join(lines[:-3]) + "\n")
-    said = _ulna("--labels", labels, "--predictions", answers, code=3).stderr
+    said = ulna("score", "--labels", labels, "--predictions", answers, code=3).stderr
     assert "3 of 80 labelled studies have no answer" in said
     answers.write_text("\n".join([*lines, lines[0].replace("XR_WRIST", "XR_HAND")]) + "\n")
-    extra = _ulna("--labels", labels, "--predictions", answers).stderr
+    extra = ulna("score", "--labels", labels, "--predictions", answers).stderr
     assert "1 predictions are of studies without a label" in extra

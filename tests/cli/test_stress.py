@@ -7,18 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from tests.cli.calls import ulna
 from tests.evaluation.synthetic_studies import write_blob_bundle, write_studies
 
 from ulna.cli.main import cli
 from ulna.evaluation.corruptions import CORRUPTIONS
-
-
-def _ulna(*arguments: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(cli, ["stress", *(str(a) for a in arguments)])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done
 
 
 @pytest.fixture
@@ -49,7 +43,7 @@ def bundle(tmp_path: Path) -> Path:
 def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "stress"
     arguments = (table, "--bundle", bundle, "--out", out, "--studies", 8, "--seed", 4)
-    done = _ulna(*arguments, "--by", "source_width:700", "--json")
+    done = ulna("stress", *arguments, "--by", "source_width:700", "--json")
     found = json.loads(done.stdout)
     assert "24 studies (held out by the data set)" in done.stderr
     assert list(found["corruptions"]) == list(CORRUPTIONS)
@@ -72,9 +66,9 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
         "stress.html",
         "stress.png",
     }
-    again = json.loads(_ulna(*arguments, "--json").stdout)
+    again = json.loads(ulna("stress", *arguments, "--json").stdout)
     assert again["corruptions"] == found["corruptions"]
-    text = _ulna(*arguments).stdout
+    text = ulna("stress", *arguments).stdout
     assert "where it breaks: 8 of 24 studies, seed 4" in text
     assert "quantum noise" in text and "report:" in text
 
@@ -89,7 +83,7 @@ def test_what_is_refused_is_refused_in_two_lines(table: Path, bundle: Path, tmp_
         ((table, "--bundle", bundle, *out, "--studies", 0), 2, "--studies"),
         ((table, "--bundle", bundle, *out, "--run", tmp_path), 2, "no split.json"),
     ):
-        done = _ulna(*arguments, code=code)
+        done = ulna("stress", *arguments, code=code)
         assert said in done.stderr
     assert not (tmp_path / "out").exists()
 
@@ -104,11 +98,11 @@ def test_phantoms_tell_their_casts_and_markers(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     bundle = write_blob_bundle(tmp_path / "bundle").path
     arguments = (tmp_path / "p", "--bundle", bundle, "--out", tmp_path / "o", "--studies", 2)
-    found = json.loads(_ulna(*arguments, "--json").stdout)
+    found = json.loads(ulna("stress", *arguments, "--json").stdout)
     films = found["subgroups"]["film"]
     assert {"view", "marker", "pixel size"} <= set(films)
     assert found["subgroups"]["study"]["views"]["single"]["n"] > 0
     (tmp_path / "p" / "phantom.json").write_text("{}")
-    done = _ulna(*arguments, "--json")
+    done = ulna("stress", *arguments, "--json")
     assert "note: which phantoms have a marker" in done.stderr
     assert "marker" not in json.loads(done.stdout)["subgroups"]["film"]

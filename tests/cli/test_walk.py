@@ -9,22 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.calls import ulna
 
-from ulna.cli.main import cli
 from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
-
-
-def _ulna(*arguments: object, code: int = 0) -> Result:
-    done = CliRunner().invoke(cli, [str(a) for a in arguments])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    return done
 
 
 def _tiny_recipe() -> Recipe:
@@ -48,13 +40,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with phantoms, a run and a calibrated bundle, made by the verbs."""
     work = tmp_path_factory.mktemp("walk")
     write_json(_tiny_recipe(), work / "tiny.json")
-    _ulna("phantom", work / "phantoms", "--studies", 72, "--seed", 4, "--size", 96)
-    _ulna("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", work / "run")
-    _ulna("export", work / "run", "--out", work / "run" / "bundle")
+    ulna("phantom", work / "phantoms", "--studies", 72, "--seed", 4, "--size", 96)
+    ulna("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", work / "run")
+    ulna("export", work / "run", "--out", work / "run" / "bundle")
     bundle = work / "run" / "bundle"
-    fitted = _ulna(
-        "calibrate", bundle, "--run", work / "run", "--data", work / "phantoms", "--json"
-    )
+    fitted = ulna("calibrate", bundle, "--run", work / "run", "--data", work / "phantoms", "--json")
     fusion = json.loads(fitted.stdout)
     assert fusion["n_calibration_studies"] > 0
     assert all(sum(w.values()) == pytest.approx(1) for w in fusion["weights"].values())
@@ -67,7 +57,7 @@ def _films(work: Path) -> Sequence[Path]:
 
 def test_evaluate_takes_the_held_out_studies(work: Path) -> None:
     out = work / "scores"
-    done = _ulna(
+    done = ulna(
         "evaluate", work / "phantoms", "--bundle", work / "run/bundle", "--out", out, "--json"
     )
     metrics = json.loads(done.stdout)
@@ -81,7 +71,7 @@ def test_evaluate_takes_the_held_out_studies(work: Path) -> None:
 
 def test_evaluating_on_all_says_that_scores_are_flattered(work: Path) -> None:
     bundle = work / "run/bundle"
-    done = _ulna(
+    done = ulna(
         "evaluate", work / "phantoms", "--bundle", bundle, "--out", work / "all", "--split", "all"
     )
     assert "scores are flattered" in done.stderr
@@ -91,13 +81,13 @@ def test_evaluating_on_all_says_that_scores_are_flattered(work: Path) -> None:
 def test_predict_as_text_json_and_pictures(work: Path, tmp_path: Path) -> None:
     bundle, films = work / "run/bundle", _films(work)
     visit = films[0].parent
-    done = _ulna("predict", films[0], visit, "--bundle", bundle, "--json", "--out", tmp_path)
+    done = ulna("predict", films[0], visit, "--bundle", bundle, "--json", "--out", tmp_path)
     single, whole = json.loads(done.stdout)
     assert len(single["images"]) == 1
     assert len(whole["images"]) == len(list(visit.glob("*.png")))
     assert not single["body_part_given"]
     assert len(list(tmp_path.rglob("*.png"))) == 1 + len(whole["images"])
-    text = _ulna("predict", films[0], "--bundle", bundle, "--body-part", "WRIST").stdout
+    text = ulna("predict", films[0], "--bundle", bundle, "--body-part", "WRIST").stdout
     assert "WRIST" in text and "not a medical device" in text
 
 
@@ -105,13 +95,13 @@ def test_one_bad_film_does_not_hide_the_others(work: Path, tmp_path: Path) -> No
     bad = tmp_path / "bad.png"
     bad.write_text("not a film")
     films = [bad, _films(work)[0]]
-    done = _ulna("predict", *films, "--bundle", work / "run/bundle", "--json", code=4)
+    done = ulna("predict", *films, "--bundle", work / "run/bundle", "--json", code=4)
     assert len(json.loads(done.stdout)) == 1
     assert "bad.png" in done.stderr
 
 
 def test_info_verifies_and_a_flipped_byte_is_found(work: Path, tmp_path: Path) -> None:
-    shown = _ulna("info", work / "run/bundle").stdout
+    shown = ulna("info", work / "run/bundle").stdout
     assert "verified" in shown and "mobile" in shown
     broken = tmp_path / "bundle"
     shutil.copytree(work / "run/bundle", broken)
@@ -119,13 +109,13 @@ def test_info_verifies_and_a_flipped_byte_is_found(work: Path, tmp_path: Path) -
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1
     graph.write_bytes(data)
-    done = _ulna("info", broken, code=5)
+    done = ulna("info", broken, code=5)
     assert graph.name in done.stderr
 
 
 def test_explain_compares_methods(work: Path) -> None:
     out = work / "explain"
-    done = _ulna(
+    done = ulna(
         "explain", work / "phantoms", "--run", work / "run", "--out", out, "--studies", 2, "--json"
     )
     scores = json.loads(done.stdout)
@@ -135,30 +125,30 @@ def test_explain_compares_methods(work: Path) -> None:
 
 def test_a_run_is_not_overwritten_but_resumed(work: Path) -> None:
     arguments = ("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", work / "run")
-    assert "--resume" in _ulna(*arguments, code=2).stderr
+    assert "--resume" in ulna(*arguments, code=2).stderr
     before = (work / "run/experts/cnn/weights.safetensors").read_bytes()
-    _ulna(*arguments, "--resume")
+    ulna(*arguments, "--resume")
     assert (work / "run/experts/cnn/weights.safetensors").read_bytes() == before
-    _ulna(*arguments, "--resume", "--set", "seed=9", code=2)
+    ulna(*arguments, "--resume", "--set", "seed=9", code=2)
 
 
 def test_calibrating_on_other_data_is_refused(work: Path, tmp_path: Path) -> None:
-    _ulna("phantom", tmp_path / "other", "--studies", 6, "--seed", 5, "--size", 96)
+    ulna("phantom", tmp_path / "other", "--studies", 6, "--seed", 5, "--size", 96)
     arguments = ("--run", work / "run", "--data", tmp_path / "other")
-    assert "not those of" in _ulna("calibrate", work / "run/bundle", *arguments, code=2).stderr
+    assert "not those of" in ulna("calibrate", work / "run/bundle", *arguments, code=2).stderr
 
 
 def test_demo_on_a_folder_then_again_then_otherwise(work: Path) -> None:
     out = work / "demo"
     arguments = ("demo", "--data", work / "phantoms", "--recipe", work / "tiny.json", "--out", out)
-    first = _ulna(*arguments)
+    first = ulna(*arguments)
     assert "AUROC visible" in first.stdout
     assert str(out / "report.html") in first.stdout
     assert list((out / "heat_maps").rglob("*.png"))
     # Killed between two steps: what is recorded as done is not done again.
     steps = json.loads((out / "steps.json").read_text())
     write_json(steps[: steps.index("evaluate")], out / "steps.json")
-    again = _ulna(*arguments)
+    again = ulna(*arguments)
     assert "train cnn" not in again.stderr and "evaluate" in again.stderr
-    assert "other settings" in _ulna(*arguments, "--seed", 8, code=2).stderr
-    assert "is no demo" in _ulna("demo", "--out", work / "run", code=2).stderr
+    assert "other settings" in ulna(*arguments, "--seed", 8, code=2).stderr
+    assert "is no demo" in ulna("demo", "--out", work / "run", code=2).stderr

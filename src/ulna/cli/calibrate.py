@@ -14,7 +14,6 @@ from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
     from ulna.bundle import FusionParameters
-    from ulna.runtime.certainty import OperatingRates
 
 
 @click.command(epilog="How it is fitted: docs/metrics.md, docs/decisions/002-platt-offset.md")
@@ -67,18 +66,11 @@ def print_fusion(fusion: FusionParameters) -> None:
 
 def _print_costs(fusion: FusionParameters) -> None:
     """What each operating point costs, on the calibration studies it was chosen on."""
-    from ulna.runtime.certainty import rates_at
+    from ulna.runtime.certainty import costs
 
-    rows = []
-    for part, scores in fusion.conformal.items():
-        rates = [rates_at(t[part], scores) for t in fusion.thresholds.values()]
-        counts = f"{len(scores.abnormal)}/{len(scores.normal)}"
-        rows.append([part.value, counts, *(rate_text(r) for r in rates)])
+    rows = [
+        [part.value, f"{rates[0].n_abnormal}/{rates[0].n_normal}", *(str(r) for r in rates)]
+        for part, rates in costs(fusion).items()
+    ]
     title = "sensitivity / specificity on these studies: a little flattered"
     print_table(title, ["body part", "abnormal/normal", *fusion.thresholds], rows)
-
-
-def rate_text(rates: OperatingRates) -> str:
-    """'0.95 / 0.61'; a dash for a rate without studies."""
-    both = (rates.sensitivity, rates.specificity)
-    return " / ".join("-" if r is None else f"{r:.2f}" for r in both)

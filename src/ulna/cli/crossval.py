@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, json_option, recipe_options
+from ulna.cli.options import READABLE, by_option, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
@@ -43,9 +43,7 @@ _SHOWN = {
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Folds at a time."
 )
-@click.option(
-    "--by", multiple=True, metavar="COLUMN[:NUMBER]", help="Scores by a column of the table too."
-)
+@by_option("Scores by a column of the table too.")
 @click.option(
     "--against", multiple=True, type=READABLE, metavar="FOLDER", help="Paired differences from it."
 )

@@ -11,7 +11,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, json_option
+from ulna.cli.options import READABLE, bundle_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
@@ -29,9 +29,7 @@ _COLUMNS = {
 @click.argument("data", type=READABLE)
 @bundle_option
 @click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
-@click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
-@click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
-@click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
+@held_out_options
 @json_option
 def evaluate(
     data: Path,

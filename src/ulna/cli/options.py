@@ -28,6 +28,24 @@ def bundle_option(command: Command) -> Command:
     )(command)
 
 
+def held_out_options(command: Command) -> Command:
+    """`--split`, `--run`, `--operating-point`: which studies a bundle is asked about, and how."""
+    for option in (
+        click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]"),
+        click.option(
+            "--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]"
+        ),
+        click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA."),
+    ):
+        command = option(command)
+    return command
+
+
+def by_option(help_text: str) -> Callable[[Command], Command]:
+    """`--by COLUMN[:NUMBER]`: groups by a column of the table; may be repeated."""
+    return click.option("--by", multiple=True, metavar="COLUMN[:NUMBER]", help=help_text)
+
+
 def recipe_options(command: Command) -> Command:
     """`--recipe`, `--set` and `--initial`: what `choose_recipe` takes."""
     for option in (

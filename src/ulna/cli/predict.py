@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +19,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
-    from ulna.types import StudyPrediction
+    from ulna.types import Study, StudyPrediction
 
 
 @click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
@@ -73,25 +75,40 @@ def predict(
     studies = index_paths(paths)
     if body_part is not None:
         studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
-    answers: list[StudyPrediction] = []
-    unreadable: list[str] = []
-    taken: set[str] = set()
-    routing: Literal["given", "recognise"] = "recognise" if recognise else "given"
-    for study in studies:
-        try:
-            answer = predictor.predict(study, operating_point, routing)
-        except ImageError as error:
-            unreadable.append(str(error))
-            continue
-        if out is not None:
-            folder = _new_name(folder_name(answer), taken)
-            write_heat_maps(answer, out / folder, predictor.manifest.fusion.map_limit)
-        answers.append(_without_maps(answer))
+    ask = partial(predictor.predict, operating_point=operating_point)
+    if recognise:
+        ask = partial(ask, body_part="recognise")
+    answers, unreadable = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
     if worklist:
         answers = by_urgency(answers, error_rate)
     _print(answers, error_rate, as_json, out)
     if unreadable:
         raise _combined(unreadable, len(studies))
+
+
+def _ask_all(
+    ask: Callable[[Study], StudyPrediction],
+    studies: Sequence[Study],
+    out: Path | None,
+    limit: float,
+) -> tuple[list[StudyPrediction], list[str]]:
+    """The answers, whose maps go to `out`; the reasons of studies without a readable image.
+
+    limit: the logit of the maps' last colour.
+    """
+    answers: list[StudyPrediction] = []
+    unreadable: list[str] = []
+    taken: set[str] = set()
+    for study in studies:
+        try:
+            answer = ask(study)
+        except ImageError as error:
+            unreadable.append(str(error))
+            continue
+        if out is not None:
+            write_heat_maps(answer, out / _new_name(folder_name(answer), taken), limit)
+        answers.append(_without_maps(answer))
+    return answers, unreadable
 
 
 def _new_name(name: str, taken: set[str]) -> str:

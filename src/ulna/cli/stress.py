@@ -10,7 +10,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, json_option
+from ulna.cli.options import READABLE, bundle_option, by_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
@@ -27,10 +27,8 @@ from ulna.cli.progress import progress
     help="Corrupted at most; drawn by body part and label.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--by", multiple=True, metavar="COLUMN[:NUMBER]", help="Further groups of a table.")
-@click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
-@click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
-@click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
+@by_option("Further groups of a table.")
+@held_out_options
 @json_option
 def stress(
     data: Path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,8 +18,7 @@ from ulna.evaluation.scores import (
     score_sample,
     study_sample,
 )
-from ulna.metrics.bootstrap import bootstrap_intervals
-from ulna.metrics.inputs import Floats
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.ranking import roc_curve, weighted_auroc
 
 MEAN = "mean_of_experts"
@@ -80,13 +79,13 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     hybrid = study_sample(rows)
     ones = np.ones((1, len(rows)))
     alone = {n: expert_sample(rows, n) for n in names}
-    areas = {n: float(_area(s, ones)[0]) for n, s in alone.items()}
+    areas = {n: float(_area(s)(ones)[0]) for n, s in alone.items()}
     best = max(names, key=lambda n: areas[n])
     found = bootstrap_intervals(
         hybrid.patients,
         {
-            "expert": _difference(hybrid, alone[best]),
-            "mean": _difference(hybrid, mean_sample(rows)),
+            "expert": difference_of(_area(hybrid), _area(alone[best])),
+            "mean": difference_of(_area(hybrid), _area(mean_sample(rows))),
         },
         how.draws,
         how.seed,
@@ -94,7 +93,7 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     return {
         "best_expert": best,
         "best_expert_auroc": areas[best],
-        "hybrid_auroc": float(_area(hybrid, ones)[0]),
+        "hybrid_auroc": float(_area(hybrid)(ones)[0]),
         "hybrid_minus_best_expert": interval_json(found["expert"]),
         "hybrid_minus_mean": interval_json(found["mean"]),
         "hybrid_beats_best_expert": bool(found["expert"].value > 0),
@@ -102,15 +101,8 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     }
 
 
-def _area(sample: Sample, weights: Floats) -> Floats:
-    return weighted_auroc(sample.abnormal, sample.probability, weights)
-
-
-def _difference(hybrid: Sample, other: Sample) -> Callable[[Floats], Floats]:
-    def difference(weights: Floats) -> Floats:
-        return np.asarray(_area(hybrid, weights) - _area(other, weights))
-
-    return difference
+def _area(sample: Sample) -> Statistic:
+    return partial(weighted_auroc, sample.abnormal, sample.probability)
 
 
 def verdict(name: str, comparison: Json) -> str:

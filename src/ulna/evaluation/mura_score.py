@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ulna.datasets.listing import listed
 from ulna.datasets.mura_answers import MuraStudy
 from ulna.errors import DatasetError
-from ulna.evaluation.mura_standing import standing
+from ulna.evaluation.mura_standing import Z_95, standing
 from ulna.evaluation.scores import Json, Resampling, interval_json, number
 from ulna.metrics.agreement import kappa_spread_of_mura, kappa_standard_error
 from ulna.metrics.bootstrap import bootstrap_interval
@@ -20,7 +20,6 @@ from ulna.metrics.inputs import Floats, unit_weights
 from ulna.types import BodyPart
 
 OVERALL = "Overall"
-_Z = 1.959963984540054
 # The evaluator of MURA rounds it.
 _Z_OF_MURA = 1.96
 
@@ -81,7 +80,8 @@ def _score(
     answer = np.array([answers[s] for s in studies])
     counts = weighted_confusion(truth, answer, unit_weights(len(studies)))
     kappa = float(kappa_of(counts)[0])
-    right = _Z * float(kappa_standard_error(counts)[0])
+    error = float(kappa_standard_error(counts)[0])
+    right = Z_95 * error
     legacy = _Z_OF_MURA * float(kappa_spread_of_mura(counts)[0])
     patients = [s.patient for s in studies]
     drawn = bootstrap_interval(patients, partial(_kappa, truth, answer), how.draws, how.seed)
@@ -89,7 +89,7 @@ def _score(
         "n": len(studies),
         "n_abnormal": int(truth.sum()),
         "kappa": number(kappa),
-        "standard_error": number(right / _Z),
+        "standard_error": number(error),
         "analytic": {"low": number(kappa - right), "high": number(min(1.0, kappa + right))},
         "bootstrap": interval_json(drawn),
         "legacy": {"low": number(kappa - legacy), "high": number(kappa + legacy)},

@@ -25,7 +25,7 @@ RADIOLOGISTS: dict[str, tuple[float, float, float]] = {
     "Wrist": (0.791, 0.931, 0.931),
 }
 HIDDEN_STUDIES = 207
-_Z = 1.959963984540054
+Z_95 = 1.959963984540054
 
 
 @cache
@@ -71,7 +71,7 @@ def _against(name: str, kappa: float, error: float, radiologist: float) -> dict[
     n = HIDDEN_STUDIES if name == "Overall" else HIDDEN_STUDIES / 7
     both = (error**2 + (1 - radiologist**2) / n) ** 0.5
     difference = kappa - radiologist
-    low, high = difference - _Z * both, difference + _Z * both
+    low, high = difference - Z_95 * both, difference + Z_95 * both
     verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
     return {
         "kappa": radiologist,

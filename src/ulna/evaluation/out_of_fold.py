@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, interval_json
-from ulna.metrics.bootstrap import Statistic, bootstrap_intervals
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
 from ulna.metrics.inputs import Floats
 from ulna.metrics.ranking import (
@@ -141,14 +141,10 @@ def difference(
     if len(set(zip(answers.folds, other.folds, strict=True))) > len(set(answers.folds)):
         raise ConfigError("the two were not cross-validated on the same folds: use one seed")
     mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
-    paired: dict[str, Statistic] = {n: partial(_minus, mine[n], theirs[n]) for n in mine}
+    paired = {n: difference_of(mine[n], theirs[n]) for n in mine}
     patients = _of(answers.patients, chosen)
     found = bootstrap_intervals(patients, paired, how.draws, how.seed)
     return _counts(answers, chosen) | {n: interval_json(i) for n, i in found.items()}
-
-
-def _minus(one: Statistic, other: Statistic, weights: Floats) -> Floats:
-    return np.asarray(one(weights) - other(weights))
 
 
 def _of(values: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:

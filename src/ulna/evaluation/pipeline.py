@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,12 +67,7 @@ def write_evaluation(
     report: Report,
 ) -> Json:
     """Rows to the three files. said: warnings to be repeated in metrics and report."""
-    if not any(r.scored for r in rows):
-        reasons = "; ".join(sorted({r.fault for r in rows if r.fault})[:3])
-        raise DatasetError(
-            f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
-            f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
-        )
+    check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, how)
     metrics |= provenance(bundle, rows, operating_point, how)
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
@@ -82,16 +78,34 @@ def write_evaluation(
     return metrics
 
 
+def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
+    """DatasetError, with reasons, unless some row has both label and answer."""
+    if any(r.scored for r in rows):
+        return
+    reasons = "; ".join(sorted({r.fault for r in rows if r.fault})[:3])
+    raise DatasetError(
+        f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
+        f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
+    )
+
+
 def report_writer() -> Report:
     """The writer of report.html, before hours are spent on what it then could not write."""
-    try:
+    with report_packages():
         from ulna.evaluation.report.page import write_report
+    return write_report
+
+
+@contextmanager
+def report_packages() -> Iterator[None]:
+    """An import of the report's parts; DependencyError where their packages are missing."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise DependencyError(
             f"the report needs {error.name}: install Ulna's extra 'report' "
             "(pip install 'ulna[report]')"
         ) from None
-    return write_report
 
 
 def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
@@ -144,13 +158,18 @@ def _fingerprint(rows: Sequence[StudyRow]) -> Json:
     }
 
 
+def remarks_on(bundle: ModelBundle) -> list[str]:
+    """Sentences that a reader of any of the bundle's scores must know."""
+    if bundle.calibrated:
+        return []
+    return [
+        "the bundle is not calibrated: equal weights, temperature 1 and threshold 0.5; "
+        "run `ulna calibrate`"
+    ]
+
+
 def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
-    said = []
-    if bundle.manifest.fusion.n_calibration_studies == 0:
-        said.append(
-            "the bundle is not calibrated: equal weights, temperature 1 and threshold 0.5; "
-            "run `ulna calibrate`"
-        )
+    said = remarks_on(bundle)
     for name, group in metrics["by_body_part"].items():
         if group["n_abnormal"] in (0, group["n_studies"]):
             said.append(f"{name}: its {group['n_studies']} studies are of one class only")

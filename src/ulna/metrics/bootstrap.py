@@ -79,6 +79,15 @@ def bootstrap_intervals(
     return {n: _interval(values[n], np.concatenate(found[n]), level) for n in statistics}
 
 
+def difference_of(one: Statistic, other: Statistic) -> Statistic:
+    """`one` minus `other` on the same draws: a paired difference."""
+
+    def difference(weights_DN: Floats) -> Floats:
+        return np.asarray(one(weights_DN) - other(weights_DN))
+
+    return difference
+
+
 def bootstrap_interval(
     patient_ids: Sequence[str] | npt.NDArray[np.str_],
     statistic: Statistic,

@@ -32,6 +32,11 @@ class OperatingRates:
     n_abnormal: int
     n_normal: int
 
+    def __str__(self) -> str:
+        """'0.95 / 0.61', sensitivity first; a dash for a rate without studies."""
+        both = (self.sensitivity, self.specificity)
+        return " / ".join("–" if r is None else f"{r:.2f}" for r in both)
+
 
 def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
     """Sensitivity and specificity of `threshold` on the calibration studies of a body part.
@@ -47,3 +52,11 @@ def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
         len(abnormal),
         len(normal),
     )
+
+
+def costs(fusion: FusionParameters) -> dict[BodyPart, list[OperatingRates]]:
+    """By body part, the rates of every operating point in their order; empty if not calibrated."""
+    return {
+        part: [rates_at(values[part], scores) for values in fusion.thresholds.values()]
+        for part, scores in fusion.conformal.items()
+    }

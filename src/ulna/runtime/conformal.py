@@ -14,12 +14,17 @@ from bisect import bisect_left, bisect_right
 from ulna.bundle.manifest import ConformalScores
 
 
-def p_values(probability: float, scores: ConformalScores) -> tuple[float, float]:
+def p_values(
+    probability: float, scores: ConformalScores | None
+) -> tuple[float, float] | tuple[None, None]:
     """(p_normal, p_abnormal), each in (0, 1]; 1 for a label without calibration studies.
 
+    scores: of the body part; None where nothing was calibrated, and then there are no p-values.
     The smallest possible value is 1 / (n + 1) of n calibration studies: where there are few, no
     label can be ruled out at a small error rate.
     """
+    if scores is None:
+        return None, None
     normal, abnormal = scores.normal, scores.abnormal
     as_high = len(normal) - bisect_left(normal, probability)
     as_low = bisect_right(abnormal, probability)

@@ -137,8 +137,7 @@ class Predictor:
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([i.probability for i in images]))
-        scores = manifest.fusion.conformal.get(part)
-        p_normal, p_abnormal = p_values(probability, scores) if scores else (None, None)
+        p_normal, p_abnormal = p_values(probability, manifest.fusion.conformal.get(part))
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -150,10 +149,7 @@ class Predictor:
             body_part_probabilities=self._by_part(logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts={
-                n: float(np.mean(sigmoid([i.experts[n] for i in images])))
-                for n in images[0].experts
-            },
+            experts=_alone(images),
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
@@ -229,3 +225,9 @@ class Predictor:
     def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:
         shares = part_probabilities(logits)
         return {p: float(s) for p, s in zip(self.manifest.body_parts, shares, strict=True)}
+
+
+def _alone(images: Sequence[ImagePrediction]) -> dict[str, float]:
+    """The study probability of each expert alone."""
+    names = images[0].experts
+    return {n: float(np.mean(sigmoid([i.experts[n] for i in images]))) for n in names}

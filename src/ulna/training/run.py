@@ -15,7 +15,7 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
 from ulna.models.initial import check_initial
-from ulna.training.cache import Progress, build_cache
+from ulna.training.cache import Progress, TrainingImages, build_cache
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import RECIPE, begin
 from ulna.training.loop import ExpertFit
@@ -54,20 +54,17 @@ def train_run(
     parts: dict[str, list[str]] = json.loads((out / "split.json").read_text())
     used = [s for s in side if s.key in {*parts["train"], *parts["tune"]}]
     cache, decoded = source.cache or out / "cache", source.cached or used
-    if fabric.is_global_zero:
-        build_cache(decoded, recipe, cache, progress)
-    fabric.barrier()
-    images = build_cache(decoded, recipe, cache)
+    images = _decode(fabric, decoded, recipe, cache, progress)
     train, tune = images.of(parts["train"]), images.of(parts["tune"])
+    shares = sum(e.time_share for e in recipe.experts)
     for config in recipe.experts:
         folder = out / "experts" / config.name
-        if (folder / "state.json").is_file():
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        minutes = recipe.minutes * config.time_share / sum(e.time_share for e in recipe.experts)
-        given = FitInput(recipe, images, train, tune, folder, minutes, progress)
-        ExpertFit(fabric, config, given).fit()
-        fabric.barrier()
+        if not (folder / "state.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            minutes = recipe.minutes * config.time_share / shares
+            given = FitInput(recipe, images, train, tune, folder, minutes, progress)
+            ExpertFit(fabric, config, given).fit()
+            fabric.barrier()
     return out
 
 
@@ -79,6 +76,16 @@ def _launch(recipe: Recipe, devices: int) -> Fabric:
     fabric = Fabric(devices=here, accelerator="auto", precision=precision)
     fabric.launch()
     return fabric
+
+
+def _decode(
+    fabric: Fabric, studies: Sequence[Study], recipe: Recipe, cache: Path, progress: Progress | None
+) -> TrainingImages:
+    """The images of `studies`, decoded by one process and read by all."""
+    if fabric.is_global_zero:
+        build_cache(studies, recipe, cache, progress)
+    fabric.barrier()
+    return build_cache(studies, recipe, cache)
 
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ulna.runtime.certainty import rates_at
+from ulna.runtime.certainty import costs
 
 if TYPE_CHECKING:
     from ulna.bundle import ExpertEntry, FusionParameters, ModelBundle
@@ -73,15 +73,10 @@ def model_card(bundle: ModelBundle) -> ModelCard:
 
 def _costs(fusion: FusionParameters) -> tuple[tuple[str, ...], ...]:
     """Sensitivity and specificity of every operating point on the calibration studies."""
-    found = []
-    for part, scores in fusion.conformal.items():
-        rates = [rates_at(t[part], scores) for t in fusion.thresholds.values()]
-        cells = [
-            " / ".join("–" if v is None else f"{v:.2f}" for v in (r.sensitivity, r.specificity))
-            for r in rates
-        ]
-        found.append((part.value, f"{len(scores.abnormal)} / {len(scores.normal)}", *cells))
-    return tuple(found)
+    return tuple(
+        (part.value, f"{r[0].n_abnormal} / {r[0].n_normal}", *(str(rates) for rates in r))
+        for part, r in costs(fusion).items()
+    )
 
 
 def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from ulna.evaluation.corruptions import CORRUPTIONS
 from ulna.evaluation.scores import Json, Resampling, Sample, interval_json, statistics
 from ulna.evaluation.stress.answers import StressAnswers
-from ulna.metrics.bootstrap import Statistic, bootstrap_intervals
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.inputs import Floats
 
 MEASURES = ("auroc", "sensitivity", "specificity", "kappa")
@@ -46,7 +46,7 @@ def compare_answers(clean: Sample, other: Sample, how: Resampling) -> Json:
     """
     mine, theirs = statistics(other), statistics(clean)
     wanted: dict[str, Statistic] = {name: mine[name] for name in MEASURES}
-    wanted |= {f"{name}_change": partial(_minus, mine[name], theirs[name]) for name in MEASURES}
+    wanted |= {f"{name}_change": difference_of(mine[name], theirs[name]) for name in MEASURES}
     wanted[SHIFT] = partial(_mean, np.abs(other.probability - clean.probability))
     wanted[FLIPS] = partial(_mean, flipped(clean, other).astype(np.float64))
     found = bootstrap_intervals(clean.patients, wanted, how.draws, how.seed)
@@ -56,10 +56,6 @@ def compare_answers(clean: Sample, other: Sample, how: Resampling) -> Json:
 def flipped(clean: Sample, other: Sample) -> np.ndarray:
     """(N,) bool: whether the decision of a study is another one."""
     return np.asarray(np.asarray(clean.decision) != np.asarray(other.decision))
-
-
-def _minus(one: Statistic, other: Statistic, weights: Floats) -> Floats:
-    return np.asarray(one(weights) - other(weights))
 
 
 def _mean(values: Floats, weights: Floats) -> Floats:

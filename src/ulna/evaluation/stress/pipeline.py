@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.errors import DatasetError, DependencyError, UlnaWarning
+from ulna.errors import UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.pipeline import choose_operating_point, provenance, write_metrics
+from ulna.evaluation.pipeline import (
+    check_scorable,
+    choose_operating_point,
+    provenance,
+    remarks_on,
+    report_packages,
+    write_metrics,
+)
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, image_sample, study_sample
 from ulna.evaluation.stress.answers import StressAnswers, answer_stressed
@@ -77,13 +84,8 @@ def stress(
     """
     from ulna.runtime import Predictor
 
-    try:
+    with report_packages():
         from ulna.evaluation.report.stress_page import write_stress_page
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"the report needs {error.name}: install Ulna's extra 'report' "
-            "(pip install 'ulna[report]')"
-        ) from None
     predictor = Predictor.load(Path(bundle_path))
     point = choose_operating_point(predictor.bundle, plan.operating_point)
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
@@ -103,14 +105,8 @@ def _ask(
 ) -> tuple[Stressed, list[str]]:
     """Every answer that is needed, and the distinct warnings met on the way."""
     rows, said = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
+    check_scorable(rows, predictor.bundle)
     scored = [(s, r) for s, r in zip(studies, rows, strict=True) if r.scored]
-    if not scored:
-        reasons = "; ".join(sorted({r.fault for r in rows if r.fault})[:3])
-        known = ", ".join(predictor.manifest.body_parts)
-        raise DatasetError(
-            f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
-            f"{known}" + (f" ({reasons})" if reasons else "")
-        )
     kept = tuple(s for s, _ in scored)
     answered = tuple(r for _, r in scored)
     with warnings.catch_warnings():
@@ -173,12 +169,7 @@ def _not_grouped(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _remarks(predictor: Predictor, stressed: Stressed) -> list[str]:
-    said = check_splits(stressed.rows)
-    if predictor.manifest.fusion.n_calibration_studies == 0:
-        said.append(
-            "the bundle is not calibrated: equal weights, temperature 1 and threshold 0.5; "
-            "run `ulna calibrate`"
-        )
+    said = [*check_splits(stressed.rows), *remarks_on(predictor.bundle)]
     clean = stressed.answers.clean
     if clean.abnormal.all() or not clean.abnormal.any():
         said.append(f"the {len(clean.patients)} sampled studies are of one class: no AUROC")
