@@ -13,7 +13,6 @@ from ulna.cli.options import READABLE, by_option, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
-from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
     from ulna.cli.crossval_steps import CrossvalFolder
@@ -81,11 +80,12 @@ def crossval(
     """
     require("train", "report")
     from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+    from ulna.evaluation.out_of_fold import predictions_of
 
     recipe = choose_recipe(recipe_name, changes, initial)
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed)
     folder = CrossvalFolder.open(out, settings, cache)
-    others = {p.name: _predictions(p) for p in against}
+    others = {p.name: predictions_of(p) for p in against}
     if not (folder.evaluation / "metrics.json").is_file():
         _run(folder, jobs)
     scores = write_scores(folder.labelled, data, out, by, others)
@@ -110,13 +110,6 @@ def _run(folder: CrossvalFolder, jobs: int) -> None:
     rows = sorted(rows, key=lambda r: r.key)
     point = bundle.manifest.operating_point
     write_evaluation(bundle, rows, folder.evaluation, point, Resampling(), [], writer)
-
-
-def _predictions(folder: Path) -> Path:
-    for file in (folder / "evaluation" / "predictions.csv", folder / "predictions.csv"):
-        if file.is_file():
-            return file
-    raise ConfigError(f"{folder}: no predictions.csv: expected the folder of a cross-validation")
 
 
 def write_scores(

@@ -52,10 +52,10 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
         NO_FOLDS,
         are_phantoms,
         fold_experts,
-        predictions_of,
         show_head,
     )
     from ulna.datasets import index_data
+    from ulna.evaluation.out_of_fold import predictions_of
     from ulna.evaluation.report.review_page import count_by_part, write_review_page
     from ulna.evaluation.suspects import rank_labels, write_suspects
 

@@ -23,19 +23,6 @@ NO_FOLDS = (
 )
 
 
-def predictions_of(given: Path) -> Path:
-    """The predictions.csv that `given` is or holds. Raises ConfigError where there is none."""
-    if given.is_file():
-        return given
-    for file in (given / "evaluation" / "predictions.csv", given / "predictions.csv"):
-        if file.is_file():
-            return file
-    raise ConfigError(
-        f"{given}: no predictions.csv: expected the folder of `ulna crossval`, or the table of "
-        "out-of-fold predictions itself"
-    )
-
-
 def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predictor]:
     """For each fold of `suspects`, a predictor of the experts that have not seen its studies.
 

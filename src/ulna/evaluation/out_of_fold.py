@@ -59,6 +59,19 @@ class FoldAnswers:
     placed: Floats
 
 
+def predictions_of(given: Path) -> Path:
+    """The predictions.csv that `given` is or holds. Raises ConfigError where there is none."""
+    if given.is_file():
+        return given
+    for file in (given / "evaluation" / "predictions.csv", given / "predictions.csv"):
+        if file.is_file():
+            return file
+    raise ConfigError(
+        f"{given}: no predictions.csv: expected the folder of `ulna crossval`, or the table of "
+        "out-of-fold predictions itself"
+    )
+
+
 def read_answers(file: Path) -> FoldAnswers:
     """The scored studies of a predictions.csv, ordered by key.
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
 from ulna.models.encoder import Encoder, build_encoder
-from ulna.models.neck import build_neck
+from ulna.models.neck import attention_weight, build_neck
 from ulna.models.scale import resized
 from ulna.types import BodyPart, FindingCategory
 
@@ -103,11 +103,9 @@ class Expert(nn.Module):
 
     def _evidence_map(self, score_B1hw: Tensor) -> Tensor:
         """(B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""
-        flat_B1N = score_B1hw.flatten(2)
-        weight_B1hw = (flat_B1N.softmax(-1) * flat_B1N.shape[-1]).view(score_B1hw.shape)
-        evidence_B1 = flat_B1N.logsumexp(-1)
+        evidence_B1 = score_B1hw.flatten(2).logsumexp(-1)
         above_BP = evidence_B1 * self.evidence_P - self.origin_P
-        return weight_B1hw * above_BP[:, :, None, None]
+        return attention_weight(score_B1hw) * above_BP[:, :, None, None]
 
     def pool(self, x_BCHW: Tensor) -> Pooled:
         """What the heads read of each image."""

@@ -40,10 +40,14 @@ class AttentionNeck(nn.Module):
         nn.init.constant_(self.score.bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        score_B1HW = self.score(x_BCHW)
-        weight_B1N = score_B1HW.float().flatten(2).softmax(-1) * score_B1HW[0, 0].numel()
-        weight_B1HW = weight_B1N.view(score_B1HW.shape).to(x_BCHW.dtype)
+        weight_B1HW = attention_weight(self.score(x_BCHW)).to(x_BCHW.dtype)
         return torch.cat([x_BCHW, x_BCHW * weight_B1HW], dim=1)
+
+
+def attention_weight(score_B1HW: Tensor) -> Tensor:
+    """(B, 1, H, W) float32, the spatial softmax of the scores times H W: its mean is 1."""
+    weight_B1N = score_B1HW.float().flatten(2).softmax(-1) * score_B1HW[0, 0].numel()
+    return weight_B1N.view(score_B1HW.shape)
 
 
 def build_neck(kind: Neck, num_features: int) -> PlainNeck | AttentionNeck:

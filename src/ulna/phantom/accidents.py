@@ -13,7 +13,8 @@ from pathlib import Path
 from ulna.config.codec import from_json
 from ulna.config.phantom import PhantomConfig
 from ulna.errors import ConfigError, DatasetError
-from ulna.phantom.film import _BESIDE, Film
+from ulna.phantom.cassette import shows_inverted, shows_marker
+from ulna.phantom.film import Film, is_worn
 from ulna.phantom.plan import plan_study
 from ulna.phantom.study import draw_study
 from ulna.phantom.write import GENERATOR
@@ -65,11 +66,11 @@ def film_accidents(film: Film, part: BodyPart) -> FilmAccidents:
     n = film.nuisance
     if film.cassette is None:
         return FilmAccidents(film.name, n.marker, n.cast, n.jewellery, n.inverted)
-    worn = part not in _BESIDE
+    worn = is_worn(film, part)
     return FilmAccidents(
         view=film.name,
-        marker=n.marker and n.numbers[7] < 0.4,
+        marker=shows_marker(n),
         cast=n.cast and worn,
         jewellery=n.jewellery and worn,
-        inverted=n.inverted and n.numbers[6] < 0.3,
+        inverted=shows_inverted(n),
     )

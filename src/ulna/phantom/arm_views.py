@@ -25,7 +25,7 @@ _UPRIGHT = np.diag([1.0, -1.0, -1.0])
 _ZOOM = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
 # How often each kind is the only film on a cassette.
 _ALONE = (0.58, 0.25, 0.12, 0.05)
-_BESIDE = (BodyPart.HUMERUS, BodyPart.SHOULDER)
+BESIDE_TRUNK = (BodyPart.HUMERUS, BodyPart.SHOULDER)
 _SMALL = (BodyPart.HAND, BodyPart.FINGER, BodyPart.WRIST)
 
 ARM_VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
@@ -99,7 +99,7 @@ def draw_arm_views(
         chosen = [kinds[first + i] for i in range(count)]
         return tuple((_draw(limb, part, k, _close_field(part, k, size, rng), rng),) for k in chosen)
     films = []
-    divided = part not in _BESIDE and rng.random() < 0.12
+    divided = part not in BESIDE_TRUNK and rng.random() < 0.12
     if divided:
         field = _cassette_field(part, size, rng, divided=True)
         return (tuple(_draw(limb, part, k, field, rng) for k in kinds[:2]),)
@@ -127,7 +127,7 @@ def _cassette_field(
     part: BodyPart, size: int, rng: np.random.Generator, divided: bool = False
 ) -> Field:
     """35 x 43 cm, seldom 24 x 30 cm; portrait more often than landscape."""
-    small = part not in _BESIDE and rng.random() < (0.18 if part in _SMALL else 0.08)
+    small = part not in BESIDE_TRUNK and rng.random() < (0.18 if part in _SMALL else 0.08)
     long_mm, short_mm = (300.0, 240.0) if small else (430.0, 350.0)
     long, short = size, int(round(size * short_mm / long_mm))
     portrait = divided or rng.random() < 0.72
@@ -145,7 +145,7 @@ def _draw(
     alone = (limb.anchor[0] - 10) // 3 if part is BodyPart.FINGER else -1
     turns = _turns(part, kind, (flexion, arm), alone, rng)
     placed = placements(limb.hinges, turns)
-    base = placed[TRUNK if part in _BESIDE else limb.anchor[0]][0]
+    base = placed[TRUNK if part in BESIDE_TRUNK else limb.anchor[0]][0]
     turn = (
         rotation("z", float(np.radians(_roll(part, field, rng))))
         @ _UPRIGHT
@@ -181,7 +181,7 @@ def _turns(
     turns = {PALM: wrist @ rotation("x", float(np.radians(rng.normal(0, 9))))}
     turns[UPPER_ARM] = rotation("x", flexion)
     raised = float(np.radians(rng.uniform(*kind.raised)))
-    if part not in _BESIDE:
+    if part not in BESIDE_TRUNK:
         # lifted sideways, so that the trunk lies beyond the shoulder and never over the forearm
         raised = float(np.radians(rng.uniform(72, 105)))
         arm = float(np.radians(rng.choice([0.0, 90.0]) + rng.normal(0, 15)))
@@ -221,7 +221,7 @@ def finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[i
 
 def _roll(part: BodyPart, field: Field, rng: np.random.Generator) -> float:
     """Degrees by which the limb is turned on the film; 0: proximal end up."""
-    if part in _BESIDE:
+    if part in BESIDE_TRUNK:
         return float(rng.normal(0, 4))
     if not field.cassette:
         return float(rng.normal(0, 7) + (90 if rng.random() < 0.06 else 0))
@@ -239,7 +239,7 @@ def _offset(
         medial, distal = _CLOSE_SHIFT.get(part, (0, 0))
         x, y = rng.normal(0, 0.03 * height, 2)
         return float(x - medial), float(y + distal)
-    if part in _BESIDE:  # the chest takes the medial half
+    if part in BESIDE_TRUNK:  # the chest takes the medial half
         x = -rng.uniform(0.05, 0.34) * width
         y = rng.uniform(0.08, 0.36) * height if part is BodyPart.SHOULDER else rng.normal(0, 15)
         return float(x), float(y)

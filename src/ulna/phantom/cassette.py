@@ -93,12 +93,22 @@ def develop_cassette(
     grey = cassette.fog + (0.94 - cassette.fog) * grey + _streaks(grey.shape, cassette)
     if nuisance.coarse:
         grey = ndimage.gaussian_filter(grey, 0.6)
-    if nuisance.marker and nuisance.numbers[7] < 0.4:
+    if shows_marker(nuisance):
         grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
     grey = np.maximum(grey, _frame(grey.shape, cassette))
-    film = 1 - grey if nuisance.inverted and nuisance.numbers[6] < 0.3 else grey
+    film = 1 - grey if shows_inverted(nuisance) else grey
     levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
     return levels
+
+
+def shows_marker(nuisance: Nuisance) -> bool:
+    """Whether a side marker lies on a cassette: rarer than on a close film."""
+    return nuisance.marker and nuisance.numbers[7] < 0.4
+
+
+def shows_inverted(nuisance: Nuisance) -> bool:
+    """Whether a cassette comes with inverted polarity: rarer than a close film."""
+    return nuisance.inverted and nuisance.numbers[6] < 0.3
 
 
 def divide(grey: npt.NDArray[np.uint8], cassette: Cassette) -> npt.NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ulna.config.phantom import FilmStyle
 from ulna.phantom.anatomy import Limb
-from ulna.phantom.arm_views import draw_arm_views
+from ulna.phantom.arm_views import BESIDE_TRUNK, draw_arm_views
 from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden, worn
 from ulna.phantom.detector import expected_signal, expose, line_integral
 from ulna.phantom.findings.placed import Placed
@@ -22,8 +22,6 @@ from ulna.types import Array, BodyPart, Laterality
 
 # Bone of at least this line integral counts when a cassette's grey values are set.
 _DENSE = 0.15
-# Body parts whose cassettes show the chest.
-_BESIDE = (BodyPart.SHOULDER, BodyPart.HUMERUS)
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def render_film(
         pixels = develop(seen, nuisance, side)
     else:
         pixels = develop_cassette(
-            seen, projection.bone > _DENSE, part in _BESIDE, cassette, nuisance, side
+            seen, projection.bone > _DENSE, part in BESIDE_TRUNK, cassette, nuisance, side
         )
         pixels = divide(pixels, cassette) if len(film.panels) > 1 else pixels
     mask = projection.marked > 0.3
@@ -129,6 +127,9 @@ def _extra(soft: Array, film: Film, part: BodyPart) -> Array:
     """Cast and jewellery; on a cassette neither lies on the trunk."""
     if film.cassette is None:
         return extra_attenuation(soft, film.nuisance)
-    if part in _BESIDE:
-        return np.zeros_like(soft)
-    return worn(soft, film.nuisance)
+    return worn(soft, film.nuisance) if is_worn(film, part) else np.zeros_like(soft)
+
+
+def is_worn(film: Film, part: BodyPart) -> bool:
+    """Whether a cast or jewellery that was drawn lies on the film: not on the trunk."""
+    return film.cassette is None or part not in BESIDE_TRUNK

@@ -9,7 +9,7 @@ import numpy as np
 from ulna.phantom.anatomy import Limb, Vary
 from ulna.phantom.anatomy.arm import PALM, build_arm
 from ulna.phantom.anatomy.trunk import TRUNK
-from ulna.phantom.arm_views import finger_turns
+from ulna.phantom.arm_views import BESIDE_TRUNK, finger_turns
 from ulna.phantom.scene import Camera, Projection, project_scene
 from ulna.phantom.solids import rotation
 from ulna.phantom.views import View, ViewKind, placements, pose
@@ -17,7 +17,6 @@ from ulna.types import BodyPart
 
 _UPRIGHT = np.diag([1.0, -1.0, -1.0])
 _CHILD, _CHILD_SHARE, _ADULT_SHARE = 0.9, 0.3, 0.04
-_BESIDE = (BodyPart.SHOULDER, BodyPart.HUMERUS)
 _GRIP = np.array([5.0, -95.0, 0])
 
 
@@ -39,7 +38,7 @@ def draw_holder(
 ) -> Holder | None:
     """A grown-up's hand on the patient's, reaching in from beyond; mostly nobody."""
     share = _CHILD_SHARE if limb.size < _CHILD else _ADULT_SHARE
-    if rng.random() >= share or part in _BESIDE or len(panels) > 1:
+    if rng.random() >= share or part in BESIDE_TRUNK or len(panels) > 1:
         return None
     other = _arm_alone(build_arm(Vary(rng)), float(rng.uniform(0.92, 1.08)))
     turns = finger_turns(ViewKind("OBL", 0), -1, rng)
