@@ -112,3 +112,47 @@ def test_evaluating_on_the_folds_own_data_is_refused(work: Path) -> None:
     bundle, out = work / "cv/bundle", work / "own"
     done = ulna("evaluate", work / "phantoms", "--bundle", bundle, "--out", out, "--split", "all")
     assert f"{STUDIES} of 60 studies were used to make" in done.output
+
+
+def test_some_folds_first_are_those_of_the_whole(work: Path) -> None:
+    part = work / "part"
+    shutil.copytree(work / "cv", part)
+    shutil.rmtree(part / "fold1")
+    command = [*_command(work, "part"), "--only", 0, "--only", 2]
+    done = ulna(*command, "--against", work / "cv", "--json")
+    minus = json.loads(done.stdout)["minus"]["cv"]["all"]
+    assert minus["auroc"]["value"] == pytest.approx(0, abs=0.05)  # fusion from one fold, not two
+    found = {r["study"]: r["split"] for r in _rows(part / "evaluation/predictions.csv")}
+    whole = {r["study"]: r["split"] for r in _rows(work / "cv/evaluation/predictions.csv")}
+    assert found == {s: f for s, f in whole.items() if f != "fold1"}
+    shutil.copytree(work / "cv/fold1", part / "fold1")
+    ulna(*_command(work, "part"))
+    first, second = (_rows(work / d / "evaluation/predictions.csv") for d in ("cv", "part"))
+    assert [r["study_probability"] for r in first] == [r["study_probability"] for r in second]
+    for folds in (["--only", 1], ["--only", 1, "--only", 3]):
+        refused = ulna(*_command(work, "part"), *folds, code=2)
+        assert "expected at least two of 0 to 2" in refused.output
+
+
+def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path) -> None:
+    ulna("phantom", work / "more", "--studies", 30, "--seed", 5, "--size", 96)
+    table = work / "beside.csv"
+    lines = [r for r in _rows(work / "cv/evaluation/predictions.csv") if r["split"] == "fold0"]
+    shared, film = lines[0]["patient"], lines[0]["image"]
+    new = sorted((work / "more/train").rglob("image1.png"))[:9]
+    rows = [f"{p},beside{i},s{i},{i % 2},LEG" for i, p in enumerate(new)]
+    rows.append(f"{next((work / 'phantoms').rglob(Path(film).name))},{shared},other,1,LEG")
+    table.write_text("path,patient_id,study_id,abnormal,body_part\n" + "\n".join(rows) + "\n")
+    out = work / "beside"
+    share = ["--set", "experts.cnn.unknown_part_share=0.25"]
+    ulna(*_command(work, "beside"), "--also", table, *share, "--only", 0, "--only", 1)
+    for k, expected in ((0, 9), (1, 10)):
+        used = json.loads((out / f"fold{k}/split.json").read_text())["train"]
+        assert sum("UNKNOWN" in s for s in used) == expected
+    answered = {r["study"] for r in _rows(out / "evaluation/predictions.csv")}
+    assert not any("UNKNOWN" in s for s in answered)
+    data = json.loads((out / "data.json").read_text())
+    assert data["n_studies"] == STUDIES + 10
+    own = work / "phantoms"
+    refused = ulna(*_command(work, "own"), "--also", own, code=2)
+    assert f"{STUDIES} of them with the patient and study" in refused.output

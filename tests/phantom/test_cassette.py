@@ -109,10 +109,11 @@ def test_films_are_drawn_before_the_label_is_known(
 
 def test_some_cassettes_are_divided_and_hold_two_views() -> None:
     limb = build_limb(BodyPart.ELBOW, "cassette", Vary(np.random.default_rng(0)))
+    config = PhantomConfig(1, film="cassette")
     names = [
         film.name
         for seed in range(60)
-        for film in draw_films(limb, BodyPart.ELBOW, "cassette", 224, np.random.default_rng(seed))
+        for film in draw_films(limb, BodyPart.ELBOW, config, np.random.default_rng(seed))
     ]
     assert 1 <= sum("+" in name for name in names) <= 20
     assert {"AP", "LAT", "OBL"} <= set(names)
@@ -158,14 +159,13 @@ def test_a_holder_adds_a_hand_and_leaves_the_mask() -> None:
     """Children are held more often than adults; the hand only adds attenuation."""
     limb = build_limb(BodyPart.FOREARM, "cassette", Vary(np.random.default_rng(0)))
     held = {}
+    config = PhantomConfig(1, size=128, film="cassette")
     for size in (0.7, 1.0):
         own = replace(limb, size=size)
         films = [
             film
             for seed in range(24)
-            for film in draw_films(
-                own, BodyPart.FOREARM, "cassette", 128, np.random.default_rng(seed)
-            )
+            for film in draw_films(own, BodyPart.FOREARM, config, np.random.default_rng(seed))
         ]
         held[size] = [f for f in films if f.holder]
     assert len(held[0.7]) > len(held[1.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ulna.training.order import draw_epoch
+from ulna.training.order import draw_beside, draw_epoch
 
 IMAGES = np.arange(100, 200)
 ABNORMAL = np.arange(100) % 10 == 0
@@ -39,3 +39,33 @@ def test_all_normal_images_come_in_turn_over_epochs() -> None:
 
 def test_one_class_alone_is_permuted() -> None:
     np.testing.assert_array_equal(np.sort(_draw(0.5, abnormal=np.ones(100, bool))), IMAGES)
+
+
+UNKNOWN = np.arange(100) >= 40
+
+
+def _beside(share: float, beside: float, seed: int = 0) -> np.ndarray:
+    return draw_beside(IMAGES, ABNORMAL, UNKNOWN, (share, beside), np.random.SeedSequence(seed))
+
+
+def test_nothing_beside_is_the_plain_draw() -> None:
+    np.testing.assert_array_equal(_beside(0.5, 0.0), _draw(0.5))
+
+
+@pytest.mark.parametrize(("share", "beside"), [(0.0, 0.25), (0.5, 0.4), (0.3, 0.9)])
+def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
+    share: float, beside: float
+) -> None:
+    draws = [_beside(share, beside, seed) for seed in range(24)]
+    times = np.bincount(np.concatenate(draws) - 100, minlength=100)
+    assert times.sum() == 2400
+    assert times[UNKNOWN].sum() == 24 * round(100 * beside)
+    for side in (UNKNOWN, ~UNKNOWN):
+        own = times[side & ABNORMAL].sum() / times[side].sum()
+        assert own == pytest.approx(share or ABNORMAL[side].mean(), abs=0.1)
+    assert times.min() > 0
+
+
+def test_a_draw_beside_is_seeded() -> None:
+    np.testing.assert_array_equal(_beside(0.5, 0.4, 3), _beside(0.5, 0.4, 3))
+    assert (_beside(0.5, 0.4, 3) != _beside(0.5, 0.4, 4)).any()

@@ -46,6 +46,10 @@ _SHOWN = {
 @click.option(
     "--against", multiple=True, type=READABLE, metavar="FOLDER", help="Paired differences from it."
 )
+@click.option(
+    "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
+)
+@click.option("--also", type=READABLE, help="Data that every fold learns from too.")
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
 def crossval(
@@ -59,6 +63,8 @@ def crossval(
     jobs: int,
     by: tuple[str, ...],
     against: tuple[Path, ...],
+    only: tuple[int, ...],
+    also: Path | None,
     cache: Path | None,
     as_json: bool,
 ) -> None:
@@ -66,11 +72,13 @@ def crossval(
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
     alone, so every recipe gets the same; studies that DATA holds out itself (valid, test) take no
-    part. Out-of-fold predictions go to
-    OUT/evaluation/predictions.csv, their scores to OUT/scores.json; fusion and thresholds of a
-    fold are fitted on the other folds. A killed run goes on where it was when the same command is
-    given again. --against takes the folder of another `ulna crossval`, or any folder with a
-    predictions.csv on the same folds.
+    part. Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
+    OUT/scores.json; fusion and thresholds of a fold are fitted on the other folds. A killed run
+    goes on where it was when the same command is given again.
+
+    --only looks at some folds first; the others can follow in the same folder. --also adds
+    training data to every fold, less the patients that it holds out. --against takes the folder
+    of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
     \b
     Examples:
@@ -83,10 +91,11 @@ def crossval(
     from ulna.evaluation.out_of_fold import predictions_of
 
     recipe = choose_recipe(recipe_name, changes, initial)
-    settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed)
-    folder = CrossvalFolder.open(out, settings, cache)
+    beside = str(also.resolve()) if also else ""
+    settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
+    folder = CrossvalFolder.open(out, settings, cache, only)
     others = {p.name: predictions_of(p) for p in against}
-    if not (folder.evaluation / "metrics.json").is_file():
+    if not folder.answered():
         _run(folder, jobs)
     scores = write_scores(folder.labelled, data, out, by, others)
     if as_json:
@@ -94,7 +103,7 @@ def crossval(
         return
     print_scores(scores)
     click.echo(f"report: {folder.evaluation / 'report.html'}")
-    click.echo(f"bundle of {folds} folds: {folder.bundle}")
+    click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
 
 
 def _run(folder: CrossvalFolder, jobs: int) -> None:
@@ -118,7 +127,13 @@ def write_scores(
     """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
     from ulna.config.codec import write_json
     from ulna.evaluation.groups import column_groups, region_groups
-    from ulna.evaluation.out_of_fold import difference, group_masks, read_answers, score
+    from ulna.evaluation.out_of_fold import (
+        difference,
+        group_masks,
+        of_folds,
+        read_answers,
+        score,
+    )
     from ulna.evaluation.scores import Resampling
 
     how = Resampling()
@@ -126,10 +141,11 @@ def write_scores(
     groups = {**region_groups(studies), **column_groups(data, studies, by)}
     masks = group_masks(answers, groups)
     scores: dict[str, Any] = {"scores": {n: score(answers, m, how) for n, m in masks.items()}}
-    scores["minus"] = {
-        name: {n: difference(answers, read_answers(file), m, how) for n, m in masks.items()}
-        for name, file in others.items()
-    }
+    folds = sorted(set(answers.folds))
+    scores["minus"] = {}
+    for name, file in others.items():
+        other = of_folds(read_answers(file), folds)
+        scores["minus"][name] = {n: difference(answers, other, m, how) for n, m in masks.items()}
     write_json(scores, out / "scores.json")
     return scores
 

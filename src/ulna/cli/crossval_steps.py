@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,26 +31,43 @@ from ulna.types import Study
 class CrossvalSettings:
     """All that decides the result; saved in the folder as crossval.json.
 
-    data: table or folder. fold_seed: of the folds alone, so that methods share them.
+    data: table or folder. fold_seed: of the folds alone, so that methods share them. also: table
+    or folder whose studies every fold learns from, '' for none.
     """
 
     data: str
     recipe: Recipe
     folds: int
     fold_seed: int
+    also: str = ""
 
 
 @dataclass(frozen=True)
 class CrossvalFolder:
-    """Where a cross-validation puts what it makes. cache: decoded images, for other runs too."""
+    """Where a cross-validation puts what it makes.
+
+    cache: decoded images, for other runs too. asked: the folds that are trained and answered.
+    """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
+    asked: tuple[int, ...]
 
     @classmethod
-    def open(cls, out: Path, settings: CrossvalSettings, cache: Path | None) -> CrossvalFolder:
-        """A new folder, or the same cross-validation's. Raises ConfigError for any other."""
+    def open(
+        cls, out: Path, settings: CrossvalSettings, cache: Path | None, only: Sequence[int] = ()
+    ) -> CrossvalFolder:
+        """A new folder, or the same cross-validation's. Raises ConfigError for any other.
+
+        only: some of the folds, at least two; none for all.
+        """
+        asked = tuple(sorted(set(only))) or tuple(range(settings.folds))
+        if len(asked) < 2 or asked[0] < 0 or asked[-1] >= settings.folds:
+            raise ConfigError(
+                f"folds {', '.join(map(str, asked))} of {settings.folds}: expected at least two "
+                f"of 0 to {settings.folds - 1}, since each is calibrated on the others"
+            )
         saved = out / "crossval.json"
         if saved.is_file():
             if to_json(read_json(CrossvalSettings, saved)) != to_json(settings):
@@ -61,7 +79,16 @@ class CrossvalFolder:
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
-        return cls(out, settings, cache or out / "cache")
+        return cls(out, settings, cache or out / "cache", asked)
+
+    def answered(self) -> bool:
+        """Whether the folds asked, and only they, are answered and evaluated already."""
+        from ulna.evaluation.out_of_fold import read_answers
+
+        if not (self.evaluation / "metrics.json").is_file():
+            return False
+        found = read_answers(self.evaluation / "predictions.csv")
+        return set(found.folds) == {f"fold{k}" for k in self.asked}
 
     @property
     def bundle(self) -> Path:
@@ -95,6 +122,30 @@ class CrossvalFolder:
         return chosen
 
     @cached_property
+    def beside(self) -> list[Study]:
+        """What every fold learns from beside the others' studies: all labelled ones of `also`."""
+        if not self.settings.also:
+            return []
+        found = [
+            s
+            for s in index_data(self.settings.also)
+            if s.abnormal is not None and s.split not in TEST_SIDES
+        ]
+        shared = {s.key for s in found} & {s.key for s in self.labelled}
+        if not found or shared:
+            raise DatasetError(
+                f"{self.settings.also}: {len(found)} labelled studies, {len(shared)} of them with "
+                "the patient and study of one that is cross-validated: expected others, with ids "
+                "of their own"
+            )
+        return found
+
+    def training(self, k: int) -> list[Study]:
+        """What fold k learns from: nothing of a patient that it holds out."""
+        held = {s.patient_id for s in self.folds[k]}
+        return [s for s in (*self.labelled, *self.beside) if s.patient_id not in held]
+
+    @cached_property
     def folds(self) -> list[list[Study]]:
         """The studies by fold."""
         return assign_folds(self.labelled, self.settings.folds, self.settings.fold_seed)
@@ -111,11 +162,11 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     """Train and export the folds that are not done, `jobs` at a time."""
     from ulna.training.cache import build_cache
 
-    n = folder.settings.folds
-    todo = [k for k in range(n) if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
+    n = len(folder.asked)
+    todo = [k for k in folder.asked if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
     if not todo:
         return
-    build_cache(folder.labelled, folder.settings.recipe, folder.cache, report)
+    build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
     report("folds", n - len(todo), n)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     if jobs == 1:
@@ -155,11 +206,10 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
 
     use_threads(threads)
     quiet_fabric()
-    everything, held = folder.labelled, {s.key for s in folder.folds[k]}
-    training = [s for s in everything if s.key not in held]
     data, run = Path(folder.settings.data), folder.fold(k)
-    source = DataSource(data_kind(data), data.name, folder.cache, tuple(everything))
-    train_run(folder.fold_recipe(k), training, run, source)
+    everything = (*folder.labelled, *folder.beside)
+    source = DataSource(data_kind(data), data.name, folder.cache, everything)
+    train_run(folder.fold_recipe(k), folder.training(k), run, source)
     export_bundle(run, run / "bundle")
 
 
@@ -167,7 +217,7 @@ def _record(folder: CrossvalFolder) -> DataFingerprint:
     """Write what the joint bundle learned from, where `ulna evaluate` looks for it."""
     from ulna.training.fingerprint import fingerprint_studies
 
-    studies, data = folder.labelled, Path(folder.settings.data)
+    studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     found = fingerprint_studies(studies, data_kind(data), data.name)
     split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
     write_json(split, folder.out / "split.json")
@@ -181,8 +231,9 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
 
     predictors, outputs = [], []
     rows: list[StudyRow] = []
-    total, done = len(folder.labelled), 0
-    for k, studies in enumerate(folder.folds):
+    asked = {k: folder.folds[k] for k in folder.asked}
+    total, done = sum(map(len, asked.values())), 0
+    for k, studies in asked.items():
         predictor = Predictor.load(folder.fold(k) / "bundle")
         said, faults = run_fold(predictor, studies)
         done += len(studies)
@@ -190,8 +241,8 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
         rows += [replace(f, split=f"fold{k}") for f in faults]
         predictors.append(predictor)
         outputs.append(said)
-    rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point)
-    bundles = [read_bundle(folder.fold(k) / "bundle") for k in range(folder.settings.folds)]
+    rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point, folder.asked)
+    bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
     joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, _record(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
     return replace_fusion(joint, fusion, {}), rows

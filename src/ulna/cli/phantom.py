@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
     help="Filled by the body part, or a whole 35 x 43 cm cassette.",
 )
 @click.option(
+    "--without",
+    multiple=True,
+    metavar="ACCIDENTS",
+    help="Leave out cast, jewellery, marker, inverted, borders, streaks, enhancement or holder.",
+)
+@click.option(
+    "--findings",
+    multiple=True,
+    metavar="FINDINGS",
+    help="What abnormal studies show: fracture, hardware, ... [default: all]",
+)
+@click.option(
     "--valid-share",
     type=click.FloatRange(0, 1),
     default=0.2,
@@ -55,6 +68,8 @@ def phantom(
     size: int,
     parts: tuple[str, ...],
     film: FilmStyle,
+    without: tuple[str, ...],
+    findings: tuple[str, ...],
     valid_share: float,
     workers: int,
     as_json: bool,
@@ -82,6 +97,7 @@ def phantom(
         size=size,
         valid_share=valid_share,
         film=film,
+        **_chosen(without, findings),
     )
     with progress() as report:
         written = write_phantoms(
@@ -93,12 +109,33 @@ def phantom(
         click.echo(f"{studies} studies in {written}")
 
 
+def _names(given: Sequence[str]) -> list[str]:
+    """Names between commas, of an option that may be repeated."""
+    return [name.strip() for text in given for name in text.split(",")]
+
+
+def _chosen(without: Sequence[str], findings: Sequence[str]) -> dict[str, Any]:
+    """The settings of `--without` and `--findings`, where given."""
+    from ulna.errors import ConfigError
+    from ulna.types import FindingCategory
+
+    chosen: dict[str, Any] = {"without": tuple(n.lower() for n in _names(without))}
+    if findings:
+        names = [name.lower() for name in _names(findings)]
+        known = [c.value for c in FindingCategory]
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"no finding {name!r}: expected some of {', '.join(known)}")
+        chosen["findings"] = tuple(map(FindingCategory, names))
+    return chosen
+
+
 def _parts(given: tuple[str, ...]) -> tuple[BodyPart, ...]:
     """The body parts of `--parts`: names between commas, in their order, or 'all'."""
     from ulna.config.phantom import ALL_PHANTOM_PARTS
     from ulna.types import BodyPart
 
-    names = [name.strip() for text in given for name in text.split(",")]
+    names = _names(given)
     if [name.lower() for name in names] == ["all"]:
         return ALL_PHANTOM_PARTS
     return tuple(BodyPart.parse(name) for name in names)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ulna.errors import ConfigError
-from ulna.types import BodyPart
+from ulna.types import BodyPart, FindingCategory
 
 PHANTOM_PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
 ALL_PHANTOM_PARTS = tuple(BodyPart)
 FilmStyle = Literal["close", "cassette"]
+Accident = Literal[
+    "cast", "jewellery", "marker", "inverted", "borders", "streaks", "enhancement", "holder"
+]
+ACCIDENTS: tuple[Accident, ...] = get_args(Accident)
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,9 @@ class PhantomConfig:
     `valid` tree (1: a pure test set). obvious, moderate, subtle: intended shares of abnormal
     studies by subtlety. film: 'close', the body part fills the field; 'cassette', a whole film of
     35 x 43 or 24 x 30 cm with the limb somewhere in it (about 0.95 mm a pixel at size 448).
+    without: accidents that no film has; everything else is as it would be with them ('borders':
+    white strips and rims, 'streaks' and 'enhancement': of the reader, 'holder': a second arm; these
+    four are of cassettes). findings: what abnormal studies show, in their usual proportions.
     """
 
     studies: int
@@ -34,6 +41,8 @@ class PhantomConfig:
     moderate: float = 0.32
     subtle: float = 0.34
     film: FilmStyle = "close"
+    without: tuple[Accident, ...] = ()
+    findings: tuple[FindingCategory, ...] = tuple(FindingCategory)
 
     def __post_init__(self) -> None:
         if self.studies < 1 or self.seed < 0:
@@ -46,6 +55,13 @@ class PhantomConfig:
             raise ConfigError(f"no phantom of {unknown[0]}: expected {known}")
         if self.film not in get_args(FilmStyle):
             raise ConfigError(f"film {self.film!r}: expected 'close' or 'cassette'")
+        if set(self.without) - set(ACCIDENTS):
+            raise ConfigError(f"without {self.without}: expected some of {', '.join(ACCIDENTS)}")
+        if not self.findings or set(self.findings) <= {FindingCategory.HARDWARE}:
+            raise ConfigError(
+                f"findings {self.findings}: expected some of {', '.join(FindingCategory)}, and not "
+                "hardware alone: it is never subtle"
+            )
         if not 96 <= self.size <= 1024:
             raise ConfigError(f"image size {self.size}: expected 96 to 1024 px")
         if not (0 <= self.abnormal_share <= 1 and 0 <= self.valid_share <= 1):

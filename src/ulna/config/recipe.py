@@ -58,7 +58,9 @@ class ExpertConfig:
     in the end the heads are fitted to convergence on the pooled features of the whole training
     images (see `training.heads`).
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
-    as they come). hard_every: epochs between searches of the normal images for where they look
+    as they come). unknown_part_share: of the images drawn, those of unknown body part, where
+    others are there too; hard places are then looked for, and heads fitted, without them (0: as
+    they come). hard_every: epochs between searches of the normal images for where they look
     abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
@@ -85,6 +87,7 @@ class ExpertConfig:
     trunk_on_whole: bool = True
     fit_heads: bool = False
     abnormal_share: float = 0.0
+    unknown_part_share: float = 0.0
     hard_every: int = 0
     test_mirror: bool = False
     test_scales: tuple[float, ...] = (1.0,)
@@ -114,10 +117,14 @@ class ExpertConfig:
                 f"expert {self.name}: test scales {self.test_scales}, input scale "
                 f"{self.input_scale}: expected numbers from 0.25 to 4"
             )
-        if not 0 <= self.abnormal_share < 1:
-            raise ConfigError(
-                f"expert {self.name}: abnormal share {self.abnormal_share}: not 0 to 1"
-            )
+        for what, share in (
+            ("abnormal_share", self.abnormal_share),
+            ("unknown_part_share", self.unknown_part_share),
+        ):
+            if not 0 <= share < 1:
+                raise ConfigError(
+                    f"expert {self.name}: {what} {share}: expected a number from 0 to below 1"
+                )
         if self.neck not in get_args(Neck):
             raise ConfigError(f"expert {self.name}: neck {self.neck!r}: expected plain, attention")
 

@@ -42,15 +42,20 @@ def run_fold(
 
 
 def cross_fit(
-    predictors: Sequence[Predictor], outputs: Sequence[Sequence[StudyOutputs]], point: str
+    predictors: Sequence[Predictor],
+    outputs: Sequence[Sequence[StudyOutputs]],
+    point: str,
+    folds: Sequence[int] | None = None,
 ) -> list[StudyRow]:
     """Out-of-fold rows of all studies; a row's `split` is 'fold0', 'fold1', ...
 
-    predictors, outputs: one entry for each fold. point: the operating point.
+    predictors, outputs: one entry for each fold. point: the operating point. folds: their
+    numbers, from 0 on where not given.
     """
     rows = []
-    for k, (predictor, own) in enumerate(zip(predictors, outputs, strict=True)):
-        others = [o for j, fold in enumerate(outputs) if j != k for o in fold]
+    numbers = range(len(outputs)) if folds is None else folds
+    for k, predictor, own in zip(numbers, predictors, outputs, strict=True):
+        others = [o for j, fold in zip(numbers, outputs, strict=True) if j != k for o in fold]
         fusion = _fit(others, predictor.manifest)
         fitted = predictor.with_fusion(fusion)
         rows += [replace(row_of_outputs(fitted, o, point), split=f"fold{k}") for o in own]

@@ -109,6 +109,30 @@ def read_answers(file: Path) -> FoldAnswers:
     )
 
 
+def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
+    """The answers in `folds` alone, their decisions fitted on these alone too.
+
+    Raises ConfigError where a fold has no answers.
+    """
+    missing = sorted(set(folds) - set(answers.folds))
+    if missing:
+        raise ConfigError(f"no answers of {', '.join(missing)}: expected some of every fold asked")
+    chosen = np.isin(answers.folds, list(folds))
+    abnormal, probability = answers.abnormal[chosen], answers.probability[chosen]
+    kept = tuple(_of(answers.folds, chosen))
+    return FoldAnswers(
+        keys=tuple(_of(answers.keys, chosen)),
+        patients=tuple(_of(answers.patients, chosen)),
+        parts=tuple(_of(answers.parts, chosen)),
+        folds=kept,
+        abnormal=abnormal,
+        probability=probability,
+        decision=_cross_fitted(abnormal, probability, np.array(kept)),
+        hits=answers.hits[chosen],
+        placed=answers.placed[chosen],
+    )
+
+
 def _pointing(lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
     """The pointing game of each image of known place, by study."""
     found: dict[str, list[float]] = {}

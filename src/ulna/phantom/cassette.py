@@ -5,12 +5,14 @@ Everything is drawn from the stream of the nuisances and says nothing about the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ulna.config.phantom import Accident
 from ulna.phantom.nuisance import Nuisance, band, marker
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
@@ -71,6 +73,18 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
         ),
         numbers=tuple(float(x) for x in rng.random(12)),
     )
+
+
+def spare_cassette(cassette: Cassette, left_out: Collection[Accident]) -> Cassette:
+    """`cassette` less some of its accidents."""
+    none = (0.0,) * 4
+    if "borders" in left_out:
+        cassette = replace(cassette, strips=none, rim=none)
+    if "streaks" in left_out:
+        cassette = replace(cassette, streaks=0.0)
+    if "enhancement" in left_out:
+        cassette = replace(cassette, edge=(0.0, 0.0))
+    return cassette
 
 
 def develop_cassette(

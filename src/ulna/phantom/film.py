@@ -8,14 +8,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ulna.config.phantom import FilmStyle
+from ulna.config.phantom import PhantomConfig
 from ulna.phantom.anatomy import Limb
 from ulna.phantom.arm_views import BESIDE_TRUNK, draw_arm_views
-from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden, worn
+from ulna.phantom.cassette import (
+    Cassette,
+    develop_cassette,
+    divide,
+    draw_cassette,
+    hidden,
+    spare_cassette,
+    worn,
+)
 from ulna.phantom.detector import expected_signal, expose, line_integral
 from ulna.phantom.findings.placed import Placed
 from ulna.phantom.holder import Holder, draw_holder
-from ulna.phantom.nuisance import Nuisance, develop, draw_nuisance, extra_attenuation
+from ulna.phantom.nuisance import (
+    Nuisance,
+    develop,
+    draw_nuisance,
+    extra_attenuation,
+    spare_nuisance,
+)
 from ulna.phantom.scene import Projection, Scene, project_scene
 from ulna.phantom.views import View, draw_views, pose
 from ulna.types import Array, BodyPart, Laterality
@@ -63,20 +77,24 @@ class Film:
 
 
 def draw_films(
-    limb: Limb, part: BodyPart, style: FilmStyle, size: int, rng: np.random.Generator
+    limb: Limb, part: BodyPart, config: PhantomConfig, rng: np.random.Generator
 ) -> tuple[Film, ...]:
-    """The films of a study with their accidents; longest side `size` px or somewhat less."""
+    """The films of a study with their accidents; longest side `config.size` px or somewhat less.
+
+    Accidents that are left out are drawn first, so that the others stay as they are.
+    """
     if limb.hinges:
-        panels = draw_arm_views(limb, part, style, size, rng)
+        panels = draw_arm_views(limb, part, config.film, config.size, rng)
     else:
-        panels = tuple((view,) for view in draw_views(part, size, rng))
-    accidents = [draw_nuisance(rng) for _ in panels]
-    if style == "cassette":
-        accidents = [_wide(n) for n in accidents]
-    cassettes = [draw_cassette(rng) if style == "cassette" else None for _ in panels]
-    if style == "close":
-        return tuple(map(Film, panels, accidents, cassettes))
-    holders = [draw_holder(limb, part, views, rng) for views in panels]
+        panels = tuple((view,) for view in draw_views(part, config.size, rng))
+    left_out = config.without
+    accidents = [spare_nuisance(draw_nuisance(rng), left_out) for _ in panels]
+    if config.film == "close":
+        return tuple(Film(p, n, None) for p, n in zip(panels, accidents, strict=True))
+    accidents = [_wide(n) for n in accidents]
+    cassettes = [spare_cassette(draw_cassette(rng), left_out) for _ in panels]
+    drawn = [draw_holder(limb, part, views, rng) for views in panels]
+    holders = [None if "holder" in left_out else one for one in drawn]
     return tuple(map(Film, panels, accidents, cassettes, holders))
 
 

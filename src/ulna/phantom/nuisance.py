@@ -6,13 +6,15 @@ whether it is normal or abnormal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from ulna.config.phantom import Accident
 from ulna.phantom.detector import Exposure, draw_exposure
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
@@ -49,6 +51,17 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
         gamma=float(rng.uniform(0.8, 1.35)),
         window=(float(rng.uniform(0.2, 2.0)), float(rng.uniform(98.5, 99.9))),
         numbers=tuple(float(x) for x in rng.random(16)),
+    )
+
+
+def spare_nuisance(nuisance: Nuisance, left_out: Collection[Accident]) -> Nuisance:
+    """`nuisance` less some of its accidents."""
+    return replace(
+        nuisance,
+        marker=nuisance.marker and "marker" not in left_out,
+        cast=nuisance.cast and "cast" not in left_out,
+        jewellery=nuisance.jewellery and "jewellery" not in left_out,
+        inverted=nuisance.inverted and "inverted" not in left_out,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +85,7 @@ def draw_study(
     nuisance_rng = _stream(config, plan, _NUISANCE)
     side = Laterality.LEFT if nuisance_rng.random() < 0.5 else Laterality.RIGHT
     limb = build_limb(plan.body_part, config.film, Vary(_stream(config, plan, _ANATOMY)))
-    films = draw_films(limb, plan.body_part, config.film, config.size, nuisance_rng)
+    films = draw_films(limb, plan.body_part, config, nuisance_rng)
     return plan, side, limb, films
 
 
@@ -106,7 +107,7 @@ def _choose(
     ]
     best: tuple[Placed, float, list[float]] | None = None
     for _ in range(6):
-        placed = _draw_shown(limb, films, wanted, rng)
+        placed = _draw_shown(limb, films, wanted, config.findings, rng)
         strength, seen, reached = solve_strength(placed, exposed, wanted, rng)
         # a close film holds every finding, and the last one drawn stays
         if best is None or not limb.hinges or reached or max(seen) > max(best[2]):
@@ -120,11 +121,19 @@ def _choose(
 
 
 def _draw_shown(
-    limb: Limb, films: tuple[Film, ...], wanted: Subtlety, rng: np.random.Generator
+    limb: Limb,
+    films: tuple[Film, ...],
+    wanted: Subtlety,
+    findings: Collection[FindingCategory],
+    rng: np.random.Generator,
 ) -> Placed:
     """A finding that lies on one of the films; what lies on none is drawn again."""
+    shares = np.array(_SHARES[wanted])
+    if set(findings) != set(DRAW):
+        shares *= [category in findings for category in DRAW]
+        shares /= shares.sum()
     for _ in range(60):
-        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=_SHARES[wanted]))]
+        category = tuple(DRAW)[int(rng.choice(len(DRAW), p=shares))]
         placed = DRAW[category](rng, limb, wanted)
         if any(film.shows(limb, placed) for film in films):
             break

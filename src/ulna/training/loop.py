@@ -37,7 +37,7 @@ from ulna.training.heads import fit_heads
 from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
-from ulna.training.order import draw_epoch
+from ulna.training.order import draw_beside
 from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
 from ulna.training.score import study_auroc_score
 from ulna.training.state import FitInput, FitState
@@ -54,6 +54,7 @@ class ExpertFit:
         self.fabric, self.config, self.given = fabric, config, given
         self.recipe, self.images = given.recipe, given.images
         self.ordinal = [e.name for e in self.recipe.experts].index(config.name)
+        self.own = self._own()
         self.batch_size = min(config.batch_size, len(given.train))
         self.steps_per_epoch = len(given.train) // self.batch_size
         if self.batch_size < 2 or self.batch_size // fabric.world_size < 2:
@@ -88,6 +89,12 @@ class ExpertFit:
         self.batches = Batches(self.images, self.recipe, config, fabric)
         self.crop_share = window_share(config, self.images, given.train)
 
+    def _own(self) -> npt.NDArray[np.int64]:
+        """The training images that are not only drawn beside the others."""
+        train = self.given.train
+        known = train[self.images.part[train] >= 0]
+        return known if self.config.unknown_part_share and len(known) else train
+
     def _average(self) -> AveragedModel | None:
         if not self.config.ema_decay:
             return None
@@ -114,16 +121,15 @@ class ExpertFit:
         self._choose_windows()
         started = time.monotonic()
         if self.cropped and search_due(self.config, self.state.step, self.steps_per_epoch):
-            normal = self.given.train[self.images.abnormal[self.given.train] == 0]
-            self.batches.search(self.kept_expert(), normal)
+            own = self.own
+            self.batches.search(self.kept_expert(), own[self.images.abnormal[own] == 0])
         first_free = first_free_stage(self.config, epoch, len(self.rates))
         if self._heads_alone():
             first_free = len(self.rates) - 1
         self.module.train()
         self.learner.freeze_below(first_free, drop_gradients=self.fabric.world_size == 1)
         order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
-        abnormal = self.images.abnormal[self.given.train] == 1
-        order = draw_epoch(self.given.train, abnormal, self.config.abnormal_share, order_seed)
+        order = self._order(order_seed)
         for position in range(self.state.step % self.steps_per_epoch, self.steps_per_epoch):
             chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
             self._train_step(np.sort(chosen), first_free)
@@ -133,6 +139,12 @@ class ExpertFit:
             self._fit_to_budget()
             if self.state.step % self.recipe.checkpoint_every == 0:
                 self._save()
+
+    def _order(self, seed: np.random.SeedSequence) -> npt.NDArray[np.int64]:
+        train = self.given.train
+        beside = self.config.unknown_part_share if len(self.own) < len(train) else 0.0
+        abnormal, unknown = self.images.abnormal[train] == 1, self.images.part[train] < 0
+        return draw_beside(train, abnormal, unknown, (self.config.abnormal_share, beside), seed)
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
         factor = self._rate_factor()
@@ -273,7 +285,7 @@ class ExpertFit:
         if self.best:
             unpack("best", self.best, expert)
         if self.config.fit_heads:
-            fit_heads(expert, self.images, self.given.train, self.recipe)
+            fit_heads(expert, self.images, self.own, self.recipe)
         meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
         save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
         kept = self.state.best_epoch if self.best else len(self.state.history) - 1

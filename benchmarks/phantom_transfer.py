@@ -1,0 +1,100 @@
+"""Which accidents and findings of phantoms help on real films.
+
+    python benchmarks/phantom_transfer.py TABLE.csv --out runs/phantom-transfer
+
+Each variant: 400 phantom studies, the recipe `cassettes` for 8 epochs, and the bundle's answers on
+the real films of TABLE, none of which was trained on: body part right (of the parts of the table,
+and of wrist/hand, elbow/forearm, humerus/shoulder), AUROC of fractures, pointing game. Variants
+differ in what their phantoms lack; the rest of each film is the same. OUT/transfer.json holds all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+VARIANTS: dict[str, list[str]] = {
+    "all": [],
+    "all, other phantoms": ["--seed", "20264"],
+    "no cast, no jewellery": ["--without", "cast,jewellery"],
+    "no borders": ["--without", "borders"],
+    "no streaks, no enhancement": ["--without", "streaks,enhancement"],
+    "no holder": ["--without", "holder"],
+    "none of these": [
+        "--without",
+        "cast,jewellery,marker,inverted,borders,streaks,enhancement,holder",
+    ],
+    "close films": ["--film", "close"],
+    "fractures alone": ["--findings", "fracture"],
+}
+PARTS = "ELBOW,FOREARM,HAND,HUMERUS,SHOULDER"
+REGION = {
+    "WRIST": "wrist, hand",
+    "HAND": "wrist, hand",
+    "ELBOW": "elbow, forearm",
+    "FOREARM": "elbow, forearm",
+    "HUMERUS": "humerus, shoulder",
+    "SHOULDER": "humerus, shoulder",
+}
+
+
+def ulna(*arguments: object) -> None:
+    """Run `ulna ARGUMENTS`; a failure ends the benchmark."""
+    subprocess.run([sys.executable, "-m", "ulna", *map(str, arguments)], check=True)
+
+
+def run(given: argparse.Namespace, name: str) -> dict[str, float]:
+    """What a network trained on the variant's phantoms says of the real films."""
+    out = given.out / name.replace(" ", "_").replace(",", "")
+    phantoms, evaluation = out / "phantoms", out / "evaluation"
+    options = ["--film", "cassette", "--seed", 20263, *VARIANTS[name]]
+    if not (phantoms / "truth.csv").is_file():
+        ulna("phantom", phantoms, "--studies", given.studies, "--size", 448, "--parts", PARTS,
+             "--valid-share", 0.05, *options)  # fmt: skip
+    if not (evaluation / "metrics.json").is_file():
+        short = ["--set", f"experts.cnn.epochs={given.epochs}", "--set", "experts.cnn.hard_every=4"]
+        ulna("train", phantoms, "--recipe", "cassettes", *short, "--out", out / "run", "--resume")
+        ulna("export", out / "run", "--out", out / "bundle")
+        ulna("evaluate", given.table, "--bundle", out / "bundle", "--split", "all",
+             "--out", evaluation)  # fmt: skip
+    return scores(json.loads((evaluation / "metrics.json").read_text()))
+
+
+def scores(metrics: dict[str, object]) -> dict[str, float]:
+    """The four numbers of a variant."""
+    confusion = metrics["body_part"]["confusion"]  # type: ignore[index]
+    pairs = [(t, r, n) for t, row in confusion.items() for r, n in row.items()]
+    total = sum(n for *_, n in pairs)
+    overall, place = metrics["by_body_part"]["ALL"], metrics["localisation"]  # type: ignore[index]
+    return {
+        "body part": sum(n for t, r, n in pairs if t == r) / total,
+        "region": sum(n for t, r, n in pairs if REGION[t] == REGION[r]) / total,
+        "auroc": overall["auroc"]["value"],  # type: ignore[index]
+        "pointing": place["pointing_game"],  # type: ignore[index]
+    }
+
+
+def main() -> None:
+    """Run the variants asked for; print and keep what they gave."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--studies", type=int, default=400)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name in given.variants:
+        found[name] = run(given, name)
+        print(
+            f"{name:28s} " + "  ".join(f"{k} {v:.3f}" for k, v in found[name].items()), flush=True
+        )
+        (given.out / "transfer.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
