@@ -24,6 +24,8 @@ SHORT = {
 }
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
+    # nothing but another draw: how much of a difference is chance
+    "other_seed": {"seed": "100"},
     "224px": {"input_spec.size": "224"},
     "320px": {"input_spec.size": "320"},
     "512px": {"input_spec.size": "512"},

@@ -17,8 +17,13 @@ from ulna.types import BodyPart, ImageRef, Study
 PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
 
 
-def outputs(n: int, noise: tuple[float, float], sharp: float = 1.0, seed: int = 0) -> list:
-    """n studies per part; expert e sees the true log odds with noise[e], times `sharp`."""
+def outputs(
+    n: int, noise: tuple[float, float], sharp: float = 1.0, seed: int = 0, focus: bool = False
+) -> list:
+    """n studies per part; expert e sees the true log odds with noise[e], times `sharp`.
+
+    focus: the maps have a peak in one cell, as those of an attention.
+    """
     rng = np.random.default_rng(seed)
     found = []
     for k in range(n * 3):
@@ -31,6 +36,8 @@ def outputs(n: int, noise: tuple[float, float], sharp: float = 1.0, seed: int = 
         for name, spread in zip(("cnn", "tiny"), noise, strict=True):
             logit = sharp * (z + rng.normal(0, spread))
             cam = rng.normal(0, 1, (3, 7, 7))
+            if focus:
+                cam[:, 2, 3] += rng.uniform(20, 60)
             cam += logit + 1 - cam.mean(axis=(1, 2), keepdims=True)
             experts[name] = SimpleNamespace(abnormal=np.full(3, logit), cam=cam)
         found.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
@@ -118,16 +125,28 @@ def test_too_few_studies_are_refused(manifest: Manifest) -> None:
         fit(manifest, outputs(2, (0.5, 0.5)))
 
 
-def test_map_threshold_leaves_one_normal_cell_in_a_hundred(manifest: Manifest) -> None:
-    data = outputs(60, (0.5, 0.5))
-    found = fit(manifest, data, kind="mean")
-    above = total = 0
+def _normal_grids(data: list, found: FusionParameters) -> list[np.ndarray]:
+    """The normal studies' maps, experts weighing alike."""
+    grids = []
     for o in data:
-        if o.study.abnormal:
-            continue
-        column = PARTS.index(o.study.body_part)
-        cams = [e.cam[column] for e in o.images[0].experts.values()]
-        grid = np.mean(cams, axis=0) / found.temperatures[o.study.body_part]
-        above += int((grid > found.map_threshold).sum())
-        total += grid.size
-    assert above / total == pytest.approx(0.01, abs=0.003)
+        if not o.study.abnormal:
+            column = PARTS.index(o.study.body_part)
+            cams = [e.cam[column] for e in o.images[0].experts.values()]
+            grids.append(np.mean(cams, axis=0) / found.temperatures[o.study.body_part])
+    return grids
+
+
+@pytest.mark.parametrize("focus", [False, True])
+def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_film_in_ten(
+    manifest: Manifest, focus: bool
+) -> None:
+    data = outputs(60, (0.5, 0.5), focus=focus)
+    found = fit(manifest, data, kind="mean")
+    grids = _normal_grids(data, found)
+    assert np.mean(np.array(grids) > found.map_threshold) == pytest.approx(0.01, abs=0.003)
+    high = np.mean([g.max() > found.map_peak for g in grids])
+    if focus:  # a peak in every film: above one cell in a hundred in half of them
+        assert np.mean([g.max() > found.map_threshold for g in grids]) > 0.4
+        assert high == pytest.approx(0.1, abs=0.02)
+    else:  # maps that are high nearly everywhere: the threshold alone is stricter
+        assert high <= 0.1 and found.map_peak == found.map_threshold

@@ -84,6 +84,16 @@ def test_strongest_first_and_at_most_the_limit() -> None:
     assert findings_from_map(heat, 3.0) == ()
 
 
+def test_a_peak_keeps_strong_regions_whole_and_drops_weak_ones() -> None:
+    y, x = np.mgrid[:60, :60] + 0.5
+    heat = np.maximum(10 - np.hypot(x - 15, y - 15), 5 - np.hypot(x - 45, y - 45))
+    strong, weak = findings_from_map(heat, 1.0)
+    assert findings_from_map(heat, 1.0, peak=4.0) == (strong, weak)
+    (kept,) = findings_from_map(heat, 1.0, peak=6.0)
+    assert kept.box == strong.box and (kept.outline == strong.outline).all()
+    assert findings_from_map(heat, 1.0, peak=strong.score) == ()
+
+
 @pytest.mark.parametrize("heat", [np.zeros(3), np.zeros((0, 3)), np.full((3, 3), np.inf)])
 def test_no_map(heat: np.ndarray) -> None:
     with pytest.raises(ImageError, match="heat map"):

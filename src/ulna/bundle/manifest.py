@@ -75,7 +75,8 @@ class FusionParameters:
     weights: body part -> expert -> share; convex for each part. temperatures, offsets: the
     calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
     point -> body part -> study probability from which a study is abnormal. map_threshold:
-    calibrated logit above which a pixel is outlined as a finding; map_limit: the calibrated
+    calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
+    pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
     logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
     what a study's probability is compared with to say how far its answer can be trusted; empty
     where nothing was fitted.
@@ -87,6 +88,7 @@ class FusionParameters:
     thresholds: dict[str, dict[BodyPart, float]]
     map_threshold: float
     map_limit: float
+    map_peak: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
 
@@ -104,7 +106,7 @@ class FusionParameters:
         for point, values_by_part in self.thresholds.items():
             if not all(0 <= v <= 1 for v in values_by_part.values()):
                 raise BundleError(f"thresholds of {point!r}: {values_by_part}: expected 0 to 1")
-        _check_finite("map threshold", [self.map_threshold])
+        _check_finite("map threshold and peak", [self.map_threshold, self.map_peak])
         if not 0 < self.map_limit < math.inf:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
 

@@ -79,7 +79,7 @@ def fit_fusion(
     thresholds = fit_thresholds(
         {p: _by_class(scores.get(p), fits[p]) for p in manifest.body_parts}, few
     )
-    map_threshold, map_limit = fit_map_scale(outputs, fits, manifest)
+    map_threshold, map_peak, map_limit = fit_map_scale(outputs, fits, manifest)
     names = [e.name for e in manifest.experts]
     return FusionParameters(
         weights={p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()},
@@ -87,6 +87,7 @@ def fit_fusion(
         offsets={p: f.offset for p, f in fits.items()},
         thresholds=thresholds,
         map_threshold=map_threshold,
+        map_peak=map_peak,
         map_limit=map_limit,
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
         conformal={p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts},

@@ -15,14 +15,19 @@ _EIGHT = np.ones((3, 3), dtype=bool)
 
 
 def findings_from_map(
-    heat_map: npt.ArrayLike, threshold: float, *, limit: int = MAX_FINDINGS
+    heat_map: npt.ArrayLike,
+    threshold: float,
+    *,
+    peak: float = -np.inf,
+    limit: int = MAX_FINDINGS,
 ) -> tuple[Finding, ...]:
     """The connected regions (8 neighbours) of `heat_map` (H, W) above `threshold`.
 
-    Strongest first, at most `limit`. box: the region's pixels. score: its maximum, in the
-    map's units. outline: (N, 2) closed line where the map, interpolated between pixel
-    centres, crosses the threshold; within half a pixel of the box. Raises ImageError for a map
-    that is not 2-D and finite.
+    Only those whose maximum is above `peak` too (hysteresis: Canny 1986, A computational
+    approach to edge detection, section VII). Strongest first, at most `limit`. box: the region's
+    pixels. score: its maximum, in the map's units. outline: (N, 2) closed line where the map,
+    interpolated between pixel centres, crosses the threshold; within half a pixel of the box.
+    Raises ImageError for a map that is not 2-D and finite.
     """
     values = np.asarray(heat_map, dtype=np.float32)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
@@ -36,7 +41,7 @@ def findings_from_map(
         return ()
     scores = ndimage.maximum(values, labels, np.arange(1, count + 1))
     places = ndimage.find_objects(labels)
-    strongest = np.argsort(-scores, kind="stable")[:limit]
+    strongest = [i for i in np.argsort(-scores, kind="stable") if scores[i] > peak][:limit]
     return tuple(
         Finding(
             box=_box(places[i]),

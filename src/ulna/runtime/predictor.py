@@ -215,7 +215,9 @@ class Predictor:
             grid=fused.grid,
             heat_map=heat_map,
             body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
-            findings=findings_from_map(heat_map, manifest.fusion.map_threshold),
+            findings=findings_from_map(
+                heat_map, manifest.fusion.map_threshold, peak=manifest.fusion.map_peak
+            ),
             finding_probabilities={
                 c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
             },

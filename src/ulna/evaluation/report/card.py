@@ -108,8 +108,8 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
         ("Fusion", f"{recipe.fusion.kind}, {fitted}"),
         (
             "Map",
-            f"outlined above {fusion.map_threshold:.2f}, last colour at "
-            f"{fusion.map_limit:.2f} (calibrated logits)",
+            f"outlined above {fusion.map_threshold:.2f} where it reaches {fusion.map_peak:.2f}, "
+            f"last colour at {fusion.map_limit:.2f} (calibrated logits)",
         ),
         ("Created", manifest.created),
         ("Versions", versions),
