@@ -2,6 +2,7 @@
 # What each step of transfer brings to one encoder: scripts/ladder.sh DATA OUT [ENCODER [--set KEY=VALUE ...]]
 # The same folds from four starts: random, phantoms, lower limb, both; each beside random.
 # DATA as for scripts/fracatlas.sh, whose cassettes in OUT are used. Started again, it goes on.
+# JOBS folds at a time (1); ONLY="0 1" for some of the folds.
 #   scripts/ladder.sh fracatlas runs/fracatlas resnet50 --set input_spec.size=224 --set precision=bf16-mixed
 set -euo pipefail
 data=${1:?give the folder that holds table.csv and lower_limb.csv}
@@ -10,6 +11,8 @@ encoder=${3:-cnn}
 changes=(--set "experts.cnn.encoder=$encoder" "${@:4}")
 ulna=.venv/bin/ulna
 own=$out/ladder-$encoder
+only=()
+for k in ${ONLY:-}; do only+=(--only "$k"); done
 [ -f "$out/cassettes/truth.csv" ] || { echo "$out/cassettes is missing: run scripts/fracatlas.sh first" >&2; exit 2; }
 
 trunk() { # name, data, recipe, initial weights
@@ -18,7 +21,7 @@ trunk() { # name, data, recipe, initial weights
 folds() { # name, initial weights, other options
     "$ulna" crossval "$data/table.csv" --recipe fracatlas "${changes[@]}" --initial "$2" \
         --out "$own/$1" --cache "$own/cache" --jobs "${JOBS:-1}" \
-        --by hardware --by source_width:1000 "${@:3}"
+        --by hardware --by source_width:1000 "${only[@]}" "${@:3}"
 }
 trunk phantom "$out/cassettes" cassettes random
 trunk lower "$data/lower_limb.csv" lower_limb random

@@ -158,6 +158,22 @@ def test_run_start_reads_the_expert_of_the_same_name(tmp_path: Path) -> None:
     )
 
 
+def test_run_start_takes_the_only_expert_whatever_its_name_but_never_guesses(
+    tmp_path: Path,
+) -> None:
+    source = _expert("cnn")
+    for name in ("one", "two"):
+        (tmp_path / "experts" / name).mkdir(parents=True)
+    save_file(source.state_dict(), tmp_path / "experts" / "one" / "weights.safetensors")
+    recipe = _recipe(InitialWeights("run", str(tmp_path)))
+    expert = load_initial_weights(recipe.experts[0], recipe)
+    for mine, given in zip(expert.encoder.parameters(), source.encoder.parameters(), strict=True):
+        torch.testing.assert_close(mine, given)
+    save_file(source.state_dict(), tmp_path / "experts" / "two" / "weights.safetensors")
+    with pytest.raises(WeightsError, match="expected weights of expert 'e'"):
+        load_initial_weights(recipe.experts[0], recipe)
+
+
 def test_colour_weights_are_summed_to_one_channel(tmp_path: Path) -> None:
     import timm
 

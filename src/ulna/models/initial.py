@@ -73,7 +73,7 @@ def _read_shipped(encoder: str) -> dict[str, Tensor]:
 def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
     path = Path(initial.path)
     if initial.kind == "run":
-        path = path / "experts" / name / "weights.safetensors"
+        path = _of_run(path, name)
     if not path.is_file():
         raise WeightsError(
             f"{path}: no such file: expected weights of expert {name!r} "
@@ -91,6 +91,13 @@ def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: expected a state dict (names to tensors)")
     return state
+
+
+def _of_run(run: Path, name: str) -> Path:
+    """The weights of the run's expert `name`, or of its only expert whatever its name."""
+    own = run / "experts" / name / "weights.safetensors"
+    others = list((run / "experts").glob("*/weights.safetensors"))
+    return others[0] if not own.is_file() and len(others) == 1 else own
 
 
 def _fill_encoder(expert: Expert, state: dict[str, Tensor], path: str) -> None:
