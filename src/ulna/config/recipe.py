@@ -22,8 +22,8 @@ class InitialWeights:
     kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
     cache); 'shipped' (the trunk of Ulna's own `cnn` that comes with the package, learned on
     phantoms by the recipe `pretrain`); 'file' (a .safetensors or .pth file at `path`); 'run'
-    (the expert of the same name in an earlier Ulna run at `path`, or its only expert). There is no fallback from
-    one kind to another.
+    (the expert of the same name in an earlier Ulna run at `path`, or its only expert). There is
+    no fallback from one kind to another.
     """
 
     kind: InitialKind = "random"
