@@ -244,6 +244,7 @@ class StudyPrediction:
     conformal p-values (`ulna.runtime.conformal`), None from a bundle without calibration.
     certainty: of an abnormal finding: certain from the stricter of the operating points
     'sensitive' and 'specific', doubtful from the other; None where the bundle lacks them.
+    map_reliable: whether the bundle's heat maps passed their examination, None before one.
     """
 
     study: Study
@@ -261,6 +262,7 @@ class StudyPrediction:
     p_normal: float | None = None
     p_abnormal: float | None = None
     certainty: Certainty | None = None
+    map_reliable: bool | None = None
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values."""

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ulna.bundle.io import ModelBundle, read_bundle, replace_fusion, write_bundle
+from ulna.bundle.examination import MapExamination, MapTest, map_verdict
+from ulna.bundle.io import (
+    ModelBundle,
+    read_bundle,
+    replace_examination,
+    replace_fusion,
+    write_bundle,
+)
 from ulna.bundle.manifest import (
     ConformalScores,
     DataFingerprint,
@@ -18,8 +25,12 @@ __all__ = [
     "ExpertEntry",
     "FusionParameters",
     "Manifest",
+    "MapExamination",
+    "MapTest",
     "ModelBundle",
+    "map_verdict",
     "read_bundle",
+    "replace_examination",
     "replace_fusion",
     "uncalibrated_fusion",
     "write_bundle",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.bundle.examination import MapExamination
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
 from ulna.config.codec import from_json, to_json
 from ulna.errors import BundleError, ConfigError
@@ -94,12 +95,25 @@ def replace_fusion(
     metrics: added to the manifest's; those of an earlier calibration ('calibration.*') go.
     Raises BundleError if the manifest on disk is not the one of `bundle` any more.
     """
+    kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
+    # Other weights and temperatures make other maps: what was said of the old ones is void.
+    manifest = replace(bundle.manifest, fusion=fusion, metrics={**kept, **metrics})
+    return _rewritten(bundle, replace(manifest, map_examination=None))
+
+
+def replace_examination(bundle: ModelBundle, found: MapExamination) -> ModelBundle:
+    """Rewrite the bundle's manifest with the examination of its maps.
+
+    Raises BundleError if the manifest on disk is not the one of `bundle` any more.
+    """
+    return _rewritten(bundle, replace(bundle.manifest, map_examination=found))
+
+
+def _rewritten(bundle: ModelBundle, manifest: Manifest) -> ModelBundle:
     if _read_manifest(bundle.path)[1] != bundle.hash:
         raise BundleError(
             f"{bundle.path / MANIFEST}: changed since it was read: read the bundle again"
         )
-    kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
-    manifest = replace(bundle.manifest, fusion=fusion, metrics={**kept, **metrics})
     return ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ulna.bundle.examination import MapExamination
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import BundleError
@@ -137,6 +138,7 @@ class Manifest:
     created: ISO 8601, UTC. categories: of the finding head, in its order; body_parts: in the
     order of the abnormal and the body-part head. split: number of studies by part of the
     split. metrics: parity and completeness at export, later those of calibration.
+    map_examination: what `ulna examine` found, None before; a new calibration removes it.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Manifest:
     split: dict[str, int]
     versions: dict[str, str]
     metrics: dict[str, float] = field(default_factory=dict)
+    map_examination: MapExamination | None = None
     intended_use: str = INTENDED_USE
     format: int = FORMAT
 

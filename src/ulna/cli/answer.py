@@ -39,6 +39,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
         "certainty": prediction.certainty,
+        "map_reliable": prediction.map_reliable,
         "p_normal": prediction.p_normal,
         "p_abnormal": prediction.p_abnormal,
         "triage": prediction.triage(error_rate),
@@ -97,12 +98,13 @@ def folder_name(prediction: StudyPrediction) -> str:
 def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
     """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
 
-    limit: the logit of the last colour, from the bundle. Returns the files.
+    limit: the logit of the last colour, from the bundle. Maps that failed their examination say
+    so on the picture. Returns the files.
     """
     from PIL import Image
 
     from ulna.imaging import read_radiograph
-    from ulna.imaging.overlay import draw_outline, draw_overlay
+    from ulna.imaging.overlay import UNRELIABLE, draw_note, draw_outline, draw_overlay
 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -112,6 +114,8 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
         for finding in image.findings:
             if finding.outline is not None:
                 picture = draw_outline(picture, finding.outline)
+        if prediction.map_reliable is False:
+            picture = draw_note(picture, UNRELIABLE)
         path = folder / f"{number}_{_file_name(Path(image.source).stem)}.png"
         Image.fromarray(picture).save(path)
         written.append(path)

@@ -23,6 +23,7 @@ VERBS: Mapping[str, str] = {
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
     "evaluate": "Score a bundle on labelled studies; write the report.",
     "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",
+    "examine": "Examine a bundle's heat maps; the verdict goes into the bundle.",
     "score": "Score predictions as the MURA competition did.",
     "explain": "Compare heat-map methods where the truth is known.",
     "predict": "Answer for files, folders and DICOM objects.",

@@ -139,6 +139,8 @@ def _print(
         )
         if out is not None:
             click.echo(f"heat maps: {out}")
+        if answers[0].map_reliable is False:
+            click.echo("heat maps failed their examination: do not rely on them (ulna info)")
 
 
 def _combined(unreadable: list[str], total: int) -> ImageError:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ulna.imaging.overlay import draw_outline, draw_overlay, draw_scale
+from ulna.imaging.overlay import UNRELIABLE, draw_note, draw_outline, draw_overlay, draw_scale
 from ulna.imaging.read import read_radiograph
 from ulna.runtime import Predictor
 from ulna.types import ImagePrediction, Radiograph, Study
@@ -28,11 +28,12 @@ def explain_study(bundle: Path | str, study: Study, out: Path, threads: int = 0)
     """
     predictor = Predictor.load(bundle, threads)
     answer = predictor.predict(study)
+    note = UNRELIABLE if answer.map_reliable is False else ""
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, image in enumerate(answer.images, start=1):
         picture = draw_explanation(
-            read_radiograph(Path(image.source)), image, predictor.manifest.fusion.map_limit
+            read_radiograph(Path(image.source)), image, predictor.manifest.fusion.map_limit, note
         )
         stem = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(image.source).stem)
         path = out / f"{number}_{stem}.png"
@@ -41,14 +42,21 @@ def explain_study(bundle: Path | str, study: Study, out: Path, threads: int = 0)
     return written
 
 
-def draw_explanation(radiograph: Radiograph, image: ImagePrediction, limit: float) -> Picture:
-    """(H', W', 3) uint8: film, film with map and outlines, scale; limit: logits at its top."""
+def draw_explanation(
+    radiograph: Radiograph, image: ImagePrediction, limit: float, note: str = ""
+) -> Picture:
+    """(H', W', 3) uint8: film, film with map and outlines, scale; limit: logits at its top.
+
+    note: on the map, where there is something to be said of it.
+    """
     grey = np.rint(np.clip(radiograph.pixels, 0, 1) * 255).astype(np.uint8)
     film = np.repeat(grey[..., None], 3, axis=2)
     overlay = draw_overlay(radiograph, image.heat_map, limit)
     for finding in image.findings:
         if finding.outline is not None:
             overlay = draw_outline(overlay, finding.outline)
+    if note:
+        overlay = draw_note(overlay, note)
     scale = draw_scale(limit, max(film.shape[0], _SMALLEST_SCALE))
     return _side_by_side([film, overlay, scale])
 

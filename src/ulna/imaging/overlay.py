@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from ulna.errors import ImageError
@@ -23,6 +23,8 @@ _MAX_OPACITY = 0.75
 _FULL_AT = 0.5
 TRUTH_COLOUR: Colour = (64, 200, 255)
 FINDING_COLOUR: Colour = (255, 255, 255)
+NOTE_COLOUR: Colour = (255, 200, 80)
+UNRELIABLE = "map unreliable: failed its examination"
 
 
 def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) -> Picture:
@@ -95,6 +97,17 @@ def draw_outline(
     # Pillow draws at pixel centres: its coordinate 0 is our 0.5.
     path = [(float(x), float(y)) for x, y in np.vstack([points, points[:1]]) - 0.5]
     ImageDraw.Draw(image).line(path, fill=colour)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def draw_note(picture: Picture, text: str) -> Picture:
+    """A copy of `picture` (H, W, 3) with `text` in a dark strip along its top."""
+    image = Image.fromarray(picture)
+    size = max(11, image.width // 24)
+    font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, image.width, round(1.5 * size)), fill=(0, 0, 0))
+    draw.text((size // 3, size // 5), text, fill=NOTE_COLOUR, font=font)
     return np.asarray(image, dtype=np.uint8)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -66,6 +66,22 @@ class Predictor:
         manifest = replace(self.manifest, fusion=fusion)
         other.bundle = replace(self.bundle, manifest=manifest)
         return other
+
+    def with_graphs(self, graphs: Mapping[str, bytes]) -> Predictor:
+        """Other graphs, by expert's name, under the same manifest: to examine what maps rest on."""
+        other = copy.copy(self)
+        other._sessions = {name: Session(graph) for name, graph in graphs.items()}
+        return other
+
+    def with_expert(self, name: str) -> Predictor:
+        """One expert of the bundle with all the weight, everything else as it is."""
+        fusion = self.manifest.fusion
+        alone = {p: {n: float(n == name) for n in w} for p, w in fusion.weights.items()}
+        return self.with_fusion(replace(fusion, weights=alone))
+
+    def placement(self, radiograph: Radiograph) -> Placement:
+        """How the radiograph lies in the bundle's input, for carrying maps to its pixels."""
+        return prepare(radiograph, self.manifest.input_spec)[1]
 
     @property
     def manifest(self) -> Manifest:
@@ -137,6 +153,7 @@ class Predictor:
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([i.probability for i in images]))
+        examined = manifest.map_examination
         p_normal, p_abnormal = p_values(probability, manifest.fusion.conformal.get(part))
         return StudyPrediction(
             study=study,
@@ -154,6 +171,7 @@ class Predictor:
             p_normal=p_normal,
             p_abnormal=p_abnormal,
             certainty=certainty_of(probability, part, manifest.fusion),
+            map_reliable=examined.reliable if examined else None,
         )
 
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:

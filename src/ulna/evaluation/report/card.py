@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from ulna.bundle import map_verdict
 from ulna.runtime.certainty import costs
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
             f"outlined above {fusion.map_threshold:.2f} where it reaches {fusion.map_peak:.2f}, "
             f"last colour at {fusion.map_limit:.2f} (calibrated logits)",
         ),
+        ("Map examined", map_verdict(manifest.map_examination).removeprefix("heat maps: ")),
         ("Created", manifest.created),
         ("Versions", versions),
         ("Bundle hash", bundle.hash),

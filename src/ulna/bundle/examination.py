@@ -1,0 +1,67 @@
+"""What became of the examination of a bundle's heat maps; travels in its manifest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ulna.errors import BundleError
+
+
+@dataclass(frozen=True)
+class MapTest:
+    """One test: `value` with its interval; passed where the interval clears `bar`.
+
+    above: whether passing is low > bar, else high < bar.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    bar: float
+    above: bool
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.value, self.low, self.high, self.bar))):
+            raise BundleError(f"map test {self.name!r}: expected finite numbers")
+
+    @property
+    def passed(self) -> bool:
+        """Whether the whole interval lies on the right side of the bar."""
+        return self.low > self.bar if self.above else self.high < self.bar
+
+
+@dataclass(frozen=True)
+class MapExamination:
+    """All tests that could be made, on n_images of `data`; not_made: name -> why."""
+
+    data: str
+    n_images: int
+    tests: tuple[MapTest, ...]
+    not_made: dict[str, str]
+
+    def __post_init__(self) -> None:
+        if not self.tests or self.n_images < 1:
+            raise BundleError("map examination without a test or an image: expected some")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The tests that were not passed."""
+        return tuple(t.name for t in self.tests if not t.passed)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether every test that was made is passed."""
+        return not self.failed
+
+
+def map_verdict(found: MapExamination | None) -> str:
+    """What readers of an answer are told of its heat map, in a line."""
+    if found is None:
+        return "heat maps: not examined (ulna examine)"
+    n, films = len(found.tests), f"{found.n_images} films of {found.data}"
+    if found.reliable:
+        return f"heat maps: passed {n} of {n} tests on {films}"
+    failed = f"{', '.join(found.failed)} ({len(found.failed)} of {n} tests)"
+    return f"heat maps: UNRELIABLE, failed {failed} on {films}"

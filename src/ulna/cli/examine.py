@@ -1,0 +1,105 @@
+"""`ulna examine`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulna.cli.extras import require
+from ulna.cli.held_out import run_of_bundle, test_studies
+from ulna.cli.options import READABLE, bundle_option, json_option
+from ulna.cli.output import print_json, print_table
+from ulna.cli.progress import progress
+
+if TYPE_CHECKING:
+    from ulna.bundle import MapExamination
+
+
+@click.command(epilog="Every test, its bar and its source: docs/examination.md")
+@click.argument("data", type=READABLE)
+@bundle_option
+@click.option("--out", type=READABLE, required=True, help="Folder for the results.")
+@click.option(
+    "--studies",
+    type=click.IntRange(min=2),
+    default=40,
+    show_default=True,
+    help="Examined at most: abnormal ones with a known place.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
+@click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
+@json_option
+def examine(
+    data: Path,
+    bundle: Path,
+    out: Path,
+    studies: int,
+    seed: int,
+    split: str | None,
+    run: Path | None,
+    as_json: bool,
+) -> None:
+    """Examine BUNDLE's heat maps on DATA; the verdict goes into the bundle.
+
+    Do the maps find what is there better than noise and than an edge detector do? Does the answer
+    fall when the marked places are taken away, and rise when they are put back? Do the maps change
+    when the weights are shuffled, and agree between experts that learned from other folds? A
+    bundle whose maps fail any of this says so with every answer.
+
+    \b
+    Examples:
+      ulna examine phantoms --bundle runs/first/bundle --out runs/first/examination
+      ulna examine table.csv --bundle BUNDLE --out examination --studies 60
+    """
+    require("train", "report")
+    from ulna.datasets import index_data
+    from ulna.evaluation.examination import ExaminationPlan
+    from ulna.evaluation.examination import examine as examine_bundle
+
+    chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
+    click.echo(f"examining on {words}", err=True)
+    plan = ExaminationPlan(studies, seed)
+    with progress() as report:
+        examined, found = examine_bundle(bundle, chosen, out, plan, data.name, report)
+    if as_json:
+        print_json(found)
+        return
+    verdict = examined.manifest.map_examination
+    assert verdict is not None
+    print_examination(verdict, found)
+    click.echo(f"written: {out / 'examination.json'}, {out / 'examination.png'}")
+
+
+def print_examination(verdict: MapExamination, found: Mapping[str, Any]) -> None:
+    """The measures of every map, the tests, and the verdict in a sentence."""
+    from ulna.bundle import map_verdict
+
+    names = {
+        "pointing": "pointing game",
+        "precision": "average precision",
+        "deletion": "deletion, lower is better",
+        "insertion": "insertion",
+    }
+    rows = [[title, *(_cell(found[m][k]) for k in found[m])] for m, title in names.items()]
+    print_table(f"{verdict.n_images} films", ["measure", "map", "noise", "edges"], rows)
+    tests = [
+        [
+            t.name,
+            f"{t.value:+.3f} ({t.low:+.3f} to {t.high:+.3f})",
+            f"{'above' if t.above else 'below'} {t.bar:g}",
+            "passed" if t.passed else "FAILED",
+        ]
+        for t in verdict.tests
+    ]
+    print_table("tests", ["test", "value", "bar", ""], tests)
+    for name, why in verdict.not_made.items():
+        click.echo(f"not made: {name}: {why}")
+    click.echo(map_verdict(verdict))
+
+
+def _cell(interval: Mapping[str, float]) -> str:
+    return f"{interval['value']:.3f} ({interval['low']:.2f} to {interval['high']:.2f})"

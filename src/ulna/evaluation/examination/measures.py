@@ -1,0 +1,105 @@
+"""What is measured on one radiograph: its map beside maps that know nothing, and beside twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.evaluation.examination.perturb import deletion_and_insertion
+from ulna.evaluation.examination.rivals import edge_map, random_map
+from ulna.evaluation.truth import read_truth
+from ulna.imaging.read import read_radiograph
+from ulna.metrics.localisation import pointing_game, pointing_tolerance
+from ulna.metrics.maps import pixel_average_precision, rank_correlation
+from ulna.types import Array, Mask, Radiograph, Study
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+MAP = "map"
+
+
+@dataclass(frozen=True)
+class Film:
+    """One radiograph of known place with its maps by name: 'map' and those of RIVALS."""
+
+    study: Study
+    radiograph: Radiograph
+    mask: Mask
+    maps: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class FilmMeasures:
+    """Of one film. pointing, precision, deletion, insertion: by map.
+
+    randomised: share of shuffled weights -> rank correlation with the map. repeated: mean rank
+    correlation of twin experts' maps, None without twins.
+    """
+
+    patient_id: str
+    pointing: dict[str, float]
+    precision: dict[str, float]
+    deletion: dict[str, float]
+    insertion: dict[str, float]
+    randomised: dict[float, float]
+    repeated: float | None
+
+
+def read_films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
+    """The films of `study` on which the place of a finding is known, with their maps."""
+    answer = predictor.predict(study)
+    found: list[Film] = []
+    for ref, image in zip(study.images, answer.images, strict=True):
+        radiograph = read_radiograph(ref.path)
+        shape = (radiograph.pixels.shape[0], radiograph.pixels.shape[1])
+        mask = read_truth(ref, shape)
+        if mask is None:
+            continue
+        grid = (image.grid.shape[0], image.grid.shape[1])
+        placement = predictor.placement(radiograph)
+        words = f"{study.key}/{ref.path.name}".encode()
+        rng = np.random.default_rng(np.random.SeedSequence((seed, *words)))
+        maps = {
+            MAP: image.heat_map,
+            "random": random_map(placement, grid, rng),
+            "edges": edge_map(radiograph.pixels, placement, grid),
+        }
+        found.append(Film(study, radiograph, mask, maps))
+    return found
+
+
+def measure_film(
+    film: Film,
+    predictor: Predictor,
+    shuffled: Mapping[float, Predictor],
+    twins: Sequence[Predictor],
+) -> FilmMeasures:
+    """All measures of one film. shuffled: predictors by share of shuffled weights. twins: the
+    same bundle with one of its twin experts each."""
+    tolerance = pointing_tolerance((film.mask.shape[0], film.mask.shape[1]))
+    part = film.study.body_part
+
+    def ask(radiographs: list[Radiograph]) -> list[float]:
+        return [predictor.predict_radiographs([r], part).images[0].probability for r in radiographs]
+
+    def grid_of(other: Predictor) -> Array:
+        return other.predict_radiographs([film.radiograph], part).images[0].grid
+
+    curves = {n: deletion_and_insertion(film.radiograph, m, ask) for n, m in film.maps.items()}
+    own = grid_of(predictor)
+    seen = [grid_of(twin) for twin in twins]
+    pairs = [rank_correlation(a, b) for a, b in combinations(seen, 2)]
+    return FilmMeasures(
+        patient_id=film.study.patient_id,
+        pointing={n: pointing_game(m, film.mask, tolerance) for n, m in film.maps.items()},
+        precision={n: pixel_average_precision(m, film.mask) for n, m in film.maps.items()},
+        deletion={n: c[0] for n, c in curves.items()},
+        insertion={n: c[1] for n, c in curves.items()},
+        randomised={s: rank_correlation(own, grid_of(p)) for s, p in shuffled.items()},
+        repeated=float(np.mean(pairs)) if pairs else None,
+    )

@@ -1,0 +1,140 @@
+"""`ulna examine`: a bundle and films of known findings to examination.json and a verdict."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.bundle import Manifest, ModelBundle, replace_examination
+from ulna.config.codec import to_json
+from ulna.errors import DatasetError
+from ulna.evaluation.examination.measures import FilmMeasures, measure_film, read_films
+from ulna.evaluation.examination.randomised import randomised_graph
+from ulna.evaluation.examination.verdict import judge
+from ulna.evaluation.pipeline import report_packages, write_metrics
+from ulna.evaluation.scores import Json, Resampling, interval_json, share
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+Progress = Callable[[str, int, int], None]
+# From the heads down: a third of the weights, two, all.
+SHARES = (1 / 3, 2 / 3, 1.0)
+
+
+@dataclass(frozen=True)
+class ExaminationPlan:
+    """studies: at most, abnormal ones with a known place. seed: of sample, noise and shuffling."""
+
+    studies: int = 40
+    seed: int = 0
+    how: Resampling = field(default_factory=Resampling)
+
+
+def examine(
+    bundle_path: Path | str,
+    studies: Sequence[Study],
+    out: Path | str,
+    plan: ExaminationPlan,
+    data: str,
+    progress: Progress | None = None,
+) -> tuple[ModelBundle, Json]:
+    """Examine the maps of a bundle, write the results to `out` and the verdict into the bundle.
+
+    studies: nothing that the bundle learned from. data: its name. progress(what, done, all).
+    Writes examination.json and examination.png. Raises DatasetError where no finding's place is
+    known, BundleError, DependencyError where the figure's packages are not installed.
+    """
+    from ulna.runtime import Predictor
+
+    with report_packages():
+        from ulna.evaluation.report.examination_figure import write_figure
+    predictor = Predictor.load(Path(bundle_path))
+    chosen = _sample(studies, predictor.manifest, plan)
+    shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
+    twins, why = _twins(predictor)
+    measures: list[FilmMeasures] = []
+    pictures = []
+    for done, study in enumerate(chosen, start=1):
+        for film in read_films(predictor, study, plan.seed):
+            measures.append(measure_film(film, predictor, shuffled, twins))
+            pictures.append(film)
+        if progress is not None:
+            progress("examine", done, len(chosen))
+    if not measures:
+        raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' films")
+    verdict = judge(measures, data, plan.how, {} if twins else {"repeatability": why})
+    found = _summary(measures, plan.how) | {"verdict": to_json(verdict)}
+    found |= {"reliable": verdict.reliable, "failed": list(verdict.failed)}
+    found |= {"bundle": predictor.bundle.hash, "seed": plan.seed, "n_studies": len(chosen)}
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_metrics(found, folder / "examination.json")
+    write_figure(pictures[:4], measures, predictor, shuffled[1.0], folder / "examination.png")
+    return replace_examination(predictor.bundle, verdict), found
+
+
+def _sample(studies: Sequence[Study], manifest: Manifest, plan: ExaminationPlan) -> list[Study]:
+    usable = [
+        s
+        for s in studies
+        if s.abnormal
+        and s.body_part in manifest.body_parts
+        and any(i.mask is not None or i.findings for i in s.images)
+    ]
+    if not usable:
+        raise DatasetError(
+            f"of {len(studies)} studies none is abnormal, of {', '.join(manifest.body_parts)} and "
+            "with masks or boxes: expected some; phantoms have masks, a table needs the column "
+            "'boxes'"
+        )
+    order = np.random.default_rng(plan.seed).permutation(len(usable))[: plan.studies]
+    return [usable[i] for i in np.sort(order)]
+
+
+def _shuffled(predictor: Predictor, share_of: float, seed: int) -> Predictor:
+    bundle = predictor.bundle
+    graphs = {
+        e.name: randomised_graph(bundle.graph_path(e), share_of, seed + i)
+        for i, e in enumerate(bundle.manifest.experts)
+    }
+    return predictor.with_graphs(graphs)
+
+
+def _twins(predictor: Predictor) -> tuple[list[Predictor], str]:
+    """The bundle with one expert each of those that differ in seed and data only; or why not."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for e in predictor.manifest.experts:
+        name, _, number = e.name.rpartition("-")
+        groups[(name if number.isdigit() else e.name, e.encoder)].append(e.name)
+    largest = max(groups.values(), key=len)
+    if len(largest) < 2:
+        return [], "the bundle has no two experts that differ in seed and data alone (folds)"
+    return [predictor.with_expert(name) for name in largest], ""
+
+
+def _summary(films: Sequence[FilmMeasures], how: Resampling) -> Json:
+    """Means with their intervals: every measure of every map."""
+    patients = [f.patient_id for f in films]
+
+    def mean(values: Sequence[float]) -> Json:
+        return interval_json(share(patients, values, how))
+
+    found: Json = {"n_images": len(films)}
+    for name in ("pointing", "precision", "deletion", "insertion"):
+        columns: Mapping[str, list[float]] = {
+            m: [getattr(f, name)[m] for f in films] for m in getattr(films[0], name)
+        }
+        found[name] = {m: mean(values) for m, values in columns.items()}
+    found["randomised"] = {
+        f"{s:.2f}": mean([f.randomised[s] for f in films]) for s in films[0].randomised
+    }
+    repeated = [f.repeated for f in films if f.repeated is not None]
+    found["repeated"] = mean(repeated) if len(repeated) == len(films) else None
+    return found

@@ -1,0 +1,28 @@
+"""Maps that know nothing of the answer; a heat map must do better than each."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ulna.imaging.geometry import Placement
+from ulna.types import Array
+
+RIVALS = ("random", "edges")
+
+
+def random_map(placement: Placement, grid: tuple[int, int], rng: np.random.Generator) -> Array:
+    """(H, W) noise as coarse as a map of `grid` cells, carried to the source as one."""
+    return placement.to_source(rng.standard_normal(grid).astype(np.float32))
+
+
+def edge_map(pixels: Array, placement: Placement, grid: tuple[int, int]) -> Array:
+    """(H, W) the film's own edges (Sobel's gradient), as coarse as a map of `grid` cells.
+
+    An edge detector sees no label; a map that is no better shows the film (Adebayo 2018).
+    """
+    film = placement.array_to_target(pixels)
+    strength = np.hypot(ndimage.sobel(film, axis=0), ndimage.sobel(film, axis=1))
+    step = placement.size // grid[0]
+    cells = strength[: grid[0] * step, : grid[1] * step].reshape(grid[0], step, grid[1], step)
+    return placement.to_source(cells.mean(axis=(1, 3)).astype(np.float32))
