@@ -89,8 +89,10 @@ def main() -> None:
         for measure in MEASURES:
             value = entry["scores"][measure]["value"]
             minus = entry["minus_base"].get(measure)
-            text = f" ({minus['value']:+.3f}, {minus['low']:+.2f} to {minus['high']:+.2f})"
-            cells.append(f"{measure} {value:.3f}" + (text if minus else ""))
+            text = f"{measure} {value:.3f}"
+            if minus:
+                text += f" ({minus['value']:+.3f}, {minus['low']:+.2f} to {minus['high']:+.2f})"
+            cells.append(text)
         print(f"{name:20s} " + "; ".join(cells))
 
 
