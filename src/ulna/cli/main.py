@@ -24,6 +24,7 @@ VERBS: Mapping[str, str] = {
     "evaluate": "Score a bundle on labelled studies; write the report.",
     "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",
     "examine": "Examine a bundle's heat maps; the verdict goes into the bundle.",
+    "audit": "Run the prototype's protocol beside the right one: what made its number.",
     "score": "Score predictions as the MURA competition did.",
     "explain": "Compare heat-map methods where the truth is known.",
     "predict": "Answer for files, folders and DICOM objects.",

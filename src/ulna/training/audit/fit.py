@@ -1,0 +1,91 @@
+"""A plain classifier of whole images, and its answers on the watched data after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ulna.models.encoder import build_encoder
+
+_BATCH = 32
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned. pixels: (N, S, S) uint8; target: (N,) class of `classes`; indices."""
+
+    pixels: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.int64]
+    classes: int
+    train: npt.NDArray[np.int64]
+    test: npt.NDArray[np.int64]
+
+
+class _Classifier(nn.Module):
+    """Encoder, mean over cells, one linear layer."""
+
+    def __init__(self, encoder: str, size: int, classes: int) -> None:
+        super().__init__()
+        self.encoder = build_encoder(encoder, size)
+        self.head = nn.Linear(self.encoder.num_features, classes)
+
+    def forward(self, x_B1HW: Tensor) -> Tensor:
+        out: Tensor = self.head(self.encoder(x_B1HW).mean(dim=(2, 3)))
+        return out
+
+
+def fit_watched(
+    task: Task,
+    encoder: str,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> Floats:
+    """(epochs, n_test, classes) probabilities on `task.test` after each epoch.
+
+    AdamW with a one-cycle rate, cross-entropy, mirrored at random; grey values over 255.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model = _Classifier(encoder, task.pixels.shape[1], task.classes)
+    model.to(memory_format=torch.channels_last)
+    steps = max(1, len(task.train) // _BATCH)
+    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=epochs * steps
+    )
+    answers = []
+    for epoch in range(epochs):
+        model.train()
+        for chosen in np.array_split(rng.permutation(task.train), steps):
+            pixels = _as_input(task.pixels[chosen])
+            if rng.random() < 0.5:
+                pixels = pixels.flip(-1)
+            loss = functional.cross_entropy(model(pixels), torch.from_numpy(task.target[chosen]))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        answers.append(_answers(model, task))
+        progress(epoch + 1, epochs)
+    return np.stack(answers)
+
+
+@torch.inference_mode()
+def _answers(model: nn.Module, task: Task) -> Floats:
+    model.eval()
+    chunks = np.array_split(task.test, max(1, len(task.test) // 64))
+    found = [model(_as_input(task.pixels[c])).softmax(1).double().numpy() for c in chunks]
+    return np.concatenate(found)
+
+
+def _as_input(pixels_BHW: npt.NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pixels_BHW).float()[:, None] / 255

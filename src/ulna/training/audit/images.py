@@ -1,0 +1,94 @@
+"""Images as the prototype took them: the first of each region, squashed to a square."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ulna.errors import DatasetError
+from ulna.imaging import read_radiograph
+from ulna.types import ImageRef, Study
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class AuditImages:
+    """N images. pixels: (N, S, S) uint8. part, abnormal: (N,). patients, studies: (N,) ids.
+
+    part: index into `parts`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    part: Indices
+    abnormal: Indices
+    patients: tuple[str, ...]
+    studies: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+def first_images(
+    studies: Sequence[Study], n: int, size: int, progress: Callable[[int, int], None]
+) -> AuditImages:
+    """The first `n` images of each region in the data's order, squashed to size x size px.
+
+    As the prototype did: the aspect is not kept, grey values are those of the file over its range.
+    Raises DatasetError unless normal and abnormal studies of two regions are there.
+    """
+    chosen = _first(studies, n)
+    parts = tuple(sorted({str(s.body_part) for s, _ in chosen}))
+    labels = {s.abnormal for s, _ in chosen}
+    if len(parts) < 2 or labels != {True, False}:
+        raise DatasetError(
+            f"{len(chosen)} labelled images of {', '.join(parts) or 'no region'}: expected normal "
+            "and abnormal studies of at least two regions"
+        )
+    pixels = np.empty((len(chosen), size, size), np.uint8)
+    for i, (_, ref) in enumerate(chosen):
+        grey = np.rint(read_radiograph(ref.path).pixels * 255).astype(np.uint8)
+        squashed = Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)
+        pixels[i] = np.asarray(squashed)
+        progress(i + 1, len(chosen))
+    return AuditImages(
+        pixels=pixels,
+        part=np.array([parts.index(str(s.body_part)) for s, _ in chosen]),
+        abnormal=np.array([int(bool(s.abnormal)) for s, _ in chosen]),
+        patients=tuple(s.patient_id for s, _ in chosen),
+        studies=tuple(s.key for s, _ in chosen),
+        parts=parts,
+    )
+
+
+def _first(studies: Sequence[Study], n: int) -> list[tuple[Study, ImageRef]]:
+    taken: dict[str, int] = {}
+    chosen = []
+    for study in studies:
+        if study.abnormal is None or study.body_part is None:
+            continue
+        for ref in study.images:
+            part = str(study.body_part)
+            if taken.get(part, 0) < n:
+                taken[part] = taken.get(part, 0) + 1
+                chosen.append((study, ref))
+    return chosen
+
+
+def split_by_image(n: int, share: float, seed: int) -> tuple[Indices, Indices]:
+    """(train, test) of n images dealt one by one: views of one study land on both sides."""
+    order = np.random.default_rng(seed).permutation(n)
+    cut = n - round(share * n)
+    return np.sort(order[:cut]), np.sort(order[cut:])
+
+
+def split_by_patient(patients: Sequence[str], share: float, seed: int) -> tuple[Indices, Indices]:
+    """(train, test) with every patient on one side; test holds about `share` of the images."""
+    ids = np.array(patients)
+    order = np.random.default_rng(seed).permutation(np.unique(ids))
+    sizes = np.array([np.count_nonzero(ids == p) for p in order])
+    held = order[np.cumsum(sizes) <= max(share * len(ids), sizes[0])]
+    test = np.isin(ids, held)
+    return np.flatnonzero(~test), np.flatnonzero(test)

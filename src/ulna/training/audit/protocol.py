@@ -1,0 +1,141 @@
+"""`ulna audit`: from the prototype's number to the right one, one correction at a time.
+
+The prototype took the first 1,000 images of each region, squashed them to 224 px, dealt images
+(not patients) to training and test at random, learned which *region* an image shows, and told the
+best accuracy seen on the test images while it trained. Its pooled model of normal and abnormal
+was made in the same way. Each step here puts one of these right and keeps the rest; the share of a
+cause depends on the order they are taken in, which is the order of the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ulna.errors import ConfigError
+from ulna.metrics.decisions import cohen_kappa
+from ulna.training.audit.fit import Floats, Task, fit_watched
+from ulna.training.audit.images import AuditImages, first_images, split_by_image, split_by_patient
+from ulna.training.audit.steps import AuditResult, AuditStep, Judged, interval, judged
+from ulna.types import Study
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class AuditPlan:
+    """encoder: 'cnn' or a timm model, from random weights. images: of each region at most.
+    size: px. test_share: of the images. seed: of splits and weights."""
+
+    encoder: str = "cnn"
+    epochs: int = 10
+    images: int = 1000
+    size: int = 224
+    learning_rate: float = 2e-3
+    test_share: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 2 or self.images < 4 or not 0 < self.test_share < 1:
+            raise ConfigError(
+                f"{self.epochs} epochs, {self.images} images of each region, test share "
+                f"{self.test_share}: expected at least 2, at least 4, and a share between 0 and 1"
+            )
+
+
+def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> AuditResult:
+    """Train the prototype's two models and the corrected one on `studies`; every step's accuracy.
+
+    studies: all labelled ones of the data, whatever side they are on. progress(what, done, all).
+    Raises DatasetError for data of one region or one class, ConfigError for an unknown encoder.
+    """
+    images = first_images(
+        studies, plan.images, plan.size, lambda d, n: progress("read images", d, n)
+    )
+    loose = split_by_image(len(images.part), plan.test_share, plan.seed)
+    strict = split_by_patient(images.patients, plan.test_share, plan.seed)
+
+    def fit(
+        what: str, target: np.ndarray, classes: int, sides: tuple[np.ndarray, np.ndarray]
+    ) -> Floats:
+        task = Task(images.pixels, target, classes, *sides)
+        return fit_watched(
+            task, plan.encoder, plan.epochs, plan.learning_rate, plan.seed,
+            lambda d, n: progress(what, d, n),
+        )  # fmt: skip
+
+    regions = fit("region, images dealt", images.part, len(images.parts), loose)
+    leaky = fit("abnormal, images dealt", images.abnormal, 2, loose)
+    clean = fit("abnormal, patients dealt", images.abnormal, 2, strict)
+    watched, apart = loose[1], strict[1]
+    bars = [
+        ("as the prototype", "", "image", _best(regions, images.part, images, watched)),
+        (
+            "abnormal or not",
+            "wrong target",
+            "image",
+            _best(leaky, images.abnormal, images, watched),
+        ),
+        (
+            "last epoch",
+            "selection on the test images",
+            "image",
+            _judge(leaky[-1], images.abnormal, images, watched),
+        ),
+        (
+            "patients apart",
+            "leakage between views",
+            "image",
+            _judge(clean[-1], images.abnormal, images, apart),
+        ),
+    ]
+    study, kappa = _by_study(clean[-1], images, apart)
+    bars.append(("by study", "image against study", "study", study))
+    return AuditResult(
+        steps=_waterfall(bars),
+        kappa=kappa,
+        n_images=len(images.part),
+        n_studies=len(set(images.studies)),
+        n_patients=len(set(images.patients)),
+        parts=images.parts,
+    )
+
+
+def _waterfall(bars: Sequence[tuple[str, str, str, Judged]]) -> tuple[AuditStep, ...]:
+    steps = []
+    before: Judged | None = None
+    for name, taken, unit, found in bars:
+        change = interval(found, before) if before else None
+        n = len(found.correct)
+        steps.append(AuditStep(name, taken, unit, n, found.chance, interval(found), change))
+        before = found
+    return tuple(steps)
+
+
+def _judge(
+    probability: Floats, target: np.ndarray, images: AuditImages, test: np.ndarray
+) -> Judged:
+    patients = [images.patients[i] for i in test]
+    return judged(probability.argmax(1).tolist(), target[test].tolist(), patients)
+
+
+def _best(
+    probability_ENC: Floats, target: np.ndarray, images: AuditImages, test: np.ndarray
+) -> Judged:
+    """The epoch that looks best on the very images it is told for."""
+    found = [_judge(p, target, images, test) for p in probability_ENC]
+    return max(found, key=lambda j: float(j.correct.mean()))
+
+
+def _by_study(probability: Floats, images: AuditImages, test: np.ndarray) -> tuple[Judged, float]:
+    """Decisions on the mean probability of a study's images, and their kappa."""
+    by_study: dict[str, list[int]] = {}
+    for position, i in enumerate(test):
+        by_study.setdefault(images.studies[i], []).append(position)
+    places = list(by_study.values())
+    said = [int(probability[p, 1].mean() >= 0.5) for p in places]
+    true = [int(images.abnormal[test[p[0]]]) for p in places]
+    patients = [images.patients[test[p[0]]] for p in places]
+    return judged(said, true, patients), float(cohen_kappa(np.array(true), np.array(said)))

@@ -1,0 +1,39 @@
+"""`ulna audit`: a table, a sentence, a figure; words for data that cannot be audited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tests.cli.calls import ulna
+
+
+def _table(folder: Path, parts: tuple[str, ...]) -> Path:
+    lines = ["path,patient_id,study_id,body_part,abnormal"]
+    for i in range(24):
+        film = np.random.default_rng(i).uniform(0, 100 + 100 * (i % 2), (40, 32)).astype(np.uint8)
+        Image.fromarray(film).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,p{i},s{i},{parts[i % len(parts)]},{i // 2 % 2}")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+    return folder / "table.csv"
+
+
+def test_the_waterfall_is_printed_saved_and_drawn(tmp_path: Path) -> None:
+    table = _table(tmp_path, ("ELBOW", "WRIST"))
+    command = ("audit", table, "--out", tmp_path / "out", "--epochs", 2, "--size", 32)
+    done = ulna(*command)
+    for words in ("as the prototype", "wrong target", "leakage", "is left", "kappa by study"):
+        assert words in done.output
+    found = json.loads((tmp_path / "out/audit.json").read_text())
+    assert [s["name"] for s in found["steps"]][0] == "as the prototype"
+    assert found["steps"][0]["change"] is None and len(found["steps"]) == 5
+    with Image.open(tmp_path / "out/audit.png") as picture:
+        assert picture.width > 800
+    assert json.loads(ulna(*command, "--json").stdout)["steps"] == found["steps"]
+
+
+def test_one_region_is_not_enough(tmp_path: Path) -> None:
+    done = ulna("audit", _table(tmp_path, ("ELBOW",)), "--out", tmp_path / "out", code=3)
+    assert "at least two regions" in done.output and not (tmp_path / "out").exists()
