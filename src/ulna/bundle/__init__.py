@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ulna.bundle.io import ModelBundle, read_bundle, replace_fusion, write_bundle
+from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
+from ulna.bundle.io import ModelBundle, read_bundle, read_domain, replace_fusion, write_bundle
 from ulna.bundle.manifest import (
     ConformalScores,
     DataFingerprint,
@@ -15,11 +16,15 @@ from ulna.bundle.manifest import (
 __all__ = [
     "ConformalScores",
     "DataFingerprint",
+    "Domain",
+    "DomainEntry",
     "ExpertEntry",
+    "FeatureStatistics",
     "FusionParameters",
     "Manifest",
     "ModelBundle",
     "read_bundle",
+    "read_domain",
     "replace_fusion",
     "uncalibrated_fusion",
     "write_bundle",

@@ -46,11 +46,12 @@ def check_parity(
     """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
 
     Logits must agree within 1e-4. A map's cells may be in the hundreds: they must agree within
-    1e-4 of the map's largest absolute value, or of 1 where that is smaller. Raises BundleError.
+    1e-4 of the map's largest absolute value, or of 1 where that is smaller; features likewise.
+    Raises BundleError.
     """
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
-    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw)
+    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw, out.features_BC)
     bias = expert.bias_P.detach().double().numpy()
     torch_outputs = [
         ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
@@ -69,7 +70,8 @@ def check_parity(
 def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
     logits = [(a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding)]
     errors = [_largest(x - y) for x, y in logits]
-    return max(*errors, _largest(a.cam - b.cam) / max(1.0, _largest(a.cam)))
+    wide = [(a.cam, b.cam), (a.features, b.features)]
+    return max(*errors, *(_largest(x - y) / max(1.0, _largest(x)) for x, y in wide))
 
 
 def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:
