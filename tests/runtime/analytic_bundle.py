@@ -32,7 +32,10 @@ CATEGORIES = (FindingCategory.FRACTURE, FindingCategory.HARDWARE)
 
 @dataclass(frozen=True)
 class Analytic:
-    """cam[p] = gain[p] * block mean; body_part = slope * mean + level; finding likewise."""
+    """cam[p] = gain[p] * block mean; body_part = slope * mean + level; finding likewise.
+
+    gives_features: 16 more outputs, the means of a 4 x 4 grid.
+    """
 
     name: str
     grid: int
@@ -41,6 +44,7 @@ class Analytic:
     slopes: tuple[float, float] = (2.0, -1.0)
     levels: tuple[float, float] = (0.3, 0.1)
     finding: tuple[float, float] = (1.0, -3.0)
+    gives_features: bool = False
 
     def answer(self, image: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
         """What the graph should say of one prepared image (1, S, S), in double precision."""
@@ -78,12 +82,18 @@ class Analytic:
             helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
             helper.make_node("Mul", ["mean", "finding_slopes"], ["finding"]),
         ]
+        if self.gives_features:
+            quarters = {"kernel_shape": [SIZE // 4] * 2, "strides": [SIZE // 4] * 2}
+            nodes.append(helper.make_node("AveragePool", ["image"], ["quarters"], **quarters))
+            nodes.append(helper.make_node("Flatten", ["quarters"], ["features"]))
         shapes: dict[str, list[str | int]] = {
             "abnormal": ["b", 2],
             "body_part": ["b", 2],
             "finding": ["b", 2],
             "cam": ["b", 2, self.grid, self.grid],
         }
+        if self.gives_features:
+            shapes["features"] = ["b", 16]
         graph = helper.make_graph(
             nodes,
             "analytic",
