@@ -119,7 +119,7 @@ def statistics_bytes(experts: Mapping[str, FeatureStatistics]) -> bytes:
     for name, found in experts.items():
         for what in _ARRAYS:
             arrays[f"{name}/{what}"] = getattr(found, what).astype(np.float32)
-        arrays[f"{name}/rest"] = np.float32([found.rest])
+        arrays[f"{name}/rest"] = np.array([found.rest], np.float32)
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
@@ -130,13 +130,13 @@ def read_statistics(data: bytes, entry: DomainEntry) -> dict[str, FeatureStatist
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {k: stored[k].astype(np.float64) for k in stored.files}
-        return {
-            n: FeatureStatistics(
-                *(arrays[f"{n}/{what}"] for what in _ARRAYS), rest=float(arrays[f"{n}/rest"][0])
-            )
-            for n in entry.limits
-        }
+        return {n: _statistics_of(arrays, n) for n in entry.limits}
     except (KeyError, IndexError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{entry.file}: no feature statistics: {error}; calibrate again"
         ) from None
+
+
+def _statistics_of(arrays: Mapping[str, Floats], name: str) -> FeatureStatistics:
+    mean, scale, axes, variances, rest = (arrays[f"{name}/{what}"] for what in (*_ARRAYS, "rest"))
+    return FeatureStatistics(mean, scale, axes, variances, float(rest[0]))
