@@ -195,7 +195,7 @@ def polarity(predictor: Predictor, studies: list[Study]) -> dict[str, float]:
     }
 
 
-def main() -> None:
+def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--good", type=Path, required=True)
@@ -203,9 +203,11 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=400, help="good studies, and films of a table")
     parser.add_argument("--foreign", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    good_studies = [s for s in index_data(asked.good) if asked.split in ("", s.split)]
-    fitted_on, held_out = halves(limited(good_studies, asked.most))
+    return parser.parse_args()
+
+
+def foreign_groups(tables: list[str], most: int) -> dict[str, Iterable[Array]]:
+    """The images of each group, made or read one by one. tables: NAME=TABLE each."""
     rng = np.random.default_rng(0)
     groups: dict[str, Iterable[Array]] = {
         "photographs": pictures(PICTURES),
@@ -213,28 +215,35 @@ def main() -> None:
         "noise": noise(60, rng),
         "blanks": blanks(30, rng),
     }
-    for given in asked.foreign:
+    for given in tables:
         name, _, path = given.partition("=")
-        groups[name] = table_pixels(Path(path), asked.most)
+        groups[name] = table_pixels(Path(path), most)
+    return groups
+
+
+def main() -> None:
+    asked = asked_for()
+    good_studies = [s for s in index_data(asked.good) if asked.split in ("", s.split)]
+    fitted_on, held_out = halves(limited(good_studies, asked.most))
     with tempfile.TemporaryDirectory() as folder:
         predictor = fit(asked.run, Path(folder), fitted_on)
         good, refused, patients = good_scores(predictor, held_out)
         found: dict[str, object] = {
             "good films held out": {"images": len(good), "refused": float(np.mean(refused))}
         }
-        for name, images in groups.items():
+        print(found, flush=True)
+        for name, images in foreign_groups(asked.foreign, asked.most).items():
             scored = [score(predictor, pixels) for pixels in images]
             value, low, high = interval(good, [s for s, _ in scored], patients)
-            share = float(np.mean([r for _, r in scored]))
             found[name] = {
                 "images": len(scored),
                 "auroc": value,
                 "low": low,
                 "high": high,
-                "refused": share,
+                "refused": float(np.mean([r for _, r in scored])),
             }
             print(name, found[name], flush=True)
-        found["polarity"] = polarity(predictor, held_out[:60])
+        found["polarity"] = polarity(predictor, held_out[:40])
     print(json.dumps(found, indent=1))
     if asked.out:
         asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

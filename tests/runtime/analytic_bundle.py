@@ -59,6 +59,15 @@ class Analytic:
             "cam": cam,
         }
 
+    def _feature_nodes(self) -> list[onnx.NodeProto]:
+        if not self.gives_features:
+            return []
+        quarters = {"kernel_shape": [SIZE // 4] * 2, "strides": [SIZE // 4] * 2}
+        return [
+            helper.make_node("AveragePool", ["image"], ["quarters"], **quarters),
+            helper.make_node("Flatten", ["quarters"], ["features"]),
+        ]
+
     def graph(self) -> bytes:
         """The same as ONNX."""
         block = SIZE // self.grid
@@ -82,18 +91,14 @@ class Analytic:
             helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
             helper.make_node("Mul", ["mean", "finding_slopes"], ["finding"]),
         ]
-        if self.gives_features:
-            quarters = {"kernel_shape": [SIZE // 4] * 2, "strides": [SIZE // 4] * 2}
-            nodes.append(helper.make_node("AveragePool", ["image"], ["quarters"], **quarters))
-            nodes.append(helper.make_node("Flatten", ["quarters"], ["features"]))
+        nodes += self._feature_nodes()
         shapes: dict[str, list[str | int]] = {
             "abnormal": ["b", 2],
             "body_part": ["b", 2],
             "finding": ["b", 2],
             "cam": ["b", 2, self.grid, self.grid],
+            **({"features": ["b", 16]} if self.gives_features else {}),
         }
-        if self.gives_features:
-            shapes["features"] = ["b", 16]
         graph = helper.make_graph(
             nodes,
             "analytic",

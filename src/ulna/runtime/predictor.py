@@ -40,6 +40,7 @@ from ulna.runtime.session import Session
 from ulna.types import (
     Array,
     BodyPart,
+    Certainty,
     ImagePrediction,
     ImageRef,
     Radiograph,
@@ -156,16 +157,15 @@ class Predictor:
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = tuple(
-            replace(self._image(image, names, routing), foreign=score, refusal=reason)
-            for image, (score, reason) in zip(outputs.images, judged, strict=True)
-        )
+        pairs = zip(outputs.images, judged, strict=True)
+        images = tuple(self._image(i, names, routing, verdict) for i, verdict in pairs)
+        used = [images[i] for i in kept]
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
-        probability = float(np.mean([images[i].probability for i in kept]))
-        p_normal, p_abnormal = p_values(probability, manifest.fusion.conformal.get(part))
-        answer = StudyPrediction(
+        probability = float(np.mean([i.probability for i in used]))
+        p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
+        return StudyPrediction(
             study=study,
             body_part=part,
             body_part_given=given is not None,
@@ -176,16 +176,24 @@ class Predictor:
             body_part_probabilities=self._by_part(logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts=_alone([images[i] for i in kept]),
+            experts=_alone(used),
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
-            certainty=certainty_of(probability, part, manifest.fusion),
-            flags=flags_of(images, left_out=sorted(set(range(len(images))) - set(kept))),
+            certainty=certainty,
+            refused=refused,
+            flags=flags_of(images, kept),
         )
-        if not refused:
-            return answer
-        return replace(answer, refused=refused, p_normal=None, p_abnormal=None, certainty=None)
+
+    def _trust(
+        self, probability: float, part: BodyPart, refused: bool
+    ) -> tuple[float | None, float | None, Certainty | None]:
+        """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
+        if refused:
+            return None, None, None
+        fusion = self.manifest.fusion
+        p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
+        return p_normal, p_abnormal, certainty_of(probability, part, fusion)
 
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
         """The given body part, or None to recognise it; ConfigError for unknown settings."""
@@ -241,7 +249,11 @@ class Predictor:
         return tuple(images)
 
     def _image(
-        self, image: ImageOutputs, names: Sequence[str], routing: np.ndarray
+        self,
+        image: ImageOutputs,
+        names: Sequence[str],
+        routing: np.ndarray,
+        verdict: tuple[float | None, str],
     ) -> ImagePrediction:
         manifest = self.manifest
         fused = fuse_image(image.experts, routing, manifest)
@@ -261,6 +273,8 @@ class Predictor:
                 c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
             },
             experts=fused.experts,
+            foreign=verdict[0],
+            refusal=verdict[1],
             inverted=image.inverted,
         )
 

@@ -135,14 +135,18 @@ def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
     return (kept, "") if kept else (everything, "; ".join(dict.fromkeys(reasons)))
 
 
-def flags_of(images: Sequence[ImagePrediction], left_out: Collection[int]) -> tuple[str, ...]:
-    """What a reader should know of a study's views. left_out: places of those not used."""
+def flags_of(images: Sequence[ImagePrediction], kept: Collection[int]) -> tuple[str, ...]:
+    """What a reader should know of a study's views. kept: places of those that answer."""
     said = [
         f"{Path(i.source).name}: polarity inverted, put right before reading"
         for i in images
         if i.inverted
     ]
-    said += [f"{Path(images[k].source).name}: left out: {images[k].refusal}" for k in left_out]
+    said += [
+        f"{Path(image.source).name}: left out: {image.refusal}"
+        for k, image in enumerate(images)
+        if k not in kept
+    ]
     sure = [(i, *_most_likely(i)) for i in images if not i.refusal]
     sure = [(i, part, p) for i, part, p in sure if p >= _SURE]
     if len({part for _, part, _ in sure}) > 1:
