@@ -165,6 +165,7 @@ class Radiograph:
     """One view. pixels: (H, W) float32 in [0, 1], bright = dense.
 
     spacing: (row, column) mm at the detector or None. source: path or UID for messages.
+    colour: share of the file's pixels whose hue no tint explains; 0 for grey files.
     """
 
     pixels: Array
@@ -173,6 +174,7 @@ class Radiograph:
     laterality: Laterality = Laterality.UNKNOWN
     spacing: tuple[float, float] | None = None
     body_part: BodyPart | None = None
+    colour: float = 0.0
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -190,7 +192,10 @@ class ImagePrediction:
     probability: calibrated, in [0, 1]. logit: calibrated logit, = mean(heat_map) + bias on
     the model's grid. grid: (h, w) map on that grid in logit units. heat_map: (H, W) the same
     carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: by category.
-    experts: logit of each expert alone, by its name, routed like the hybrid.
+    experts: logit of each expert alone, by its name, routed like the hybrid. foreign: distance
+    of its features from those of the films the bundle learned to know, 1 at the limit; None
+    where the bundle cannot tell. refusal: why it is no film for this bundle, or ''. inverted:
+    its polarity was put right before it was read.
     """
 
     source: str
@@ -203,6 +208,9 @@ class ImagePrediction:
     findings: tuple[Finding, ...] = ()
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
     experts: Mapping[str, float] = field(default_factory=dict)
+    foreign: float | None = None
+    refusal: str = ""
+    inverted: bool = False
 
 
 class Triage(enum.StrEnum):
@@ -245,6 +253,8 @@ class StudyPrediction:
     certainty: of an abnormal finding: certain from the stricter of the operating points
     'sensitive' and 'specific', doubtful from the other; None where the bundle lacks them.
     map_reliable: whether the bundle's heat maps passed their examination, None before one.
+    refused: why none of its images is a film for this bundle, or ''; the numbers then mean
+    nothing. flags: sentences on what a reader should know before believing the answer.
     """
 
     study: Study
@@ -263,9 +273,16 @@ class StudyPrediction:
     p_abnormal: float | None = None
     certainty: Certainty | None = None
     map_reliable: bool | None = None
+    refused: str = ""
+    flags: tuple[str, ...] = ()
 
     def triage(self, error_rate: float) -> Triage | None:
-        """Normal, abnormal or to be referred to a reader; None without p-values."""
+        """Normal, abnormal or to be referred to a reader; None without p-values.
+
+        A refused study always goes to a reader.
+        """
+        if self.refused:
+            return Triage.REFER
         if self.p_normal is None or self.p_abnormal is None:
             return None
         return triage_of(self.p_normal, self.p_abnormal, error_rate)

@@ -13,6 +13,7 @@ from PIL import Image
 from ulna.cli.answer import (
     COLUMNS,
     answer_json,
+    answer_notes,
     answer_row,
     folder_name,
     worklist,
@@ -105,3 +106,28 @@ def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> 
     coloured = np.ptp(picture, axis=2) > 0
     assert coloured[6:9, 6:9].all()
     assert not coloured[12:, 12:].any()
+
+
+def test_a_refused_study_has_a_reason_and_no_answer(tmp_path: Path) -> None:
+    whole = _prediction(tmp_path)
+    image = replace(whole.images[0], refusal="blank", foreign=3.0)
+    refused = replace(whole, refused="blank", images=(image,), flags=("a flag",), p_normal=None)
+    data = json.loads(json.dumps(answer_json(refused, 0.1)))
+    assert data["refused"] == "blank" and data["flags"] == ["a flag"]
+    assert data["abnormal"] is None and data["probability"] is None and data["experts"] == {}
+    assert data["triage"] == "refer"
+    assert data["images"][0]["refusal"] == "blank" and data["images"][0]["probability"] is None
+    row = dict(zip(COLUMNS, answer_row(refused, 0.1), strict=True))
+    assert (row["answer"], row["probability"], row["findings"]) == ("refused", "-", "0")
+    assert answer_notes(refused) == ["s 1: refused: blank", "s 1: a flag"]
+    assert write_heat_maps(refused, tmp_path / "maps", 4.0) == []
+    assert answer_json(whole, 0.1)["refused"] is None
+
+
+def test_refused_studies_come_first_of_those_to_be_read(tmp_path: Path) -> None:
+    whole = _prediction(tmp_path)
+    found = [
+        replace(whole, p_normal=n, p_abnormal=a) for n, a in ((0.01, 0.9), (0.5, 0.6), (0.9, 0.01))
+    ]
+    refused = replace(whole, refused="blank", p_normal=None, p_abnormal=None)
+    assert worklist([*found[::-1], refused], 0.1) == [found[0], refused, *found[1:]]

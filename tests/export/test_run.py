@@ -51,7 +51,8 @@ def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
         wanted = expert(torch.from_numpy(images))
     for batch in (1, 5):  # the graph was traced with 2
         for i, found in enumerate(session.run(images[:batch])):
-            shared = (wanted.abnormal_BP, wanted.body_part_BP, wanted.finding_BF, wanted.cam_BPhw)
+            logits = (wanted.abnormal_BP, wanted.body_part_BP, wanted.finding_BF)
+            shared = (*logits, wanted.cam_BPhw, wanted.features_BC)
             for a, b in zip(shared, vars(found).values(), strict=True):
                 assert np.abs(a[i].numpy() - b).max() <= 1e-4
             bias = expert.bias_P.detach().numpy()

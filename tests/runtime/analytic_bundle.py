@@ -32,7 +32,10 @@ CATEGORIES = (FindingCategory.FRACTURE, FindingCategory.HARDWARE)
 
 @dataclass(frozen=True)
 class Analytic:
-    """cam[p] = gain[p] * block mean; body_part = slope * mean + level; finding likewise."""
+    """cam[p] = gain[p] * block mean; body_part = slope * mean + level; finding likewise.
+
+    gives_features: 16 more outputs, the means of a 4 x 4 grid.
+    """
 
     name: str
     grid: int
@@ -41,6 +44,7 @@ class Analytic:
     slopes: tuple[float, float] = (2.0, -1.0)
     levels: tuple[float, float] = (0.3, 0.1)
     finding: tuple[float, float] = (1.0, -3.0)
+    gives_features: bool = False
 
     def answer(self, image: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
         """What the graph should say of one prepared image (1, S, S), in double precision."""
@@ -54,6 +58,15 @@ class Analytic:
             "finding": np.array(self.finding) * pixels.mean(),
             "cam": cam,
         }
+
+    def _feature_nodes(self) -> list[onnx.NodeProto]:
+        if not self.gives_features:
+            return []
+        quarters = {"kernel_shape": [SIZE // 4] * 2, "strides": [SIZE // 4] * 2}
+        return [
+            helper.make_node("AveragePool", ["image"], ["quarters"], **quarters),
+            helper.make_node("Flatten", ["quarters"], ["features"]),
+        ]
 
     def graph(self) -> bytes:
         """The same as ONNX."""
@@ -78,11 +91,13 @@ class Analytic:
             helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
             helper.make_node("Mul", ["mean", "finding_slopes"], ["finding"]),
         ]
+        nodes += self._feature_nodes()
         shapes: dict[str, list[str | int]] = {
             "abnormal": ["b", 2],
             "body_part": ["b", 2],
             "finding": ["b", 2],
             "cam": ["b", 2, self.grid, self.grid],
+            **({"features": ["b", 16]} if self.gives_features else {}),
         }
         graph = helper.make_graph(
             nodes,

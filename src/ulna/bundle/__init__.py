@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
     ModelBundle,
     read_bundle,
+    read_domain,
     replace_examination,
     replace_fusion,
     write_bundle,
@@ -22,7 +24,10 @@ from ulna.bundle.manifest import (
 __all__ = [
     "ConformalScores",
     "DataFingerprint",
+    "Domain",
+    "DomainEntry",
     "ExpertEntry",
+    "FeatureStatistics",
     "FusionParameters",
     "Manifest",
     "MapExamination",
@@ -30,6 +35,7 @@ __all__ = [
     "ModelBundle",
     "map_verdict",
     "read_bundle",
+    "read_domain",
     "replace_examination",
     "replace_fusion",
     "uncalibrated_fusion",

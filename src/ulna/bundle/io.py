@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
 from ulna.config.codec import from_json, to_json
@@ -56,15 +57,37 @@ def read_bundle(path: Path | str) -> ModelBundle:
                 f"{graph}: damaged or exchanged: SHA-256 {found[:16]}..., the manifest says "
                 f"{expert.sha256[:16]}...; copy the bundle again or export it again"
             )
-    return ModelBundle(folder, manifest, digest)
+    bundle = ModelBundle(folder, manifest, digest)
+    read_domain(bundle)
+    return bundle
+
+
+def read_domain(bundle: ModelBundle) -> Domain | None:
+    """What the bundle's films look like, its file checked; None where that is not known."""
+    entry = bundle.manifest.domain
+    if entry is None:
+        return None
+    file = bundle.path / entry.file
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{file}: cannot be read: {error.strerror or error}; copy the whole folder"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise BundleError(
+            f"{file}: damaged or exchanged: its SHA-256 is not the one the manifest says; copy "
+            "the bundle again or calibrate it again"
+        )
+    return Domain(entry, read_statistics(data, entry))
 
 
 def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Path) -> ModelBundle:
     """Write manifest and graphs (by expert's name; a file or its bytes) as the folder `out`.
 
     The hashes of the graphs are computed here, whatever the manifest says. A bundle that is in
-    `out` is replaced. Raises BundleError for graphs that do not match the experts, and for an
-    `out` that holds anything but a bundle.
+    `out` is replaced. What its films look like is left to calibration. Raises BundleError for
+    graphs that do not match the experts, and for an `out` that holds anything but a bundle.
     """
     names = [e.name for e in manifest.experts]
     if set(graphs) != set(names):
@@ -79,7 +102,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
             _put(graphs[expert.name], partial / expert.graph)
             digest = _file_sha256(partial / expert.graph, "graph")
             experts.append(replace(expert, sha256=digest))
-        manifest = replace(manifest, experts=tuple(experts))
+        manifest = replace(manifest, experts=tuple(experts), domain=None)
         digest = _write_manifest(manifest, partial)
         _swap(partial, out)
     finally:
@@ -88,17 +111,35 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
 
 
 def replace_fusion(
-    bundle: ModelBundle, fusion: FusionParameters, metrics: Mapping[str, float]
+    bundle: ModelBundle,
+    fusion: FusionParameters,
+    metrics: Mapping[str, float],
+    domain: Domain | None = None,
 ) -> ModelBundle:
-    """Rewrite the bundle's manifest with `fusion`; the graphs stay as they are.
+    """Rewrite the bundle's manifest with `fusion` and `domain`; the graphs stay as they are.
 
     metrics: added to the manifest's; those of an earlier calibration ('calibration.*') go.
+    domain: what its films look like; the file and hash of its entry are set here. An earlier
+    one goes in any case: it was of another calibration.
     Raises BundleError if the manifest on disk is not the one of `bundle` any more.
     """
+    _check_unchanged(bundle)
     kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
+    entry = None
+    if domain is not None:
+        data = statistics_bytes(domain.experts)
+        digest = hashlib.sha256(data).hexdigest()
+        # Named by its contents: manifest and file agree at every moment.
+        entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
+        _put_whole(data, bundle.path / entry.file)
+    manifest = replace(bundle.manifest, fusion=fusion, metrics={**kept, **metrics}, domain=entry)
     # Other weights and temperatures make other maps: what was said of the old ones is void.
-    manifest = replace(bundle.manifest, fusion=fusion, metrics={**kept, **metrics})
-    return _rewritten(bundle, replace(manifest, map_examination=None))
+    manifest = replace(manifest, map_examination=None)
+    new = ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
+    old = bundle.manifest.domain
+    if old is not None and (entry is None or old.file != entry.file):
+        (bundle.path / old.file).unlink(missing_ok=True)
+    return new
 
 
 def replace_examination(bundle: ModelBundle, found: MapExamination) -> ModelBundle:
@@ -106,15 +147,16 @@ def replace_examination(bundle: ModelBundle, found: MapExamination) -> ModelBund
 
     Raises BundleError if the manifest on disk is not the one of `bundle` any more.
     """
-    return _rewritten(bundle, replace(bundle.manifest, map_examination=found))
+    _check_unchanged(bundle)
+    manifest = replace(bundle.manifest, map_examination=found)
+    return ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
 
 
-def _rewritten(bundle: ModelBundle, manifest: Manifest) -> ModelBundle:
+def _check_unchanged(bundle: ModelBundle) -> None:
     if _read_manifest(bundle.path)[1] != bundle.hash:
         raise BundleError(
             f"{bundle.path / MANIFEST}: changed since it was read: read the bundle again"
         )
-    return ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
 
 
 def manifest_hash(data: Mapping[str, Any]) -> str:
@@ -177,10 +219,14 @@ def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
 def _write_manifest(manifest: Manifest, folder: Path) -> str:
     data = to_json(manifest)
     digest = manifest_hash(data)
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_bytes(_rendered({**data, "hash": digest}))
-    partial.replace(folder / MANIFEST)
+    _put_whole(_rendered({**data, "hash": digest}), folder / MANIFEST)
     return digest
+
+
+def _put_whole(data: bytes, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(target)
 
 
 def _put(graph: Path | bytes, target: Path) -> None:
@@ -212,16 +258,17 @@ def _check_replaceable(out: Path) -> None:
     present = {p.name for p in out.iterdir()}
     if not present:
         return
-    own = (
-        {MANIFEST, *(e.graph for e in _read_manifest(out)[0].experts)}
-        if MANIFEST in present
-        else set()
-    )
+    own = _own_files(_read_manifest(out)[0]) if MANIFEST in present else set()
     if present - own:
         raise BundleError(
             f"{out}: holds {sorted(present - own)[0]!r}, which is no part of a bundle: "
             "give a new folder, or delete this one"
         )
+
+
+def _own_files(manifest: Manifest) -> set[str]:
+    domain = {manifest.domain.file} if manifest.domain else set()
+    return {MANIFEST, *(e.graph for e in manifest.experts)} | domain
 
 
 def _swap(new: Path, out: Path) -> None:

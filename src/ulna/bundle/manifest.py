@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, Recipe
@@ -137,7 +138,8 @@ class Manifest:
 
     created: ISO 8601, UTC. categories: of the finding head, in its order; body_parts: in the
     order of the abnormal and the body-part head. split: number of studies by part of the
-    split. metrics: parity and completeness at export, later those of calibration.
+    split. metrics: parity and completeness at export, later those of calibration. domain: what
+    its films look like, None where nothing is known of it (older graphs, not calibrated).
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
     """
 
@@ -157,6 +159,7 @@ class Manifest:
     map_examination: MapExamination | None = None
     intended_use: str = INTENDED_USE
     format: int = FORMAT
+    domain: DomainEntry | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]
@@ -172,6 +175,11 @@ class Manifest:
                 f"{', '.join(self.fusion.thresholds)}"
             )
         _check_finite("metrics", self.metrics.values())
+
+    @property
+    def map_reliable(self) -> bool | None:
+        """Whether the heat maps passed their examination; None before one."""
+        return None if self.map_examination is None else self.map_examination.reliable
 
     def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
         fusion = self.fusion
@@ -192,6 +200,8 @@ class Manifest:
                 f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
                 f"parts {sorted(parts)}"
             )
+        if self.domain is not None and not set(self.domain.limits) <= names:
+            raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(

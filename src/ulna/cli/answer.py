@@ -26,16 +26,19 @@ COLUMNS = (
 def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any]:
     """Everything of `prediction` but its maps; the form of `ulna predict --json`.
 
-    error_rate: of the triage.
+    error_rate: of the triage. Of a refused study what would be an answer is null.
     """
+    answered = not prediction.refused
     return {
         "patient_id": prediction.study.patient_id,
         "study_id": prediction.study.study_id,
         "body_part": prediction.body_part.value,
         "body_part_given": prediction.body_part_given,
         "body_part_probabilities": _by_name(prediction.body_part_probabilities),
-        "abnormal": prediction.abnormal,
-        "probability": prediction.probability,
+        "refused": prediction.refused or None,
+        "flags": list(prediction.flags),
+        "abnormal": prediction.abnormal if answered else None,
+        "probability": prediction.probability if answered else None,
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
         "certainty": prediction.certainty,
@@ -44,7 +47,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "p_abnormal": prediction.p_abnormal,
         "triage": prediction.triage(error_rate),
         "error_rate": error_rate,
-        "experts": _by_name(prediction.experts),
+        "experts": _by_name(prediction.experts) if answered else {},
         "images": [_image_json(i) for i in prediction.images],
         "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
         "bundle": prediction.bundle_hash,
@@ -57,21 +60,34 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
     return [
         prediction.study.study_id,
         part,
-        "ABNORMAL" if prediction.abnormal else "normal",
-        f"{prediction.probability:.3f}",
+        _word(prediction),
+        "-" if prediction.refused else f"{prediction.probability:.3f}",
         f"{prediction.threshold:.3f}",
         prediction.certainty or "-",
         prediction.triage(error_rate) or "-",
         str(len(prediction.images)),
-        str(sum(len(i.findings) for i in prediction.images)),
+        str(sum(len(i.findings) for i in prediction.images if not i.refusal)),
     ]
+
+
+def answer_notes(prediction: StudyPrediction) -> list[str]:
+    """What the table has no room for: why the study was refused, and its flags."""
+    study = prediction.study.study_id
+    said = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
+    return said + [f"{study}: {flag}" for flag in prediction.flags]
+
+
+def _word(prediction: StudyPrediction) -> str:
+    if prediction.refused:
+        return "refused"
+    return "ABNORMAL" if prediction.abnormal else "normal"
 
 
 def worklist(predictions: Sequence[StudyPrediction], error_rate: float) -> list[StudyPrediction]:
     """Most urgent first: abnormal, then to be referred, then normal; in each the least normal.
 
-    Within a group by p_abnormal - p_normal, which is comparable across body parts. Raises
-    ConfigError if the bundle gave no p-values.
+    Within a group by p_abnormal - p_normal, which is comparable across body parts; refused
+    studies come first of those to be referred. Raises ConfigError if the bundle gave no p-values.
     """
     from ulna.errors import ConfigError
     from ulna.types import Triage
@@ -80,6 +96,8 @@ def worklist(predictions: Sequence[StudyPrediction], error_rate: float) -> list[
 
     def urgency(prediction: StudyPrediction) -> tuple[int, float]:
         found = prediction.triage(error_rate)
+        if prediction.refused:
+            return order.index(Triage.REFER), -2.0
         if found is None or prediction.p_normal is None or prediction.p_abnormal is None:
             raise ConfigError(
                 "the bundle is not calibrated, so nothing can be ranked: run `ulna calibrate`"
@@ -98,8 +116,8 @@ def folder_name(prediction: StudyPrediction) -> str:
 def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
     """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
 
-    limit: the logit of the last colour, from the bundle. Maps that failed their examination say
-    so on the picture. Returns the files.
+    A refused view has none: its map means nothing. limit: the logit of the last colour, from the
+    bundle. Maps that failed their examination say so on the picture. Returns the files.
     """
     from PIL import Image
 
@@ -109,6 +127,8 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for number, image in enumerate(prediction.images, 1):
+        if image.refusal:
+            continue
         radiograph = read_radiograph(Path(image.source))
         picture = draw_overlay(radiograph, image.heat_map, limit)
         for finding in image.findings:
@@ -125,12 +145,15 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
 def _image_json(image: ImagePrediction) -> dict[str, Any]:
     return {
         "source": image.source,
-        "probability": image.probability,
-        "logit": image.logit,
+        "refusal": image.refusal or None,
+        "foreign": image.foreign,
+        "inverted": image.inverted,
+        "probability": None if image.refusal else image.probability,
+        "logit": None if image.refusal else image.logit,
         "body_part_probabilities": _by_name(image.body_part_probabilities),
-        "finding_probabilities": _by_name(image.finding_probabilities),
-        "experts": _by_name(image.experts),
-        "findings": [_finding_json(f) for f in image.findings],
+        "finding_probabilities": {} if image.refusal else _by_name(image.finding_probabilities),
+        "experts": {} if image.refusal else _by_name(image.experts),
+        "findings": [] if image.refusal else [_finding_json(f) for f in image.findings],
     }
 
 

@@ -13,7 +13,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.bundle import FusionParameters
+    from ulna.bundle import FusionParameters, Manifest
 
 
 @click.command(epilog="How it is fitted: docs/metrics.md, docs/decisions/002-platt-offset.md")
@@ -42,6 +42,22 @@ def calibrate(bundle: Path, run: Path, data: Path, as_json: bool) -> None:
         print_json(fusion)
     else:
         print_fusion(fusion)
+        click.echo(domain_line(fitted.manifest))
+
+
+def domain_line(manifest: Manifest) -> str:
+    """What the bundle knows of foreign images, in one sentence."""
+    domain = manifest.domain
+    if domain is None:
+        return (
+            "foreign images: not recognised but for blank and coloured ones: the graphs give no "
+            "features, or too few films were calibrated on (docs/refusal.md)"
+        )
+    films = ", ".join(f"{name} {n}" for name, n in domain.n_images.items())
+    return (
+        f"foreign images: refused by features, which refuses about {domain.refused:.0%} of good "
+        f"films; learned from the films of the calibration part (by expert: {films})"
+    )
 
 
 def print_fusion(fusion: FusionParameters) -> None:

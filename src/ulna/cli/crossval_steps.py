@@ -22,7 +22,12 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
 from ulna.errors import ConfigError, DatasetError, TrainingError
-from ulna.evaluation.cross_fit import cross_fit, fit_joint_fusion, run_fold
+from ulna.evaluation.cross_fit import (
+    cross_fit,
+    fit_joint_domain,
+    fit_joint_fusion,
+    run_fold,
+)
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
 
@@ -245,4 +250,5 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
     bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
     joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, _record(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
-    return replace_fusion(joint, fusion, {}), rows
+    domain = fit_joint_domain(outputs, bundles[0].manifest)
+    return replace_fusion(joint, fusion, {}, domain), rows

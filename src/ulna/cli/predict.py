@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulna.cli.answer import COLUMNS, answer_json, answer_row, folder_name, write_heat_maps
+from ulna.cli.answer import (
+    COLUMNS,
+    answer_json,
+    answer_notes,
+    answer_row,
+    folder_name,
+    write_heat_maps,
+)
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
 from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
@@ -58,6 +65,9 @@ def predict(
 
     Triage calls a study normal or abnormal only where the other label can be ruled out at the
     error rate, else it refers the study to a reader (docs/metrics.md).
+
+    What is no film of the kind the bundle knows is refused with a reason, and a film of inverted
+    polarity is put right; both are said (docs/refusal.md).
 
     \b
     Examples:
@@ -132,6 +142,8 @@ def _print(
         print_json([answer_json(a, error_rate) for a in answers])
     elif answers:
         print_table("", COLUMNS, [answer_row(a, error_rate) for a in answers])
+        for note in (n for a in answers for n in answer_notes(a)):
+            click.echo(note)
         point = answers[0].operating_point
         click.echo(
             f"operating point {point}, triage at error rate {error_rate:g}; "

@@ -11,6 +11,7 @@ import numpy as np
 
 from ulna.bundle import ConformalScores, FusionParameters, ModelBundle, read_bundle, replace_fusion
 from ulna.errors import ConfigError, DatasetWarning, ImageError, ImageWarning
+from ulna.evaluation.domain_fit import fit_domain
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.map_scale import fit_map_scale
 from ulna.evaluation.part_scores import Floats, PartScores, part_scores, pooled_scores
@@ -37,7 +38,9 @@ def calibrate_bundle(
 
     studies: labelled, not used to train or to stop any expert; the caller's duty. A study that
     cannot be read, has no label or a body part the bundle does not know is left out with a
-    warning. progress(done, all). Raises ConfigError when what is left lacks a class.
+    warning. What these films look like is written too, where the graphs give features and there
+    are enough films (`domain_fit.MIN_IMAGES`). progress(done, all). Raises ConfigError when
+    what is left lacks a class.
     """
     from ulna.runtime import Predictor
 
@@ -47,13 +50,14 @@ def calibrate_bundle(
     outputs = []
     for done, study in enumerate(usable, start=1):
         try:
-            outputs.append(predictor.outputs(study))
+            outputs.append(predictor.outputs(study, negatives=True))
         except ImageError as error:
             warnings.warn(f"{study.key}: not calibrated on: {error}", ImageWarning, stacklevel=2)
         if progress is not None:
             progress(done, len(usable))
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
-    return replace_fusion(bundle, fusion, _summary(outputs, fusion, bundle.manifest))
+    domain = fit_domain(outputs, [e.name for e in bundle.manifest.experts])
+    return replace_fusion(bundle, fusion, _summary(outputs, fusion, bundle.manifest), domain)
 
 
 def fit_fusion(

@@ -136,6 +136,7 @@ def _image_row(
         shape=shape,
         grid=image.grid,
         experts=dict(image.experts),
+        refusal=image.refusal,
         location=None if mask is None else locate(image.heat_map, mask, map_threshold),
     )
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.bundle import FusionParameters
+from ulna.bundle import Domain, FusionParameters
 from ulna.errors import DatasetWarning, ImageError
 from ulna.evaluation.calibrate import fit_fusion
 from ulna.evaluation.collect import fault_row, row_of_outputs
+from ulna.evaluation.domain_fit import domain_of, fit_expert
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
 
@@ -33,7 +34,7 @@ def run_fold(
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            outputs.append(predictor.outputs(study))
+            outputs.append(predictor.outputs(study, negatives=True))
         except ImageError as error:
             faults.append(fault_row(study, str(error)))
         if progress is not None:
@@ -78,6 +79,17 @@ def fit_joint_fusion(
         for part, shares in fitted.weights.items()
     }
     return replace(fitted, weights=weights)
+
+
+def fit_joint_domain(outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest) -> Domain | None:
+    """What the films of the joint bundle look like: to each expert, those of its own fold."""
+    found = {}
+    for k, own in enumerate(outputs):
+        for expert in fold.experts:
+            fitted = fit_expert(own, expert.name)
+            if fitted is not None:
+                found[f"{expert.name}-{k}"] = fitted
+    return domain_of(found)
 
 
 def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:

@@ -46,9 +46,10 @@ def evaluate(
 
     write_report = report_writer()
 
-    predictor = Predictor.load(Path(bundle_path))
+    predictor = Predictor.load(Path(bundle_path)).without_refusal()
     point = choose_operating_point(predictor.bundle, operating_point)
     rows, said = collect_rows(predictor, studies, point, progress)
+    said += said_of_refused(rows)
     return write_evaluation(
         predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
     )
@@ -165,6 +166,19 @@ def remarks_on(bundle: ModelBundle) -> list[str]:
     return [
         "the bundle is not calibrated: equal weights, temperature 1 and threshold 0.5; "
         "run `ulna calibrate`"
+    ]
+
+
+def said_of_refused(rows: Sequence[StudyRow]) -> list[str]:
+    """A sentence on the studies and images that `ulna predict` refuses, if there are any."""
+    images = [i for r in rows for i in r.images]
+    refused = sum(bool(i.refusal) for i in images)
+    if not refused:
+        return []
+    studies = sum(r.refused for r in rows)
+    return [
+        f"{refused} of {len(images)} images and {studies} of {len(rows)} studies as a whole would "
+        "be refused by `ulna predict` as no films for this bundle; they are scored all the same"
     ]
 
 

@@ -34,7 +34,8 @@ class Location:
 class ImageRow:
     """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits.
 
-    shape: (H, W) of the source. location: None where no mask or box is known or applies.
+    shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
+    where no mask or box is known or applies.
     """
 
     ref: ImageRef
@@ -44,6 +45,7 @@ class ImageRow:
     grid: Array = field(compare=False)
     experts: Mapping[str, float] = field(default_factory=dict)
     recognised: BodyPart | None = None
+    refusal: str = ""
     location: Location | None = None
 
     @property
@@ -95,6 +97,11 @@ class StudyRow:
     def scored(self) -> bool:
         """Whether label and answer are both there."""
         return self.abnormal is not None and self.given is not None
+
+    @property
+    def refused(self) -> bool:
+        """Whether every readable image is no film for the bundle."""
+        return bool(self.images) and all(i.refusal for i in self.images)
 
     @property
     def part(self) -> BodyPart | None:

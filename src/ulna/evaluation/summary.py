@@ -173,4 +173,6 @@ def _counts(rows: Sequence[StudyRow]) -> Json:
         "n_unlabelled": sum(r.abnormal is None for r in answered),
         "n_unreadable": sum(r.given is None for r in rows),
         "n_unreadable_images": sum(len(r.skipped) for r in rows),
+        "n_refused_images": sum(bool(i.refusal) for r in rows for i in r.images),
+        "n_refused_studies": sum(r.refused for r in rows),
     }

@@ -30,14 +30,15 @@ class _Graph(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         out = self.expert(image)
         finding = (out.finding_BF,) if self.found else ()
-        return (out.abnormal_BP, out.body_part_BP, *finding, out.cam_BPhw)
+        return (out.abnormal_BP, out.body_part_BP, *finding, out.cam_BPhw, out.features_BC)
 
 
 def expert_graph(expert: Expert | TestTimeViews, spec: InputSpec) -> bytes:
     """The ONNX graph of `expert` in evaluation mode, single precision, on the CPU.
 
     Input "image" (B, 1, S, S); outputs "abnormal" (B, P), "body_part" (B, P), "finding" (B, F)
-    where F > 0, "cam" (B, P, h, w). Raises BundleError where the exporter fails.
+    where F > 0, "cam" (B, P, h, w), "features" (B, C). Raises BundleError where the exporter
+    fails.
     """
     bare = expert.expert if isinstance(expert, TestTimeViews) else expert
     found = ["finding"] if bare.finding is not None else []
@@ -52,7 +53,7 @@ def expert_graph(expert: Expert | TestTimeViews, spec: InputSpec) -> bytes:
                 dynamo=True,
                 verbose=False,
                 input_names=["image"],
-                output_names=["abnormal", "body_part", *found, "cam"],
+                output_names=["abnormal", "body_part", *found, "cam", "features"],
                 dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
                 opset_version=OPSET,
             )

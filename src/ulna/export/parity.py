@@ -49,11 +49,12 @@ def check_parity(
     """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
 
     Logits must agree within 1e-4. A map's cells may be in the thousands: they must agree within
-    1e-3 of the map's largest absolute value, or of 1 where that is smaller. Raises BundleError.
+    1e-3 of the map's largest absolute value, or of 1 where that is smaller; features within 1e-4
+    of theirs. Raises BundleError.
     """
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
-    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw)
+    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw, out.features_BC)
     bias = expert.bias_P.detach().double().numpy()
     torch_outputs = [
         ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
@@ -72,8 +73,11 @@ def check_parity(
 def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
     logits = [(a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding)]
     errors = [_largest(x - y) for x, y in logits]
-    of_map = _largest(a.cam - b.cam) / max(1.0, _largest(a.cam))
-    return max(*errors, of_map * TOLERANCE / MAP_TOLERANCE)
+    of_map, of_features = (
+        _largest(x - y) / max(1.0, _largest(x))
+        for x, y in ((a.cam, b.cam), (a.features, b.features))
+    )
+    return max(*errors, of_features, of_map * TOLERANCE / MAP_TOLERANCE)
 
 
 def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:

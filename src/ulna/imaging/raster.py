@@ -16,6 +16,7 @@ from PIL import Image
 
 from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import ImageError, ImageWarning
+from ulna.imaging.foreign import colour_share
 from ulna.types import Array
 
 _MAGIC = {
@@ -49,6 +50,16 @@ def check_size(height: int, width: int, name: str) -> None:
 def read_raster(data: bytes, name: str) -> Array:
     """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes.
 
+    As `read_raster_colour`, without the colour.
+    """
+    return read_raster_colour(data, name)[0]
+
+
+def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
+    """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes; its colour.
+
+    The second is the share of pixels whose hue no tint explains (`foreign.colour_share`), 0 for
+    grey files.
     Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it changes a
     pixel), of several frames the first is read (ImageWarning). 16-bit greys are divided by
     the smallest 2^n - 1 (n = 8 to 16) that holds their maximum, since 16-bit files mostly
@@ -60,7 +71,7 @@ def read_raster(data: bytes, name: str) -> Array:
             check_size(image.height, image.width, name)
             frames = int(getattr(image, "n_frames", 1))
             image.load()
-            pixels = _grey(image, name)
+            pixels, colour = _grey(image, name), _colour(image)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -75,7 +86,13 @@ def read_raster(data: bytes, name: str) -> Array:
         ) from None
     if frames > 1:
         warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 3)
-    return pixels
+    return pixels, colour
+
+
+def _colour(image: Any) -> float:
+    if image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I"):
+        return 0.0
+    return colour_share(np.asarray(image.convert("RGB"), dtype=np.float32))
 
 
 def _grey(image: Any, name: str) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ulna.dicom.read import looks_like_dicom, read_dicom
 from ulna.errors import ImageError, ImageWarning
-from ulna.imaging.raster import raster_format, read_raster
+from ulna.imaging.raster import raster_format, read_raster_colour
 from ulna.types import Radiograph
 
 MAX_BYTES = 512 * 2**20
@@ -34,7 +34,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     if looks_like_dicom(data):
         radiograph = read_dicom(data, label)
     elif raster_format(data):
-        radiograph = Radiograph(read_raster(data, label), source=label)
+        pixels, colour = read_raster_colour(data, label)
+        radiograph = Radiograph(pixels, source=label, colour=colour)
     else:
         raise ImageError(
             f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF or DICOM file "

@@ -54,12 +54,17 @@ class Cnn(nn.Module):
         self.merge2 = _conv(n, n)
 
     def forward_features(self, x_BCHW: Tensor) -> Tensor:
-        s2 = self.stage2(self.stage1(self.stem(x_BCHW)))
+        return self.forward_stages(x_BCHW)[-1]
+
+    def forward_stages(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """The grids of stages 1 to 4, from fine to coarse, and last the merged one."""
+        s1 = self.stage1(self.stem(x_BCHW))
+        s2 = self.stage2(s1)
         s3 = self.stage3(s2)
         s4 = self.stage4(s3)
         t3 = self.merge3(functional.relu(self.lateral3(s3) + _up(self.lateral4(s4))))
         merged: Tensor = self.merge2(functional.relu(self.lateral2(s2) + _up(t3)))
-        return merged
+        return s1, s2, s3, s4, merged
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.forward_features(x_BCHW)

@@ -30,6 +30,12 @@ class Encoder(nn.Module):
         grid: Tensor = self.body.forward_features(x_BCHW)  # type: ignore[operator]
         return grid.permute(0, 3, 1, 2) if self.channels_last else grid
 
+    def forward_stages(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
+        """Grids (B, C, h, w) from the input up, the last is the encoder's; of timm it alone."""
+        if isinstance(self.body, Cnn):
+            return self.body.forward_stages(x_BCHW)
+        return (self(x_BCHW),)
+
     def stages(self) -> list[list[str]]:
         """Names of the body's parameters, grouped from the input up."""
         matcher = self.body.group_matcher(coarse=True)  # type: ignore[operator]

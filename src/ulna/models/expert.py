@@ -24,6 +24,8 @@ class ExpertOutput(NamedTuple):
     """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed.
 
     attention_BAhw: the neck's scores before the softmax; A is 1 with attention, else 0.
+    features_BC: mean over all cells of each of the encoder's stages, the last of them what the
+    body-part head reads; they say how far an image is from the films that were learned from.
     """
 
     abnormal_BP: Tensor
@@ -31,6 +33,7 @@ class ExpertOutput(NamedTuple):
     finding_BF: Tensor
     cam_BPhw: Tensor
     attention_BAhw: Tensor
+    features_BC: Tensor
 
 
 class Pooled(NamedTuple):
@@ -82,7 +85,8 @@ class Expert(nn.Module):
         return self.abnormal.bias
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
-        features_BChw = self.encoder(resized(x_BCHW, self.input_scale))
+        stages = self.encoder.forward_stages(resized(x_BCHW, self.input_scale))
+        features_BChw = stages[-1]
         grid_BChw = self.dropout(self.neck(features_BChw))
         # Single precision from here on: the mean of many cells must equal the logit to 1e-4.
         with torch.autocast(x_BCHW.device.type, enabled=False):
@@ -99,6 +103,7 @@ class Expert(nn.Module):
                 finding_BF=self.finding(looked_BC) if self.finding else looked_BC[:, :0],
                 cam_BPhw=cam_BPhw,
                 attention_BAhw=score_BAhw,
+                features_BC=torch.cat([s.float().mean(dim=(2, 3)) for s in stages], dim=1),
             )
 
     def _evidence_map(self, score_B1hw: Tensor) -> Tensor:

@@ -41,6 +41,7 @@ class TestTimeViews(nn.Module):
             finding_BF=torch.stack([o.finding_BF for o in outs]).mean(0),
             cam_BPhw=torch.stack(cams).mean(0),
             attention_BAhw=torch.stack(scores).mean(0),
+            features_BC=torch.stack([o.features_BC for o in outs]).mean(0),
         )
 
     def _view(self, x_BCHW: Tensor, side: int, mirrored: bool) -> ExpertOutput:

@@ -13,7 +13,7 @@ grid keeps the mean.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,15 @@ Floats = npt.NDArray[np.float64]
 class ExpertOutput:
     """What one expert says of one image, in logits: P body parts, F categories, map (h, w).
 
-    abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,).
+    abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,). features:
+    (C,), means of the encoder's stages; (0,) from a graph that does not give them.
     """
 
     abnormal: Array
     body_part: Array
     finding: Array
     cam: Array
+    features: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

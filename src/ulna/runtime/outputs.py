@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ulna.imaging.geometry import Placement
 from ulna.runtime.fusion import ExpertOutput
-from ulna.types import ImageRef, Study
+from ulna.types import Array, ImageRef, Study
 
 
 @dataclass(frozen=True)
 class ImageOutputs:
-    """One readable radiograph: where it lies in the input square, and each expert's output."""
+    """One readable radiograph: where it lies in the input square, and each expert's output.
+
+    foreign: why its pixels alone say that it is no film, or ''. page: it has the greys of a
+    printed page. inverted: the outputs are those of its negative. negative: (C,) features of the
+    negative by expert, where calibration asked for them.
+    """
 
     ref: ImageRef
     placement: Placement
     experts: Mapping[str, ExpertOutput]
+    foreign: str = ""
+    page: bool = False
+    inverted: bool = False
+    negative: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

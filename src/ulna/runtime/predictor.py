@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle
+from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
 from ulna.errors import ConfigError, ImageError, ImageWarning
-from ulna.imaging.geometry import Placement
 from ulna.imaging.outline import findings_from_map
 from ulna.imaging.read import read_radiograph
-from ulna.preprocess import prepare
 from ulna.runtime.certainty import certainty_of
 from ulna.runtime.conformal import p_values
 from ulna.runtime.fusion import (
@@ -28,10 +27,20 @@ from ulna.runtime.fusion import (
     sigmoid,
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.screen import (
+    PreparedView,
+    accepted,
+    flags_of,
+    put_right,
+    refusal,
+    run_views,
+    with_negatives,
+)
 from ulna.runtime.session import Session
 from ulna.types import (
     Array,
     BodyPart,
+    Certainty,
     ImagePrediction,
     ImageRef,
     Radiograph,
@@ -40,7 +49,6 @@ from ulna.types import (
 )
 
 Routing = Literal["given", "recognise"]
-Prepared = tuple[ImageRef, Array, Placement]
 
 
 class Predictor:
@@ -51,6 +59,8 @@ class Predictor:
         self._sessions = {
             e.name: Session(bundle.graph_path(e), threads) for e in bundle.manifest.experts
         }
+        self._domain = read_domain(bundle)
+        self._refuses = True
 
     @classmethod
     def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
@@ -73,15 +83,14 @@ class Predictor:
         other._sessions = {name: Session(graph) for name, graph in graphs.items()}
         return other
 
-    def with_expert(self, name: str) -> Predictor:
-        """One expert of the bundle with all the weight, everything else as it is."""
-        fusion = self.manifest.fusion
-        alone = {p: {n: float(n == name) for n in w} for p, w in fusion.weights.items()}
-        return self.with_fusion(replace(fusion, weights=alone))
+    def without_refusal(self) -> Predictor:
+        """The same, answering from every view whatever it shows, so that scores count them all.
 
-    def placement(self, radiograph: Radiograph) -> Placement:
-        """How the radiograph lies in the bundle's input, for carrying maps to its pixels."""
-        return prepare(radiograph, self.manifest.input_spec)[1]
+        What would be refused has its reason in each image's `refusal` still.
+        """
+        other = copy.copy(self)
+        other._refuses = False
+        return other
 
     @property
     def manifest(self) -> Manifest:
@@ -95,9 +104,10 @@ class Predictor:
 
         operating_point: one of the bundle's, None for its own. body_part: 'given' routes by
         `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
-        weight is 0 there are not run. An unreadable image is skipped (ImageWarning); raises
-        ImageError if none is readable, ConfigError for a body part or operating point that
-        the bundle does not know.
+        weight is 0 there are not run. Views that are no films for the bundle are left out, a
+        study of nothing else is refused (docs/refusal.md). An unreadable image is skipped
+        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
+        operating point that the bundle does not know.
         """
         given = self._checked(study, operating_point, body_part)
         outputs = self._run(study, active_experts(self.manifest, given))
@@ -119,19 +129,22 @@ class Predictor:
         refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
         study = Study("", "", part, refs)
         given = self._checked(study, operating_point, "given")
-        prepared = [
-            (ref, *prepare(radiograph, self.manifest.input_spec))
+        spec = self.manifest.input_spec
+        views = [
+            PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
             for ref, radiograph in zip(refs, radiographs, strict=True)
         ]
-        images = self._run_prepared(prepared, active_experts(self.manifest, given))
+        images = self._run_views(views, active_experts(self.manifest, given))
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
-    def outputs(self, study: Study) -> StudyOutputs:
+    def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
         """What every expert says of every readable image of `study`, before fusion.
 
-        Unreadable images are skipped (ImageWarning); raises ImageError if none is readable.
+        negatives: as calibration needs them: no polarity is put right, and of every view's
+        negative the features are there. Unreadable images are skipped (ImageWarning); raises
+        ImageError if none is readable.
         """
-        return self._run(study, list(self._sessions))
+        return self._run(study, list(self._sessions), negatives)
 
     def predict_outputs(
         self,
@@ -139,22 +152,23 @@ class Predictor:
         operating_point: str | None = None,
         body_part: Routing = "given",
     ) -> StudyPrediction:
-        """The answer for a study whose experts have been run; equal to that of `predict`.
-
-        Only `experts` may differ: there stands every expert that was run.
+        """The answer for a study whose experts have been run; equal to that of `predict`, except
+        that `experts` holds every expert that was run.
         """
         study, manifest = outputs.study, self.manifest
         given = self._checked(study, operating_point, body_part)
         names = active_experts(manifest, given)
-        logits = [i.experts[n].body_part for i in outputs.images for n in names]
+        judged = [refusal(i, names, self._domain) for i in outputs.images]
+        kept, refused = accepted([reason for _, reason in judged], self._refuses)
+        logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = tuple(self._image(i, names, routing) for i in outputs.images)
+        ask = partial(self._image, names=names, routing=routing)
+        images = tuple(map(ask, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
-        probability = float(np.mean([i.probability for i in images]))
-        examined = manifest.map_examination
-        p_normal, p_abnormal = p_values(probability, manifest.fusion.conformal.get(part))
+        probability = float(np.mean([images[i].probability for i in kept]))
+        p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -166,13 +180,25 @@ class Predictor:
             body_part_probabilities=self._by_part(logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts=_alone(images),
+            experts=_alone([images[i] for i in kept]),
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
-            certainty=certainty_of(probability, part, manifest.fusion),
-            map_reliable=examined.reliable if examined else None,
+            certainty=certainty,
+            map_reliable=manifest.map_reliable,
+            refused=refused,
+            flags=flags_of(images, kept),
         )
+
+    def _trust(
+        self, probability: float, part: BodyPart, refused: bool
+    ) -> tuple[float | None, float | None, Certainty | None]:
+        """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
+        if refused:
+            return None, None, None
+        fusion = self.manifest.fusion
+        p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
+        return p_normal, p_abnormal, certainty_of(probability, part, fusion)
 
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
         """The given body part, or None to recognise it; ConfigError for unknown settings."""
@@ -193,13 +219,15 @@ class Predictor:
             )
         return study.body_part
 
-    def _run(self, study: Study, names: Sequence[str]) -> StudyOutputs:
-        prepared: list[Prepared] = []
+    def _run(self, study: Study, names: Sequence[str], negatives: bool = False) -> StudyOutputs:
+        spec = self.manifest.input_spec
+        prepared: list[PreparedView] = []
         skipped: list[tuple[str, str]] = []
         for ref in study.images:
             try:
                 radiograph = read_radiograph(ref.path)
-                prepared.append((ref, *prepare(radiograph, self.manifest.input_spec)))
+                again = partial(read_radiograph, ref.path)
+                prepared.append(PreparedView.of(ref, radiograph, spec, again))
             except ImageError as error:
                 skipped.append((str(ref.path), str(error)))
         if not prepared:
@@ -207,20 +235,30 @@ class Predictor:
             raise ImageError(f"study {study.key}: no readable radiograph: {reasons}")
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
-        return StudyOutputs(study, self._run_prepared(prepared, names), tuple(skipped))
+        images = self._run_views(prepared, names, negatives)
+        return StudyOutputs(study, images, tuple(skipped))
 
-    def _run_prepared(
-        self, prepared: Sequence[Prepared], names: Iterable[str]
+    def _run_views(
+        self, views: Sequence[PreparedView], names: Sequence[str], negatives: bool = False
     ) -> tuple[ImageOutputs, ...]:
-        batch = np.stack([pixels for _, pixels, _ in prepared])
-        found: dict[str, list[ExpertOutput]] = {n: self._sessions[n].run(batch) for n in names}
-        return tuple(
-            ImageOutputs(ref, placement, {n: outputs[i] for n, outputs in found.items()})
-            for i, (ref, _, placement) in enumerate(prepared)
-        )
+        spec = self.manifest.input_spec
+
+        def run(batch: Array) -> Mapping[str, list[ExpertOutput]]:
+            return {n: self._sessions[n].run(batch) for n in names}
+
+        images = run_views(views, run)
+        if negatives:
+            images = with_negatives(images, views, run, spec)
+        elif self._domain is not None:
+            images = put_right(images, views, run, self._domain, spec)
+        return tuple(images)
 
     def _image(
-        self, image: ImageOutputs, names: Sequence[str], routing: np.ndarray
+        self,
+        image: ImageOutputs,
+        verdict: tuple[float | None, str],
+        names: Sequence[str],
+        routing: np.ndarray,
     ) -> ImagePrediction:
         manifest = self.manifest
         fused = fuse_image(image.experts, routing, manifest)
@@ -240,6 +278,9 @@ class Predictor:
                 c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
             },
             experts=fused.experts,
+            foreign=verdict[0],
+            refusal=verdict[1],
+            inverted=image.inverted,
         )
 
     def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:

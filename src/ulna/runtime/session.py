@@ -18,7 +18,10 @@ _ERRORS_ONLY = 3
 
 
 class Session:
-    """One graph: input "image" (B, 1, S, S), outputs "abnormal", "body_part", "finding", "cam"."""
+    """One graph: input "image" (B, 1, S, S), outputs "abnormal", "body_part", "finding", "cam".
+
+    Graphs of earlier versions have no output "features": theirs are empty.
+    """
 
     def __init__(self, graph: Path | bytes, threads: int = 0) -> None:
         if threads < 0:
@@ -58,8 +61,11 @@ class Session:
     def _run(self, images: Array) -> list[ExpertOutput]:
         values = self._session.run(self._outputs, {"image": np.ascontiguousarray(images)})
         found: dict[str, npt.NDArray[np.float32]] = dict(zip(self._outputs, values, strict=True))
-        finding = found.get("finding", np.zeros((len(images), 0), np.float32))
+        nothing = np.zeros((len(images), 0), np.float32)
+        last = [found.get(name, nothing) for name in ("finding", "features")]
         return [
-            ExpertOutput(found["abnormal"][i], found["body_part"][i], finding[i], found["cam"][i])
+            ExpertOutput(
+                found["abnormal"][i], found["body_part"][i], last[0][i], found["cam"][i], last[1][i]
+            )
             for i in range(len(images))
         ]

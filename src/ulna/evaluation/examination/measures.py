@@ -15,6 +15,7 @@ from ulna.evaluation.truth import read_truth
 from ulna.imaging.read import read_radiograph
 from ulna.metrics.localisation import pointing_game, pointing_tolerance
 from ulna.metrics.maps import pixel_average_precision, rank_correlation
+from ulna.preprocess import prepare
 from ulna.types import Array, Mask, Radiograph, Study
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def read_films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
         if mask is None:
             continue
         grid = (image.grid.shape[0], image.grid.shape[1])
-        placement = predictor.placement(radiograph)
+        placement = prepare(radiograph, predictor.manifest.input_spec)[1]
         words = f"{study.key}/{ref.path.name}".encode()
         rng = np.random.default_rng(np.random.SeedSequence((seed, *words)))
         maps = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,7 @@ def examine(
 
     with report_packages():
         from ulna.evaluation.report.examination_figure import write_figure
-    predictor = Predictor.load(Path(bundle_path))
+    predictor = Predictor.load(Path(bundle_path)).without_refusal()
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
     twins, why = _twins(predictor)
@@ -116,7 +116,14 @@ def _twins(predictor: Predictor) -> tuple[list[Predictor], str]:
     largest = max(groups.values(), key=len)
     if len(largest) < 2:
         return [], "the bundle has no two experts that differ in seed and data alone (folds)"
-    return [predictor.with_expert(name) for name in largest], ""
+    return [_alone(predictor, name) for name in largest], ""
+
+
+def _alone(predictor: Predictor, expert: str) -> Predictor:
+    """One expert of the bundle with all the weight, everything else as it is."""
+    fusion = predictor.manifest.fusion
+    weights = {p: {n: float(n == expert) for n in w} for p, w in fusion.weights.items()}
+    return predictor.with_fusion(replace(fusion, weights=weights))
 
 
 def _summary(films: Sequence[FilmMeasures], how: Resampling) -> Json:

@@ -86,7 +86,7 @@ def stress(
 
     with report_packages():
         from ulna.evaluation.report.stress_page import write_stress_page
-    predictor = Predictor.load(Path(bundle_path))
+    predictor = Predictor.load(Path(bundle_path)).without_refusal()
     point = choose_operating_point(predictor.bundle, plan.operating_point)
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
     found = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)

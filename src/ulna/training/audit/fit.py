@@ -41,29 +41,34 @@ class _Classifier(nn.Module):
         return out
 
 
-def fit_watched(
-    task: Task,
-    encoder: str,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    progress: Callable[[int, int], None],
-) -> Floats:
+@dataclass(frozen=True)
+class Fitting:
+    """encoder: 'cnn' or a timm model. learning_rate: peak. seed: of weights and order."""
+
+    encoder: str
+    epochs: int
+    learning_rate: float
+    seed: int
+
+
+def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) -> Floats:
     """(epochs, n_test, classes) probabilities on `task.test` after each epoch.
 
     AdamW with a one-cycle rate, cross-entropy, mirrored at random; grey values over 255.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    model = _Classifier(encoder, task.pixels.shape[1], task.classes)
+    torch.manual_seed(how.seed)
+    rng = np.random.default_rng(how.seed)
+    model = _Classifier(how.encoder, task.pixels.shape[1], task.classes)
     model.to(memory_format=torch.channels_last)
     steps = max(1, len(task.train) // _BATCH)
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.02, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), how.learning_rate, weight_decay=0.02, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=epochs * steps
+        optimizer, how.learning_rate, total_steps=how.epochs * steps
     )
     answers = []
-    for epoch in range(epochs):
+    for epoch in range(how.epochs):
         model.train()
         for chosen in np.array_split(rng.permutation(task.train), steps):
             pixels = _as_input(task.pixels[chosen])
@@ -75,7 +80,7 @@ def fit_watched(
             optimizer.step()
             schedule.step()
         answers.append(_answers(model, task))
-        progress(epoch + 1, epochs)
+        progress(epoch + 1, how.epochs)
     return np.stack(answers)
 
 

@@ -11,17 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ulna.errors import ConfigError
 from ulna.metrics.decisions import cohen_kappa
-from ulna.training.audit.fit import Floats, Task, fit_watched
-from ulna.training.audit.images import AuditImages, first_images, split_by_image, split_by_patient
+from ulna.training.audit.fit import Fitting, Floats, Task, fit_watched
+from ulna.training.audit.images import (
+    AuditImages,
+    Indices,
+    first_images,
+    split_by_image,
+    split_by_patient,
+)
 from ulna.training.audit.steps import AuditResult, AuditStep, Judged, interval, judged
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
+
+
+class Bar(NamedTuple):
+    """A step before its interval: its name, what it puts right, what is counted, the answers."""
+
+    name: str
+    taken: str
+    unit: str
+    found: Judged
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,11 @@ class AuditPlan:
                 f"{self.test_share}: expected at least 2, at least 4, and a share between 0 and 1"
             )
 
+    @property
+    def fitting(self) -> Fitting:
+        """How each of the networks learns."""
+        return Fitting(self.encoder, self.epochs, self.learning_rate, self.seed)
+
 
 def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> AuditResult:
     """Train the prototype's two models and the corrected one on `studies`; every step's accuracy.
@@ -54,45 +75,7 @@ def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> Audi
     images = first_images(
         studies, plan.images, plan.size, lambda d, n: progress("read images", d, n)
     )
-    loose = split_by_image(len(images.part), plan.test_share, plan.seed)
-    strict = split_by_patient(images.patients, plan.test_share, plan.seed)
-
-    def fit(
-        what: str, target: np.ndarray, classes: int, sides: tuple[np.ndarray, np.ndarray]
-    ) -> Floats:
-        task = Task(images.pixels, target, classes, *sides)
-        return fit_watched(
-            task, plan.encoder, plan.epochs, plan.learning_rate, plan.seed,
-            lambda d, n: progress(what, d, n),
-        )  # fmt: skip
-
-    regions = fit("region, images dealt", images.part, len(images.parts), loose)
-    leaky = fit("abnormal, images dealt", images.abnormal, 2, loose)
-    clean = fit("abnormal, patients dealt", images.abnormal, 2, strict)
-    watched, apart = loose[1], strict[1]
-    bars = [
-        ("as the prototype", "", "image", _best(regions, images.part, images, watched)),
-        (
-            "abnormal or not",
-            "wrong target",
-            "image",
-            _best(leaky, images.abnormal, images, watched),
-        ),
-        (
-            "last epoch",
-            "selection on the test images",
-            "image",
-            _judge(leaky[-1], images.abnormal, images, watched),
-        ),
-        (
-            "patients apart",
-            "leakage between views",
-            "image",
-            _judge(clean[-1], images.abnormal, images, apart),
-        ),
-    ]
-    study, kappa = _by_study(clean[-1], images, apart)
-    bars.append(("by study", "image against study", "study", study))
+    bars, kappa = _bars(images, plan, progress)
     return AuditResult(
         steps=_waterfall(bars),
         kappa=kappa,
@@ -103,7 +86,41 @@ def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> Audi
     )
 
 
-def _waterfall(bars: Sequence[tuple[str, str, str, Judged]]) -> tuple[AuditStep, ...]:
+def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[list[Bar], float]:
+    """What every step's answers were, and the kappa by study of the last."""
+    loose = split_by_image(len(images.part), plan.test_share, plan.seed)
+    strict = split_by_patient(images.patients, plan.test_share, plan.seed)
+    watched, apart = loose[1], strict[1]
+
+    def fit(what: str, target: Indices, classes: int, sides: tuple[Indices, Indices]) -> Floats:
+        task = Task(images.pixels, target, classes, *sides)
+        return fit_watched(task, plan.fitting, lambda d, n: progress(what, d, n))
+
+    regions = fit("region, images dealt", images.part, len(images.parts), loose)
+    leaky = fit("abnormal, images dealt", images.abnormal, 2, loose)
+    clean = fit("abnormal, patients dealt", images.abnormal, 2, strict)
+    by_study, kappa = _by_study(clean[-1], images, apart)
+    target = images.abnormal
+    return [
+        Bar("as the prototype", "", "image", _best(regions, images.part, images, watched)),
+        Bar("abnormal or not", "wrong target", "image", _best(leaky, target, images, watched)),
+        Bar(
+            "last epoch",
+            "selection on the test images",
+            "image",
+            _judge(leaky[-1], target, images, watched),
+        ),
+        Bar(
+            "patients apart",
+            "leakage between views",
+            "image",
+            _judge(clean[-1], target, images, apart),
+        ),
+        Bar("by study", "image against study", "study", by_study),
+    ], kappa
+
+
+def _waterfall(bars: Sequence[Bar]) -> tuple[AuditStep, ...]:
     steps = []
     before: Judged | None = None
     for name, taken, unit, found in bars:
@@ -114,22 +131,18 @@ def _waterfall(bars: Sequence[tuple[str, str, str, Judged]]) -> tuple[AuditStep,
     return tuple(steps)
 
 
-def _judge(
-    probability: Floats, target: np.ndarray, images: AuditImages, test: np.ndarray
-) -> Judged:
+def _judge(probability: Floats, target: Indices, images: AuditImages, test: Indices) -> Judged:
     patients = [images.patients[i] for i in test]
     return judged(probability.argmax(1).tolist(), target[test].tolist(), patients)
 
 
-def _best(
-    probability_ENC: Floats, target: np.ndarray, images: AuditImages, test: np.ndarray
-) -> Judged:
+def _best(probability_ENC: Floats, target: Indices, images: AuditImages, test: Indices) -> Judged:
     """The epoch that looks best on the very images it is told for."""
     found = [_judge(p, target, images, test) for p in probability_ENC]
     return max(found, key=lambda j: float(j.correct.mean()))
 
 
-def _by_study(probability: Floats, images: AuditImages, test: np.ndarray) -> tuple[Judged, float]:
+def _by_study(probability: Floats, images: AuditImages, test: Indices) -> tuple[Judged, float]:
     """Decisions on the mean probability of a study's images, and their kappa."""
     by_study: dict[str, list[int]] = {}
     for position, i in enumerate(test):

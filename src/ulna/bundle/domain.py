@@ -1,0 +1,142 @@
+"""What the films look like that a bundle answers for: statistics of its experts' features.
+
+An image's distance is that of Mahalanobis, from the mean of the films the bundle was calibrated
+on, with their covariance (Lee et al. 2018, A simple unified framework for detecting
+out-of-distribution samples and adversarial attacks, eq. 1-2; one class in place of many).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import BundleError
+
+Floats = npt.NDArray[np.float64]
+_ARRAYS = ("mean", "scale", "axes", "variances")
+
+
+@dataclass(frozen=True)
+class DomainEntry:
+    """What the manifest says of the statistics.
+
+    file: name of theirs, sha256: of it. limits: by expert, the distance above which a film is
+    foreign; look_again: share of the limit from which the negative is looked at too. n_images:
+    what the expert's statistics were fitted on. refused: share of good films that the limits
+    refuse when they are not among those films.
+    """
+
+    file: str
+    sha256: str
+    limits: dict[str, float]
+    look_again: float
+    n_images: dict[str, int]
+    refused: float
+
+    def __post_init__(self) -> None:
+        if self.file in ("", ".", "..") or "/" in self.file or "\\" in self.file:
+            raise BundleError(
+                f"domain: file {self.file!r}: expected the plain name of a file in the bundle"
+            )
+        # Written so that nan fails too.
+        if not self.limits or not all(0 < v < math.inf for v in self.limits.values()):
+            raise BundleError(f"domain: limits {self.limits}: expected positive numbers")
+        if not (0 <= self.look_again <= 1 and 0 <= self.refused <= 1):
+            raise BundleError(
+                f"domain: look_again {self.look_again}, refused {self.refused}: expected 0 to 1"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStatistics:
+    """Of one expert's C features: covariance by K of its axes, the same in all other directions.
+
+    mean, scale: (C,), features are measured as (x - mean) / scale. axes: (K, C) orthonormal,
+    variances: (K,) along them. rest: variance in every direction that is left.
+    """
+
+    mean: Floats
+    scale: Floats
+    axes: Floats
+    variances: Floats
+    rest: float
+
+    def __post_init__(self) -> None:
+        n = len(self.mean)
+        shapes = (self.scale.shape, self.axes.shape, self.variances.shape)
+        if shapes != ((n,), (len(self.variances), n), (len(self.axes),)):
+            raise BundleError(
+                f"feature statistics of shapes {shapes}: they do not fit {n} features"
+            )
+        positive = (self.scale, self.variances, np.array([self.rest]))
+        if not all((v > 0).all() and np.isfinite(v).all() for v in positive):
+            raise BundleError("feature statistics: expected positive, finite scales and variances")
+
+    def distance(self, features: npt.ArrayLike) -> Floats:
+        """(N,) distances >= 0 of (N, C) features; a mean film of C directions has about sqrt(C)."""
+        x = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
+        along = x @ self.axes.T
+        left = np.maximum((x**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+        # Where the axes span all directions, what is left is rounding.
+        if len(self.axes) == len(self.mean):
+            left = np.zeros_like(left)
+        squared = (along**2 / self.variances).sum(axis=1) + left / self.rest
+        return np.asarray(np.sqrt(squared))
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """The statistics of each expert that has some; entry: what the manifest says of them."""
+
+    entry: DomainEntry
+    experts: Mapping[str, FeatureStatistics]
+
+    def score(self, features: Mapping[str, npt.ArrayLike]) -> float | None:
+        """How foreign an image is by its (C,) features of each expert run; 1 at the limit.
+
+        The mean of the experts' distances, each against its own limit. None where none of the
+        experts has statistics.
+        """
+        known = [n for n in features if n in self.experts]
+        if not known:
+            return None
+        shares = [
+            self.experts[n].distance(np.asarray(features[n])[None])[0] / self.entry.limits[n]
+            for n in known
+        ]
+        return float(np.mean(shares))
+
+
+def statistics_bytes(experts: Mapping[str, FeatureStatistics]) -> bytes:
+    """The statistics as an npz file of single precision; the same for the same numbers."""
+    arrays = {}
+    for name, found in experts.items():
+        for what in _ARRAYS:
+            arrays[f"{name}/{what}"] = getattr(found, what).astype(np.float32)
+        arrays[f"{name}/rest"] = np.array([found.rest], np.float32)
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def read_statistics(data: bytes, entry: DomainEntry) -> dict[str, FeatureStatistics]:
+    """The statistics of every expert that `entry` names. Raises BundleError for other contents."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = {k: stored[k].astype(np.float64) for k in stored.files}
+        return {n: _statistics_of(arrays, n) for n in entry.limits}
+    except (KeyError, IndexError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{entry.file}: no feature statistics: {error}; calibrate again"
+        ) from None
+
+
+def _statistics_of(arrays: Mapping[str, Floats], name: str) -> FeatureStatistics:
+    mean, scale, axes, variances, rest = (arrays[f"{name}/{what}"] for what in (*_ARRAYS, "rest"))
+    return FeatureStatistics(mean, scale, axes, variances, float(rest[0]))

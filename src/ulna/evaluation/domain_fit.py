@@ -1,0 +1,146 @@
+"""What a bundle's films look like, from the features of its calibration films.
+
+Mean and covariance are fitted on all of them; the limit is a conformal quantile of distances
+that each film has from a fit without its own fold of patients, so that about one good film in a
+hundred is refused. Films of the other polarity are turned first, where their negative is closer.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics, Floats
+from ulna.runtime.screen import CLOSER
+
+if TYPE_CHECKING:
+    from ulna.runtime import StudyOutputs
+
+# Share of good films that the limit refuses.
+REFUSED = 0.01
+# Fewer say nothing about the last hundredth.
+MIN_IMAGES = 100
+# Share of good films whose negative is looked at too.
+LOOKED_AGAIN = 0.2
+_FOLDS = 10
+_MOST_AXES = 128
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Of one expert; limit: distance; look_again: share of the limit; n_images: fitted on."""
+
+    statistics: FeatureStatistics
+    limit: float
+    look_again: float
+    n_images: int
+
+
+def fit_domain(outputs: Sequence[StudyOutputs], names: Sequence[str]) -> Domain | None:
+    """The statistics of each of the experts `names`; None without features or with few films."""
+    found = {n: f for n in names if (f := fit_expert(outputs, n)) is not None}
+    return domain_of(found)
+
+
+def domain_of(found: dict[str, Fitted]) -> Domain | None:
+    """The fits of several experts, each of its own films; None without any."""
+    if not found:
+        return None
+    entry = DomainEntry(
+        file="unwritten",
+        sha256="",
+        limits={n: f.limit for n, f in found.items()},
+        look_again=float(np.mean([f.look_again for f in found.values()])),
+        n_images={n: f.n_images for n, f in found.items()},
+        refused=REFUSED,
+    )
+    return Domain(entry, {n: f.statistics for n, f in found.items()})
+
+
+def fit_expert(outputs: Sequence[StudyOutputs], name: str) -> Fitted | None:
+    """The fit of the expert `name`; None without features or with few films."""
+    images = [(s.study.patient_id, i) for s in outputs for i in s.images if not i.foreign]
+    known = [(p, i) for p, i in images if name in i.experts and i.experts[name].features.size]
+    if len(known) < MIN_IMAGES:
+        return None
+    upright = np.array([i.experts[name].features for _, i in known], dtype=np.float64)
+    turned = np.array([i.negative.get(name, i.experts[name].features) for _, i in known])
+    return fit_features(upright, turned.astype(np.float64), [p for p, _ in known])
+
+
+def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -> Fitted:
+    """The fit of good films: (N, C) features, those of their negatives, and whose they are."""
+    fold = np.array([zlib.crc32(p.encode()) % _FOLDS for p in patients])
+    chosen, distances = features, cross_fitted(features, features, fold)
+    for _ in range(_ROUNDS):
+        others = cross_fitted(chosen, negatives, fold)
+        own = cross_fitted(chosen, features, fold)
+        turn = others < CLOSER * own
+        chosen = np.where(turn[:, None], negatives, features)
+        distances = np.where(turn, others, own)
+    limit = conformal_limit(distances, REFUSED)
+    again = float(np.quantile(distances, 1 - LOOKED_AGAIN))
+    return Fitted(fit_statistics(chosen), limit, min(again / limit, 1.0), len(chosen))
+
+
+def cross_fitted(fitted: Floats, asked: Floats, fold: npt.NDArray[np.int64]) -> Floats:
+    """(N,) distance of each of `asked` (N, C) from the fit on `fitted` of all other folds."""
+    found = np.zeros(len(asked))
+    for k in np.unique(fold):
+        held = fold == k
+        if held.all():  # one patient alone: nothing is left to fit on
+            return fit_statistics(fitted).distance(asked)
+        found[held] = fit_statistics(fitted[~held]).distance(asked[held])
+    return found
+
+
+def conformal_limit(distances: Floats, rate: float) -> float:
+    """What a new distance, drawn like these, exceeds with a probability of at most `rate`.
+
+    The ceil((n + 1)(1 - rate))-th smallest (Vovk, Gammerman and Shafer 2005, section 2.3), the
+    largest where that is more than n.
+    """
+    rank = min(math.ceil((len(distances) + 1) * (1 - rate)), len(distances))
+    return float(np.sort(distances)[rank - 1])
+
+
+def fit_statistics(features: Floats) -> FeatureStatistics:
+    """Mean and shrunk covariance of (N, C) features, each measured by its standard deviation.
+
+    Shrunk to a multiple of the identity by Ledoit and Wolf (2004, A well-conditioned estimator
+    for large-dimensional covariance matrices, lemma 3.2 to 3.4). With more than 128 directions
+    the weaker ones share their mean variance.
+    """
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    scale = np.where(scale > 1e-6 * max(scale.max(), 1e-12), scale, max(scale.max(), 1.0))
+    x = (features - mean) / scale
+    n, c = x.shape
+    _, singular, axes = np.linalg.svd(x, full_matrices=False)
+    raw = singular**2 / n
+    rho, even = shrinkage(x)
+    # The directions that N films cannot span have the variance `rho * even`.
+    variances = np.maximum((1 - rho) * raw + rho * even, 1e-9)
+    kept = min(_MOST_AXES, len(raw))
+    total = variances[kept:].sum() + (c - len(raw)) * max(rho * even, 1e-9)
+    rest = total / (c - kept) if c > kept else 1.0
+    return FeatureStatistics(mean, scale, axes[:kept], variances[:kept], float(rest))
+
+
+def shrinkage(centred: Floats) -> tuple[float, float]:
+    """(rho, mu) of Ledoit and Wolf for centred (N, C): covariance (1 - rho) S + rho mu I."""
+    n, c = centred.shape
+    squares = (centred**2).sum(axis=1)
+    mu = float(squares.sum() / (n * c))
+    # |S|^2 by the smaller of the two products
+    product = centred.T @ centred if c <= n else centred @ centred.T
+    norm = float((product**2).sum()) / n**2
+    spread = norm / c - mu**2
+    error = min(float((squares**2).sum() / n - norm) / (n * c), spread)
+    return (error / spread if spread > 0 else 0.0), mu

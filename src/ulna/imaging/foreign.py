@@ -1,0 +1,76 @@
+"""What needs no model to be seen: a blank image, a colour photograph, the greys of a page.
+
+The first two are refused at sight, by every bundle. A page's greys alone are not: a close
+collimated film has few middle greys too. They say why a page was refused, once its features
+have said that it is none of the films.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.types import Array, Radiograph
+
+# Of the whole grey range; the faintest film in use shows twenty times as much.
+_LEAST_CONTRAST = 0.02
+# Share of coloured pixels: a letter or an arrow drawn on a film stays far below.
+_MOST_COLOUR = 0.10
+# A pixel is coloured if a channel lies so far from what films of its tint have at its grey.
+_COLOUR_STEP = 20
+_GREY_STEPS = 32
+# Of the pixels between an image's darkest and brightest; half of all films have over 0.2.
+_FEW_MIDDLE_GREYS = 0.08
+
+
+def foreign_reason(radiograph: Radiograph) -> str:
+    """Why an image is no radiograph whatever the bundle, or '' where pixels alone do not say."""
+    low, high = _grey_range(radiograph.pixels)
+    if high - low < _LEAST_CONTRAST:
+        return f"blank: its greys span {high - low:.3f} of the range"
+    if radiograph.colour > _MOST_COLOUR:
+        return (
+            f"in colour: {radiograph.colour:.0%} of its pixels have a hue of their own, as in a "
+            "photograph or a document"
+        )
+    return ""
+
+
+def has_few_middle_greys(radiograph: Radiograph) -> bool:
+    """Whether nearly all pixels are as dark or as bright as the extremes, as on a printed page."""
+    low, high = _grey_range(radiograph.pixels)
+    if high <= low:
+        return False
+    level = (radiograph.pixels[::2, ::2] - low) / (high - low)
+    return float(((level > 0.15) & (level < 0.85)).mean()) < _FEW_MIDDLE_GREYS
+
+
+def colour_share(rgb: npt.NDArray[np.floating]) -> float:
+    """Share of the pixels of (H, W, 3) in [0, 255] with a hue that no tint explains.
+
+    A tinted scan has one hue at each grey level: what counts is the distance of red and blue
+    from green against the median at the pixel's own grey level.
+    """
+    pixels = rgb[::2, ::2].reshape(-1, 3).astype(np.float32)
+    green = pixels[:, 1]
+    level = np.minimum(green * (_GREY_STEPS / 256), _GREY_STEPS - 1).astype(np.int64)
+    coloured = np.zeros(len(pixels), np.bool_)
+    for channel in (0, 2):
+        difference = pixels[:, channel] - green
+        if not np.abs(difference).max(initial=0) > _COLOUR_STEP:
+            continue
+        for step in np.unique(level):
+            at = level == step
+            away = np.abs(difference[at] - np.median(difference[at])) > _COLOUR_STEP
+            coloured[at] |= away
+    return float(coloured.mean())
+
+
+def negative(radiograph: Radiograph) -> Array:
+    """(H, W) float32 in [0, 1], the same film with the other polarity."""
+    return np.float32(1) - radiograph.pixels
+
+
+def _grey_range(pixels: Array) -> tuple[float, float]:
+    low, high = np.percentile(pixels[::2, ::2], [1, 99]).tolist()
+    return float(low), float(high)

@@ -1,0 +1,165 @@
+"""Is it a film for this bundle, and which way round are its greys: asked before any answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ulna.bundle import Domain
+from ulna.config.input_spec import InputSpec
+from ulna.imaging.foreign import foreign_reason, has_few_middle_greys, negative
+from ulna.imaging.geometry import Placement
+from ulna.preprocess import prepare
+from ulna.runtime.fusion import ExpertOutput
+from ulna.runtime.outputs import ImageOutputs
+from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, Radiograph
+
+# A negative must be this much closer than the film as it came.
+CLOSER = 0.9
+# Both views must be this sure of their body part before they are said to disagree.
+_SURE = 0.8
+
+Run = Callable[[Array], Mapping[str, Sequence[ExpertOutput]]]
+
+
+@dataclass(frozen=True)
+class PreparedView:
+    """A view ready for the experts. pixels: (1, S, S). again: reads the film once more."""
+
+    ref: ImageRef
+    pixels: Array
+    placement: Placement
+    foreign: str
+    page: bool
+    again: Callable[[], Radiograph]
+
+    @classmethod
+    def of(
+        cls, ref: ImageRef, radiograph: Radiograph, spec: InputSpec, again: Callable[[], Radiograph]
+    ) -> PreparedView:
+        """The view of a radiograph that was read."""
+        pixels, placement = prepare(radiograph, spec)
+        reason, page = foreign_reason(radiograph), has_few_middle_greys(radiograph)
+        return cls(ref, pixels, placement, reason, page, again)
+
+    def negative(self, spec: InputSpec) -> Array:
+        """(1, S, S) of the film with its greys turned round."""
+        film = self.again()
+        return prepare(replace(film, pixels=negative(film)), spec)[0]
+
+
+def run_views(views: Sequence[PreparedView], run: Run) -> list[ImageOutputs]:
+    """What the experts say of the views as they came."""
+    found = run(np.stack([v.pixels for v in views]))
+    return [
+        ImageOutputs(
+            v.ref, v.placement, {n: o[i] for n, o in found.items()}, foreign=v.foreign, page=v.page
+        )
+        for i, v in enumerate(views)
+    ]
+
+
+def with_negatives(
+    images: Sequence[ImageOutputs], views: Sequence[PreparedView], run: Run, spec: InputSpec
+) -> list[ImageOutputs]:
+    """The same with the features of every view's negative, for calibration."""
+    found = run(np.stack([v.negative(spec) for v in views]))
+    return [
+        replace(image, negative={n: o[i].features for n, o in found.items()})
+        for i, image in enumerate(images)
+    ]
+
+
+def put_right(
+    images: Sequence[ImageOutputs],
+    views: Sequence[PreparedView],
+    run: Run,
+    domain: Domain,
+    spec: InputSpec,
+) -> list[ImageOutputs]:
+    """The same, with the outputs of the negative where that is clearly a film and closer.
+
+    Only views farther away than most good films are looked at twice.
+    """
+    scores = [domain.score(_features(i)) for i in images]
+    doubtful = [
+        k
+        for k, (image, score) in enumerate(zip(images, scores, strict=True))
+        if score is not None and score > domain.entry.look_again and not image.foreign
+    ]
+    right = list(images)
+    if not doubtful:
+        return right
+    found = run(np.stack([views[k].negative(spec) for k in doubtful]))
+    for i, k in enumerate(doubtful):
+        turned = replace(images[k], experts={n: o[i] for n, o in found.items()}, inverted=True)
+        before, after = scores[k], domain.score(_features(turned))
+        if before is not None and after is not None and after <= min(1.0, CLOSER * before):
+            right[k] = turned
+    return right
+
+
+def refusal(
+    image: ImageOutputs, names: Sequence[str], domain: Domain | None
+) -> tuple[float | None, str]:
+    """How foreign an image is (1 at the limit; None if unknown), and why it is refused or ''.
+
+    names: of the experts that answer.
+    """
+    features = {n: f for n, f in _features(image).items() if n in names}
+    score = None if domain is None else domain.score(features)
+    if image.foreign:
+        return score, image.foreign
+    if score is None or score <= 1:
+        return score, ""
+    said = (
+        f"its features lie {score:.2f} times as far as the limit from those of the films that "
+        "the bundle knows"
+    )
+    return score, f"the greys of a text page or a drawing, and {said}" if image.page else said
+
+
+def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
+    """Which views answer, and why the study is refused or ''.
+
+    reasons: of each view's refusal, or ''. refuses: False lets every view answer. Where all are
+    refused all are kept, since an answer must be made of something.
+    """
+    everything = list(range(len(reasons)))
+    if not refuses:
+        return everything, ""
+    kept = [i for i in everything if not reasons[i]]
+    return (kept, "") if kept else (everything, "; ".join(dict.fromkeys(reasons)))
+
+
+def flags_of(images: Sequence[ImagePrediction], kept: Collection[int]) -> tuple[str, ...]:
+    """What a reader should know of a study's views. kept: places of those that answer."""
+    said = [
+        f"{Path(i.source).name}: polarity inverted, put right before reading"
+        for i in images
+        if i.inverted
+    ]
+    said += [
+        f"{Path(image.source).name}: left out: {image.refusal}"
+        for k, image in enumerate(images)
+        if k not in kept
+    ]
+    sure = [(i, *_most_likely(i)) for i in images if not i.refusal]
+    sure = [(i, part, p) for i, part, p in sure if p >= _SURE]
+    if len({part for _, part, _ in sure}) > 1:
+        each = ", ".join(f"{Path(i.source).name} {part} ({p:.2f})" for i, part, p in sure)
+        said.append(f"views disagree on the body part: {each}")
+    return tuple(said)
+
+
+def _most_likely(image: ImagePrediction) -> tuple[BodyPart, float]:
+    shares = image.body_part_probabilities
+    part = max(shares, key=lambda p: shares[p])
+    return part, shares[part]
+
+
+def _features(image: ImageOutputs) -> dict[str, Array]:
+    return {n: o.features for n, o in image.experts.items() if o.features.size}

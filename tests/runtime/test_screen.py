@@ -1,0 +1,161 @@
+"""Foreign images are refused with a reason, single ones left out, inverted films put right."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analytic_bundle import COARSE, FINE, FITTED, PARTS, write_analytic
+from PIL import Image, ImageDraw
+
+from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.errors import BundleError, ImageWarning
+from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
+from ulna.runtime import Predictor
+from ulna.types import ImageRef, Study, Triage
+
+EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
+
+
+def _film(number: int) -> np.ndarray:
+    """A bright limb on a dark ground, of its own width, place and greys."""
+    rng = np.random.default_rng(number)
+    columns = np.arange(60)[None, :] - 30 - rng.normal(0, 2)
+    limb = (
+        np.exp(-((columns / rng.uniform(8, 12)) ** 2))
+        * np.linspace(1, rng.uniform(0.7, 1), 80)[:, None]
+    )
+    grey = 20 + 200 * limb + rng.normal(0, 4, (80, 60))
+    return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+def _page() -> np.ndarray:
+    page = Image.new("1", (60, 80), 1)
+    for line in range(4, 76, 11):
+        ImageDraw.Draw(page).text((2, line), "radius ulna", fill=0)
+    return np.asarray(page.convert("L"))
+
+
+FOREIGN = {
+    "noise": np.random.default_rng(1).integers(0, 256, (80, 60)).astype(np.uint8),
+    "page": _page(),
+    "blank": np.full((80, 60), 90, np.uint8),
+    "ramp": np.repeat(np.linspace(0, 255, 60)[None], 80, axis=0).astype(np.uint8),
+}
+
+
+def _study(folder: Path, *films: np.ndarray) -> Study:
+    refs = []
+    for pixels in films:
+        path = folder / f"view{len(list(folder.glob('view*')))}.png"
+        Image.fromarray(pixels).save(path)
+        refs.append(ImageRef(path))
+    return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
+    folder = tmp_path_factory.mktemp("screen")
+    plain = write_analytic(folder / "bundle", EXPERTS, FITTED)
+    predictor = Predictor.load(plain.path, threads=1)
+    # one in twenty of the calibration films came inverted
+    films = [255 - _film(i) if i % 20 == 7 else _film(i) for i in range(2 * MIN_IMAGES)]
+    outputs = [predictor.outputs(_study(folder, f), negatives=True) for f in films]
+    names = [e.name for e in plain.manifest.experts]
+    return replace_fusion(plain, FITTED, {}, fit_domain(outputs, names))
+
+
+@pytest.fixture
+def predictor(bundle: ModelBundle) -> Predictor:
+    return Predictor.load(bundle.path, threads=1)
+
+
+def test_films_like_those_of_calibration_are_answered(tmp_path: Path, predictor: Predictor) -> None:
+    refused = [
+        bool(predictor.predict(_study(tmp_path, _film(1000 + i))).refused) for i in range(60)
+    ]
+    assert sum(refused) <= 3
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_study_is_refused(tmp_path: Path, predictor: Predictor, kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImageWarning)
+        answer = predictor.predict(_study(tmp_path, FOREIGN[kind]))
+    assert answer.refused == answer.images[0].refusal != ""
+    assert answer.p_normal is None and answer.certainty is None
+    assert answer.triage(0.1) == Triage.REFER
+    assert ("blank" in answer.refused) == (kind == "blank")
+    assert kind != "page" or "text page" in answer.refused
+
+
+def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: Predictor) -> None:
+    study = _study(tmp_path, _film(1), FOREIGN["noise"], _film(2))
+    answer = predictor.predict(study)
+    alone = predictor.predict(replace(study, images=(study.images[0], study.images[2])))
+    assert not answer.refused
+    assert answer.probability == pytest.approx(alone.probability, abs=1e-6)
+    assert [bool(i.refusal) for i in answer.images] == [False, True, False]
+    assert any(f.startswith(f"{study.images[1].path.name}: left out") for f in answer.flags)
+    everything = predictor.without_refusal().predict(study)
+    assert everything.probability == pytest.approx(
+        np.mean([i.probability for i in answer.images]), abs=1e-6
+    )
+    assert everything.images[1].refusal and not everything.flags
+
+
+def test_an_inverted_film_is_put_right(tmp_path: Path, predictor: Predictor) -> None:
+    for number in range(20):
+        upright = predictor.predict(_study(tmp_path, _film(number)))
+        turned = predictor.predict(_study(tmp_path, 255 - _film(number)))
+        assert turned.images[0].inverted and not upright.images[0].inverted
+        assert turned.probability == pytest.approx(upright.probability, abs=0.01)
+        assert any("polarity inverted" in f for f in turned.flags)
+
+
+def test_views_that_disagree_on_the_body_part_are_flagged(
+    tmp_path: Path, bundle: ModelBundle
+) -> None:
+    sure = [replace(e, slopes=(40.0, -40.0), levels=(30.0, -30.0)) for e in (COARSE, FINE)]
+    plain = Predictor.load(write_analytic(tmp_path / "sure", sure, FITTED).path, threads=1)
+    dark, bright = _film(0) // 8, 255 - _film(0) // 8
+    dark[:2], bright[:2] = 255, 0
+    mixed = plain.predict(_study(tmp_path, dark, bright))
+    assert any(f.startswith("views disagree on the body part") for f in mixed.flags)
+    assert not plain.predict(_study(tmp_path, dark, dark)).flags
+
+
+def test_a_bundle_without_features_says_nothing(tmp_path: Path) -> None:
+    old = Predictor.load(write_analytic(tmp_path / "old", fusion=FITTED).path, threads=1)
+    answer = old.predict(_study(tmp_path, FOREIGN["noise"]))
+    assert not answer.refused and answer.images[0].foreign is None
+    outputs = [old.outputs(answer.study, negatives=True)] * MIN_IMAGES
+    assert fit_domain(outputs, ["coarse", "fine"]) is None
+
+
+def test_few_films_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
+    outputs = [predictor.outputs(_study(tmp_path, _film(1)), negatives=True)] * (MIN_IMAGES - 1)
+    assert fit_domain(outputs, ["coarse"]) is None
+
+
+def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
+    plain = write_analytic(tmp_path / "b", EXPERTS, FITTED)
+    predictor = Predictor.load(plain.path, threads=1)
+    outputs = [
+        predictor.outputs(_study(tmp_path, _film(i)), negatives=True) for i in range(MIN_IMAGES)
+    ]
+    domain = fit_domain(outputs, ["coarse", "fine"])
+    fitted = replace_fusion(plain, FITTED, {}, domain)
+    assert replace_fusion(fitted, FITTED, {}, domain).hash == fitted.hash
+    entry = fitted.manifest.domain
+    assert entry is not None and set(entry.limits) == {"coarse", "fine"}
+    file = fitted.path / entry.file
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(BundleError, match=entry.file):
+        read_bundle(fitted.path)
+    # a new calibration takes the old statistics away
+    file.write_bytes(b"")
+    assert not (replace_fusion(fitted, FITTED, {}).path / entry.file).exists()
