@@ -23,6 +23,9 @@ _SHOWN = {
     "average_precision": "AP",
     "sensitivity_at_specificity_0.90": "TPR at TNR 0.90",
     "kappa": "kappa",
+    "brier": "Brier",
+    "ece": "ECE",
+    "ece_debiased": "ECE debiased",
     "pointing_game_true_positives": "pointing (TP)",
 }
 
