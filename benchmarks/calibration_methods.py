@@ -5,7 +5,7 @@
 
 Each method maps the uncalibrated study probability (`study_mean_of_experts`) to a calibrated one
 and is fitted on the other folds: those of the table's `split`, or --folds by patient where the
-table is of one evaluation. `product` is `study_probability`, as it stands in the table. Printed: ECE
+table is of one evaluation. `product` is `study_probability`, as it stands there. Printed: ECE
 (15 bins), its debiased form, log loss and Brier score with intervals over patients, and each
 method's paired difference from temperature + offset by body part (`platt part`). `if calibrated`
 is the plain ECE that a perfect model with the product's probabilities would have.

@@ -57,10 +57,10 @@ def _panel(axes: Any, name: str, sample: Sample, colour: str) -> None:
     title = "All" if name == "ALL" else name.capitalize()
     axes.set_title(f"{title}  (n = {len(sample.patients)})", fontsize=9.5)
     axes.text(
-        0.02,
-        0.98,
+        1.0,
+        0.0,
         f"ECE {plain:.3f}\ndebiased {shown}",
         fontsize=8,
         color=MUTED,
-        va="top",
+        ha="right",
     )
