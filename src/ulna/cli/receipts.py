@@ -112,6 +112,52 @@ def score_receipt(out: Path, labels: Path, predictions: Path, phantoms: bool) ->
     write_receipt(receipt, out)
 
 
+def stress_receipt(
+    out: Path, data: Path, words: str, studies: Sequence[Study], found: Mapping[str, Any]
+) -> None:
+    """Write the receipt of `ulna stress`. found: what stress.json holds."""
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    receipt = Receipt(
+        kind="stress",
+        command=command_given(),
+        code=code_versions(),
+        method=method_of(found) | {"sample": found["sample"]},
+        files=hash_files(out, ("stress.json", "stress.csv", "stress.png", "stress.html")),
+        data=see_data(studies, data.name, words),
+        bundles={"": found["bundle"]["hash"]},
+    )
+    write_receipt(receipt, out)
+
+
+def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[Study]) -> None:
+    """Write the receipt of `ulna review`."""
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    receipt = Receipt(
+        kind="review",
+        command=command_given(),
+        code=code_versions(),
+        method={},
+        files=hash_files(out, ("review.csv", "review.html")),
+        data=see_data(studies, data.name, "answered out of fold"),
+        inputs={"predictions": input_file(predictions, out)},
+    )
+    write_receipt(receipt, out)
+
+
 def input_file(file: Path, out: Path) -> InputFile:
     """The file that was read, by its place seen from `out`; absolute where so given."""
     from ulna.evaluation.receipt import InputFile, file_sha256
