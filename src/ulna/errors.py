@@ -11,7 +11,8 @@ The tree (exit code of the command line in brackets)::
     ├── BundleError [5]          a model bundle that is missing, damaged or of another version
     ├── WeightsError [6]         initial weights that are not there or do not fit
     ├── TrainingError [7]        training that cannot go on (nothing to learn from, not finite)
-    └── DependencyError [8]      an optional package that this command needs is not installed
+    ├── DependencyError [8]      an optional package that this command needs is not installed
+    └── VerificationError [9]    a file or number that is not what its receipt says
 
 A message says what came, what was expected and how to fix it. Whatever else
 escapes a command is a defect of Ulna, not of its input.
@@ -60,6 +61,10 @@ class TrainingError(UlnaError):
 
 class DependencyError(UlnaError):
     exit_code = 8
+
+
+class VerificationError(UlnaError):
+    exit_code = 9
 
 
 class UlnaWarning(UserWarning):

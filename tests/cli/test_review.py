@@ -66,6 +66,9 @@ def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
     assert "note: No heat maps" in done.stderr
     page = (work / "review/review.html").read_text()
     assert "No heat maps" in page and page.count('class="entry"') == 4
+    ulna("verify", work / "review")
+    (work / "review/review.csv").write_text("")
+    assert "review.csv" in ulna("verify", work / "review", code=9).stderr
 
 
 def test_what_cannot_be_reviewed_is_told(work: Path) -> None:

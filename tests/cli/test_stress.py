@@ -65,7 +65,9 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
         "stress.csv",
         "stress.html",
         "stress.png",
+        "receipt.json",
     }
+    assert "stress.html" in ulna("verify", out, "--bundle", bundle).stdout
     again = json.loads(ulna("stress", *arguments, "--json").stdout)
     assert again["corruptions"] == found["corruptions"]
     text = ulna("stress", *arguments).stdout

@@ -12,6 +12,7 @@ from ulna.cli.extras import require
 from ulna.cli.options import READABLE, by_option, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import crossval_receipt
 from ulna.cli.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _SHOWN = {
     "average_precision": "AP",
     "sensitivity_at_specificity_0.90": "TPR at TNR 0.90",
     "kappa": "kappa",
+    "brier": "Brier",
+    "ece": "ECE",
+    "ece_debiased": "ECE debiased",
     "pointing_game_true_positives": "pointing (TP)",
 }
 
@@ -98,6 +102,7 @@ def crossval(
     if not folder.answered():
         _run(folder, jobs)
     scores = write_scores(folder.labelled, data, out, by, others)
+    crossval_receipt(folder, data, by, others)
     if as_json:
         print_json(scores)
         return
@@ -126,26 +131,13 @@ def write_scores(
 ) -> dict[str, Any]:
     """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
     from ulna.config.codec import write_json
-    from ulna.evaluation.groups import column_groups, region_groups
-    from ulna.evaluation.out_of_fold import (
-        difference,
-        group_masks,
-        of_folds,
-        read_answers,
-        score,
-    )
+    from ulna.evaluation.fold_scores import score_folds
+    from ulna.evaluation.groups import column_groups
+    from ulna.evaluation.out_of_fold import read_answers
     from ulna.evaluation.scores import Resampling
 
-    how = Resampling()
     answers = read_answers(out / "evaluation" / "predictions.csv")
-    groups = {**region_groups(studies), **column_groups(data, studies, by)}
-    masks = group_masks(answers, groups)
-    scores: dict[str, Any] = {"scores": {n: score(answers, m, how) for n, m in masks.items()}}
-    folds = sorted(set(answers.folds))
-    scores["minus"] = {}
-    for name, file in others.items():
-        other = of_folds(read_answers(file), folds)
-        scores["minus"][name] = {n: difference(answers, other, m, how) for n, m in masks.items()}
+    scores = score_folds(answers, column_groups(data, studies, by), others, Resampling())
     write_json(scores, out / "scores.json")
     return scores
 

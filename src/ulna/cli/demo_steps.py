@@ -12,6 +12,7 @@ from pathlib import Path
 from ulna.cli.answer import folder_name, write_heat_maps
 from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
+from ulna.cli.receipts import evaluation_receipt
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
@@ -170,26 +171,28 @@ class DemoFolder:
         studies = calibration_studies(self.studies(), self.run)
         calibrate_bundle(self.bundle, studies, progress=lambda d, n: report("calibrate", d, n))
 
-    def _test_studies(self) -> list[Study]:
+    def _test_studies(self) -> tuple[list[Study], str]:
         parts = read_json(Recipe, self.run / "recipe.json").body_parts
         known = [s for s in self.studies() if s.body_part in parts]
-        return test_studies(known, "", self.run)[0]
+        return test_studies(known, "", self.run)
 
     def _evaluate(self, report: Report) -> None:
         from ulna.evaluation import evaluate
 
+        studies, words = self._test_studies()
         evaluate(
             self.bundle,
-            self._test_studies(),
+            studies,
             self.evaluation,
             progress=lambda d, n: report("evaluate", d, n),
         )
+        evaluation_receipt(self.evaluation, self.data, words, studies)
 
     def _draw_heat_maps(self, report: Report) -> None:
         from ulna.runtime import Predictor
 
         predictor = Predictor.load(self.bundle)
-        chosen = _first_of_each(self._test_studies())
+        chosen = _first_of_each(self._test_studies()[0])
         for number, study in enumerate(chosen, 1):
             answer = predictor.predict(study)
             folder = self.heat_maps / folder_name(answer)

@@ -14,6 +14,7 @@ from ulna.cli.held_out import run_of_bundle, test_studies
 from ulna.cli.options import READABLE, bundle_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import evaluation_receipt
 
 _COLUMNS = {
     "auroc_visible": "AUROC visible",
@@ -66,12 +67,14 @@ def evaluate(
             operating_point=operating_point,
             progress=lambda d, n: report("evaluate", d, n),
         )
+    evaluation_receipt(out, data, words, studies)
     metrics = read_metrics(out)
     if as_json:
         print_json(metrics)
         return
     print_metrics(metrics)
     click.echo(f"report: {out / 'report.html'}")
+    click.echo(f"receipt: {out / 'receipt.json'} (ulna verify {out})")
 
 
 def read_metrics(out: Path) -> Mapping[str, Any]:

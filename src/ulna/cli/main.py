@@ -11,6 +11,7 @@ import click
 from ulna import __version__
 from ulna.cli.failure import exit_code_of, report_failure
 from ulna.cli.notes import notes_on_stderr
+from ulna.cli.options import GIVEN
 
 VERBS: Mapping[str, str] = {
     "demo": "Everything in one go: phantoms (or your data), training, report.",
@@ -26,6 +27,7 @@ VERBS: Mapping[str, str] = {
     "examine": "Examine a bundle's heat maps; the verdict goes into the bundle.",
     "audit": "Run the prototype's protocol beside the right one: what made its number.",
     "score": "Score predictions as the MURA competition did.",
+    "verify": "Compute reported numbers again from their receipt, and compare.",
     "explain": "Compare heat-map methods where the truth is known.",
     "predict": "Answer for files, folders and DICOM objects.",
     "info": "Say what a bundle or a data set is.",
@@ -34,6 +36,11 @@ VERBS: Mapping[str, str] = {
 
 class Verbs(click.Group):
     """A group that loads a verb when it is called, and turns errors into messages."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as given, for the receipt of what the verb writes."""
+        ctx.meta[GIVEN] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order of work."""

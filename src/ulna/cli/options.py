@@ -10,6 +10,9 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+GIVEN = "ulna.given"
+"""Under this key of a context's meta: the arguments of `ulna`, as given."""
+
 READABLE = click.Path(path_type=Path)
 """A path argument; whether it is there is checked by the reader, whose message says more."""
 

@@ -12,6 +12,7 @@ from ulna.cli.extras import require
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import review_receipt
 
 if TYPE_CHECKING:
     from ulna.evaluation.suspects import Suspect
@@ -73,6 +74,7 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
         "phantoms": are_phantoms(suspects),
     }
     write_review_page(suspects, entries, scale, about, out / "review.html")
+    review_receipt(out, data, predictions, [s.study for s in suspects])
     parts = count_by_part(suspects)
     if as_json:
         print_json(_summary(suspects, parts, top, bool(experts)))

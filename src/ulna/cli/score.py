@@ -10,6 +10,7 @@ import click
 
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
+from ulna.cli.receipts import score_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 @click.option("--labels", type=READABLE, required=True, help="valid_labeled_studies.csv, or votes.")
 @click.option("--predictions", type=READABLE, required=True, help="study,0 or 1; or Ulna's own.")
 @click.option("--legacy-ci", is_flag=True, help="Intervals as MURA's program has them: too narrow.")
+@click.option("--out", type=READABLE, help="Folder for score.json and its receipt.")
 @json_option
-def score(labels: Path, predictions: Path, legacy_ci: bool, as_json: bool) -> None:
+def score(
+    labels: Path, predictions: Path, legacy_ci: bool, out: Path | None, as_json: bool
+) -> None:
     """Score predictions as the MURA competition did, and say where they would stand.
 
     Cohen's kappa over all studies and by region. LABELS has lines `study,0 or 1`, or the labels
@@ -37,6 +41,7 @@ def score(labels: Path, predictions: Path, legacy_ci: bool, as_json: bool) -> No
     """
     from ulna.datasets.mura_answers import read_mura_answers, read_mura_labels
     from ulna.evaluation.mura_score import official_keys, score_mura
+    from ulna.evaluation.pipeline import write_metrics
     from ulna.evaluation.scores import Resampling
 
     known, answers = read_mura_labels(labels), read_mura_answers(predictions)
@@ -45,6 +50,10 @@ def score(labels: Path, predictions: Path, legacy_ci: bool, as_json: bool) -> No
     simulated = (labels.parent / "phantom.json").is_file()
     if simulated:
         scores = {name: {**row, "standing": None} for name, row in scores.items()}
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_metrics(scores, out / "score.json")
+        score_receipt(out, labels, predictions, simulated)
     if as_json:
         interval = "legacy" if legacy_ci else "analytic"
         print_json({**official_keys(scores, legacy_ci), "interval": interval, "details": scores})

@@ -13,6 +13,7 @@ from ulna.cli.held_out import run_of_bundle, test_studies
 from ulna.cli.options import READABLE, bundle_option, by_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import stress_receipt
 
 
 @click.command(epilog="Corruptions, measures and their units: docs/stress.md")
@@ -74,6 +75,7 @@ def stress(
     )
     with progress() as report:
         found = stress_bundle(bundle, chosen, out, plan, report)
+    stress_receipt(out, data, words, chosen, found)
     if as_json:
         print_json(found)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ulna.datasets.table import read_columns
@@ -19,10 +19,10 @@ REGIONS = {
 Groups = dict[str, dict[str, str]]
 
 
-def region_groups(studies: Sequence[Study]) -> Groups:
-    """The region of every study of known body part, by study key."""
+def region_groups(part_of: Mapping[str, BodyPart]) -> Groups:
+    """The region of every study by its key, from its body part by the same key."""
     region = {part: name for name, parts in REGIONS.items() for part in parts}
-    return {"region": {s.key: region[s.body_part] for s in studies if s.body_part}}
+    return {"region": {key: region[part] for key, part in part_of.items()}}
 
 
 def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str]) -> Groups:

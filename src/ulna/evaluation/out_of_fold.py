@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError
-from ulna.evaluation.scores import Json, Resampling, interval_json
+from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
 from ulna.metrics.inputs import Floats
@@ -34,6 +34,9 @@ MEASURES = (
     "average_precision",
     "sensitivity_at_specificity_0.90",
     "kappa",
+    "brier",
+    "ece",
+    "ece_debiased",
     "pointing_game",
     "pointing_game_true_positives",
 )
@@ -207,6 +210,7 @@ def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str
         "average_precision": partial(weighted_average_precision, truth, probability),
         "sensitivity_at_specificity_0.90": sensitivity,
         "kappa": kappa,
+        **{n: s for n, s in calibration_statistics(truth, probability).items() if n in MEASURES},
         "pointing_game": partial(_share, answers.hits[chosen], answers.placed[chosen]),
         "pointing_game_true_positives": partial(
             _share, answers.hits[chosen] * decision, answers.placed[chosen] * decision

@@ -139,6 +139,7 @@ def provenance(
             "training_data": manifest.data.kind,
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
+        "body_parts": [p.value for p in manifest.body_parts],
         "operating_point": operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},

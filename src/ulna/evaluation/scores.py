@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from ulna.evaluation.rows import StudyRow
 from ulna.metrics.bootstrap import Interval, Statistic, bootstrap_intervals
+from ulna.metrics.brier_decomposition import TERMS, weighted_brier_term
+from ulna.metrics.debiased import weighted_ece_debiased
 from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
 from ulna.metrics.inputs import Floats
 from ulna.metrics.probability import weighted_brier, weighted_ece
@@ -96,13 +98,21 @@ def statistics(sample: Sample) -> dict[str, Statistic]:
     found: dict[str, Statistic] = {
         "auroc": partial(weighted_auroc, truth, score),
         "average_precision": partial(weighted_average_precision, truth, score),
-        "brier": partial(weighted_brier, truth, score),
-        "ece": partial(weighted_ece, truth, score),
-    }
+    } | calibration_statistics(truth, score)
     if sample.decision is not None:
         for name in DECISION_MEASURES:
             found[name] = partial(_decision_measure, name, truth, sample.decision)
     return found
+
+
+def calibration_statistics(truth: npt.NDArray[np.bool_], score: Floats) -> dict[str, Statistic]:
+    """Brier score, its terms, ECE plain and debiased, of (N,) labels and probabilities."""
+    found: dict[str, Statistic] = {
+        "brier": partial(weighted_brier, truth, score),
+        "ece": partial(weighted_ece, truth, score),
+        "ece_debiased": partial(weighted_ece_debiased, truth, score),
+    }
+    return found | {f"brier_{t}": partial(weighted_brier_term, t, truth, score) for t in TERMS}
 
 
 def _decision_measure(

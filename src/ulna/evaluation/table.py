@@ -13,6 +13,7 @@ _STUDY = (
     "study",
     "patient",
     "body_part",
+    "body_part_given",
     "split",
     "abnormal",
     "study_probability",
@@ -35,9 +36,11 @@ _IMAGE = (
     "image_subtlety",
     "pointing_game",
     "pointing_game_chance",
+    "pointing_game_middle",
     "energy_inside",
     "energy_inside_chance",
     "iou",
+    "iou_chance",
     "error",
 )
 
@@ -46,7 +49,7 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
     """Write one row per image, unreadable ones too (their reason in `error`).
 
     Expert columns come last: `study_<expert>` and `image_<expert>`, probabilities of each
-    alone, uncalibrated. Empty cells are unknown or do not apply.
+    alone, uncalibrated. Empty cells are unknown or do not apply. `read_predictions` reads it.
     """
     names = expert_names(rows)
     columns = [*_STUDY, *_IMAGE]
@@ -77,6 +80,7 @@ def _study_cells(row: StudyRow) -> dict[str, str]:
         "study": row.key,
         "patient": row.patient_id,
         "body_part": row.part.value if row.part else "",
+        "body_part_given": _flag(row.body_part is not None),
         "split": row.split,
         "abnormal": _flag(row.abnormal),
         "categories": ";".join(sorted(c.value for c in row.categories)),
@@ -113,9 +117,11 @@ def _image_cells(image: ImageRow, names: Sequence[str]) -> dict[str, str]:
         cells |= {
             "pointing_game": _text(place.pointing),
             "pointing_game_chance": _text(place.pointing_chance),
+            "pointing_game_middle": _text(place.middle),
             "energy_inside": _text(place.energy),
             "energy_inside_chance": _text(place.energy_chance),
             "iou": _text(place.iou),
+            "iou_chance": _text(place.iou_chance),
         }
     logits = [image.experts[n] for n in names if n in image.experts]
     cells |= {f"image_{n}": _probability(image.experts.get(n)) for n in names}
@@ -129,7 +135,8 @@ def _probability(logit: float | None) -> str:
 
 
 def _text(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    """Every digit, so that the scores can be computed again from the table alone."""
+    return "" if value is None else repr(float(value))
 
 
 def _flag(value: bool | None) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
+    from ulna.metrics.brier_decomposition import BrierTerms, brier_terms
+    from ulna.metrics.debiased import ece_debiased
     from ulna.metrics.decisions import (
         accuracy,
         cohen_kappa,
@@ -34,6 +36,9 @@ _HOME = {
     "roc_curve": "ranking",
     "brier": "probability",
     "ece": "probability",
+    "ece_debiased": "debiased",
+    "BrierTerms": "brier_decomposition",
+    "brier_terms": "brier_decomposition",
     "reliability": "probability",
     "Interval": "bootstrap",
     "bootstrap_interval": "bootstrap",
@@ -43,6 +48,7 @@ _HOME = {
     "pointing_game": "localisation",
 }
 __all__ = [
+    "BrierTerms",
     "Interval",
     "accuracy",
     "auroc",
@@ -50,9 +56,11 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_intervals",
     "brier",
+    "brier_terms",
     "cohen_kappa",
     "confusion_counts",
     "ece",
+    "ece_debiased",
     "energy_inside",
     "f1",
     "map_iou",

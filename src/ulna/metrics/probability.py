@@ -33,7 +33,8 @@ class Reliability:
     observed: Floats
 
 
-def _bin_of(probability: Floats, bins: int) -> npt.NDArray[np.int64]:
+def bin_of(probability: Floats, bins: int) -> npt.NDArray[np.int64]:
+    """The bin of each of (N,) probabilities among `bins` of equal width, from 0."""
     if bins < 1:
         raise ConfigError(f"{bins} bins: expected at least 1")
     # [i/B, (i+1)/B), the last one closed: 1.0 belongs to it.
@@ -63,7 +64,7 @@ def weighted_ece(
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
     weights = check_weights(weights_DN, len(truth))
-    member = np.eye(bins)[_bin_of(stated, bins)]
+    member = np.eye(bins)[bin_of(stated, bins)]
     gap = weights @ (member * (stated - truth)[:, None])
     return ratio(np.abs(gap).sum(axis=1), weights.sum(axis=1))
 
@@ -77,6 +78,7 @@ def ece(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = ECE_BINS)
     """Expected calibration error in [0, 1], 0 is best, of (N,) probabilities; 15 bins.
 
     Biased upwards in small samples: a perfectly calibrated model of 100 studies has about 0.12.
+    `ece_debiased` is not.
     """
     ones = unit_weights(len(check_labels(y_true)))
     return float(weighted_ece(y_true, probability, ones, bins)[0])
@@ -86,7 +88,7 @@ def reliability(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 1
     """The points of a reliability plot (Niculescu-Mizil and Caruana 2005)."""
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
-    index = _bin_of(stated, bins)
+    index = bin_of(stated, bins)
     count = np.bincount(index, minlength=bins)
     sums = np.bincount(index, weights=stated, minlength=bins).astype(np.float64)
     abnormal = np.bincount(index, weights=truth, minlength=bins).astype(np.float64)

@@ -11,7 +11,6 @@ from ulna.evaluation.report.svg import INK, MUTED, colour_of, new_figure, to_svg
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Sample
 from ulna.metrics.decisions import sensitivity, specificity
-from ulna.metrics.probability import reliability
 from ulna.metrics.ranking import auroc, average_precision, pr_curve, roc_curve
 
 _SIZE = (4.3, 4.1)
@@ -67,24 +66,6 @@ def pr_figure(samples: Mapping[str, Sample]) -> str:
     _square(axes, "recall (sensitivity)", "precision")
     _legend(axes, "lower left", "average precision")
     return to_svg(figure, "Precision-recall curves by body part, study level")
-
-
-def reliability_figure(samples: Mapping[str, Sample]) -> str:
-    """Stated against observed share of abnormal studies; the area of a dot is its count."""
-    figure, axes = new_figure(*_SIZE)
-    colours = colour_of(list(samples))
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=(0, (4, 4)))
-    for name, sample in samples.items():
-        points = reliability(sample.abnormal, sample.probability)
-        filled = points.count > 0
-        x, y, count = points.stated[filled], points.observed[filled], points.count[filled]
-        size = 8 + 220 * count / count.sum()
-        alpha, width = (1.0, 2.0) if name == "ALL" else (0.45, 1.0)
-        axes.plot(x, y, color=colours[name], lw=width, alpha=alpha, label=name)
-        axes.scatter(x, y, size, color=colours[name], alpha=alpha, edgecolor="white", zorder=4)
-    _square(axes, "stated probability", "observed share abnormal")
-    _legend(axes, "upper left", "")
-    return to_svg(figure, "Reliability of the stated probabilities, ten bins")
 
 
 def distribution_figure(rows: Mapping[str, Sequence[StudyRow]]) -> str:

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from ulna.evaluation.compare import MEAN
-from ulna.evaluation.report import figures, gallery
+from ulna.evaluation.report import figures, gallery, reliability
 from ulna.evaluation.report.card import model_card
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
 from ulna.evaluation.scores import Json, study_sample
@@ -19,13 +19,19 @@ from ulna.evaluation.scores import Json, study_sample
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
 
-_RANKING = ("auroc", "average_precision", "brier", "ece")
+_RANKING = ("auroc", "average_precision", "brier", "ece", "ece_debiased")
+_TERMS = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "brier_within")
 _DECISIONS = ("sensitivity", "specificity", "precision", "f1", "accuracy", "kappa")
 _NAMES = {
     "auroc": "AUROC",
     "average_precision": "Average precision",
     "brier": "Brier score",
+    "brier_reliability": "Reliability",
+    "brier_resolution": "Resolution",
+    "brier_uncertainty": "Uncertainty",
+    "brier_within": "Within bins",
     "ece": "ECE",
+    "ece_debiased": "ECE debiased",
     "f1": "F1",
     "jpeg": "JPEG",
     "kappa": "Cohen’s κ",
@@ -66,6 +72,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "groups": list(metrics["by_body_part"]),
         "graded": any("n_abnormal_visible" in g for g in metrics["by_body_part"].values()),
         "ranking": _RANKING,
+        "terms": _TERMS,
         "decisions": _DECISIONS,
         "alone": _alone(metrics),
         "figures": {k: Markup(v) for k, v in _figures(rows, metrics).items()},
@@ -87,7 +94,7 @@ def _figures(rows: Sequence[StudyRow], metrics: Json) -> dict[str, str]:
     found = {
         "roc": figures.roc_figure(samples),
         "pr": figures.pr_figure(samples),
-        "reliability": figures.reliability_figure(samples),
+        "reliability": reliability.reliability_figure(samples),
         "distribution": figures.distribution_figure(groups),
     }
     compared = {

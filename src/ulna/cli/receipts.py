@@ -1,0 +1,166 @@
+"""The receipts that verbs write beside their results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulna.cli.options import GIVEN
+
+if TYPE_CHECKING:
+    from ulna.cli.crossval_steps import CrossvalFolder
+    from ulna.evaluation.receipt import InputFile
+    from ulna.types import Study
+
+_EVALUATION = ("predictions.csv", "metrics.json", "report.html")
+
+
+def command_given() -> tuple[str, ...]:
+    """`ulna` and its arguments as they were given."""
+    return ("ulna", *click.get_current_context().meta.get(GIVEN, ()))
+
+
+def evaluation_receipt(out: Path, data: Path, words: str, studies: Sequence[Study]) -> None:
+    """Write the receipt of `ulna evaluate`. words: which studies these are."""
+    from ulna.cli.evaluate import read_metrics
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    metrics = read_metrics(out)
+    receipt = Receipt(
+        kind="evaluate",
+        command=command_given(),
+        code=code_versions(),
+        method=method_of(metrics),
+        files=hash_files(out, _EVALUATION),
+        data=see_data(studies, data.name, words),
+        bundles={"": metrics["bundle"]["hash"]},
+    )
+    write_receipt(receipt, out)
+
+
+def method_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the numbers of metrics.json beside data and bundle."""
+    return {
+        "operating_point": metrics["operating_point"],
+        "body_parts": list(metrics["body_parts"]),
+        "draws": metrics["intervals"]["draws"],
+        "seed": metrics["intervals"]["seed"],
+        "level": metrics["intervals"]["level"],
+    }
+
+
+def crossval_receipt(
+    folder: CrossvalFolder, data: Path, by: Sequence[str], others: Mapping[str, Path]
+) -> None:
+    """Write the receipt of `ulna crossval`."""
+    from ulna.bundle import read_bundle
+    from ulna.cli.evaluate import read_metrics
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    settings = folder.settings
+    names = [f"evaluation/{n}" for n in _EVALUATION]
+    names += ["crossval.json", "scores.json", "split.json", "data.json"]
+    bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.asked)]
+    asked = {s.key for k in folder.asked for s in folder.folds[k]}
+    studies = [s for s in folder.labelled if s.key in asked]
+    words = f"folds {', '.join(map(str, folder.asked))} of {settings.folds}"
+    receipt = Receipt(
+        kind="crossval",
+        command=command_given(),
+        code=code_versions(),
+        method=method_of(read_metrics(folder.evaluation))
+        | {"folds": settings.folds, "fold_seed": settings.fold_seed, "by": list(by)}
+        | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed},
+        files=hash_files(folder.out, names),
+        data=see_data(studies, data.name, words),
+        bundles={n: read_bundle(folder.out / n).hash for n in bundles},
+        inputs={f"against {n}": input_file(f, folder.out) for n, f in others.items()},
+    )
+    write_receipt(receipt, folder.out)
+
+
+def score_receipt(out: Path, labels: Path, predictions: Path, phantoms: bool) -> None:
+    """Write the receipt of `ulna score --out`."""
+    from ulna.evaluation.receipt import Receipt, code_versions, hash_files, write_receipt
+    from ulna.evaluation.scores import Resampling
+
+    how = Resampling()
+    receipt = Receipt(
+        kind="score",
+        command=command_given(),
+        code=code_versions(),
+        method={"draws": how.draws, "seed": how.seed, "level": 0.95, "phantoms": phantoms},
+        files=hash_files(out, ["score.json"]),
+        inputs={"labels": input_file(labels, out), "predictions": input_file(predictions, out)},
+    )
+    write_receipt(receipt, out)
+
+
+def stress_receipt(
+    out: Path, data: Path, words: str, studies: Sequence[Study], found: Mapping[str, Any]
+) -> None:
+    """Write the receipt of `ulna stress`. found: what stress.json holds."""
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    receipt = Receipt(
+        kind="stress",
+        command=command_given(),
+        code=code_versions(),
+        method=method_of(found) | {"sample": found["sample"]},
+        files=hash_files(out, ("stress.json", "stress.csv", "stress.png", "stress.html")),
+        data=see_data(studies, data.name, words),
+        bundles={"": found["bundle"]["hash"]},
+    )
+    write_receipt(receipt, out)
+
+
+def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[Study]) -> None:
+    """Write the receipt of `ulna review`."""
+    from ulna.evaluation.receipt import (
+        Receipt,
+        code_versions,
+        hash_files,
+        see_data,
+        write_receipt,
+    )
+
+    receipt = Receipt(
+        kind="review",
+        command=command_given(),
+        code=code_versions(),
+        method={},
+        files=hash_files(out, ("review.csv", "review.html")),
+        data=see_data(studies, data.name, "answered out of fold"),
+        inputs={"predictions": input_file(predictions, out)},
+    )
+    write_receipt(receipt, out)
+
+
+def input_file(file: Path, out: Path) -> InputFile:
+    """The file that was read, by its place seen from `out`; absolute where so given."""
+    from ulna.evaluation.receipt import InputFile, file_sha256
+
+    path = str(file) if file.is_absolute() else Path(os.path.relpath(file, out)).as_posix()
+    return InputFile(path, file_sha256(file))

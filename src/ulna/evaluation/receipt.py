@@ -1,0 +1,165 @@
+"""A receipt: what a reported number was made of, beside the number, as receipt.json.
+
+It names the command, the code, the method, and every file by its SHA-256: those that were read
+and those that were written. `verify` computes the numbers again from it and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import ulna
+from ulna.config.codec import read_json, write_json
+from ulna.errors import ConfigError
+from ulna.types import Study
+
+RECEIPT = "receipt.json"
+FORMAT = 1
+UNKNOWN = "unknown"
+_PACKAGES = ("numpy", "scipy", "onnxruntime")
+_CHUNK = 1 << 20
+Kind = Literal["evaluate", "crossval", "score", "stress", "review"]
+
+
+@dataclass(frozen=True)
+class DataSeen:
+    """Which studies were used: `split` in words, and a hash of keys, labels, names and contents.
+
+    name: of the table or folder, without its place.
+    """
+
+    name: str
+    split: str
+    n_studies: int
+    n_images: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that was read. path: from the receipt's folder, or absolute where given so."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a folder of results was made of, and what is in it.
+
+    command: as given. code: versions and commit. method: settings that decide the numbers
+    (draws, seed, operating point, folds, ...). bundles: hash by folder, '' for one that lies
+    elsewhere. files: SHA-256 by path from the receipt's folder. Raises ConfigError for another
+    format.
+    """
+
+    kind: Kind
+    command: tuple[str, ...]
+    code: Mapping[str, str]
+    method: Mapping[str, Any]
+    files: Mapping[str, str]
+    data: DataSeen | None = None
+    bundles: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, InputFile] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ConfigError(
+                f"receipt of format {self.format}: this Ulna reads format {FORMAT}: update Ulna"
+            )
+
+
+def write_receipt(receipt: Receipt, folder: Path) -> None:
+    """Write `folder/receipt.json`; the same result has the same receipt, byte for byte."""
+    write_json(receipt, folder / RECEIPT)
+
+
+def find_receipt(given: Path) -> Path:
+    """The receipt that `given` is or holds. Raises ConfigError where there is none."""
+    file = given / RECEIPT if given.is_dir() else given
+    if not file.is_file():
+        raise ConfigError(
+            f"{file}: no receipt: expected receipt.json, or the folder of `ulna evaluate`, "
+            "`crossval`, `score`, `stress` or `review` that holds one; make the results again"
+        )
+    return file
+
+
+def read_receipt(file: Path) -> Receipt:
+    """The receipt in `file`. Raises ConfigError for one that is damaged or of another format."""
+    return read_json(Receipt, file)
+
+
+def code_versions() -> dict[str, str]:
+    """Versions of Ulna, Python and what computes; the git commit, with '+' if files differ."""
+    found = {"ulna": ulna.__version__, "commit": _commit(), "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = UNKNOWN
+    return found
+
+
+def _commit() -> str:
+    package = Path(ulna.__file__).resolve().parent
+    root = package.parents[1]
+    if not (root / ".git").exists():  # else the commit of whatever an environment lies in
+        return UNKNOWN
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + "+" * bool(_git(root, "status", "--porcelain", "--", str(package)))
+    except (OSError, subprocess.CalledProcessError):
+        return UNKNOWN
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of the file's bytes. Raises OSError."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of each named file of `folder`. Raises OSError for one that is not there."""
+    return {name: file_sha256(folder / name) for name in sorted(names)}
+
+
+def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
+    """Hash of the sorted keys, labels, image names and image contents of `studies`.
+
+    A film that cannot be opened counts as that.
+    """
+    lines = sorted(
+        f"{s.key}|{s.abnormal}|{[(i.path.name, _content(i.path)) for i in s.images]}"
+        for s in studies
+    )
+    return DataSeen(
+        name=name,
+        split=split,
+        n_studies=len(studies),
+        n_images=sum(len(s.images) for s in studies),
+        sha256=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+    )
+
+
+def _content(file: Path) -> str:
+    try:
+        return file_sha256(file)
+    except OSError:
+        return "cannot be opened"
