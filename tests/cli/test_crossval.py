@@ -101,6 +101,22 @@ def test_differences_are_paired_and_zero_from_itself(work: Path) -> None:
     assert minus["auroc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
+def test_a_method_with_some_of_the_folds_is_compared_on_those(work: Path) -> None:
+    rows = _rows(work / "cv/evaluation/predictions.csv")
+    for name, folds in (("two", ("fold0", "fold2")), ("one", ("fold0",))):
+        kept = [r for r in rows if r["split"] in folds]
+        with (work / f"{name}.csv").open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(kept)
+    done = ulna(*_command(work, "cv"), "--against", work / "two.csv", "--json")
+    minus = json.loads(done.stdout)["minus"]["two.csv"]["all"]
+    assert minus["n_studies"] == len({r["study"] for r in rows if r["split"] != "fold1"})
+    assert minus["auroc"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    refused = ulna(*_command(work, "cv"), "--against", work / "one.csv", code=3)
+    assert "answers of one fold" in refused.output
+
+
 def test_faults_say_what_to_do(work: Path) -> None:
     other = ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
     assert "cross-validation of other settings" in other.output
@@ -154,5 +170,5 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
     data = json.loads((out / "data.json").read_text())
     assert data["n_studies"] == STUDIES + 10
     own = work / "phantoms"
-    refused = ulna(*_command(work, "own"), "--also", own, code=2)
+    refused = ulna(*_command(work, "own"), "--also", own, code=3)
     assert f"{STUDIES} of them with the patient and study" in refused.output
