@@ -25,8 +25,8 @@ _BATCH = 3
 
 @dataclass(frozen=True)
 class Parity:
-    """parity_error: largest difference of torch and ONNX, in logits; of maps, MAP_TOLERANCE counts
-    as TOLERANCE. completeness_error: of either's |mean(cam) + bias - logit|, in logits.
+    """parity_error: largest difference of torch and ONNX as `check_parity` measures it, where
+    MAP_TOLERANCE of a map counts as TOLERANCE. completeness_error: of either's |mean(cam) + bias - logit|, in logits.
     """
 
     parity_error: float
@@ -48,9 +48,9 @@ def check_parity(
 ) -> Parity:
     """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
 
-    Logits must agree within 1e-4. A map's cells may be in the thousands: they must agree within
-    1e-3 of the map's largest absolute value, or of 1 where that is smaller; features within 1e-4
-    of theirs. Raises BundleError.
+    Logits and features must agree within 1e-4, of the largest of their kind where that is above
+    1: single precision keeps seven digits of whatever size. The cells of a map, which may be in
+    the thousands, must agree within 1e-3 of the largest likewise. Raises BundleError.
     """
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
@@ -71,13 +71,14 @@ def check_parity(
 
 
 def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
-    logits = [(a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding)]
-    errors = [_largest(x - y) for x, y in logits]
-    of_map, of_features = (
-        _largest(x - y) / max(1.0, _largest(x))
-        for x, y in ((a.cam, b.cam), (a.features, b.features))
-    )
-    return max(*errors, of_features, of_map * TOLERANCE / MAP_TOLERANCE)
+    pairs = ((a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding))
+    errors = [_relative(x, y) for x, y in (*pairs, (a.features, b.features))]
+    return max(*errors, _relative(a.cam, b.cam) * TOLERANCE / MAP_TOLERANCE)
+
+
+def _relative(x: Array, y: Array) -> float:
+    """The largest difference, of the largest value of `x` where that is above 1."""
+    return _largest(x - y) / max(1.0, _largest(x))
 
 
 def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:
