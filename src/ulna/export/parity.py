@@ -26,7 +26,8 @@ _BATCH = 3
 @dataclass(frozen=True)
 class Parity:
     """parity_error: largest difference of torch and ONNX as `check_parity` measures it, where
-    MAP_TOLERANCE of a map counts as TOLERANCE. completeness_error: of either's |mean(cam) + bias - logit|, in logits.
+    MAP_TOLERANCE of a map counts as TOLERANCE. completeness_error: of either's
+    |mean(cam) + bias - logit|, in logits.
     """
 
     parity_error: float
