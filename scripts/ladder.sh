@@ -19,7 +19,7 @@ trunk() { # name, data, recipe, initial weights
     "$ulna" train "$2" --recipe "$3" "${changes[@]}" --initial "$4" --out "$own/trunk-$1" --resume
 }
 folds() { # name, initial weights, other options
-    "$ulna" crossval "$data/table.csv" --recipe fracatlas "${changes[@]}" --initial "$2" \
+    "$ulna" crossval "$data/table.csv" --recipe fracatlas_cnn "${changes[@]}" --initial "$2" \
         --out "$own/$1" --cache "$own/cache" --jobs "${JOBS:-1}" \
         --by hardware --by source_width:1000 "${only[@]}" "${@:3}"
 }

@@ -148,10 +148,12 @@ def test_no_large_or_binary_surprise() -> None:
     shipped = ROOT / "src/ulna/models/cnn.safetensors"  # docs/decisions/008-shipped-trunk.md
     assert shipped.stat().st_size < 2e6
     found.remove(_name(shipped))
-    for k in range(5):  # docs/decisions/014-real-film-bundle.md
-        graph = ROOT / f"models/fracatlas/cnn-{k}.onnx"
-        assert graph.stat().st_size < 3.4e6
-        found.remove(_name(graph))
+    bundle = ROOT / "models/fracatlas"  # docs/decisions/014-real-film-bundle.md
+    (domain,) = bundle.glob("domain-*.npz")
+    graphs = [bundle / f"{name}-{k}.onnx" for name in ("cnn", "cnn_wide") for k in range(5)]
+    for path in (*graphs, domain):
+        assert path.stat().st_size < 3.4e6
+        found.remove(_name(path))
     assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
-from ulna.recipes.fracatlas import cassettes, fracatlas, lower_limb
+from ulna.recipes.fracatlas import cassettes, fracatlas, fracatlas_cnn, lower_limb
 from ulna.recipes.hybrid import hybrid, prototype
 from ulna.recipes.pretrain import pretrain
 
@@ -18,6 +18,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "prototype": prototype,
     "cassettes": cassettes,
     "lower_limb": lower_limb,
+    "fracatlas_cnn": fracatlas_cnn,
     "fracatlas": fracatlas,
 }
 

@@ -33,6 +33,7 @@ _PARTS = (
     BodyPart.SHOULDER,
     BodyPart.WRIST,
 )
+_USE = "fracture against none, FracAtlas, research only"
 _ALL_TRAIN = {"train": 1.0, "tune": 0.0, "calibration": 0.0}
 
 
@@ -78,8 +79,19 @@ def lower_limb() -> Recipe:
     return _recipe("lower_limb", "trunk for real films, on films of the lower limb", expert)
 
 
-def fracatlas() -> Recipe:
+def fracatlas_cnn() -> Recipe:
     """Own network; its trunk learns on windows, its heads are fitted on whole films."""
     expert = replace(_cnn(epochs=120, learning_rate=1.5e-3, hard_every=12), fit_heads=True)
-    recipe = _recipe("fracatlas", "fracture against none, FracAtlas, research only", expert)
+    recipe = _recipe("fracatlas_cnn", f"{_USE}, one expert: to compare", expert)
+    return replace(recipe, input_spec=_ENLARGED)
+
+
+def fracatlas() -> Recipe:
+    """The expert of `fracatlas_cnn` and one that looks at the same films at three quarters.
+
+    Both see windows of 96 px; those of `cnn_wide` show nearly twice the area.
+    """
+    (fine,) = fracatlas_cnn().experts
+    wide = replace(fine, name="cnn_wide", crop_size=128, input_scale=0.75, epochs=59)
+    recipe = replace(_recipe("fracatlas", _USE, fine), experts=(fine, wide))
     return replace(recipe, input_spec=_ENLARGED)
