@@ -25,14 +25,17 @@ def test_it_says_what_it_is() -> None:
 
 
 @pytest.mark.slow
-def test_it_answers_with_a_map_that_adds_up(tmp_path: Path) -> None:
+def test_it_refuses_a_drawing_and_else_answers_with_a_map_that_adds_up(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     film = np.full((454, 373), 20.0)
     film[:, 150:210] = 120
     film = np.clip(film + rng.normal(0, 4, film.shape), 0, 255).astype(np.uint8)
     Image.fromarray(film).save(tmp_path / "film.png")
     study = Study("p", "s", BodyPart.FOREARM, (ImageRef(tmp_path / "film.png"),))
-    answer = Predictor.load(BUNDLE, threads=1).predict(study)
+    predictor = Predictor.load(BUNDLE, threads=1)
+    refused = predictor.predict(study)
+    assert "features lie" in refused.refused  # a drawing is no film
+    answer = predictor.without_refusal().predict(study)
     (image,) = answer.images
     assert image.logit == pytest.approx(float(image.grid.mean()) + image.bias, abs=1e-3)
     assert image.heat_map.shape == film.shape
