@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--encoder", default="cnn", show_default=True, help="'cnn' or a timm model, random weights."
 )
-@click.option("--epochs", type=click.IntRange(min=2), default=10, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(min=2), default=10, show_default=True, help="Of each network."
+)
 @click.option(
     "--images",
     type=click.IntRange(min=4),
@@ -32,7 +34,13 @@ if TYPE_CHECKING:
     help="Of each region, the first ones.",
 )
 @click.option("--size", type=click.IntRange(32, 1024), default=224, show_default=True, help="px.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of splits and weights.",
+)
 @json_option
 def audit(
     data: Path,

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Examined at most: abnormal ones with a known place.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the sample, noise and shuffling.",
+)
 @click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
 @click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
 @json_option
