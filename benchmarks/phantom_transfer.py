@@ -55,7 +55,8 @@ def run(given: argparse.Namespace, name: str) -> dict[str, float]:
         ulna("phantom", phantoms, "--studies", given.studies, "--size", 448, "--parts", PARTS,
              "--valid-share", 0.05, *options)  # fmt: skip
     if not (evaluation / "metrics.json").is_file():
-        short = ["--set", f"experts.cnn.epochs={given.epochs}", "--set", "experts.cnn.hard_every=4"]
+        changes = {"epochs": given.epochs, "hard_every": 4, "ema_decay": 0.95}
+        short = [w for k, v in changes.items() for w in ("--set", f"experts.cnn.{k}={v}")]
         ulna("train", phantoms, "--recipe", "cassettes", *short, "--out", out / "run", "--resume")
         ulna("export", out / "run", "--out", out / "bundle")
         ulna("evaluate", given.table, "--bundle", out / "bundle", "--split", "all",

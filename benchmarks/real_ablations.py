@@ -2,7 +2,7 @@
 
     python benchmarks/real_ablations.py TABLE.csv --trunk runs/fracatlas/trunk --out runs/ablations
 
-Every variant is the recipe `fracatlas_cnn` at 448 px with 24 epochs and searches for hard windows at
+Every variant is the recipe `fracatlas_cnn` at 448 px with 24 epochs, searches for hard windows at
 every eighth, on the folds 0 and 1 of `ulna crossval`, and differs from `base` in what is named.
 Windows are 96 px at every resolution, so steps cost the same; `whole` has as many epochs as its
 steps, eight times as dear, allow. What is done already is not run again. OUT/ablations.json holds
@@ -48,7 +48,15 @@ def run(given: argparse.Namespace, name: str, initial: str) -> dict[str, object]
     """Scores of one variant, and its differences from base where that is done."""
     out = given.out / name
     changes = SHORT | VARIANTS.get(name, {})
-    command = [sys.executable, "-m", "ulna", "crossval", str(given.table), "--recipe", "fracatlas_cnn"]
+    command = [
+        sys.executable,
+        "-m",
+        "ulna",
+        "crossval",
+        str(given.table),
+        "--recipe",
+        "fracatlas_cnn",
+    ]
     command += ["--initial", initial, "--only", "0", "--only", "1", "--out", str(out), "--json"]
     command += ["--cache", str(given.out / f"cache{changes['input_spec.size']}")]
     command += ["--jobs", str(given.jobs)]
