@@ -170,5 +170,5 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
     data = json.loads((out / "data.json").read_text())
     assert data["n_studies"] == STUDIES + 10
     own = work / "phantoms"
-    refused = ulna(*_command(work, "own"), "--also", own, code=3)
+    refused = ulna(*_command(work, "refused"), "--also", own, code=3)
     assert f"{STUDIES} of them with the patient and study" in refused.output
