@@ -8,14 +8,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.cli.calls import ulna
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 
 from synthetic_studies import write_blob_bundle, write_studies  # noqa: E402
 
-from ulna.evaluation.receipt import file_sha256  # noqa: E402
+from ulna.bundle.digest import file_sha256  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,25 @@ def test_untouched_is_equal_in_all(work: Path) -> None:
     few = _verify(work, *_all(work), "--studies", 5)
     assert "5 of 24 studies" in str(few["probabilities asked again"]["said"])
     assert "metrics.json" in ulna("verify", work / "evaluation" / "receipt.json").stdout
+
+
+def test_refused_views_are_scored_counted_and_verified(work: Path) -> None:
+    names = ["study0_0.png", "study1_0.png", "study1_1.png"]  # one view, and all of a study
+    for name in names:
+        with Image.open(work / name) as film:
+            grey = np.asarray(film.convert("L"))
+        coloured = np.stack([grey // 4] * 3, axis=-1)
+        for channel in range(3):  # a hue for each third: no tint of a scan
+            coloured[channel::3, :, channel] = np.maximum(grey[channel::3], 120)
+        Image.fromarray(coloured).save(work / name)
+    shutil.rmtree(work / "evaluation")
+    out = work / "evaluation"
+    ulna("evaluate", work / "table.csv", "--bundle", work / "bundle", "--out", out)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["n_refused_images"], metrics["n_refused_studies"]) == (3, 1)
+    assert metrics["n_scored"] == 24
+    checks = _verify(work, *_all(work))
+    assert {c["equal"] for c in checks.values()} == {True}
 
 
 def test_the_receipt_says_how_it_was_made(work: Path) -> None:

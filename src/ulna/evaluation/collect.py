@@ -58,7 +58,8 @@ def _row(predictor: Predictor, study: Study, operating_point: str) -> StudyRow:
 
 
 def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point: str) -> StudyRow:
-    """The row of a study whose experts have been run."""
+    """The row of a study whose experts have been run; what would be refused counts too."""
+    predictor = predictor.without_refusal()
     given = predictor.predict_outputs(outputs, operating_point, body_part="given")
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
     return study_row(given, recognised, predictor.manifest.fusion.map_threshold)

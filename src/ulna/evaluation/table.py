@@ -41,6 +41,7 @@ _IMAGE = (
     "energy_inside_chance",
     "iou",
     "iou_chance",
+    "refusal",
     "error",
 )
 
@@ -111,6 +112,7 @@ def _image_cells(image: ImageRow, names: Sequence[str]) -> dict[str, str]:
         "image_logit": _text(image.logit),
         "image_recognised_part": image.recognised.value if image.recognised else "",
         "image_subtlety": image.subtlety.value if image.subtlety else "",
+        "refusal": image.refusal,
     }
     if image.location is not None:
         place = image.location

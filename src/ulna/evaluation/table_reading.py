@@ -14,7 +14,15 @@ from ulna.evaluation.compare import MEAN
 from ulna.evaluation.rows import Answer, ImageRow, Location, StudyRow
 from ulna.types import BodyPart, Finding, FindingCategory, ImageRef, Subtlety
 
-_NEEDED = {"study", "patient", "body_part_given", "study_probability", "image", "iou_chance"}
+_NEEDED = {
+    "study",
+    "patient",
+    "body_part_given",
+    "study_probability",
+    "image",
+    "iou_chance",
+    "refusal",
+}
 _GRID = np.zeros((1, 1), np.float32)
 # Experts' probabilities of exactly 0 or 1 have no logit; beyond this they are that, in doubles.
 _LARGEST = 1 - 1e-16
@@ -111,6 +119,7 @@ def _image(line: Line, names: Sequence[str]) -> ImageRow:
         grid=_GRID,
         experts={n: _logit(line[f"image_{n}"]) for n in names if line[f"image_{n}"]},
         recognised=BodyPart(seen) if seen else None,
+        refusal=line["refusal"],
         location=_location(line),
     )
 
