@@ -31,6 +31,9 @@ def test_the_waterfall_is_printed_saved_and_drawn(tmp_path: Path) -> None:
     assert found["steps"][0]["change"] is None and len(found["steps"]) == 5
     with Image.open(tmp_path / "out/audit.png") as picture:
         assert picture.width > 800
+    assert json.loads(ulna("verify", tmp_path / "out", "--json").stdout)["equal"]
+    (tmp_path / "out/audit.json").write_text("{}")
+    ulna("verify", tmp_path / "out", code=9)
     assert json.loads(ulna(*command, "--json").stdout)["steps"] == found["steps"]
 
 

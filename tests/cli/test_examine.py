@@ -36,6 +36,8 @@ def test_tests_and_verdict_are_printed_and_answers_carry_it(work: Path) -> None:
     assert "heat maps: " in done.output and "4 films of table.csv" in done.output
     found = json.loads((work / "out/examination.json").read_text())
     assert found["n_images"] == 4
+    checked = json.loads(ulna("verify", work / "out", "--bundle", work / "bundle", "--json").stdout)
+    assert checked["equal"] and len(checked["checks"]) == 5
     info = ulna("info", work / "bundle").output
     assert "4 films of table.csv" in info
     answer = json.loads(

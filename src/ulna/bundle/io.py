@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.bundle.digest import file_sha256
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
@@ -18,7 +19,6 @@ from ulna.config.codec import from_json, to_json
 from ulna.errors import BundleError, ConfigError
 
 MANIFEST = "manifest.json"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -237,16 +237,12 @@ def _put(graph: Path | bytes, target: Path) -> None:
 
 
 def _file_sha256(file: Path, what: str) -> str:
-    digest = hashlib.sha256()
     try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        return file_sha256(file)
     except FileNotFoundError:
         raise BundleError(f"{file}: the {what} is missing: copy the whole folder") from None
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
-    return digest.hexdigest()
 
 
 def _check_replaceable(out: Path) -> None:

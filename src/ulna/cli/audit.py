@@ -11,6 +11,7 @@ from ulna.cli.extras import require
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import audit_receipt
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval
@@ -73,11 +74,13 @@ def audit(
 
     plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed)
     with progress() as report:
-        result = audit_protocol(index_data(data), plan, report)
+        studies = index_data(data)
+        result = audit_protocol(studies, plan, report)
     found: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
     out.mkdir(parents=True, exist_ok=True)
     write_json(found, out / "audit.json")
     write_waterfall(found, out / "audit.png")
+    audit_receipt(out, data, studies, plan)
     if as_json:
         print_json(found)
         return

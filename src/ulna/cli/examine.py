@@ -10,9 +10,10 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, json_option
+from ulna.cli.options import READABLE, bundle_option, json_option, tested_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.cli.receipts import examination_receipt
 
 if TYPE_CHECKING:
     from ulna.bundle import MapExamination
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the sample, noise and shuffling.",
 )
-@click.option("--split", type=click.Choice(["valid", "all"]), help="Which studies of DATA.")
-@click.option("--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]")
+@tested_options
 @json_option
 def examine(
     data: Path,
@@ -71,6 +71,7 @@ def examine(
     plan = ExaminationPlan(studies, seed)
     with progress() as report:
         examined, found = examine_bundle(bundle, chosen, out, plan, data.name, report)
+    examination_receipt(out, data, words, chosen, examined)
     if as_json:
         print_json(found)
         return

@@ -33,8 +33,15 @@ def bundle_option(command: Command) -> Command:
 
 def held_out_options(command: Command) -> Command:
     """`--split`, `--run`, `--operating-point`: which studies a bundle is asked about, and how."""
+    point = click.option(
+        "--operating-point", help="One of the bundle's. [default: the bundle's own]"
+    )
+    return tested_options(point(command))
+
+
+def tested_options(command: Command) -> Command:
+    """`--split`, `--run`: which studies a bundle is asked about."""
     for option in (
-        click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]"),
         click.option(
             "--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]"
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ import click
 from ulna.cli.options import GIVEN
 
 if TYPE_CHECKING:
+    from ulna.bundle import ModelBundle
     from ulna.cli.crossval_steps import CrossvalFolder
-    from ulna.evaluation.receipt import InputFile
+    from ulna.evaluation.receipt import DataSeen, InputFile, Kind
+    from ulna.training.audit import AuditPlan
     from ulna.types import Study
 
 _EVALUATION = ("predictions.csv", "metrics.json", "report.html")
@@ -27,25 +29,17 @@ def command_given() -> tuple[str, ...]:
 def evaluation_receipt(out: Path, data: Path, words: str, studies: Sequence[Study]) -> None:
     """Write the receipt of `ulna evaluate`. words: which studies these are."""
     from ulna.cli.evaluate import read_metrics
-    from ulna.evaluation.receipt import (
-        Receipt,
-        code_versions,
-        hash_files,
-        see_data,
-        write_receipt,
-    )
+    from ulna.evaluation.receipt import see_data
 
     metrics = read_metrics(out)
-    receipt = Receipt(
-        kind="evaluate",
-        command=command_given(),
-        code=code_versions(),
-        method=method_of(metrics),
-        files=hash_files(out, _EVALUATION),
+    _write(
+        out,
+        "evaluate",
+        method_of(metrics),
+        _EVALUATION,
         data=see_data(studies, data.name, words),
         bundles={"": metrics["bundle"]["hash"]},
     )
-    write_receipt(receipt, out)
 
 
 def method_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,13 +59,7 @@ def crossval_receipt(
     """Write the receipt of `ulna crossval`."""
     from ulna.bundle import read_bundle
     from ulna.cli.evaluate import read_metrics
-    from ulna.evaluation.receipt import (
-        Receipt,
-        code_versions,
-        hash_files,
-        see_data,
-        write_receipt,
-    )
+    from ulna.evaluation.receipt import see_data
 
     settings = folder.settings
     names = [f"evaluation/{n}" for n in _EVALUATION]
@@ -80,87 +68,119 @@ def crossval_receipt(
     asked = {s.key for k in folder.asked for s in folder.folds[k]}
     studies = [s for s in folder.labelled if s.key in asked]
     words = f"folds {', '.join(map(str, folder.asked))} of {settings.folds}"
-    receipt = Receipt(
-        kind="crossval",
-        command=command_given(),
-        code=code_versions(),
-        method=method_of(read_metrics(folder.evaluation))
+    _write(
+        folder.out,
+        "crossval",
+        method_of(read_metrics(folder.evaluation))
         | {"folds": settings.folds, "fold_seed": settings.fold_seed, "by": list(by)}
         | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed},
-        files=hash_files(folder.out, names),
+        names,
         data=see_data(studies, data.name, words),
         bundles={n: read_bundle(folder.out / n).hash for n in bundles},
         inputs={f"against {n}": input_file(f, folder.out) for n, f in others.items()},
     )
-    write_receipt(receipt, folder.out)
 
 
 def score_receipt(out: Path, labels: Path, predictions: Path, phantoms: bool) -> None:
     """Write the receipt of `ulna score --out`."""
-    from ulna.evaluation.receipt import Receipt, code_versions, hash_files, write_receipt
     from ulna.evaluation.scores import Resampling
 
     how = Resampling()
-    receipt = Receipt(
-        kind="score",
-        command=command_given(),
-        code=code_versions(),
-        method={"draws": how.draws, "seed": how.seed, "level": 0.95, "phantoms": phantoms},
-        files=hash_files(out, ["score.json"]),
+    _write(
+        out,
+        "score",
+        {"draws": how.draws, "seed": how.seed, "level": 0.95, "phantoms": phantoms},
+        ["score.json"],
         inputs={"labels": input_file(labels, out), "predictions": input_file(predictions, out)},
     )
-    write_receipt(receipt, out)
 
 
 def stress_receipt(
     out: Path, data: Path, words: str, studies: Sequence[Study], found: Mapping[str, Any]
 ) -> None:
     """Write the receipt of `ulna stress`. found: what stress.json holds."""
-    from ulna.evaluation.receipt import (
-        Receipt,
-        code_versions,
-        hash_files,
-        see_data,
-        write_receipt,
-    )
+    from ulna.evaluation.receipt import see_data
 
-    receipt = Receipt(
-        kind="stress",
-        command=command_given(),
-        code=code_versions(),
-        method=method_of(found) | {"sample": found["sample"]},
-        files=hash_files(out, ("stress.json", "stress.csv", "stress.png", "stress.html")),
+    _write(
+        out,
+        "stress",
+        method_of(found) | {"sample": found["sample"]},
+        ("stress.json", "stress.csv", "stress.png", "stress.html"),
         data=see_data(studies, data.name, words),
         bundles={"": found["bundle"]["hash"]},
     )
-    write_receipt(receipt, out)
 
 
 def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[Study]) -> None:
     """Write the receipt of `ulna review`."""
-    from ulna.evaluation.receipt import (
-        Receipt,
-        code_versions,
-        hash_files,
-        see_data,
-        write_receipt,
-    )
+    from ulna.evaluation.receipt import see_data
 
-    receipt = Receipt(
-        kind="review",
-        command=command_given(),
-        code=code_versions(),
-        method={},
-        files=hash_files(out, ("review.csv", "review.html")),
+    _write(
+        out,
+        "review",
+        {},
+        ("review.csv", "review.html"),
         data=see_data(studies, data.name, "answered out of fold"),
         inputs={"predictions": input_file(predictions, out)},
     )
-    write_receipt(receipt, out)
+
+
+def examination_receipt(
+    out: Path, data: Path, words: str, studies: Sequence[Study], bundle: ModelBundle
+) -> None:
+    """Write the receipt of `ulna examine`. bundle: with its verdict."""
+    from ulna.evaluation.receipt import see_data
+
+    _write(
+        out,
+        "examine",
+        {},
+        ("examination.json", "examination.png"),
+        data=see_data(studies, data.name, words),
+        bundles={"": bundle.hash},
+    )
+
+
+def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPlan) -> None:
+    """Write the receipt of `ulna audit`."""
+    from ulna.config.codec import to_json
+    from ulna.evaluation.receipt import see_data
+
+    words = "all labelled ones"
+    seen = see_data(studies, data.name, words)
+    _write(out, "audit", to_json(plan), ("audit.json", "audit.png"), data=seen)
 
 
 def input_file(file: Path, out: Path) -> InputFile:
     """The file that was read, by its place seen from `out`; absolute where so given."""
-    from ulna.evaluation.receipt import InputFile, file_sha256
+    from ulna.bundle.digest import file_sha256
+    from ulna.evaluation.receipt import InputFile
 
     path = str(file) if file.is_absolute() else Path(os.path.relpath(file, out)).as_posix()
     return InputFile(path, file_sha256(file))
+
+
+def _write(
+    out: Path,
+    kind: Kind,
+    method: Mapping[str, Any],
+    names: Iterable[str],
+    *,
+    data: DataSeen | None = None,
+    bundles: Mapping[str, str] | None = None,
+    inputs: Mapping[str, InputFile] | None = None,
+) -> None:
+    """OUT/receipt.json. names: of the files that it vouches for; the rest as in Receipt."""
+    from ulna.evaluation.receipt import Receipt, code_versions, hash_files, write_receipt
+
+    receipt = Receipt(
+        kind=kind,
+        command=command_given(),
+        code=code_versions(),
+        method=method,
+        files=hash_files(out, names),
+        data=data,
+        bundles=bundles or {},
+        inputs=inputs or {},
+    )
+    write_receipt(receipt, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.bundle.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.rows import StudyRow
@@ -46,7 +46,7 @@ def evaluate(
 
     write_report = report_writer()
 
-    predictor = Predictor.load(Path(bundle_path)).without_refusal()
+    predictor = Predictor.load(Path(bundle_path))
     point = choose_operating_point(predictor.bundle, operating_point)
     rows, said = collect_rows(predictor, studies, point, progress)
     said += said_of_refused(rows)
@@ -149,14 +149,12 @@ def provenance(
 
 def _fingerprint(rows: Sequence[StudyRow]) -> Json:
     """Which studies were evaluated: a hash of sorted keys, labels and image names."""
-    lines = sorted(
-        f"{r.key}|{r.abnormal}|{sorted(i.ref.path.name for i in r.images)}" for r in rows
-    )
+    lines = [f"{r.key}|{r.abnormal}|{sorted(i.ref.path.name for i in r.images)}" for r in rows]
     return {
         "n_studies": len(rows),
         "n_images": sum(len(r.images) for r in rows),
         "n_patients": len({r.patient_id for r in rows}),
-        "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        "sha256": lines_sha256(lines),
     }
 
 

@@ -6,7 +6,6 @@ and those that were written. `verify` computes the numbers again from it and com
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ulna
+from ulna.bundle.digest import file_sha256, lines_sha256
 from ulna.config.codec import read_json, write_json
 from ulna.errors import ConfigError
 from ulna.types import Study
@@ -24,8 +24,7 @@ RECEIPT = "receipt.json"
 FORMAT = 1
 UNKNOWN = "unknown"
 _PACKAGES = ("numpy", "scipy", "onnxruntime")
-_CHUNK = 1 << 20
-Kind = Literal["evaluate", "crossval", "score", "stress", "review"]
+Kind = Literal["evaluate", "crossval", "score", "stress", "review", "examine", "audit"]
 
 
 @dataclass(frozen=True)
@@ -126,15 +125,6 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def file_sha256(file: Path) -> str:
-    """SHA-256 of the file's bytes. Raises OSError."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """SHA-256 of each named file of `folder`. Raises OSError for one that is not there."""
     return {name: file_sha256(folder / name) for name in sorted(names)}
@@ -145,16 +135,16 @@ def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
 
     A film that cannot be opened counts as that.
     """
-    lines = sorted(
+    lines = [
         f"{s.key}|{s.abnormal}|{[(i.path.name, _content(i.path)) for i in s.images]}"
         for s in studies
-    )
+    ]
     return DataSeen(
         name=name,
         split=split,
         n_studies=len(studies),
         n_images=sum(len(s.images) for s in studies),
-        sha256=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        sha256=lines_sha256(lines),
     )
 
 

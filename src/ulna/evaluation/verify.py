@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ulna.bundle.digest import file_sha256
 from ulna.config.codec import to_json
 from ulna.errors import DatasetError
 from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.out_of_fold import read_answers
-from ulna.evaluation.receipt import Receipt, code_versions, file_sha256
+from ulna.evaluation.receipt import Receipt, code_versions
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table_reading import read_predictions

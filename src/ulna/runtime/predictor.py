@@ -152,9 +152,7 @@ class Predictor:
         operating_point: str | None = None,
         body_part: Routing = "given",
     ) -> StudyPrediction:
-        """The answer for a study whose experts have been run; equal to that of `predict`, except
-        that `experts` holds every expert that was run.
-        """
+        """The answer for a study whose experts were run: of `predict`, with all in `experts`."""
         study, manifest = outputs.study, self.manifest
         given = self._checked(study, operating_point, body_part)
         names = active_experts(manifest, given)
@@ -162,8 +160,7 @@ class Predictor:
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        ask = partial(self._image, names=names, routing=routing)
-        images = tuple(map(ask, outputs.images, judged))
+        images = tuple(map(partial(self._image, names, routing), outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
@@ -255,10 +252,10 @@ class Predictor:
 
     def _image(
         self,
-        image: ImageOutputs,
-        verdict: tuple[float | None, str],
         names: Sequence[str],
         routing: np.ndarray,
+        image: ImageOutputs,
+        verdict: tuple[float | None, str],
     ) -> ImagePrediction:
         manifest = self.manifest
         fused = fuse_image(image.experts, routing, manifest)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from ulna.bundle import DataFingerprint
+from ulna.bundle.digest import lines_sha256
 from ulna.types import Study
 
 
 def fingerprint_studies(studies: Sequence[Study], kind: str, name: str) -> DataFingerprint:
     """Hash of the sorted study keys, labels and file names; not of pixels, not of folders."""
-    lines = sorted(f"{s.key}|{s.abnormal}|{[i.path.name for i in s.images]}" for s in studies)
+    lines = [f"{s.key}|{s.abnormal}|{[i.path.name for i in s.images]}" for s in studies]
     return DataFingerprint(
         kind=kind,
         name=name,
         n_studies=len(studies),
         n_images=sum(len(s.images) for s in studies),
-        sha256=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        sha256=lines_sha256(lines),
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.runtime.analytic_bundle import COARSE, FINE, write_analytic
 
 from ulna.bundle import map_verdict, read_bundle, replace_examination, replace_fusion
-from ulna.errors import BundleError, DatasetError
+from ulna.errors import BundleError, DatasetError, ImageWarning
 from ulna.evaluation.examination import ExaminationPlan, examine
 from ulna.evaluation.scores import Resampling
 from ulna.runtime import Predictor
@@ -50,7 +50,7 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
     assert "not examined" in map_verdict(before.manifest.map_examination)
     bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots")
     again, same = examine(before.path, studies, tmp_path / "again", PLAN, "spots")
-    assert found | {"bundle": ""} == same | {"bundle": ""} and again.hash == bundle.hash
+    assert found == same and again.hash == bundle.hash == found["bundle"]
     verdict = read_bundle(before.path).manifest.map_examination
     assert verdict == bundle.manifest.map_examination and bundle.hash != before.hash
     assert verdict is not None and verdict.n_images == found["n_images"] == 6
@@ -78,6 +78,20 @@ def test_a_new_calibration_makes_the_verdict_void(studies: list[Study], tmp_path
     assert found["repeated"] is None and "repeatability" in found["verdict"]["not_made"]
     after = replace_fusion(bundle, bundle.manifest.fusion, {})
     assert bundle.manifest.map_examination and after.manifest.map_examination is None
+
+
+def test_films_that_cannot_be_read_are_left_out_and_said(
+    studies: list[Study], tmp_path: Path
+) -> None:
+    bundle = write_analytic(tmp_path / "bundle", [FINE])
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    bad = ImageRef(tmp_path / "broken.png", findings=(Finding((0, 0, 5, 5)),))
+    one, two, three = studies[1], studies[2], studies[4]
+    asked = [replace(one, images=(bad,)), replace(two, images=(bad, *two.images)), three]
+    with pytest.warns(ImageWarning) as said:
+        _, found = examine(bundle.path, asked, tmp_path / "out", PLAN, "spots")
+    assert found["n_images"] == 2 and found["n_studies"] == 3
+    assert any("not examined" in str(w.message) for w in said)
 
 
 def test_without_a_known_place_nothing_is_examined(studies: list[Study], tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
 
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import ConfigError, DatasetError, ImageWarning
 from ulna.training.audit import AuditPlan, audit
 from ulna.training.audit.images import first_images, split_by_image, split_by_patient
 from ulna.training.audit.steps import interval, judged
@@ -59,6 +61,14 @@ def test_images_are_the_first_of_each_region_squashed(studies: list[Study]) -> N
     study = Study("q", "q", PARTS[0], (ImageRef(path),), True)
     pixels = first_images([study, *studies], 12, 32, lambda *_: None).pixels[0]
     assert pixels[:, 0].max() < 5 and pixels[:, -1].min() > 90  # the whole width is there
+
+
+def test_an_unreadable_image_is_passed_over(studies: list[Study], tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    broken = Study("q", "q", PARTS[0], (ImageRef(tmp_path / "broken.png"),), True)
+    with pytest.warns(ImageWarning, match=r"passed over: .*broken\.png"):
+        images = first_images([broken, *studies], 10, 32, lambda *_: None)
+    assert np.bincount(images.part).tolist() == [10, 10] and broken.key not in images.studies
 
 
 @pytest.mark.parametrize("seed", range(5))

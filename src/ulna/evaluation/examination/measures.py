@@ -55,7 +55,9 @@ def read_films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
     """The films of `study` on which the place of a finding is known, with their maps."""
     answer = predictor.predict(study)
     found: list[Film] = []
-    for ref, image in zip(study.images, answer.images, strict=True):
+    refs = {str(ref.path): ref for ref in study.images}  # of unreadable views there is no answer
+    for image in answer.images:
+        ref = refs[image.source]
         radiograph = read_radiograph(ref.path)
         shape = (radiograph.pixels.shape[0], radiograph.pixels.shape[1])
         mask = read_truth(ref, shape)

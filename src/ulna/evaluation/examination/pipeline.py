@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.bundle import Manifest, ModelBundle, replace_examination
+from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
 from ulna.config.codec import to_json
-from ulna.errors import DatasetError
-from ulna.evaluation.examination.measures import FilmMeasures, measure_film, read_films
+from ulna.errors import DatasetError, ImageError, ImageWarning
+from ulna.evaluation.examination.measures import Film, FilmMeasures, measure_film, read_films
 from ulna.evaluation.examination.randomised import randomised_graph
 from ulna.evaluation.examination.verdict import judge
 from ulna.evaluation.pipeline import report_packages, write_metrics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 # From the heads down: a third of the weights, two, all.
 SHARES = (1 / 3, 2 / 3, 1.0)
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -59,25 +61,34 @@ def examine(
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
     twins, why = _twins(predictor)
+    films: list[Film] = []
     measures: list[FilmMeasures] = []
-    pictures = []
     for done, study in enumerate(chosen, start=1):
-        for film in read_films(predictor, study, plan.seed):
-            measures.append(measure_film(film, predictor, shuffled, twins))
-            pictures.append(film)
+        found_films = _films(predictor, study, plan.seed)
+        measures += [measure_film(f, predictor, shuffled, twins) for f in found_films]
+        films = [*films, *found_films][:_SHOWN]
         if progress is not None:
             progress("examine", done, len(chosen))
     if not measures:
         raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' films")
     verdict = judge(measures, data, plan.how, {} if twins else {"repeatability": why})
-    found = _summary(measures, plan.how) | {"verdict": to_json(verdict)}
-    found |= {"reliable": verdict.reliable, "failed": list(verdict.failed)}
-    found |= {"bundle": predictor.bundle.hash, "seed": plan.seed, "n_studies": len(chosen)}
+    examined = replace_examination(predictor.bundle, verdict)
+    found = _summary(measures, plan.how) | _told(verdict)
+    found |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_metrics(found, folder / "examination.json")
-    write_figure(pictures[:4], measures, predictor, shuffled[1.0], folder / "examination.png")
-    return replace_examination(predictor.bundle, verdict), found
+    write_figure(films, measures, predictor, shuffled[1.0], folder / "examination.png")
+    return examined, found
+
+
+def _films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
+    """The films of `study` with a known place; none, and a warning, where none can be read."""
+    try:
+        return read_films(predictor, study, seed)
+    except ImageError as error:
+        warnings.warn(f"not examined: {error}", ImageWarning, stacklevel=2)
+        return []
 
 
 def _sample(studies: Sequence[Study], manifest: Manifest, plan: ExaminationPlan) -> list[Study]:
@@ -124,6 +135,14 @@ def _alone(predictor: Predictor, expert: str) -> Predictor:
     fusion = predictor.manifest.fusion
     weights = {p: {n: float(n == expert) for n in w} for p, w in fusion.weights.items()}
     return predictor.with_fusion(replace(fusion, weights=weights))
+
+
+def _told(verdict: MapExamination) -> Json:
+    return {
+        "verdict": to_json(verdict),
+        "reliable": verdict.reliable,
+        "failed": list(verdict.failed),
+    }
 
 
 def _summary(films: Sequence[FilmMeasures], how: Resampling) -> Json:

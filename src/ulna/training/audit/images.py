@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ulna.errors import DatasetError
+from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.types import ImageRef, Study
+from ulna.types import Study
 
 Indices = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,10 @@ def first_images(
     """The first `n` images of each region in the data's order, squashed to size x size px.
 
     As the prototype did: the aspect is not kept, grey values are those of the file over its range.
+    Images that cannot be read are passed over with a warning. progress(read, images of the data).
     Raises DatasetError unless normal and abnormal studies of two regions are there.
     """
-    chosen = _first(studies, n)
+    chosen = _first(studies, n, size, progress)
     parts = tuple(sorted({str(s.body_part) for s, _ in chosen}))
     labels = {s.abnormal for s, _ in chosen}
     if len(parts) < 2 or labels != {True, False}:
@@ -47,14 +51,8 @@ def first_images(
             f"{len(chosen)} labelled images of {', '.join(parts) or 'no region'}: expected normal "
             "and abnormal studies of at least two regions"
         )
-    pixels = np.empty((len(chosen), size, size), np.uint8)
-    for i, (_, ref) in enumerate(chosen):
-        grey = np.rint(read_radiograph(ref.path).pixels * 255).astype(np.uint8)
-        squashed = Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)
-        pixels[i] = np.asarray(squashed)
-        progress(i + 1, len(chosen))
     return AuditImages(
-        pixels=pixels,
+        pixels=np.stack([pixels for _, pixels in chosen]),
         part=np.array([parts.index(str(s.body_part)) for s, _ in chosen]),
         abnormal=np.array([int(bool(s.abnormal)) for s, _ in chosen]),
         patients=tuple(s.patient_id for s, _ in chosen),
@@ -63,18 +61,30 @@ def first_images(
     )
 
 
-def _first(studies: Sequence[Study], n: int) -> list[tuple[Study, ImageRef]]:
+def _first(
+    studies: Sequence[Study], n: int, size: int, progress: Callable[[int, int], None]
+) -> list[tuple[Study, Pixels]]:
+    known = [s for s in studies if s.abnormal is not None and s.body_part is not None]
+    usable = [(s, image.path) for s in known for image in s.images]
     taken: dict[str, int] = {}
     chosen = []
-    for study in studies:
-        if study.abnormal is None or study.body_part is None:
-            continue
-        for ref in study.images:
-            part = str(study.body_part)
-            if taken.get(part, 0) < n:
-                taken[part] = taken.get(part, 0) + 1
-                chosen.append((study, ref))
+    for done, (study, path) in enumerate(usable, start=1):
+        part = str(study.body_part)
+        if taken.get(part, 0) < n and (pixels := _squashed(path, size)) is not None:
+            taken[part] = taken.get(part, 0) + 1
+            chosen.append((study, pixels))
+        progress(done, len(usable))
     return chosen
+
+
+def _squashed(path: Path, size: int) -> Pixels | None:
+    try:
+        grey = np.rint(read_radiograph(path).pixels * 255).astype(np.uint8)
+    except ImageError as error:
+        warnings.warn(f"passed over: {error}", ImageWarning, stacklevel=2)
+        return None
+    square = Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(square)
 
 
 def split_by_image(n: int, share: float, seed: int) -> tuple[Indices, Indices]:

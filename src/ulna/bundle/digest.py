@@ -1,0 +1,23 @@
+"""SHA-256 of files and of lists, as manifests, runs and receipts name them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+def file_sha256(file: Path) -> str:
+    """Hexadecimal SHA-256 of the file's bytes. Raises OSError."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def lines_sha256(lines: Iterable[str]) -> str:
+    """Hexadecimal SHA-256 of the lines in ascending order: what is hashed has no order."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
