@@ -95,6 +95,23 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
         assert p == pytest.approx(q, abs=2e-3)  # one process or two: sums in another order
 
 
+def test_answers_of_an_earlier_version_are_made_again(work: Path) -> None:
+    old = work / "old"
+    shutil.copytree(work / "cv", old)
+    table = old / "evaluation/predictions.csv"
+    rows = _rows(table)
+    with table.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, [c for c in rows[0] if c != "refusal"])
+        writer.writeheader()
+        writer.writerows({k: v for k, v in r.items() if k != "refusal"} for r in rows)
+    metrics = json.loads((old / "evaluation/metrics.json").read_text())
+    del metrics["body_parts"]
+    (old / "evaluation/metrics.json").write_text(json.dumps(metrics))
+    ulna(*_command(work, "old"))
+    assert _rows(table) == rows
+    assert ulna("verify", old, "--json").exit_code == 0
+
+
 def test_differences_are_paired_and_zero_from_itself(work: Path) -> None:
     done = ulna(*_command(work, "cv"), "--against", work / "cv", "--json")
     minus = json.loads(done.stdout)["minus"]["cv"]["all"]

@@ -87,13 +87,19 @@ class CrossvalFolder:
         return cls(out, settings, cache or out / "cache", asked)
 
     def answered(self) -> bool:
-        """Whether the folds asked, and only they, are answered and evaluated already."""
-        from ulna.evaluation.out_of_fold import read_answers
+        """Whether the folds asked, and only they, are answered and evaluated already.
+
+        Answers of an earlier version, whose table says less, do not count.
+        """
+        from ulna.evaluation.table_reading import read_predictions
 
         if not (self.evaluation / "metrics.json").is_file():
             return False
-        found = read_answers(self.evaluation / "predictions.csv")
-        return set(found.folds) == {f"fold{k}" for k in self.asked}
+        try:
+            rows = read_predictions(self.evaluation / "predictions.csv")
+        except DatasetError:
+            return False
+        return {r.split for r in rows} == {f"fold{k}" for k in self.asked}
 
     @property
     def bundle(self) -> Path:
