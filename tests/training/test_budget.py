@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ulna.config.recipe import ExpertConfig
-from ulna.training.budget import TimeSpent, epochs_per_minute
+from ulna.errors import UlnaWarning
+from ulna.training.budget import TimeSpent, epochs_per_minute, warn_if_cut
 
 
 def test_whole_images_only() -> None:
@@ -43,3 +44,11 @@ def test_whole_images_cost_less_where_only_heads_learn() -> None:
         for t in (True, False)
     ]
     assert rates[0] < rates[1]
+
+
+def test_a_training_cut_short_says_so_and_no_other_does() -> None:
+    config = ExpertConfig(name="e", encoder="cnn", epochs=30)
+    with pytest.warns(UlnaWarning, match=r"expert e: 5 of 30 epochs fitted into its 1\.5 minutes"):
+        warn_if_cut(config, 5, 1.5)
+    for epochs, minutes in ((15, 1.5), (30, 1.5), (5, 0.0)):  # warnings are errors here
+        warn_if_cut(config, epochs, minutes)

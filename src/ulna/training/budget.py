@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 from ulna.config.recipe import ExpertConfig
+from ulna.errors import UlnaWarning
 
 # A step without a way back through the encoder takes about this share of a whole step.
 _FORWARD_ONLY = 0.35
+# Of the epochs asked for: with fewer, scores say more of the machine than of the recipe.
+_ENOUGH = 0.5
 
 
 @dataclass
@@ -44,3 +48,15 @@ def epochs_per_minute(
         whole = window * (size / config.crop_size) ** 2
         whole *= 1.0 if config.trunk_on_whole else _FORWARD_ONLY
     return 60 / (steps_per_epoch * (window_share * window + (1 - window_share) * whole))
+
+
+def warn_if_cut(config: ExpertConfig, epochs: int, minutes: float) -> None:
+    """Say so (UlnaWarning) where the minutes afforded less than half of the expert's epochs."""
+    if minutes and epochs < _ENOUGH * config.epochs:
+        warnings.warn(
+            f"expert {config.name}: {epochs} of {config.epochs} epochs fitted into its "
+            f"{minutes:.1f} minutes: it has learned too little; give it a quieter or faster "
+            "machine, or time without end (--set minutes=0)",
+            UlnaWarning,
+            stacklevel=2,
+        )

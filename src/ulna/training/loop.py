@@ -23,7 +23,7 @@ from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
 from ulna.training.augment import as_float
 from ulna.training.batches import Batches, search_due
-from ulna.training.budget import TimeSpent, epochs_per_minute
+from ulna.training.budget import TimeSpent, epochs_per_minute, warn_if_cut
 from ulna.training.checkpoint import (
     load_tensors,
     pack,
@@ -115,6 +115,7 @@ class ExpertFit:
             self._train_epoch(epoch)
             if self._end_epoch(epoch):
                 break
+        warn_if_cut(self.config, self.state.epochs, self.given.minutes)
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
