@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ulna.bundle.manifest import ConformalScores, FusionParameters
+from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Certainty
 
 
@@ -21,6 +22,16 @@ def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -
     if probability >= high:
         return Certainty.CERTAIN
     return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
+
+
+def trust_in(
+    probability: float, part: BodyPart, fusion: FusionParameters, refused: bool
+) -> tuple[float | None, float | None, Certainty | None]:
+    """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
+    if refused:
+        return None, None, None
+    p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
+    return p_normal, p_abnormal, certainty_of(probability, part, fusion)
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
-from ulna.errors import ConfigError, ImageError, ImageWarning
+from ulna.errors import ImageWarning
 from ulna.imaging.outline import findings_from_map
-from ulna.imaging.read import read_radiograph
-from ulna.runtime.certainty import certainty_of
-from ulna.runtime.conformal import p_values
+from ulna.runtime.asked import Routing, check_settings, given_part
+from ulna.runtime.certainty import trust_in
 from ulna.runtime.fusion import (
     ExpertOutput,
     active_experts,
@@ -27,6 +25,7 @@ from ulna.runtime.fusion import (
     sigmoid,
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.reading import read_views
 from ulna.runtime.screen import (
     PreparedView,
     accepted,
@@ -37,18 +36,17 @@ from ulna.runtime.screen import (
     with_negatives,
 )
 from ulna.runtime.session import Session
+from ulna.runtime.stream import Answered, Steps, stream
 from ulna.types import (
     Array,
     BodyPart,
-    Certainty,
+    Finding,
     ImagePrediction,
     ImageRef,
     Radiograph,
     Study,
     StudyPrediction,
 )
-
-Routing = Literal["given", "recognise"]
 
 
 class Predictor:
@@ -113,6 +111,34 @@ class Predictor:
         outputs = self._run(study, active_experts(self.manifest, given))
         return self.predict_outputs(outputs, operating_point, body_part)
 
+    def stream(
+        self,
+        studies: Iterable[Study],
+        operating_point: str | None = None,
+        body_part: Routing = "given",
+        *,
+        workers: int = 0,
+        heat_maps: bool = False,
+    ) -> Iterator[tuple[Answered, ...]]:
+        """What `predict` says of many studies, in their order: reading and experts overlap.
+
+        Gives (study, answer) in tuples, one for each batch of the experts. The answer is an
+        UlnaError where `predict` raises one for the study; images that were skipped are in
+        `skipped`, without a warning. Memory does not grow with the number of studies. workers:
+        threads that read; 0 for half of the cores. heat_maps: as in `predict_outputs`. Raises
+        ConfigError for settings that no study could be asked with.
+        """
+        check_settings(self.manifest, operating_point, body_part)
+        steps = Steps(
+            self.manifest.input_spec,
+            lambda study: active_experts(
+                self.manifest, self._checked(study, operating_point, body_part)
+            ),
+            self._run_views,
+            lambda outputs: self.predict_outputs(outputs, operating_point, body_part, heat_maps),
+        )
+        return stream(steps, studies, workers)
+
     def predict_radiographs(
         self,
         radiographs: Sequence[Radiograph],
@@ -151,8 +177,13 @@ class Predictor:
         outputs: StudyOutputs,
         operating_point: str | None = None,
         body_part: Routing = "given",
+        heat_maps: bool = True,
     ) -> StudyPrediction:
-        """The answer for a study whose experts were run: of `predict`, with all in `experts`."""
+        """The answer for a study whose experts were run: of `predict`, with all in `experts`.
+
+        heat_maps: False leaves each `heat_map` on the model's grid and looks for no findings:
+        thousands of answers need no pictures.
+        """
         study, manifest = outputs.study, self.manifest
         given = self._checked(study, operating_point, body_part)
         names = active_experts(manifest, given)
@@ -160,12 +191,15 @@ class Predictor:
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = tuple(map(partial(self._image, names, routing), outputs.images, judged))
+        image = partial(self._image, names, routing, heat_maps)
+        images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
-        p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
+        p_normal, p_abnormal, certainty = trust_in(
+            probability, part, manifest.fusion, bool(refused)
+        )
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -187,53 +221,16 @@ class Predictor:
             flags=flags_of(images, kept),
         )
 
-    def _trust(
-        self, probability: float, part: BodyPart, refused: bool
-    ) -> tuple[float | None, float | None, Certainty | None]:
-        """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
-        if refused:
-            return None, None, None
-        fusion = self.manifest.fusion
-        p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
-        return p_normal, p_abnormal, certainty_of(probability, part, fusion)
-
     def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
         """The given body part, or None to recognise it; ConfigError for unknown settings."""
-        known = self.manifest.fusion.thresholds
-        if operating_point is not None and operating_point not in known:
-            raise ConfigError(
-                f"operating point {operating_point!r}: the bundle has {', '.join(known)}"
-            )
-        if how not in get_args(Routing):
-            raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
-        if how == "recognise" or study.body_part is None:
-            return None
-        if study.body_part not in self.manifest.body_parts:
-            raise ConfigError(
-                f"study {study.key}: body part {study.body_part}: the bundle knows "
-                f"{', '.join(self.manifest.body_parts)}; use another bundle, or let it "
-                "recognise the part"
-            )
-        return study.body_part
+        check_settings(self.manifest, operating_point, how)
+        return given_part(self.manifest, study, how)
 
     def _run(self, study: Study, names: Sequence[str], negatives: bool = False) -> StudyOutputs:
-        spec = self.manifest.input_spec
-        prepared: list[PreparedView] = []
-        skipped: list[tuple[str, str]] = []
-        for ref in study.images:
-            try:
-                radiograph = read_radiograph(ref.path)
-                again = partial(read_radiograph, ref.path)
-                prepared.append(PreparedView.of(ref, radiograph, spec, again))
-            except ImageError as error:
-                skipped.append((str(ref.path), str(error)))
-        if not prepared:
-            reasons = "; ".join(reason for _, reason in skipped)
-            raise ImageError(f"study {study.key}: no readable radiograph: {reasons}")
+        views, skipped = read_views(study, self.manifest.input_spec)
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
-        images = self._run_views(prepared, names, negatives)
-        return StudyOutputs(study, images, tuple(skipped))
+        return StudyOutputs(study, self._run_views(views, names, negatives), skipped)
 
     def _run_views(
         self, views: Sequence[PreparedView], names: Sequence[str], negatives: bool = False
@@ -254,12 +251,16 @@ class Predictor:
         self,
         names: Sequence[str],
         routing: np.ndarray,
+        heat_maps: bool,
         image: ImageOutputs,
         verdict: tuple[float | None, str],
     ) -> ImagePrediction:
-        manifest = self.manifest
+        manifest, limits = self.manifest, self.manifest.fusion
         fused = fuse_image(image.experts, routing, manifest)
-        heat_map = image.placement.to_source(fused.grid)
+        heat_map, findings = fused.grid, tuple[Finding, ...]()
+        if heat_maps:
+            heat_map = image.placement.to_source(fused.grid)
+            findings = findings_from_map(heat_map, limits.map_threshold, peak=limits.map_peak)
         return ImagePrediction(
             source=str(image.ref.path),
             probability=float(sigmoid(fused.logit)),
@@ -268,9 +269,7 @@ class Predictor:
             grid=fused.grid,
             heat_map=heat_map,
             body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
-            findings=findings_from_map(
-                heat_map, manifest.fusion.map_threshold, peak=manifest.fusion.map_peak
-            ),
+            findings=findings,
             finding_probabilities={
                 c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
             },
