@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -119,7 +119,7 @@ class Predictor:
         *,
         workers: int = 0,
         heat_maps: bool = False,
-    ) -> Iterator[tuple[Answered, ...]]:
+    ) -> Generator[tuple[Answered, ...]]:
         """What `predict` says of many studies, in their order: reading and experts overlap.
 
         Gives (study, answer) in tuples, one for each batch of the experts. The answer is an

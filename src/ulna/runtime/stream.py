@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -125,7 +125,7 @@ def batches(studies: Iterable[Study]) -> Iterator[tuple[Piece, ...]]:
 
 def stream(
     steps: Steps, studies: Iterable[Study], workers: int = 0
-) -> Iterator[tuple[Answered, ...]]:
+) -> Generator[tuple[Answered, ...]]:
     """The answers for `studies` in their order, one tuple for each batch that ends a study.
 
     workers: threads that read; 0 for half of the cores, at most 8. An image that cannot be read
@@ -142,7 +142,7 @@ def default_workers() -> int:
     return max(1, min(_MOST_READERS, (os.cpu_count() or 1) // 2))
 
 
-def _stream(steps: Steps, studies: Iterable[Study], workers: int) -> Iterator[tuple[Answered, ...]]:
+def _stream(steps: Steps, studies: Iterable[Study], workers: int) -> Generator[tuple[Answered, ...]]:
     readers = ThreadPoolExecutor(workers, "ulna-read")
     engine = ThreadPoolExecutor(1, "ulna-experts")
     try:
