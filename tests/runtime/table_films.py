@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from analytic_bundle import PARTS, write_films
+from tests.runtime.analytic_bundle import PARTS, write_films
 
 from ulna.types import BodyPart, ImageRef, Study
 
