@@ -191,10 +191,10 @@ def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
 ) -> None:
     lost = studies[1].images[0].path
 
-    def run(views: Sequence[PreparedView], names: Sequence[str]) -> Sequence[ImageOutputs]:
+    def run(names: Sequence[str], views: Sequence[PreparedView]) -> Sequence[ImageOutputs]:
         if any(v.ref.path == lost for v in views):
             raise ImageError(f"{lost}: no such file")
-        return predictor._run_views(views, names)
+        return predictor._run_views(names, views)
 
     steps = Steps(
         predictor.manifest.input_spec, lambda _: ["coarse", "fine"], run, predictor.predict_outputs

@@ -20,9 +20,9 @@ def index_paths(paths: Sequence[Path]) -> list[Study]:
     """The studies at `paths`, in their order.
 
     A DICOM file belongs with the others of its Study Instance UID; any other file, and a DICOM
-    file whose header is damaged, is a study of its own. A folder is what `index_data` takes it for, else the films in it (and in each
-    folder below it) are the views of one study. A .csv file is a table. Raises DatasetError,
-    DicomError, ImageError for a path that is not there.
+    file whose header is damaged, is a study of its own. A folder is what `index_data` takes it
+    for, else the films in it (and in each folder below it) are the views of one study. A .csv
+    file is a table. Raises DatasetError, DicomError, ImageError for a path that is not there.
     """
     from ulna.datasets import index_data
     from ulna.dicom.guard import is_dicom_file

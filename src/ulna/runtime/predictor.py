@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,19 +13,12 @@ import numpy as np
 
 from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
 from ulna.errors import ImageWarning
-from ulna.imaging.outline import findings_from_map
-from ulna.runtime.asked import Routing, check_settings, given_part
 from ulna.runtime.certainty import trust_in
-from ulna.runtime.fusion import (
-    ExpertOutput,
-    active_experts,
-    fuse_image,
-    part_probabilities,
-    routing_weights,
-    sigmoid,
-)
+from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
+from ulna.runtime.image_answer import alone, by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import read_views
+from ulna.runtime.request import Routing, check_settings, given_part
 from ulna.runtime.screen import (
     PreparedView,
     accepted,
@@ -40,13 +33,13 @@ from ulna.runtime.stream import Answered, Steps, stream
 from ulna.types import (
     Array,
     BodyPart,
-    Finding,
-    ImagePrediction,
     ImageRef,
     Radiograph,
     Study,
     StudyPrediction,
 )
+
+RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
 
 class Predictor:
@@ -107,8 +100,8 @@ class Predictor:
         (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
         operating point that the bundle does not know.
         """
-        given = self._checked(study, operating_point, body_part)
-        outputs = self._run(study, active_experts(self.manifest, given))
+        given = given_part(self.manifest, study, operating_point, body_part)
+        outputs = self._run(study, partial(self._run_views, active_experts(self.manifest, given)))
         return self.predict_outputs(outputs, operating_point, body_part)
 
     def stream(
@@ -129,14 +122,15 @@ class Predictor:
         ConfigError for settings that no study could be asked with.
         """
         check_settings(self.manifest, operating_point, body_part)
-        steps = Steps(
-            self.manifest.input_spec,
-            lambda study: active_experts(
-                self.manifest, self._checked(study, operating_point, body_part)
-            ),
-            self._run_views,
-            lambda outputs: self.predict_outputs(outputs, operating_point, body_part, heat_maps),
-        )
+
+        def names(study: Study) -> list[str]:
+            part = given_part(self.manifest, study, operating_point, body_part)
+            return active_experts(self.manifest, part)
+
+        def answer(outputs: StudyOutputs) -> StudyPrediction:
+            return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
+
+        steps = Steps(self.manifest.input_spec, names, self._run_views, answer)
         return stream(steps, studies, workers)
 
     def predict_radiographs(
@@ -154,13 +148,13 @@ class Predictor:
         part = body_part or (said.pop() if len(said) == 1 else None)
         refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
         study = Study("", "", part, refs)
-        given = self._checked(study, operating_point, "given")
+        given = given_part(self.manifest, study, operating_point, "given")
         spec = self.manifest.input_spec
         views = [
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
             for ref, radiograph in zip(refs, radiographs, strict=True)
         ]
-        images = self._run_views(views, active_experts(self.manifest, given))
+        images = self._run_views(active_experts(self.manifest, given), views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
     def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
@@ -170,7 +164,7 @@ class Predictor:
         negative the features are there. Unreadable images are skipped (ImageWarning); raises
         ImageError if none is readable.
         """
-        return self._run(study, list(self._sessions), negatives)
+        return self._run(study, partial(self._run_views, list(self._sessions), negatives=negatives))
 
     def predict_outputs(
         self,
@@ -185,13 +179,13 @@ class Predictor:
         thousands of answers need no pictures.
         """
         study, manifest = outputs.study, self.manifest
-        given = self._checked(study, operating_point, body_part)
+        given = given_part(self.manifest, study, operating_point, body_part)
         names = active_experts(manifest, given)
         judged = [refusal(i, names, self._domain) for i in outputs.images]
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        image = partial(self._image, names, routing, heat_maps)
+        image = partial(image_answer, manifest, names, routing, heat_map=heat_maps)
         images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
@@ -208,10 +202,10 @@ class Predictor:
             abnormal=probability >= threshold,
             threshold=threshold,
             operating_point=point,
-            body_part_probabilities=self._by_part(logits),
+            body_part_probabilities=by_part(manifest, logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts=_alone([images[i] for i in kept]),
+            experts=alone([images[i] for i in kept]),
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
@@ -221,70 +215,23 @@ class Predictor:
             flags=flags_of(images, kept),
         )
 
-    def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
-        """The given body part, or None to recognise it; ConfigError for unknown settings."""
-        check_settings(self.manifest, operating_point, how)
-        return given_part(self.manifest, study, how)
-
-    def _run(self, study: Study, names: Sequence[str], negatives: bool = False) -> StudyOutputs:
+    def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         views, skipped = read_views(study, self.manifest.input_spec)
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
-        return StudyOutputs(study, self._run_views(views, names, negatives), skipped)
+        return StudyOutputs(study, run(views), skipped)
+
+    def _experts(self, names: Sequence[str], batch: Array) -> dict[str, list[ExpertOutput]]:
+        return {n: self._sessions[n].run(batch) for n in names}
 
     def _run_views(
-        self, views: Sequence[PreparedView], names: Sequence[str], negatives: bool = False
+        self, names: Sequence[str], views: Sequence[PreparedView], negatives: bool = False
     ) -> tuple[ImageOutputs, ...]:
         spec = self.manifest.input_spec
-
-        def run(batch: Array) -> Mapping[str, list[ExpertOutput]]:
-            return {n: self._sessions[n].run(batch) for n in names}
-
+        run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
             images = with_negatives(images, views, run, spec)
         elif self._domain is not None:
             images = put_right(images, views, run, self._domain, spec)
         return tuple(images)
-
-    def _image(
-        self,
-        names: Sequence[str],
-        routing: np.ndarray,
-        heat_maps: bool,
-        image: ImageOutputs,
-        verdict: tuple[float | None, str],
-    ) -> ImagePrediction:
-        manifest, limits = self.manifest, self.manifest.fusion
-        fused = fuse_image(image.experts, routing, manifest)
-        heat_map, findings = fused.grid, tuple[Finding, ...]()
-        if heat_maps:
-            heat_map = image.placement.to_source(fused.grid)
-            findings = findings_from_map(heat_map, limits.map_threshold, peak=limits.map_peak)
-        return ImagePrediction(
-            source=str(image.ref.path),
-            probability=float(sigmoid(fused.logit)),
-            logit=fused.logit,
-            bias=fused.bias,
-            grid=fused.grid,
-            heat_map=heat_map,
-            body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
-            findings=findings,
-            finding_probabilities={
-                c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
-            },
-            experts=fused.experts,
-            foreign=verdict[0],
-            refusal=verdict[1],
-            inverted=image.inverted,
-        )
-
-    def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:
-        shares = part_probabilities(logits)
-        return {p: float(s) for p, s in zip(self.manifest.body_parts, shares, strict=True)}
-
-
-def _alone(images: Sequence[ImagePrediction]) -> dict[str, float]:
-    """The study probability of each expert alone."""
-    names = images[0].experts
-    return {n: float(np.mean(sigmoid([i.experts[n] for i in images]))) for n in names}

@@ -42,12 +42,13 @@ class Steps:
     """What is done with a study, by whoever has the experts.
 
     names: of the experts that a study needs; raises UlnaError where it cannot be asked at all.
-    run: those experts on views of any studies. answer: of a study whose experts were run.
+    run: those experts on views of any studies, which stay in order. answer: of a study whose
+    experts were run.
     """
 
     spec: InputSpec
     names: Callable[[Study], Sequence[str]]
-    run: Callable[[Sequence[PreparedView], Sequence[str]], Sequence[ImageOutputs]]
+    run: Callable[[Sequence[str], Sequence[PreparedView]], Sequence[ImageOutputs]]
     answer: Callable[[StudyOutputs], StudyPrediction]
 
 
@@ -142,7 +143,9 @@ def default_workers() -> int:
     return max(1, min(_MOST_READERS, (os.cpu_count() or 1) // 2))
 
 
-def _stream(steps: Steps, studies: Iterable[Study], workers: int) -> Generator[tuple[Answered, ...]]:
+def _stream(
+    steps: Steps, studies: Iterable[Study], workers: int
+) -> Generator[tuple[Answered, ...]]:
     readers = ThreadPoolExecutor(workers, "ulna-read")
     engine = ThreadPoolExecutor(1, "ulna-experts")
     try:
@@ -214,7 +217,7 @@ def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
 
 def _run_together(steps: Steps, group: Sequence[_Ready]) -> list[_Run]:
     views = [v for r in group for v in r.views]
-    outputs = iter(steps.run(views, group[0].names) if views else ())
+    outputs = iter(steps.run(group[0].names, views) if views else ())
     return [_Run(r.piece, tuple(next(outputs) for _ in r.views), r.skipped, r.fault) for r in group]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ulna
 from ulna.bundle.digest import lines_sha256
 from ulna.errors import ConfigError, UlnaError
-from ulna.runtime.asked import Routing, check_settings
+from ulna.runtime.request import Routing, check_settings
 from ulna.runtime.stream import Answered
 from ulna.runtime.table.columns import Stamp, rows_of
 from ulna.runtime.table.journal import (

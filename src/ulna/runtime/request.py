@@ -1,4 +1,4 @@
-"""What a study is asked with: the operating point, and whose word its body part is taken on."""
+"""What is asked of a `Predictor`, checked before anything is read or run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ulna.types import BodyPart, Study
 Routing = Literal["given", "recognise"]
 
 
-def check_settings(manifest: Manifest, operating_point: str | None, how: str) -> None:
+def check_settings(manifest: Manifest, operating_point: str | None, how: Routing) -> None:
     """ConfigError for an operating point or a `Routing` that is not known."""
     known = manifest.fusion.thresholds
     if operating_point is not None and operating_point not in known:
@@ -20,11 +20,11 @@ def check_settings(manifest: Manifest, operating_point: str | None, how: str) ->
         raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
 
 
-def given_part(manifest: Manifest, study: Study, how: str) -> BodyPart | None:
-    """The body part that decides the routing, None to recognise it.
-
-    Raises ConfigError for a given one that the bundle does not know.
-    """
+def given_part(
+    manifest: Manifest, study: Study, operating_point: str | None, how: Routing
+) -> BodyPart | None:
+    """The given body part, or None to recognise it; ConfigError for unknown settings."""
+    check_settings(manifest, operating_point, how)
     if how == "recognise" or study.body_part is None:
         return None
     if study.body_part not in manifest.body_parts:
