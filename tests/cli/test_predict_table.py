@@ -58,9 +58,10 @@ def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
     rows = _rows(out)
     assert len(rows) == 30
     bad = [r for r in rows if r["error"]]
-    assert len(bad) == 2 and all("expected a PNG" in r["error"] for r in bad)
+    assert len(bad) == 3 and all("expected a PNG" in r["error"] for r in bad)
     by_study = {r["study"]: r for r in rows}
     lost = sum(not r["study_probability"] for r in by_study.values())
+    assert lost == 1  # of two views the other answers
     abnormal = sum(r["decision"] == "1" for r in by_study.values())
     assert done.stdout.startswith(
         f"20 studies with 30 images; {20 - lost} answered ({abnormal} abnormal); 0 refused; "

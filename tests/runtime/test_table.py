@@ -18,7 +18,7 @@ from ulna.errors import ConfigError, DependencyError, ImageError
 from ulna.runtime import Predictor
 from ulna.runtime.table.columns import COLUMNS
 from ulna.runtime.table.journal import State
-from ulna.runtime.table.score import Asked, TableFiles, score_table
+from ulna.runtime.table.score import TableFiles, score_table
 from ulna.types import Study
 
 TRUSTED = replace(
@@ -122,6 +122,18 @@ class Killed(BaseException):
     """What no part of the program catches."""
 
 
+def killed_at(count: int) -> Callable[[int], None]:
+    """os.fsync, but the `count`-th call ends the run instead."""
+    sync, calls = os.fsync, iter(range(1, 1_000_000))
+
+    def failing(handle: int) -> None:
+        if next(calls) == count:
+            raise Killed
+        sync(handle)
+
+    return failing
+
+
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
 def test_a_run_ended_at_any_of_its_writes_loses_and_doubles_nothing(
     predictor: Predictor,
@@ -131,31 +143,19 @@ def test_a_run_ended_at_any_of_its_writes_loses_and_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch,
     name: str,
 ) -> None:
-    sync = os.fsync
     few = studies[:12]
     score_table(predictor, few, tmp_path / "few.csv")
     wanted = (tmp_path / "few.csv").read_bytes()
     assert whole.startswith(wanted)
-    ended, at, done = 0, 0, False
+    ended, done = 0, False
     while not done:
-        at += 1
-        left = at
-
-        def failing(handle: int) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise Killed
-            sync(handle)
-
-        out = tmp_path / str(at) / name
-        monkeypatch.setattr(os, "fsync", failing)
-        try:
-            score_table(predictor, few, out, commit_seconds=0)
-            done = True
-        except Killed:
-            ended += 1
-        monkeypatch.setattr(os, "fsync", sync)
+        out = tmp_path / str(ended) / name
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", killed_at(ended + 1))
+            try:
+                done = score_table(predictor, few, out, commit_seconds=0).finished
+            except Killed:
+                ended += 1
         state = score_table(predictor, few, out, commit_seconds=0)
         assert state.finished and state.studies == len(few)
         assert sorted(p.name for p in out.parent.iterdir()) == [name, f"{name}.journal"]
@@ -199,109 +199,6 @@ def test_parquet_without_pyarrow_says_what_to_install(
     with pytest.raises(DependencyError, match=r"pip install 'ulna\[scale\]'"):
         score_table(predictor, studies, tmp_path / "table.parquet")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_finished_table_is_left_alone(
-    predictor: Predictor, studies: list[Study], tmp_path: Path
-) -> None:
-    out = tmp_path / "table.csv"
-    first = score_table(predictor, studies[:3], out)
-    out.write_text("as somebody left it")
-    assert score_table(predictor, studies[:3], out) == first
-    assert out.read_text() == "as somebody left it"
-    out.unlink()  # taken away: asked for anew
-    assert score_table(predictor, studies[:3], out) == first
-    assert len(rows(out.read_bytes())) == first.images
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (Asked("sensitive"), "operating_point balanced there, sensitive now"),
-        (Asked(error_rate=0.2), "error_rate 0.1 there, 0.2 now"),
-        (Asked(body_part="recognise"), "body_part given there, recognise now"),
-    ],
-)
-def test_other_settings_do_not_go_on_with_a_table(
-    predictor: Predictor, studies: list[Study], tmp_path: Path, change: Asked, said: str
-) -> None:
-    out = tmp_path / "table.csv"
-    for stop in (after(1), after(1000)):  # begun, and finished
-        score_table(predictor, studies, out, stop=stop)
-        with pytest.raises(ConfigError, match=said):
-            score_table(predictor, studies, out, change)
-
-
-def test_other_inputs_and_another_bundle_do_not_go_on_with_a_table(
-    predictor: Predictor, studies: list[Study], tmp_path: Path
-) -> None:
-    out = tmp_path / "table.csv"
-    score_table(predictor, studies, out, stop=after(1))
-    with pytest.raises(ConfigError, match="studies 40 there, 39 now"):
-        score_table(predictor, studies[:-1], out)
-    with pytest.raises(ConfigError, match=r"with other settings: inputs \w{64} there"):
-        score_table(predictor, [studies[1], studies[0], *studies[2:]], out)
-    other = write_analytic(tmp_path / "other", fusion=FITTED)
-    with pytest.raises(ConfigError, match="bundle"):
-        score_table(Predictor.load(other.path), studies, out)
-    film = tmp_path / "film.png"
-    film.write_bytes(studies[0].images[0].path.read_bytes())
-    one = [replace(studies[0], images=(replace(studies[0].images[0], path=film),))]
-    score_table(predictor, one, tmp_path / "one.csv")
-    film.write_bytes(b"replaced")
-    with pytest.raises(ConfigError, match="inputs"):
-        score_table(predictor, one, tmp_path / "one.csv")
-
-
-def test_files_in_the_way_are_not_overwritten(
-    predictor: Predictor, studies: list[Study], tmp_path: Path
-) -> None:
-    out = tmp_path / "table.csv"
-    for path in (out, TableFiles(out).rows):
-        path.write_text("precious")
-        with pytest.raises(ConfigError, match="without a journal"):
-            score_table(predictor, studies, out)
-        assert path.read_text() == "precious"
-        path.unlink()
-    TableFiles(out).journal.write_text("shopping list\n")
-    with pytest.raises(ConfigError, match="not a journal of this version"):
-        score_table(predictor, studies, out)
-    for name, said in (("table.xlsx", "ends in .csv or .parquet"), (".csv", "ends in")):
-        with pytest.raises(ConfigError, match=said):
-            score_table(predictor, studies, tmp_path / name)
-    (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(ConfigError, match="is a folder"):
-        score_table(predictor, studies, tmp_path / "folder.csv")
-
-
-def test_torn_lines_are_cut_off_and_lost_rows_are_noticed(
-    predictor: Predictor, studies: list[Study], whole: bytes, tmp_path: Path
-) -> None:
-    out = tmp_path / "table.csv"
-    score_table(predictor, studies, out, stop=after(2))
-    files = TableFiles(out)
-    with files.rows.open("ab") as stream:
-        stream.write(b'WRIST/p9/s9,p9,"torn')
-    with files.journal.open("ab") as stream:
-        stream.write(b'{"studies": 39, "ima')
-    score_table(predictor, studies, out, stop=after(1))
-    assert whole.startswith(files.rows.read_bytes())
-    files.rows.write_bytes(files.rows.read_bytes()[:100])
-    with pytest.raises(ConfigError, match="100 bytes, but its journal counts"):
-        score_table(predictor, studies, out)
-
-
-def test_two_runs_do_not_write_one_table(
-    predictor: Predictor, studies: list[Study], tmp_path: Path
-) -> None:
-    out = tmp_path / "table.csv"
-
-    def meanwhile() -> bool:
-        with pytest.raises(ConfigError, match="another `ulna predict --table`"):
-            score_table(predictor, studies, out)
-        return True
-
-    assert not score_table(predictor, studies, out, stop=meanwhile).finished
 
 
 def test_the_state_counts_what_the_rows_say(

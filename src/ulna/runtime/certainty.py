@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from ulna.bundle.manifest import ConformalScores, FusionParameters
 from ulna.runtime.conformal import p_values
@@ -24,14 +25,21 @@ def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -
     return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
 
 
-def trust_in(
-    probability: float, part: BodyPart, fusion: FusionParameters, refused: bool
-) -> tuple[float | None, float | None, Certainty | None]:
-    """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
+class Trust(TypedDict):
+    """The fields of a `StudyPrediction` that say how far to believe its probability."""
+
+    p_normal: float | None
+    p_abnormal: float | None
+    certainty: Certainty | None
+
+
+def trust_in(probability: float, part: BodyPart, fusion: FusionParameters, refused: bool) -> Trust:
+    """Conformal p-values and certainty; None each where refused: nothing is promised then."""
     if refused:
-        return None, None, None
+        return {"p_normal": None, "p_abnormal": None, "certainty": None}
     p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
-    return p_normal, p_abnormal, certainty_of(probability, part, fusion)
+    certainty = certainty_of(probability, part, fusion)
+    return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
 
 
 @dataclass(frozen=True)

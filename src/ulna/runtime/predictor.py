@@ -191,9 +191,6 @@ class Predictor:
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
-        p_normal, p_abnormal, certainty = trust_in(
-            probability, part, manifest.fusion, bool(refused)
-        )
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -207,9 +204,7 @@ class Predictor:
             bundle_hash=self.bundle.hash,
             experts=alone([images[i] for i in kept]),
             skipped=outputs.skipped,
-            p_normal=p_normal,
-            p_abnormal=p_abnormal,
-            certainty=certainty,
+            **trust_in(probability, part, manifest.fusion, bool(refused)),
             map_reliable=manifest.map_reliable,
             refused=refused,
             flags=flags_of(images, kept),

@@ -153,14 +153,8 @@ def _stream(
         running = _ahead(reading, lambda batch: engine.submit(_run, steps, batch), 1)
         held: list[_Run] = []
         for batch in running:
-            answers: list[Answered] = []
-            for run in batch.result():
-                held.append(run)
-                if run.piece.last:
-                    answers.append((run.piece.study, _answer(steps, held)))
-                    held = []
-            if answers:
-                yield tuple(answers)
+            if answers := tuple(_answers(steps, held, batch.result())):
+                yield answers
     finally:
         readers.shutdown(wait=False, cancel_futures=True)
         engine.shutdown(cancel_futures=True)
@@ -226,6 +220,15 @@ def _run_alone(steps: Steps, ready: _Ready) -> _Run:
         return _run_together(steps, [ready])[0]
     except ImageError as error:
         return _Run(ready.piece, (), ready.skipped, error)
+
+
+def _answers(steps: Steps, held: list[_Run], runs: Iterable[_Run]) -> Iterator[Answered]:
+    """The answers of the studies that end with `runs`. held: runs of the study at hand, kept."""
+    for run in runs:
+        held.append(run)
+        if run.piece.last:
+            yield run.piece.study, _answer(steps, held)
+            held.clear()
 
 
 def _answer(steps: Steps, runs: Sequence[_Run]) -> StudyPrediction | UlnaError:
