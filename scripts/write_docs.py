@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: command reference, exit codes, recipes, settings.
+"""Writes the generated parts of docs/: commands, exit codes, columns, recipes, settings.
 
 `python scripts/write_docs.py --check` changes nothing and fails when a part is out of date.
 """
@@ -21,6 +21,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.evaluation.corruptions import suite_rows
 from ulna.recipes import RECIPES
+from ulna.runtime.table.columns import COLUMNS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -59,6 +60,11 @@ def corruption_table() -> str:
     return "\n".join(["| corruption | what | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
 
 
+def column_table() -> str:
+    rows = [f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in COLUMNS]
+    return "\n".join(["| column | kind | what |", "|---|---|---|", *rows]) + "\n"
+
+
 def settings_reference() -> str:
     kinds = (
         settings.Recipe,
@@ -94,6 +100,7 @@ def _default(field: dataclasses.Field[object]) -> str:
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "cli.md": {"exit codes": exit_code_table, "commands": help_text},
+    "batch.md": {"columns": column_table},
     "stress.md": {"corruptions": corruption_table},
     "recipes.md": {"recipes": recipe_table, "settings": settings_reference},
     "selfsupervision.md": {"settings": self_supervision_reference},

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ulna.cli.given_paths import index_paths
 from ulna.errors import DatasetError, ImageError
+from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
 
 
@@ -57,3 +58,12 @@ def test_nothing_there(tmp_path: Path) -> None:
         index_paths([tmp_path / "missing.png"])
     with pytest.raises(DatasetError, match="holds no films"):
         index_paths([tmp_path])
+
+
+def test_a_damaged_dicom_object_is_a_study_whose_reading_says_so(tmp_path: Path) -> None:
+    film, damaged = _film(tmp_path / "a.png"), tmp_path / "b.dcm"
+    damaged.write_bytes(bytes(128) + b"DICM" + b"\xff" * 40)
+    studies = index_paths([film, damaged])
+    assert [s.images[0].path for s in studies] == [film, damaged]
+    with pytest.raises(ImageError, match=r"b\.dcm"):
+        read_radiograph(damaged)

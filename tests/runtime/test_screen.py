@@ -15,7 +15,7 @@ from ulna.bundle import ModelBundle, read_bundle, replace_fusion
 from ulna.errors import BundleError, ImageWarning
 from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
 from ulna.runtime import Predictor
-from ulna.types import ImageRef, Study, Triage
+from ulna.types import ImageRef, Study, StudyPrediction, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 
@@ -159,3 +159,26 @@ def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
     # a new calibration takes the old statistics away
     file.write_bytes(b"")
     assert not (replace_fusion(fitted, FITTED, {}).path / entry.file).exists()
+
+
+@pytest.mark.filterwarnings("ignore::ulna.errors.ImageWarning")
+def test_a_stream_refuses_and_puts_right_as_one_study_at_a_time(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    films = [_film(3000 + i) for i in range(12)]
+    films[3], films[8] = 255 - films[3], 255 - films[8]
+    studies = [_study(tmp_path, film) for film in films]
+    studies += [_study(tmp_path, _film(99), film) for film in FOREIGN.values()]
+    studies += [_study(tmp_path, film) for film in FOREIGN.values()]
+    wanted = [predictor.predict(s) for s in studies]
+    assert sum(a.images[0].inverted for a in wanted) >= 2
+    assert sum(bool(a.refused) for a in wanted) >= 3
+    for batch in predictor.stream(studies, workers=2):
+        for study, answer in batch:
+            same = wanted[studies.index(study)]
+            assert isinstance(answer, StudyPrediction)
+            assert (answer.refused, answer.flags) == (same.refused, same.flags)
+            assert answer.probability == pytest.approx(same.probability, abs=1e-6)
+            for a, b in zip(answer.images, same.images, strict=True):
+                assert (a.inverted, a.refusal) == (b.inverted, b.refusal)
+                assert a.foreign == pytest.approx(b.foreign, abs=1e-6)

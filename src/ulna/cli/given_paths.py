@@ -19,10 +19,10 @@ _FILM_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff"}
 def index_paths(paths: Sequence[Path]) -> list[Study]:
     """The studies at `paths`, in their order.
 
-    A DICOM file belongs with the others of its Study Instance UID; any other file is a study
-    of its own. A folder is what `index_data` takes it for, else the films in it (and in each
-    folder below it) are the views of one study. A .csv file is a table. Raises DatasetError,
-    DicomError, ImageError for a path that is not there.
+    A DICOM file belongs with the others of its Study Instance UID; any other file, and a DICOM
+    file whose header is damaged, is a study of its own. A folder is what `index_data` takes it
+    for, else the films in it (and in each folder below it) are the views of one study. A .csv
+    file is a table. Raises DatasetError, DicomError, ImageError for a path that is not there.
     """
     from ulna.datasets import index_data
     from ulna.dicom.guard import is_dicom_file
@@ -79,7 +79,11 @@ def _dicom_studies(objects: Sequence[Path]) -> list[Study]:
 
     studies: dict[str, Study] = {}
     for path in objects:
-        header = read_header(path)
+        try:
+            header = read_header(path)
+        except DicomError:  # a study of its own, whose reading will say what is wrong
+            studies[str(path)] = _film_study([path], path)
+            continue
         uid = header.study_uid
         if not uid:
             raise DicomError(f"{path}: no Study Instance UID (0020,000D): cannot be grouped")

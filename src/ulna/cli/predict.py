@@ -23,6 +23,7 @@ from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
 from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
 from ulna.cli.output import print_json, print_table
+from ulna.cli.predict_table import check_table_options, predict_table
 from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ if TYPE_CHECKING:
     help="Of the triage: how often it may rule out the true label.",
 )
 @click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
+@click.option(
+    "--table",
+    type=READABLE,
+    metavar="OUT.csv|OUT.parquet",
+    help="Write a row for each image there; the same command goes on after a kill.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="half of the cores",
+    help="With --table: threads that read films.",
+)
 @json_option
 def predict(
     paths: tuple[Path, ...],
@@ -54,6 +68,8 @@ def predict(
     operating_point: str | None,
     error_rate: float,
     worklist: bool,
+    table: Path | None,
+    workers: int,
     as_json: bool,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
@@ -69,22 +85,30 @@ def predict(
     What is no film of the kind the bundle knows is refused with a reason, and a film of inverted
     polarity is put right; both are said (docs/refusal.md).
 
+    With --table thousands of studies go to one table, without maps (docs/batch.md).
+
     \b
     Examples:
       ulna predict film.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
       ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
+      ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
     """
     from ulna.runtime import Predictor
-    from ulna.types import BodyPart
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
+    check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     predictor = Predictor.load(bundle)
-    studies = index_paths(paths)
-    if body_part is not None:
-        studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
+    studies = _studies(paths, body_part)
+    if table is not None:
+        from ulna.runtime.table.score import Asked
+
+        asked = Asked(operating_point, "given", error_rate, workers)
+        asked = replace(asked, body_part="recognise") if recognise else asked
+        predict_table(predictor, studies, table, asked)
+        return
     ask = partial(predictor.predict, operating_point=operating_point)
     if recognise:
         ask = partial(ask, body_part="recognise")
@@ -94,6 +118,15 @@ def predict(
     _print(answers, error_rate, as_json, out)
     if unreadable:
         raise _combined(unreadable, len(studies))
+
+
+def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
+    from ulna.types import BodyPart
+
+    studies = index_paths(paths)
+    if body_part is None:
+        return studies
+    return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
 
 
 def _ask_all(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from ulna.bundle.manifest import ConformalScores, FusionParameters
+from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Certainty
 
 
@@ -21,6 +23,23 @@ def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -
     if probability >= high:
         return Certainty.CERTAIN
     return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
+
+
+class Trust(TypedDict):
+    """The fields of a `StudyPrediction` that say how far to believe its probability."""
+
+    p_normal: float | None
+    p_abnormal: float | None
+    certainty: Certainty | None
+
+
+def trust_in(probability: float, part: BodyPart, fusion: FusionParameters, refused: bool) -> Trust:
+    """Conformal p-values and certainty; None each where refused: nothing is promised then."""
+    if refused:
+        return {"p_normal": None, "p_abnormal": None, "certainty": None}
+    p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
+    certainty = certainty_of(probability, part, fusion)
+    return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
 
 
 @dataclass(frozen=True)

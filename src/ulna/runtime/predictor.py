@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
 from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
-from ulna.errors import ConfigError, ImageError, ImageWarning
-from ulna.imaging.outline import findings_from_map
-from ulna.imaging.read import read_radiograph
-from ulna.runtime.certainty import certainty_of
-from ulna.runtime.conformal import p_values
-from ulna.runtime.fusion import (
-    ExpertOutput,
-    active_experts,
-    fuse_image,
-    part_probabilities,
-    routing_weights,
-    sigmoid,
-)
+from ulna.errors import ImageWarning
+from ulna.runtime.certainty import trust_in
+from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
+from ulna.runtime.image_answer import alone, by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.reading import read_views
+from ulna.runtime.request import Routing, check_settings, given_part
 from ulna.runtime.screen import (
     PreparedView,
     accepted,
@@ -37,18 +29,17 @@ from ulna.runtime.screen import (
     with_negatives,
 )
 from ulna.runtime.session import Session
+from ulna.runtime.stream import Answered, Steps, stream
 from ulna.types import (
     Array,
     BodyPart,
-    Certainty,
-    ImagePrediction,
     ImageRef,
     Radiograph,
     Study,
     StudyPrediction,
 )
 
-Routing = Literal["given", "recognise"]
+RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
 
 class Predictor:
@@ -109,9 +100,38 @@ class Predictor:
         (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
         operating point that the bundle does not know.
         """
-        given = self._checked(study, operating_point, body_part)
-        outputs = self._run(study, active_experts(self.manifest, given))
+        given = given_part(self.manifest, study, operating_point, body_part)
+        outputs = self._run(study, partial(self._run_views, active_experts(self.manifest, given)))
         return self.predict_outputs(outputs, operating_point, body_part)
+
+    def stream(
+        self,
+        studies: Iterable[Study],
+        operating_point: str | None = None,
+        body_part: Routing = "given",
+        *,
+        workers: int = 0,
+        heat_maps: bool = False,
+    ) -> Generator[tuple[Answered, ...]]:
+        """What `predict` says of many studies, in their order: reading and experts overlap.
+
+        Gives (study, answer) in tuples, one for each batch of the experts. The answer is an
+        UlnaError where `predict` raises one for the study; images that were skipped are in
+        `skipped`, without a warning. Memory does not grow with the number of studies. workers:
+        threads that read; 0 for half of the cores. heat_maps: as in `predict_outputs`. Raises
+        ConfigError for settings that no study could be asked with.
+        """
+        check_settings(self.manifest, operating_point, body_part)
+
+        def names(study: Study) -> list[str]:
+            part = given_part(self.manifest, study, operating_point, body_part)
+            return active_experts(self.manifest, part)
+
+        def answer(outputs: StudyOutputs) -> StudyPrediction:
+            return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
+
+        steps = Steps(self.manifest.input_spec, names, self._run_views, answer)
+        return stream(steps, studies, workers)
 
     def predict_radiographs(
         self,
@@ -128,13 +148,13 @@ class Predictor:
         part = body_part or (said.pop() if len(said) == 1 else None)
         refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
         study = Study("", "", part, refs)
-        given = self._checked(study, operating_point, "given")
+        given = given_part(self.manifest, study, operating_point, "given")
         spec = self.manifest.input_spec
         views = [
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
             for ref, radiograph in zip(refs, radiographs, strict=True)
         ]
-        images = self._run_views(views, active_experts(self.manifest, given))
+        images = self._run_views(active_experts(self.manifest, given), views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
     def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
@@ -144,28 +164,33 @@ class Predictor:
         negative the features are there. Unreadable images are skipped (ImageWarning); raises
         ImageError if none is readable.
         """
-        return self._run(study, list(self._sessions), negatives)
+        return self._run(study, partial(self._run_views, list(self._sessions), negatives=negatives))
 
     def predict_outputs(
         self,
         outputs: StudyOutputs,
         operating_point: str | None = None,
         body_part: Routing = "given",
+        heat_maps: bool = True,
     ) -> StudyPrediction:
-        """The answer for a study whose experts were run: of `predict`, with all in `experts`."""
+        """The answer for a study whose experts were run: of `predict`, with all in `experts`.
+
+        heat_maps: False leaves each `heat_map` on the model's grid and looks for no findings:
+        thousands of answers need no pictures.
+        """
         study, manifest = outputs.study, self.manifest
-        given = self._checked(study, operating_point, body_part)
+        given = given_part(self.manifest, study, operating_point, body_part)
         names = active_experts(manifest, given)
         judged = [refusal(i, names, self._domain) for i in outputs.images]
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = tuple(map(partial(self._image, names, routing), outputs.images, judged))
+        image = partial(image_answer, manifest, names, routing, heat_map=heat_maps)
+        images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
-        p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
         return StudyPrediction(
             study=study,
             body_part=part,
@@ -174,118 +199,34 @@ class Predictor:
             abnormal=probability >= threshold,
             threshold=threshold,
             operating_point=point,
-            body_part_probabilities=self._by_part(logits),
+            body_part_probabilities=by_part(manifest, logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts=_alone([images[i] for i in kept]),
+            experts=alone([images[i] for i in kept]),
             skipped=outputs.skipped,
-            p_normal=p_normal,
-            p_abnormal=p_abnormal,
-            certainty=certainty,
+            **trust_in(probability, part, manifest.fusion, bool(refused)),
             map_reliable=manifest.map_reliable,
             refused=refused,
             flags=flags_of(images, kept),
         )
 
-    def _trust(
-        self, probability: float, part: BodyPart, refused: bool
-    ) -> tuple[float | None, float | None, Certainty | None]:
-        """p_normal, p_abnormal and certainty; nothing is promised of what is no film."""
-        if refused:
-            return None, None, None
-        fusion = self.manifest.fusion
-        p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
-        return p_normal, p_abnormal, certainty_of(probability, part, fusion)
-
-    def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
-        """The given body part, or None to recognise it; ConfigError for unknown settings."""
-        known = self.manifest.fusion.thresholds
-        if operating_point is not None and operating_point not in known:
-            raise ConfigError(
-                f"operating point {operating_point!r}: the bundle has {', '.join(known)}"
-            )
-        if how not in get_args(Routing):
-            raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
-        if how == "recognise" or study.body_part is None:
-            return None
-        if study.body_part not in self.manifest.body_parts:
-            raise ConfigError(
-                f"study {study.key}: body part {study.body_part}: the bundle knows "
-                f"{', '.join(self.manifest.body_parts)}; use another bundle, or let it "
-                "recognise the part"
-            )
-        return study.body_part
-
-    def _run(self, study: Study, names: Sequence[str], negatives: bool = False) -> StudyOutputs:
-        spec = self.manifest.input_spec
-        prepared: list[PreparedView] = []
-        skipped: list[tuple[str, str]] = []
-        for ref in study.images:
-            try:
-                radiograph = read_radiograph(ref.path)
-                again = partial(read_radiograph, ref.path)
-                prepared.append(PreparedView.of(ref, radiograph, spec, again))
-            except ImageError as error:
-                skipped.append((str(ref.path), str(error)))
-        if not prepared:
-            reasons = "; ".join(reason for _, reason in skipped)
-            raise ImageError(f"study {study.key}: no readable radiograph: {reasons}")
+    def _run(self, study: Study, run: RunViews) -> StudyOutputs:
+        views, skipped = read_views(study, self.manifest.input_spec)
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
-        images = self._run_views(prepared, names, negatives)
-        return StudyOutputs(study, images, tuple(skipped))
+        return StudyOutputs(study, run(views), skipped)
+
+    def _experts(self, names: Sequence[str], batch: Array) -> dict[str, list[ExpertOutput]]:
+        return {n: self._sessions[n].run(batch) for n in names}
 
     def _run_views(
-        self, views: Sequence[PreparedView], names: Sequence[str], negatives: bool = False
+        self, names: Sequence[str], views: Sequence[PreparedView], negatives: bool = False
     ) -> tuple[ImageOutputs, ...]:
         spec = self.manifest.input_spec
-
-        def run(batch: Array) -> Mapping[str, list[ExpertOutput]]:
-            return {n: self._sessions[n].run(batch) for n in names}
-
+        run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
             images = with_negatives(images, views, run, spec)
         elif self._domain is not None:
             images = put_right(images, views, run, self._domain, spec)
         return tuple(images)
-
-    def _image(
-        self,
-        names: Sequence[str],
-        routing: np.ndarray,
-        image: ImageOutputs,
-        verdict: tuple[float | None, str],
-    ) -> ImagePrediction:
-        manifest = self.manifest
-        fused = fuse_image(image.experts, routing, manifest)
-        heat_map = image.placement.to_source(fused.grid)
-        return ImagePrediction(
-            source=str(image.ref.path),
-            probability=float(sigmoid(fused.logit)),
-            logit=fused.logit,
-            bias=fused.bias,
-            grid=fused.grid,
-            heat_map=heat_map,
-            body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
-            findings=findings_from_map(
-                heat_map, manifest.fusion.map_threshold, peak=manifest.fusion.map_peak
-            ),
-            finding_probabilities={
-                c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
-            },
-            experts=fused.experts,
-            foreign=verdict[0],
-            refusal=verdict[1],
-            inverted=image.inverted,
-        )
-
-    def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:
-        shares = part_probabilities(logits)
-        return {p: float(s) for p, s in zip(self.manifest.body_parts, shares, strict=True)}
-
-
-def _alone(images: Sequence[ImagePrediction]) -> dict[str, float]:
-    """The study probability of each expert alone."""
-    names = images[0].experts
-    return {n: float(np.mean(sigmoid([i.experts[n] for i in images]))) for n in names}

@@ -1,0 +1,94 @@
+"""`ulna predict --table`: thousands of studies to one table, with progress and a soft Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ulna.cli.progress import progress
+from ulna.errors import ConfigError, ImageError
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+    from ulna.runtime.table.journal import State
+    from ulna.runtime.table.score import Asked
+    from ulna.types import Study
+
+
+def check_table_options(table: Path | None, workers: int, **others: object) -> None:
+    """ConfigError for --workers without --table, and for --table with another form of answer.
+
+    others: the options that have another form of answer, by name.
+    """
+    if table is None and workers:
+        raise ConfigError("--workers without --table: it is for tables, whose films are read ahead")
+    for name, value in others.items():
+        if table is not None and value:
+            raise ConfigError(
+                f"--table with --{name}: expected one of them; a table holds neither maps nor an "
+                "order of its own: sort it by triage and p_normal, ask with --out for the films "
+                "whose maps you want"
+            )
+
+
+def predict_table(
+    predictor: Predictor, studies: Sequence[Study], table: Path, asked: Asked
+) -> None:
+    """Score `studies` into `table` and say what came out.
+
+    The first Ctrl-C ends after the batch at hand and raises KeyboardInterrupt; so does a second
+    at once. Raises ImageError where no study has an answer, and what `score_table` raises.
+    """
+    from ulna.runtime.table.score import TableFiles, score_table
+
+    with progress() as report, soft_interrupt() as stop:
+        state = score_table(
+            predictor, studies, table, asked, lambda d, n: report("images", d, n), stop
+        )
+    if not state.finished:
+        done = f"{state.studies} of {len(studies)} studies"
+        click.echo(f"{TableFiles(table).rows}: {done}; the same command goes on", err=True)
+        raise KeyboardInterrupt
+    if state.no_answer == state.studies:
+        raise ImageError(
+            f"none of {state.studies} studies has an answer: the column 'error' of {table} says why"
+        )
+    click.echo(_summary(state))
+    click.echo(f"table: {table}; research only, not a medical device")
+
+
+@contextmanager
+def soft_interrupt() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, as a question; a second one interrupts at once."""
+    pressed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+        click.echo("ulna: ending after the batch at hand; Ctrl-C again: at once", err=True)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _summary(state: State) -> str:
+    answered = state.studies - state.no_answer - state.refused
+    parts = [
+        f"{state.studies} studies with {state.images} images",
+        f"{answered} answered ({state.abnormal} abnormal)",
+        f"{state.refused} refused",
+        f"{state.no_answer} without an answer",
+    ]
+    if state.unreadable:
+        parts.append(f"{state.unreadable} images of answered studies unreadable")
+    return "; ".join(parts)

@@ -1,0 +1,42 @@
+"""From the files of a study to views that the experts can read, and what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from ulna.config.input_spec import InputSpec
+from ulna.errors import ImageError
+from ulna.imaging.read import read_radiograph
+from ulna.runtime.screen import PreparedView
+from ulna.types import ImageRef, Study
+
+Skipped = tuple[str, str]
+"""(path, reason) of an unreadable radiograph."""
+
+
+def read_view(ref: ImageRef, spec: InputSpec) -> PreparedView | Skipped:
+    """The view at `ref`, prepared; or why it cannot be read."""
+    try:
+        radiograph = read_radiograph(ref.path)
+        return PreparedView.of(ref, radiograph, spec, partial(read_radiograph, ref.path))
+    except ImageError as error:
+        return str(ref.path), str(error)
+
+
+def read_views(
+    study: Study, spec: InputSpec
+) -> tuple[tuple[PreparedView, ...], tuple[Skipped, ...]]:
+    """The readable views of `study` and the others. Raises ImageError where none is readable."""
+    read = [read_view(ref, spec) for ref in study.images]
+    views = tuple(r for r in read if isinstance(r, PreparedView))
+    skipped = tuple(r for r in read if not isinstance(r, PreparedView))
+    if not views:
+        raise nothing_readable(study, skipped)
+    return views, skipped
+
+
+def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:
+    """The error of a study without a readable view."""
+    reasons = "; ".join(reason for _, reason in skipped)
+    return ImageError(f"study {study.key}: no readable radiograph: {reasons}")

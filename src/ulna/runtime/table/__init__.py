@@ -1,0 +1,1 @@
+"""The answers for thousands of studies as one table, CSV or Parquet, that survives a kill."""

@@ -1,0 +1,148 @@
+"""One row for each image listed, with its study's answer beside it; always the same columns."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from ulna.errors import UlnaError
+from ulna.runtime.stream import Answered
+from ulna.types import ImagePrediction, Study, StudyPrediction
+
+
+@dataclass(frozen=True)
+class Column:
+    """kind: text, number (float64), or flag (1 or 0 in CSV, boolean in Parquet)."""
+
+    name: str
+    kind: Literal["text", "number", "flag"]
+    meaning: str
+
+
+# Names as in `predictions.csv` of `ulna evaluate` wherever it has the same thing.
+COLUMNS = (
+    Column("study", "text", "the study's key: `PART/patient/study`, part as given or `UNKNOWN`"),
+    Column("patient", "text", "patient ID"),
+    Column("body_part", "text", "whose heads answered; without an answer, the one given"),
+    Column("body_part_given", "flag", "whether it was given, not recognised"),
+    Column("study_probability", "number", "calibrated, in [0, 1]"),
+    Column("threshold", "number", "of the operating point, for the body part"),
+    Column("decision", "flag", "abnormal: probability not below the threshold"),
+    Column("certainty", "text", "`certain`, `doubtful` or `none`"),
+    Column("p_normal", "number", "conformal p-value of the label normal"),
+    Column("p_abnormal", "number", "conformal p-value of the label abnormal"),
+    Column("triage", "text", "`abnormal`, `refer` or `normal` at the error rate"),
+    Column("study_refusal", "text", "why no image of the study is a film for the bundle"),
+    Column("flags", "text", "what to know before believing the answer, `; ` between"),
+    Column("image", "text", "path, as listed"),
+    Column("view", "text", "view position, where the data name it"),
+    Column("image_probability", "number", "calibrated, in [0, 1]"),
+    Column("image_logit", "number", "the same before the logistic function"),
+    Column("image_recognised_part", "text", "the body part its pixels show"),
+    Column("foreign", "number", "distance from the known films, 1 at the limit"),
+    Column("inverted", "flag", "whether its polarity was put right"),
+    Column("refusal", "text", "why this image is no film for the bundle"),
+    Column("error", "text", "why there is no answer for this image"),
+    Column("operating_point", "text", "whose threshold decides"),
+    Column("error_rate", "number", "of the triage"),
+    Column("bundle", "text", "hash of the bundle that answered"),
+)
+
+Cells = dict[str, str]
+_LONGEST = 1000
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What all rows of a table share."""
+
+    operating_point: str
+    error_rate: float
+    bundle: str
+
+    def cells(self) -> Cells:
+        """Under the last columns."""
+        rate = _number(self.error_rate)
+        return {
+            "operating_point": self.operating_point, "error_rate": rate, "bundle": self.bundle
+        }  # fmt: skip
+
+
+def rows_of(answered: Answered, stamp: Stamp) -> list[Cells]:
+    """A row for each image of the study, in order; absent cells are empty.
+
+    Of an image without an answer `error` says why; of a study without one each row does.
+    """
+    study, answer = answered
+    if isinstance(answer, UlnaError):
+        fault = {"error": _one_line(str(answer))}
+        return [_listed(study, k) | fault | stamp.cells() for k in range(len(study.images))]
+    head = _study_cells(answer, stamp.error_rate) | stamp.cells()
+    images, skipped = deque(answer.images), deque(answer.skipped)
+    rows = []
+    for k, ref in enumerate(study.images):
+        if images and images[0].source == str(ref.path):
+            own = _image_cells(images.popleft())
+        else:
+            own = {"error": _one_line(skipped.popleft()[1])}
+        rows.append(_listed(study, k) | head | own)
+    return rows
+
+
+def _listed(study: Study, place: int) -> Cells:
+    """What is known of an image before it is read."""
+    ref = study.images[place]
+    return {
+        "study": study.key,
+        "patient": study.patient_id,
+        "body_part": study.body_part.value if study.body_part else "",
+        "body_part_given": _flag(study.body_part is not None),
+        "image": str(ref.path),
+        "view": ref.view,
+    }
+
+
+def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
+    """A refused study has a body part, reason and triage, but no numbers: they mean nothing."""
+    refused = bool(answer.refused)
+    return {
+        "body_part": answer.body_part.value,
+        "body_part_given": _flag(answer.body_part_given),
+        "study_probability": "" if refused else _number(answer.probability),
+        "threshold": _number(answer.threshold),
+        "decision": "" if refused else _flag(answer.abnormal),
+        "certainty": answer.certainty or "",
+        "p_normal": _number(answer.p_normal),
+        "p_abnormal": _number(answer.p_abnormal),
+        "triage": answer.triage(error_rate) or "",
+        "study_refusal": _one_line(answer.refused),
+        "flags": _one_line("; ".join(answer.flags)),
+    }
+
+
+def _image_cells(image: ImagePrediction) -> Cells:
+    shares = image.body_part_probabilities
+    return {
+        "image_probability": "" if image.refusal else _number(image.probability),
+        "image_logit": "" if image.refusal else _number(image.logit),
+        "image_recognised_part": max(shares, key=lambda p: shares[p]).value,
+        "foreign": _number(image.foreign),
+        "inverted": _flag(image.inverted),
+        "refusal": _one_line(image.refusal),
+    }
+
+
+def _number(value: float | None) -> str:
+    """Every digit: it reads back as the same float64."""
+    return "" if value is None else repr(float(value))
+
+
+def _flag(value: bool) -> str:
+    return str(int(value))
+
+
+def _one_line(text: str) -> str:
+    """Without line ends, at most _LONGEST characters: a study of 1,000 views has 1,000 reasons."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -1,0 +1,146 @@
+"""How far a table has come, and what it is made with: the journal beside it.
+
+The first line holds the settings, every other a state of the table that lies safely on the disk.
+Rows are written and synced before the line that counts them; so after a kill at any moment
+the last whole line is true, and what the table holds beyond it is cut off and scored again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import BinaryIO
+
+from ulna.config.codec import from_json, to_json
+from ulna.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the rows of a table.
+
+    format: of journal and columns. ulna: its version. bundle: hash. body_part: 'given' or
+    'recognise'. inputs: SHA-256 over the list of images, their order and sizes.
+    """
+
+    format: int
+    ulna: str
+    bundle: str
+    operating_point: str
+    body_part: str
+    error_rate: float
+    studies: int
+    images: int
+    inputs: str
+
+    def difference(self, other: Settings) -> str:
+        """What differs in `other`, in words; '' where nothing does."""
+        both = [(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        return "; ".join(f"{name} {a} there, {b} now" for name, a, b in both if a != b)
+
+
+@dataclass(frozen=True)
+class State:
+    """What is on the disk. bytes: of the table's rows. The others count, of what was scored.
+
+    no_answer: studies whose rows hold an error. unreadable: images that could not be read.
+    finished: the table has its name.
+    """
+
+    studies: int = 0
+    images: int = 0
+    bytes: int = 0
+    abnormal: int = 0
+    refused: int = 0
+    no_answer: int = 0
+    unreadable: int = 0
+    finished: bool = False
+
+
+class Journal:
+    """An open journal; make it with `open_journal`."""
+
+    def __init__(self, stream: BinaryIO, settings: Settings, state: State) -> None:
+        self._stream = stream
+        self.settings = settings
+        self.state = state
+
+    def commit(self, state: State) -> None:
+        """Note `state`, which must be on the disk already."""
+        self._stream.write(_line(asdict(state)))
+        _sync(self._stream)
+        self.state = state
+
+
+@contextmanager
+def open_journal(path: Path, settings: Settings) -> Iterator[Journal]:
+    """The journal at `path`, begun where there is none; no other process can open it meanwhile.
+
+    Raises ConfigError where it was begun with other settings, by another program, or is open.
+    """
+    with path.open("a+b") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f"{path}: another `ulna predict --table` writes this table: wait for its end, or "
+                "name another table"
+            ) from None
+        begun, state, whole = _read(path, stream)
+        stream.truncate(whole)  # a line that a kill cut short
+        if begun is None:
+            stream.write(_line(to_json(settings)))
+            _sync(stream)
+            sync_folder(path.parent)
+        elif said := begun.difference(settings):
+            raise ConfigError(
+                f"{path}: this table was begun with other settings: {said}; ask with the same, "
+                "name another table, or remove what is there of this one"
+            )
+        yield Journal(stream, settings, state)
+
+
+def finished_state(path: Path) -> bool:
+    """Whether the journal at `path` says that its table was finished; False without one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return _read(path, stream)[1].finished
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in `folder` last through a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path, stream: BinaryIO) -> tuple[Settings | None, State, int]:
+    """Settings, last state, and the length of the whole lines in bytes."""
+    stream.seek(0)
+    lines = [line for line in stream.readlines() if line.endswith(b"\n")]
+    try:
+        settings = from_json(Settings, json.loads(lines[0])) if lines else None
+        state = from_json(State, json.loads(lines[-1])) if len(lines) > 1 else State()
+    except (ValueError, ConfigError) as error:
+        raise ConfigError(
+            f"{path}: not a journal of this version ({error}): remove it and what is there of its "
+            "table, or name another table"
+        ) from None
+    return settings, state, sum(map(len, lines))
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _sync(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())

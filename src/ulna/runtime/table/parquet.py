@@ -1,0 +1,58 @@
+"""The only place of pyarrow: finished rows to one Parquet file, a group of rows at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ulna.errors import DependencyError
+from ulna.runtime.table.columns import COLUMNS, Cells, Column
+from ulna.runtime.table.rows_file import read_rows
+
+# Rows held in memory at a time; readers want groups that are not small.
+_GROUP = 20_000
+
+
+def require_pyarrow() -> None:
+    """DependencyError unless pyarrow is there: asked before hours are spent on a table."""
+    if find_spec("pyarrow") is None:
+        raise DependencyError(
+            "a Parquet table needs pyarrow: install Ulna's extra 'scale' "
+            "(pip install 'ulna[scale]'), or ask for a table that ends in .csv"
+        )
+
+
+def write_parquet(rows: Path, out: Path) -> None:
+    """The rows of a CSV file as Parquet, whole or not at all; empty cells are null.
+
+    text is string, number double, flag bool. Raises DependencyError.
+    """
+    require_pyarrow()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
+    schema = pa.schema([(c.name, types[c.kind]) for c in COLUMNS])
+    partial = out.with_name(out.name + ".unfinished")
+    source = read_rows(rows)
+    with partial.open("wb") as stream:
+        with pq.ParquetWriter(stream, schema) as writer:
+            while group := list(islice(source, _GROUP)):
+                columns = [_values(c, group) for c in COLUMNS]
+                writer.write_table(pa.table(columns, schema=schema))
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(out)
+
+
+def _values(column: Column, rows: Sequence[Cells]) -> list[Any]:
+    cells = [row[column.name] for row in rows]
+    if column.kind == "number":
+        return [float(c) if c else None for c in cells]
+    if column.kind == "flag":
+        return [c == "1" if c else None for c in cells]
+    return [c or None for c in cells]

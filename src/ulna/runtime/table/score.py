@@ -1,0 +1,233 @@
+"""Studies to a finished table: begin or go on, commit as it grows, give it its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ulna
+from ulna.bundle.digest import lines_sha256
+from ulna.errors import ConfigError, UlnaError
+from ulna.runtime.request import Routing, check_settings
+from ulna.runtime.stream import Answered
+from ulna.runtime.table.columns import Stamp, rows_of
+from ulna.runtime.table.journal import (
+    Journal,
+    Settings,
+    State,
+    finished_state,
+    open_journal,
+    sync_folder,
+)
+from ulna.runtime.table.parquet import require_pyarrow, write_parquet
+from ulna.runtime.table.rows_file import open_rows
+from ulna.types import Study, triage_of
+
+if TYPE_CHECKING:
+    from ulna.runtime.predictor import Predictor
+
+FORMAT = 1
+COMMIT_SECONDS = 2.0
+"""At most so much work, and the batch at hand, is done again after a kill."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How all studies are asked: as `Predictor.stream`; error_rate is the triage's."""
+
+    operating_point: str | None = None
+    body_part: Routing = "given"
+    error_rate: float = 0.1
+    workers: int = 0
+
+
+_AS_THE_BUNDLE_SAYS = Asked()
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """A table and what lies beside it while it grows."""
+
+    out: Path
+
+    def __post_init__(self) -> None:
+        if self.out.suffix.lower() not in (".csv", ".parquet"):
+            raise ConfigError(f"table {self.out}: expected a name that ends in .csv or .parquet")
+        if self.out.is_dir():
+            raise ConfigError(f"table {self.out}: is a folder: expected the name of a file")
+
+    @property
+    def journal(self) -> Path:
+        """Settings and progress; stays."""
+        return self.out.with_name(self.out.name + ".journal")
+
+    @property
+    def rows(self) -> Path:
+        """The rows so far, as CSV."""
+        return self.out.with_name(self.out.name + ".partial")
+
+    @property
+    def is_parquet(self) -> bool:
+        """By the name's ending."""
+        return self.out.suffix.lower() == ".parquet"
+
+    def check_beginnings(self) -> None:
+        """ConfigError where a file is in the way that no journal knows.
+
+        A finished table that was taken away leaves a journal behind that counts for nothing.
+        """
+        if not self.out.exists() and finished_state(self.journal):
+            self.journal.unlink()
+        if self.journal.exists():
+            return
+        for path in (self.out, self.rows):
+            if path.exists():
+                raise ConfigError(
+                    f"{path}: is there already, without a journal that says what it was made of: "
+                    "remove it, or name another table"
+                )
+
+    def finish(self) -> None:
+        """Give the complete rows their name and form; can be repeated after a kill."""
+        if self.is_parquet and self.rows.exists():
+            write_parquet(self.rows, self.out)
+            sync_folder(self.out.parent)
+            self.rows.unlink()
+        elif self.rows.exists():
+            self.rows.replace(self.out)
+        sync_folder(self.out.parent)
+
+
+def score_table(
+    predictor: Predictor,
+    studies: Sequence[Study],
+    out: Path,
+    asked: Asked = _AS_THE_BUNDLE_SAYS,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    commit_seconds: float = COMMIT_SECONDS,
+) -> State:
+    """Score `studies` into the table `out` (.csv or .parquet), or go on with it.
+
+    One row for each image, in the order of `studies` (`ulna.runtime.table.columns`). While it
+    grows it is `out`.partial, with `out`.journal beside; under its own name it is complete. The
+    same call goes on after a kill, and does nothing where all is done. progress(done, all)
+    counts images. stop: asked after each batch; True leaves a table to go on with, and the state
+    returned is not finished. Raises ConfigError for other settings than those it was begun with
+    and for a file in the way, DependencyError for .parquet without pyarrow.
+    """
+    files = TableFiles(out)
+    if files.is_parquet:
+        require_pyarrow()
+    settings = _settings(predictor, studies, asked)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files.check_beginnings()
+    with open_journal(files.journal, settings) as journal:
+        if journal.state.finished:
+            return journal.state
+        if journal.state.studies < len(studies):
+            if out.exists():
+                raise ConfigError(f"{out}: is there, but not all studies are scored: remove it")
+            source = predictor.stream(
+                studies[journal.state.studies :],
+                asked.operating_point,
+                asked.body_part,
+                workers=asked.workers,
+            )
+            with closing(source):
+                _append(journal, files, source, _Pace(commit_seconds, stop, progress))
+        if journal.state.studies == len(studies):
+            files.finish()
+            journal.commit(replace(journal.state, finished=True))
+        return journal.state
+
+
+@dataclass(frozen=True)
+class _Pace:
+    commit_seconds: float
+    stop: Callable[[], bool]
+    progress: Callable[[int, int], None] | None
+
+
+def _append(
+    journal: Journal, files: TableFiles, source: Iterable[Sequence[Answered]], pace: _Pace
+) -> None:
+    """Rows of the answers from `source`, committed in time, until its end or a stop."""
+    settings, state = journal.settings, journal.state
+    stamp = Stamp(settings.operating_point, settings.error_rate, settings.bundle)
+    committed = time.monotonic()
+    with open_rows(files.rows, state.bytes) as rows:
+        for batch in _reported(source, state.images, settings.images, pace.progress):
+            rows.write(row for answered in batch for row in rows_of(answered, stamp))
+            state = _counted(state, batch)
+            stopped = pace.stop()
+            if stopped or time.monotonic() - committed >= pace.commit_seconds:
+                state = replace(state, bytes=rows.sync())
+                journal.commit(state)
+                committed = time.monotonic()
+            if stopped:
+                return
+        if state.studies > journal.state.studies:
+            journal.commit(replace(state, bytes=rows.sync()))
+
+
+def _reported(
+    source: Iterable[Sequence[Answered]],
+    done: int,
+    total: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Sequence[Answered]]:
+    """The batches of `source`, each reported once it was taken care of."""
+    if progress is not None:
+        progress(done, total)
+    for batch in source:
+        yield batch
+        done += sum(len(study.images) for study, _ in batch)
+        if progress is not None:
+            progress(done, total)
+
+
+def _counted(state: State, batch: Sequence[Answered]) -> State:
+    answers = [a for _, a in batch if not isinstance(a, UlnaError)]
+    return replace(
+        state,
+        studies=state.studies + len(batch),
+        images=state.images + sum(len(study.images) for study, _ in batch),
+        abnormal=state.abnormal + sum(a.abnormal and not a.refused for a in answers),
+        refused=state.refused + sum(bool(a.refused) for a in answers),
+        no_answer=state.no_answer + len(batch) - len(answers),
+        unreadable=state.unreadable + sum(len(a.skipped) for a in answers),
+    )
+
+
+def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> Settings:
+    check_settings(predictor.manifest, asked.operating_point, asked.body_part)
+    triage_of(0.5, 0.5, asked.error_rate)  # raises ConfigError for an impossible rate
+    listed = (  # repr, because a file's name may hold bytes that are no text
+        f"{place} {study.key!r} {str(ref.path)!r} {_size(ref.path)}"
+        for place, study in enumerate(studies)
+        for ref in study.images
+    )
+    return Settings(
+        format=FORMAT,
+        ulna=ulna.__version__,
+        bundle=predictor.bundle.hash,
+        operating_point=asked.operating_point or predictor.manifest.operating_point,
+        body_part=asked.body_part,
+        error_rate=asked.error_rate,
+        studies=len(studies),
+        images=sum(len(s.images) for s in studies),
+        inputs=lines_sha256(listed),
+    )
+
+
+def _size(path: Path) -> int:
+    """In bytes; -1 of a file that cannot be looked at: its row will say why."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return -1

@@ -1,0 +1,158 @@
+"""`ulna predict --table` as a user runs it: killed, interrupted, gone on with; its memory."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import ulna
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+
+
+def _films(folder: Path, studies: int) -> Path:
+    """A folder for each study with one or two films; the first of a few is no film at all."""
+    distinct = write_films(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
+    for k in range(studies):
+        place = folder / f"study{k:05d}"
+        place.mkdir(parents=True)
+        for view in range(1 + k % 2):
+            os.link(distinct[(k + view) % 4].path, place / f"{view}.png")
+        if k % 17 in (2, 3):
+            (place / "0.png").unlink()
+            (place / "0.png").write_text("no film")
+    return folder
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_analytic(tmp_path / "bundle", fusion=FITTED).path
+
+
+def _start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ulna", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _wait_for(path: Path, size: int, process: subprocess.Popen[str]) -> None:
+    """Until the file is larger than `size`, or the process has ended."""
+    while process.poll() is None and (not path.exists() or path.stat().st_size <= size):
+        time.sleep(0.001)
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
+    films, out = _films(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
+    done = ulna("predict", films, "--bundle", bundle, "--table", out)
+    rows = _rows(out)
+    assert len(rows) == 30
+    bad = [r for r in rows if r["error"]]
+    assert len(bad) == 3 and all("expected a PNG" in r["error"] for r in bad)
+    by_study = {r["study"]: r for r in rows}
+    lost = sum(not r["study_probability"] for r in by_study.values())
+    assert lost == 1  # of two views the other answers
+    abnormal = sum(r["decision"] == "1" for r in by_study.values())
+    assert done.stdout.startswith(
+        f"20 studies with 30 images; {20 - lost} answered ({abnormal} abnormal); 0 refused; "
+        f"{lost} without an answer"
+    )
+    assert "images: 30/30" in done.output
+    again = ulna("predict", films, "--bundle", bundle, "--table", out)
+    assert again.stdout == done.stdout
+
+
+@pytest.mark.parametrize("other", [["--out", "maps"], ["--worklist"], ["--json"]])
+def test_a_table_is_the_only_form_of_answer(
+    tmp_path: Path, bundle: Path, other: Sequence[str]
+) -> None:
+    call = ["predict", tmp_path, "--bundle", bundle, "--table", tmp_path / "t.csv", *other]
+    assert f"--table with {other[0]}" in ulna(*call, code=2).output
+    call = ["predict", tmp_path, "--bundle", bundle, "--workers", 2]
+    assert "--workers without --table" in ulna(*call, code=2).output
+
+
+def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) -> None:
+    film, out = tmp_path / "film.png", tmp_path / "t.csv"
+    film.write_text("no film")
+    done = ulna("predict", film, "--bundle", bundle, "--table", out, code=4)
+    assert "none of 1 studies has an answer" in done.output
+    assert "expected a PNG" in _rows(out)[0]["error"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> None:
+    films = _films(tmp_path / "films", 600)
+    whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
+    ulna("predict", films, "--bundle", bundle, "--table", whole)
+    rows = out.with_name("answers.csv.partial")
+    process = _start("predict", films, "--bundle", bundle, "--table", out)
+    _wait_for(rows, 0, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "ending after the batch at hand" in errors
+    assert "of 600 studies; the same command goes on" in errors
+    assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
+    ulna("predict", films, "--bundle", bundle, "--table", out)
+    assert out.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["answers.csv", "answers.parquet"])
+def test_killed_again_and_again_it_ends_as_if_never(
+    tmp_path: Path, bundle: Path, name: str
+) -> None:
+    films = _films(tmp_path / "films", 1500)
+    whole, out = tmp_path / "whole" / name, tmp_path / name
+    ulna("predict", films, "--bundle", bundle, "--table", whole)
+    rows = out.with_name(f"{name}.partial")
+    draw, size = random.Random(5), 0
+    for _ in range(4):
+        process = _start("predict", films, "--bundle", bundle, "--table", out)
+        _wait_for(rows, size, process)
+        time.sleep(draw.uniform(0, 0.5))
+        process.kill()
+        process.communicate(timeout=120)
+        size = rows.stat().st_size if rows.exists() else 0
+    ulna("predict", films, "--bundle", bundle, "--table", out)
+    if name.endswith(".csv"):
+        assert out.read_bytes() == whole.read_bytes()
+    else:
+        pq = pytest.importorskip("pyarrow.parquet")
+        assert pq.read_table(out).equals(pq.read_table(whole))
+
+
+_MEASURED = """
+import sys
+from pathlib import Path
+from ulna.cli.main import cli
+cli(sys.argv[1:], standalone_mode=False)
+print([line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line])
+"""
+
+
+def _peak(films: Path, bundle: Path, out: Path) -> float:
+    """Largest resident memory of a run, in MiB."""
+    call = [sys.executable, "-c", _MEASURED, "predict", films, "--bundle", bundle, "--table", out]
+    done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-2]) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: the peak is not told")
+def test_memory_does_not_grow_with_the_number_of_studies(tmp_path: Path, bundle: Path) -> None:
+    few, many = _films(tmp_path / "a" / "few", 200), _films(tmp_path / "b" / "many", 2000)
+    small, large = _peak(few, bundle, tmp_path / "1.csv"), _peak(many, bundle, tmp_path / "2.csv")
+    print(f"{small:.1f} and {large:.1f} MiB")
+    assert large - small <= 8  # 1,800 studies as a list, not their films or maps

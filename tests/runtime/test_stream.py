@@ -1,0 +1,205 @@
+"""Many studies at once are answered as one at a time, whatever their company and order."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analytic_bundle import FITTED, PARTS, write_analytic, write_films
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ulna.config.input_spec import InputSpec
+from ulna.errors import ConfigError, ImageError, UlnaError
+from ulna.runtime import Predictor
+from ulna.runtime import stream as module
+from ulna.runtime.outputs import ImageOutputs
+from ulna.runtime.screen import PreparedView
+from ulna.runtime.stream import BATCH, Steps, batches, stream
+from ulna.types import BodyPart, ImageRef, Study, StudyPrediction
+
+ELBOW, WRIST = PARTS
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    out = tmp_path_factory.mktemp("stream") / "bundle"
+    write_analytic(out, fusion=FITTED)
+    return Predictor.load(out, threads=1)
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
+    """Of one to 2 BATCH + 3 views, of every way to be routed, with all that can go wrong."""
+    folder = tmp_path_factory.mktemp("films")
+    shapes = [(90, 70), (60, 100), (80, 80), (70, 75), (64, 99)]
+    films = write_films(folder, shapes * 6)
+    (folder / "text.png").write_text("no film")
+    bad, gone = ImageRef(folder / "text.png"), ImageRef(folder / "nowhere.png")
+    return [
+        Study("a", "one", ELBOW, films[:1]),
+        Study("a", "two", WRIST, films[1:3]),
+        Study("b", "unrouted", None, films[3:6]),
+        Study("b", "partly", ELBOW, (films[6], bad, films[7])),
+        Study("c", "nothing", WRIST, (bad, gone)),
+        Study("c", "unknown", BodyPart.HAND, films[8:9]),
+        Study("d", "many", None, (*films[: 2 * BATCH + 2], bad)),
+        *(Study("e", str(k), (ELBOW, WRIST, None)[k % 3], films[k : k + 1]) for k in range(20)),
+    ]
+
+
+def alone(predictor: Predictor, study: Study, how: str) -> StudyPrediction | UlnaError:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return predictor.predict(study, body_part=how)  # type: ignore[arg-type]
+        except UlnaError as error:
+            return error
+
+
+def check_same(found: StudyPrediction, wanted: StudyPrediction) -> None:
+    assert found.probability == pytest.approx(wanted.probability, abs=1e-6)
+    for name in (
+        *("body_part", "body_part_given", "threshold", "abnormal", "refused", "flags"),
+        *("skipped", "bundle_hash"),
+    ):
+        assert getattr(found, name) == getattr(wanted, name), name
+    assert dict(found.experts) == pytest.approx(dict(wanted.experts), abs=1e-6)
+    for a, b in zip(found.images, wanted.images, strict=True):
+        assert (a.source, a.inverted, a.refusal) == (b.source, b.inverted, b.refusal)
+        assert (a.probability, a.logit) == pytest.approx((b.probability, b.logit), abs=1e-6)
+        np.testing.assert_allclose(a.grid, b.grid, atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["given", "recognise"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_answers_are_those_of_one_study_at_a_time(
+    predictor: Predictor, studies: list[Study], how: str, workers: int
+) -> None:
+    wanted = {s.key: alone(predictor, s, how) for s in studies}
+    assert {type(a) for a in wanted.values()} >= {StudyPrediction, ImageError}
+    for order in (studies, studies[::-1]):
+        found = list(chain(*predictor.stream(order, body_part=how, workers=workers)))  # type: ignore[arg-type]
+        assert [s for s, _ in found] == order
+        for study, answer in found:
+            same = wanted[study.key]
+            if isinstance(same, StudyPrediction):
+                assert isinstance(answer, StudyPrediction)
+                check_same(answer, same)
+            else:
+                assert (type(answer), str(answer)) == (type(same), str(same))
+
+
+def test_heat_maps_only_where_asked_for(predictor: Predictor, studies: list[Study]) -> None:
+    ((_, plain),) = chain(*predictor.stream(studies[:1]))
+    ((_, whole),) = chain(*predictor.stream(studies[:1], heat_maps=True))
+    wanted = alone(predictor, studies[0], "given")
+    assert isinstance(plain, StudyPrediction) and isinstance(whole, StudyPrediction)
+    assert isinstance(wanted, StudyPrediction)
+    assert plain.images[0].heat_map is plain.images[0].grid and not plain.images[0].findings
+    assert whole.images[0].findings == wanted.images[0].findings != ()
+    np.testing.assert_allclose(
+        whole.images[0].heat_map, wanted.images[0].heat_map, rtol=0, atol=1e-6
+    )
+
+
+def test_settings_that_fit_no_study_are_refused_before_any(predictor: Predictor) -> None:
+    with pytest.raises(ConfigError, match="operating point"):
+        predictor.stream([], "no such point")
+    with pytest.raises(ConfigError, match="-1 workers"):
+        predictor.stream([], workers=-1)
+    assert list(predictor.stream([])) == []
+
+
+sizes = st.lists(st.integers(1, 3 * BATCH + 1), max_size=30)
+
+
+def _sized(counts: Sequence[int]) -> list[Study]:
+    return [
+        Study("p", str(k), None, tuple(ImageRef(Path(f"{k}-{i}")) for i in range(n)))
+        for k, n in enumerate(counts)
+    ]
+
+
+@given(sizes)
+@settings(deadline=None)
+def test_batches_hold_every_image_once_and_in_order(counts: list[int]) -> None:
+    studies = _sized(counts)
+    cut = list(batches(studies))
+    assert [r for b in cut for p in b for r in p.refs] == [r for s in studies for r in s.images]
+    assert all(1 <= sum(len(p.refs) for p in b) <= BATCH for b in cut)
+    for batch in cut:
+        for piece in batch:
+            assert piece.refs == piece.study.images or len(piece.study.images) > BATCH
+    assert [p.study for b in cut for p in b if p.last] == studies
+
+
+@given(sizes)
+@settings(deadline=None)
+def test_a_list_cut_at_the_end_of_a_batch_has_the_same_batches(counts: list[int]) -> None:
+    studies = _sized(counts)
+    cut = list(batches(studies))
+    done = 0
+    for k, batch in enumerate(cut):
+        done += sum(p.last for p in batch)
+        if batch[-1].last:
+            assert list(batches(studies[done:])) == cut[k + 1 :]
+
+
+def test_the_list_is_not_read_far_ahead(predictor: Predictor, studies: list[Study]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Study]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield studies[0]
+
+    source = predictor.stream(endless(), workers=2)
+    for k in range(1, 20):
+        next(source)
+        assert taken <= (k + 5) * BATCH
+    source.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("ulna-")]
+
+
+def test_what_no_reader_expects_ends_one_image_only(
+    predictor: Predictor, studies: list[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = module.read_view
+
+    def fails(ref: ImageRef, spec: InputSpec) -> object:
+        if ref.path.name == "view1.png":
+            raise ZeroDivisionError("one in a million")
+        return read(ref, spec)
+
+    monkeypatch.setattr(module, "read_view", fails)
+    (_, first), (_, second) = chain(*predictor.stream(studies[:2]))
+    assert isinstance(first, StudyPrediction) and not first.skipped
+    assert isinstance(second, StudyPrediction) and len(second.images) == 1
+    assert "ZeroDivisionError: one in a million (a defect of Ulna" in second.skipped[0][1]
+
+
+def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
+    predictor: Predictor, studies: list[Study]
+) -> None:
+    lost = studies[1].images[0].path
+
+    def run(names: Sequence[str], views: Sequence[PreparedView]) -> Sequence[ImageOutputs]:
+        if any(v.ref.path == lost for v in views):
+            raise ImageError(f"{lost}: no such file")
+        return predictor._run_views(names, views)
+
+    steps = Steps(
+        predictor.manifest.input_spec, lambda _: ["coarse", "fine"], run, predictor.predict_outputs
+    )
+    asked = [replace(s, body_part=None) for s in studies[:3]]
+    answers = [answer for _, answer in chain(*stream(steps, asked))]
+    assert [isinstance(a, StudyPrediction) for a in answers] == [True, False, True]
+    assert str(answers[1]) == f"{lost}: no such file"

@@ -1,0 +1,139 @@
+"""What a table refuses to go on with, to overwrite, or to share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from analytic_bundle import FITTED, write_analytic
+from table_films import many_studies
+
+from ulna.errors import ConfigError
+from ulna.runtime import Predictor
+from ulna.runtime.table.score import Asked, TableFiles, score_table
+from ulna.types import Study
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    out = tmp_path_factory.mktemp("guards") / "bundle"
+    write_analytic(out, fusion=FITTED)
+    return Predictor.load(out, threads=1)
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
+    return many_studies(tmp_path_factory.mktemp("many"), 40)
+
+
+def after(count: int) -> Callable[[], bool]:
+    """A question that is answered with yes from the `count`-th time on."""
+    asked = iter(range(1, 1_000_000))
+    return lambda: next(asked) >= count
+
+
+def test_a_finished_table_is_left_alone(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    out = tmp_path / "table.csv"
+    first = score_table(predictor, studies[:3], out)
+    out.write_text("as somebody left it")
+    assert score_table(predictor, studies[:3], out) == first
+    assert out.read_text() == "as somebody left it"
+    out.unlink()  # taken away: asked for anew
+    assert score_table(predictor, studies[:3], out) == first
+    assert len(list(csv.DictReader(out.read_text().splitlines()))) == first.images
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (Asked("sensitive"), "operating_point balanced there, sensitive now"),
+        (Asked(error_rate=0.2), "error_rate 0.1 there, 0.2 now"),
+        (Asked(body_part="recognise"), "body_part given there, recognise now"),
+    ],
+)
+def test_other_settings_do_not_go_on_with_a_table(
+    predictor: Predictor, studies: list[Study], tmp_path: Path, change: Asked, said: str
+) -> None:
+    out = tmp_path / "table.csv"
+    for stop in (after(1), after(1000)):  # begun, and finished
+        score_table(predictor, studies, out, stop=stop)
+        with pytest.raises(ConfigError, match=said):
+            score_table(predictor, studies, out, change)
+
+
+def test_other_inputs_and_another_bundle_do_not_go_on_with_a_table(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    out = tmp_path / "table.csv"
+    score_table(predictor, studies, out, stop=after(1))
+    with pytest.raises(ConfigError, match="studies 40 there, 39 now"):
+        score_table(predictor, studies[:-1], out)
+    with pytest.raises(ConfigError, match=r"with other settings: inputs \w{64} there"):
+        score_table(predictor, [studies[1], studies[0], *studies[2:]], out)
+    other = write_analytic(tmp_path / "other", fusion=replace(FITTED, map_limit=4.0))
+    with pytest.raises(ConfigError, match="bundle"):
+        score_table(Predictor.load(other.path), studies, out)
+    film = tmp_path / "film.png"
+    film.write_bytes(studies[0].images[0].path.read_bytes())
+    one = [replace(studies[0], images=(replace(studies[0].images[0], path=film),))]
+    score_table(predictor, one, tmp_path / "one.csv")
+    film.write_bytes(b"replaced")
+    with pytest.raises(ConfigError, match="inputs"):
+        score_table(predictor, one, tmp_path / "one.csv")
+
+
+def test_files_in_the_way_are_not_overwritten(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    out = tmp_path / "table.csv"
+    for path in (out, TableFiles(out).rows):
+        path.write_text("precious")
+        with pytest.raises(ConfigError, match="without a journal"):
+            score_table(predictor, studies, out)
+        assert path.read_text() == "precious"
+        path.unlink()
+    TableFiles(out).journal.write_text("shopping list\n")
+    with pytest.raises(ConfigError, match="not a journal of this version"):
+        score_table(predictor, studies, out)
+    for name, said in (("table.xlsx", "ends in .csv or .parquet"), (".csv", "ends in")):
+        with pytest.raises(ConfigError, match=said):
+            score_table(predictor, studies, tmp_path / name)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        score_table(predictor, studies, tmp_path / "folder.csv")
+
+
+def test_torn_lines_are_cut_off_and_lost_rows_are_noticed(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    score_table(predictor, studies, tmp_path / "whole.csv")
+    out = tmp_path / "table.csv"
+    score_table(predictor, studies, out, stop=after(2))
+    files = TableFiles(out)
+    with files.rows.open("ab") as stream:
+        stream.write(b'WRIST/p9/s9,p9,"torn')
+    with files.journal.open("ab") as stream:
+        stream.write(b'{"studies": 39, "ima')
+    score_table(predictor, studies, out, stop=after(1))
+    assert (tmp_path / "whole.csv").read_bytes().startswith(files.rows.read_bytes())
+    files.rows.write_bytes(files.rows.read_bytes()[:100])
+    with pytest.raises(ConfigError, match="100 bytes, but its journal counts"):
+        score_table(predictor, studies, out)
+
+
+def test_two_runs_do_not_write_one_table(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    out = tmp_path / "table.csv"
+
+    def meanwhile() -> bool:
+        with pytest.raises(ConfigError, match="another `ulna predict --table`"):
+            score_table(predictor, studies, out)
+        return True
+
+    assert not score_table(predictor, studies, out, stop=meanwhile).finished
