@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     help="Of the triage: how often it may rule out the true label.",
 )
 @click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
+@click.option(
+    "--cascade", is_flag=True, help="Skip experts where the first are certain (docs/cascade.md)."
+)
 @json_option
 def predict(
     paths: tuple[Path, ...],
@@ -54,6 +57,7 @@ def predict(
     operating_point: str | None,
     error_rate: float,
     worklist: bool,
+    cascade: bool,
     as_json: bool,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
@@ -82,6 +86,7 @@ def predict(
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
     predictor = Predictor.load(bundle)
+    predictor = predictor.with_cascade() if cascade else predictor
     studies = index_paths(paths)
     if body_part is not None:
         studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.bundle import Domain, FusionParameters
+from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
 from ulna.errors import DatasetWarning, ImageError
-from ulna.evaluation.calibrate import fit_fusion
+from ulna.evaluation.calibrate import cascade_of, fit_fusion
+from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs
 from ulna.evaluation.domain_fit import domain_of, fit_expert
 from ulna.evaluation.rows import StudyRow
@@ -79,6 +80,20 @@ def fit_joint_fusion(
         for part, shares in fitted.weights.items()
     }
     return replace(fitted, weights=weights)
+
+
+def fit_joint_cascade(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: ModelBundle, joint: Manifest
+) -> CascadeParameters | None:
+    """The cascade of the bundle that holds the experts of all folds, from out-of-fold outputs.
+
+    fold: one fold's bundle. The bound was found with one fold's experts at a time; the joint
+    bundle's means differ less, which is not measured (`CascadeParameters.measured`).
+    """
+    everything = [o for one in outputs for o in one]
+    found = cascade_of(everything, _fit(everything, fold.manifest), fold)
+    names = [e.name for e in joint.experts]
+    return None if found is None else for_folds(found, names, len(outputs))
 
 
 def fit_joint_domain(outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest) -> Domain | None:

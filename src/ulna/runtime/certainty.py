@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ulna.bundle.manifest import ConformalScores, FusionParameters
+from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.manifest import FusionParameters
 from ulna.types import BodyPart, Certainty
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +14,12 @@ import numpy as np
 
 from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
 from ulna.errors import ConfigError, ImageError, ImageWarning
-from ulna.imaging.outline import findings_from_map
 from ulna.imaging.read import read_radiograph
+from ulna.runtime.cascade import Done, Step, chosen_step, leaves, run_steps, steps_of
 from ulna.runtime.certainty import certainty_of
 from ulna.runtime.conformal import p_values
-from ulna.runtime.fusion import (
-    ExpertOutput,
-    active_experts,
-    fuse_image,
-    part_probabilities,
-    routing_weights,
-    sigmoid,
-)
+from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
+from ulna.runtime.image_answer import alone, by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.screen import (
     PreparedView,
@@ -41,7 +35,6 @@ from ulna.types import (
     Array,
     BodyPart,
     Certainty,
-    ImagePrediction,
     ImageRef,
     Radiograph,
     Study,
@@ -49,6 +42,7 @@ from ulna.types import (
 )
 
 Routing = Literal["given", "recognise"]
+RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
 
 class Predictor:
@@ -61,6 +55,7 @@ class Predictor:
         }
         self._domain = read_domain(bundle)
         self._refuses = True
+        self._cascades = False
 
     @classmethod
     def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
@@ -73,7 +68,9 @@ class Predictor:
     def with_fusion(self, fusion: FusionParameters) -> Predictor:
         """The same loaded graphs under other fusion parameters; the bundle on disk stays."""
         other = copy.copy(self)
-        manifest = replace(self.manifest, fusion=fusion)
+        # A cascade belongs to the fusion that it was fitted for.
+        manifest = replace(self.manifest, fusion=fusion, cascade=None)
+        other._cascades = False
         other.bundle = replace(self.bundle, manifest=manifest)
         return other
 
@@ -90,6 +87,20 @@ class Predictor:
         """
         other = copy.copy(self)
         other._refuses = False
+        return other
+
+    def with_cascade(self) -> Predictor:
+        """The same, stopping at the experts whose answer is certain enough (docs/cascade.md).
+
+        A bundle of one expert answers as before. Raises ConfigError for one without a cascade.
+        """
+        other = copy.copy(self)
+        other._cascades = len(self.manifest.experts) > 1
+        if other._cascades and self.manifest.cascade is None:
+            raise ConfigError(
+                f"{self.bundle.path}: no cascade: expected a bundle whose calibration fitted one; "
+                "run `ulna calibrate` again (docs/cascade.md)"
+            )
         return other
 
     @property
@@ -110,7 +121,7 @@ class Predictor:
         operating point that the bundle does not know.
         """
         given = self._checked(study, operating_point, body_part)
-        outputs = self._run(study, active_experts(self.manifest, given))
+        outputs = self._run(study, partial(self._answering, given, operating_point))
         return self.predict_outputs(outputs, operating_point, body_part)
 
     def predict_radiographs(
@@ -134,7 +145,7 @@ class Predictor:
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
             for ref, radiograph in zip(refs, radiographs, strict=True)
         ]
-        images = self._run_views(views, active_experts(self.manifest, given))
+        images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
     def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
@@ -144,7 +155,7 @@ class Predictor:
         negative the features are there. Unreadable images are skipped (ImageWarning); raises
         ImageError if none is readable.
         """
-        return self._run(study, list(self._sessions), negatives)
+        return self._run(study, partial(self._run_views, list(self._sessions), negatives=negatives))
 
     def predict_outputs(
         self,
@@ -155,14 +166,16 @@ class Predictor:
         """The answer for a study whose experts were run: of `predict`, with all in `experts`."""
         study, manifest = outputs.study, self.manifest
         given = self._checked(study, operating_point, body_part)
+        point = operating_point or manifest.operating_point
+        if self._cascades:
+            return self._cascaded(outputs, point, given, body_part)
         names = active_experts(manifest, given)
         judged = [refusal(i, names, self._domain) for i in outputs.images]
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = tuple(map(partial(self._image, names, routing), outputs.images, judged))
+        images = tuple(map(partial(image_answer, manifest, names, routing), outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        point = operating_point or manifest.operating_point
         threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
         p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
@@ -174,10 +187,10 @@ class Predictor:
             abnormal=probability >= threshold,
             threshold=threshold,
             operating_point=point,
-            body_part_probabilities=self._by_part(logits),
+            body_part_probabilities=by_part(manifest, logits),
             images=images,
             bundle_hash=self.bundle.hash,
-            experts=_alone([images[i] for i in kept]),
+            experts=alone([images[i] for i in kept]),
             skipped=outputs.skipped,
             p_normal=p_normal,
             p_abnormal=p_abnormal,
@@ -216,7 +229,7 @@ class Predictor:
             )
         return study.body_part
 
-    def _run(self, study: Study, names: Sequence[str], negatives: bool = False) -> StudyOutputs:
+    def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         spec = self.manifest.input_spec
         prepared: list[PreparedView] = []
         skipped: list[tuple[str, str]] = []
@@ -232,60 +245,47 @@ class Predictor:
             raise ImageError(f"study {study.key}: no readable radiograph: {reasons}")
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
-        images = self._run_views(prepared, names, negatives)
-        return StudyOutputs(study, images, tuple(skipped))
+        return StudyOutputs(study, run(prepared), tuple(skipped))
+
+    def _answering(
+        self, given: BodyPart | None, operating_point: str | None, views: Sequence[PreparedView]
+    ) -> tuple[ImageOutputs, ...]:
+        """The outputs of the experts that the answer needs."""
+        if not self._cascades:
+            return self._run_views(active_experts(self.manifest, given), views)
+        point = operating_point or self.manifest.operating_point
+        steps, done = self._steps(given, point)
+        return run_steps(views, steps, self._experts, done, (self._domain, self.manifest))
+
+    def _steps(self, given: BodyPart | None, point: str) -> tuple[list[Step], Done]:
+        done = partial(
+            leaves, given=given, point=point, manifest=self.manifest, domain=self._domain
+        )
+        return steps_of(self.manifest, given, point), done
+
+    def _cascaded(
+        self, outputs: StudyOutputs, point: str, given: BodyPart | None, how: Routing
+    ) -> StudyPrediction:
+        """The answer of the step at which the study leaves."""
+        steps, done = self._steps(given, point)
+        step, said = chosen_step(steps, outputs, done)
+        answer = self.with_fusion(step.fusion).predict_outputs(said, point, how)
+        skipped = tuple(n for n in steps[-1].names if n not in step.names)
+        # It speaks of two more operating points, for which this step's bounds were not made.
+        certainty = None if skipped else answer.certainty
+        return replace(answer, skipped_experts=skipped, certainty=certainty)
+
+    def _experts(self, names: Sequence[str], batch: Array) -> dict[str, list[ExpertOutput]]:
+        return {n: self._sessions[n].run(batch) for n in names}
 
     def _run_views(
-        self, views: Sequence[PreparedView], names: Sequence[str], negatives: bool = False
+        self, names: Sequence[str], views: Sequence[PreparedView], negatives: bool = False
     ) -> tuple[ImageOutputs, ...]:
         spec = self.manifest.input_spec
-
-        def run(batch: Array) -> Mapping[str, list[ExpertOutput]]:
-            return {n: self._sessions[n].run(batch) for n in names}
-
+        run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
             images = with_negatives(images, views, run, spec)
         elif self._domain is not None:
             images = put_right(images, views, run, self._domain, spec)
         return tuple(images)
-
-    def _image(
-        self,
-        names: Sequence[str],
-        routing: np.ndarray,
-        image: ImageOutputs,
-        verdict: tuple[float | None, str],
-    ) -> ImagePrediction:
-        manifest = self.manifest
-        fused = fuse_image(image.experts, routing, manifest)
-        heat_map = image.placement.to_source(fused.grid)
-        return ImagePrediction(
-            source=str(image.ref.path),
-            probability=float(sigmoid(fused.logit)),
-            logit=fused.logit,
-            bias=fused.bias,
-            grid=fused.grid,
-            heat_map=heat_map,
-            body_part_probabilities=self._by_part([image.experts[n].body_part for n in names]),
-            findings=findings_from_map(
-                heat_map, manifest.fusion.map_threshold, peak=manifest.fusion.map_peak
-            ),
-            finding_probabilities={
-                c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
-            },
-            experts=fused.experts,
-            foreign=verdict[0],
-            refusal=verdict[1],
-            inverted=image.inverted,
-        )
-
-    def _by_part(self, logits: Sequence[Array]) -> dict[BodyPart, float]:
-        shares = part_probabilities(logits)
-        return {p: float(s) for p, s in zip(self.manifest.body_parts, shares, strict=True)}
-
-
-def _alone(images: Sequence[ImagePrediction]) -> dict[str, float]:
-    """The study probability of each expert alone."""
-    names = images[0].experts
-    return {n: float(np.mean(sigmoid([i.experts[n] for i in images]))) for n in names}

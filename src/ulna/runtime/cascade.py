@@ -1,0 +1,174 @@
+"""The cascade: experts one after the other, until the answer is certain enough to stop.
+
+A step answers with the experts run so far: the fusion's weights scaled to sum 1, with the step's
+own temperature and offset. That is a fusion like any other, so the map of an answer that left
+early still adds up to its logit. Where a study may leave was chosen by calibration
+(`ulna.evaluation.cascade_fit`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ulna.bundle import CascadeParameters, CascadeStage, Domain, FusionParameters, Manifest
+from ulna.runtime.fusion import (
+    ExpertOutput,
+    Floats,
+    active_experts,
+    routing_weights,
+    sigmoid,
+)
+from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.screen import PreparedView, put_right, refusal, run_views
+from ulna.types import Array, BodyPart
+
+# A study whose body part is recognised leaves only where the experts so far are this sure of it.
+SURE_PART = 0.95
+
+RunExperts = Callable[[Sequence[str], Array], Mapping[str, Sequence[ExpertOutput]]]
+Done = Callable[["Step", Sequence[ImageOutputs]], bool]
+
+
+@dataclass(frozen=True)
+class Step:
+    """names: the experts run by now. fusion: under which they answer. stage: None for the last."""
+
+    names: tuple[str, ...]
+    fusion: FusionParameters
+    stage: CascadeStage | None
+
+
+def steps_of(manifest: Manifest, given: BodyPart | None, point: str) -> list[Step]:
+    """The steps for a study of the body part `given`, or of one to be recognised if None.
+
+    The last is the whole hybrid. A stage is no step where its experts have no weight, or all.
+    point: the operating point.
+    """
+    cascade, active = manifest.cascade, tuple(active_experts(manifest, given))
+    found = []
+    if cascade is not None:
+        parts = manifest.body_parts if given is None else (given,)
+        for k, stage in enumerate(cascade.stages):
+            run = cascade.experts_after(k)
+            names = tuple(n for n in active if n in run)
+            fusion = manifest.fusion
+            share = min(sum(fusion.weights[p][n] for n in names) for p in parts)
+            if share > 0 and len(names) < len(active):
+                found.append(Step(names, _fusion_after(manifest, k, names, parts, point), stage))
+    return [*found, Step(active, _with_conformal(manifest.fusion, cascade, point), None)]
+
+
+def _fusion_after(
+    manifest: Manifest, k: int, names: Sequence[str], parts: Sequence[BodyPart], point: str
+) -> FusionParameters:
+    fusion, cascade = manifest.fusion, manifest.cascade
+    assert cascade is not None
+    stage, weights = cascade.stages[k], dict(fusion.weights)
+    for part in parts:
+        own = {n: w if n in names else 0.0 for n, w in fusion.weights[part].items()}
+        total = sum(own.values())
+        weights[part] = {n: w / total for n, w in own.items()}
+    fusion = replace(
+        fusion, weights=weights, temperatures=stage.temperatures, offsets=stage.offsets
+    )
+    return _with_conformal(fusion, cascade, point)
+
+
+def _with_conformal(
+    fusion: FusionParameters, cascade: CascadeParameters | None, point: str
+) -> FusionParameters:
+    """The p-values of a cascade's answers compare with the cascade's own on the calibration."""
+    scores = cascade.conformal.get(point) if cascade is not None else None
+    return fusion if scores is None else replace(fusion, conformal=scores)
+
+
+def leaves(
+    step: Step,
+    images: Sequence[ImageOutputs],
+    given: BodyPart | None,
+    point: str,
+    manifest: Manifest,
+    domain: Domain | None,
+) -> bool:
+    """Whether the step's answer is that of the study.
+
+    images: with the outputs of the step's experts. Never where there is anything unusual: a view
+    that would be refused or whose polarity was put right, or an unsure body part.
+    """
+    if step.stage is None:
+        return True
+    if any(i.inverted or refusal(i, step.names, domain)[1] for i in images):
+        return False
+    logits = [i.experts[n].body_part for i in images for n in step.names]
+    routing = routing_weights(logits, manifest.body_parts, given)
+    if routing.max() < SURE_PART:
+        return False
+    part = manifest.body_parts[int(np.argmax(routing))]
+    return step.stage.leaves(_study_probability(step, images, routing, manifest), part, point)
+
+
+def _study_probability(
+    step: Step, images: Sequence[ImageOutputs], routing: Floats, manifest: Manifest
+) -> float:
+    """As `fuse_image` would have it, without the maps."""
+    fusion, parts = step.fusion, manifest.body_parts
+    gain = routing / np.array([fusion.temperatures[p] for p in parts])
+    offset = float(gain @ [fusion.offsets[p] for p in parts])
+    weights = {n: gain * [fusion.weights[p][n] for p in parts] for n in step.names}
+    logits = [
+        offset + sum(float(w @ image.experts[n].abnormal) for n, w in weights.items())
+        for image in images
+    ]
+    return float(np.mean(sigmoid(logits)))
+
+
+def run_steps(
+    views: Sequence[PreparedView],
+    steps: Sequence[Step],
+    run: RunExperts,
+    done: Done,
+    screen: tuple[Domain | None, Manifest],
+) -> tuple[ImageOutputs, ...]:
+    """Run step after step until `done`; each expert once, but for the views' negatives.
+
+    screen: the bundle's domain, which puts the polarity right, and its manifest.
+    """
+    domain, spec = screen[0], screen[1].input_spec
+    said: dict[str, Sequence[ExpertOutput]] = {}
+    images: list[ImageOutputs] = []
+    for step in steps:
+
+        def now(batch: Array, names: Sequence[str] = step.names) -> dict[str, list[ExpertOutput]]:
+            said.update(run([n for n in names if n not in said], batch))
+            return {n: list(said[n]) for n in names}
+
+        def again(
+            batch: Array, names: Sequence[str] = step.names
+        ) -> Mapping[str, list[ExpertOutput]]:
+            return {n: list(o) for n, o in run(names, batch).items()}
+
+        images = run_views(views, now)
+        if domain is not None:
+            images = put_right(images, views, again, domain, spec)
+        if done(step, images):
+            break
+    return tuple(images)
+
+
+def chosen_step(
+    steps: Sequence[Step], outputs: StudyOutputs, done: Done
+) -> tuple[Step, StudyOutputs]:
+    """The step at which a study leaves, and what its experts said of it.
+
+    outputs: of at least the experts that the cascade runs. The last step has all that is there.
+    """
+    for step in steps[:-1]:
+        images = tuple(
+            replace(i, experts={n: i.experts[n] for n in step.names}) for i in outputs.images
+        )
+        if done(step, images):
+            return step, replace(outputs, images=images)
+    return steps[-1], outputs
