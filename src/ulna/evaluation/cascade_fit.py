@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from ulna.bundle import (
     CascadeCheck,
@@ -215,7 +215,7 @@ def _left(
 
 def upper_bound(count: int, n: int, confidence: float) -> float:
     """One-sided upper bound of a share of which `count` in `n` were seen (Clopper and Pearson)."""
-    return float(stats.beta.ppf(confidence, count + 1, n - count)) if count < n else 1.0
+    return float(special.betaincinv(count + 1, n - count, confidence)) if count < n else 1.0
 
 
 def _conformal(

@@ -16,7 +16,7 @@ from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
 from ulna.errors import DatasetWarning, ImageError
 from ulna.evaluation.calibrate import cascade_of, fit_fusion
 from ulna.evaluation.cascade_fit import for_folds
-from ulna.evaluation.collect import fault_row, row_of_outputs
+from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
 from ulna.evaluation.domain_fit import domain_of, fit_expert
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
@@ -59,8 +59,12 @@ def cross_fit(
     for k, predictor, own in zip(numbers, predictors, outputs, strict=True):
         others = [o for j, fold in zip(numbers, outputs, strict=True) if j != k for o in fold]
         fusion = _fit(others, predictor.manifest)
-        fitted = predictor.with_fusion(fusion)
-        rows += [replace(row_of_outputs(fitted, o, point), split=f"fold{k}") for o in own]
+        fitted = predictor.with_fusion(fusion, cascade_of(others, fusion, predictor.bundle))
+        for output in own:
+            row = replace(row_of_outputs(fitted, output, point), split=f"fold{k}")
+            if fitted.manifest.cascade is not None:
+                row = with_cascade(row, fitted.with_cascade(), output, point)
+            rows.append(row)
     return rows
 
 

@@ -8,11 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 
-from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
+from ulna.bundle import (
+    CascadeParameters,
+    FusionParameters,
+    Manifest,
+    ModelBundle,
+    read_bundle,
+    read_domain,
+)
 from ulna.errors import ConfigError, ImageError, ImageWarning
 from ulna.imaging.read import read_radiograph
 from ulna.runtime.cascade import Done, Step, chosen_step, leaves, run_steps, steps_of
@@ -21,6 +27,7 @@ from ulna.runtime.conformal import p_values
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
 from ulna.runtime.image_answer import alone, by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
+from ulna.runtime.request import Routing, given_part
 from ulna.runtime.screen import (
     PreparedView,
     accepted,
@@ -41,7 +48,6 @@ from ulna.types import (
     StudyPrediction,
 )
 
-Routing = Literal["given", "recognise"]
 RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
 
@@ -65,11 +71,12 @@ class Predictor:
         """
         return cls(read_bundle(bundle_path), threads)
 
-    def with_fusion(self, fusion: FusionParameters) -> Predictor:
-        """The same loaded graphs under other fusion parameters; the bundle on disk stays."""
+    def with_fusion(
+        self, fusion: FusionParameters, cascade: CascadeParameters | None = None
+    ) -> Predictor:
+        """The same graphs under other fusion parameters and their cascade; the disk's stay."""
         other = copy.copy(self)
-        # A cascade belongs to the fusion that it was fitted for.
-        manifest = replace(self.manifest, fusion=fusion, cascade=None)
+        manifest = replace(self.manifest, fusion=fusion, cascade=cascade)
         other._cascades = False
         other.bundle = replace(self.bundle, manifest=manifest)
         return other
@@ -120,7 +127,7 @@ class Predictor:
         (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
         operating point that the bundle does not know.
         """
-        given = self._checked(study, operating_point, body_part)
+        given = given_part(self.manifest, study, operating_point, body_part)
         outputs = self._run(study, partial(self._answering, given, operating_point))
         return self.predict_outputs(outputs, operating_point, body_part)
 
@@ -139,7 +146,7 @@ class Predictor:
         part = body_part or (said.pop() if len(said) == 1 else None)
         refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
         study = Study("", "", part, refs)
-        given = self._checked(study, operating_point, "given")
+        given = given_part(self.manifest, study, operating_point, "given")
         spec = self.manifest.input_spec
         views = [
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
@@ -165,7 +172,7 @@ class Predictor:
     ) -> StudyPrediction:
         """The answer for a study whose experts were run: of `predict`, with all in `experts`."""
         study, manifest = outputs.study, self.manifest
-        given = self._checked(study, operating_point, body_part)
+        given = given_part(manifest, study, operating_point, body_part)
         point = operating_point or manifest.operating_point
         if self._cascades:
             return self._cascaded(outputs, point, given, body_part)
@@ -209,25 +216,6 @@ class Predictor:
         fusion = self.manifest.fusion
         p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
         return p_normal, p_abnormal, certainty_of(probability, part, fusion)
-
-    def _checked(self, study: Study, operating_point: str | None, how: str) -> BodyPart | None:
-        """The given body part, or None to recognise it; ConfigError for unknown settings."""
-        known = self.manifest.fusion.thresholds
-        if operating_point is not None and operating_point not in known:
-            raise ConfigError(
-                f"operating point {operating_point!r}: the bundle has {', '.join(known)}"
-            )
-        if how not in get_args(Routing):
-            raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
-        if how == "recognise" or study.body_part is None:
-            return None
-        if study.body_part not in self.manifest.body_parts:
-            raise ConfigError(
-                f"study {study.key}: body part {study.body_part}: the bundle knows "
-                f"{', '.join(self.manifest.body_parts)}; use another bundle, or let it "
-                "recognise the part"
-            )
-        return study.body_part
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         spec = self.manifest.input_spec

@@ -1,0 +1,30 @@
+"""What is asked of a `Predictor`, checked before anything is read or run."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from ulna.bundle import Manifest
+from ulna.errors import ConfigError
+from ulna.types import BodyPart, Study
+
+Routing = Literal["given", "recognise"]
+
+
+def given_part(
+    manifest: Manifest, study: Study, operating_point: str | None, how: Routing
+) -> BodyPart | None:
+    """The given body part, or None to recognise it; ConfigError for unknown settings."""
+    known = manifest.fusion.thresholds
+    if operating_point is not None and operating_point not in known:
+        raise ConfigError(f"operating point {operating_point!r}: the bundle has {', '.join(known)}")
+    if how not in get_args(Routing):
+        raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
+    if how == "recognise" or study.body_part is None:
+        return None
+    if study.body_part not in manifest.body_parts:
+        raise ConfigError(
+            f"study {study.key}: body part {study.body_part}: the bundle knows "
+            f"{', '.join(manifest.body_parts)}; use another bundle, or let it recognise the part"
+        )
+    return study.body_part
