@@ -17,9 +17,8 @@ Shapes = dict[str, tuple[int, ...]]
 def multiply_adds(graph: Path | bytes) -> int:
     """Multiply-adds of the graph's convolutions and matrix products for one image.
 
-    Lengths that the graph leaves free (the batch) count as 1; all other work is left out: it is
-    a few per cent. Raises DependencyError without the package onnx, BundleError for a graph in
-    which a length other than the batch's is not known.
+    All other work is left out: it is a few per cent. Raises DependencyError without the package
+    onnx, BundleError for a graph in which a length other than the batch's is not known.
     """
     try:
         import onnx
@@ -39,20 +38,27 @@ def _shapes(graph: onnx.GraphProto) -> Shapes:
     found: Shapes = {i.name: tuple(i.dims) for i in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         sides = value.type.tensor_type.shape.dim
-        found[value.name] = tuple(d.dim_value if d.HasField("dim_value") else 1 for d in sides)
+        found[value.name] = tuple(d.dim_value for d in sides)  # 0 where it is not known
     return found
+
+
+def _known(name: str, shapes: Shapes) -> tuple[int, ...]:
+    """The shape with 1 for a free first length, that of the batch."""
+    shape = shapes.get(name, ())
+    if not shape or 0 in shape[1:]:
+        raise BundleError(
+            f"the shape of {name!r} is not known, so the graph's work cannot be counted: export "
+            "the bundle again"
+        )
+    return (shape[0] or 1, *shape[1:])
 
 
 def _of_node(node: Any, shapes: Shapes) -> int:
     if node.op_type not in ("Conv", "MatMul", "Gemm"):
         return 0
-    try:
-        output, first, second = shapes[node.output[0]], shapes[node.input[0]], shapes[node.input[1]]
-    except KeyError as error:
-        raise BundleError(
-            f"node {node.name!r}: the shape of {error.args[0]!r} is not known, so its work cannot "
-            "be counted: export the bundle again"
-        ) from None
+    output, first, second = (
+        _known(n, shapes) for n in (node.output[0], node.input[0], node.input[1])
+    )
     if node.op_type == "Conv":
         return prod(output) * prod(second[1:])
     if node.op_type == "Gemm":
