@@ -7,7 +7,8 @@
 `folds` runs no network: the experts' logits are read from the table, fusion, thresholds and
 cascade are fitted on the other folds and asked on the fold. Where the table is of one evaluation
 and one bundle is given, the folds are by patient (--folds). `time` runs whole hybrid and cascade
-on the same prepared studies, one after the other in turns, and prints the ratio of the times.
+on the same prepared studies, one after the other in turns, and prints the ratio of the
+processor times of one thread, the map on the film included.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import time
 import warnings
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +35,8 @@ from ulna.evaluation.scores import Resampling
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import Placement
 from ulna.runtime import ExpertOutput, ImageOutputs, Predictor, StudyOutputs
-from ulna.types import BodyPart, ImageRef, Radiograph, Study
+from ulna.runtime.screen import PreparedView
+from ulna.types import BodyPart, ImageRef, Study
 
 
 def study_outputs(lines: Sequence[dict[str, str]], manifest: Manifest) -> StudyOutputs:
@@ -84,29 +88,35 @@ def folds(table: Path, bundles: Sequence[Path], n_folds: int, point: str | None)
 
 
 def clock(bundle: Path, data: Path, n: int, rounds: int) -> None:
-    """Time per study of the hybrid and of the cascade, in turns, on films read before."""
+    """Processor time per study of the hybrid and of the cascade, in turns."""
     whole = Predictor.load(bundle, threads=1)
     cascade = whole.with_cascade()
     labelled = [s for s in index_data(data) if s.body_part in whole.manifest.body_parts]
     held = [s for s in labelled if s.split in ("valid", "test")] or labelled
     picked = np.random.default_rng(0).permutation(len(held))[:n]
-    studies: list[tuple[BodyPart | None, list[Radiograph]]] = [
-        (held[i].body_part, [read_radiograph(r.path) for r in held[i].images]) for i in picked
-    ]
+    studies = [(held[i], prepared(held[i], whole)) for i in picked]
     spent = np.zeros((2, len(studies)))
     skipped = 0
     for turn in range(rounds):
-        for i, (part, views) in enumerate(studies):
+        for i, (study, views) in enumerate(studies):
             for which in (0, 1) if (turn + i) % 2 else (1, 0):
-                start = time.perf_counter()
-                answer = (whole, cascade)[which].predict_radiographs(views, part)
-                spent[which, i] += time.perf_counter() - start
+                predictor = (whole, cascade)[which]
+                start = time.process_time()
+                images = predictor._answering(study.body_part, None, views)
+                answer = predictor.predict_outputs(StudyOutputs(study, images))
+                spent[which, i] += time.process_time() - start
                 skipped += bool(answer.skipped_experts)
     both = spent.sum(axis=1) / rounds / len(studies) * 1e3
     share = skipped / rounds / len(studies)
-    print(f"{len(studies)} studies, {rounds} rounds, prepare and map included, 1 thread")
+    print(f"{len(studies)} studies, {rounds} rounds, prepared views, map included, 1 thread")
     print(f"whole hybrid {both[0]:.0f} ms, cascade {both[1]:.0f} ms: {both[1] / both[0]:.2f}")
     print(f"{share:.0%} left early")
+
+
+def prepared(study: Study, predictor: Predictor) -> list[PreparedView]:
+    spec = predictor.manifest.input_spec
+    films = [(ref, read_radiograph(ref.path)) for ref in study.images]
+    return [PreparedView.of(ref, film, spec, partial(replace, film)) for ref, film in films]
 
 
 def main() -> None:

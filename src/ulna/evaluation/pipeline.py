@@ -32,17 +32,16 @@ def evaluate(
     *,
     operating_point: str | None = None,
     cascade: bool = False,
-    draws: int = 2000,
-    seed: int = 0,
+    how: Resampling | None = None,
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
     operating_point: one of the bundle's, None for its default. cascade: note beside every answer
-    what the bundle's cascade answers, and score it (docs/cascade.md). draws, seed: bootstrap.
-    progress(done, all) counts studies. Studies without a label are predicted and counted, not
-    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point, BundleError,
+    what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, 2000 draws
+    by default. progress(done, all) counts studies. Studies without a label are predicted and
+    counted, not scored; unreadable ones are counted and listed. Raises DatasetError without any
+    study that could be scored, ConfigError for an unknown operating point, BundleError,
     DependencyError where the report's packages are not installed.
     """
     from ulna.runtime import Predictor
@@ -55,7 +54,7 @@ def evaluate(
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows)
     return write_evaluation(
-        predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
+        predictor.bundle, rows, Path(out), point, how or Resampling(), said, write_report
     )
 
 

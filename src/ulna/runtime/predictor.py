@@ -183,7 +183,6 @@ class Predictor:
         routing = routing_weights(logits, manifest.body_parts, given)
         images = tuple(map(partial(image_answer, manifest, names, routing), outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
         p_normal, p_abnormal, certainty = self._trust(probability, part, bool(refused))
         return StudyPrediction(
@@ -191,8 +190,8 @@ class Predictor:
             body_part=part,
             body_part_given=given is not None,
             probability=probability,
-            abnormal=probability >= threshold,
-            threshold=threshold,
+            abnormal=probability >= manifest.fusion.thresholds[point][part],
+            threshold=manifest.fusion.thresholds[point][part],
             operating_point=point,
             body_part_probabilities=by_part(manifest, logits),
             images=images,
