@@ -164,6 +164,8 @@ def chosen_step(
     """The step at which a study leaves, and what its experts said of it.
 
     outputs: of at least the experts that the cascade runs. The last step has all that is there.
+    Polarity is that of `outputs`: where only the first experts would have turned a film, `done`
+    is asked of it as it stands.
     """
     for step in steps[:-1]:
         images = tuple(
