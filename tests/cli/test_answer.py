@@ -124,6 +124,15 @@ def test_a_refused_study_has_a_reason_and_no_answer(tmp_path: Path) -> None:
     assert answer_json(whole, 0.1)["refused"] is None
 
 
+def test_experts_that_a_cascade_skipped_are_named(tmp_path: Path) -> None:
+    whole = _prediction(tmp_path)
+    assert answer_json(whole, 0.1)["skipped_experts"] == [] and answer_notes(whole) == []
+    early = replace(whole, experts={"cnn": 0.7}, skipped_experts=("vgg", "dense"))
+    found = answer_json(early, 0.1)
+    assert (found["skipped_experts"], list(found["experts"])) == (["vgg", "dense"], ["cnn"])
+    assert answer_notes(early) == ["s 1: answered by cnn alone; skipped: vgg, dense"]
+
+
 def test_refused_studies_come_first_of_those_to_be_read(tmp_path: Path) -> None:
     whole = _prediction(tmp_path)
     found = [

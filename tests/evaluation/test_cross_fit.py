@@ -11,7 +11,7 @@ from synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
-from ulna.evaluation.cross_fit import cross_fit, fit_joint_fusion, run_fold
+from ulna.evaluation.cross_fit import cross_fit, fit_joint_cascade, fit_joint_fusion, run_fold
 from ulna.runtime import Predictor
 from ulna.runtime.outputs import StudyOutputs
 
@@ -65,3 +65,47 @@ def test_joint_bundle_answers_like_the_pooled_fit(
     assert found.probability == pytest.approx(expected.probability, abs=1e-5)
     assert found.threshold == expected.threshold
     np.testing.assert_allclose(found.images[0].grid, expected.images[0].grid, atol=1e-4)
+
+
+def test_too_few_studies_for_a_cascade_change_no_answer(
+    folds: tuple[Predictor, list[list[StudyOutputs]]],
+) -> None:
+    predictor, outputs = folds
+    for row in cross_fit([predictor] * FOLDS, outputs, POINT):
+        assert row.given is not None and row.cascade is not None
+        assert row.cascade.probability == row.given.probability
+        assert (row.cascade.skipped, row.cascade.cost) == ((), 1.0)
+
+
+def test_joint_bundle_has_the_cascade_of_one_fold(
+    tmp_path: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
+) -> None:
+    predictor, outputs = folds
+    bundle = predictor.bundle
+    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint", bundle.manifest.data)
+    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
+    cascade = fit_joint_cascade(outputs, bundle, joint.manifest)
+    replace_fusion(joint, fusion, {}, cascade=cascade)
+    whole = Predictor.load(joint.path)
+    found = whole.manifest.cascade
+    assert found is not None and not found.measured
+    assert len(found.stages) == 1 and len(found.stages[0].experts) == FOLDS
+    study = outputs[0][0].study
+    assert whole.with_cascade().predict(study).probability == whole.predict(study).probability
+
+
+def test_joint_cascade_where_all_leave(
+    tmp_path: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
+) -> None:
+    predictor, outputs = folds
+    bundle = predictor.bundle
+    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint", bundle.manifest.data)
+    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
+    cascade = fit_joint_cascade(outputs, bundle, joint.manifest)
+    assert cascade is not None
+    bounds = {o: dict(t) for o, t in fusion.thresholds.items()}
+    stage = replace(cascade.stages[0], low=bounds, high=bounds)
+    replace_fusion(joint, fusion, {}, cascade=replace(cascade, stages=(stage,)))
+    answer = Predictor.load(joint.path).with_cascade().predict(outputs[0][0].study)
+    assert set(answer.experts) == set(stage.experts)
+    assert len(answer.skipped_experts) == FOLDS

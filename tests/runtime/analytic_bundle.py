@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from ulna.bundle import (
+    CascadeCheck,
+    CascadeParameters,
+    CascadeStage,
+    ConformalScores,
     DataFingerprint,
     ExpertEntry,
     FusionParameters,
@@ -165,6 +169,37 @@ FITTED = FusionParameters(
     map_limit=3.0,
     n_calibration_studies=50,
 )
+
+
+SCORES = ConformalScores((0.1, 0.2, 0.3), (0.6, 0.7))
+BOTH: FusionParameters = replace(
+    FITTED,
+    weights={p: {"coarse": 0.3, "fine": 0.7} for p in PARTS},
+    thresholds={
+        **FITTED.thresholds,
+        "balanced": {PARTS[0]: 0.5, PARTS[1]: 0.5},
+        "specific": {PARTS[0]: 0.7, PARTS[1]: 0.7},
+    },
+    conformal=dict.fromkeys(PARTS, SCORES),
+)
+
+
+def cascade(low: float, high: float, fusion: FusionParameters = BOTH) -> CascadeParameters:
+    """Coarse first; leaves below `low` and above `high` at 'balanced', else never."""
+    points = list(fusion.thresholds)
+    stage = CascadeStage(
+        experts=("coarse",),
+        temperatures={PARTS[0]: 0.9, PARTS[1]: 1.3},
+        offsets={PARTS[0]: 0.1, PARTS[1]: -0.3},
+        low={o: dict.fromkeys(PARTS, low if o == "balanced" else 0.0) for o in points},
+        high={o: dict.fromkeys(PARTS, high if o == "balanced" else 1.0) for o in points},
+    )
+    check = CascadeCheck(500, 0, 0, 0.005, 1.0)
+    own = dict.fromkeys(PARTS, ConformalScores((0.05, 0.9), (0.5,)))
+    return CascadeParameters(
+        (stage,), {"coarse": 1.0, "fine": 3.0}, 0.01, 0.9, dict.fromkeys(points, check),
+        {"balanced": own},
+    )  # fmt: skip
 
 
 def write_films(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageRef, ...]:

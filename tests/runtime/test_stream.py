@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analytic_bundle import FITTED, PARTS, write_analytic, write_films
+from analytic_bundle import BOTH, FITTED, PARTS, cascade, write_analytic, write_films
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,3 +203,21 @@ def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
     answers = [answer for _, answer in chain(*stream(steps, asked))]
     assert [isinstance(a, StudyPrediction) for a in answers] == [True, False, True]
     assert str(answers[1]) == f"{lost}: no such file"
+
+
+def test_a_cascade_answers_in_a_stream_as_one_at_a_time(
+    predictor: Predictor, studies: list[Study]
+) -> None:
+    cascading = predictor.with_fusion(BOTH, cascade(0.5, 1.0)).with_cascade()
+    skipped = 0
+    for batch in cascading.stream(studies):
+        for study, found in batch:
+            wanted = alone(cascading, study, "given")
+            if isinstance(found, UlnaError):
+                assert str(found) == str(wanted)
+                continue
+            assert isinstance(wanted, StudyPrediction)
+            check_same(found, wanted)
+            assert found.skipped_experts == wanted.skipped_experts
+            skipped += bool(found.skipped_experts)
+    assert skipped

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
+from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
@@ -13,7 +15,6 @@ from ulna.bundle.io import (
     write_bundle,
 )
 from ulna.bundle.manifest import (
-    ConformalScores,
     DataFingerprint,
     ExpertEntry,
     FusionParameters,
@@ -22,6 +23,9 @@ from ulna.bundle.manifest import (
 )
 
 __all__ = [
+    "CascadeCheck",
+    "CascadeParameters",
+    "CascadeStage",
     "ConformalScores",
     "DataFingerprint",
     "Domain",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.digest import file_sha256
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.examination import MapExamination
@@ -115,8 +116,9 @@ def replace_fusion(
     fusion: FusionParameters,
     metrics: Mapping[str, float],
     domain: Domain | None = None,
+    cascade: CascadeParameters | None = None,
 ) -> ModelBundle:
-    """Rewrite the bundle's manifest with `fusion` and `domain`; the graphs stay as they are.
+    """Rewrite the manifest with `fusion`, `domain` and `cascade`; the graphs stay as they are.
 
     metrics: added to the manifest's; those of an earlier calibration ('calibration.*') go.
     domain: what its films look like; the file and hash of its entry are set here. An earlier
@@ -132,9 +134,15 @@ def replace_fusion(
         # Named by its contents: manifest and file agree at every moment.
         entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
         _put_whole(data, bundle.path / entry.file)
-    manifest = replace(bundle.manifest, fusion=fusion, metrics={**kept, **metrics}, domain=entry)
-    # Other weights and temperatures make other maps: what was said of the old ones is void.
-    manifest = replace(manifest, map_examination=None)
+    manifest = replace(
+        bundle.manifest,
+        fusion=fusion,
+        metrics={**kept, **metrics},
+        domain=entry,
+        cascade=cascade,
+        # Other weights and temperatures make other maps: what was said of the old ones is void.
+        map_examination=None,
+    )
     new = ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
     old = bundle.manifest.domain
     if old is not None and (entry is None or old.file != entry.file):

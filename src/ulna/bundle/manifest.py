@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ulna.bundle.cascade import CascadeParameters
+from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.config.input_spec import InputSpec
@@ -51,23 +53,6 @@ class ExpertEntry:
             )
         if min(self.grid) < 1:
             raise BundleError(f"expert {self.name!r}: grid {self.grid}: expected positive sides")
-
-
-@dataclass(frozen=True)
-class ConformalScores:
-    """Calibrated probabilities of a body part's calibration studies by label, ascending."""
-
-    normal: tuple[float, ...] = ()
-    abnormal: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name, values in (("normal", self.normal), ("abnormal", self.abnormal)):
-            # Written so that nan fails too.
-            ordered = all(a <= b for a, b in zip(values, values[1:], strict=False))
-            if not (ordered and all(0 <= v <= 1 for v in values)):
-                raise BundleError(
-                    f"conformal scores of {name} studies: expected ascending probabilities"
-                )
 
 
 @dataclass(frozen=True)
@@ -141,6 +126,7 @@ class Manifest:
     split. metrics: parity and completeness at export, later those of calibration. domain: what
     its films look like, None where nothing is known of it (older graphs, not calibrated).
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
+    cascade: when not all experts need be run, None where that was not fitted.
     """
 
     name: str
@@ -160,6 +146,7 @@ class Manifest:
     intended_use: str = INTENDED_USE
     format: int = FORMAT
     domain: DomainEntry | None = None
+    cascade: CascadeParameters | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]
@@ -202,6 +189,8 @@ class Manifest:
             )
         if self.domain is not None and not set(self.domain.limits) <= names:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
+        if self.cascade is not None:
+            self.cascade.check(names, parts, fusion.thresholds)
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(

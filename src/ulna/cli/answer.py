@@ -48,6 +48,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "triage": prediction.triage(error_rate),
         "error_rate": error_rate,
         "experts": _by_name(prediction.experts) if answered else {},
+        "skipped_experts": list(prediction.skipped_experts),
         "images": [_image_json(i) for i in prediction.images],
         "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
         "bundle": prediction.bundle_hash,
@@ -71,10 +72,14 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
 
 
 def answer_notes(prediction: StudyPrediction) -> list[str]:
-    """What the table has no room for: why the study was refused, and its flags."""
+    """What the table has no room for: why the study was refused, its flags, experts skipped."""
     study = prediction.study.study_id
     said = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
-    return said + [f"{study}: {flag}" for flag in prediction.flags]
+    said += [f"{study}: {flag}" for flag in prediction.flags]
+    if prediction.skipped_experts:
+        run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
+        said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
+    return said
 
 
 def _word(prediction: StudyPrediction) -> str:

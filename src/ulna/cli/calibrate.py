@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 @click.argument("bundle", type=READABLE)
 @click.option("--run", type=READABLE, required=True, help="The run that BUNDLE was exported from.")
 @click.option("--data", type=READABLE, required=True, help="The data that the run was trained on.")
+@click.option(
+    "--disagreement",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="Of a cascade: the share of studies that may change side (docs/cascade.md).",
+)
 @json_option
-def calibrate(bundle: Path, run: Path, data: Path, as_json: bool) -> None:
+def calibrate(bundle: Path, run: Path, data: Path, disagreement: float, as_json: bool) -> None:
     """Fit BUNDLE's fusion, temperatures and thresholds; rewrites its manifest.
 
     Uses only the studies that the run has set aside for this: no expert learned from them,
-    and none of them is in the test side.
+    and none of them is in the test side. With several experts a cascade is fitted too: where the
+    first are certain enough for `ulna predict --cascade` to stop.
 
     \b
     Example:
@@ -33,16 +41,44 @@ def calibrate(bundle: Path, run: Path, data: Path, as_json: bool) -> None:
     """
     from ulna.datasets import index_data
     from ulna.evaluation import calibrate_bundle
+    from ulna.evaluation.cascade_fit import Asked
 
+    asked = Asked(disagreement)
     studies = calibration_studies(index_data(data), run)
     with progress() as report:
-        fitted = calibrate_bundle(bundle, studies, progress=lambda d, n: report("calibrate", d, n))
+        fitted = calibrate_bundle(
+            bundle, studies, progress=lambda d, n: report("calibrate", d, n), asked=asked
+        )
     fusion = fitted.manifest.fusion
     if as_json:
         print_json(fusion)
     else:
         print_fusion(fusion)
         click.echo(domain_line(fitted.manifest))
+        click.echo(cascade_line(fitted.manifest))
+
+
+def cascade_line(manifest: Manifest) -> str:
+    """What a cascade skips at the bundle's operating point, in one sentence."""
+    cascade = manifest.cascade
+    if cascade is None:
+        why = "one expert" if len(manifest.experts) == 1 else "not fitted: calibrate again"
+        return f"cascade: none ({why})"
+    check = cascade.checks[manifest.operating_point]
+    most, sure = f"{cascade.disagreement:.1%}", f"{cascade.confidence:.0%}"
+    if not check.n_left:
+        return (
+            f"cascade: skips nothing: {check.n_studies} calibration studies do not show that at "
+            f"most {most} change side ({sure} confidence, {cascade.n_needed} needed or more): "
+            "calibrate on more, or allow more (--disagreement)"
+        )
+    order = ", ".join("+".join(s.experts) for s in cascade.stages)
+    whose = "" if cascade.measured else "; found with one fold's experts, not with their mean"
+    return (
+        f"cascade: {order} first, then the rest; {check.n_left} of {check.n_studies} calibration "
+        f"studies left early, {check.n_changed} changed side (at most {check.at_most:.1%} of new "
+        f"ones at {sure} confidence); {check.cost:.2f} of the multiply-adds{whose}"
+    )
 
 
 def domain_line(manifest: Manifest) -> str:

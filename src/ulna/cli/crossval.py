@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ulna.cli.evaluate import cascade_sentence, read_metrics
 from ulna.cli.extras import require
 from ulna.cli.options import READABLE, by_option, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
@@ -107,6 +108,9 @@ def crossval(
         print_json(scores)
         return
     print_scores(scores)
+    metrics = read_metrics(folder.evaluation)
+    if "cascade" in metrics:
+        click.echo(cascade_sentence(metrics["cascade"]))
     click.echo(f"report: {folder.evaluation / 'report.html'}")
     click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
 

@@ -24,6 +24,7 @@ from ulna.datasets.folds import assign_folds
 from ulna.errors import ConfigError, DatasetError, TrainingError
 from ulna.evaluation.cross_fit import (
     cross_fit,
+    fit_joint_cascade,
     fit_joint_domain,
     fit_joint_fusion,
     run_fold,
@@ -257,4 +258,5 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
     joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, _record(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
     domain = fit_joint_domain(outputs, bundles[0].manifest)
-    return replace_fusion(joint, fusion, {}, domain), rows
+    cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)
+    return replace_fusion(joint, fusion, {}, domain, cascade), rows

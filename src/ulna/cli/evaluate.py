@@ -31,6 +31,9 @@ _COLUMNS = {
 @bundle_option
 @click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
 @held_out_options
+@click.option(
+    "--cascade", is_flag=True, help="Score the bundle's cascade beside (docs/cascade.md)."
+)
 @json_option
 def evaluate(
     data: Path,
@@ -39,6 +42,7 @@ def evaluate(
     split: str | None,
     run: Path | None,
     operating_point: str | None,
+    cascade: bool,
     as_json: bool,
 ) -> None:
     """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
@@ -65,6 +69,7 @@ def evaluate(
             studies,
             out,
             operating_point=operating_point,
+            cascade=cascade,
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies)
@@ -112,6 +117,24 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
     verdict = (metrics.get("comparison") or {}).get("ALL")
     if verdict:
         click.echo(verdict["sentence"])
+    if "cascade" in metrics:
+        click.echo(cascade_sentence(metrics["cascade"]))
+
+
+def cascade_sentence(found: Mapping[str, Any]) -> str:
+    """Agreement of a cascade with the whole hybrid, and what it saves, in a line."""
+    changed, difference = found["changed"], found["auroc_difference"]
+    said = (
+        f"cascade: {found['left']:.0%} of {found['n_studies']} studies left early, "
+        f"{found['n_changed']} changed side ({changed['value']:.1%}, 95 % interval "
+        f"{changed['low']:.1%} to {changed['high']:.1%}), {found['cost']:.2f} of the multiply-adds"
+    )
+    if _number(difference) is None:
+        return said
+    return (
+        f"{said}, AUROC {found['auroc']['value']:.3f} ({difference['value']:+.4f}, "
+        f"{difference['low']:+.4f} to {difference['high']:+.4f})"
+    )
 
 
 def _number(score: Any) -> float | None:

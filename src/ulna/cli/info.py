@@ -75,7 +75,7 @@ def _version(package: str) -> str | None:
 
 def _tell_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
-    from ulna.cli.calibrate import domain_line, print_fusion
+    from ulna.cli.calibrate import cascade_line, domain_line, print_fusion
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
@@ -102,6 +102,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     print_fusion(manifest.fusion)
     click.echo(map_verdict(manifest.map_examination))
     click.echo(domain_line(manifest))
+    click.echo(cascade_line(manifest))
     click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")
 
 

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 )
 @click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
 @click.option(
+    "--cascade", is_flag=True, help="Skip experts where the first are certain (docs/cascade.md)."
+)
+@click.option(
     "--table",
     type=READABLE,
     metavar="OUT.csv|OUT.parquet",
@@ -68,6 +71,7 @@ def predict(
     operating_point: str | None,
     error_rate: float,
     worklist: bool,
+    cascade: bool,
     table: Path | None,
     workers: int,
     as_json: bool,
@@ -101,6 +105,7 @@ def predict(
         raise ConfigError("--recognise with --body-part: expected one of them")
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     predictor = Predictor.load(bundle)
+    predictor = predictor.with_cascade() if cascade else predictor
     studies = _studies(paths, body_part)
     if table is not None:
         from ulna.runtime.table.score import Asked

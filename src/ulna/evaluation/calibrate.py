@@ -9,10 +9,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.bundle import ConformalScores, FusionParameters, ModelBundle, read_bundle, replace_fusion
-from ulna.errors import ConfigError, DatasetWarning, ImageError, ImageWarning
+from ulna.bundle import (
+    CascadeParameters,
+    ConformalScores,
+    FusionParameters,
+    ModelBundle,
+    read_bundle,
+    replace_fusion,
+)
+from ulna.errors import (
+    ConfigError,
+    DatasetWarning,
+    DependencyError,
+    ImageError,
+    ImageWarning,
+    UlnaWarning,
+)
+from ulna.evaluation.cascade_fit import Asked, fit_cascade
 from ulna.evaluation.domain_fit import fit_domain
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
+from ulna.evaluation.graph_cost import multiply_adds
 from ulna.evaluation.map_scale import fit_map_scale
 from ulna.evaluation.part_scores import Floats, PartScores, part_scores, pooled_scores
 from ulna.evaluation.thresholds import fit_thresholds
@@ -32,15 +48,19 @@ MIN_POOLED = 4
 
 
 def calibrate_bundle(
-    bundle_path: Path | str, studies: Sequence[Study], progress: Progress | None = None
+    bundle_path: Path | str,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    asked: Asked | None = None,
 ) -> ModelBundle:
     """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
 
     studies: labelled, not used to train or to stop any expert; the caller's duty. A study that
     cannot be read, has no label or a body part the bundle does not know is left out with a
     warning. What these films look like is written too, where the graphs give features and there
-    are enough films (`domain_fit.MIN_IMAGES`). progress(done, all). Raises ConfigError when
-    what is left lacks a class.
+    are enough films (`domain_fit.MIN_IMAGES`), and a cascade if there are several experts.
+    progress(done, all). asked: what the cascade must hold. Raises ConfigError when what is left
+    lacks a class.
     """
     from ulna.runtime import Predictor
 
@@ -57,7 +77,28 @@ def calibrate_bundle(
             progress(done, len(usable))
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
     domain = fit_domain(outputs, [e.name for e in bundle.manifest.experts])
-    return replace_fusion(bundle, fusion, _summary(outputs, fusion, bundle.manifest), domain)
+    cascade = cascade_of(outputs, fusion, bundle, asked)
+    summary = _summary(outputs, fusion, bundle.manifest)
+    return replace_fusion(bundle, fusion, summary, domain, cascade)
+
+
+def cascade_of(
+    outputs: Sequence[StudyOutputs],
+    fusion: FusionParameters,
+    bundle: ModelBundle,
+    asked: Asked | None = None,
+) -> CascadeParameters | None:
+    """The cascade of a fitted `fusion`; None with one expert, or (UlnaWarning) without onnx."""
+    manifest = bundle.manifest
+    if len(manifest.experts) < 2:
+        return None
+    try:
+        costs = {e.name: float(multiply_adds(bundle.graph_path(e))) for e in manifest.experts}
+    except DependencyError as error:
+        warnings.warn(f"no cascade: {error}", UlnaWarning, stacklevel=3)
+        return None
+    found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
+    return fit_cascade({p: s for p, s in found.items() if s is not None}, fusion, costs, asked)
 
 
 def fit_fusion(

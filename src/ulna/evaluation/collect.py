@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ulna.errors import DatasetWarning, ImageError, UlnaWarning
+from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.evaluation.truth import locate, read_truth
 from ulna.types import BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
@@ -23,8 +24,12 @@ def collect_rows(
     studies: Sequence[Study],
     operating_point: str,
     progress: Progress | None = None,
+    cascaded: Predictor | None = None,
 ) -> tuple[list[StudyRow], list[str]]:
     """One row for each study, in order, and the distinct warnings met on the way.
+
+    cascaded: the same predictor with its cascade, whose answer is noted beside; every expert runs
+    all the same.
 
     A study without a readable image, or of a body part that the bundle does not know, is a
     row with a `fault`; the others go on.
@@ -33,7 +38,7 @@ def collect_rows(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UlnaWarning)
         for done, study in enumerate(studies, start=1):
-            rows.append(_row(predictor, study, operating_point))
+            rows.append(_row(predictor, study, operating_point, cascaded))
             if progress is not None:
                 progress(done, len(studies))
     for warning in caught:
@@ -45,7 +50,9 @@ def collect_rows(
     return rows, list(dict.fromkeys(said))
 
 
-def _row(predictor: Predictor, study: Study, operating_point: str) -> StudyRow:
+def _row(
+    predictor: Predictor, study: Study, operating_point: str, cascaded: Predictor | None
+) -> StudyRow:
     manifest = predictor.bundle.manifest
     if study.body_part is not None and study.body_part not in manifest.body_parts:
         known = ", ".join(manifest.body_parts)
@@ -54,7 +61,19 @@ def _row(predictor: Predictor, study: Study, operating_point: str) -> StudyRow:
         outputs = predictor.outputs(study)
     except ImageError as error:
         return fault_row(study, str(error))
-    return row_of_outputs(predictor, outputs, operating_point)
+    row = row_of_outputs(predictor, outputs, operating_point)
+    return row if cascaded is None else with_cascade(row, cascaded, outputs, operating_point)
+
+
+def with_cascade(
+    row: StudyRow, cascaded: Predictor, outputs: StudyOutputs, operating_point: str
+) -> StudyRow:
+    """The row with what the cascade answers; unchanged where the bundle has none."""
+    cascade = cascaded.manifest.cascade
+    if cascade is None:
+        return row
+    answer = cascaded.without_refusal().predict_outputs(outputs, operating_point)
+    return replace(row, cascade=cascade_answer(answer, cascade.costs))
 
 
 def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point: str) -> StudyRow:

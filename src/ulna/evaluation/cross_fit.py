@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.bundle import Domain, FusionParameters
+from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
 from ulna.errors import DatasetWarning, ImageError
-from ulna.evaluation.calibrate import fit_fusion
-from ulna.evaluation.collect import fault_row, row_of_outputs
+from ulna.evaluation.calibrate import cascade_of, fit_fusion
+from ulna.evaluation.cascade_fit import for_folds
+from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
 from ulna.evaluation.domain_fit import domain_of, fit_expert
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
@@ -58,8 +59,12 @@ def cross_fit(
     for k, predictor, own in zip(numbers, predictors, outputs, strict=True):
         others = [o for j, fold in zip(numbers, outputs, strict=True) if j != k for o in fold]
         fusion = _fit(others, predictor.manifest)
-        fitted = predictor.with_fusion(fusion)
-        rows += [replace(row_of_outputs(fitted, o, point), split=f"fold{k}") for o in own]
+        fitted = predictor.with_fusion(fusion, cascade_of(others, fusion, predictor.bundle))
+        for output in own:
+            row = replace(row_of_outputs(fitted, output, point), split=f"fold{k}")
+            if fitted.manifest.cascade is not None:
+                row = with_cascade(row, fitted.with_cascade(), output, point)
+            rows.append(row)
     return rows
 
 
@@ -79,6 +84,20 @@ def fit_joint_fusion(
         for part, shares in fitted.weights.items()
     }
     return replace(fitted, weights=weights)
+
+
+def fit_joint_cascade(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: ModelBundle, joint: Manifest
+) -> CascadeParameters | None:
+    """The cascade of the bundle that holds the experts of all folds, from out-of-fold outputs.
+
+    fold: one fold's bundle. The bound was found with one fold's experts at a time; the joint
+    bundle's means differ less, which is not measured (`CascadeParameters.measured`).
+    """
+    everything = [o for one in outputs for o in one]
+    found = cascade_of(everything, _fit(everything, fold.manifest), fold)
+    names = [e.name for e in joint.experts]
+    return None if found is None else for_folds(found, names, len(outputs))
 
 
 def fit_joint_domain(outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest) -> Domain | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ulna.bundle.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError, DependencyError
+from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -30,16 +31,17 @@ def evaluate(
     out: Path | str,
     *,
     operating_point: str | None = None,
-    draws: int = 2000,
-    seed: int = 0,
+    cascade: bool = False,
+    how: Resampling | None = None,
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    operating_point: one of the bundle's, None for its default. draws, seed: bootstrap.
-    progress(done, all) counts studies. Studies without a label are predicted and counted, not
-    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point, BundleError,
+    operating_point: one of the bundle's, None for its default. cascade: note beside every answer
+    what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, 2000 draws
+    by default. progress(done, all) counts studies. Studies without a label are predicted and
+    counted, not scored; unreadable ones are counted and listed. Raises DatasetError without any
+    study that could be scored, ConfigError for an unknown operating point, BundleError,
     DependencyError where the report's packages are not installed.
     """
     from ulna.runtime import Predictor
@@ -48,10 +50,11 @@ def evaluate(
 
     predictor = Predictor.load(Path(bundle_path))
     point = choose_operating_point(predictor.bundle, operating_point)
-    rows, said = collect_rows(predictor, studies, point, progress)
+    cascaded = predictor.with_cascade() if cascade else None
+    rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows)
     return write_evaluation(
-        predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
+        predictor.bundle, rows, Path(out), point, how or Resampling(), said, write_report
     )
 
 
@@ -71,6 +74,8 @@ def write_evaluation(
     check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, how)
     metrics |= provenance(bundle, rows, operating_point, how)
+    found = cascade_scores(rows, how)
+    metrics |= {} if found is None else {"cascade": found}
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)
     write_predictions(rows, out / "predictions.csv")

@@ -71,12 +71,25 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class CascadeAnswer:
+    """The cascade's answer beside the whole hybrid's.
+
+    skipped: experts that it did not run. cost: its multiply-adds over those of the hybrid.
+    """
+
+    probability: float
+    abnormal: bool
+    skipped: tuple[str, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
 class StudyRow:
     """One study with its answers; `fault` says why there is none.
 
     body_part: as the data say, None if they do not. given: routed by it where known.
     recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
-    skipped: (path, reason) of unreadable images.
+    skipped: (path, reason) of unreadable images. cascade: where one was asked for.
     """
 
     key: str
@@ -92,6 +105,7 @@ class StudyRow:
     images: tuple[ImageRow, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     fault: str = ""
+    cascade: CascadeAnswer | None = None
 
     @property
     def scored(self) -> bool:

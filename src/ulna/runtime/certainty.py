@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
-from ulna.bundle.manifest import ConformalScores, FusionParameters
+from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.manifest import FusionParameters
 from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Certainty
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from ulna.bundle.manifest import ConformalScores
+from ulna.bundle.conformal_scores import ConformalScores
 
 
 def p_values(

@@ -11,8 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
+from ulna.bundle import (
+    CascadeParameters,
+    FusionParameters,
+    Manifest,
+    ModelBundle,
+    read_bundle,
+    read_domain,
+)
 from ulna.errors import ImageWarning
+from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.certainty import trust_in
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
 from ulna.runtime.image_answer import alone, by_part, image_answer
@@ -52,6 +60,7 @@ class Predictor:
         }
         self._domain = read_domain(bundle)
         self._refuses = True
+        self._cascades = False
 
     @classmethod
     def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
@@ -61,10 +70,13 @@ class Predictor:
         """
         return cls(read_bundle(bundle_path), threads)
 
-    def with_fusion(self, fusion: FusionParameters) -> Predictor:
-        """The same loaded graphs under other fusion parameters; the bundle on disk stays."""
+    def with_fusion(
+        self, fusion: FusionParameters, cascade: CascadeParameters | None = None
+    ) -> Predictor:
+        """The same graphs under other fusion parameters and their cascade; the disk's stay."""
         other = copy.copy(self)
-        manifest = replace(self.manifest, fusion=fusion)
+        manifest = replace(self.manifest, fusion=fusion, cascade=cascade)
+        other._cascades = False
         other.bundle = replace(self.bundle, manifest=manifest)
         return other
 
@@ -82,6 +94,20 @@ class Predictor:
         other = copy.copy(self)
         other._refuses = False
         return other
+
+    def with_cascade(self) -> Predictor:
+        """The same, stopping at the experts whose answer is certain enough (docs/cascade.md).
+
+        A bundle of one expert answers as before. Raises ConfigError for one without a cascade.
+        """
+        other = copy.copy(self)
+        other._cascades = has_cascade(self.bundle)
+        return other
+
+    @property
+    def cascades(self) -> bool:
+        """Whether it skips experts where the first are certain."""
+        return self._cascades
 
     @property
     def manifest(self) -> Manifest:
@@ -101,7 +127,7 @@ class Predictor:
         operating point that the bundle does not know.
         """
         given = given_part(self.manifest, study, operating_point, body_part)
-        outputs = self._run(study, partial(self._run_views, active_experts(self.manifest, given)))
+        outputs = self._run(study, partial(self._answering, given, operating_point))
         return self.predict_outputs(outputs, operating_point, body_part)
 
     def stream(
@@ -123,14 +149,22 @@ class Predictor:
         """
         check_settings(self.manifest, operating_point, body_part)
 
-        def names(study: Study) -> list[str]:
-            part = given_part(self.manifest, study, operating_point, body_part)
-            return active_experts(self.manifest, part)
+        def part(study: Study) -> BodyPart | None:
+            return given_part(self.manifest, study, operating_point, body_part)
 
         def answer(outputs: StudyOutputs) -> StudyPrediction:
             return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
 
-        steps = Steps(self.manifest.input_spec, names, self._run_views, answer)
+        steps = Steps(
+            self.manifest.input_spec,
+            lambda study: active_experts(self.manifest, part(study)),
+            self._run_views,
+            answer,
+        )
+        if self._cascades:
+            steps = replace(
+                steps, alone=lambda s, views: self._answering(part(s), operating_point, views)
+            )
         return stream(steps, studies, workers)
 
     def predict_radiographs(
@@ -154,7 +188,7 @@ class Predictor:
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
             for ref, radiograph in zip(refs, radiographs, strict=True)
         ]
-        images = self._run_views(active_experts(self.manifest, given), views)
+        images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
     def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
@@ -179,7 +213,10 @@ class Predictor:
         thousands of answers need no pictures.
         """
         study, manifest = outputs.study, self.manifest
-        given = given_part(self.manifest, study, operating_point, body_part)
+        given = given_part(manifest, study, operating_point, body_part)
+        point = operating_point or manifest.operating_point
+        if self._cascades:
+            return self._cascaded(outputs, self._cascade(given, point), body_part, heat_maps)
         names = active_experts(manifest, given)
         judged = [refusal(i, names, self._domain) for i in outputs.images]
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
@@ -188,16 +225,14 @@ class Predictor:
         image = partial(image_answer, manifest, names, routing, heat_map=heat_maps)
         images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        point = operating_point or manifest.operating_point
-        threshold = manifest.fusion.thresholds[point][part]
         probability = float(np.mean([images[i].probability for i in kept]))
         return StudyPrediction(
             study=study,
             body_part=part,
             body_part_given=given is not None,
             probability=probability,
-            abnormal=probability >= threshold,
-            threshold=threshold,
+            abnormal=probability >= manifest.fusion.thresholds[point][part],
+            threshold=manifest.fusion.thresholds[point][part],
             operating_point=point,
             body_part_probabilities=by_part(manifest, logits),
             images=images,
@@ -215,6 +250,29 @@ class Predictor:
         for _, reason in skipped:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
         return StudyOutputs(study, run(views), skipped)
+
+    def _answering(
+        self, given: BodyPart | None, operating_point: str | None, views: Sequence[PreparedView]
+    ) -> tuple[ImageOutputs, ...]:
+        """The outputs of the experts that the answer needs."""
+        if not self._cascades:
+            return self._run_views(active_experts(self.manifest, given), views)
+        return self._cascade(given, operating_point).run(views, self._experts)
+
+    def _cascade(self, given: BodyPart | None, operating_point: str | None) -> Cascade:
+        point = operating_point or self.manifest.operating_point
+        return Cascade(self.manifest, self._domain, given, point)
+
+    def _cascaded(
+        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: bool
+    ) -> StudyPrediction:
+        """The answer of the step at which the study leaves."""
+        step, said = cascade.chosen(outputs)
+        answer = self.with_fusion(step.fusion).predict_outputs(said, cascade.point, how, heat_maps)
+        skipped = cascade.skipped(step)
+        # It speaks of two more operating points, for which this step's bounds were not made.
+        certainty = None if skipped else answer.certainty
+        return replace(answer, skipped_experts=skipped, certainty=certainty)
 
     def _experts(self, names: Sequence[str], batch: Array) -> dict[str, list[ExpertOutput]]:
         return {n: self._sessions[n].run(batch) for n in names}

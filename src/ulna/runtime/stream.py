@@ -43,13 +43,15 @@ class Steps:
 
     names: of the experts that a study needs; raises UlnaError where it cannot be asked at all.
     run: those experts on views of any studies, which stay in order. answer: of a study whose
-    experts were run.
+    experts were run. alone: where what is run depends on what a study shows (a cascade), the
+    experts for the views of one whole study; one with more images than a batch gets all.
     """
 
     spec: InputSpec
     names: Callable[[Study], Sequence[str]]
     run: Callable[[Sequence[str], Sequence[PreparedView]], Sequence[ImageOutputs]]
     answer: Callable[[StudyOutputs], StudyPrediction]
+    alone: Callable[[Study, Sequence[PreparedView]], Sequence[ImageOutputs]] | None = None
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,21 @@ def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
 
 
 def _run_together(steps: Steps, group: Sequence[_Ready]) -> list[_Run]:
+    if steps.alone is not None:
+        images = [_images(steps, r) for r in group]
+        return [_Run(r.piece, i, r.skipped, r.fault) for r, i in zip(group, images, strict=True)]
     views = [v for r in group for v in r.views]
     outputs = iter(steps.run(group[0].names, views) if views else ())
     return [_Run(r.piece, tuple(next(outputs) for _ in r.views), r.skipped, r.fault) for r in group]
+
+
+def _images(steps: Steps, ready: _Ready) -> tuple[ImageOutputs, ...]:
+    """Of a piece by itself, by `alone` if it is the whole study."""
+    if not ready.views:
+        return ()
+    if steps.alone is not None and ready.piece.refs == ready.piece.study.images:
+        return tuple(steps.alone(ready.piece.study, ready.views))
+    return tuple(steps.run(ready.names, ready.views))
 
 
 def _run_alone(steps: Steps, ready: _Ready) -> _Run:

@@ -35,6 +35,7 @@ COLUMNS = (
     Column("triage", "text", "`abnormal`, `refer` or `normal` at the error rate"),
     Column("study_refusal", "text", "why no image of the study is a film for the bundle"),
     Column("flags", "text", "what to know before believing the answer, `; ` between"),
+    Column("skipped_experts", "text", "not run by a cascade, `; ` between"),
     Column("image", "text", "path, as listed"),
     Column("view", "text", "view position, where the data name it"),
     Column("image_probability", "number", "calibrated, in [0, 1]"),
@@ -118,6 +119,7 @@ def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
         "triage": answer.triage(error_rate) or "",
         "study_refusal": _one_line(answer.refused),
         "flags": _one_line("; ".join(answer.flags)),
+        "skipped_experts": "; ".join(answer.skipped_experts),
     }
 
 

@@ -25,7 +25,8 @@ class Settings:
     """What decides the rows of a table.
 
     format: of journal and columns. ulna: its version. bundle: hash. body_part: 'given' or
-    'recognise'. inputs: SHA-256 over the list of images, their order and sizes.
+    'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list of
+    images, their order and sizes.
     """
 
     format: int
@@ -33,6 +34,7 @@ class Settings:
     bundle: str
     operating_point: str
     body_part: str
+    cascade: bool
     error_rate: float
     studies: int
     images: int

@@ -218,6 +218,7 @@ def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> S
         bundle=predictor.bundle.hash,
         operating_point=asked.operating_point or predictor.manifest.operating_point,
         body_part=asked.body_part,
+        cascade=predictor.cascades,
         error_rate=asked.error_rate,
         studies=len(studies),
         images=sum(len(s.images) for s in studies),

@@ -1,0 +1,83 @@
+"""How well a cascade agrees with the whole hybrid, and what it saves, on scored studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from ulna.evaluation.rows import Answer, CascadeAnswer, StudyRow
+from ulna.evaluation.scores import Json, Resampling, interval_json
+from ulna.evaluation.triage_scores import binomial_interval
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
+from ulna.metrics.ranking import weighted_auroc
+from ulna.types import StudyPrediction
+
+
+def cascade_answer(prediction: StudyPrediction, costs: Mapping[str, float]) -> CascadeAnswer:
+    """What is kept of a cascade's answer. costs: multiply-adds by expert."""
+    skipped = sum(costs[n] for n in prediction.skipped_experts)
+    cost = 1.0
+    if skipped:
+        run = sum(costs[n] for n in prediction.experts)
+        cost = run / (run + skipped)
+    return CascadeAnswer(
+        prediction.probability, prediction.abnormal, prediction.skipped_experts, cost
+    )
+
+
+def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+    """Agreement and saving over all studies with both answers, None without any.
+
+    changed: share of studies on another side of the threshold than the whole hybrid, with its
+    exact 95 % interval. left: share that left before the last expert. cost: multiply-adds over
+    those of the whole hybrid. auroc, auroc_difference: of the cascade, and minus the hybrid's,
+    paired, of the labelled studies.
+    """
+    both = [r for r in rows if r.given is not None and r.cascade is not None]
+    if not both:
+        return None
+    changed = sum(r.cascade.abnormal != r.given.abnormal for r in both if r.cascade and r.given)
+    low, high = binomial_interval(changed, len(both))
+    answers = [r.cascade for r in both if r.cascade]
+    images = [len(r.images) for r in both]
+    return {
+        "n_studies": len(both),
+        "n_changed": changed,
+        "changed": {"value": changed / len(both), "low": low, "high": high},
+        "left": float(np.mean([bool(a.skipped) for a in answers])),
+        "cost": float(np.average([a.cost for a in answers], weights=images)),
+        "by_body_part": _by_part(both),
+        **_areas([r for r in both if r.abnormal is not None], how),
+    }
+
+
+def _by_part(rows: Sequence[StudyRow]) -> Json:
+    found: Json = {}
+    for row in rows:
+        if row.part is None or row.given is None or row.cascade is None:
+            continue
+        own = found.setdefault(row.part.value, {"n_studies": 0, "n_left": 0, "n_changed": 0})
+        own["n_studies"] += 1
+        own["n_left"] += bool(row.cascade.skipped)
+        own["n_changed"] += row.cascade.abnormal != row.given.abnormal
+    return dict(sorted(found.items()))
+
+
+def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
+    if len({r.abnormal for r in rows}) < 2:
+        return {"auroc": None, "auroc_difference": None}
+    truth = np.array([bool(r.abnormal) for r in rows])
+    cascade = partial(weighted_auroc, truth, np.array([_probability(r.cascade) for r in rows]))
+    hybrid = partial(weighted_auroc, truth, np.array([_probability(r.given) for r in rows]))
+    wanted: dict[str, Statistic] = {
+        "auroc": cascade,
+        "auroc_difference": difference_of(cascade, hybrid),
+    }
+    found = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in found.items()}
+
+
+def _probability(answer: Answer | CascadeAnswer | None) -> float:
+    return float("nan") if answer is None else answer.probability
