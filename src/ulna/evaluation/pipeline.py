@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
+    from ulna.evaluation.report.sections.folders import Included
 
 Progress = Callable[[int, int], None]
 
@@ -30,28 +32,33 @@ def evaluate(
     out: Path | str,
     *,
     operating_point: str | None = None,
-    draws: int = 2000,
-    seed: int = 0,
+    how: Resampling | None = None,
+    included: Sequence[Included] = (),
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    operating_point: one of the bundle's, None for its default. draws, seed: bootstrap.
-    progress(done, all) counts studies. Studies without a label are predicted and counted, not
-    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point, BundleError,
-    DependencyError where the report's packages are not installed.
+    operating_point: one of the bundle's, None for its default. how: bootstrap, None for 2,000
+    draws. included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for the
+    report. progress(done, all) counts studies. Studies without a label are predicted and counted,
+    not scored; unreadable ones are counted and listed. Raises DatasetError without any study that
+    could be scored, ConfigError for an unknown operating point or an included file of other
+    content, BundleError, DependencyError where the report's packages are not installed.
     """
     from ulna.runtime import Predictor
 
-    write_report = report_writer()
+    with report_packages():
+        from ulna.evaluation.report.page import write_report
+        from ulna.evaluation.report.sections.section import build_sections
 
     predictor = Predictor.load(Path(bundle_path))
+    sections = build_sections(included, predictor.bundle)
     point = choose_operating_point(predictor.bundle, operating_point)
     rows, said = collect_rows(predictor, studies, point, progress)
     said += said_of_refused(rows)
+    report = partial(write_report, sections=sections)
     return write_evaluation(
-        predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
+        predictor.bundle, rows, Path(out), point, how or Resampling(), said, report
     )
 
 
