@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ulna.bundle.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.collect import check_splits, collect_rows
+from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
@@ -77,6 +78,7 @@ def write_evaluation(
     """Rows to the three files. said: warnings to be repeated in metrics and report."""
     check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, how)
+    metrics |= point_scores(rows, bundle.manifest.fusion, operating_point, how)
     metrics |= provenance(bundle, rows, operating_point, how)
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)

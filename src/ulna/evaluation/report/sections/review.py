@@ -11,8 +11,10 @@ SHOWN = 10
 
 
 def content(included: Included) -> Json:
-    """What review.html.j2 shows."""
+    """What review.html.j2 shows. Raises ValueError for a list of nothing."""
     rows: Sequence[Mapping[str, str]] = included.found
+    if not rows:
+        raise ValueError("no label in it")
     parts = sorted({r["body_part"] for r in rows})
     counts = {p: _count([r for r in rows if r["body_part"] == p]) for p in parts}
     if len(counts) > 1:

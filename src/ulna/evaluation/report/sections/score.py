@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ulna.evaluation.mura_score import OVERALL
 from ulna.evaluation.report.sections.folders import Included
 from ulna.evaluation.scores import Json
 
@@ -10,7 +11,7 @@ def content(included: Included) -> Json:
     """What score.html.j2 shows."""
     rows: Json = included.found
     return {
-        "rows": {name: _row(row) for name, row in rows.items()},
+        "rows": {OVERALL: _row(rows[OVERALL])} | {n: _row(row) for n, row in rows.items()},
         "standing": {n: r["standing"] for n, r in rows.items() if r["standing"] is not None},
     }
 

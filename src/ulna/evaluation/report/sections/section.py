@@ -131,7 +131,7 @@ def _facts(one: Included, asked: str) -> tuple[tuple[str, str], ...]:
     facts = [("Command", shlex.join(receipt.command))]
     if (data := receipt.data) is not None:
         counts = f"{data.n_studies} studies, {data.n_images} images"
-        facts.append(("Data", f"{data.name}: {counts} ({data.split}), {data.sha256[:12]}"))
+        facts.append(("Data", f"{data.name}: {counts}; {data.split}; {data.sha256[:12]}"))
     facts += [(f"Read: {n}", f"{f.path}, {f.sha256[:12]}") for n, f in receipt.inputs.items()]
     if asked:
         facts.append(("Bundle", asked[:12]))
