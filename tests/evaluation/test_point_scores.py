@@ -53,5 +53,8 @@ def test_nothing_is_said_of_other_thresholds(
 ) -> None:
     rows = make_rows(12)
     assert point_scores(rows, replace(fusion, n_calibration_studies=0), "specific", HOW) == {}
+    fewer = {n: t for n, t in fusion.thresholds.items() if n != "specific"}
+    found = point_scores(rows, replace(fusion, thresholds=fewer), "specificity_0.90", HOW)
+    assert list(found) == ["operating_points"]
     # As in a cross-validation: decided at 0.4, while this point has 0.6.
     assert point_scores(rows, fusion, "specific", HOW) == {}

@@ -23,20 +23,23 @@ def point_scores(
 
     `operating_points.<point>.<PART|ALL>`: sensitivity and specificity with intervals.
     `certainty.<PART|ALL>.<normal|abnormal>`: numbers of studies with a certain, a doubtful, no
-    finding. Empty unless the bundle is calibrated and its own thresholds answered the rows: those
-    of a cross-validation have other ones in each fold.
+    finding; absent without the points 'sensitive' and 'specific'. Empty unless the bundle is
+    calibrated and its own thresholds answered the rows: those of a cross-validation have other
+    ones in each fold.
     """
     scored = scored_rows(rows)
     if not fusion.calibrated or not _answered_by(scored, fusion, operating_point):
         return {}
     groups = {p.value: scored_rows(rows, p) for p in parts_of(rows)} | {"ALL": scored}
-    return {
+    found: Json = {
         "operating_points": {
             point: {n: measure(_at(point, g, fusion), how, _RATES) for n, g in groups.items()}
             for point in fusion.thresholds
-        },
-        "certainty": {n: _certainty(g, fusion) for n, g in groups.items()},
+        }
     }
+    if {"sensitive", "specific"} <= set(fusion.thresholds):  # earlier bundles have other points
+        found["certainty"] = {n: _certainty(g, fusion) for n, g in groups.items()}
+    return found
 
 
 def _answered_by(rows: Sequence[StudyRow], fusion: FusionParameters, point: str) -> bool:
