@@ -42,10 +42,7 @@ def waterfall_figure(found: Mapping[str, Any]) -> Figure:
     axes.hlines(level, last - 0.7, last - 0.3, color=MUTED, lw=0.8)
     _whole(axes, last, steps[-1]["accuracy"])
     labels.append(_label(steps[-1]["name"], steps[-1]))
-    axes.hlines(steps[-1]["chance"], last - 0.45, last + 0.45, color="white", ls=":", lw=1.4)
-    axes.text(
-        last, steps[-1]["chance"] - 0.01, "chance", ha="center", va="top", fontsize=8, color="white"
-    )
+    _chance(axes, last, steps[-1]["chance"])
     axes.set_xticks(range(last + 1), labels, fontsize=8)
     axes.set(ylim=(0, 1.12), ylabel="accuracy", xlim=(-0.5, last + 0.5))
     axes.grid(visible=False, axis="x")
@@ -71,6 +68,14 @@ def _whole(axes: Any, place: float, accuracy: Mapping[str, float]) -> None:
     spread = [[value - accuracy["low"]], [accuracy["high"] - value]]
     axes.bar(place, value, color=_WHOLE, width=0.6, yerr=spread, capsize=4, ecolor=INK)
     axes.text(place, 0.03, f"{value:.3f}", ha="center", color="white", fontsize=9)
+
+
+def _chance(axes: Any, place: float, chance: float) -> None:
+    """On and off the bar: what always saying the more frequent answer reaches."""
+    axes.hlines(chance, place - 0.45, place + 0.45, color="white", lw=2.4)
+    axes.hlines(chance, place - 0.45, place + 0.45, color=INK, ls=":", lw=1.4)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    axes.text(place, chance - 0.03, "chance", ha="center", va="top", fontsize=8, bbox=box)
 
 
 def _label(name: str, step: Mapping[str, Any]) -> str:
