@@ -137,7 +137,7 @@ def _facts(one: Included, asked: str) -> tuple[tuple[str, str], ...]:
         facts.append(("Bundle", asked[:12]))
     code = receipt.code
     facts.append(("Code", f"Ulna {code.get('ulna', '?')}, commit {code.get('commit', '?')[:12]}"))
-    return (*facts, ("Receipt", f"all {len(receipt.files)} files are those of its receipt"))
+    return (*facts, ("Receipt", f"files equal to those that it names: {len(receipt.files)}"))
 
 
 def _remarks(one: Included, asked: str, bundle: ModelBundle) -> tuple[str, ...]:
