@@ -145,6 +145,9 @@ def test_demo_on_a_folder_then_again_then_otherwise(work: Path) -> None:
     assert "AUROC visible" in first.stdout
     assert str(out / "report.html") in first.stdout
     assert list((out / "heat_maps").rglob("*.png"))
+    page = (out / "report.html").read_text("utf-8")
+    assert '<h2 id="examine">' in page and "Made with bundle" not in page
+    ulna("verify", out / "evaluation", "--bundle", out / "bundle")
     # Killed between two steps: what is recorded as done is not done again.
     steps = json.loads((out / "steps.json").read_text())
     write_json(steps[: steps.index("evaluate")], out / "steps.json")

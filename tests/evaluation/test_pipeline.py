@@ -51,6 +51,9 @@ def test_calibrate_then_evaluate(
     assert metrics["localisation"]["pointing_game"] > 0.8 > metrics["localisation"]["chance"]
     assert metrics["warnings"] == []
     assert metrics["comparison"]["ALL"]["best_expert"] == "cnn"
+    assert set(metrics["operating_points"]) == set(calibrated.manifest.fusion.thresholds)
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Certain and doubtful findings</h3>" in page and "Not stressed" in page
 
 
 def test_metrics_hold_every_promised_key(

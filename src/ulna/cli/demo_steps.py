@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from ulna.cli.answer import folder_name, write_heat_maps
 from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
-from ulna.cli.receipts import evaluation_receipt
+from ulna.cli.receipts import evaluation_receipt, examination_receipt
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
-from ulna.errors import ConfigError
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.types import BodyPart, Study
 
 PHANTOM_STUDIES = 900
+EXAMINED_STUDIES = 12
+"""Whose maps are examined: enough for a verdict, seconds of work."""
 _PICTURED_PER_PART = 4
 
 
@@ -100,6 +104,11 @@ class DemoFolder:
         return self.out / "evaluation"
 
     @property
+    def examination(self) -> Path:
+        """What `ulna examine` would write; absent where no finding's place is known."""
+        return self.out / "examination"
+
+    @property
     def heat_maps(self) -> Path:
         """Pictures of some of the test studies."""
         return self.out / "heat_maps"
@@ -110,23 +119,24 @@ class DemoFolder:
         return self.out / "report.html"
 
     def run_steps(self, report: Report) -> None:
-        """Do what is not done yet, in order."""
+        """Do, in order, the first step that is not done and all after it."""
         steps: dict[str, Callable[[Report], None]] = {
             "phantoms": self._make_phantoms,
             "train": self._train,
             "export": self._export,
             "calibrate": self._calibrate,
+            "examine": self._examine,  # before evaluation: the verdict changes the bundle's hash
             "evaluate": self._evaluate,
             "heat maps": self._draw_heat_maps,
             "report": self._place_report,
         }
         record = self.out / "steps.json"
-        done: list[str] = json.loads(record.read_text()) if record.is_file() else []
-        for name, step in steps.items():
-            if name not in done:
-                step(report)
-                done.append(name)
-                write_json(done, record)
+        known: list[str] = json.loads(record.read_text()) if record.is_file() else []
+        done = list(takewhile(known.__contains__, steps))
+        for name in list(steps)[len(done) :]:
+            steps[name](report)
+            done.append(name)
+            write_json(done, record)
 
     def studies(self) -> list[Study]:
         """All studies of the data."""
@@ -176,17 +186,35 @@ class DemoFolder:
         known = [s for s in self.studies() if s.body_part in parts]
         return test_studies(known, "", self.run)
 
-    def _evaluate(self, report: Report) -> None:
-        from ulna.evaluation import evaluate
+    def _examine(self, report: Report) -> None:
+        from ulna.evaluation.examination import ExaminationPlan, examine
 
         studies, words = self._test_studies()
+        shutil.rmtree(self.examination, ignore_errors=True)
+        plan = ExaminationPlan(EXAMINED_STUDIES)
+        try:
+            examined, _ = examine(
+                self.bundle, studies, self.examination, plan, self.data.name, report
+            )
+        except DatasetError as error:  # data without masks or boxes
+            warnings.warn(f"heat maps not examined: {error}", DatasetWarning, stacklevel=2)
+            return
+        examination_receipt(self.examination, self.data, words, studies, examined)
+
+    def _evaluate(self, report: Report) -> None:
+        from ulna.evaluation import evaluate
+        from ulna.evaluation.report.sections.folders import read_included
+
+        studies, words = self._test_studies()
+        included = read_included([self.examination] if self.examination.is_dir() else [])
         evaluate(
             self.bundle,
             studies,
             self.evaluation,
+            included=included,
             progress=lambda d, n: report("evaluate", d, n),
         )
-        evaluation_receipt(self.evaluation, self.data, words, studies)
+        evaluation_receipt(self.evaluation, self.data, words, studies, included)
 
     def _draw_heat_maps(self, report: Report) -> None:
         from ulna.runtime import Predictor

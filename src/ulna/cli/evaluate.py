@@ -30,6 +30,14 @@ _COLUMNS = {
 @click.argument("data", type=READABLE)
 @bundle_option
 @click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
+@click.option(
+    "--include",
+    "included",
+    multiple=True,
+    type=READABLE,
+    metavar="FOLDER",
+    help="Of stress, examine, review, score or audit: shown in the report too.",
+)
 @held_out_options
 @click.option(
     "--cascade", is_flag=True, help="Score the bundle's cascade beside (docs/cascade.md)."
@@ -39,6 +47,7 @@ def evaluate(
     data: Path,
     bundle: Path,
     out: Path,
+    included: tuple[Path, ...],
     split: str | None,
     run: Path | None,
     operating_point: str | None,
@@ -51,16 +60,24 @@ def evaluate(
     holds out none, those that the bundle's run never used; if the run is not known, all.
     The choice is printed.
 
+    --include FOLDER, which may be repeated, brings what `ulna stress`, `examine`, `review`,
+    `score --out` or `audit` wrote into the report, with the command, data and bundle that it
+    comes from; the report says where that is another bundle, and what is not included.
+
     \b
     Examples:
       ulna evaluate phantoms --bundle runs/first/bundle --out runs/first/evaluation
       ulna evaluate MURA-v1.1 --bundle runs/mura/bundle --out runs/mura/evaluation
       ulna evaluate table.csv --bundle BUNDLE --out scores --split all --json
+      ulna evaluate phantoms --bundle runs/first/bundle --out runs/first/evaluation \\
+          --include runs/first/examination --include runs/first/stress
     """
     require("report")
     from ulna.datasets import index_data
     from ulna.evaluation import evaluate as evaluate_bundle
+    from ulna.evaluation.report.sections.folders import read_included
 
+    found = read_included(included)
     studies, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"evaluating on {words}", err=True)
     with progress() as report:
@@ -70,9 +87,10 @@ def evaluate(
             out,
             operating_point=operating_point,
             cascade=cascade,
+            included=found,
             progress=lambda d, n: report("evaluate", d, n),
         )
-    evaluation_receipt(out, data, words, studies)
+    evaluation_receipt(out, data, words, studies, found)
     metrics = read_metrics(out)
     if as_json:
         print_json(metrics)

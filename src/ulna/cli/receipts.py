@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
     from ulna.cli.crossval_steps import CrossvalFolder
     from ulna.evaluation.receipt import DataSeen, InputFile, Kind
+    from ulna.evaluation.report.sections.folders import Included
     from ulna.training.audit import AuditPlan
     from ulna.types import Study
 
@@ -26,8 +27,13 @@ def command_given() -> tuple[str, ...]:
     return ("ulna", *click.get_current_context().meta.get(GIVEN, ()))
 
 
-def evaluation_receipt(out: Path, data: Path, words: str, studies: Sequence[Study]) -> None:
-    """Write the receipt of `ulna evaluate`. words: which studies these are."""
+def evaluation_receipt(
+    out: Path, data: Path, words: str, studies: Sequence[Study], included: Sequence[Included] = ()
+) -> None:
+    """Write the receipt of `ulna evaluate`.
+
+    words: which studies these are. included: other verbs' results that the report shows.
+    """
     from ulna.cli.evaluate import read_metrics
     from ulna.evaluation.receipt import see_data
 
@@ -39,6 +45,11 @@ def evaluation_receipt(out: Path, data: Path, words: str, studies: Sequence[Stud
         _EVALUATION,
         data=see_data(studies, data.name, words),
         bundles={"": metrics["bundle"]["hash"]},
+        inputs={
+            f"{one.name}: {file.name}": input_file(file, out)
+            for one in included
+            for file in one.files
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ulna.bundle.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
+from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
@@ -21,6 +23,7 @@ from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
+    from ulna.evaluation.report.sections.folders import Included
 
 Progress = Callable[[int, int], None]
 
@@ -33,28 +36,34 @@ def evaluate(
     operating_point: str | None = None,
     cascade: bool = False,
     how: Resampling | None = None,
+    included: Sequence[Included] = (),
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
     operating_point: one of the bundle's, None for its default. cascade: note beside every answer
-    what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, 2000 draws
-    by default. progress(done, all) counts studies. Studies without a label are predicted and
+    what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, None for
+    2,000 draws. included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for
+    the report. progress(done, all) counts studies. Studies without a label are predicted and
     counted, not scored; unreadable ones are counted and listed. Raises DatasetError without any
-    study that could be scored, ConfigError for an unknown operating point, BundleError,
-    DependencyError where the report's packages are not installed.
+    study that could be scored, ConfigError for an unknown operating point or an included file of
+    other content, BundleError, DependencyError where the report's packages are not installed.
     """
     from ulna.runtime import Predictor
 
-    write_report = report_writer()
+    with report_packages():
+        from ulna.evaluation.report.page import write_report
+        from ulna.evaluation.report.sections.section import build_sections
 
     predictor = Predictor.load(Path(bundle_path))
+    sections = build_sections(included, predictor.bundle)
     point = choose_operating_point(predictor.bundle, operating_point)
     cascaded = predictor.with_cascade() if cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows)
+    report = partial(write_report, sections=sections)
     return write_evaluation(
-        predictor.bundle, rows, Path(out), point, how or Resampling(), said, write_report
+        predictor.bundle, rows, Path(out), point, how or Resampling(), said, report
     )
 
 
@@ -73,6 +82,7 @@ def write_evaluation(
     """Rows to the three files. said: warnings to be repeated in metrics and report."""
     check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, how)
+    metrics |= point_scores(rows, bundle.manifest.fusion, operating_point, how)
     metrics |= provenance(bundle, rows, operating_point, how)
     found = cascade_scores(rows, how)
     metrics |= {} if found is None else {"cascade": found}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import resources
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from ulna.bundle.digest import file_sha256
 from ulna.evaluation.compare import MEAN
 from ulna.evaluation.report import figures, gallery, reliability
 from ulna.evaluation.report.card import model_card
+from ulna.evaluation.report.render import render_page
+from ulna.evaluation.report.sections.section import Section, absent
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
 from ulna.evaluation.scores import Json, study_sample
 
@@ -22,42 +24,27 @@ if TYPE_CHECKING:
 _RANKING = ("auroc", "average_precision", "brier", "ece", "ece_debiased")
 _TERMS = ("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "brier_within")
 _DECISIONS = ("sensitivity", "specificity", "precision", "f1", "accuracy", "kappa")
-_NAMES = {
-    "auroc": "AUROC",
-    "average_precision": "Average precision",
-    "brier": "Brier score",
-    "brier_reliability": "Reliability",
-    "brier_resolution": "Resolution",
-    "brier_uncertainty": "Uncertainty",
-    "brier_within": "Within bins",
-    "ece": "ECE",
-    "ece_debiased": "ECE debiased",
-    "f1": "F1",
-    "jpeg": "JPEG",
-    "kappa": "Cohen’s κ",
-}
 
 
-def write_report(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json, out: Path) -> None:
-    """Write the page as one file that loads nothing; about 1 to 3 MB."""
-    render_page("report.html.j2", _content(bundle, rows, metrics), out)
+def write_report(
+    bundle: ModelBundle,
+    rows: Sequence[StudyRow],
+    metrics: Json,
+    out: Path,
+    sections: Sequence[Section] = (),
+) -> None:
+    """Write the page as one file that loads nothing; about 1 to 3 MB.
 
-
-def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
-    """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
-    folder = resources.files("ulna.evaluation.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {
-        "interval": interval_text,
-        "percent": percent_text,
-        "measure": measure_name,
-        "words": lambda text: str(text).replace("_", " "),
+    sections: what other verbs found; see `report.sections`. The predictions.csv of `rows` lies
+    beside `out`.
+    """
+    own = file_sha256(out.with_name("predictions.csv"))
+    content = _content(bundle, rows, metrics) | {
+        "sections": sections,
+        "absent": absent(sections),
+        "predictions": own,
     }
-    filled = environment.from_string(folder.joinpath(template).read_text("utf-8"))
-    style = folder.joinpath("style.css").read_text("utf-8")
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(filled.render(style=Markup(style), **content), encoding="utf-8")
-    partial.replace(out)
+    render_page("report.html.j2", content, out)
 
 
 def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> dict[str, Any]:
@@ -82,6 +69,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "map_threshold": manifest.fusion.map_threshold,
         "faults": [(r.key, r.fault) for r in rows if r.fault][:50],
         "skipped": [s for r in rows for s in r.skipped][:50],
+        "refusals": Counter(i.refusal for r in rows for i in r.images if i.refusal).most_common(),
     }
 
 
@@ -115,25 +103,3 @@ def _alone(metrics: Json) -> dict[str, Json]:
     if MEAN in metrics:
         table[MEAN] = metrics[MEAN]
     return table | dict(metrics["experts"])
-
-
-def interval_text(entry: Mapping[str, float | None] | None, digits: int = 3) -> Markup:
-    """'0.931 (0.902 to 0.957)' with the interval set smaller; a dash where undefined."""
-    if entry is None or entry["value"] is None:
-        return Markup('<span class="none">–</span>')
-    value, low, high = entry["value"], entry["low"], entry["high"]
-    text = f"<b>{value:.{digits}f}</b>"
-    if low is not None and high is not None:
-        mark = "†" if low == high else ""
-        text += f" <small>{low:.{digits}f}–{high:.{digits}f}{mark}</small>"
-    return Markup(text)
-
-
-def percent_text(value: float | None) -> str:
-    """'93.1 %', a dash where undefined."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def measure_name(name: str) -> str:
-    """The measure as it is written in a table."""
-    return _NAMES.get(name, name.replace("_", " ").capitalize())

@@ -12,7 +12,7 @@ import numpy as np
 from ulna import __version__
 from ulna.errors import UlnaError
 from ulna.evaluation.report.gallery import Card, data_uri, draw_pair, scale_bar
-from ulna.evaluation.report.page import render_page
+from ulna.evaluation.report.render import render_page
 from ulna.evaluation.rows import ImageRow
 from ulna.evaluation.suspects import Suspect
 from ulna.imaging import read_radiograph

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ulna.evaluation.corruptions import CORRUPTIONS
-from ulna.evaluation.report.page import measure_name
+from ulna.evaluation.report.formats import measure_name
 from ulna.evaluation.report.svg import COLOURS, INK, MUTED, new_figure, new_grid
 from ulna.evaluation.scores import Json
 from ulna.evaluation.stress.breaks import FLIPS_ALLOWED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ulna.evaluation.corruptions import suite_rows
-from ulna.evaluation.report.page import render_page
+from ulna.evaluation.report.render import render_page
 from ulna.evaluation.report.stress_figures import left_out_figure, moves_figure, scores_figure
 from ulna.evaluation.report.stress_strip import film_strips
 from ulna.evaluation.report.svg import to_svg, write_png

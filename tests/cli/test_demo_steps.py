@@ -1,0 +1,76 @@
+"""The last steps of a demo: its maps are examined, then evaluated with what came of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.calls import ulna
+from tests.runtime.analytic_bundle import FINE, write_analytic
+
+from ulna.cli.demo_steps import DemoFolder, DemoSettings
+from ulna.config.codec import write_json
+from ulna.errors import DatasetWarning
+
+BEFORE = ["phantoms", "train", "export", "calibrate"]
+# As a demo of an earlier version left it, which examined nothing.
+EARLIER = [*BEFORE, "evaluate", "heat maps", "report"]
+
+
+def _demo(folder: Path, boxes: bool, done: list[str]) -> DemoFolder:
+    """A demo on eight held-out films of its own table, with a bundle that reads brightness."""
+    with (folder / "table.csv").open("w", newline="") as table:
+        data = csv.writer(table)
+        head = ["path", "patient_id", "study_id", "body_part", "abnormal", "split"]
+        data.writerow([*head, *(["boxes"] if boxes else [])])
+        for i in range(8):
+            film, label = np.random.default_rng(i).uniform(40, 60, (84, 70)), i % 2
+            if label:
+                film[20:30, 5 * i : 5 * i + 10] = 250
+            Image.fromarray(film.astype(np.uint8)).save(folder / f"{i}.png")
+            box = f"[[{5 * i}, 20, 10, 10]]" if label else ""
+            row = [f"{i}.png", f"p{i}", f"s{i}", "ELBOW", label, "valid"]
+            data.writerow([*row, *([box] if boxes else [])])
+    out = folder / "demo"
+    manifest = write_analytic(out / "bundle", [FINE]).manifest
+    recipe = manifest.recipe
+    (out / "run").mkdir()
+    write_json(recipe, out / "run/recipe.json")
+    write_json(manifest.data, out / "run/data.json")
+    write_json({"train": [], "tune": [], "calibration": []}, out / "run/split.json")
+    write_json(done, out / "steps.json")
+    return DemoFolder(out, DemoSettings(str(folder / "table.csv"), None, recipe, 0.25))
+
+
+def _run(demo: DemoFolder) -> None:
+    """As `ulna demo` does: receipts ask the command line what was given."""
+    with click.Context(click.Command("demo")):
+        demo.run_steps(lambda what, done, total: None)
+
+
+def test_an_earlier_demo_is_examined_then_evaluated_again(tmp_path: Path) -> None:
+    demo = _demo(tmp_path, boxes=True, done=EARLIER)
+    _run(demo)
+    found = json.loads((demo.examination / "examination.json").read_text())
+    page = demo.report.read_text("utf-8")
+    assert '<h2 id="examine">' in page and f"{found['pointing']['map']['value']:.3f}" in page
+    assert "Made with bundle" not in page and "nothing vouches" not in page
+    ulna("verify", demo.evaluation, "--bundle", demo.bundle)
+    ulna("verify", demo.examination, "--bundle", demo.bundle)
+    steps = json.loads((demo.out / "steps.json").read_text())
+    assert steps == [*BEFORE, "examine", "evaluate", "heat maps", "report"]
+    assert list(demo.heat_maps.rglob("*.png"))
+
+
+def test_data_without_a_place_are_evaluated_all_the_same(tmp_path: Path) -> None:
+    demo = _demo(tmp_path, boxes=False, done=BEFORE)
+    with pytest.warns(DatasetWarning, match="heat maps not examined: .* masks or boxes"):
+        _run(demo)
+    page = demo.report.read_text("utf-8")
+    assert "Heat maps not examined" in page and '<h2 id="examine">' not in page
+    assert not demo.examination.exists()
