@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
+from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import BundleError
@@ -141,6 +142,7 @@ class Manifest:
     split. metrics: parity and completeness at export, later those of calibration. domain: what
     its films look like, None where nothing is known of it (older graphs, not calibrated).
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
+    quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
     """
 
     name: str
@@ -160,6 +162,7 @@ class Manifest:
     intended_use: str = INTENDED_USE
     format: int = FORMAT
     domain: DomainEntry | None = None
+    quantisation: Quantisation | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]

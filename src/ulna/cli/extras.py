@@ -9,6 +9,7 @@ from ulna.errors import DependencyError
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "fast": ("openvino",),
+    "quantise": ("onnx",),
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
     "ssl": ("lightly",),
     "phantom": ("numba",),

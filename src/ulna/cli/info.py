@@ -97,6 +97,7 @@ def _version(package: str) -> str | None:
 
 def _tell_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
+    from ulna.bundle.quantisation import quantisation_lines
     from ulna.cli.calibrate import domain_line, print_fusion
 
     bundle = read_bundle(path)
@@ -122,6 +123,8 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     ]
     print_table("experts", ["name", "encoder", "initial weights", "map", "parameters"], rows)
     print_fusion(manifest.fusion)
+    if manifest.quantisation is not None:
+        click.echo("\n".join(quantisation_lines(manifest.quantisation)))
     click.echo(map_verdict(manifest.map_examination))
     click.echo(domain_line(manifest))
     click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")

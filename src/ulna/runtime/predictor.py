@@ -58,6 +58,11 @@ class Predictor:
 
     def __init__(self, bundle: ModelBundle, engine: EngineSettings = PORTABLE) -> None:
         self.bundle = bundle
+        if engine.precision == "int8" and bundle.manifest.quantisation is None:
+            raise ConfigError(
+                f"engine '{engine}': the graphs of {bundle.path} are fp32: make them int8 with "
+                "`ulna quantise`, or take another precision"
+            )
         self.engine = resolve(engine)
         self._sessions = {
             e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
