@@ -133,3 +133,13 @@ def test_layers_are_ordered_by_what_they_move_for_what_they_save(
 def test_int8_is_not_asked_of_fp32_graphs(blob_bundle: ModelBundle) -> None:
     with pytest.raises(ConfigError, match="ulna quantise"):
         Predictor.load(blob_bundle.path, EngineSettings(precision="int8"))
+
+
+def test_layers_stay_in_fp32_where_that_is_asked(
+    blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
+) -> None:
+    plan = replace(PLAN, left=0.5)
+    _, found = quantise_bundle(blob_bundle.path, studies[:6], studies[:20], tmp_path / "o", plan,
+                               silent)  # fmt: skip
+    for expert, n in found.layers.items():
+        assert n >= 1 and found.left[expert] >= (n + found.left[expert]) // 2

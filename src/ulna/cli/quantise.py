@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     help="Training films that the ranges come from, at most.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of these.")
+@click.option(
+    "--left",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Least share of each expert's layers to stay in fp32.",
+)
 @engine_option("onnxruntime:fp32")
 @json_option
 def quantise(
@@ -40,6 +47,7 @@ def quantise(
     run: Path | None,
     images: int,
     seed: int,
+    left: float,
     engine: EngineSettings,
     as_json: bool,
 ) -> None:
@@ -66,7 +74,7 @@ def quantise(
     training = training_studies(studies, source)
     held_out, words = test_studies(studies, "", source)
     click.echo(f"ranges of {len(training)} training studies; held out: {words}", err=True)
-    plan = QuantisePlan(images=images, seed=seed, engine=engine)
+    plan = QuantisePlan(images=images, seed=seed, left=left, engine=engine)
     with progress() as report:
         written, found = quantise_bundle(bundle, training, held_out, out, plan, report)
     if as_json:
@@ -76,7 +84,7 @@ def quantise(
     if written is None:
         raise BundleError(
             f"int8 refused, nothing written: {'; '.join(found.refusals)}: keep the fp32 bundle, "
-            "or try more --images"
+            "or try --left 0.75 (more layers in fp32) or more --images"
         )
     if not as_json:
         click.echo(f"accepted: {out}, hash {written.hash[:12]}")

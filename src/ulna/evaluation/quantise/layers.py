@@ -54,15 +54,16 @@ def choose_layers(
     films: PreparedFilms,
     manifest: Manifest,
     engine: EngineSettings,
+    least: float = 0.0,
 ) -> dict[str, list[str]]:
     """By expert, the layers that become int8: as many as leave the films' answers alone.
 
-    orders: of `order_layers`. Where even the last of SHARES_LEFT does not agree, it is taken, and
-    the gate has the last word.
+    orders: of `order_layers`. least: share of the layers that stays in fp32 in any case. Where even
+    the last of SHARES_LEFT does not agree, it is taken, and the gate has the last word.
     """
     before = _probabilities(originals, films, manifest, engine)
     chosen: dict[str, list[str]] = {}
-    for share in SHARES_LEFT:
+    for share in (least, *(s for s in SHARES_LEFT if s > least)):
         chosen = {n: order[min(round(share * len(order)), len(order) - 1) :]
                   for n, order in orders.items()}  # fmt: skip
         graphs = {n: quantisers[n].quantised(layers) for n, layers in chosen.items()}

@@ -26,12 +26,14 @@ Progress = Callable[[str, int, int], None]
 class QuantisePlan:
     """images: training films for the ranges, at most. chosen_by: films that choose the layers.
 
-    seed: of the draw. engine: that sensitivities and the gate are asked of.
+    seed: of the draw. left: least share of each expert's layers that stays in fp32. engine: that
+    sensitivities and the gate are asked of.
     """
 
     images: int = 128
     chosen_by: int = 96
     seed: int = 0
+    left: float = 0.0
     engine: EngineSettings = PORTABLE
 
 
@@ -88,7 +90,9 @@ def _quantised(
         quantisers[name] = GraphQuantiser(graph, films.pixels)
         report = partial(progress, f"sensitivity of {name}")
         orders[name] = order_layers(quantisers[name], graph, chosen_by.pixels, plan.engine, report)
-    chosen = choose_layers(quantisers, orders, originals, chosen_by, manifest, plan.engine)
+    chosen = choose_layers(
+        quantisers, orders, originals, chosen_by, manifest, plan.engine, plan.left
+    )
     graphs = {n: quantisers[n].quantised(layers) for n, layers in chosen.items()}
     counts = {n: len(layers) for n, layers in chosen.items()}
     left = {n: len(quantisers[n].layers) - k for n, k in counts.items()}
