@@ -15,6 +15,7 @@ from analytic_bundle import BOTH, FITTED, PARTS, cascade, write_analytic, write_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ulna.config.engine import EngineSettings
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError, ImageError, UlnaError
 from ulna.runtime import Predictor
@@ -31,7 +32,7 @@ ELBOW, WRIST = PARTS
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     out = tmp_path_factory.mktemp("stream") / "bundle"
     write_analytic(out, fusion=FITTED)
-    return Predictor.load(out, threads=1)
+    return Predictor.load(out, EngineSettings(threads=1))
 
 
 @pytest.fixture(scope="module")

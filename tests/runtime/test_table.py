@@ -14,6 +14,7 @@ from analytic_bundle import FITTED, PARTS, write_analytic
 from table_films import many_studies
 
 from ulna.bundle.manifest import ConformalScores
+from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError, DependencyError, ImageError
 from ulna.runtime import Predictor
 from ulna.runtime.table.columns import COLUMNS
@@ -31,7 +32,7 @@ TRUSTED = replace(
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     out = tmp_path_factory.mktemp("table") / "bundle"
     write_analytic(out, fusion=TRUSTED)
-    return Predictor.load(out, threads=1)
+    return Predictor.load(out, EngineSettings(threads=1))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 from analytic_bundle import FITTED, write_analytic
 from table_films import many_studies
 
+from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError
 from ulna.runtime import Predictor
 from ulna.runtime.table.score import Asked, TableFiles, score_table
@@ -21,7 +22,7 @@ from ulna.types import Study
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     out = tmp_path_factory.mktemp("guards") / "bundle"
     write_analytic(out, fusion=FITTED)
-    return Predictor.load(out, threads=1)
+    return Predictor.load(out, EngineSettings(threads=1))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
+from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import BundleError
@@ -127,6 +128,7 @@ class Manifest:
     its films look like, None where nothing is known of it (older graphs, not calibrated).
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
     cascade: when not all experts need be run, None where that was not fitted.
+    quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Manifest:
     format: int = FORMAT
     domain: DomainEntry | None = None
     cascade: CascadeParameters | None = None
+    quantisation: Quantisation | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, held_out_options, json_option
+from ulna.cli.options import READABLE, bundle_option, engine_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import evaluation_receipt
+
+if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
 
 _COLUMNS = {
     "auroc_visible": "AUROC visible",
@@ -42,6 +45,7 @@ _COLUMNS = {
 @click.option(
     "--cascade", is_flag=True, help="Score the bundle's cascade beside (docs/cascade.md)."
 )
+@engine_option("onnxruntime:fp32")
 @json_option
 def evaluate(
     data: Path,
@@ -52,6 +56,7 @@ def evaluate(
     run: Path | None,
     operating_point: str | None,
     cascade: bool,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
@@ -88,6 +93,7 @@ def evaluate(
             operating_point=operating_point,
             cascade=cascade,
             included=found,
+            engine=engine,
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies, found)

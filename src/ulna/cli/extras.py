@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from ulna.errors import DependencyError
 
 MODULES: Mapping[str, tuple[str, ...]] = {
+    "fast": ("openvino",),
+    "quantise": ("onnx",),
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
     "ssl": ("lightly",),
     "phantom": ("numba",),

@@ -53,6 +53,14 @@ def same_data(studies: Sequence[Study], run: Path) -> bool:
     return fingerprint_studies(side, recorded.kind, recorded.name).sha256 == recorded.sha256
 
 
+def training_studies(studies: Sequence[Study], run: Path) -> list[Study]:
+    """What the experts of `run` learned from. Raises ConfigError for data it does not know."""
+    if not same_data(studies, run):
+        raise ConfigError(f"the data are not those of {run}: give the data of `ulna train`")
+    keys = set(run_split(run)["train"])
+    return [s for s in studies if s.key in keys]
+
+
 def calibration_studies(studies: Sequence[Study], run: Path) -> list[Study]:
     """The calibration part of `run`. Raises ConfigError for data that `run` does not know."""
     if not same_data(studies, run):

@@ -21,12 +21,13 @@ from ulna.cli.answer import (
 )
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
-from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
+from ulna.cli.options import READABLE, body_part_option, bundle_option, engine_option, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.predict_table import check_table_options, predict_table
 from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
     from ulna.types import Study, StudyPrediction
 
 
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     show_default="half of the cores",
     help="With --table: threads that read films.",
 )
+@engine_option("auto")
 @json_option
 def predict(
     paths: tuple[Path, ...],
@@ -74,6 +76,7 @@ def predict(
     cascade: bool,
     table: Path | None,
     workers: int,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
@@ -104,7 +107,7 @@ def predict(
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
-    predictor = Predictor.load(bundle)
+    predictor = Predictor.load(bundle, engine)
     predictor = predictor.with_cascade() if cascade else predictor
     studies = _studies(paths, body_part)
     if table is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.bundle.digest import lines_sha256
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
@@ -37,6 +39,7 @@ def evaluate(
     cascade: bool = False,
     how: Resampling | None = None,
     included: Sequence[Included] = (),
+    engine: EngineSettings = PORTABLE,
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
@@ -44,10 +47,11 @@ def evaluate(
     operating_point: one of the bundle's, None for its default. cascade: note beside every answer
     what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, None for
     2,000 draws. included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for
-    the report. progress(done, all) counts studies. Studies without a label are predicted and
-    counted, not scored; unreadable ones are counted and listed. Raises DatasetError without any
-    study that could be scored, ConfigError for an unknown operating point or an included file of
-    other content, BundleError, DependencyError where the report's packages are not installed.
+    the report. engine: asked. progress(done, all) counts studies. Studies without a label are
+    predicted and counted, not scored; unreadable ones are counted and listed. Raises DatasetError
+    without any study that could be scored, ConfigError for an unknown operating point or an
+    included file of other content, BundleError, DependencyError where the report's packages are
+    not installed.
     """
     from ulna.runtime import Predictor
 
@@ -55,16 +59,29 @@ def evaluate(
         from ulna.evaluation.report.page import write_report
         from ulna.evaluation.report.sections.section import build_sections
 
-    predictor = Predictor.load(Path(bundle_path))
+    predictor = Predictor.load(Path(bundle_path), engine)
     sections = build_sections(included, predictor.bundle)
     point = choose_operating_point(predictor.bundle, operating_point)
     cascaded = predictor.with_cascade() if cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows)
     report = partial(write_report, sections=sections)
-    return write_evaluation(
-        predictor.bundle, rows, Path(out), point, how or Resampling(), said, report
-    )
+    asked = Asked(point, how or Resampling(), predictor.engine)
+    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, report)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a bundle was asked and its answers are scored: what decides the numbers beside it."""
+
+    operating_point: str
+    how: Resampling
+    engine: EngineSettings = PORTABLE
+
+    @property
+    def engine_text(self) -> str:
+        """The engine without its threads, which decide no number."""
+        return str(replace(self.engine, threads=0))
 
 
 Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
@@ -74,17 +91,16 @@ def write_evaluation(
     bundle: ModelBundle,
     rows: Sequence[StudyRow],
     out: Path,
-    operating_point: str,
-    how: Resampling,
+    asked: Asked,
     said: Sequence[str],
     report: Report,
 ) -> Json:
     """Rows to the three files. said: warnings to be repeated in metrics and report."""
     check_scorable(rows, bundle)
-    metrics = summarise(rows, bundle.manifest.body_parts, how)
-    metrics |= point_scores(rows, bundle.manifest.fusion, operating_point, how)
-    metrics |= provenance(bundle, rows, operating_point, how)
-    found = cascade_scores(rows, how)
+    metrics = summarise(rows, bundle.manifest.body_parts, asked.how)
+    metrics |= point_scores(rows, bundle.manifest.fusion, asked.operating_point, asked.how)
+    metrics |= provenance(bundle, rows, asked)
+    found = cascade_scores(rows, asked.how)
     metrics |= {} if found is None else {"cascade": found}
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)
@@ -133,12 +149,10 @@ def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
     return point
 
 
-def provenance(
-    bundle: ModelBundle, rows: Sequence[StudyRow], operating_point: str, how: Resampling
-) -> Json:
+def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> Json:
     """Which bundle answered which studies at which thresholds, and how intervals were made."""
-    manifest = bundle.manifest
-    thresholds = manifest.fusion.thresholds.get(operating_point, {})
+    manifest, how = bundle.manifest, asked.how
+    thresholds = manifest.fusion.thresholds.get(asked.operating_point, {})
     try:
         installed = version("ulna")
     except PackageNotFoundError:
@@ -155,7 +169,8 @@ def provenance(
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
         "body_parts": [p.value for p in manifest.body_parts],
-        "operating_point": operating_point,
+        "engine": asked.engine_text,
+        "operating_point": asked.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
         "data": _fingerprint(rows),

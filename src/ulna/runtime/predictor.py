@@ -19,7 +19,8 @@ from ulna.bundle import (
     read_bundle,
     read_domain,
 )
-from ulna.errors import ImageWarning
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.certainty import trust_in
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
@@ -37,6 +38,7 @@ from ulna.runtime.screen import (
     with_negatives,
 )
 from ulna.runtime.session import Session
+from ulna.runtime.session.choice import resolve
 from ulna.runtime.stream import Answered, Steps, stream
 from ulna.types import (
     Array,
@@ -53,22 +55,29 @@ RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 class Predictor:
     """Answers for studies from a bundle. Make it with `Predictor.load`."""
 
-    def __init__(self, bundle: ModelBundle, threads: int = 0) -> None:
+    def __init__(self, bundle: ModelBundle, engine: EngineSettings = PORTABLE) -> None:
         self.bundle = bundle
+        if engine.precision == "int8" and bundle.manifest.quantisation is None:
+            raise ConfigError(
+                f"engine '{engine}': the graphs of {bundle.path} are fp32: make them int8 with "
+                "`ulna quantise`, or take another precision"
+            )
+        self.engine = resolve(engine)
         self._sessions = {
-            e.name: Session(bundle.graph_path(e), threads) for e in bundle.manifest.experts
+            e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
         }
         self._domain = read_domain(bundle)
         self._refuses = True
         self._cascades = False
 
     @classmethod
-    def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
-        """Read and verify the bundle in a folder and load its graphs.
+    def load(cls, bundle_path: Path | str, engine: EngineSettings = PORTABLE) -> Predictor:
+        """Read and verify the bundle in a folder and load its graphs into an inference engine.
 
-        threads: of the inference engine; 0 takes all cores. Raises BundleError, ConfigError.
+        engine: without it ONNX Runtime in fp32, which answers the same on every machine; what it
+        became here is the predictor's `engine`. Raises BundleError, ConfigError.
         """
-        return cls(read_bundle(bundle_path), threads)
+        return cls(read_bundle(bundle_path), engine)
 
     def with_fusion(
         self, fusion: FusionParameters, cascade: CascadeParameters | None = None
@@ -83,7 +92,7 @@ class Predictor:
     def with_graphs(self, graphs: Mapping[str, bytes]) -> Predictor:
         """Other graphs, by expert's name, under the same manifest: to examine what maps rest on."""
         other = copy.copy(self)
-        other._sessions = {name: Session(graph) for name, graph in graphs.items()}
+        other._sessions = {name: Session(graph, self.engine) for name, graph in graphs.items()}
         return other
 
     def without_refusal(self) -> Predictor:

@@ -24,7 +24,7 @@ from ulna.errors import ConfigError
 class Settings:
     """What decides the rows of a table.
 
-    format: of journal and columns. ulna: its version. bundle: hash. body_part: 'given' or
+    format: of journal and columns. ulna: its version. bundle: hash. engine: in words. body_part: 'given' or
     'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list of
     images, their order and sizes.
     """
@@ -32,6 +32,7 @@ class Settings:
     format: int
     ulna: str
     bundle: str
+    engine: str
     operating_point: str
     body_part: str
     cascade: bool

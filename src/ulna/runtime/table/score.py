@@ -216,6 +216,7 @@ def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> S
         format=FORMAT,
         ulna=ulna.__version__,
         bundle=predictor.bundle.hash,
+        engine=str(predictor.engine),
         operating_point=asked.operating_point or predictor.manifest.operating_point,
         body_part=asked.body_part,
         cascade=predictor.cascades,
