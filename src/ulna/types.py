@@ -255,6 +255,7 @@ class StudyPrediction:
     map_reliable: whether the bundle's heat maps passed their examination, None before one.
     refused: why none of its images is a film for this bundle, or ''; the numbers then mean
     nothing. flags: sentences on what a reader should know before believing the answer.
+    demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
     """
 
     study: Study
@@ -275,6 +276,7 @@ class StudyPrediction:
     map_reliable: bool | None = None
     refused: str = ""
     flags: tuple[str, ...] = ()
+    demonstration: bool = False
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values.

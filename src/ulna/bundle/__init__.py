@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ulna.bundle.box import BOX_BUNDLE
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
@@ -22,6 +23,7 @@ from ulna.bundle.manifest import (
 )
 
 __all__ = [
+    "BOX_BUNDLE",
     "ConformalScores",
     "DataFingerprint",
     "Domain",

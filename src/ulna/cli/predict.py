@@ -21,7 +21,7 @@ from ulna.cli.answer import (
 )
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
-from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
+from ulna.cli.options import READABLE, body_part_option, json_option, optional_bundle_option
 from ulna.cli.output import print_json, print_table
 from ulna.errors import ConfigError, ImageError
 
@@ -29,9 +29,15 @@ if TYPE_CHECKING:
     from ulna.types import Study, StudyPrediction
 
 
+NO_BUNDLE = "note: no --bundle: the demonstration that comes with ulna answers"
+DEMONSTRATION = (
+    "DEMONSTRATION: the bundle learned from simulated films alone; it must not be used on patients"
+)
+
+
 @click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
 @click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
-@bundle_option
+@optional_bundle_option
 @body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
@@ -47,7 +53,7 @@ if TYPE_CHECKING:
 @json_option
 def predict(
     paths: tuple[Path, ...],
-    bundle: Path,
+    bundle: Path | None,
     body_part: str | None,
     recognise: bool,
     out: Path | None,
@@ -69,19 +75,26 @@ def predict(
     What is no film of the kind the bundle knows is refused with a reason, and a film of inverted
     polarity is put right; both are said (docs/refusal.md).
 
+    Without --bundle the one that comes with ulna answers at once. It is a demonstration that
+    learned from simulated films alone: it must not be used on patients.
+
     \b
     Examples:
+      ulna predict film.png
       ulna predict film.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
       ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
     """
+    from ulna.bundle import BOX_BUNDLE
     from ulna.runtime import Predictor
     from ulna.types import BodyPart
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
-    predictor = Predictor.load(bundle)
+    if bundle is None:
+        click.echo(NO_BUNDLE, err=True)
+    predictor = Predictor.load(bundle or BOX_BUNDLE)
     studies = index_paths(paths)
     if body_part is not None:
         studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
@@ -149,6 +162,8 @@ def _print(
             f"operating point {point}, triage at error rate {error_rate:g}; "
             "research only, not a medical device"
         )
+        if answers[0].demonstration:
+            click.echo(DEMONSTRATION)
         if out is not None:
             click.echo(f"heat maps: {out}")
         if answers[0].map_reliable is False:

@@ -185,6 +185,7 @@ class Predictor:
             map_reliable=manifest.map_reliable,
             refused=refused,
             flags=flags_of(images, kept),
+            demonstration=manifest.demonstration,
         )
 
     def _trust(
