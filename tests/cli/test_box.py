@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calls import ulna
 from PIL import Image
+from tests.cli.calls import ulna
 
 from ulna.bundle import BOX_BUNDLE, read_bundle
 
