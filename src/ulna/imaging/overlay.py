@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
@@ -109,17 +111,32 @@ def cautions(answer: StudyPrediction) -> str:
 
 
 def draw_note(picture: Picture, text: str) -> Picture:
-    """A copy of `picture` (H, W, 3) with the lines of `text` in a dark strip along its top."""
+    """A copy of `picture` (H, W, 3) with the lines of `text` in a dark strip along its top.
+
+    A line that is too long for the picture goes on below.
+    """
     image = Image.fromarray(picture)
     size = max(11, image.width // 24)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(image)
     line_height = round(1.5 * size)
-    for number, line in enumerate(text.splitlines()):
+    lines = [w for t in text.splitlines() for w in _wrapped(t, font, image.width - 2 * (size // 3))]
+    for number, line in enumerate(lines):
         top = number * line_height
         draw.rectangle((0, top, image.width, top + line_height), fill=(0, 0, 0))
         draw.text((size // 3, top + size // 5), line, fill=NOTE_COLOUR, font=font)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _wrapped(text: str, font: Any, width: float) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _paint(grey: npt.NDArray[np.float64], heat: npt.NDArray[np.float64], limit: float) -> Picture:
