@@ -1,6 +1,6 @@
-# make demo | fracatlas | test | test-fast | check | format | docs | bench | clean
+# make demo | fracatlas | box | test | test-fast | check | format | docs | bench | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas test test-fast check format docs bench clean
+.PHONY: help setup setup-dev demo fracatlas box test test-fast check format docs bench clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -20,6 +20,9 @@ demo: setup ## phantoms, training, evaluation, report; DATA=folder runs it on MU
 
 fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=folder of FracAtlas
 	scripts/fracatlas.sh "$(DATA)" runs/fracatlas
+
+box: setup ## the demonstration bundle in the package, from nothing
+	scripts/box_bundle.sh runs/box
 
 test: setup-dev ## every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

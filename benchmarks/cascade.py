@@ -28,6 +28,7 @@ import numpy as np
 from ulna.bundle import Manifest
 from ulna.cli.evaluate import cascade_sentence
 from ulna.cli.output import print_table
+from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.cross_fit import cross_fit
@@ -62,7 +63,7 @@ def study_outputs(lines: Sequence[dict[str, str]], manifest: Manifest) -> StudyO
 
 def folds(table: Path, bundles: Sequence[Path], n_folds: int, point: str | None) -> None:
     """Cross-fitted agreement of cascade and hybrid on a table of predictions."""
-    predictors = [Predictor.load(b, threads=1) for b in bundles]
+    predictors = [Predictor.load(b, EngineSettings(threads=1)) for b in bundles]
     manifest = predictors[0].manifest
     by_fold: dict[str, dict[str, list[dict[str, str]]]] = {}
     with table.open(encoding="utf-8", newline="") as handle:
@@ -89,7 +90,7 @@ def folds(table: Path, bundles: Sequence[Path], n_folds: int, point: str | None)
 
 def clock(bundle: Path, data: Path, n: int, rounds: int) -> None:
     """Processor time per study of the hybrid and of the cascade, in turns."""
-    whole = Predictor.load(bundle, threads=1)
+    whole = Predictor.load(bundle, EngineSettings(threads=1))
     cascade = whole.with_cascade()
     labelled = [s for s in index_data(data) if s.body_part in whole.manifest.body_parts]
     held = [s for s in labelled if s.split in ("valid", "test")] or labelled

@@ -154,6 +154,10 @@ def test_no_large_or_binary_surprise() -> None:
     for path in (*graphs, domain):
         assert path.stat().st_size < 3.4e6
         found.remove(_name(path))
+    box = ROOT / "src/ulna/bundle/demonstration"  # docs/bundle.md
+    assert sum(f.stat().st_size for f in box.iterdir()) <= 4e6
+    for path in (*box.glob("*.onnx"), *box.glob("*.npz")):
+        found.remove(_name(path))
     assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
 
 

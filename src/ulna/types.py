@@ -256,6 +256,7 @@ class StudyPrediction:
     refused: why none of its images is a film for this bundle, or ''; the numbers then mean
     nothing. flags: sentences on what a reader should know before believing the answer.
     skipped_experts: those that a cascade did not run, being certain enough without them.
+    demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
     """
 
     study: Study
@@ -277,6 +278,7 @@ class StudyPrediction:
     refused: str = ""
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
+    demonstration: bool = False
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values.

@@ -108,6 +108,24 @@ def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> 
     assert not coloured[12:, 12:].any()
 
 
+def test_a_demonstration_says_so_on_every_picture_and_in_json(tmp_path: Path) -> None:
+    plain = _prediction(tmp_path)
+    assert answer_json(plain, 0.1)["demonstration"] is False
+    marked = replace(plain, demonstration=True)
+    assert answer_json(marked, 0.1)["demonstration"] is True
+    pictures = []
+    for name, answer in (
+        ("plain", plain),
+        ("marked", marked),
+        ("both", replace(marked, map_reliable=False)),
+    ):
+        (path,) = write_heat_maps(answer, tmp_path / name, 4.0)
+        pictures.append(np.asarray(Image.open(path)).astype(int))
+    # The strip along the top, black but for its words, is higher where more is to be said.
+    blacks = [int((p.sum(axis=2) == 0).sum()) for p in pictures]
+    assert blacks[0] < blacks[1] < blacks[2]
+
+
 def test_a_refused_study_has_a_reason_and_no_answer(tmp_path: Path) -> None:
     whole = _prediction(tmp_path)
     image = replace(whole.images[0], refusal="blank", foreign=3.0)

@@ -15,7 +15,7 @@ from ulna.errors import ImageError
 from ulna.explain import explain_study
 from ulna.explain.picture import draw_explanation
 from ulna.imaging import read_radiograph
-from ulna.imaging.overlay import draw_outline, draw_overlay
+from ulna.imaging.overlay import cautions, draw_note, draw_outline, draw_overlay
 from ulna.runtime import Predictor
 from ulna.types import ImageRef
 
@@ -37,6 +37,8 @@ def test_one_picture_for_each_view(tmp_path: Path) -> None:
         for finding in image.findings:
             assert finding.outline is not None
             overlay = draw_outline(overlay, finding.outline)
+        # The analytic bundle says that it learned from phantoms: the picture says so too.
+        overlay = draw_note(overlay, cautions(answer))
         assert np.array_equal(picture[:, width + 6 : 2 * width + 6], overlay)
 
 

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulna.errors import ImageError
-from ulna.imaging.overlay import draw_box, draw_mask, draw_outline, draw_overlay, draw_scale
+from ulna.imaging.overlay import (
+    draw_box,
+    draw_mask,
+    draw_note,
+    draw_outline,
+    draw_overlay,
+    draw_scale,
+)
 from ulna.types import Radiograph
 
 FILM = Radiograph(np.random.default_rng(0).random((20, 30)).astype(np.float32), "film")
@@ -90,3 +97,11 @@ def test_outline_is_drawn_closed_and_pictures_are_not_changed_in_place() -> None
     assert (picture.any(axis=2)).sum() == 20
     with pytest.raises(ImageError, match="outline"):
         draw_outline(black, np.zeros((1, 2)))
+
+
+def test_a_note_too_long_for_the_picture_goes_on_below() -> None:
+    empty = np.full((120, 90, 3), 200, np.uint8)
+    short, long = (draw_note(empty, t) for t in ("patients", "not for patients, not for patients"))
+    heights = [int((p != 200).any(axis=(1, 2)).sum()) for p in (short, long)]
+    assert heights[1] > 1.8 * heights[0]
+    assert (long[:, -2:] != 200).any() and (long[heights[1] + 1 :] == 200).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ulna.bundle.box import BOX_BUNDLE
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
@@ -23,6 +24,7 @@ from ulna.bundle.manifest import (
 )
 
 __all__ = [
+    "BOX_BUNDLE",
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",

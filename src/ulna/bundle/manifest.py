@@ -24,6 +24,11 @@ INTENDED_USE = (
     "Research on radiographs of the upper extremity. Not a medical device; "
     "not for diagnosis or treatment."
 )
+DEMONSTRATION_USE = (
+    "Demonstration, learned from simulated films alone: must not be used on patients. "
+    + INTENDED_USE
+)
+_SIMULATED = "phantom"
 _CONVEX_TOLERANCE = 1e-6
 
 
@@ -117,6 +122,16 @@ class DataFingerprint:
     n_images: int
     sha256: str
 
+    @property
+    def simulated(self) -> bool:
+        """Whether nothing but phantoms was learned from."""
+        return self.kind == _SIMULATED
+
+    @property
+    def intended_use(self) -> str:
+        """What a bundle that learned from these data may be used for."""
+        return DEMONSTRATION_USE if self.simulated else INTENDED_USE
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -170,6 +185,11 @@ class Manifest:
     def map_reliable(self) -> bool | None:
         """Whether the heat maps passed their examination; None before one."""
         return None if self.map_examination is None else self.map_examination.reliable
+
+    @property
+    def demonstration(self) -> bool:
+        """Whether it learned from phantoms alone, so that no answer of its means a patient."""
+        return self.data.simulated
 
     def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
         fusion = self.fusion

@@ -37,6 +37,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "body_part_probabilities": _by_name(prediction.body_part_probabilities),
         "refused": prediction.refused or None,
         "flags": list(prediction.flags),
+        "demonstration": prediction.demonstration,
         "abnormal": prediction.abnormal if answered else None,
         "probability": prediction.probability if answered else None,
         "threshold": prediction.threshold,
@@ -122,14 +123,16 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
     """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
 
     A refused view has none: its map means nothing. limit: the logit of the last colour, from the
-    bundle. Maps that failed their examination say so on the picture. Returns the files.
+    bundle. Maps that failed their examination, or are of a demonstration, say so on the picture.
+    Returns the files.
     """
     from PIL import Image
 
     from ulna.imaging import read_radiograph
-    from ulna.imaging.overlay import UNRELIABLE, draw_note, draw_outline, draw_overlay
+    from ulna.imaging.overlay import cautions, draw_note, draw_outline, draw_overlay
 
     folder.mkdir(parents=True, exist_ok=True)
+    note = cautions(prediction)
     written = []
     for number, image in enumerate(prediction.images, 1):
         if image.refusal:
@@ -139,8 +142,8 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
         for finding in image.findings:
             if finding.outline is not None:
                 picture = draw_outline(picture, finding.outline)
-        if prediction.map_reliable is False:
-            picture = draw_note(picture, UNRELIABLE)
+        if note:
+            picture = draw_note(picture, note)
         path = folder / f"{number}_{_file_name(Path(image.source).stem)}.png"
         Image.fromarray(picture).save(path)
         written.append(path)

@@ -24,8 +24,7 @@ def index_paths(paths: Sequence[Path]) -> list[Study]:
     for, else the films in it (and in each folder below it) are the views of one study. A .csv
     file is a table. Raises DatasetError, DicomError, ImageError for a path that is not there.
     """
-    from ulna.datasets import index_data
-    from ulna.dicom.guard import is_dicom_file
+    from ulna.dicom.signature import is_dicom_file
 
     studies: list[Study] = []
     objects: list[Path] = []
@@ -35,12 +34,14 @@ def index_paths(paths: Sequence[Path]) -> list[Study]:
         elif not path.exists():
             raise ImageError(f"{path}: no such file or folder: expected a film, DICOM or folder")
         elif path.suffix.lower() == ".csv":
+            from ulna.datasets import index_data
+
             studies += index_data(path)
         elif is_dicom_file(path):
             objects.append(path)
         else:
             studies.append(_film_study([path], path))
-    return studies + _dicom_studies(objects)
+    return studies + (_dicom_studies(objects) if objects else [])
 
 
 def _index_folder(folder: Path) -> list[Study]:

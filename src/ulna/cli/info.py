@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def info(path: Path | None, as_json: bool) -> None:
     """Say what a bundle or a data set is; without a path, what is installed.
 
-    A bundle is read and verified (every file against its hash). Of data, studies and images
+    A bundle is read and verified (every file against its hash), without a path the one that
+    comes with ulna. Of data, studies and images
     are counted by split, body part and label.
 
     \b
@@ -44,8 +45,10 @@ def info(path: Path | None, as_json: bool) -> None:
 
 
 def _tell_installation(as_json: bool) -> None:
+    from ulna.bundle import BOX_BUNDLE, read_bundle
     from ulna.recipes import RECIPES
 
+    box = read_bundle(BOX_BUNDLE)
     extras = {e: all(find_spec(m) for m in modules) for e, modules in MODULES.items()}
     known: dict[str, Any] = {
         "ulna": __version__,
@@ -53,6 +56,12 @@ def _tell_installation(as_json: bool) -> None:
         "extras": extras,
         "engines": _engines(),
         "packages": {p: _version(p) for p in ("numpy", "onnxruntime", "pydicom", "torch", "timm")},
+        "box": {
+            "bundle": BOX_BUNDLE,
+            "hash": box.hash,
+            "demonstration": box.manifest.demonstration,
+            "intended_use": box.manifest.intended_use,
+        },
         "recipes": {name: recipe().description for name, recipe in RECIPES.items()},
     }
     if as_json:
@@ -63,6 +72,8 @@ def _tell_installation(as_json: bool) -> None:
     print_table(
         "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
     )
+    click.echo(f"bundle in the package: {BOX_BUNDLE}, hash {box.hash[:12]}: verified")
+    click.echo(box.manifest.intended_use)
     _print_engines(known["engines"])
     rows = [[k, v] for k, v in known["recipes"].items()]
     print_table("recipes", ["name", "what"], rows)
@@ -106,6 +117,8 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
         print_json({"kind": "bundle", "hash": bundle.hash, "manifest": manifest})
         return
     click.echo(f"bundle {manifest.name}, {manifest.created}, hash {bundle.hash[:12]}: verified")
+    if manifest.demonstration:
+        click.echo("DEMONSTRATION: learned from simulated films alone; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
     data = manifest.data
     click.echo(

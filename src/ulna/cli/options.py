@@ -54,6 +54,16 @@ def engine_option(default: str) -> Callable[[Command], Command]:
     )
 
 
+def optional_bundle_option(command: Command) -> Command:
+    """`--bundle BUNDLE`; None means the one that comes with the package."""
+    return click.option(
+        "--bundle",
+        type=READABLE,
+        help="The bundle's folder (from `ulna export`). [default: the demonstration that comes "
+        "with ulna, learned from simulated films; never for patients]",
+    )(command)
+
+
 def held_out_options(command: Command) -> Command:
     """`--split`, `--run`, `--operating-point`: which studies a bundle is asked about, and how."""
     point = click.option(

@@ -21,7 +21,13 @@ from ulna.cli.answer import (
 )
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
-from ulna.cli.options import READABLE, body_part_option, bundle_option, engine_option, json_option
+from ulna.cli.options import (
+    READABLE,
+    body_part_option,
+    engine_option,
+    json_option,
+    optional_bundle_option,
+)
 from ulna.cli.output import print_json, print_table
 from ulna.cli.predict_table import check_table_options, predict_table
 from ulna.errors import ConfigError, ImageError
@@ -31,9 +37,15 @@ if TYPE_CHECKING:
     from ulna.types import Study, StudyPrediction
 
 
+NO_BUNDLE = "note: no --bundle: the demonstration that comes with ulna answers"
+DEMONSTRATION = (
+    "DEMONSTRATION: the bundle learned from simulated films alone; it must not be used on patients"
+)
+
+
 @click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
 @click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
-@bundle_option
+@optional_bundle_option
 @body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
@@ -66,7 +78,7 @@ if TYPE_CHECKING:
 @json_option
 def predict(
     paths: tuple[Path, ...],
-    bundle: Path,
+    bundle: Path | None,
     body_part: str | None,
     recognise: bool,
     out: Path | None,
@@ -94,20 +106,27 @@ def predict(
 
     With --table thousands of studies go to one table, without maps (docs/batch.md).
 
+    Without --bundle the one that comes with ulna answers at once. It is a demonstration that
+    learned from simulated films alone: it must not be used on patients.
+
     \b
     Examples:
+      ulna predict film.png
       ulna predict film.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
       ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
       ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
     """
+    from ulna.bundle import BOX_BUNDLE
     from ulna.runtime import Predictor
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
-    predictor = Predictor.load(bundle, engine)
+    if bundle is None:
+        click.echo(NO_BUNDLE, err=True)
+    predictor = Predictor.load(bundle or BOX_BUNDLE, engine)
     predictor = predictor.with_cascade() if cascade else predictor
     studies = _studies(paths, body_part)
     if table is not None:
@@ -190,6 +209,8 @@ def _print(
             f"operating point {point}, triage at error rate {error_rate:g}; "
             "research only, not a medical device"
         )
+        if answers[0].demonstration:
+            click.echo(DEMONSTRATION)
         if out is not None:
             click.echo(f"heat maps: {out}")
         if answers[0].map_reliable is False:

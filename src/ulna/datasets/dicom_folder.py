@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from ulna.datasets.listing import listed, natural_key
-from ulna.dicom.guard import is_dicom_file
 from ulna.dicom.header import RADIOGRAPHY, Header, read_header
+from ulna.dicom.signature import is_dicom_file
 from ulna.errors import DatasetError, DatasetWarning, DicomError
 from ulna.types import ImageRef, Study
 

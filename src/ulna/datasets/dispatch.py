@@ -11,7 +11,7 @@ from ulna.datasets.mura import index_mura
 from ulna.datasets.mura_tree import is_root
 from ulna.datasets.phantoms import TRUTH, index_phantoms
 from ulna.datasets.table import index_table
-from ulna.dicom.guard import is_dicom_file
+from ulna.dicom.signature import is_dicom_file
 from ulna.errors import DatasetError
 from ulna.types import Study
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ulna.dicom.guard import looks_like_dicom
+from ulna.dicom.signature import looks_like_dicom
 from ulna.imaging.raster import raster_format
 
 

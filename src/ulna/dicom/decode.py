@@ -48,7 +48,7 @@ def decode_first_frame(dataset: pydicom.Dataset, data: bytes, name: str) -> npt.
 def _decode(dataset: pydicom.Dataset, syntax: UID, data: bytes) -> npt.NDArray[Any]:
     # Index 0, so that a file of 1000 frames costs the memory of one.
     if not syntax.is_encapsulated:
-        return np.asarray(pixel_array(dataset, index=0))
+        return np.asarray(pixel_array(dataset, index=0, view_only=True))
     if syntax == RLELossless:
         return np.asarray(pixel_array(dataset, index=0, decoding_plugin="pydicom"))
     if syntax in _PILLOW:

@@ -17,6 +17,8 @@ from ulna.errors import DicomError, ImageWarning
 from ulna.types import Array
 
 Values = npt.NDArray[np.float64]
+# Whose indices and greys stay in the cache while they are looked up.
+_BAND_PIXELS = 1 << 15
 
 
 def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDArray[np.int32]:
@@ -157,7 +159,21 @@ def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -
     padding = dataset.get("PixelPaddingValue")
     if padding is not None:
         grey[_padded(values, int(padding), dataset)] = 0
-    return grey.astype(np.float32)[stored_values(pixels, dataset) - low]
+    # By what 16 allocated bits can hold: the bits beyond Bits Stored are masked in the table.
+    patterns = np.arange(1 << 16, dtype=np.uint16)
+    return _looked_up(grey.astype(np.float32)[stored_values(patterns, dataset) - low], pixels)
+
+
+def _looked_up(table: Array, pixels: npt.NDArray[Any]) -> Array:
+    """`table` (65536,) at the low 16 bits of each of `pixels`, a band of rows at a time."""
+    grey = np.empty(pixels.shape, np.float32)
+    rows = max(1, _BAND_PIXELS // max(pixels.shape[1], 1))
+    for start in range(0, len(pixels), rows):
+        band = slice(start, start + rows)
+        index = pixels[band].astype(np.uint16).astype(np.intp)
+        # Every index is in the table: 'clip' spares the check.
+        np.take(table, index, out=grey[band], mode="clip")
+    return grey
 
 
 def _padded(

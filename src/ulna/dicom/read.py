@@ -8,13 +8,11 @@ import pydicom
 
 from ulna.dicom.decode import decode_first_frame
 from ulna.dicom.grey import grey_levels
-from ulna.dicom.guard import looks_like_dicom, parse
+from ulna.dicom.guard import parse
 from ulna.dicom.header import check_radiograph, header_of
 from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Radiograph
-
-__all__ = ["looks_like_dicom", "read_dicom"]
 
 
 def read_dicom(data: bytes, name: str) -> Radiograph:

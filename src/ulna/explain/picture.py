@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.imaging.overlay import UNRELIABLE, draw_note, draw_outline, draw_overlay, draw_scale
+from ulna.imaging.overlay import cautions, draw_note, draw_outline, draw_overlay, draw_scale
 from ulna.imaging.read import read_radiograph
 from ulna.runtime import Predictor
 from ulna.types import ImagePrediction, Radiograph, Study
@@ -31,7 +31,7 @@ def explain_study(
     """
     predictor = Predictor.load(bundle, engine)
     answer = predictor.predict(study)
-    note = UNRELIABLE if answer.map_reliable is False else ""
+    note = cautions(answer)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, image in enumerate(answer.images, start=1):

@@ -64,6 +64,7 @@ def export_bundle(
         split=split,
         versions=_versions(),
         metrics=_metrics(exported, run),
+        intended_use=data.intended_use,
     )
     bundle = write_bundle(manifest, {e.entry.name: e.graph for e in exported}, out)
     if progress is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ulna.imaging.quantiles import percentile_pair
 from ulna.types import Array, Radiograph
 
 # Of the whole grey range; the faintest film in use shows twenty times as much.
@@ -23,9 +24,24 @@ _GREY_STEPS = 32
 _FEW_MIDDLE_GREYS = 0.08
 
 
+def first_look(radiograph: Radiograph) -> tuple[str, bool]:
+    """`foreign_reason` and `has_few_middle_greys`, whose grey range is found once."""
+    greys = radiograph.pixels[::2, ::2].reshape(-1)
+    low, high = percentile_pair(greys, 1, 99)
+    return _reason(radiograph, low, high), _few_middle(greys, low, high)
+
+
 def foreign_reason(radiograph: Radiograph) -> str:
     """Why an image is no radiograph whatever the bundle, or '' where pixels alone do not say."""
-    low, high = _grey_range(radiograph.pixels)
+    return first_look(radiograph)[0]
+
+
+def has_few_middle_greys(radiograph: Radiograph) -> bool:
+    """Whether nearly all pixels are as dark or as bright as the extremes, as on a printed page."""
+    return first_look(radiograph)[1]
+
+
+def _reason(radiograph: Radiograph, low: float, high: float) -> str:
     if high - low < _LEAST_CONTRAST:
         return f"blank: its greys span {high - low:.3f} of the range"
     if radiograph.colour > _MOST_COLOUR:
@@ -36,13 +52,13 @@ def foreign_reason(radiograph: Radiograph) -> str:
     return ""
 
 
-def has_few_middle_greys(radiograph: Radiograph) -> bool:
-    """Whether nearly all pixels are as dark or as bright as the extremes, as on a printed page."""
-    low, high = _grey_range(radiograph.pixels)
+def _few_middle(greys: Array, low: float, high: float) -> bool:
     if high <= low:
         return False
-    level = (radiograph.pixels[::2, ::2] - low) / (high - low)
-    return float(((level > 0.15) & (level < 0.85)).mean()) < _FEW_MIDDLE_GREYS
+    level = greys - low
+    level /= high - low
+    middle = np.count_nonzero((level > 0.15) & (level < 0.85))
+    return bool(middle / greys.size < _FEW_MIDDLE_GREYS)
 
 
 def colour_share(rgb: npt.NDArray[np.floating]) -> float:
@@ -69,8 +85,3 @@ def colour_share(rgb: npt.NDArray[np.floating]) -> float:
 def negative(radiograph: Radiograph) -> Array:
     """(H, W) float32 in [0, 1], the same film with the other polarity."""
     return np.float32(1) - radiograph.pixels
-
-
-def _grey_range(pixels: Array) -> tuple[float, float]:
-    low, high = np.percentile(pixels[::2, ::2], [1, 99]).tolist()
-    return float(low), float(high)

@@ -7,13 +7,12 @@ corner of the upper left pixel, so pixel (row r, column c) covers [c, c+1] x [r,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from ulna.errors import ImageError
+from ulna.imaging.resample import area_taps, linear_taps
 from ulna.types import Array
 
 Box = tuple[float, float, float, float]
@@ -91,9 +90,10 @@ class Placement:
         if image.shape != self.source:
             raise ImageError(f"array of shape {image.shape}: expected {self.source}")
         left, top = self.padding
-        rows = _resampling(self.side, self.size)[:, top : top + self.source[0]]
-        columns = _resampling(self.side, self.size)[:, left : left + self.source[1]]
-        return np.ascontiguousarray((columns @ (rows @ image).T).T, dtype=np.float32)
+        taps = (area_taps if self.size < self.side else linear_taps)(self.side, self.size)
+        bands = taps.part(top, self.source[0]).rows(image)
+        columns = taps.part(left, self.source[1]).rows(np.ascontiguousarray(bands.T))
+        return np.ascontiguousarray(columns.T)
 
 
 def letterbox(pixels: npt.ArrayLike, size: int) -> tuple[Array, Placement]:
@@ -111,17 +111,14 @@ def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
     Entry [i, j] is the share of output cell i that input cell j covers. Rows sum to 1, columns
     to n_out / n_in, so `area_matrix(h, H) @ grid @ area_matrix(w, W).T` has the mean of `grid`.
     """
-    return np.asarray(_area(n_in, n_out).toarray(), dtype=np.float64)
-
-
-def _area(n_in: int, n_out: int) -> Any:
     if n_in < 1 or n_out < 1:
         raise ImageError(f"area matrix of {n_in} to {n_out} cells: expected at least 1 of each")
     # In units of 1/(n_in*n_out) of the length all borders are integers: the overlap is exact.
     edges = np.union1d(np.arange(n_in + 1) * n_out, np.arange(n_out + 1) * n_in)
-    start, width = edges[:-1], np.diff(edges)
-    shape = (n_out, n_in)
-    return sparse.csr_array((width / n_in, (start // n_in, start // n_out)), shape=shape)
+    start = edges[:-1]
+    matrix = np.zeros((n_out, n_in))
+    matrix[start // n_in, start // n_out] = np.diff(edges) / n_in
+    return matrix
 
 
 def _linear_matrix(n_cells: int, side: int, start: int, count: int) -> Array:
@@ -135,9 +132,3 @@ def _linear_matrix(n_cells: int, side: int, start: int, count: int) -> Array:
     np.add.at(weights, (rows, low), 1 - (centre - low))
     np.add.at(weights, (rows, high), centre - low)
     return weights
-
-
-def _resampling(n_in: int, n_out: int) -> Any:
-    if n_out < n_in:
-        return _area(n_in, n_out).astype(np.float32).tocsc()
-    return sparse.csc_array(_linear_matrix(n_in, n_out, 0, n_out))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from contourpy import contour_generator
-from scipy import ndimage
 
 from ulna.errors import ImageError
+from ulna.imaging.regions import Region, regions
 from ulna.types import Array, Finding
 
 MAX_FINDINGS = 20
-_EIGHT = np.ones((3, 3), dtype=bool)
 
 
 def findings_from_map(
@@ -35,20 +34,11 @@ def findings_from_map(
     if not np.isfinite(threshold):
         raise ImageError(f"threshold {threshold}: expected a finite number")
     threshold = float(np.float32(threshold))  # the map's own precision, here and in the outline
-    above = values > threshold
-    labels, count = ndimage.label(above, structure=_EIGHT)
-    if count == 0:
-        return ()
-    scores = ndimage.maximum(values, labels, np.arange(1, count + 1))
-    places = ndimage.find_objects(labels)
-    strongest = [i for i in np.argsort(-scores, kind="stable") if scores[i] > peak][:limit]
+    found = [(region.largest(values), region) for region in regions(values > threshold)]
+    strongest = sorted((f for f in found if f[0] > peak), key=lambda f: -f[0])[:limit]
     return tuple(
-        Finding(
-            box=_box(places[i]),
-            score=float(scores[i]),
-            outline=_outline(values, labels, int(i) + 1, places[i], threshold),
-        )
-        for i in strongest
+        Finding(box=_box(region.place), score=score, outline=_outline(values, region, threshold))
+        for score, region in strongest
     )
 
 
@@ -58,22 +48,17 @@ def _box(place: tuple[slice, slice]) -> tuple[float, float, float, float]:
     return float(columns.start), float(rows.start), float(width), float(height)
 
 
-def _outline(
-    values: Array,
-    labels: npt.NDArray[np.int32],
-    label: int,
-    place: tuple[slice, slice],
-    threshold: float,
-) -> Array:
-    rows, columns = place
+def _outline(values: Array, region: Region, threshold: float) -> Array:
+    rows, columns = region.place
     top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
-    window = (slice(top, rows.stop + 1), slice(left, columns.stop + 1))
-    own = labels[window] == label
+    bottom, right = min(rows.stop + 1, len(values)), min(columns.stop + 1, values.shape[1])
+    window = (slice(top, bottom), slice(left, right))
+    own = region.mask(window)
     # Neighbours that are above the threshold belong to other regions: they count as at it.
-    region = np.where(own, values[window], np.minimum(values[window], threshold)).astype(float)
+    levels = np.where(own, values[window], np.minimum(values[window], threshold)).astype(float)
     # A mirrored ring puts the line on the outer edge of a border pixel: half-way to the ring.
-    ringed = np.pad(region, 1, mode="edge")
-    ring = np.pad(np.zeros(region.shape, bool), 1, constant_values=True)
+    ringed = np.pad(levels, 1, mode="edge")
+    ring = np.pad(np.zeros(levels.shape, bool), 1, constant_values=True)
     ringed[ring] = np.minimum(2 * threshold - ringed[ring], threshold)
     lines = contour_generator(z=ringed).lines(threshold)
     longest = max((np.asarray(line) for line in lines), key=_area)

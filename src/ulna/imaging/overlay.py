@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from ulna.errors import ImageError
-from ulna.types import Radiograph
+from ulna.types import Radiograph, StudyPrediction
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -25,6 +26,7 @@ TRUTH_COLOUR: Colour = (64, 200, 255)
 FINDING_COLOUR: Colour = (255, 255, 255)
 NOTE_COLOUR: Colour = (255, 200, 80)
 UNRELIABLE = "map unreliable: failed its examination"
+DEMONSTRATION = "demonstration: not for patients"
 
 
 def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) -> Picture:
@@ -66,6 +68,8 @@ def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLO
 
     Raises ImageError if the two differ in size.
     """
+    from scipy import ndimage
+
     inside = np.asarray(mask) != 0
     if inside.shape != picture.shape[:2]:
         raise ImageError(f"mask of shape {inside.shape}: expected {picture.shape[:2]}")
@@ -100,15 +104,39 @@ def draw_outline(
     return np.asarray(image, dtype=np.uint8)
 
 
+def cautions(answer: StudyPrediction) -> str:
+    """What a picture of the answer's maps must say of them, a line each; '' for nothing."""
+    said = {UNRELIABLE: answer.map_reliable is False, DEMONSTRATION: answer.demonstration}
+    return "\n".join(text for text, true in said.items() if true)
+
+
 def draw_note(picture: Picture, text: str) -> Picture:
-    """A copy of `picture` (H, W, 3) with `text` in a dark strip along its top."""
+    """A copy of `picture` (H, W, 3) with the lines of `text` in a dark strip along its top.
+
+    A line that is too long for the picture goes on below.
+    """
     image = Image.fromarray(picture)
     size = max(11, image.width // 24)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((0, 0, image.width, round(1.5 * size)), fill=(0, 0, 0))
-    draw.text((size // 3, size // 5), text, fill=NOTE_COLOUR, font=font)
+    line_height = round(1.5 * size)
+    lines = [w for t in text.splitlines() for w in _wrapped(t, font, image.width - 2 * (size // 3))]
+    for number, line in enumerate(lines):
+        top = number * line_height
+        draw.rectangle((0, top, image.width, top + line_height), fill=(0, 0, 0))
+        draw.text((size // 3, top + size // 5), line, fill=NOTE_COLOUR, font=font)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _wrapped(text: str, font: Any, width: float) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _paint(grey: npt.NDArray[np.float64], heat: npt.NDArray[np.float64], limit: float) -> Picture:

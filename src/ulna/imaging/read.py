@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ulna.dicom.read import looks_like_dicom, read_dicom
+from ulna.dicom.signature import looks_like_dicom
 from ulna.errors import ImageError, ImageWarning
 from ulna.imaging.raster import raster_format, read_raster_colour
 from ulna.types import Radiograph
@@ -32,6 +32,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     if not data:
         raise ImageError(f"{label}: the file is empty (0 bytes): copy it again from its source")
     if looks_like_dicom(data):
+        from ulna.dicom.read import read_dicom  # pydicom takes a third of a second to import
+
         radiograph = read_dicom(data, label)
     elif raster_format(data):
         pixels, colour = read_raster_colour(data, label)

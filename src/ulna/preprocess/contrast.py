@@ -22,23 +22,47 @@ def local_contrast(square: Array, film: npt.NDArray[np.bool_], share: float) -> 
     with a box in place of the Gaussian.
     """
     side = max(3, round(share * len(square)) | 1)
-    counted = np.maximum(_box_sum(film.astype(np.float64), side), 1)
+    sums = _BoxSums(len(square), side)
     inside = np.where(film, square, 0).astype(np.float64)
-    mean = _box_sum(inside, side) / counted
-    variance = np.maximum(_box_sum(inside**2, side) / counted - mean**2, 0)
-    deviation = np.sqrt(variance + _LEAST_DEVIATION**2)
-    scaled = 0.5 + (inside - mean) / (2 * _SHOWN_DEVIATIONS * deviation)
-    return np.where(film, np.clip(scaled, 0, 1), 0).astype(np.float32)
+    counted = np.maximum(sums.of(film.astype(np.float64)), 1)
+    mean = sums.of(inside.copy())
+    mean /= counted
+    variance = sums.of(inside**2)
+    variance /= counted
+    variance -= mean**2
+    np.maximum(variance, 0, out=variance)
+    variance += _LEAST_DEVIATION**2
+    inside -= mean
+    inside /= 2 * _SHOWN_DEVIATIONS * np.sqrt(variance, out=variance)
+    inside += 0.5
+    return np.where(film, np.clip(inside, 0, 1, out=inside), 0).astype(np.float32)
 
 
-def _box_sum(x: npt.NDArray[np.float64], side: int) -> npt.NDArray[np.float64]:
-    """Sum over the side x side neighbourhood (odd side), cut off at the borders."""
-    half = side // 2
-    for axis in (0, 1):
-        total = np.cumsum(x, axis=axis)
-        total = np.insert(total, 0, 0, axis=axis)
-        n = x.shape[axis]
-        first = np.maximum(np.arange(n) - half, 0)
-        last = np.minimum(np.arange(n) + half + 1, n)
-        x = np.take(total, last, axis=axis) - np.take(total, first, axis=axis)
-    return x
+class _BoxSums:
+    """Sums over the side x side neighbourhood (odd side) in a square, cut off at the borders.
+
+    Holds its working memory: to ask the system for it each time would take longer than the sums.
+    """
+
+    def __init__(self, size: int, side: int) -> None:
+        self._half = side // 2
+        self._total = np.zeros((size + 1, size))
+        self._across = np.empty((size, size))
+
+    def of(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The sums of `x` (S, S), in its place."""
+        self._down(x)
+        np.copyto(self._across, x.T)
+        self._down(self._across)
+        np.copyto(x, self._across.T)
+        return x
+
+    def _down(self, x: npt.NDArray[np.float64]) -> None:
+        """Along the first axis, as differences of running sums."""
+        n, total = len(x), self._total
+        # Row by row: `cumsum` along the first axis walks down one column after another.
+        for i in range(n):
+            np.add(total[i], x[i], out=total[i + 1])
+        for i in range(n):
+            last, first = min(i + self._half + 1, n), max(i - self._half, 0)
+            np.subtract(total[last], total[first], out=x[i])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ImageError
 from ulna.imaging.geometry import Placement, letterbox
+from ulna.imaging.quantiles import percentile_pair
 from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
@@ -31,7 +32,9 @@ def letterbox_uint8(
     if high <= low:
         stretched = np.zeros_like(radiograph.pixels)
     else:
-        stretched = np.clip((radiograph.pixels - low) / (high - low), 0, 1)
+        stretched = radiograph.pixels - low
+        stretched /= high - low
+        np.clip(stretched, 0, 1, out=stretched)
     square, placement = letterbox(stretched, spec.size)
     if spec.local_contrast:
         square = local_contrast(square, _film(placement), spec.local_contrast)
@@ -70,7 +73,4 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> tuple[Array, Placement]:
 def _percentiles(pixels: Array, spec: InputSpec) -> tuple[float, float]:
     # Every k-th pixel of a large film: the same answer to well under a grey level, much sooner.
     step = max(1, int(np.ceil(np.sqrt(pixels.size / _PERCENTILE_PIXELS))))
-    low, high = np.percentile(
-        pixels[::step, ::step], [spec.low_percentile, spec.high_percentile]
-    ).tolist()
-    return float(low), float(high)
+    return percentile_pair(pixels[::step, ::step], spec.low_percentile, spec.high_percentile)

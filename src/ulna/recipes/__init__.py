@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
+from ulna.recipes.demonstration import demonstration
 from ulna.recipes.fracatlas import cassettes, fracatlas, fracatlas_cnn, lower_limb
 from ulna.recipes.hybrid import hybrid, prototype
 from ulna.recipes.pretrain import pretrain
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": demo,
+    "demonstration": demonstration,
     "pretrain": pretrain,
     "hybrid": hybrid,
     "prototype": prototype,

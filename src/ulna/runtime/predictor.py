@@ -252,6 +252,7 @@ class Predictor:
             map_reliable=manifest.map_reliable,
             refused=refused,
             flags=flags_of(images, kept),
+            demonstration=manifest.demonstration,
         )
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:

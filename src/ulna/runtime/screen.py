@@ -10,7 +10,7 @@ import numpy as np
 
 from ulna.bundle import Domain
 from ulna.config.input_spec import InputSpec
-from ulna.imaging.foreign import foreign_reason, has_few_middle_greys, negative
+from ulna.imaging.foreign import first_look, negative
 from ulna.imaging.geometry import Placement
 from ulna.preprocess import prepare
 from ulna.runtime.fusion import ExpertOutput
@@ -42,8 +42,7 @@ class PreparedView:
     ) -> PreparedView:
         """The view of a radiograph that was read."""
         pixels, placement = prepare(radiograph, spec)
-        reason, page = foreign_reason(radiograph), has_few_middle_greys(radiograph)
-        return cls(ref, pixels, placement, reason, page, again)
+        return cls(ref, pixels, placement, *first_look(radiograph), again)
 
     def negative(self, spec: InputSpec) -> Array:
         """(1, S, S) of the film with its greys turned round."""

@@ -24,9 +24,9 @@ from ulna.errors import ConfigError
 class Settings:
     """What decides the rows of a table.
 
-    format: of journal and columns. ulna: its version. bundle: hash. engine: in words. body_part: 'given' or
-    'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list of
-    images, their order and sizes.
+    format: of journal and columns. ulna: its version. bundle: hash. engine: in words. body_part:
+    'given' or 'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list
+    of images, their order and sizes.
     """
 
     format: int

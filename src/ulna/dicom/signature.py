@@ -1,0 +1,22 @@
+"""Is it DICOM: the first bytes say so, and no parser is imported to look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Group 0002 or 0008, little endian: what a data set written without preamble begins with.
+_BARE = (b"\x02\x00", b"\x08\x00")
+
+
+def looks_like_dicom(data: bytes) -> bool:
+    """Whether the first bytes are those of a DICOM file, with or without a preamble."""
+    return data[128:132] == b"DICM" or data.startswith(_BARE)
+
+
+def is_dicom_file(path: Path) -> bool:
+    """`looks_like_dicom` of a file's first bytes; False if it cannot be read."""
+    try:
+        with path.open("rb") as handle:
+            return looks_like_dicom(handle.read(132))
+    except OSError:
+        return False
