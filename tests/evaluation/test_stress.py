@@ -15,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score, recall_score, roc_auc_score
 from synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle
+from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.scores import Resampling, Sample
@@ -43,7 +44,7 @@ def studies(tmp_path: Path) -> list[Study]:
 
 @pytest.fixture
 def predictor(blob_bundle: ModelBundle) -> Predictor:
-    return Predictor.load(blob_bundle.path, threads=1)
+    return Predictor.load(blob_bundle.path, EngineSettings(threads=1))
 
 
 def test_untouched_answers_are_the_predictors(predictor: Predictor, studies: list[Study]) -> None:

@@ -11,6 +11,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 from synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle
+from ulna.config.engine import EngineSettings
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling, Sample, image_sample, study_sample
@@ -30,7 +31,7 @@ def studies(tmp_path: Path) -> list[Study]:
 
 @pytest.fixture
 def rows(blob_bundle: ModelBundle, studies: list[Study]) -> list[StudyRow]:
-    predictor = Predictor.load(blob_bundle.path, threads=1)
+    predictor = Predictor.load(blob_bundle.path, EngineSettings(threads=1))
     return collect_rows(predictor, studies, "specificity_0.90")[0]
 
 

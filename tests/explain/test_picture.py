@@ -10,6 +10,7 @@ import pytest
 from analytic_bundle import FITTED, PARTS, make_study, write_analytic
 from PIL import Image
 
+from ulna.config.engine import EngineSettings
 from ulna.errors import ImageError
 from ulna.explain import explain_study
 from ulna.explain.picture import draw_explanation
@@ -22,9 +23,9 @@ from ulna.types import ImageRef
 def test_one_picture_for_each_view(tmp_path: Path) -> None:
     bundle = write_analytic(tmp_path / "bundle", fusion=FITTED)
     study = make_study(tmp_path / "films", PARTS[0])
-    written = explain_study(bundle.path, study, tmp_path / "out", threads=1)
+    written = explain_study(bundle.path, study, tmp_path / "out", EngineSettings(threads=1))
     assert [p.name for p in written] == ["1_view0.png", "2_view1.png", "3_view2.png"]
-    answer = Predictor.load(bundle.path, threads=1).predict(study)
+    answer = Predictor.load(bundle.path, EngineSettings(threads=1)).predict(study)
     for path, image in zip(written, answer.images, strict=True):
         radiograph = read_radiograph(Path(image.source))
         height, width = radiograph.pixels.shape
@@ -42,7 +43,7 @@ def test_one_picture_for_each_view(tmp_path: Path) -> None:
 def test_a_map_without_anything_leaves_the_film_alone(tmp_path: Path) -> None:
     bundle = write_analytic(tmp_path / "bundle", fusion=FITTED)
     study = make_study(tmp_path / "films", PARTS[0])
-    image = Predictor.load(bundle.path, threads=1).predict(study).images[0]
+    image = Predictor.load(bundle.path, EngineSettings(threads=1)).predict(study).images[0]
     calm = replace(image, heat_map=np.full_like(image.heat_map, -0.1), findings=())
     radiograph = read_radiograph(Path(image.source))
     picture = draw_explanation(radiograph, calm, 3.0)
@@ -54,4 +55,4 @@ def test_unreadable_study(tmp_path: Path) -> None:
     bundle = write_analytic(tmp_path / "bundle")
     study = replace(make_study(tmp_path), images=(ImageRef(tmp_path / "gone.png"),))
     with pytest.raises(ImageError, match=r"gone\.png"):
-        explain_study(bundle.path, study, tmp_path / "out", threads=1)
+        explain_study(bundle.path, study, tmp_path / "out", EngineSettings(threads=1))

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_run import PARTS, lively_expert, tiny_recipe, write_tiny_run
 
 from ulna.bundle import read_bundle
+from ulna.config.engine import EngineSettings
 from ulna.config.recipe import ExpertConfig
 from ulna.errors import BundleError, ConfigError, WeightsError
 from ulna.export import export_bundle
@@ -46,7 +47,7 @@ def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
     rng = np.random.default_rng(3)
     images = rng.normal(0, 1.5, (5, 1, 64, 64)).astype(np.float32)
     graph = expert_graph(expert, recipe.input_spec)
-    session = Session(graph, threads=1)
+    session = Session(graph, EngineSettings(threads=1))
     with torch.inference_mode():
         wanted = expert(torch.from_numpy(images))
     for batch in (1, 5):  # the graph was traced with 2
@@ -114,7 +115,7 @@ def test_graph_without_findings_has_no_such_output(tmp_path: Path) -> None:
     write_tiny_run(tmp_path / "run", recipe)
     bundle = export_bundle(tmp_path / "run", tmp_path / "bundle", name="named")
     assert bundle.manifest.name == "named"
-    session = Session(bundle.graph_path(bundle.manifest.experts[0]), threads=1)
+    session = Session(bundle.graph_path(bundle.manifest.experts[0]), EngineSettings(threads=1))
     assert session.run(parity_images(recipe.input_spec))[0].finding.shape == (0,)
 
 
@@ -122,7 +123,7 @@ def test_gate_refuses_a_graph_of_other_weights() -> None:
     recipe = tiny_recipe([CNN])
     expert, other = (lively_expert(CNN, recipe, seed) for seed in (0, 1))
     images = parity_images(recipe.input_spec)
-    onnx = Session(expert_graph(other, recipe.input_spec), threads=1).run(images)
+    onnx = Session(expert_graph(other, recipe.input_spec), EngineSettings(threads=1)).run(images)
     with pytest.raises(BundleError, match="'cnn': torch and ONNX differ by"):
         check_parity(expert, images, onnx, "cnn")
 
@@ -133,7 +134,7 @@ def test_gate_refuses_a_map_that_does_not_add_up() -> None:
     with torch.no_grad():  # cells in the tens: the shift is little to a cell, much to their mean
         expert.abnormal.weight.mul_(30)
     images = parity_images(recipe.input_spec)
-    onnx = Session(expert_graph(expert, recipe.input_spec), threads=1).run(images)
+    onnx = Session(expert_graph(expert, recipe.input_spec), EngineSettings(threads=1)).run(images)
     shifted = [replace(o, cam=o.cam + np.float32(2e-4)) for o in onnx]
     with pytest.raises(BundleError, match="map and logit by"):
         check_parity(expert, images, shifted, "cnn")
@@ -203,7 +204,10 @@ def test_test_time_views_are_part_of_the_graph(tmp_path: Path) -> None:
     both = export_bundle(tmp_path / "b", tmp_path / "both")
     assert both.manifest.metrics["completeness_max_error"] <= 1e-4
     images = parity_images(plain.input_spec)
-    graphs = [Session(b.graph_path(b.manifest.experts[0]), threads=1) for b in (alone, both)]
+    graphs = [
+        Session(b.graph_path(b.manifest.experts[0]), EngineSettings(threads=1))
+        for b in (alone, both)
+    ]
     (one, mirrored), averaged = (
         [graphs[0].run(images), graphs[0].run(images[..., ::-1].copy())],
         [graphs[1].run(images), graphs[1].run(images[..., ::-1].copy())],

@@ -21,6 +21,7 @@ from analytic_bundle import (
     write_films,
 )
 
+from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.outline import findings_from_map
@@ -36,7 +37,7 @@ ELBOW, WRIST = PARTS
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     out = tmp_path_factory.mktemp("predictor") / "bundle"
     write_analytic(out, fusion=FITTED)
-    return Predictor.load(out, threads=1)
+    return Predictor.load(out, EngineSettings(threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -237,9 +238,10 @@ def test_torch_is_not_needed(tmp_path: Path) -> None:
 import sys
 import ulna.runtime
 from pathlib import Path
+from ulna.config.engine import EngineSettings
 from ulna.runtime import Predictor
 from ulna.types import ImageRef, Study
-answer = Predictor.load({str(tmp_path / "bundle")!r}, threads=1).predict(
+answer = Predictor.load({str(tmp_path / "bundle")!r}, EngineSettings(threads=1)).predict(
     Study("p", "s", None, (ImageRef(Path({str(ref.path)!r})),)))
 assert 0 < answer.probability < 1
 heavy = ("torch", "torchvision", "timm", "lightning", "onnx", "matplotlib", "pandas")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ulna.bundle import read_bundle
+from ulna.config.engine import EngineSettings
 from ulna.evaluation.report.card import model_card
 from ulna.runtime import Predictor
 from ulna.types import BodyPart, ImageRef, Study
@@ -32,7 +33,7 @@ def test_it_refuses_a_drawing_and_else_answers_with_a_map_that_adds_up(tmp_path:
     film = np.clip(film + rng.normal(0, 4, film.shape), 0, 255).astype(np.uint8)
     Image.fromarray(film).save(tmp_path / "film.png")
     study = Study("p", "s", BodyPart.FOREARM, (ImageRef(tmp_path / "film.png"),))
-    predictor = Predictor.load(BUNDLE, threads=1)
+    predictor = Predictor.load(BUNDLE, EngineSettings(threads=1))
     refused = predictor.predict(study)
     assert "features lie" in refused.refused  # a drawing is no film
     answer = predictor.without_refusal().predict(study)

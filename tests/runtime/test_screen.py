@@ -12,6 +12,7 @@ from analytic_bundle import COARSE, FINE, FITTED, PARTS, write_analytic
 from PIL import Image, ImageDraw
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ImageWarning
 from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
 from ulna.runtime import Predictor
@@ -60,7 +61,7 @@ def _study(folder: Path, *films: np.ndarray) -> Study:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     folder = tmp_path_factory.mktemp("screen")
     plain = write_analytic(folder / "bundle", EXPERTS, FITTED)
-    predictor = Predictor.load(plain.path, threads=1)
+    predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     # one in twenty of the calibration films came inverted
     films = [255 - _film(i) if i % 20 == 7 else _film(i) for i in range(2 * MIN_IMAGES)]
     outputs = [predictor.outputs(_study(folder, f), negatives=True) for f in films]
@@ -70,7 +71,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
 
 @pytest.fixture
 def predictor(bundle: ModelBundle) -> Predictor:
-    return Predictor.load(bundle.path, threads=1)
+    return Predictor.load(bundle.path, EngineSettings(threads=1))
 
 
 def test_films_like_those_of_calibration_are_answered(tmp_path: Path, predictor: Predictor) -> None:
@@ -120,7 +121,9 @@ def test_views_that_disagree_on_the_body_part_are_flagged(
     tmp_path: Path, bundle: ModelBundle
 ) -> None:
     sure = [replace(e, slopes=(40.0, -40.0), levels=(30.0, -30.0)) for e in (COARSE, FINE)]
-    plain = Predictor.load(write_analytic(tmp_path / "sure", sure, FITTED).path, threads=1)
+    plain = Predictor.load(
+        write_analytic(tmp_path / "sure", sure, FITTED).path, EngineSettings(threads=1)
+    )
     dark, bright = _film(0) // 8, 255 - _film(0) // 8
     dark[:2], bright[:2] = 255, 0
     mixed = plain.predict(_study(tmp_path, dark, bright))
@@ -129,7 +132,9 @@ def test_views_that_disagree_on_the_body_part_are_flagged(
 
 
 def test_a_bundle_without_features_says_nothing(tmp_path: Path) -> None:
-    old = Predictor.load(write_analytic(tmp_path / "old", fusion=FITTED).path, threads=1)
+    old = Predictor.load(
+        write_analytic(tmp_path / "old", fusion=FITTED).path, EngineSettings(threads=1)
+    )
     answer = old.predict(_study(tmp_path, FOREIGN["noise"]))
     assert not answer.refused and answer.images[0].foreign is None
     outputs = [old.outputs(answer.study, negatives=True)] * MIN_IMAGES
@@ -143,7 +148,7 @@ def test_few_films_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
 
 def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
     plain = write_analytic(tmp_path / "b", EXPERTS, FITTED)
-    predictor = Predictor.load(plain.path, threads=1)
+    predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     outputs = [
         predictor.outputs(_study(tmp_path, _film(i)), negatives=True) for i in range(MIN_IMAGES)
     ]

@@ -9,6 +9,7 @@ import onnx
 import pytest
 from analytic_bundle import COARSE, FINE, SIZE, Analytic
 
+from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.runtime.session import MAX_BATCH, Session
 
@@ -19,7 +20,7 @@ def test_graph_answers_as_the_formula(expert: Analytic, batch: int, tmp_path: Pa
     path = tmp_path / "graph.onnx"
     path.write_bytes(expert.graph())
     images = np.random.default_rng(1).normal(0, 1, (batch, 1, SIZE, SIZE)).astype(np.float32)
-    found = Session(path, threads=1).run(images)
+    found = Session(path, EngineSettings(threads=1)).run(images)
     assert len(found) == batch
     for image, output in zip(images, found, strict=True):
         for name, wanted in expert.answer(image).items():
@@ -42,4 +43,4 @@ def test_graph_of_something_else_is_refused() -> None:
 
 def test_threads_are_not_negative() -> None:
     with pytest.raises(ConfigError, match="-1 threads"):
-        Session(COARSE.graph(), threads=-1)
+        Session(COARSE.graph(), EngineSettings(threads=-1))

@@ -114,7 +114,7 @@ def crossval(
 def _run(folder: CrossvalFolder, jobs: int) -> None:
     """Train what is not trained, answer every fold and write OUT/evaluation."""
     from ulna.cli.crossval_steps import answer_folds, train_folds
-    from ulna.evaluation.pipeline import report_writer, write_evaluation
+    from ulna.evaluation.pipeline import Asked, report_writer, write_evaluation
     from ulna.evaluation.scores import Resampling
 
     writer = report_writer()
@@ -123,7 +123,8 @@ def _run(folder: CrossvalFolder, jobs: int) -> None:
         bundle, rows = answer_folds(folder, report)
     rows = sorted(rows, key=lambda r: r.key)
     point = bundle.manifest.operating_point
-    write_evaluation(bundle, rows, folder.evaluation, point, Resampling(), [], writer)
+    asked = Asked(point, Resampling())
+    write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
 
 
 def write_scores(

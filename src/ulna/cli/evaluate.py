@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, held_out_options, json_option
+from ulna.cli.options import READABLE, bundle_option, engine_option, held_out_options, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import evaluation_receipt
+
+if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
 
 _COLUMNS = {
     "auroc_visible": "AUROC visible",
@@ -31,6 +34,7 @@ _COLUMNS = {
 @bundle_option
 @click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
 @held_out_options
+@engine_option("onnxruntime:fp32")
 @json_option
 def evaluate(
     data: Path,
@@ -39,6 +43,7 @@ def evaluate(
     split: str | None,
     run: Path | None,
     operating_point: str | None,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
@@ -65,6 +70,7 @@ def evaluate(
             studies,
             out,
             operating_point=operating_point,
+            engine=engine,
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies)

@@ -10,13 +10,14 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, json_option, tested_options
+from ulna.cli.options import READABLE, bundle_option, engine_option, json_option, tested_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import examination_receipt
 
 if TYPE_CHECKING:
     from ulna.bundle import MapExamination
+    from ulna.config.engine import EngineSettings
 
 
 @click.command(epilog="Every test, its bar and its source: docs/examination.md")
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     help="Of the sample, noise and shuffling.",
 )
 @tested_options
+@engine_option("onnxruntime:fp32")
 @json_option
 def examine(
     data: Path,
@@ -47,6 +49,7 @@ def examine(
     seed: int,
     split: str | None,
     run: Path | None,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Examine BUNDLE's heat maps on DATA; the verdict goes into the bundle.
@@ -68,7 +71,7 @@ def examine(
 
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"examining on {words}", err=True)
-    plan = ExaminationPlan(studies, seed)
+    plan = ExaminationPlan(studies, seed, engine=engine)
     with progress() as report:
         examined, found = examine_bundle(bundle, chosen, out, plan, data.name, report)
     examination_receipt(out, data, words, chosen, examined)

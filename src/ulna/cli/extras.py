@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from ulna.errors import DependencyError
 
 MODULES: Mapping[str, tuple[str, ...]] = {
+    "fast": ("openvino",),
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
     "ssl": ("lightly",),
     "phantom": ("numba",),

@@ -47,23 +47,45 @@ def _tell_installation(as_json: bool) -> None:
     from ulna.recipes import RECIPES
 
     extras = {e: all(find_spec(m) for m in modules) for e, modules in MODULES.items()}
-    known = {
+    known: dict[str, Any] = {
         "ulna": __version__,
         "python": platform.python_version(),
         "extras": extras,
+        "engines": _engines(),
         "packages": {p: _version(p) for p in ("numpy", "onnxruntime", "pydicom", "torch", "timm")},
         "recipes": {name: recipe().description for name, recipe in RECIPES.items()},
     }
     if as_json:
         print_json(known)
         return
-    packages = ", ".join(f"{k} {v or '(none)'}" for k, v in known["packages"].items())  # type: ignore[attr-defined]
+    packages = ", ".join(f"{k} {v or '(none)'}" for k, v in known["packages"].items())
     click.echo(f"ulna {__version__}, Python {known['python']}, {packages}")
     print_table(
         "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
     )
-    rows = [[k, v] for k, v in known["recipes"].items()]  # type: ignore[attr-defined]
+    _print_engines(known["engines"])
+    rows = [[k, v] for k, v in known["recipes"].items()]
     print_table("recipes", ["name", "what"], rows)
+
+
+def _engines() -> dict[str, Any]:
+    """The inference engines that are here, and what 'auto' becomes of them."""
+    from ulna.config.engine import EngineSettings
+    from ulna.runtime.session.choice import cores, found_engines, resolve
+
+    return {
+        "found": {
+            e.name: {"version": e.version, "offers": list(e.offers)} for e in found_engines()
+        },
+        "auto": str(resolve(EngineSettings("auto"))),
+        "cores": cores(),
+    }
+
+
+def _print_engines(engines: dict[str, Any]) -> None:
+    rows = [[n, e["version"], ", ".join(e["offers"])] for n, e in engines["found"].items()]
+    print_table("engines", ["engine", "version", "providers or precisions"], rows)
+    click.echo(f"engine 'auto' is {engines['auto']} here, on {engines['cores']} cores")
 
 
 def _version(package: str) -> str | None:

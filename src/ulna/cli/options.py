@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +32,26 @@ def bundle_option(command: Command) -> Command:
     return click.option(
         "--bundle", type=READABLE, required=True, help="The bundle's folder (from `ulna export`)."
     )(command)
+
+
+def engine_option(default: str) -> Callable[[Command], Command]:
+    """`--engine TEXT`, also from ULNA_ENGINE, as EngineSettings. default: its text."""
+
+    def parsed(_context: click.Context, _parameter: click.Parameter, text: str) -> EngineSettings:
+        from ulna.config.engine import EngineSettings
+
+        return EngineSettings.parse(text)
+
+    return click.option(
+        "--engine",
+        default=default,
+        show_default=True,
+        envvar="ULNA_ENGINE",
+        show_envvar=True,
+        callback=parsed,
+        metavar="ENGINE[:SETTING...]",
+        help="What computes, as 'openvino:bf16:2' (docs/engines.md).",
+    )
 
 
 def held_out_options(command: Command) -> Command:

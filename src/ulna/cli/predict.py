@@ -21,11 +21,12 @@ from ulna.cli.answer import (
 )
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
-from ulna.cli.options import READABLE, body_part_option, bundle_option, json_option
+from ulna.cli.options import READABLE, body_part_option, bundle_option, engine_option, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
     from ulna.types import Study, StudyPrediction
 
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     help="Of the triage: how often it may rule out the true label.",
 )
 @click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
+@engine_option("auto")
 @json_option
 def predict(
     paths: tuple[Path, ...],
@@ -54,6 +56,7 @@ def predict(
     operating_point: str | None,
     error_rate: float,
     worklist: bool,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
@@ -81,7 +84,7 @@ def predict(
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
-    predictor = Predictor.load(bundle)
+    predictor = Predictor.load(bundle, engine)
     studies = index_paths(paths)
     if body_part is not None:
         studies = [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]

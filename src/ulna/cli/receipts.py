@@ -45,6 +45,7 @@ def evaluation_receipt(out: Path, data: Path, words: str, studies: Sequence[Stud
 def method_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the numbers of metrics.json beside data and bundle."""
     return {
+        "engine": metrics["engine"],
         "operating_point": metrics["operating_point"],
         "body_parts": list(metrics["body_parts"]),
         "draws": metrics["intervals"]["draws"],

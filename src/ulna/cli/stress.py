@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, by_option, held_out_options, json_option
+from ulna.cli.options import (
+    READABLE,
+    bundle_option,
+    by_option,
+    engine_option,
+    held_out_options,
+    json_option,
+)
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import stress_receipt
+
+if TYPE_CHECKING:
+    from ulna.config.engine import EngineSettings
 
 
 @click.command(epilog="Corruptions, measures and their units: docs/stress.md")
@@ -30,6 +40,7 @@ from ulna.cli.receipts import stress_receipt
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @by_option("Further groups of a table.")
 @held_out_options
+@engine_option("onnxruntime:fp32")
 @json_option
 def stress(
     data: Path,
@@ -41,6 +52,7 @@ def stress(
     split: str | None,
     run: Path | None,
     operating_point: str | None,
+    engine: EngineSettings,
     as_json: bool,
 ) -> None:
     """Find where BUNDLE breaks on DATA: stress.json, stress.csv, stress.png, stress.html.
@@ -72,6 +84,7 @@ def stress(
         traits=film_traits(data, chosen),
         columns=column_groups(data, chosen, by),
         operating_point=operating_point,
+        engine=engine,
     )
     with progress() as report:
         found = stress_bundle(bundle, chosen, out, plan, report)

@@ -106,6 +106,7 @@ def _asked_again(
     places: dict[str, Path],
     sample: tuple[int | None, int],
 ) -> list[Check]:
+    from ulna.config.engine import PORTABLE, EngineSettings
     from ulna.errors import DatasetError
     from ulna.evaluation import verify_data
     from ulna.evaluation.table_reading import read_predictions
@@ -120,6 +121,8 @@ def _asked_again(
     checks = verify_data.check_data(receipt, rows, used)
     chosen = verify_data.choose_studies(used, *sample)
     point = str(receipt.method["operating_point"])
+    # Receipts of earlier versions know one engine only.
+    engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
         said = "not compared: " + ("no studies" if not chosen else "give --bundle")
@@ -132,7 +135,7 @@ def _asked_again(
         if folds:
             asked = verify_data.check_fold_answers(rows, chosen, folds, point, told)
         else:
-            asked = verify_data.check_answers(rows, chosen, places[""], point, told)
+            asked = verify_data.check_answers(rows, chosen, places[""], point, engine, told)
     return [*checks, asked]
 
 

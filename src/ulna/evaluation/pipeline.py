@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.bundle.digest import lines_sha256
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.rows import StudyRow
@@ -30,13 +32,13 @@ def evaluate(
     out: Path | str,
     *,
     operating_point: str | None = None,
-    draws: int = 2000,
-    seed: int = 0,
+    how: Resampling | None = None,
+    engine: EngineSettings = PORTABLE,
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    operating_point: one of the bundle's, None for its default. draws, seed: bootstrap.
+    operating_point: one of the bundle's, None for its default. how: bootstrap. engine: asked.
     progress(done, all) counts studies. Studies without a label are predicted and counted, not
     scored; unreadable ones are counted and listed. Raises DatasetError without any study that
     could be scored, ConfigError for an unknown operating point, BundleError,
@@ -46,13 +48,26 @@ def evaluate(
 
     write_report = report_writer()
 
-    predictor = Predictor.load(Path(bundle_path))
+    predictor = Predictor.load(Path(bundle_path), engine)
     point = choose_operating_point(predictor.bundle, operating_point)
     rows, said = collect_rows(predictor, studies, point, progress)
     said += said_of_refused(rows)
-    return write_evaluation(
-        predictor.bundle, rows, Path(out), point, Resampling(draws, seed), said, write_report
-    )
+    asked = Asked(point, how or Resampling(), predictor.engine)
+    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, write_report)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a bundle was asked and its answers are scored: what decides the numbers beside it."""
+
+    operating_point: str
+    how: Resampling
+    engine: EngineSettings = PORTABLE
+
+    @property
+    def engine_text(self) -> str:
+        """The engine without its threads, which decide no number."""
+        return str(replace(self.engine, threads=0))
 
 
 Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
@@ -62,15 +77,14 @@ def write_evaluation(
     bundle: ModelBundle,
     rows: Sequence[StudyRow],
     out: Path,
-    operating_point: str,
-    how: Resampling,
+    asked: Asked,
     said: Sequence[str],
     report: Report,
 ) -> Json:
     """Rows to the three files. said: warnings to be repeated in metrics and report."""
     check_scorable(rows, bundle)
-    metrics = summarise(rows, bundle.manifest.body_parts, how)
-    metrics |= provenance(bundle, rows, operating_point, how)
+    metrics = summarise(rows, bundle.manifest.body_parts, asked.how)
+    metrics |= provenance(bundle, rows, asked)
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)
     write_predictions(rows, out / "predictions.csv")
@@ -118,12 +132,10 @@ def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
     return point
 
 
-def provenance(
-    bundle: ModelBundle, rows: Sequence[StudyRow], operating_point: str, how: Resampling
-) -> Json:
+def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> Json:
     """Which bundle answered which studies at which thresholds, and how intervals were made."""
-    manifest = bundle.manifest
-    thresholds = manifest.fusion.thresholds.get(operating_point, {})
+    manifest, how = bundle.manifest, asked.how
+    thresholds = manifest.fusion.thresholds.get(asked.operating_point, {})
     try:
         installed = version("ulna")
     except PackageNotFoundError:
@@ -140,7 +152,8 @@ def provenance(
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
         "body_parts": [p.value for p in manifest.body_parts],
-        "operating_point": operating_point,
+        "engine": asked.engine_text,
+        "operating_point": asked.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
         "data": _fingerprint(rows),

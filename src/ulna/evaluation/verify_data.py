@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.bundle import read_bundle
+from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError
 from ulna.evaluation.collect import collect_rows, row_of_outputs
 from ulna.evaluation.cross_fit import cross_fit, run_fold
@@ -82,12 +83,17 @@ def choose_studies(used: Sequence[Study], n: int | None, seed: int) -> list[Stud
 
 
 def check_answers(
-    rows: Sequence[StudyRow], studies: Sequence[Study], bundle: Path, point: str, report: Progress
+    rows: Sequence[StudyRow],
+    studies: Sequence[Study],
+    bundle: Path,
+    point: str,
+    engine: EngineSettings,
+    report: Progress,
 ) -> Check:
-    """The bundle's probabilities of `studies`, asked again."""
+    """The bundle's probabilities of `studies`, asked again. engine: that they came from."""
     from ulna.runtime import Predictor
 
-    found, _ = collect_rows(Predictor.load(bundle), studies, point, report)
+    found, _ = collect_rows(Predictor.load(bundle, engine), studies, point, report)
     return _answers("probabilities asked again", rows, found, whole=True)
 
 

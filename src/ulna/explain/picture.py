@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.imaging.overlay import UNRELIABLE, draw_note, draw_outline, draw_overlay, draw_scale
 from ulna.imaging.read import read_radiograph
 from ulna.runtime import Predictor
@@ -19,14 +20,16 @@ _GAP = 6
 _SMALLEST_SCALE = 48
 
 
-def explain_study(bundle: Path | str, study: Study, out: Path, threads: int = 0) -> list[Path]:
+def explain_study(
+    bundle: Path | str, study: Study, out: Path, engine: EngineSettings = PORTABLE
+) -> list[Path]:
     """Write one PNG for each readable view of `study` to the folder `out`; returns the files.
 
     From left to right: the film, the film with its heat map and the outlines of the findings,
     the colour scale in logits, which is the bundle's and the same for every picture. Raises
     BundleError, ImageError, ConfigError as `Predictor` does.
     """
-    predictor = Predictor.load(bundle, threads)
+    predictor = Predictor.load(bundle, engine)
     answer = predictor.predict(study)
     note = UNRELIABLE if answer.map_reliable is False else ""
     out.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ulna.bundle import FusionParameters, Manifest, ModelBundle, read_bundle, read_domain
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageError, ImageWarning
 from ulna.imaging.outline import findings_from_map
 from ulna.imaging.read import read_radiograph
@@ -37,6 +38,7 @@ from ulna.runtime.screen import (
     with_negatives,
 )
 from ulna.runtime.session import Session
+from ulna.runtime.session.choice import resolve
 from ulna.types import (
     Array,
     BodyPart,
@@ -54,21 +56,23 @@ Routing = Literal["given", "recognise"]
 class Predictor:
     """Answers for studies from a bundle. Make it with `Predictor.load`."""
 
-    def __init__(self, bundle: ModelBundle, threads: int = 0) -> None:
+    def __init__(self, bundle: ModelBundle, engine: EngineSettings = PORTABLE) -> None:
         self.bundle = bundle
+        self.engine = resolve(engine)
         self._sessions = {
-            e.name: Session(bundle.graph_path(e), threads) for e in bundle.manifest.experts
+            e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
         }
         self._domain = read_domain(bundle)
         self._refuses = True
 
     @classmethod
-    def load(cls, bundle_path: Path | str, threads: int = 0) -> Predictor:
-        """Read and verify the bundle in a folder and load its graphs.
+    def load(cls, bundle_path: Path | str, engine: EngineSettings = PORTABLE) -> Predictor:
+        """Read and verify the bundle in a folder and load its graphs into an inference engine.
 
-        threads: of the inference engine; 0 takes all cores. Raises BundleError, ConfigError.
+        engine: without it ONNX Runtime in fp32, which answers the same on every machine; what it
+        became here is the predictor's `engine`. Raises BundleError, ConfigError.
         """
-        return cls(read_bundle(bundle_path), threads)
+        return cls(read_bundle(bundle_path), engine)
 
     def with_fusion(self, fusion: FusionParameters) -> Predictor:
         """The same loaded graphs under other fusion parameters; the bundle on disk stays."""
@@ -80,7 +84,7 @@ class Predictor:
     def with_graphs(self, graphs: Mapping[str, bytes]) -> Predictor:
         """Other graphs, by expert's name, under the same manifest: to examine what maps rest on."""
         other = copy.copy(self)
-        other._sessions = {name: Session(graph) for name, graph in graphs.items()}
+        other._sessions = {name: Session(graph, self.engine) for name, graph in graphs.items()}
         return other
 
     def without_refusal(self) -> Predictor:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
 from ulna.config.codec import to_json
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.evaluation.examination.measures import Film, FilmMeasures, measure_film, read_films
 from ulna.evaluation.examination.randomised import randomised_graph
@@ -32,11 +33,15 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class ExaminationPlan:
-    """studies: at most, abnormal ones with a known place. seed: of sample, noise and shuffling."""
+    """studies: at most, abnormal ones with a known place. seed: of sample, noise and shuffling.
+
+    how: bootstrap. engine: asked.
+    """
 
     studies: int = 40
     seed: int = 0
     how: Resampling = field(default_factory=Resampling)
+    engine: EngineSettings = PORTABLE
 
 
 def examine(
@@ -57,7 +62,7 @@ def examine(
 
     with report_packages():
         from ulna.evaluation.report.examination_figure import write_figure
-    predictor = Predictor.load(Path(bundle_path)).without_refusal()
+    predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
     twins, why = _twins(predictor)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.pipeline import (
+    Asked,
     check_scorable,
     choose_operating_point,
     provenance,
@@ -45,7 +47,7 @@ class StressPlan:
 
     studies: of the sample that is corrupted. seed: of the sample and of the corruptions' draws.
     traits: what is known of each film. columns: further groups, by study key. operating_point:
-    None for the bundle's own. how: bootstrap.
+    None for the bundle's own. how: bootstrap. engine: asked.
     """
 
     studies: int = 90
@@ -54,6 +56,7 @@ class StressPlan:
     columns: Columns = field(default_factory=dict)
     operating_point: str | None = None
     how: Resampling = field(default_factory=Resampling)
+    engine: EngineSettings = PORTABLE
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,11 @@ def stress(
 
     with report_packages():
         from ulna.evaluation.report.stress_page import write_stress_page
-    predictor = Predictor.load(Path(bundle_path)).without_refusal()
+    predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     point = choose_operating_point(predictor.bundle, plan.operating_point)
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
     found = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
-    found |= provenance(predictor.bundle, stressed.rows, point, plan.how)
+    found |= provenance(predictor.bundle, stressed.rows, Asked(point, plan.how, predictor.engine))
     found["warnings"] = [*said, *_remarks(predictor, stressed)]
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,105 @@
+"""Which inference engine runs a bundle's graphs, and how: one line of text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from ulna.errors import ConfigError
+
+Engine = Literal["auto", "onnxruntime", "openvino"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
+Provider = Literal["cpu", "cuda", "tensorrt", "coreml"]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """The engine of a `Predictor`; without arguments ONNX Runtime in fp32, the same everywhere.
+
+    engine: 'auto' takes OpenVINO where it gains much, else ONNX Runtime
+    (docs/decisions/018-engines.md). precision: of what is not quantised; 'auto' is bf16 where
+    OpenVINO finds it in the CPU, else fp32; 'int8' insists on a quantised bundle. provider: of ONNX
+    Runtime. threads: 0 for all cores. Raises ConfigError for settings that exclude each other.
+    """
+
+    engine: Engine = "onnxruntime"
+    precision: Precision = "auto"
+    provider: Provider = "cpu"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for kind, given in ((Engine, self.engine), (Precision, self.precision)):
+            _check(given, get_args(kind))
+        _check(self.provider, get_args(Provider))
+        if self.threads < 0:
+            raise ConfigError(
+                f"{self.threads} threads: expected a positive number, or 0 for all cores"
+            )
+        if self.provider != "cpu" and self.engine != "onnxruntime":
+            raise ConfigError(
+                f"provider {self.provider!r} with the engine {self.engine!r}: it is one of ONNX "
+                f"Runtime: write 'onnxruntime:{self.provider}'"
+            )
+        if self.precision == "bf16" and self.engine == "onnxruntime":
+            raise ConfigError(
+                "bf16 with ONNX Runtime: it runs a graph in the precision it was exported in: "
+                "expected 'onnxruntime:fp32', or 'openvino:bf16'"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> EngineSettings:
+        """'ENGINE[:PRECISION][:PROVIDER][:THREADS]', the parts after the engine in any order.
+
+        Of `str`, the inverse. Raises ConfigError.
+        """
+        engine, *rest = text.strip().lower().split(":")
+        if engine not in get_args(Engine):
+            raise ConfigError(f"engine {text!r}: {_expected()}")
+        found: dict[str, str] = {}
+        for part in rest:
+            name = _name_of(part, text)
+            if name in found:
+                raise ConfigError(f"engine {text!r}: two of {name}: {_expected()}")
+            found[name] = part
+        return cls(
+            cast(Engine, engine),
+            cast(Precision, found.get("precision", "auto")),
+            cast(Provider, found.get("provider", "cpu")),
+            int(found.get("threads", "0")),
+        )
+
+    def __str__(self) -> str:
+        """The shortest text that `parse` makes these settings of."""
+        parts: list[str] = [self.engine]
+        parts += [] if self.precision == "auto" else [self.precision]
+        parts += [] if self.provider == "cpu" else [self.provider]
+        parts += [str(self.threads)] if self.threads else []
+        return ":".join(parts)
+
+
+def _name_of(part: str, text: str) -> str:
+    """Which setting a part of the text is."""
+    if part in get_args(Precision):
+        return "precision"
+    if part in get_args(Provider):
+        return "provider"
+    if part.isascii() and part.isdecimal():
+        return "threads"
+    raise ConfigError(f"engine {text!r}: {part!r} is unknown: {_expected()}")
+
+
+def _check(given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise ConfigError(f"{given!r}: expected one of {', '.join(known)}")
+
+
+def _expected() -> str:
+    engines, precisions = "|".join(get_args(Engine)), "|".join(get_args(Precision))
+    return (
+        f"expected {engines}, then with colons any of {precisions}, {'|'.join(get_args(Provider))} "
+        "and a number of threads, as in 'openvino:bf16:2' or 'onnxruntime:cuda'"
+    )
+
+
+PORTABLE = EngineSettings()
+"""For numbers that are compared: the same on every machine within what `ulna verify` allows."""

@@ -1,0 +1,78 @@
+"""The only place of the inference engines: an expert's ONNX graph, run by one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.errors import BundleError
+from ulna.runtime.fusion import ExpertOutput
+from ulna.runtime.session.choice import resolve
+from ulna.types import Array
+
+# Bounds the memory of a study with very many views; a VGG19 takes 0.1 GB per image at 224 px.
+MAX_BATCH = 16
+
+
+class LoadedGraph(Protocol):
+    """What an engine makes of a graph: its names, and float32 in, float32 out."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+    def run(self, images: Array) -> dict[str, Array]:
+        """Every output for `images` (B, 1, S, S), by name."""
+
+
+class Session:
+    """One graph: input "image" (B, 1, S, S), outputs "abnormal", "body_part", "finding", "cam".
+
+    Graphs of earlier versions have no output "features": theirs are empty. engine: what it was
+    resolved to. Raises ConfigError where the engine is not to be had, BundleError for a graph
+    that it cannot load or that is no expert's.
+    """
+
+    def __init__(self, graph: Path | bytes, engine: EngineSettings = PORTABLE) -> None:
+        self.engine = resolve(engine)
+        name = f"{len(graph)} bytes" if isinstance(graph, bytes) else str(graph)
+        self._graph = _load(graph, self.engine, name)
+        self._outputs = self._graph.outputs
+        missing = {"abnormal", "body_part", "cam"} - set(self._outputs)
+        if self._graph.inputs != ["image"] or missing:
+            raise BundleError(
+                f"{name}: outputs {self._outputs}: expected a graph of `ulna export`, with the "
+                "input 'image' and the outputs 'abnormal', 'body_part', 'cam'"
+            )
+
+    def run(self, images: Array) -> list[ExpertOutput]:
+        """One output for each of `images` (B, 1, S, S) float32, as `prepare` makes them."""
+        return [
+            output
+            for start in range(0, len(images), MAX_BATCH)
+            for output in self._run(images[start : start + MAX_BATCH])
+        ]
+
+    def _run(self, images: Array) -> list[ExpertOutput]:
+        found = self._graph.run(np.ascontiguousarray(images))
+        nothing = np.zeros((len(images), 0), np.float32)
+        last = [found.get(name, nothing) for name in ("finding", "features")]
+        return [
+            ExpertOutput(
+                found["abnormal"][i], found["body_part"][i], last[0][i], found["cam"][i], last[1][i]
+            )
+            for i in range(len(images))
+        ]
+
+
+def _load(graph: Path | bytes, engine: EngineSettings, name: str) -> LoadedGraph:
+    """The graph in the engine of resolved settings."""
+    if engine.engine == "openvino":
+        from ulna.runtime.session.openvino_graph import OpenVinoGraph
+
+        return OpenVinoGraph(graph, engine, name)
+    from ulna.runtime.session.onnxruntime_graph import OnnxRuntimeGraph
+
+    return OnnxRuntimeGraph(graph, engine, name)
