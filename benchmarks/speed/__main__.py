@@ -1,7 +1,7 @@
 """Everything side by side, written to docs/results/speed.md: `make bench`.
 
-python -m benchmarks.speed                  # about 12 minutes on two cores
-python -m benchmarks.speed --quick          # about 3; writes to runs/bench/ only
+python -m benchmarks.speed                  # 11 to 12 minutes
+python -m benchmarks.speed --quick          # 3; writes to runs/bench/ only
 python -m benchmarks.speed --minutes 60     # leaves less out
 """
 
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.contenders import known_contenders
@@ -25,12 +27,12 @@ from benchmarks.speed.machine import describe_machine
 from benchmarks.speed.plan import Cell, make_plan
 from benchmarks.speed.plot import write_plot
 from benchmarks.speed.process import ROOT, Process
-from benchmarks.speed.report import write_page
+from benchmarks.speed.report import has_times, write_page
 from benchmarks.speed.runner import Group
 from benchmarks.speed.weights import random_bundle
-from ulna.runtime.session.choice import cores
 
 from ulna.bundle import read_bundle
+from ulna.runtime.session.choice import cores
 
 PLACE = ROOT / "runs" / "bench"
 SIZES, BATCHES = (224, 320), (1, 8, 32)
@@ -59,7 +61,7 @@ def main() -> None:
     shapes = [(size, t, batch) for size, t in settings for batch in given.batches]
     plan = make_plan(keys, shapes, seconds, whole - map_seconds - _START * len(settings))
     _announce(plan, len(settings), map_seconds)
-    cells = _run(plan, settings, ready + 1.15 * whole)
+    cells = _run(plan, settings, ready + 1.08 * whole)
     result = {
         "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
         "seed": given.seed,
@@ -166,8 +168,10 @@ def _write(result: Mapping[str, Any], published: bool) -> None:
         else [PLACE / "quick.json", PLACE / "quick.md", PLACE / "quick.png"]
     )
     data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    write_page(page, result)
+    if not any(has_times(cell) for cell in result["cells"]):
+        sys.exit(f"nothing was measured in the time: give more --minutes (raw: {data})")
     write_plot(picture, result)
+    write_page(page, result, Path(os.path.relpath(picture, page.parent)).as_posix())
     print(f"written: {', '.join(str(p.relative_to(ROOT)) for p in (data, page, picture))}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.speed.report import has_times
 from benchmarks.speed.summary import cell_rows, floor_ms
 
 
@@ -20,7 +21,7 @@ def write_plot(path: Path, result: Mapping[str, Any]) -> None:
     threads = max(c["threads"] for c in result["cells"])
     size = min(c["size"] for c in result["cells"])
     cells = [
-        c for c in result["cells"] if c["size"] == size and c["threads"] == threads and c["rounds"]
+        c for c in result["cells"] if c["size"] == size and c["threads"] == threads and has_times(c)
     ]
     flops = sum(result["flops"][str(size)].values())
     figure, axes = pyplot.subplots(

@@ -15,9 +15,13 @@ BEGIN, END = "<!-- begin generated: speed -->", "<!-- end generated: speed -->"
 _MET = {True: "met", False: "**missed**", None: "–"}
 
 
-def write_page(page: Path, result: Mapping[str, Any]) -> None:
-    """Renew what is between the markers of `page`; without a page, write one of them alone."""
-    body = f"{BEGIN}\n\n{render(result)}\n{END}"
+def write_page(page: Path, result: Mapping[str, Any], picture: str) -> None:
+    """Renew what is between the markers of `page`; without a page, write one of them alone.
+
+    picture: link from the page to that of `write_plot`. Raises ValueError without markers.
+    """
+    seen = f"![milliseconds per image of every contender]({picture})"
+    body = f"{BEGIN}\n\n{seen}\n\n{render(result)}\n{END}"
     if not page.exists():
         page.write_text(f"# Speed\n\n{body}\n", encoding="utf-8")
         return
@@ -31,9 +35,14 @@ def write_page(page: Path, result: Mapping[str, Any]) -> None:
 def render(result: Mapping[str, Any]) -> str:
     """Markdown."""
     parts = [_how(result), _goal_table(result), _floor_table(result)]
-    parts += [_cell_table(result, cell) for cell in result["cells"] if cell["rounds"]]
+    parts += [_cell_table(result, cell) for cell in result["cells"] if has_times(cell)]
     parts += [_left_out(result), _notes(result)]
     return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def has_times(cell: Mapping[str, Any]) -> bool:
+    """Whether any contender was timed in this cell, not the floor alone."""
+    return any(not key.startswith("floor:") for key in cell["seconds"])
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

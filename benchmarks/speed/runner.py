@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.speed.contenders import PEER
 from benchmarks.speed.contenders.contender import Setting
 from benchmarks.speed.parity import differences, failures
-from benchmarks.speed.plan import WARMED_UP, Cell
+from benchmarks.speed.plan import Cell
 from benchmarks.speed.process import Process, WorkerFailed
 
 Say = Callable[[str], None]
@@ -72,19 +72,26 @@ class Group:
             raise ParityError("; ".join(wrong))
         return {k: {n: round(e, 8) for n, e in outputs.items()} for k, outputs in found.items()}
 
+    def _round(self, keys: Sequence[str], batch: int) -> dict[str, dict[str, Any]]:
+        """Each in turn, once; those that fail are not in the result."""
+        answered: dict[str, dict[str, Any]] = {}
+        for key in [k for k in keys if k in self._running]:
+            process = self._running[key]
+            self._try(key, lambda p=process: p.order("round", batch), answered)
+        return answered
+
     def _cell(self, cell: Cell, deadline: float) -> dict[str, Any]:
         seconds: dict[str, list[dict[str, float]]] = {}
         peaks: dict[str, int] = {}
-        done, warm = 0, cell.batch > WARMED_UP
+        done = 0
+        if time.monotonic() < deadline:
+            self._round(cell.warmed_up, cell.batch)
         while done < cell.rounds and time.monotonic() < deadline:
-            for key in [k for k in cell.seconds if k in self._running]:
-                answered: dict[str, Any] = {}
-                process = self._running[key]
-                self._try(key, lambda p=process: p.order("round", cell.batch), answered)
-                if key in answered and warm:
-                    seconds.setdefault(key, []).append(answered[key]["seconds"])
-                    peaks[key] = answered[key]["peak_bytes"]
-            done, warm = done + warm, True
+            for key, answer in self._round(list(cell.seconds), cell.batch).items():
+                steps = {k: round(s, 6) for k, s in answer["seconds"].items()}
+                seconds.setdefault(key, []).append(steps)
+                peaks[key] = answer["peak_bytes"]
+            done += 1
         late = {k: self._failed.get(k, TOO_LATE) for k in cell.seconds if k not in seconds}
         if not done and not self._failed:
             late = {"all": TOO_LATE}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from benchmarks.speed.contenders.contender import Answer, Setting
-from ulna.runtime.session.choice import openvino_installed
 
+from ulna.runtime.session.choice import openvino_installed
 from ulna.types import Array
 
 SIDE = 1536
@@ -23,10 +23,10 @@ class Floor:
     steps = ("matmul",)
 
     def __init__(self, setting: Setting, precision: str) -> None:
-        products = _products(precision, setting.threads)
-        best = {name: _best_seconds(product) for name, product in products.items()}
+        found = products(precision, setting.threads)
+        best = {name: _best_seconds(product) for name, product in found.items()}
         fastest = min(best, key=lambda n: best[n])
-        self._product = products[fastest]
+        self._product = found[fastest]
         self.flops = float(2 * SIDE**3 * REPEATS)
         rates = ", ".join(f"{n} {2 * SIDE**3 / s / 1e9:.0f}" for n, s in best.items())
         self.note = f"{fastest}, {SIDE} x {SIDE} (GFLOP/s at the start: {rates})"
@@ -52,7 +52,8 @@ def _best_seconds(product: Product) -> float:
     return min(seconds)
 
 
-def _products(precision: str, threads: int) -> dict[str, Product]:
+def products(precision: str, threads: int) -> dict[str, Product]:
+    """The same product by every library that has the precision, by its name."""
     torch.set_num_threads(threads)
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in "ab")
@@ -84,8 +85,10 @@ class _OpenVinoProduct:
         self._request = self._compiled.create_infer_request()
         self._request.get_input_tensor().data[:] = a
 
-    def __call__(self) -> None:
+    def __call__(self) -> Array:
+        """The product, without a copy: what the next call overwrites."""
         self._request.infer()
+        return np.asarray(self._request.get_output_tensor().data)
 
 
 def build(setting: Setting, precision: str) -> Floor:
