@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | test | test-fast | check | format | docs | bench | clean
+# make demo | fracatlas | box | test | test-fast | check | format | docs | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box test test-fast check format docs bench clean
+.PHONY: help setup setup-dev demo fracatlas box test test-fast check format docs bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -44,7 +44,19 @@ format: setup-dev ## apply format and safe fixes
 docs: setup-dev ## write the generated parts of docs/ again
 	$(BIN)/python scripts/write_docs.py
 
-bench: setup-dev ## speed of phantoms, indexing and prediction on this machine
+bench: setup-dev ## Ulna beside its peers and the floor, 12 minutes; QUICK=1 in 3, MINUTES=n
+	$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
+
+bench-parts: setup-dev ## time single steps and compare with the last run
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest benchmarks/parts -q $(PARTS_OPTIONS)
+
+# Without an earlier run there is nothing to compare with, which is only worth a warning.
+PARTS_OPTIONS := --benchmark-only --benchmark-autosave --benchmark-compare \
+	--benchmark-storage=runs/bench/parts --benchmark-sort=name \
+	--benchmark-columns=median,iqr,min,rounds --benchmark-max-time=1 --benchmark-min-rounds=5 \
+	-W ignore::pytest_benchmark.logger.PytestBenchmarkWarning
+
+bench-overview: setup-dev ## speed of phantoms, indexing and prediction on this machine
 	$(BIN)/python benchmarks/overview.py
 
 clean: ## remove what tools leave behind; keeps .venv and runs

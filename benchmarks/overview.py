@@ -1,4 +1,4 @@
-"""Speed on this machine: phantoms, indexing a full-size tree, predicting. `make bench`.
+"""Speed on this machine: phantoms, indexing a full-size tree, predicting. `make bench-overview`.
 
 `python benchmarks/overview.py [BUNDLE]`: with a bundle, prediction is timed too.
 """

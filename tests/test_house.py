@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "ulna"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 CODE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
-CODE += sorted((ROOT / "benchmarks").glob("*.py"))
+CODE += sorted((ROOT / "benchmarks").rglob("*.py"))
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sh", ".html", ".css", ".j2", ".yml", ""}
 MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS, MAX_NESTING = 300, 40, 7, 3
 # The options of a command arrive as arguments of its function.
