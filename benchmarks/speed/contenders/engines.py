@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ulna.config.engine import EngineSettings
-from ulna.runtime.session.choice import openvino_installed, resolve
-
 from ulna.runtime import Predictor
 from ulna.runtime.session import LoadedGraph, Session
+from ulna.runtime.session.choice import openvino_installed, resolve
 
 
 def precisions_here() -> dict[str, list[str]]:
