@@ -13,6 +13,7 @@ from synthetic_studies import write_studies
 from ulna.bundle import ModelBundle, read_bundle
 from ulna.errors import ConfigError, DatasetError, DatasetWarning, ImageWarning
 from ulna.evaluation import calibrate_bundle, evaluate
+from ulna.evaluation.pipeline import Asked
 from ulna.evaluation.scores import Resampling
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -44,7 +45,7 @@ def test_calibrate_then_evaluate(
     assert read_bundle(blob_bundle.path) == calibrated
     assert calibrated.manifest.fusion.n_calibration_studies == 72
     assert calibrated.manifest.metrics["calibration.WRIST.auroc"] > 0.8
-    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", how=Resampling(100))
+    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", Asked(how=Resampling(100)))
     assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["body_part"]["accuracy"] == 1
     assert metrics["by_body_part"]["ALL"]["auroc_visible"]["value"] == 1
@@ -59,7 +60,7 @@ def test_calibrate_then_evaluate(
 def test_metrics_hold_every_promised_key(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
-    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", how=Resampling(20))
+    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", Asked(how=Resampling(20)))
     assert list(metrics["by_body_part"]) == ["ELBOW", "HUMERUS", "WRIST", "ALL"]
     for scores in metrics["by_body_part"].values():
         for name in (*MEASURES, "auroc_visible", "sensitivity_visible"):
@@ -86,7 +87,7 @@ def test_table_has_a_row_for_every_image_the_bad_one_too(
     given = [half, none, *studies[2:]]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics = evaluate(blob_bundle.path, given, tmp_path / "out", how=Resampling(10))
+        metrics = evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
     assert (metrics["n_unreadable"], metrics["n_unreadable_images"]) == (1, 1)
     assert any("bad.png" in w for w in metrics["warnings"])
     with (tmp_path / "out" / "predictions.csv").open(newline="") as handle:
@@ -107,7 +108,7 @@ def test_unlabelled_and_unknown_parts_are_counted_not_scored(
         replace(studies[2], body_part=None),
         *studies[3:],
     ]
-    metrics = evaluate(blob_bundle.path, given, tmp_path / "out", how=Resampling(10))
+    metrics = evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
     assert (metrics["n_given"], metrics["n_scored"]) == (72, 70)
     assert (metrics["n_unlabelled"], metrics["n_unreadable"]) == (1, 1)
     assert metrics["body_part"]["n_studies"] == 70
@@ -118,7 +119,7 @@ def test_one_class_is_null_and_said(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     normal = [s for s in studies if not s.abnormal]
-    metrics = evaluate(blob_bundle.path, normal, tmp_path / "out", how=Resampling(10))
+    metrics = evaluate(blob_bundle.path, normal, tmp_path / "out", Asked(how=Resampling(10)))
     scores = metrics["by_body_part"]["ALL"]
     assert scores["auroc"]["value"] is None
     assert scores["specificity"]["value"] is not None
@@ -131,14 +132,14 @@ def test_training_studies_are_warned_of(
 ) -> None:
     given = [replace(studies[0], split="train"), *studies[1:]]
     with pytest.warns(DatasetWarning, match="'train'"):
-        evaluate(blob_bundle.path, given, tmp_path / "out", how=Resampling(10))
+        evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
 
 
 def test_same_seed_same_files(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     for name in ("a", "b"):
-        evaluate(blob_bundle.path, studies, tmp_path / name, how=Resampling(20, 3))
+        evaluate(blob_bundle.path, studies, tmp_path / name, Asked(how=Resampling(20, 3)))
     for name in ("metrics.json", "predictions.csv", "report.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -154,7 +155,7 @@ def test_unknown_operating_point_is_refused(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     with pytest.raises(ConfigError, match="operating point"):
-        evaluate(blob_bundle.path, studies, tmp_path / "out", operating_point="0.5")
+        evaluate(blob_bundle.path, studies, tmp_path / "out", Asked("0.5"))
 
 
 def test_calibration_leaves_out_what_it_cannot_use(

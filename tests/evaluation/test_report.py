@@ -14,7 +14,7 @@ from PIL import Image
 from synthetic_studies import PARTS
 
 from ulna.bundle import Manifest, ModelBundle
-from ulna.evaluation.pipeline import write_evaluation
+from ulna.evaluation.pipeline import Asked, write_evaluation
 from ulna.evaluation.report.gallery import build_gallery
 from ulna.evaluation.report.page import write_report
 from ulna.evaluation.rows import StudyRow
@@ -31,7 +31,9 @@ def page(make_rows: MakeRows, manifest: Manifest, tmp_path: Path) -> str:
 def render(rows: list[StudyRow], manifest: Manifest, out: Path) -> str:
     bundle = ModelBundle(out, manifest, "ab" * 32)
     how = Resampling(draws=20)
-    write_evaluation(bundle, rows, out, "specificity_0.90", how, ["a <warning>"], write_report)
+    write_evaluation(
+        bundle, rows, out, Asked("specificity_0.90", how), ["a <warning>"], write_report
+    )
     return (out / "report.html").read_text(encoding="utf-8")
 
 

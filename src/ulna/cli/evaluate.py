@@ -80,6 +80,7 @@ def evaluate(
     require("report")
     from ulna.datasets import index_data
     from ulna.evaluation import evaluate as evaluate_bundle
+    from ulna.evaluation.pipeline import Asked
     from ulna.evaluation.report.sections.folders import read_included
 
     found = read_included(included)
@@ -90,10 +91,8 @@ def evaluate(
             bundle,
             studies,
             out,
-            operating_point=operating_point,
-            cascade=cascade,
+            Asked(operating_point or "", engine=engine, cascade=cascade),
             included=found,
-            engine=engine,
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies, found)

@@ -29,7 +29,7 @@ from ulna.cli.options import (
     optional_bundle_option,
 )
 from ulna.cli.output import print_json, print_table
-from ulna.cli.predict_table import check_table_options, predict_table
+from ulna.cli.predict_table import check_table_options, predict_table, table_settings
 from ulna.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ def predict(
     predictor = predictor.with_cascade() if cascade else predictor
     studies = _studies(paths, body_part)
     if table is not None:
-        from ulna.runtime.table.score import Asked
-
-        asked = Asked(operating_point, "given", error_rate, workers)
-        asked = replace(asked, body_part="recognise") if recognise else asked
+        asked = table_settings(operating_point, recognise, error_rate, workers)
         predict_table(predictor, studies, table, asked)
         return
     ask = partial(predictor.predict, operating_point=operating_point)

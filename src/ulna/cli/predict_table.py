@@ -37,6 +37,15 @@ def check_table_options(table: Path | None, workers: int, **others: object) -> N
             )
 
 
+def table_settings(
+    operating_point: str | None, recognise: bool, error_rate: float, workers: int
+) -> Asked:
+    """What the studies of a table are asked with."""
+    from ulna.runtime.table.score import Asked
+
+    return Asked(operating_point, "recognise" if recognise else "given", error_rate, workers)
+
+
 def predict_table(
     predictor: Predictor, studies: Sequence[Study], table: Path, asked: Asked
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,28 +30,44 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How a bundle is asked and its answers are scored: what decides the numbers beside it.
+
+    operating_point: one of the bundle's, '' for its default. how: bootstrap. cascade: note beside
+    every answer what the bundle's cascade answers, and score it (docs/cascade.md).
+    """
+
+    operating_point: str = ""
+    how: Resampling = field(default_factory=Resampling)
+    engine: EngineSettings = PORTABLE
+    cascade: bool = False
+
+    @property
+    def engine_text(self) -> str:
+        """The engine without its threads, which decide no number."""
+        return str(replace(self.engine, threads=0))
+
+
+_AS_THE_BUNDLE_SAYS = Asked()
+
+
 def evaluate(
     bundle_path: Path | str,
     studies: Sequence[Study],
     out: Path | str,
+    asked: Asked = _AS_THE_BUNDLE_SAYS,
     *,
-    operating_point: str | None = None,
-    cascade: bool = False,
-    how: Resampling | None = None,
     included: Sequence[Included] = (),
-    engine: EngineSettings = PORTABLE,
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    operating_point: one of the bundle's, None for its default. cascade: note beside every answer
-    what the bundle's cascade answers, and score it (docs/cascade.md). how: bootstrap, None for
-    2,000 draws. included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for
-    the report. engine: asked. progress(done, all) counts studies. Studies without a label are
-    predicted and counted, not scored; unreadable ones are counted and listed. Raises DatasetError
-    without any study that could be scored, ConfigError for an unknown operating point or an
-    included file of other content, BundleError, DependencyError where the report's packages are
-    not installed.
+    included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for the report.
+    progress(done, all) counts studies. Studies without a label are predicted and counted, not
+    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
+    could be scored, ConfigError for an unknown operating point or an included file of other
+    content, BundleError, DependencyError where the report's packages are not installed.
     """
     from ulna.runtime import Predictor
 
@@ -59,29 +75,15 @@ def evaluate(
         from ulna.evaluation.report.page import write_report
         from ulna.evaluation.report.sections.section import build_sections
 
-    predictor = Predictor.load(Path(bundle_path), engine)
+    predictor = Predictor.load(Path(bundle_path), asked.engine)
     sections = build_sections(included, predictor.bundle)
-    point = choose_operating_point(predictor.bundle, operating_point)
-    cascaded = predictor.with_cascade() if cascade else None
+    point = choose_operating_point(predictor.bundle, asked.operating_point or None)
+    cascaded = predictor.with_cascade() if asked.cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows)
     report = partial(write_report, sections=sections)
-    asked = Asked(point, how or Resampling(), predictor.engine)
+    asked = replace(asked, operating_point=point, engine=predictor.engine)
     return write_evaluation(predictor.bundle, rows, Path(out), asked, said, report)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How a bundle was asked and its answers are scored: what decides the numbers beside it."""
-
-    operating_point: str
-    how: Resampling
-    engine: EngineSettings = PORTABLE
-
-    @property
-    def engine_text(self) -> str:
-        """The engine without its threads, which decide no number."""
-        return str(replace(self.engine, threads=0))
 
 
 Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]

@@ -17,7 +17,7 @@ from ulna.bundle import Manifest, MapExamination, MapTest, ModelBundle
 from ulna.bundle.io import manifest_hash
 from ulna.config.codec import to_json
 from ulna.errors import ConfigError, VerificationError
-from ulna.evaluation.pipeline import write_evaluation
+from ulna.evaluation.pipeline import Asked, write_evaluation
 from ulna.evaluation.report.page import write_report
 from ulna.evaluation.report.sections.folders import MAIN_FILES, read_included
 from ulna.evaluation.report.sections.section import Section, absent, build_sections
@@ -90,7 +90,9 @@ def test_page_holds_all_and_loads_nothing(
         write_report(b, rows, metrics, out, sections)
 
     out = tmp_path / "out"
-    write_evaluation(bundle, make_rows(12), out, "specificity_0.90", Resampling(20), [], report)
+    write_evaluation(
+        bundle, make_rows(12), out, Asked("specificity_0.90", Resampling(20)), [], report
+    )
     page = (out / "report.html").read_text("utf-8")
     checker = Checker()
     checker.feed(page)
