@@ -12,7 +12,7 @@ from PIL import Image
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FINE, write_analytic
 
-from ulna.bundle import read_bundle, replace_examination, write_bundle
+from ulna.bundle import read_bundle, replace_examination
 
 
 @pytest.fixture
@@ -52,10 +52,6 @@ def test_a_failed_map_is_marked_wherever_it_is_shown(work: Path) -> None:
     bundle = read_bundle(work / "bundle")
     verdict = bundle.manifest.map_examination
     assert verdict is not None
-    # A bundle of phantoms has a note of its own on every picture, longer than this one.
-    data = replace(bundle.manifest.data, kind="table")
-    graphs = {e.name: bundle.graph_path(e).read_bytes() for e in bundle.manifest.experts}
-    bundle = write_bundle(replace(bundle.manifest, data=data), graphs, bundle.path)
     pictures = {}
     for low in (-1.0, 0.5):
         tests = tuple(
@@ -69,7 +65,8 @@ def test_a_failed_map_is_marked_wherever_it_is_shown(work: Path) -> None:
         with Image.open(next((work / str(low)).rglob("*.png"))) as image:
             pictures[low] = np.asarray(image)
     assert (pictures[-1.0][:12] != pictures[0.5][:12]).any()
-    np.testing.assert_array_equal(pictures[-1.0][40:], pictures[0.5][40:])
+    # On a film this narrow the note takes most of the height.
+    np.testing.assert_array_equal(pictures[-1.0][-12:], pictures[0.5][-12:])
 
 
 def test_studies_without_a_place_are_refused(work: Path) -> None:
