@@ -41,7 +41,7 @@ def test_tests_and_verdict_are_printed_and_answers_carry_it(work: Path) -> None:
     info = ulna("info", work / "bundle").output
     assert "4 films of table.csv" in info
     answer = json.loads(
-        ulna("predict", work / "wide.png", "--bundle", work / "bundle", "--json").stdout
+        ulna("predict", work / "0.png", "--bundle", work / "bundle", "--json").stdout
     )
     assert answer[0]["map_reliable"] == found["reliable"]
 
