@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from synthetic_studies import write_studies
 
-from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.bundle import (
+    CascadeParameters,
+    FusionParameters,
+    ModelBundle,
+    read_bundle,
+    replace_fusion,
+)
 from ulna.bundle.join import join_bundles
 from ulna.evaluation.cross_fit import cross_fit, fit_joint_cascade, fit_joint_fusion, run_fold
 from ulna.runtime import Predictor
@@ -77,14 +83,22 @@ def test_too_few_studies_for_a_cascade_change_no_answer(
         assert (row.cascade.skipped, row.cascade.cost) == ((), 1.0)
 
 
+def joined(
+    out: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
+) -> tuple[ModelBundle, FusionParameters, CascadeParameters | None]:
+    """A joint bundle, and the fusion and cascade that are fitted for it."""
+    predictor, outputs = folds
+    bundle = predictor.bundle
+    joint = join_bundles([bundle] * FOLDS, out, "joint", bundle.manifest.data)
+    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
+    return joint, fusion, fit_joint_cascade(outputs, bundle, joint.manifest)
+
+
 def test_joint_bundle_has_the_cascade_of_one_fold(
     tmp_path: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
 ) -> None:
-    predictor, outputs = folds
-    bundle = predictor.bundle
-    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint", bundle.manifest.data)
-    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
-    cascade = fit_joint_cascade(outputs, bundle, joint.manifest)
+    outputs = folds[1]
+    joint, fusion, cascade = joined(tmp_path / "joint", folds)
     replace_fusion(joint, fusion, {}, cascade=cascade)
     whole = Predictor.load(joint.path)
     found = whole.manifest.cascade
@@ -97,11 +111,8 @@ def test_joint_bundle_has_the_cascade_of_one_fold(
 def test_joint_cascade_where_all_leave(
     tmp_path: Path, folds: tuple[Predictor, list[list[StudyOutputs]]]
 ) -> None:
-    predictor, outputs = folds
-    bundle = predictor.bundle
-    joint = join_bundles([bundle] * FOLDS, tmp_path / "joint", "joint", bundle.manifest.data)
-    fusion = fit_joint_fusion(outputs, bundle.manifest, joint.manifest)
-    cascade = fit_joint_cascade(outputs, bundle, joint.manifest)
+    outputs = folds[1]
+    joint, fusion, cascade = joined(tmp_path / "joint", folds)
     assert cascade is not None
     bounds = {o: dict(t) for o, t in fusion.thresholds.items()}
     stage = replace(cascade.stages[0], low=bounds, high=bounds)

@@ -11,7 +11,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart, FindingCategory
 
-_OWN = ExpertConfig(
+OWN = ExpertConfig(
     name="cnn",
     encoder="cnn",
     neck="attention",
@@ -47,7 +47,7 @@ def demo() -> Recipe:
     return Recipe(
         name="demo",
         description="two small experts, phantoms, two cores",
-        experts=(_OWN, _COARSE),
+        experts=(OWN, _COARSE),
         body_parts=(BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),
