@@ -1,26 +1,20 @@
-"""What a cascade saves and whether its bound holds: out of fold from a table, and timed.
+"""What a cascade saves and whether its bound holds: out of fold, from a table.
 
-    python benchmarks/cascade.py folds runs/cv/evaluation/predictions.csv runs/cv/fold*/bundle
-    python benchmarks/cascade.py folds runs/unseen-evaluation/predictions.csv runs/demo/bundle
-    python benchmarks/cascade.py time runs/demo/bundle phantoms --studies 60
+    python benchmarks/cascade.py runs/cv/evaluation/predictions.csv runs/cv/fold*/bundle
+    python benchmarks/cascade.py runs/unseen-evaluation/predictions.csv runs/demo/bundle
 
-`folds` runs no network: the experts' logits are read from the table, fusion, thresholds and
-cascade are fitted on the other folds and asked on the fold. Where the table is of one evaluation
-and one bundle is given, the folds are by patient (--folds). `time` runs whole hybrid and cascade
-on the same prepared studies, one after the other in turns, and prints the ratio of the
-processor times of one thread, the map on the film included.
+No network runs: the experts' logits are read from the table, fusion, thresholds and cascade are
+fitted on the other folds and asked on the fold. Where the table is of one evaluation and one
+bundle is given, the folds are by patient (--folds). What it saves in time: `trained.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import time
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +23,11 @@ from ulna.bundle import Manifest
 from ulna.cli.evaluate import cascade_sentence
 from ulna.cli.output import print_table
 from ulna.config.engine import EngineSettings
-from ulna.datasets import index_data
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.cross_fit import cross_fit
 from ulna.evaluation.scores import Resampling
-from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import Placement
 from ulna.runtime import ExpertOutput, ImageOutputs, Predictor, StudyOutputs
-from ulna.runtime.screen import PreparedView
 from ulna.types import BodyPart, ImageRef, Study
 
 
@@ -88,56 +79,14 @@ def folds(table: Path, bundles: Sequence[Path], n_folds: int, point: str | None)
     print_table("", ["body part", "studies", "left early", "changed side"], table_rows)
 
 
-def clock(bundle: Path, data: Path, n: int, rounds: int) -> None:
-    """Processor time per study of the hybrid and of the cascade, in turns."""
-    whole = Predictor.load(bundle, EngineSettings(threads=1))
-    cascade = whole.with_cascade()
-    labelled = [s for s in index_data(data) if s.body_part in whole.manifest.body_parts]
-    held = [s for s in labelled if s.split in ("valid", "test")] or labelled
-    picked = np.random.default_rng(0).permutation(len(held))[:n]
-    studies = [(held[i], prepared(held[i], whole)) for i in picked]
-    spent = np.zeros((2, len(studies)))
-    skipped = 0
-    for turn in range(rounds):
-        for i, (study, views) in enumerate(studies):
-            for which in (0, 1) if (turn + i) % 2 else (1, 0):
-                predictor = (whole, cascade)[which]
-                start = time.process_time()
-                images = predictor._answering(study.body_part, None, views)
-                answer = predictor.predict_outputs(StudyOutputs(study, images))
-                spent[which, i] += time.process_time() - start
-                skipped += bool(answer.skipped_experts)
-    both = spent.sum(axis=1) / rounds / len(studies) * 1e3
-    share = skipped / rounds / len(studies)
-    print(f"{len(studies)} studies, {rounds} rounds, prepared views, map included, 1 thread")
-    print(f"whole hybrid {both[0]:.0f} ms, cascade {both[1]:.0f} ms: {both[1] / both[0]:.2f}")
-    print(f"{share:.0%} left early")
-
-
-def prepared(study: Study, predictor: Predictor) -> list[PreparedView]:
-    spec = predictor.manifest.input_spec
-    films = [(ref, read_radiograph(ref.path)) for ref in study.images]
-    return [PreparedView.of(ref, film, spec, partial(replace, film)) for ref, film in films]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("folds")
-    one.add_argument("table", type=Path)
-    one.add_argument("bundles", type=Path, nargs="+")
-    one.add_argument("--folds", type=int, default=5)
-    one.add_argument("--operating-point")
-    two = commands.add_parser("time")
-    two.add_argument("bundle", type=Path)
-    two.add_argument("data", type=Path)
-    two.add_argument("--studies", type=int, default=60)
-    two.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("bundles", type=Path, nargs="+")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--operating-point")
     given = parser.parse_args()
-    if given.command == "folds":
-        folds(given.table, given.bundles, given.folds, given.operating_point)
-    else:
-        clock(given.bundle, given.data, given.studies, given.rounds)
+    folds(given.table, given.bundles, given.folds, given.operating_point)
 
 
 if __name__ == "__main__":
