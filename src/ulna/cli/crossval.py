@@ -18,7 +18,7 @@ from ulna.cli.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
     from ulna.cli.crossval_steps import CrossvalFolder
-    from ulna.types import Study
+    from ulna.evaluation.groups import Groups
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -92,17 +92,25 @@ def crossval(
           --against runs/cv --by hardware --by source_width:1000
     """
     require("train", "report")
-    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
-    from ulna.evaluation.out_of_fold import predictions_of
+    from ulna.cli.crossval_steps import (
+        CrossvalFolder,
+        CrossvalSettings,
+        record_data,
+        warn_of_seen,
+    )
+    from ulna.evaluation.groups import column_groups
 
     recipe = choose_recipe(recipe_name, changes, initial)
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
     folder = CrossvalFolder.open(out, settings, cache, only)
-    others = {p.name: predictions_of(p) for p in against}
+    others = _others(against)
+    record_data(folder)
+    groups = column_groups(data, folder.labelled, by)  # before hours are spent on training
+    warn_of_seen(folder)
     if not folder.answered():
         _run(folder, jobs)
-    scores = write_scores(folder.labelled, data, out, by, others)
+    scores = write_scores(out, groups, others)
     crossval_receipt(folder, data, by, others)
     if as_json:
         print_json(scores)
@@ -113,6 +121,17 @@ def crossval(
         click.echo(cascade_sentence(metrics["cascade"]))
     click.echo(f"report: {folder.evaluation / 'report.html'}")
     click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+
+
+def _others(against: Sequence[Path]) -> dict[str, Path]:
+    """Predictions of each other method by its folder's name; by its path where names coincide."""
+    from ulna.evaluation.out_of_fold import predictions_of
+
+    names = [p.resolve().name for p in against]
+    return {
+        name if names.count(name) == 1 else str(p): predictions_of(p)
+        for name, p in zip(names, against, strict=True)
+    }
 
 
 def _run(folder: CrossvalFolder, jobs: int) -> None:
@@ -131,18 +150,15 @@ def _run(folder: CrossvalFolder, jobs: int) -> None:
     write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
 
 
-def write_scores(
-    studies: Sequence[Study], data: Path, out: Path, by: Sequence[str], others: Mapping[str, Path]
-) -> dict[str, Any]:
+def write_scores(out: Path, groups: Groups, others: Mapping[str, Path]) -> dict[str, Any]:
     """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
     from ulna.config.codec import write_json
     from ulna.evaluation.fold_scores import score_folds
-    from ulna.evaluation.groups import column_groups
     from ulna.evaluation.out_of_fold import read_answers
     from ulna.evaluation.scores import Resampling
 
     answers = read_answers(out / "evaluation" / "predictions.csv")
-    scores = score_folds(answers, column_groups(data, studies, by), others, Resampling())
+    scores = score_folds(answers, groups, others, Resampling())
     write_json(scores, out / "scores.json")
     return scores
 

@@ -120,13 +120,16 @@ def _asked_again(
     used = verify_data.used_studies(rows, studies)
     checks = verify_data.check_data(receipt, rows, used)
     chosen = verify_data.choose_studies(used, *sample)
-    point = str(receipt.method["operating_point"])
+    point = str(receipt.method.get("operating_point", ""))
     # Receipts of earlier versions know one engine only.
     engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
         said = "not compared: " + ("no studies" if not chosen else "give --bundle")
         return [*checks, Check("probabilities asked again", None, said)]
+    if not point:
+        said = "the receipt's method has no operating_point: damaged; take the original"
+        return [*checks, Check("probabilities asked again", False, said)]
     with progress() as report:
 
         def told(done: int, n: int) -> None:
