@@ -92,22 +92,13 @@ def crossval(
           --against runs/cv --by hardware --by source_width:1000
     """
     require("train", "report")
-    from ulna.cli.crossval_steps import (
-        CrossvalFolder,
-        CrossvalSettings,
-        record_data,
-        warn_of_seen,
-    )
-    from ulna.evaluation.groups import column_groups
+    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
 
     recipe = choose_recipe(recipe_name, changes, initial)
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
     folder = CrossvalFolder.open(out, settings, cache, only)
-    others = _others(against)
-    record_data(folder)
-    groups = column_groups(data, folder.labelled, by)  # before hours are spent on training
-    warn_of_seen(folder)
+    groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
     scores = write_scores(out, groups, others)
@@ -121,6 +112,20 @@ def crossval(
         click.echo(cascade_sentence(metrics["cascade"]))
     click.echo(f"report: {folder.evaluation / 'report.html'}")
     click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+
+
+def _checked(
+    folder: CrossvalFolder, data: Path, by: Sequence[str], against: Sequence[Path]
+) -> tuple[Groups, dict[str, Path]]:
+    """What scores are grouped by and compared with, before hours are spent on training."""
+    from ulna.cli.crossval_steps import record_data, warn_of_seen
+    from ulna.evaluation.groups import column_groups
+
+    others = _others(against)
+    groups = column_groups(data, folder.labelled, by)
+    record_data(folder)
+    warn_of_seen(folder)
+    return groups, others
 
 
 def _others(against: Sequence[Path]) -> dict[str, Path]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ulna.evaluation.verify import Check
     from ulna.types import Study
 
+_NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
 _WORDS = {True: "equal", False: "DIFFERS", None: "not compared"}
 
 
@@ -128,8 +129,7 @@ def _asked_again(
         said = "not compared: " + ("no studies" if not chosen else "give --bundle")
         return [*checks, Check("probabilities asked again", None, said)]
     if not point:
-        said = "the receipt's method has no operating_point: damaged; take the original"
-        return [*checks, Check("probabilities asked again", False, said)]
+        return [*checks, Check("probabilities asked again", False, _NO_POINT)]
     with progress() as report:
 
         def told(done: int, n: int) -> None:
