@@ -6,8 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from tests.cli.calls import ulna
+
+from ulna.evaluation.report.render import fill
+from ulna.evaluation.report.sections.audit import content
+from ulna.evaluation.report.sections.folders import read_included
+from ulna.metrics.bootstrap import Interval
+from ulna.training.audit import AuditResult, AuditStep
 
 
 def _table(folder: Path, parts: tuple[str, ...]) -> Path:
@@ -35,6 +42,26 @@ def test_the_waterfall_is_printed_saved_and_drawn(tmp_path: Path) -> None:
     (tmp_path / "out/audit.json").write_text("{}")
     ulna("verify", tmp_path / "out", code=9)
     assert json.loads(ulna(*command, "--json").stdout)["steps"] == found["steps"]
+
+
+def test_an_undefined_kappa_is_null_in_json_and_told_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test side of one class has none; nan is no JSON, and `ulna evaluate` reads the file."""
+    sure, same = Interval(1.0, 1.0, 1.0), Interval(0.0, 0.0, 0.0)
+    steps = (
+        AuditStep("as the prototype", "", "image", 8, 1.0, sure, None),
+        AuditStep("by study", "image against study", "study", 8, 1.0, sure, same),
+    )
+    result = AuditResult(steps, float("nan"), 8, 8, 8, ("ELBOW", "WRIST"))
+    monkeypatch.setattr("ulna.training.audit.audit", lambda *_: result)
+    out = tmp_path / "out"
+    done = ulna("audit", _table(tmp_path, ("ELBOW", "WRIST")), "--out", out)
+    assert "kappa by study undefined" in done.output
+    text = (out / "audit.json").read_text()
+    assert "NaN" not in text and json.loads(text)["kappa"] is None
+    (included,) = read_included([out])
+    assert "by study: undefined." in fill("sections/audit.html.j2", content(included))
 
 
 def test_one_region_is_not_enough(tmp_path: Path) -> None:

@@ -76,10 +76,29 @@ def test_all_is_possible_but_said(tmp_path: Path) -> None:
     assert chosen == studies
 
 
-def test_equal_keys_of_other_data_are_no_overlap(tmp_path: Path) -> None:
+def _turned(studies: list[Study]) -> list[Study]:
+    return [replace(s, abnormal=not s.abnormal) for s in studies]
+
+
+def test_equal_keys_of_other_phantoms_are_no_overlap(tmp_path: Path) -> None:
+    """Phantoms are numbered from 1 in every set, so keys say nothing of them."""
     run = _run(tmp_path / "run", _studies(10), train=5, tune=1, calibration=1)
-    others = [replace(s, abnormal=not s.abnormal) for s in _studies(10)]
+    write_json(fingerprint_studies(_studies(10)[:7], "phantom", "p"), run / "data.json")
+    others = _turned(_studies(10))
     assert choose_test_studies(others, "all", run)[0] == others
+
+
+@pytest.mark.parametrize("split", ["", "all"])
+def test_a_corrected_label_does_not_hide_what_the_run_has_learned_from(
+    tmp_path: Path, split: str
+) -> None:
+    """One cell of the table mended after training, and every hash is another."""
+    studies = _studies(10)
+    run = _run(tmp_path / "run", studies, train=5, tune=1, calibration=1)
+    mended = [*_turned(studies[:1]), *studies[1:]]
+    with pytest.warns(DatasetWarning, match=r"7 of 10 studies have the ids .* other labels"):
+        chosen, _ = choose_test_studies(mended, split, run)
+    assert chosen == mended
 
 
 def test_nothing_to_test_on_is_an_error() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 
 from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
 
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
+from ulna.cli.crossval_steps import (  # noqa: E402
+    CrossvalFolder,
+    CrossvalSettings,
+    warn_of_seen,
+)
 from ulna.config.codec import write_json  # noqa: E402
+from ulna.config.recipe import InitialWeights  # noqa: E402
+from ulna.datasets import index_data  # noqa: E402
+from ulna.errors import DatasetWarning  # noqa: E402
+from ulna.training.fingerprint import fingerprint_studies  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +46,12 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = ulna(*command, "--out", work / "cv", "--by", "plate")
     assert "ECE" in done.stdout and "Brier" in done.stdout
     return work
+
+
+def _again(work: Path, *options: object, code: int = 0) -> str:
+    """What the same command says when it is given again."""
+    command = ["crossval", work / "table.csv", "--recipe", work / "recipe.json", "--folds", 2]
+    return str(ulna(*command, "--out", work / "cv", *options, code=code).output)
 
 
 def _checks(work: Path, *options: object, code: int = 0) -> dict[str, dict[str, object]]:
@@ -77,3 +93,89 @@ def test_an_altered_score_is_found(work: Path) -> None:
     assert "plate: 1.ece_debiased" in str(checks["numbers of scores.json"]["said"])
     assert checks["scores.json"]["equal"] is False
     file.write_text(before)
+
+
+def test_predictions_that_are_gone_fail_their_checks_and_end_no_other(work: Path) -> None:
+    file = work / "cv/evaluation/predictions.csv"
+    kept = file.rename(file.with_name("kept.csv"))
+    checks = _checks(work, code=9)
+    for name in ("numbers of scores.json", "numbers of evaluation/metrics.json"):
+        assert checks[name]["equal"] is False
+        assert "no such file" in str(checks[name]["said"])
+    assert checks["bundle bundle"]["equal"] is True
+    kept.rename(file)
+
+
+def test_a_receipt_without_its_settings_is_no_defect_of_ulna(work: Path) -> None:
+    file = work / "cv/receipt.json"
+    before = file.read_text()
+    receipt = json.loads(before)
+    receipt["method"] = {}
+    file.write_text(json.dumps(receipt))
+    checks = _checks(work, "--data", work / "table.csv", code=9)
+    assert checks["numbers of scores.json"]["equal"] is False
+    assert "operating_point" in str(checks["probabilities asked again"]["said"])
+    file.write_text(before)
+
+
+def test_a_study_that_cannot_be_read_any_more_differs(work: Path) -> None:
+    kept = {f: f.read_bytes() for f in work.glob("study3_*.png")}
+    assert len(kept) == 2
+    for film in kept:
+        film.write_bytes(b"no film")
+    checks = _checks(work, "--data", work / "table.csv", code=9)
+    for film, content in kept.items():
+        film.write_bytes(content)
+    said = str(checks["probabilities and fusion asked again"]["said"])
+    assert "/study3 by inf" in said
+
+
+def test_other_data_in_the_same_folder_are_refused(work: Path) -> None:
+    """Their folds are others, so finished experts would answer what they have learned from."""
+    table = work / "table.csv"
+    text = table.read_text()
+    lines = text.splitlines()
+    relabelled = [*lines[:-2], *(view.replace(",1,", ",0,") for view in lines[-2:])]
+    assert relabelled != lines
+    for changed in (lines[:-2], relabelled):
+        table.write_text("\n".join(changed) + "\n")
+        said = _again(work, code=2)
+        table.write_text(text)
+        assert "give another --out" in said
+    assert "AUROC" in _again(work, "--by", "plate")
+
+
+def test_methods_of_one_name_are_all_compared(work: Path) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(work / "cv/evaluation", work / name / "cv/evaluation")
+    options = [o for n in ("one", "other") for o in ("--against", work / n / "cv")]
+    _again(work, "--by", "plate", *options)
+    scores = json.loads((work / "cv/scores.json").read_text())
+    assert set(scores["minus"]) == {str(work / n / "cv") for n in ("one", "other")}
+    assert _checks(work, "--data", work / "table.csv", "--studies", 0)
+    _again(work, "--by", "plate")
+
+
+def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
+    studies = index_data(work / "table.csv")
+    run = work / "run"
+    run.mkdir()
+    keys = [s.key for s in studies]
+    write_json({"train": keys[:40], "tune": [], "calibration": keys[40:]}, run / "split.json")
+    write_json(fingerprint_studies(studies, "table", "table.csv"), run / "data.json")
+    recipe = make_manifest().recipe
+    started = replace(recipe.experts[0], initial=InitialWeights("run", str(run)))
+    changed = replace(recipe, experts=(started, *recipe.experts[1:]))
+    settings = CrossvalSettings(str((work / "table.csv").resolve()), changed, 2, 0)
+    folder = CrossvalFolder.open(work / "seen", settings, None)
+    with pytest.warns(DatasetWarning, match="learned from 40 of the 48 studies"):
+        warn_of_seen(folder)
+    plain = CrossvalFolder.open(work / "plain", replace(settings, recipe=recipe), None)
+    warn_of_seen(plain)  # warnings are errors here
+
+
+def test_a_column_that_is_not_there_is_told_before_any_training(work: Path) -> None:
+    command = ["crossval", work / "table.csv", "--recipe", work / "recipe.json", "--folds", 2]
+    said = ulna(*command, "--out", work / "new", "--by", "metal", code=2).output
+    assert "column 'metal'" in said
+    assert not (work / "new/fold0").exists()

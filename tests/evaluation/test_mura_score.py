@@ -81,6 +81,8 @@ def test_one_answer_for_all_has_no_interval_of_luck() -> None:
     assert found["kappa"] == 0
     nothing = score_mura(dict.fromkeys(labels, False), dict.fromkeys(labels, False), HOW)[OVERALL]
     assert nothing["kappa"] is None and nothing["standing"] is None
+    for interval in ("analytic", "bootstrap", "legacy"):
+        assert nothing[interval]["low"] is nothing[interval]["high"] is None
 
 
 def test_every_labelled_study_must_be_answered() -> None:

@@ -143,3 +143,60 @@ def test_pointing_is_counted_by_image_and_on_true_positives(tmp_path: Path) -> N
     assert found["pointing_game_true_positives"]["value"] == pytest.approx(np.mean(positive))
     without = read_answers(_write(tmp_path / "b.csv", 1.0))
     assert score(without, _everyone(without), HOW)["pointing_game"]["value"] is None
+
+
+def _altered(file: Path, out: Path, column: str, value: str) -> Path:
+    """The table with one cell of its first study changed."""
+    with file.open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    rows[0][column] = value
+    with out.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return out
+
+
+def test_methods_scored_by_other_labels_are_no_pair(tmp_path: Path) -> None:
+    """Each would be held against its own truth: the difference would be one of labels too."""
+    file = _write(tmp_path / "a.csv", 1.0)
+    mine = read_answers(file)
+    turned = str(1 - int(mine.abnormal[mine.keys.index("s0")]))
+    other = read_answers(_altered(file, tmp_path / "b.csv", "abnormal", turned))
+    with pytest.raises(ConfigError, match=r"of 200 studies 1 have one label here.*s0"):
+        difference(mine, other, _everyone(mine), HOW)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("abnormal", "yes"),
+        ("abnormal", "0.7"),
+        ("study_probability", "high"),
+        ("study_probability", "nan"),
+        ("study_probability", "1.2"),
+        ("pointing_game", "hit"),
+    ],
+)
+def test_a_cell_that_is_not_understood_is_named(tmp_path: Path, column: str, value: str) -> None:
+    """No cell is taken for a normal label in silence, and none ends in a traceback."""
+    file = _altered(_write(tmp_path / "a.csv", 1.0), tmp_path / "b.csv", column, value)
+    with pytest.raises(DatasetError, match=rf"b\.csv: study s0: {column} '{value}'"):
+        read_answers(file)
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1", "0"), ("1.0", "0.0"), ("True", "false")])
+def test_labels_of_other_programs_are_read(tmp_path: Path, yes: str, no: str) -> None:
+    file = _write(tmp_path / "a.csv", 1.0)
+    expected = read_answers(file).abnormal
+    lines = [line.split(",") for line in file.read_text().splitlines()]
+    for cells in lines[1:]:
+        cells[4] = yes if cells[4] == "1" else no
+    (tmp_path / "b.csv").write_text("\n".join(map(",".join, lines)))
+    np.testing.assert_array_equal(read_answers(tmp_path / "b.csv").abnormal, expected)
+
+
+def test_a_file_that_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "film.csv").write_bytes(b"\x89PNG\xff\xfe,\n")
+    with pytest.raises(DatasetError, match="not a CSV in UTF-8"):
+        read_answers(tmp_path / "film.csv")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.training.tiny import make_recipe
 
 from ulna.errors import DatasetError
@@ -54,6 +56,31 @@ def test_second_call_decodes_nothing(tmp_path: Path, tiny_studies: Sequence[Stud
     assert not calls
     build_cache(tiny_studies[:4], recipe, tmp_path, lambda _, i, n: calls.append(i))
     assert calls
+
+
+def test_another_mask_is_decoded_again(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+    """The films are the same; what is taught about them is not."""
+    recipe, study = make_recipe(), tiny_studies[2]
+    for name, left in (("one", 0), ("other", 32)):
+        drawn = np.zeros((64, 64), np.uint8)
+        drawn[:, left : left + 32] = 255
+        Image.fromarray(drawn).save(tmp_path / f"{name}.png")
+    mask = tmp_path / "mask.png"
+    masked = replace(study, images=(replace(study.images[0], findings=(), mask=mask),))
+    for name, side in (("one", slice(0, 8)), ("other", slice(8, 16))):
+        shutil.copy2(tmp_path / f"{name}.png", mask)
+        images = build_cache([masked], recipe, tmp_path / "cache")
+        assert images.masks[0][:, side].all() and images.masks[0].sum() == 128 * 255
+
+
+def test_a_cache_whose_record_was_cut_off_is_made_again(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    first = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
+    expected = np.array(first.images)
+    (tmp_path / "done.json").write_text('{"fingerpr')
+    again = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
+    np.testing.assert_array_equal(again.images, expected)
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

@@ -69,3 +69,11 @@ def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
 def test_a_draw_beside_is_seeded() -> None:
     np.testing.assert_array_equal(_beside(0.5, 0.4, 3), _beside(0.5, 0.4, 3))
     assert (_beside(0.5, 0.4, 3) != _beside(0.5, 0.4, 4)).any()
+
+
+def test_a_share_of_less_than_one_image_draws_none() -> None:
+    unknown = np.arange(100) < 20
+    seed = np.random.SeedSequence(0)
+    for beside, expected in ((0.001, 0), (0.999, 100)):
+        order = draw_beside(IMAGES, ABNORMAL, unknown, (0.0, beside), seed)
+        assert len(order) == 100 and unknown[order - 100].sum() == expected

@@ -19,7 +19,7 @@ from tests.training.tiny import make_recipe
 
 from ulna.config.recipe import ExpertConfig
 from ulna.datasets import split_studies
-from ulna.errors import ConfigError, DatasetError, TrainingError
+from ulna.errors import ConfigError, DatasetError, TrainingError, UlnaWarning
 from ulna.training import DataSource, train_run
 from ulna.training.loop import ExpertFit
 from ulna.types import Study
@@ -117,6 +117,59 @@ def test_kill_and_resume_end_in_the_same_weights(tmp_path: Path) -> None:
     whole, cut = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
     assert whole.keys() == cut.keys()
     assert all(torch.equal(whole[k], cut[k]) for k in whole), (first, second)
+
+
+class _Killed(Exception):
+    """Stands for a kill -9 at a place that a signal would seldom hit."""
+
+
+@pytest.mark.parametrize("place", ["_score", "_finish"])
+def test_a_kill_after_the_last_step_of_an_epoch_costs_no_row_and_no_weight(
+    place: str, tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scoring an epoch and fitting heads take minutes: a kill falls there too.
+
+    The score falls, so patience 1 ends the run after two epochs of six; checkpoints at every step
+    lie at the ends of epochs as well.
+    """
+
+    def falling(fit: ExpertFit) -> float:
+        return 1 / (1 + fit.state.step)
+
+    monkeypatch.setattr(ExpertFit, "_score", falling)
+    config = replace(make_recipe().experts[0], epochs=6)
+    recipe = make_recipe(experts=(config,), patience=1, checkpoint_every=1)
+    whole = train_run(recipe, tiny_studies, tmp_path / "whole", DataSource("table"))
+    inner, calls = getattr(ExpertFit, place), []
+
+    def killed(fit: ExpertFit) -> object:
+        calls.append(fit.state.step)
+        if len(calls) == 1:
+            raise _Killed
+        return inner(fit)
+
+    monkeypatch.setattr(ExpertFit, place, killed)
+    with pytest.raises(_Killed):
+        train_run(recipe, tiny_studies, tmp_path / "cut", DataSource("table"))
+    cut = train_run(recipe, tiny_studies, tmp_path / "cut", DataSource("table"))
+    one, other = (json.loads((r / "experts/cnn/state.json").read_text()) for r in (whole, cut))
+    assert [r["epoch"] for r in one["history"]] == [0, 1]
+    assert [(r["epoch"], r["loss"]) for r in other["history"]] == [
+        (r["epoch"], r["loss"]) for r in one["history"]
+    ]
+    weights = _weights(whole), _weights(cut)
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+
+
+def test_without_a_tune_score_nothing_stops_early_and_the_last_epoch_is_kept(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    """A tune part that is empty or of one class has no AUROC: patience has nothing to go by."""
+    recipe = make_recipe(patience=1, fractions={"train": 0.8, "tune": 0.0, "calibration": 0.2})
+    with pytest.warns(UlnaWarning, match="no tune score"):
+        run = train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
+    state = json.loads((run / "experts/cnn/state.json").read_text())
+    assert len(state["history"]) == 3 and state["kept_epoch"] == 2
 
 
 def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def audit(
     from ulna.config.codec import to_json, write_json
     from ulna.datasets import index_data
     from ulna.evaluation.report.audit_figure import write_waterfall
+    from ulna.evaluation.scores import number
     from ulna.training.audit import AuditPlan
     from ulna.training.audit import audit as audit_protocol
 
@@ -77,6 +79,7 @@ def audit(
         studies = index_data(data)
         result = audit_protocol(studies, plan, report)
     found: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
+    found["kappa"] = number(result.kappa)  # JSON has no nan
     out.mkdir(parents=True, exist_ok=True)
     write_json(found, out / "audit.json")
     write_waterfall(found, out / "audit.png")
@@ -104,9 +107,10 @@ def print_audit(result: AuditResult) -> None:
     columns = ["protocol", "put right", "judged on", "accuracy", "chance", "change"]
     print_table(f"{result.n_studies} studies of {result.n_patients} patients", columns, rows)
     first, last = result.steps[0], result.steps[-1]
+    kappa = "undefined" if math.isnan(result.kappa) else f"{result.kappa:.3f}"
     click.echo(
         f"of an accuracy of {first.accuracy.value:.3f} {last.accuracy.value:.3f} is left; always "
-        f"saying the more frequent answer has {last.chance:.3f}; kappa by study {result.kappa:.3f}"
+        f"saying the more frequent answer has {last.chance:.3f}; kappa by study {kappa}"
     )
 
 

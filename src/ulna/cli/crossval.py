@@ -18,7 +18,7 @@ from ulna.cli.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
     from ulna.cli.crossval_steps import CrossvalFolder
-    from ulna.types import Study
+    from ulna.evaluation.groups import Groups
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -93,16 +93,15 @@ def crossval(
     """
     require("train", "report")
     from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
-    from ulna.evaluation.out_of_fold import predictions_of
 
     recipe = choose_recipe(recipe_name, changes, initial)
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
     folder = CrossvalFolder.open(out, settings, cache, only)
-    others = {p.name: predictions_of(p) for p in against}
+    groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
-    scores = write_scores(folder.labelled, data, out, by, others)
+    scores = write_scores(out, groups, others)
     crossval_receipt(folder, data, by, others)
     if as_json:
         print_json(scores)
@@ -113,6 +112,31 @@ def crossval(
         click.echo(cascade_sentence(metrics["cascade"]))
     click.echo(f"report: {folder.evaluation / 'report.html'}")
     click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+
+
+def _checked(
+    folder: CrossvalFolder, data: Path, by: Sequence[str], against: Sequence[Path]
+) -> tuple[Groups, dict[str, Path]]:
+    """What scores are grouped by and compared with, before hours are spent on training."""
+    from ulna.cli.crossval_steps import record_data, warn_of_seen
+    from ulna.evaluation.groups import column_groups
+
+    others = _others(against)
+    groups = column_groups(data, folder.labelled, by)
+    record_data(folder)
+    warn_of_seen(folder)
+    return groups, others
+
+
+def _others(against: Sequence[Path]) -> dict[str, Path]:
+    """Predictions of each other method by its folder's name; by its path where names coincide."""
+    from ulna.evaluation.out_of_fold import predictions_of
+
+    names = [p.resolve().name for p in against]
+    return {
+        name if names.count(name) == 1 else str(p): predictions_of(p)
+        for name, p in zip(names, against, strict=True)
+    }
 
 
 def _run(folder: CrossvalFolder, jobs: int) -> None:
@@ -131,18 +155,15 @@ def _run(folder: CrossvalFolder, jobs: int) -> None:
     write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
 
 
-def write_scores(
-    studies: Sequence[Study], data: Path, out: Path, by: Sequence[str], others: Mapping[str, Path]
-) -> dict[str, Any]:
+def write_scores(out: Path, groups: Groups, others: Mapping[str, Path]) -> dict[str, Any]:
     """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
     from ulna.config.codec import write_json
     from ulna.evaluation.fold_scores import score_folds
-    from ulna.evaluation.groups import column_groups
     from ulna.evaluation.out_of_fold import read_answers
     from ulna.evaluation.scores import Resampling
 
     answers = read_answers(out / "evaluation" / "predictions.csv")
-    scores = score_folds(answers, column_groups(data, studies, by), others, Resampling())
+    scores = score_folds(answers, groups, others, Resampling())
     write_json(scores, out / "scores.json")
     return scores
 

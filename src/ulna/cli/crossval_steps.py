@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -14,14 +15,14 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
-from ulna.cli.held_out import TEST_SIDES
+from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.errors import ConfigError, DatasetError, TrainingError
+from ulna.errors import ConfigError, DatasetError, DatasetWarning, TrainingError
 from ulna.evaluation.cross_fit import (
     cross_fit,
     fit_joint_cascade,
@@ -225,16 +226,47 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     export_bundle(run, run / "bundle")
 
 
-def _record(folder: CrossvalFolder) -> DataFingerprint:
-    """Write what the joint bundle learned from, where `ulna evaluate` looks for it."""
+def record_data(folder: CrossvalFolder) -> DataFingerprint:
+    """Write what the joint bundle learns from, where `ulna evaluate` looks for it.
+
+    Raises ConfigError where the folder was begun on other data: folds would be dealt anew, and
+    experts answer studies that they have learned from.
+    """
     from ulna.training.fingerprint import fingerprint_studies
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     found = fingerprint_studies(studies, data_kind(data), data.name)
+    saved = folder.out / "data.json"
+    if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
+        raise ConfigError(
+            f"{folder.out} holds a cross-validation of {before.n_studies} studies, the data have "
+            f"{found.n_studies} now, or other labels or file names: its folds are not those of "
+            "these data: give another --out"
+        )
     split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
     write_json(split, folder.out / "split.json")
-    write_json(found, folder.out / "data.json")
+    write_json(found, saved)
     return found
+
+
+def warn_of_seen(folder: CrossvalFolder) -> None:
+    """DatasetWarning for experts that start from a run on the very studies cross-validated."""
+    studies = index_data(folder.settings.data)
+    held = {s.key for s in folder.labelled}
+    for expert in folder.settings.recipe.experts:
+        run = Path(expert.initial.path)
+        known = expert.initial.kind == "run" and (run / "split.json").is_file()
+        if not known or not same_data(studies, run):
+            continue
+        parts = run_split(run)
+        seen = held & {*parts["train"], *parts["tune"]}
+        warnings.warn(
+            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
+            f"{len(held)} studies that are cross-validated: their out-of-fold scores are "
+            "flattered; start from a run on other data",
+            DatasetWarning,
+            stacklevel=2,
+        )
 
 
 def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
@@ -255,7 +287,7 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
         outputs.append(said)
     rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point, folder.asked)
     bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
-    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, _record(folder))
+    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, record_data(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
     domain = fit_joint_domain(outputs, bundles[0].manifest)
     cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)

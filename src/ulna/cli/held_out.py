@@ -77,11 +77,12 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
 
     split: 'all', 'valid' (those that the source holds out) or '' (those if there are any;
     else the test part of `run`, or what it never used; else all). DatasetWarning when studies
-    that the run learned from are among them; DatasetError when none is left.
+    that the run learned from are among them, or may be; DatasetError when none is left.
     """
     labelled = [s for s in studies if s.abnormal is not None]
     held = [s for s in labelled if s.split in TEST_SIDES]
-    parts = run_split(run) if run is not None and same_data(studies, run) else {}
+    same = run is not None and same_data(studies, run)
+    parts = run_split(run) if run is not None and same else {}
     used = {k for name, keys in parts.items() if name != "test" for k in keys}
     if split == "valid" or (split == "" and held):
         chosen, words = held, "held out by the data set"
@@ -104,7 +105,31 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
             DatasetWarning,
             stacklevel=2,
         )
+    if run is not None and not same:
+        _warn_of_ids(chosen, run)
     return chosen, f"{len(chosen)} studies ({words})"
+
+
+def _warn_of_ids(chosen: Sequence[Study], run: Path) -> None:
+    """DatasetWarning for studies with the ids of what `run` was made from, but of other data.
+
+    One label corrected since makes them other data. Phantoms are numbered from 1 in every set, so
+    that equal ids say nothing there.
+    """
+    from ulna.bundle import DataFingerprint
+    from ulna.config.codec import read_json
+
+    if read_json(DataFingerprint, run / "data.json").kind == "phantom":
+        return
+    used = {k for name, keys in run_split(run).items() if name != "test" for k in keys}
+    if shared := sum(s.key in used for s in chosen):
+        warnings.warn(
+            f"{shared} of {len(chosen)} studies have the ids of studies that {run} was made from, "
+            "with other labels or file names: if they are the same, scores are flattered; give the "
+            "data as they were then",
+            DatasetWarning,
+            stacklevel=3,
+        )
 
 
 def run_of_bundle(bundle: Path) -> Path | None:

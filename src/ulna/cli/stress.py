@@ -58,7 +58,7 @@ def stress(
     """Find where BUNDLE breaks on DATA: stress.json, stress.csv, stress.png, stress.html.
 
     A sample of the studies is answered untouched and under nine corruptions (noise, blur,
-    gamma, gain, JPEG, rotation, crop, inversion, a marker) at five severities each; every
+    gamma, gain, JPEG, rotation, crop, inversion, a marker) at up to five severities; every
     study of several views once without each of them; and all are scored in subgroups
     (hardware, cast, marker, view, pixel size, single view, columns of a table). The studies
     are those of `ulna evaluate`: never, in silence, what the bundle's run has learned from.

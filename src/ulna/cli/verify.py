@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ulna.evaluation.verify import Check
     from ulna.types import Study
 
+_NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
 _WORDS = {True: "equal", False: "DIFFERS", None: "not compared"}
 
 
@@ -120,13 +121,15 @@ def _asked_again(
     used = verify_data.used_studies(rows, studies)
     checks = verify_data.check_data(receipt, rows, used)
     chosen = verify_data.choose_studies(used, *sample)
-    point = str(receipt.method["operating_point"])
+    point = str(receipt.method.get("operating_point", ""))
     # Receipts of earlier versions know one engine only.
     engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
         said = "not compared: " + ("no studies" if not chosen else "give --bundle")
         return [*checks, Check("probabilities asked again", None, said)]
+    if not point:
+        return [*checks, Check("probabilities asked again", False, _NO_POINT)]
     with progress() as report:
 
         def told(done: int, n: int) -> None:

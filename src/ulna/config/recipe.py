@@ -182,11 +182,12 @@ class Fusion:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A run. fractions: shares of the training side's patients used to fit the weights
+    """A run. fractions: shares of the training side's studies, dealt by patient: to fit the weights
     ('train'), to stop early ('tune') and to fit fusion, temperature and thresholds
     ('calibration'); the last two may be 0 (folds of a cross-validation). 'test' is for data
     without an official held-out side and takes no part in any of that. patience: epochs
-    without a better tune score before stopping (0: never).
+    in which the tune score does not reach its best before stopping, and the best is kept (0: never
+    stop, keep the last; so too, with a warning, where the tune part has no score).
     precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single;
     the run records which. operating_point: the default of the bundle: 'sensitive',
     'balanced', 'specificity_0.90' or 'specific'. minutes: budget of wall time over all experts, 0

@@ -78,7 +78,7 @@ def fit_expert(outputs: Sequence[StudyOutputs], name: str) -> Fitted | None:
 def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -> Fitted:
     """The fit of good films: (N, C) features, those of their negatives, and whose they are."""
     fold = np.array([zlib.crc32(p.encode()) % _FOLDS for p in patients])
-    chosen, distances = features, cross_fitted(features, features, fold)
+    chosen = features
     for _ in range(_ROUNDS):
         others = cross_fitted(chosen, negatives, fold)
         own = cross_fitted(chosen, features, fold)

@@ -29,13 +29,19 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
     """The value of each of `columns` of the table, by study key; of a study's first film.
 
     A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
-    ConfigError for data that are no table, a column that it does not have or a value that is no
-    number.
+    ConfigError for data that are no table, a column that it does not have or that is named twice,
+    or a value that is no number.
     """
     if not columns:
         return {}
     if table.suffix.lower() != ".csv":
         raise ConfigError(f"{table} is no table: it has no column {columns[0]!r} to group by")
+    names = [c.partition(":")[0] for c in columns]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ConfigError(
+            f"column {twice[0]!r} is asked for twice: expected each once; split it at another "
+            "number in a run of its own"
+        )
     by_path = read_columns(table)
     known = list(next(iter(by_path.values())))
     found: Groups = {}

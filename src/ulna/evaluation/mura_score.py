@@ -90,7 +90,7 @@ def _score(
         "n_abnormal": int(truth.sum()),
         "kappa": number(kappa),
         "standard_error": number(error),
-        "analytic": {"low": number(kappa - right), "high": number(min(1.0, kappa + right))},
+        "analytic": {"low": number(kappa - right), "high": number(np.minimum(1.0, kappa + right))},
         "bootstrap": interval_json(drawn),
         "legacy": {"low": number(kappa - legacy), "high": number(kappa + legacy)},
     }

@@ -1,7 +1,8 @@
 """Out-of-fold answers of a method, read back from its predictions.csv, and their scores.
 
 What is compared are tables, not models: any program that writes the columns `study`,
-`patient`, `body_part`, `split` (the fold), `abnormal` and `study_probability` can be compared.
+`patient`, `body_part`, `split` (the fold), `abnormal` (1 or 0, true or false) and
+`study_probability` can be compared.
 Where it writes `pointing_game` too (one row per image), its maps can be.
 """
 
@@ -20,7 +21,7 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
-from ulna.metrics.inputs import Floats
+from ulna.metrics.inputs import Floats, ratio
 from ulna.metrics.ranking import (
     weighted_auroc,
     weighted_average_precision,
@@ -28,6 +29,7 @@ from ulna.metrics.ranking import (
 )
 
 _COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probability")
+_LABELS = {"true": 1.0, "false": 0.0}
 SPECIFICITY = 0.90
 MEASURES = (
     "auroc",
@@ -78,12 +80,14 @@ def predictions_of(given: Path) -> Path:
 def read_answers(file: Path) -> FoldAnswers:
     """The scored studies of a predictions.csv, ordered by key.
 
-    Raises ConfigError for a file that is missing or lacks a column, DatasetError for one
-    without labelled answers of two folds.
+    Raises ConfigError for a file that is missing or lacks a column, DatasetError for one that is
+    no CSV, has a cell that is not understood, or has no labelled answers of two folds.
     """
     try:
         with file.open(encoding="utf-8", newline="") as handle:
             lines = list(csv.DictReader(handle))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{file}: not a CSV in UTF-8: {error}") from None
     except FileNotFoundError:
         raise ConfigError(
             f"{file}: no such file: expected the out-of-fold predictions of a cross-validation"
@@ -95,10 +99,10 @@ def read_answers(file: Path) -> FoldAnswers:
     rows = [studies[k] for k in sorted(studies)]
     if len({r["split"] for r in rows}) < 2:
         raise DatasetError(f"{file}: {len(rows)} labelled answers of one fold: expected several")
-    abnormal = np.array([r["abnormal"] in ("1", "True", "true") for r in rows], np.bool_)
-    probability = np.array([float(r["study_probability"]) for r in rows])
+    abnormal = np.array([_number(file, r, "abnormal") == 1 for r in rows], np.bool_)
+    probability = np.array([_number(file, r, "study_probability") for r in rows])
     folds = tuple(r["split"] for r in rows)
-    pointing = _pointing(lines)
+    pointing = _pointing(file, lines)
     return FoldAnswers(
         keys=tuple(sorted(studies)),
         patients=tuple(r["patient"] for r in rows),
@@ -110,6 +114,19 @@ def read_answers(file: Path) -> FoldAnswers:
         hits=np.array([sum(pointing.get(k, [])) for k in sorted(studies)]),
         placed=np.array([float(len(pointing.get(k, []))) for k in sorted(studies)]),
     )
+
+
+def _number(file: Path, line: Mapping[str, str], column: str) -> float:
+    """A share in [0, 1], of labels 0 or 1. Raises DatasetError naming the study."""
+    text = line[column]
+    try:
+        value = _LABELS[text.lower()] if text.lower() in _LABELS else float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1 or (column == "abnormal" and value not in (0, 1)):
+        expected = "1 or 0" if column == "abnormal" else "a number from 0 to 1"
+        raise DatasetError(f"{file}: study {line['study']}: {column} {text!r}: expected {expected}")
+    return value
 
 
 def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
@@ -136,12 +153,13 @@ def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
     )
 
 
-def _pointing(lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
+def _pointing(file: Path, lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
     """The pointing game of each image of known place, by study."""
     found: dict[str, list[float]] = {}
     for line in lines:
         if line.get("pointing_game"):
-            found.setdefault(line["study"], []).append(float(line["pointing_game"]))
+            hit = _number(file, line, "pointing_game")
+            found.setdefault(line["study"], []).append(hit)
     return found
 
 
@@ -170,7 +188,8 @@ def difference(
 ) -> Json:
     """Each measure of `answers` minus that of `other`, both on the same bootstrap draws.
 
-    Raises ConfigError unless both answer the same studies in the same folds.
+    Raises ConfigError unless both answer the same studies, with the same labels, in the same
+    folds.
     """
     if answers.keys != other.keys:
         only = sorted(set(answers.keys) ^ set(other.keys))
@@ -180,6 +199,12 @@ def difference(
         )
     if len(set(zip(answers.folds, other.folds, strict=True))) > len(set(answers.folds)):
         raise ConfigError("the two were not cross-validated on the same folds: use one seed")
+    if (apart := np.flatnonzero(answers.abnormal != other.abnormal)).size:
+        raise ConfigError(
+            f"of {len(answers.keys)} studies {apart.size} have one label here and another there "
+            f"(first: {answers.keys[apart[0]]}): a paired difference needs the same truth; run "
+            "both on the same data"
+        )
     mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
     paired = {n: difference_of(mine[n], theirs[n]) for n in mine}
     patients = _of(answers.patients, chosen)
@@ -211,19 +236,16 @@ def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str
         "sensitivity_at_specificity_0.90": sensitivity,
         "kappa": kappa,
         **{n: s for n, s in calibration_statistics(truth, probability).items() if n in MEASURES},
-        "pointing_game": partial(_share, answers.hits[chosen], answers.placed[chosen]),
+        "pointing_game": partial(_hit_rate, answers.hits[chosen], answers.placed[chosen]),
         "pointing_game_true_positives": partial(
-            _share, answers.hits[chosen] * decision, answers.placed[chosen] * decision
+            _hit_rate, answers.hits[chosen] * decision, answers.placed[chosen] * decision
         ),
     }
 
 
-def _share(hits: Floats, placed: Floats, weights: Floats) -> Floats:
+def _hit_rate(hits: Floats, placed: Floats, weights: Floats) -> Floats:
     """Hits over images, (D,); nan in draws without an image of known place."""
-    images = weights @ placed
-    found: Floats = np.full(len(images), np.nan)
-    np.divide(weights @ hits, images, out=found, where=images > 0)
-    return found
+    return ratio(weights @ hits, weights @ placed)
 
 
 def group_masks(

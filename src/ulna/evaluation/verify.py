@@ -11,7 +11,7 @@ from typing import Any
 
 from ulna.bundle.digest import file_sha256
 from ulna.config.codec import to_json
-from ulna.errors import DatasetError
+from ulna.errors import UlnaError
 from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.out_of_fold import read_answers
 from ulna.evaluation.receipt import Receipt, code_versions
@@ -86,7 +86,7 @@ def _guard(name: str, compute: Callable[[], Check]) -> Check:
     """A table that cannot be read is a failed check, not the end of all others."""
     try:
         return compute()
-    except (DatasetError, OSError, ValueError, KeyError, TypeError) as error:
+    except (UlnaError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Check(f"numbers of {name}", False, f"cannot be computed again: {error}")
 
 

@@ -107,7 +107,8 @@ def check_fold_answers(
     """Out-of-fold probabilities of `studies`, asked again of the fold's own bundle.
 
     folds: bundle by fold ('fold0'). If all rows are asked again, fusion and thresholds are fitted
-    again too; else the experts' probabilities before fusion are compared.
+    again too; else the experts' probabilities before fusion are compared. A study whose films
+    cannot be read any more differs.
     """
     from ulna.runtime import Predictor
 
@@ -115,21 +116,25 @@ def check_fold_answers(
     names = sorted(folds, key=lambda n: int(n.removeprefix("fold")))
     predictors: list[Predictor] = []
     outputs = []
+    faults: list[StudyRow] = []
     done = 0
     for name in names:
         own = [s for s in studies if fold_of[s.key] == name]
         predictors.append(Predictor.load(folds[name]))
-        outputs.append(run_fold(predictors[-1], own)[0])
+        said, unreadable = run_fold(predictors[-1], own)
+        outputs.append(said)
+        faults += unreadable
         done += len(own)
         report(done, len(studies))
     whole = len(studies) == len(rows)
     if whole:
         numbers = [int(n.removeprefix("fold")) for n in names]
         found = cross_fit(predictors, outputs, point, numbers)
-        return _answers("probabilities and fusion asked again", rows, found, whole=True)
+        what = "probabilities and fusion asked again"
+        return _answers(what, rows, [*found, *faults], whole=True)
     asked = zip(predictors, outputs, strict=True)
     found = [row_of_outputs(p, o, point) for p, own in asked for o in own]
-    return _answers("experts' probabilities asked again", rows, found, whole=False)
+    return _answers("experts' probabilities asked again", rows, [*found, *faults], whole=False)
 
 
 def _answers(what: str, rows: Sequence[StudyRow], found: Sequence[StudyRow], whole: bool) -> Check:

@@ -26,7 +26,8 @@ class Interval:
     """A value of the whole sample with its percentile interval.
 
     dropped: of `draws`, those in which the statistic is undefined (nan), left out of the
-    interval. All three numbers are nan where the sample itself leaves the value undefined.
+    interval. All three numbers are nan where the sample itself, or every draw, leaves the value
+    undefined.
     """
 
     value: float

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Recipe
 from ulna.errors import DatasetError, ImageError, ImageWarning
@@ -69,32 +70,43 @@ def build_cache(
     spec = recipe.input_spec
     fingerprint = _fingerprint(refs, spec)
     done = folder / "done.json"
-    if not (done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint):
+    errors = _decoded(done, fingerprint)
+    if errors is None:
         folder.mkdir(parents=True, exist_ok=True)
         done.unlink(missing_ok=True)
-        errors = _decode([r for _, r in refs], studies, spec, folder, progress)
-        done.write_text(json.dumps({"fingerprint": fingerprint, "errors": errors}))
-    errors = json.loads(done.read_text())["errors"]
+        errors = _decode([r for _, r in refs], spec, folder, progress)
+        write_json({"fingerprint": fingerprint, "errors": errors}, done)
     _report(errors, len(refs))
     keep = np.array([str(r.path) not in errors for _, r in refs], bool)
     return _assemble(studies, refs, keep, recipe, folder)
 
 
+def _decoded(done: Path, fingerprint: str) -> dict[str, str] | None:
+    """Errors by path of what lies in the cache; None unless that is all of the same input."""
+    try:
+        record = json.loads(done.read_text(encoding="utf-8"))
+        errors: dict[str, str] = record["errors"]
+        return errors if record["fingerprint"] == fingerprint else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
     digest = hashlib.sha256(repr(spec).encode())
     for study, ref in refs:
-        stat = ref.path.stat()
         boxes = [f.box for f in ref.findings]
-        digest.update(f"{study}|{ref.path}|{stat.st_size}|{stat.st_mtime_ns}|{boxes}\n".encode())
+        mask = f"|{_stamp(ref.mask)}" if ref.mask else ""
+        digest.update(f"{study}|{_stamp(ref.path)}|{boxes}{mask}\n".encode())
     return digest.hexdigest()
 
 
+def _stamp(file: Path) -> str:
+    stat = file.stat()
+    return f"{file}|{stat.st_size}|{stat.st_mtime_ns}"
+
+
 def _decode(
-    refs: Sequence[ImageRef],
-    studies: Sequence[Study],
-    spec: InputSpec,
-    folder: Path,
-    progress: Progress | None,
+    refs: Sequence[ImageRef], spec: InputSpec, folder: Path, progress: Progress | None
 ) -> dict[str, str]:
     n, s, m = len(refs), spec.size, spec.size // MASK_STRIDE
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, s, s))

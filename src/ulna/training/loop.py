@@ -39,7 +39,7 @@ from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
 from ulna.training.order import draw_beside
 from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
-from ulna.training.score import study_auroc_score
+from ulna.training.score import study_auroc_score, warn_if_unscored
 from ulna.training.state import FitInput, FitState
 
 _TIMED_STEPS = 12
@@ -110,12 +110,12 @@ class ExpertFit:
     def fit(self) -> None:
         """Train from the last checkpoint, or the beginning, to the end."""
         self._resume()
-        while self.state.step < self.state.epochs * self.steps_per_epoch:
+        while self.state.step < self.state.epochs * self.steps_per_epoch and not self._stopped():
             epoch = self.state.step // self.steps_per_epoch
             self._train_epoch(epoch)
-            if self._end_epoch(epoch):
-                break
+            self._end_epoch(epoch)
         warn_if_cut(self.config, self.state.epochs, self.given.minutes)
+        warn_if_unscored(self.config, self.recipe.patience, self.state.history)
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
@@ -138,7 +138,9 @@ class ExpertFit:
             self.state.spent.add(now - started, self.cropped)
             started = now
             self._fit_to_budget()
-            if self.state.step % self.recipe.checkpoint_every == 0:
+            # An epoch's end is saved with its score: a kill in between must not lose that.
+            within = position + 1 < self.steps_per_epoch
+            if within and self.state.step % self.recipe.checkpoint_every == 0:
                 self._save()
 
     def _order(self, seed: np.random.SeedSequence) -> npt.NDArray[np.int64]:
@@ -223,8 +225,13 @@ class ExpertFit:
         assert isinstance(kept, Expert)
         return kept
 
-    def _end_epoch(self, epoch: int) -> bool:
-        """Score and log the epoch; True when training should stop."""
+    def _stopped(self) -> bool:
+        """Whether the score has not risen for as many epochs as the recipe has patience for."""
+        best, ended = self.state.best_epoch, len(self.state.history)
+        return best >= 0 and 0 < self.recipe.patience <= ended - 1 - best
+
+    def _end_epoch(self, epoch: int) -> None:
+        """Score, log and save the epoch."""
         score = self._score()
         row = {
             "epoch": epoch,
@@ -234,13 +241,12 @@ class ExpertFit:
         }
         self.state.history.append(row)
         self.state.loss_sum = 0.0
-        if self.recipe.patience and (score >= self.state.best_score or not self.best):
+        if self.recipe.patience and score >= self.state.best_score:
             self.state.best_score, self.state.best_epoch = score, epoch
             self.best = pack("best", self.kept_expert())
         self._save()
         if self.fabric.is_global_zero:
             write_log(self.state.history, self.given.folder)
-        return bool(self.recipe.patience) and epoch - self.state.best_epoch >= self.recipe.patience
 
     def _score(self) -> float:
         expert, tune = self.kept_expert(), self.given.tune
@@ -253,9 +259,7 @@ class ExpertFit:
             with self.fabric.autocast():
                 logit = predict_abnormal(expert, pixels, part, self.recipe.input_spec)
             logits.append(logit.double().cpu().numpy())
-        return (
-            study_auroc_score(np.concatenate(logits), self.images, tune) if logits else float("nan")
-        )
+        return study_auroc_score(np.concatenate([np.empty(0), *logits]), self.images, tune)
 
     def _save(self) -> None:
         if not self.fabric.is_global_zero:

@@ -32,7 +32,7 @@ def draw_beside(
             draw_epoch(images[chosen], abnormal[chosen], abnormal_share, one)
             for one in own.spawn(draws)
         ]
-        drawn.append(np.concatenate(rounds)[:n])
+        drawn.append(np.concatenate([images[:0], *rounds])[:n])
     return np.random.default_rng(seeds[2]).permutation(np.concatenate(drawn))
 
 

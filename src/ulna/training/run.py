@@ -52,7 +52,8 @@ def train_run(
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
     fabric.barrier()
     parts: dict[str, list[str]] = json.loads((out / "split.json").read_text())
-    used = [s for s in side if s.key in {*parts["train"], *parts["tune"]}]
+    learned = {*parts["train"], *parts["tune"]}
+    used = [s for s in side if s.key in learned]
     cache, decoded = source.cache or out / "cache", source.cached or used
     images = _decode(fabric, decoded, recipe, cache, progress)
     train, tune = images.of(parts["train"]), images.of(parts["tune"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,9 @@ def test_the_interval_is_that_of_a_share_and_pairs_are_paired() -> None:
 def test_data_that_cannot_be_audited_is_refused(studies: list[Study]) -> None:
     with pytest.raises(DatasetError, match="at least two regions"):
         audit(studies[::2], AuditPlan(size=32), lambda *_: None)
+    alone = [replace(s, patient_id="p") for s in studies[:8]]
+    with pytest.raises(DatasetError, match="of 1 patient"):
+        audit(alone, AuditPlan(size=32), lambda *_: None)
     with pytest.raises(ConfigError, match="expected at least 2"):
         AuditPlan(epochs=1)
     with pytest.raises(ConfigError, match="unknown encoder"):

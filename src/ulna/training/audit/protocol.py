@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ulna.errors import ConfigError
+from ulna.errors import ConfigError, DatasetError
 from ulna.metrics.decisions import cohen_kappa
 from ulna.training.audit.fit import Fitting, Floats, Task, fit_watched
 from ulna.training.audit.images import (
@@ -70,7 +70,8 @@ def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> Audi
     """Train the prototype's two models and the corrected one on `studies`; every step's accuracy.
 
     studies: all labelled ones of the data, whatever side they are on. progress(what, done, all).
-    Raises DatasetError for data of one region or one class, ConfigError for an unknown encoder.
+    Raises DatasetError for data of one region, one class or one patient, ConfigError for an unknown
+    encoder.
     """
     images = first_images(
         studies, plan.images, plan.size, lambda d, n: progress("read images", d, n)
@@ -90,6 +91,7 @@ def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[lis
     """What every step's answers were, and the kappa by study of the last."""
     loose = split_by_image(len(images.part), plan.test_share, plan.seed)
     strict = split_by_patient(images.patients, plan.test_share, plan.seed)
+    _check_sides(images, (loose, strict))
     watched, apart = loose[1], strict[1]
 
     def fit(what: str, target: Indices, classes: int, sides: tuple[Indices, Indices]) -> Floats:
@@ -118,6 +120,14 @@ def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[lis
         ),
         Bar("by study", "image against study", "study", by_study),
     ], kappa
+
+
+def _check_sides(images: AuditImages, splits: Sequence[tuple[Indices, Indices]]) -> None:
+    if any(len(train) < 2 or not len(test) for train, test in splits):
+        raise DatasetError(
+            f"{len(images.part)} images of {len(set(images.patients))} patients: expected "
+            "enough to train on two or more and to test others, with no patient on both sides"
+        )
 
 
 def _waterfall(bars: Sequence[Bar]) -> tuple[AuditStep, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.metrics.bootstrap import Interval, draw_weights
-from ulna.metrics.inputs import Floats
+from ulna.metrics.inputs import Floats, ratio
 
 _DRAWS = 2000
 
@@ -40,7 +40,7 @@ class AuditStep:
 @dataclass(frozen=True)
 class AuditResult:
     """All steps; kappa: Cohen's, of the last step's decisions, which chance agreement cannot
-    raise."""
+    raise; nan where labels and decisions are all of one class."""
 
     steps: tuple[AuditStep, ...]
     kappa: float
@@ -68,10 +68,7 @@ def interval(one: Judged, less: Judged | None = None, seed: int = 0) -> Interval
 
     def accuracy(sample: Judged, counts_DP: Floats) -> Floats:
         weights = counts_DP[:, [column[p] for p in sample.patients]]
-        total = weights.sum(axis=1)
-        found = np.full(len(total), np.nan)
-        np.divide(weights @ sample.correct, total, out=found, where=total > 0)
-        return found
+        return ratio(weights @ sample.correct, weights.sum(axis=1))
 
     def value(counts_DP: Floats) -> Floats:
         base = accuracy(less, counts_DP) if less else 0.0
