@@ -57,7 +57,8 @@ def _index_folder(folder: Path) -> list[Study]:
 def _film_folders(folder: Path) -> list[Study]:
     groups: dict[Path, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _FILM_SUFFIXES and not path.name.startswith("._"):
+        named = path.suffix.lower() in _FILM_SUFFIXES and not path.name.startswith("._")
+        if named and not path.is_dir():
             groups[path.parent].append(path)
     if not groups:
         raise DatasetError(
