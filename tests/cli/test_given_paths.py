@@ -67,3 +67,9 @@ def test_a_damaged_dicom_object_is_a_study_whose_reading_says_so(tmp_path: Path)
     assert [s.images[0].path for s in studies] == [film, damaged]
     with pytest.raises(ImageError, match=r"b\.dcm"):
         read_radiograph(damaged)
+
+
+def test_a_folder_named_like_a_film_is_none(tmp_path: Path) -> None:
+    film = _film(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    assert [[i.path for i in s.images] for s in index_paths([tmp_path])] == [[film]]

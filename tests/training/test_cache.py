@@ -56,6 +56,16 @@ def test_second_call_decodes_nothing(tmp_path: Path, tiny_studies: Sequence[Stud
     assert calls
 
 
+@pytest.mark.parametrize("note", ["", '{"fingerprint": "ab', "[]", '"x"'])
+def test_a_note_cut_short_by_a_kill_is_none(
+    tmp_path: Path, tiny_studies: Sequence[Study], note: str
+) -> None:
+    first = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
+    (tmp_path / "done.json").write_text(note)
+    again = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
+    np.testing.assert_array_equal(first.images, again.images)
+
+
 def test_nothing_readable_is_an_error(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     broken = tmp_path / "x.png"
     broken.write_text("not an image")

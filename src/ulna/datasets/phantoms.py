@@ -58,6 +58,11 @@ def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
             if missing:
                 raise DatasetError(f"{file}: columns {', '.join(missing)} are missing")
             for row in reader:
+                if None in row or None in row.values():
+                    raise DatasetError(
+                        f"{file}: line {reader.line_num}: expected {len(reader.fieldnames or ())} "
+                        "values: write the phantoms again"
+                    )
                 rows[row["path"]].append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: cannot be read: {error}") from None

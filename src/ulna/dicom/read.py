@@ -68,5 +68,29 @@ def _check_pixel_module(dataset: pydicom.Dataset, name: str) -> None:
         )
     if not (1 <= bits <= allocated and allocated in (8, 16)):
         raise DicomError(f"{name}: {bits} bits in {allocated}: expected 8 to 16 bits in 8 or 16")
+    high = int(dataset.get("HighBit", bits - 1))
+    if high != bits - 1:
+        raise DicomError(
+            f"{name}: High Bit {high} with {bits} bits stored: expected {bits - 1} (PS3.5 8.1.1); "
+            "which bits hold the greys cannot be known: export the object again"
+        )
+    _tell_of_more_pixels(dataset, name, rows * columns * frames * allocated // 8)
     if frames > 1:
         warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 4)
+
+
+def _tell_of_more_pixels(dataset: pydicom.Dataset, name: str, expected: int) -> None:
+    """ImageWarning for uncompressed pixel data longer than described (one byte pads: PS3.5 8.1.1).
+
+    Where Columns is what is wrong, the picture is sheared.
+    """
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    length = len(dataset.PixelData or b"")
+    if length > expected + expected % 2:
+        warnings.warn(
+            f"{name}: {length} bytes of pixel data, but its rows, columns and frames need "
+            f"{expected}: the rest is ignored; if the picture is sheared, its Columns are wrong",
+            ImageWarning,
+            5,
+        )

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Recipe
+from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
@@ -69,15 +71,27 @@ def build_cache(
     spec = recipe.input_spec
     fingerprint = _fingerprint(refs, spec)
     done = folder / "done.json"
-    if not (done.is_file() and json.loads(done.read_text())["fingerprint"] == fingerprint):
+    errors = _decoded_before(done, fingerprint)
+    if errors is None:
         folder.mkdir(parents=True, exist_ok=True)
         done.unlink(missing_ok=True)
         errors = _decode([r for _, r in refs], studies, spec, folder, progress)
-        done.write_text(json.dumps({"fingerprint": fingerprint, "errors": errors}))
-    errors = json.loads(done.read_text())["errors"]
+        write_json({"fingerprint": fingerprint, "errors": errors}, done)
     _report(errors, len(refs))
     keep = np.array([str(r.path) not in errors for _, r in refs], bool)
     return _assemble(studies, refs, keep, recipe, folder)
+
+
+def _decoded_before(done: Path, fingerprint: str) -> dict[str, str] | None:
+    """The unreadable images of the cache that is there; None if there is none of this input.
+
+    A note cut short by a kill is none: the images are decoded again.
+    """
+    try:
+        note = json.loads(done.read_text(encoding="utf-8"))
+        return dict(note["errors"]) if note["fingerprint"] == fingerprint else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
@@ -135,6 +149,7 @@ def _mask(ref: ImageRef, shape: tuple[int, int]) -> npt.NDArray[np.float32] | No
         return (mask > 0).astype(np.float32)
     if not ref.findings:
         return None
+    warn_of_boxes_outside(ref, shape)
     drawn = np.zeros(shape, np.float32)
     for finding in ref.findings:
         x, y, w, h = finding.box
