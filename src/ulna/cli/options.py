@@ -33,8 +33,8 @@ class GivenPath(click.Path):
             )
         if "\0" in str(value):
             self.fail("a path with a null character: expected a file or folder", param, ctx)
-        path = super().convert(value, param, ctx)
-        if self._new_folder and (fault := _why_no_folder(Path(path))):
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self._new_folder and (fault := _why_no_folder(path)):
             self.fail(fault, param, ctx)
         return path
 
