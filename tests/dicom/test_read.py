@@ -92,6 +92,21 @@ def test_more_pixel_data_than_described_is_told(extra: int, told: bool) -> None:
     assert ["the rest is ignored" in s for s in said] == [True] * told
 
 
+def test_a_high_bit_that_is_no_number_is_an_error_and_none_is_the_top_one() -> None:
+    dataset = make()
+    dataset.HighBit = None
+    assert read_dicom(encoded(dataset), "film").pixels.max() == 1
+    dataset.HighBit = [11, 11]
+    with pytest.raises(DicomError, match="incomplete image description"):
+        read_dicom(encoded(dataset), "film")
+
+
+def test_a_private_transfer_syntax_is_an_error() -> None:
+    data = encoded(make()).replace(b"1.2.840.10008.1.2.1\x00", b"1.2.840.99999.1.2.1\x00")
+    with pytest.raises(DicomError, match="film"):
+        read_dicom(data, "film")
+
+
 def test_a_byte_of_padding_is_silent() -> None:
     values = np.zeros((17, 17), np.uint8)
     values[3, 3] = 9

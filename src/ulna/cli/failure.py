@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import traceback
 from collections.abc import Mapping
@@ -92,7 +91,7 @@ def _said(error: BaseException) -> str:
         return "out of memory: give fewer or smaller films at a time, or free some memory"
     if not isinstance(error, OSError):
         return str(error)
-    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    where = "" if error.filename is None else f"{error.filename}: "
     advice = _ADVICE.get(error.errno or 0) or _EXHAUSTED.get(error.errno or 0)
     return f"{where}{error.strerror}{f': {advice}' if advice else ''}"
 
