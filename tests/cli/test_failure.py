@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
+import pytest
+
 from ulna import errors
-from ulna.cli.failure import DEFECT, INTERRUPTED, exit_code_of, exit_codes
+from ulna.cli.failure import DEFECT, INTERRUPTED, exit_code_of, exit_codes, report_failure
 from ulna.errors import UlnaError
 
 
@@ -27,6 +32,29 @@ def test_codes_agree_with_the_tree_drawn_in_errors() -> None:
 def test_codes_of_the_shell_are_left_free() -> None:
     own = {k.exit_code for k in _kinds()}
     assert own.isdisjoint({0, 126, 127, DEFECT, INTERRUPTED})
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_what_the_machine_has_run_out_of_is_no_defect(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk fails in `write`, whose error names no file."""
+    error = OSError(number, os.strerror(number))
+    assert exit_code_of(error) == 1
+    report_failure(error, debug=False)
+    said = capsys.readouterr().err
+    assert os.strerror(number) + ": " in said and "defect" not in said
+
+
+def test_out_of_memory_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code_of(MemoryError()) == 1
+    report_failure(MemoryError(), debug=False)
+    assert "out of memory" in capsys.readouterr().err
+
+
+def test_a_system_error_says_what_was_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failure(NotADirectoryError(errno.ENOTDIR, "Not a directory", "out"), debug=False)
+    assert "out: Not a directory: expected a folder" in capsys.readouterr().err
 
 
 def test_a_system_error_without_a_file_is_a_defect() -> None:

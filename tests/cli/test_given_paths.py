@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
 from ulna.cli.given_paths import index_paths
-from ulna.errors import DatasetError, ImageError
+from ulna.errors import DatasetError, DatasetWarning, ImageError
 from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
 
@@ -67,3 +68,22 @@ def test_a_damaged_dicom_object_is_a_study_whose_reading_says_so(tmp_path: Path)
     assert [s.images[0].path for s in studies] == [film, damaged]
     with pytest.raises(ImageError, match=r"b\.dcm"):
         read_radiograph(damaged)
+
+
+def test_a_folder_named_like_a_film_is_none(tmp_path: Path) -> None:
+    film = _film(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    assert [[i.path for i in s.images] for s in index_paths([tmp_path])] == [[film]]
+
+
+def test_dicom_without_a_study_uid_is_a_study_of_its_own(tmp_path: Path, real_data: Path) -> None:
+    """One such file must not keep the others from their answers."""
+    known = real_data / "dicom" / "highdicom_dx_image.dcm"
+    dataset = pydicom.dcmread(known)
+    del dataset.StudyInstanceUID
+    for name in ("a.dcm", "b.dcm"):
+        dataset.save_as(tmp_path / name)
+    with pytest.warns(DatasetWarning, match=r"[ab]\.dcm: no Study Instance UID"):
+        studies = index_paths([tmp_path / "a.dcm", known, tmp_path / "b.dcm"])
+    assert [len(s.images) for s in studies] == [1, 1, 1]
+    assert [s.study_id for s in studies][::2] == ["a", "b"]

@@ -43,6 +43,8 @@ def test_without_arguments_it_is_the_portable_one() -> None:
         ("openvino:-2", "'-2' is unknown"),
         ("openvino:fp32:bf16", "two of precision"),
         ("onnxruntime:2:2", "two of threads"),
+        ("onnxruntime:99999", "99999 threads: expected 1 to 1024"),
+        ("onnxruntime:" + "9" * 5000, "threads: expected 1 to 1024"),
         ("openvino:cuda", "write 'onnxruntime:cuda'"),
         ("auto:coreml", "write 'onnxruntime:coreml'"),
         ("onnxruntime:bf16", "'openvino:bf16'"),

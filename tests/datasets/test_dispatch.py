@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,16 @@ def test_phantom_and_dicom_folders(tmp_path: Path) -> None:
     assert data_kind(tmp_path) == "dicom"
     (tmp_path / "truth.csv").write_text("")
     assert data_kind(tmp_path) == "phantom"
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_among_the_files_is_not_opened(tmp_path: Path) -> None:
+    """Nobody writes to it: to read its first bytes would never end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="neither truth"):
+        data_kind(tmp_path)
+    (tmp_path / "one.bin").write_bytes(bytes(128) + b"DICM")
+    assert data_kind(tmp_path) == "dicom"
 
 
 def test_anything_else_is_an_error_that_says_what_was_looked_for(tmp_path: Path) -> None:

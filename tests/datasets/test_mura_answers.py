@@ -87,3 +87,11 @@ def test_no_file_and_no_text(tmp_path: Path) -> None:
         read_mura_answers(tmp_path / "binary.csv")
     with pytest.raises(DatasetError, match="not a CSV"):
         read_mura_answers(tmp_path)
+
+
+def test_one_study_with_two_decisions_is_no_answer(tmp_path: Path) -> None:
+    """Else the last line would count, whichever that is."""
+    head, row = "study,image,decision\n", "WRIST/patient11185/study1,a.png,1\n"
+    assert read_mura_answers(_file(tmp_path, head + row + row.replace("a.", "b."))) == {WRIST: True}
+    with pytest.raises(DatasetError, match="lines 2 and 3: WRIST/patient11185/study1"):
+        read_mura_answers(_file(tmp_path, head + row + row.replace("png,1", "png,0")))

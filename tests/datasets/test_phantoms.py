@@ -64,6 +64,8 @@ def test_truth_is_joined_to_the_tree(root: Path) -> None:
         ("obvious", "glaring", "damaged"),
         ("fracture", "cold", "damaged"),
         ("4.5", "much", "damaged"),
+        ("4.5,", "4.5,,", "line 2: not as many values as columns"),
+        ("4.5,", "", "line 2: not as many values as columns"),
         ("image2", "image3", "2 images are only in the folder or only in the table"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,11 @@ def test_what_does_not_fit_is_an_error_with_its_line(
 
 
 @pytest.mark.parametrize(
-    "boxes", ["[[1,2,3]]", "[1,2,3,4]", "{}", "[[1,2,0,4]]", "[[1,2,3,NaN]]", "[[true,1,2,3]]", "["]
+    "boxes",
+    ["[[1,2,3]]", "[1,2,3,4]", "{}", "[[1,2,0,4]]", "[[1,2,3,NaN]]", "[[true,1,2,3]]", "["]
+    + [f"[[1{'0' * n},2,3,4]]" for n in (400, 5000)]  # fits no float; is no number for Python
+    + ["[" * 5000 + "]" * 5000],
+    ids=lambda text: text[:16],
 )
 def test_boxes_that_make_no_sense(folder: Path, boxes: str) -> None:
     table = write(folder, f"{HEAD},boxes", f'a.png,p,s,WRIST,1,"{boxes}"')
@@ -184,3 +189,50 @@ def test_other_regions_are_read_as_unknown_with_a_warning(folder: Path) -> None:
         studies = index_table(table)
     assert [s.body_part for s in studies] == [None, None, BodyPart.WRIST]
     assert [s.abnormal for s in studies] == [True, False, False]
+
+
+@pytest.mark.parametrize("other", ["sub/../a.png", "link.png", "sub/../link.png"])
+def test_one_film_under_two_names_is_not_two_films(folder: Path, other: str) -> None:
+    """The same pixels would stand on both sides of a split."""
+    (folder / "sub").mkdir()
+    (folder / "link.png").symlink_to("a.png")
+    table = write(folder, HEAD, "a.png,p,s,WRIST,1", f"{other},q,t,WRIST,0")
+    with pytest.raises(DatasetError, match=r"(?s)1 paths occur twice.*line 3.*first on line 2"):
+        index_table(table)
+
+
+def test_a_name_too_long_for_the_system_is_a_file_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"(?s)1 files are not there.*line 2"):
+        index_table(write(folder, HEAD, f"{'a' * 5000}.png,p,s,WRIST,1"))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_other_marks_between_values_are_named(folder: Path, mark: str) -> None:
+    table = write(folder, *(line.replace(",", mark) for line in (HEAD, "a.png,p,s,WRIST,1")))
+    with pytest.raises(DatasetError, match="expected commas between the values"):
+        index_table(table)
+
+
+def test_a_quote_left_open_names_its_line(folder: Path) -> None:
+    with pytest.raises(DatasetError, match="line 3: not CSV"):
+        index_table(write(folder, HEAD, "a.png,p,s,WRIST,1", 'b.png,"q,t,WRIST,1'))
+
+
+def test_slashes_that_make_two_studies_look_alike(folder: Path) -> None:
+    table = write(folder, HEAD, "a.png,p,1/x,WRIST,1", "b.png,p/1,x,WRIST,0")
+    with pytest.raises(DatasetError, match=r"(?s)leave the slash out.*WRIST/p/1/x"):
+        index_table(table)
+    assert len(index_table(write(folder, HEAD, "a.png,p/1,x,WRIST,1"))) == 1
+
+
+@pytest.mark.parametrize(
+    "cells",
+    ["0,fracture,[]", '0,,"[[1, 2, 3, 4]]"', '0,fracture,"[[1, 2, 3, 4]]"', "0,,[]", "1,fracture,"],
+)
+def test_a_normal_film_with_findings_is_told(folder: Path, cells: str) -> None:
+    table = write(folder, f"{HEAD},findings,boxes", f"a.png,p,s,WRIST,{cells}")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        index_table(table)
+    odd = cells not in ("0,,[]", "1,fracture,")
+    assert ["line 2: a.png" in str(w.message) for w in told] == [True] * odd

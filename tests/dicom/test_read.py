@@ -15,7 +15,7 @@ from pydicom.uid import (
 )
 
 from ulna.dicom.read import read_dicom
-from ulna.errors import ImageError
+from ulna.errors import DicomError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 
 REAL = Path("../shared/data/dicom")
@@ -69,3 +69,49 @@ def test_real_files_agree_with_each_other() -> None:
     first = read_dicom(real("torchxrayvision_Fake_MONOHR1.dcm"), "").pixels
     second = read_dicom(real("torchxrayvision_chest_cr.dcm"), "").pixels
     np.testing.assert_allclose(first, 1 - second, atol=1e-6)
+
+
+@pytest.mark.parametrize("high", [15, 5, 10])
+def test_a_high_bit_that_is_not_the_top_one_stored_is_refused(high: int) -> None:
+    """PS3.5 8.1.1: greys shifted up by four bits would else be read as their low bits, wrapped."""
+    dataset = make()
+    dataset.HighBit = high
+    with pytest.raises(DicomError, match=f"High Bit {high} with 12 bits stored: expected 11"):
+        read_dicom(encoded(dataset), "film")
+
+
+@pytest.mark.parametrize(("extra", "told"), [(0, False), (1, True), (64, True), (4096, True)])
+def test_more_pixel_data_than_described_is_told(extra: int, told: bool) -> None:
+    """Columns one too few shear the picture: pydicom cuts the rest off and tells programmers."""
+    dataset = make()
+    dataset.PixelData += bytes(2 * extra)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        read_dicom(encoded(dataset), "film")
+    said = [str(w.message) for w in found if w.category is ImageWarning]
+    assert ["the rest is ignored" in s for s in said] == [True] * told
+
+
+def test_a_high_bit_that_is_no_number_is_an_error_and_none_is_the_top_one() -> None:
+    dataset = make()
+    dataset.HighBit = None
+    assert read_dicom(encoded(dataset), "film").pixels.max() == 1
+    dataset.HighBit = [11, 11]
+    with pytest.raises(DicomError, match="incomplete image description"):
+        read_dicom(encoded(dataset), "film")
+
+
+def test_a_private_transfer_syntax_is_an_error() -> None:
+    data = encoded(make()).replace(b"1.2.840.10008.1.2.1\x00", b"1.2.840.99999.1.2.1\x00")
+    with pytest.raises(DicomError, match="film"):
+        read_dicom(data, "film")
+
+
+def test_a_byte_of_padding_is_silent() -> None:
+    values = np.zeros((17, 17), np.uint8)
+    values[3, 3] = 9
+    dataset = make(values, BitsStored=8)
+    dataset.PixelData += b"\x00"  # PS3.5 8.1.1: of even length
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ImageWarning)
+        assert read_dicom(encoded(dataset), "film").pixels.shape == (17, 17)

@@ -47,3 +47,19 @@ def png16(values: npt.NDArray[np.uint16]) -> bytes:
     head = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def grey_tiff(values: npt.NDArray[np.unsignedinteger], photometric: int) -> bytes:
+    """An uncompressed grey TIFF, little endian, written without Pillow (TIFF 6.0, section 4).
+
+    photometric: 0 white is zero, 1 black is zero.
+    """
+    height, width = values.shape
+    bits = 8 * values.dtype.itemsize
+    entries = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0}
+    entries |= {277: 1, 278: height, 279: values.nbytes}
+    pixels_at = 8 + 2 + 12 * len(entries) + 4
+    entries[273] = pixels_at
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in entries.items())
+    head = b"II*\x00" + struct.pack("<IH", 8, len(entries))
+    return head + directory + bytes(4) + values.astype(values.dtype.newbyteorder("<")).tobytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_bytes import encoded, png16, png_header, ramp
-from PIL import Image
+from image_bytes import encoded, grey_tiff, png16, png_header, ramp
+from PIL import ExifTags, Image
 
 from ulna.dicom.limits import MAX_PIXELS
 from ulna.errors import ImageError, ImageWarning
@@ -223,3 +224,46 @@ def test_real_16_bit_and_jpeg_films() -> None:
     for file in files:
         found = read_radiograph(file).pixels
         assert found.max() > 0.5 and np.unique(found).size > 100, file
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "TIFF packed"])
+def test_an_orientation_tag_is_told_and_turns_no_pixel(kind: str, turn: int) -> None:
+    """Boxes and masks are in the stored pixels; Pillow turns a TIFF, and only that, unasked."""
+    image = Image.fromarray(ramp())
+    plain = encoded(image, kind.split()[0])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    options: dict[str, object] = {"exif": exif}
+    if kind.startswith("TIFF"):
+        options = {"tiffinfo": {ExifTags.Base.Orientation.value: turn}}
+    if kind == "TIFF packed":
+        options["compression"] = "tiff_lzw"
+    tagged = encoded(image, kind.split()[0], **options)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = read_radiograph(tagged, "a film").pixels
+    np.testing.assert_array_equal(found, read_radiograph(plain).pixels)
+    assert ["orientation" in str(w.message) for w in told] == [True] * (turn != 1)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_tiff_where_white_is_zero_is_inverted(kind: type, photometric: int) -> None:
+    """TIFF 6.0, PhotometricInterpretation; Pillow inverts 8 bits and leaves 16 as they are."""
+    scale = np.iinfo(kind).max // 255
+    stored = ramp().astype(kind) * kind(scale)
+    grey = read_radiograph(grey_tiff(stored, photometric)).pixels
+    expected = ramp() / np.float32(255)
+    np.testing.assert_allclose(grey, expected if photometric else 1 - expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("pipe", "a device or pipe"), ("loop", "a link"), ("none", "no such file")]
+)
+def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, name: str, said: str) -> None:
+    """To open a pipe that nobody writes to would never end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ImageError, match=said):
+        read_radiograph(tmp_path / name)

@@ -73,14 +73,14 @@ def test_another_mask_is_decoded_again(tmp_path: Path, tiny_studies: Sequence[St
         assert images.masks[0][:, side].all() and images.masks[0].sum() == 128 * 255
 
 
-def test_a_cache_whose_record_was_cut_off_is_made_again(
-    tmp_path: Path, tiny_studies: Sequence[Study]
+@pytest.mark.parametrize("note", ["", '{"fingerprint": "ab', "[]", '"x"'])
+def test_a_note_cut_short_by_a_kill_is_none(
+    tmp_path: Path, tiny_studies: Sequence[Study], note: str
 ) -> None:
     first = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
-    expected = np.array(first.images)
-    (tmp_path / "done.json").write_text('{"fingerpr')
+    (tmp_path / "done.json").write_text(note)
     again = build_cache(tiny_studies[:2], make_recipe(), tmp_path)
-    np.testing.assert_array_equal(again.images, expected)
+    np.testing.assert_array_equal(first.images, again.images)
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

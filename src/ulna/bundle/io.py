@@ -192,7 +192,7 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
     try:
         data = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: damaged, not readable as JSON ({error})") from None
     digest = _checked_hash(data, raw, file)
     try:

@@ -106,7 +106,8 @@ def worklist(predictions: Sequence[StudyPrediction], error_rate: float) -> list[
             return order.index(Triage.REFER), -2.0
         if found is None or prediction.p_normal is None or prediction.p_abnormal is None:
             raise ConfigError(
-                "the bundle is not calibrated, so nothing can be ranked: run `ulna calibrate`"
+                "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
+                "so nothing can be ranked: run `ulna calibrate`"
             )
         return order.index(found), prediction.p_normal - prediction.p_abnormal
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import audit_receipt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="What each step puts right, and how it is measured: docs/audit.md")
 @click.argument("data", type=READABLE)
-@click.option("--out", type=READABLE, required=True, help="Folder for audit.json and audit.png.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for audit.json and audit.png.")
 @click.option(
     "--encoder", default="cnn", show_default=True, help="'cnn' or a timm model, random weights."
 )

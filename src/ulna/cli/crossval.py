@@ -10,7 +10,7 @@ import click
 
 from ulna.cli.evaluate import cascade_sentence, read_metrics
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, by_option, json_option, recipe_options
+from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import crossval_receipt
@@ -34,7 +34,7 @@ _SHOWN = {
 
 @click.command(epilog="The protocol and its measures: docs/metrics.md")
 @click.argument("data", type=READABLE)
-@click.option("--out", type=READABLE, required=True, help="Folder for folds, scores and bundle.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for folds, scores and bundle.")
 @recipe_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many.")
 @click.option(

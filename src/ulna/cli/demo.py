@@ -10,7 +10,7 @@ import click
 
 from ulna.cli.evaluate import print_metrics, read_metrics
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE
+from ulna.cli.options import OUT_FOLDER, READABLE
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
 
@@ -18,7 +18,7 @@ from ulna.cli.recipe_choice import choose_recipe
 @click.command(epilog="What to expect: docs/results/demo.md")
 @click.option("--data", type=READABLE, help="Your own data (MURA folder, table) for phantoms.")
 @click.option(
-    "--out", type=READABLE, default=Path("runs/demo"), show_default=True, help="Where all goes."
+    "--out", type=OUT_FOLDER, default=Path("runs/demo"), show_default=True, help="Where all goes."
 )
 @click.option("--recipe", "recipe_name", default="demo", show_default=True, help="What to train.")
 @click.option(

@@ -118,6 +118,19 @@ class DemoFolder:
         """The report, at the top of the folder."""
         return self.out / "report.html"
 
+    def _steps_done(self) -> list[str]:
+        """In the order they were done. Raises ConfigError for a damaged steps.json."""
+        record = self.out / "steps.json"
+        try:
+            known = json.loads(record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise ConfigError(
+                f"{record}: damaged ({error}): delete it to do every step again"
+            ) from None
+        return [str(name) for name in known] if isinstance(known, list) else []
+
     def run_steps(self, report: Report) -> None:
         """Do, in order, the first step that is not done and all after it."""
         steps: dict[str, Callable[[Report], None]] = {
@@ -131,7 +144,7 @@ class DemoFolder:
             "report": self._place_report,
         }
         record = self.out / "steps.json"
-        known: list[str] = json.loads(record.read_text()) if record.is_file() else []
+        known = self._steps_done()
         done = list(takewhile(known.__contains__, steps))
         for name in list(steps)[len(done) :]:
             steps[name](report)

@@ -11,7 +11,14 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, engine_option, held_out_options, json_option
+from ulna.cli.options import (
+    OUT_FOLDER,
+    READABLE,
+    bundle_option,
+    engine_option,
+    held_out_options,
+    json_option,
+)
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import evaluation_receipt
@@ -32,7 +39,7 @@ _COLUMNS = {
 @click.command(epilog="What each number means and where it comes from: docs/metrics.md")
 @click.argument("data", type=READABLE)
 @bundle_option
-@click.option("--out", type=READABLE, required=True, help="Folder for metrics and report.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for metrics and report.")
 @click.option(
     "--include",
     "included",

@@ -10,7 +10,14 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.options import READABLE, bundle_option, engine_option, json_option, tested_options
+from ulna.cli.options import (
+    OUT_FOLDER,
+    READABLE,
+    bundle_option,
+    engine_option,
+    json_option,
+    tested_options,
+)
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import examination_receipt
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Every test, its bar and its source: docs/examination.md")
 @click.argument("data", type=READABLE)
 @bundle_option
-@click.option("--out", type=READABLE, required=True, help="Folder for the results.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the results.")
 @click.option(
     "--studies",
     type=click.IntRange(min=2),

@@ -8,7 +8,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import test_studies
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
@@ -16,7 +16,7 @@ from ulna.cli.progress import progress
 @click.command(epilog="The measures and their chance level: docs/metrics.md")
 @click.argument("data", type=READABLE)
 @click.option("--run", type=READABLE, required=True, help="The run (these methods need torch).")
-@click.option("--out", type=READABLE, required=True, help="Folder for table and pictures.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for table and pictures.")
 @click.option(
     "--studies", type=click.IntRange(min=1), default=60, show_default=True, help="At most."
 )

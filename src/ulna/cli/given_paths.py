@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ulna.errors import DatasetError, DicomError, ImageError
+from ulna.errors import DatasetError, DatasetWarning, DicomError, ImageError
 
 if TYPE_CHECKING:
     from ulna.types import Study
@@ -20,9 +21,10 @@ def index_paths(paths: Sequence[Path]) -> list[Study]:
     """The studies at `paths`, in their order.
 
     A DICOM file belongs with the others of its Study Instance UID; any other file, and a DICOM
-    file whose header is damaged, is a study of its own. A folder is what `index_data` takes it
-    for, else the films in it (and in each folder below it) are the views of one study. A .csv
-    file is a table. Raises DatasetError, DicomError, ImageError for a path that is not there.
+    file whose header is damaged or has no such UID (DatasetWarning), is a study of its own. A
+    folder is what `index_data` takes it for, else the films in it (and in each folder below it)
+    are the views of one study. A .csv file is a table. Raises DatasetError, DicomError, ImageError
+    for a path that is not there.
     """
     from ulna.dicom.signature import is_dicom_file
 
@@ -57,7 +59,8 @@ def _index_folder(folder: Path) -> list[Study]:
 def _film_folders(folder: Path) -> list[Study]:
     groups: dict[Path, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _FILM_SUFFIXES and not path.name.startswith("._"):
+        named = path.suffix.lower() in _FILM_SUFFIXES and not path.name.startswith("._")
+        if named and not path.is_dir():
             groups[path.parent].append(path)
     if not groups:
         raise DatasetError(
@@ -87,7 +90,14 @@ def _dicom_studies(objects: Sequence[Path]) -> list[Study]:
             continue
         uid = header.study_uid
         if not uid:
-            raise DicomError(f"{path}: no Study Instance UID (0020,000D): cannot be grouped")
+            warnings.warn(
+                f"{path}: no Study Instance UID (0020,000D): taken as a study of its own",
+                DatasetWarning,
+                stacklevel=3,
+            )
+            alone = _film_study([path], path)
+            studies[str(path)] = replace(alone, body_part=header.body_part)
+            continue
         ref = ImageRef(path, header.view, header.laterality)
         key = f"{uid} {header.body_part}"
         if key in studies:

@@ -37,7 +37,7 @@ def run_split(run: Path) -> dict[str, list[str]]:
     try:
         parts = json.loads(file.read_text(encoding="utf-8"))
         return {str(k): [str(s) for s in v] for k, v in parts.items()}
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ConfigError(f"{file}: damaged ({error}): train again") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +17,43 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 GIVEN = "ulna.given"
 """Under this key of a context's meta: the arguments of `ulna`, as given."""
 
-READABLE = click.Path(path_type=Path)
+
+class GivenPath(click.Path):
+    """A path that is not empty: `""`, from a variable that is not set, would be the folder "."."""
+
+    def __init__(self, new_folder: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._new_folder = new_folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; for an output folder, once it is seen that it can be one."""
+        if not str(value):
+            self.fail(
+                "an empty path: expected a file or folder (is a variable not set?)", param, ctx
+            )
+        if "\0" in str(value):
+            self.fail("a path with a null character: expected a file or folder", param, ctx)
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self._new_folder and (fault := _why_no_folder(path)):
+            self.fail(fault, param, ctx)
+        return path
+
+
+def _why_no_folder(path: Path) -> str:
+    """Why `path` cannot be written into as a folder, as far as can be seen beforehand."""
+    place = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
+    if not place.is_dir():
+        what = "a file" if place.exists() else "a link to nothing"
+        return f"{place} is {what}: expected the name of a folder, new or not"
+    if not os.access(place, os.W_OK | os.X_OK):
+        return f"{place} may not be written to: give another folder, or change its permissions"
+    return ""
+
+
+READABLE = GivenPath()
 """A path argument; whether it is there is checked by the reader, whose message says more."""
+OUT_FOLDER = GivenPath(new_folder=True)
+"""A folder to write results into; that it can be one is checked before any work is done."""
 
 
 def json_option(command: Command) -> Command:

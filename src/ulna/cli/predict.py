@@ -22,6 +22,7 @@ from ulna.cli.answer import (
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
 from ulna.cli.options import (
+    OUT_FOLDER,
     READABLE,
     body_part_option,
     engine_option,
@@ -48,7 +49,7 @@ DEMONSTRATION = (
 @optional_bundle_option
 @body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
-@click.option("--out", type=READABLE, help="Folder for the heat maps, one PNG for each view.")
+@click.option("--out", type=OUT_FOLDER, help="Folder for the heat maps, one PNG for each view.")
 @click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
 @click.option(
     "--error-rate",

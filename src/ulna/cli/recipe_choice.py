@@ -49,7 +49,7 @@ def apply_changes(data: Any, changes: Sequence[str]) -> None:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

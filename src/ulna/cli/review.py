@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import review_receipt
@@ -30,7 +30,7 @@ _PRINTED = 10
     metavar="FOLDER|FILE.csv",
     help="Of `ulna crossval`, or its predictions.csv (no maps).",
 )
-@click.option("--out", type=READABLE, required=True, help="Folder for list and page.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for list and page.")
 @click.option(
     "--top", type=click.IntRange(min=1), default=50, show_default=True, help="On the page."
 )

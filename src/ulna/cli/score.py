@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.receipts import score_receipt
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--labels", type=READABLE, required=True, help="valid_labeled_studies.csv, or votes.")
 @click.option("--predictions", type=READABLE, required=True, help="study,0 or 1; or Ulna's own.")
 @click.option("--legacy-ci", is_flag=True, help="Intervals as MURA's program has them: too narrow.")
-@click.option("--out", type=READABLE, help="Folder for score.json and its receipt.")
+@click.option("--out", type=OUT_FOLDER, help="Folder for score.json and its receipt.")
 @json_option
 def score(
     labels: Path, predictions: Path, legacy_ci: bool, out: Path | None, as_json: bool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE
+from ulna.cli.options import OUT_FOLDER, READABLE
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import apply_changes, choose_recipe
 from ulna.errors import ConfigError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="Whose expert's encoder learns, on whose input.",
 )
 @click.option("--expert", metavar="NAME", help="Which expert, where the recipe has several.")
-@click.option("--out", type=READABLE, required=True, help="The run's folder.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Times every film is seen; else 100.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Learn no longer; 0: no limit.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")

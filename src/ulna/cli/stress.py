@@ -11,6 +11,7 @@ import click
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
 from ulna.cli.options import (
+    OUT_FOLDER,
     READABLE,
     bundle_option,
     by_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.command(epilog="Corruptions, measures and their units: docs/stress.md")
 @click.argument("data", type=READABLE)
 @bundle_option
-@click.option("--out", type=READABLE, required=True, help="Folder for the results.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the results.")
 @click.option(
     "--studies",
     type=click.IntRange(min=1),

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import READABLE, recipe_options
+from ulna.cli.options import OUT_FOLDER, READABLE, recipe_options
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.errors import ConfigError
@@ -17,7 +17,7 @@ from ulna.errors import ConfigError
 
 @click.command(epilog="Recipes and every setting: docs/recipes.md")
 @click.argument("data", type=READABLE)
-@click.option("--out", type=READABLE, required=True, help="The run's folder.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
 @recipe_options
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")

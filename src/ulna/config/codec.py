@@ -116,7 +116,7 @@ def read_json(kind: type[T], path: Path) -> T:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file: expected a {kind.__name__} as JSON") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
         raise ConfigError(f"{path}: not readable as JSON: {error}") from None
     return from_json(kind, data, f"{path.name}")
 

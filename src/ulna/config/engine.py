@@ -10,6 +10,9 @@ from ulna.errors import ConfigError
 Engine = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Provider = Literal["cpu", "cuda", "tensorrt", "coreml"]
+MOST_THREADS = 1024
+"""Of an engine; it starts as many as it is told, and a system that has no more stands still."""
+_DIGITS = 9  # of a number of threads: longer ones are far too many as well
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ class EngineSettings:
         for kind, given in ((Engine, self.engine), (Precision, self.precision)):
             _check(given, get_args(kind))
         _check(self.provider, get_args(Provider))
-        if self.threads < 0:
+        if not 0 <= self.threads <= MOST_THREADS:
             raise ConfigError(
-                f"{self.threads} threads: expected a positive number, or 0 for all cores"
+                f"{self.threads} threads: expected 1 to {MOST_THREADS}, or 0 for all cores"
             )
         if self.provider != "cpu" and self.engine != "onnxruntime":
             raise ConfigError(
@@ -65,7 +68,7 @@ class EngineSettings:
             cast(Engine, engine),
             cast(Precision, found.get("precision", "auto")),
             cast(Provider, found.get("provider", "cpu")),
-            int(found.get("threads", "0")),
+            int(found.get("threads", "0")[:_DIGITS]),
         )
 
     def __str__(self) -> str:

@@ -82,10 +82,19 @@ def _own(file: Path, lines: list[tuple[int, list[str]]]) -> list[tuple[int, list
     """Study and decision of each study of a predictions.csv, which has a line for each image."""
     names = lines[0][1]
     study, decision = names.index("study"), names.index("decision")
-    found = {}
+    found: dict[str, tuple[int, list[str]]] = {}
+    wrong = []
     for number, cells in lines[1:]:
         if len(cells) > max(study, decision) and cells[decision]:
-            found[cells[study]] = (number, [cells[study], cells[decision]])
+            row = (number, [cells[study], cells[decision]])
+            first = found.setdefault(cells[study], row)
+            if first[1] != row[1]:
+                wrong.append(f"lines {first[0]} and {number}: {cells[study]}")
+    if wrong:
+        raise DatasetError(
+            f"{file}: {len(wrong)} lines have another decision than an earlier one of the same "
+            f"study: expected one for each; take an unaltered copy{listed(wrong)}"
+        )
     if not found:
         raise DatasetError(f"{file}: no study has a decision: expected answered studies")
     return list(found.values())

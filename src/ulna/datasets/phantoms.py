@@ -58,10 +58,18 @@ def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
             if missing:
                 raise DatasetError(f"{file}: columns {', '.join(missing)} are missing")
             for row in reader:
+                _check_whole(row, file, reader.line_num)
                 rows[row["path"]].append(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: cannot be read: {error}") from None
     return dict(rows)
+
+
+def _check_whole(row: Mapping[str | None, object], file: Path, line: int) -> None:
+    if None in row or None in row.values():
+        raise DatasetError(
+            f"{file}: line {line}: not as many values as columns: write the phantoms again"
+        )
 
 
 def _with_truth(

@@ -22,6 +22,8 @@ def unreadable(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _fault(path: str) -> str:
+    if not os.path.isfile(path) and os.path.exists(path):
+        return "not a plain file"  # to open a pipe that nobody writes to would never end
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -47,11 +48,14 @@ def index_table(table: Path | str) -> list[Study]:
     _check_paths(path, rows)
     _check_studies(path, rows)
     _check_splits(path, rows)
+    _tell_normal_with_findings(path, rows)
     _tell_other_regions(path, [values["body_part"] for _, values in lines])
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.study_id, row.body_part or ""].append(row)
-    return [_study(group) for group in groups.values()]
+    studies = [_study(group) for group in groups.values()]
+    _check_keys(path, studies)
+    return studies
 
 
 def read_columns(table: Path | str) -> dict[Path, dict[str, str]]:
@@ -77,7 +81,8 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
         _check_columns(path, columns)
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise DatasetError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+        line = reader.reader.line_num
+        raise DatasetError(f"{path}: line {line}: not CSV: {error}") from None
     ragged = [f"line {n}" for n, r in rows if None in r or None in r.values()]
     if ragged:
         raise DatasetError(
@@ -92,6 +97,11 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     if not any(columns):
         raise DatasetError(f"{path}: is empty: expected a first row {','.join(REQUIRED)}")
     missing = [c for c in REQUIRED if c not in columns]
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        raise DatasetError(
+            f"{path}: line 1: {columns[0]!r} is one column: expected commas between the values; "
+            "save the table as CSV with commas"
+        )
     if missing:
         raise DatasetError(
             f"{path}: line 1: columns {', '.join(missing)} are missing among "
@@ -103,17 +113,17 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def _check_paths(path: Path, rows: Sequence[Row]) -> None:
-    first: dict[Path, int] = {}
+    first: dict[str, int] = {}
     twice = []
     for row in rows:
-        if row.image.path in first:
-            twice.append(
-                f"line {row.line}: {row.image.path} (first on line {first[row.image.path]})"
-            )
-        first.setdefault(row.image.path, row.line)
+        # The file itself, whatever dots and links lead to it: one film must not be two.
+        film = os.path.realpath(row.image.path)
+        if film in first:
+            twice.append(f"line {row.line}: {row.image.path} (first on line {first[film]})")
+        first.setdefault(film, row.line)
     if twice:
         raise DatasetError(f"{path}: {len(twice)} paths occur twice:{listed(twice)}")
-    missing = [f"line {r.line}: {p}" for r in rows for p in r.files if not p.is_file()]
+    missing = [f"line {r.line}: {p}" for r in rows for p in r.files if not os.path.isfile(p)]
     if missing:
         raise DatasetError(
             f"{path}: {len(missing)} files are not there (paths are relative to the table's "
@@ -143,6 +153,21 @@ def _check_studies(path: Path, rows: Sequence[Row]) -> None:
         raise DatasetError(f"{path}: {len(faults)} contradictions:{listed(faults)}")
 
 
+def _tell_normal_with_findings(path: Path, rows: Sequence[Row]) -> None:
+    odd = [
+        f"line {r.line}: {r.image.path.name}"
+        for r in rows
+        if r.abnormal is False and (r.categories or r.image.findings)
+    ]
+    if odd:
+        warnings.warn(
+            f"{path}: {len(odd)} rows have abnormal 0 and yet findings or boxes: they count as "
+            f"normal; correct the label, or leave the findings out:{listed(odd)}",
+            DatasetWarning,
+            stacklevel=3,
+        )
+
+
 def _tell_other_regions(path: Path, named: Sequence[str]) -> None:
     other = Counter(n.strip().upper() for n in named if n.strip().upper() in OTHER_REGIONS)
     if other:
@@ -152,6 +177,16 @@ def _tell_other_regions(path: Path, named: Sequence[str]) -> None:
             f"({counts}): their body part is taken as not known",
             DatasetWarning,
             stacklevel=3,
+        )
+
+
+def _check_keys(path: Path, studies: Sequence[Study]) -> None:
+    """Slashes in ids can make two studies look like one in every file that names them."""
+    twice = [key for key, n in Counter(s.key for s in studies).items() if n > 1]
+    if twice:
+        raise DatasetError(
+            f"{path}: {len(twice)} names of studies (body part/patient/study) occur twice: "
+            f"leave the slash out of patient_id and study_id:{listed(twice)}"
         )
 
 

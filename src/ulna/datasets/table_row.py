@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ _SIDES = {
     "": Laterality.UNKNOWN, "L": Laterality.LEFT, "LEFT": Laterality.LEFT,
     "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT,
 }  # fmt: skip
+_FARTHEST = 1e9
+_SHOWN = 80
 _SPLITS = ("", "train", "valid", "test")
 
 
@@ -105,10 +106,10 @@ def _findings(text: str, categories: frozenset[FindingCategory] | None) -> tuple
         return ()
     try:
         boxes = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RowFault(f"boxes {text!r}: not JSON: {error}") from None
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
+        raise RowFault(f"boxes {text[:_SHOWN]!r}: not JSON: {error}") from None
     if not isinstance(boxes, list):
-        raise RowFault(f"boxes {text!r}: expected a JSON list")
+        raise RowFault(f"boxes {text[:_SHOWN]!r}: expected a JSON list")
     only = next(iter(categories)) if categories and len(categories) == 1 else None
     return tuple(_finding(b, only) for b in boxes)
 
@@ -120,11 +121,14 @@ def _finding(value: Any, only: FindingCategory | None) -> Finding:
         category = _category(str(named)) if named else only
         value = value.get("box")
     numbers = isinstance(value, list) and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value
+        # No whole number of more digits is a pixel's place, nor does it fit a float.
+        isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < _FARTHEST
+        for v in value
     )
     if not numbers or len(value) != 4 or min(value[2:]) <= 0:
         raise RowFault(
-            f"box {value!r}: expected [x, y, width, height] in pixels, width and height over 0"
+            f"box {str(value)[:_SHOWN]}: expected [x, y, width, height] in pixels, width and "
+            "height over 0"
         )
     x, y, width, height = (float(v) for v in value)
     return Finding((x, y, width, height), category)

@@ -115,7 +115,7 @@ def apply_voi(values: Values, dataset: pydicom.Dataset, limits: tuple[float, flo
         function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
         return apply_window(values, centre, width, function)
     low, high = limits
-    return np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    return np.clip((values - low) / ((high - low) or 1.0), 0, 1)
 
 
 def _first(dataset: pydicom.Dataset, keyword: str) -> float | None:

@@ -82,7 +82,10 @@ def check_radiograph(dataset: pydicom.Dataset, name: str) -> None:
     way to the screen: its grey scale is the vendor's own.
     """
     if "PixelData" not in dataset:
-        raise DicomError(f"{name}: holds no pixel data: expected an image, not a report or state")
+        raise DicomError(
+            f"{name}: holds no pixel data: expected an image, not a report or state, and a file "
+            "that is not cut short"
+        )
     modality = _text(dataset, "Modality").upper()
     if modality not in (*RADIOGRAPHY, "", "OT"):
         raise DicomError(

@@ -55,6 +55,7 @@ def _check_pixel_module(dataset: pydicom.Dataset, name: str) -> None:
         samples = int(dataset.get("SamplesPerPixel", 1))
         photometric = str(dataset.PhotometricInterpretation).strip()
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
+        high = bits - 1 if (stated := dataset.get("HighBit")) is None else int(stated)
     except Exception as error:
         raise DicomError(f"{name}: incomplete image description ({error})") from None
     if min(rows, columns) < MIN_SIDE or rows * columns > MAX_PIXELS:
@@ -68,5 +69,30 @@ def _check_pixel_module(dataset: pydicom.Dataset, name: str) -> None:
         )
     if not (1 <= bits <= allocated and allocated in (8, 16)):
         raise DicomError(f"{name}: {bits} bits in {allocated}: expected 8 to 16 bits in 8 or 16")
+    if high != bits - 1:
+        raise DicomError(
+            f"{name}: High Bit {high} with {bits} bits stored: expected {bits - 1} (PS3.5 8.1.1); "
+            "which bits hold the greys cannot be known: export the object again"
+        )
+    _tell_of_more_pixels(dataset, name, rows * columns * frames * allocated // 8)
     if frames > 1:
         warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 4)
+
+
+def _tell_of_more_pixels(dataset: pydicom.Dataset, name: str, expected: int) -> None:
+    """ImageWarning for uncompressed pixel data longer than described (one byte pads: PS3.5 8.1.1).
+
+    Where Columns is what is wrong, the picture is sheared.
+    """
+    try:
+        encapsulated = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+        length = len(dataset.PixelData or b"")
+    except Exception:  # what is no transfer syntax or no bytes: decoding says so
+        return
+    if not encapsulated and length > expected + expected % 2:
+        warnings.warn(
+            f"{name}: {length} bytes of pixel data, but its rows, columns and frames need "
+            f"{expected}: the rest is ignored; if the picture is sheared, its Columns are wrong",
+            ImageWarning,
+            5,
+        )

@@ -14,9 +14,14 @@ def looks_like_dicom(data: bytes) -> bool:
 
 
 def is_dicom_file(path: Path) -> bool:
-    """`looks_like_dicom` of a file's first bytes; False if it cannot be read."""
+    """`looks_like_dicom` of a file's first bytes; False if it cannot be read.
+
+    Pipes and devices are not opened: one that nobody writes to would never answer.
+    """
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as handle:
             return looks_like_dicom(handle.read(132))
-    except OSError:
+    except (OSError, ValueError):
         return False

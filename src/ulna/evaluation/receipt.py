@@ -87,7 +87,8 @@ def find_receipt(given: Path) -> Path:
     if not file.is_file():
         raise ConfigError(
             f"{file}: no receipt: expected receipt.json, or the folder of `ulna evaluate`, "
-            "`crossval`, `score`, `stress` or `review` that holds one; make the results again"
+            "`crossval`, `score`, `stress`, `review`, `examine` or `audit` that holds one; make "
+            "the results again"
         )
     return file
 

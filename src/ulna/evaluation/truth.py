@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError
 from ulna.evaluation.rows import Location
 from ulna.metrics.localisation import (
@@ -23,12 +24,14 @@ from ulna.types import Array, ImageRef, Mask
 def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
     """(H, W) mask of the image's findings: its mask file, else its boxes; None if unknown.
 
-    None too where the mask is empty (a finding outside this view). Raises DatasetError for a
+    None too where the mask is empty (a finding outside this view); DatasetWarning of boxes that
+    lie beside the image. Raises DatasetError for a
     mask file that is missing, unreadable or of another size than the image.
     """
     if ref.mask is not None:
         mask = _read_mask(ref, shape)
     elif ref.findings:
+        warn_of_boxes_outside(ref, shape)
         mask = box_mask([f.box for f in ref.findings], shape)
     else:
         return None
@@ -41,7 +44,7 @@ def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
     try:
         with Image.open(ref.mask) as image:
             mask = np.asarray(image).astype(np.bool_)
-    except OSError as error:
+    except Exception as error:  # decoders of damaged files raise some ten unrelated types
         raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
     if mask.ndim == 3:
         mask = np.logical_or.reduce(mask[..., :3], axis=-1)

@@ -86,7 +86,7 @@ def _guard(name: str, compute: Callable[[], Check]) -> Check:
     """A table that cannot be read is a failed check, not the end of all others."""
     try:
         return compute()
-    except (UlnaError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (UlnaError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return Check(f"numbers of {name}", False, f"cannot be computed again: {error}")
 
 

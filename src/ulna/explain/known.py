@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ulna.config.recipe import Recipe
+from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError
 from ulna.imaging.geometry import Placement
 from ulna.imaging.read import read_radiograph
@@ -72,11 +73,12 @@ def _known_images(study: Study, recipe: Recipe) -> list[KnownImage]:
 def _mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
     """(H, W), from the mask file or else the boxes."""
     if ref.mask is None:
+        warn_of_boxes_outside(ref, shape)
         return box_mask([f.box for f in ref.findings], shape)
     try:
         with Image.open(ref.mask) as image:
             inside: Mask = np.asarray(image.convert("L")) != 0
-    except OSError as error:
+    except Exception as error:  # decoders of damaged files raise some ten unrelated types
         raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
     if inside.shape != shape:
         raise DatasetError(f"{ref.mask}: mask of {inside.shape} px, its image has {shape}")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import ImageError, ImageWarning
@@ -24,6 +25,17 @@ _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
+}
+_UPRIGHT = 1
+_TURNS = {
+    _UPRIGHT: "upright",
+    2: "mirrored",
+    3: "upside down",
+    4: "mirrored, upside down",
+    5: "mirrored, a quarter turn",
+    6: "a quarter turn",
+    7: "mirrored, a quarter turn",
+    8: "a quarter turn",
 }
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601-7, 2.5.1
 
@@ -63,15 +75,22 @@ def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
     Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it changes a
     pixel), of several frames the first is read (ImageWarning). 16-bit greys are divided by
     the smallest 2^n - 1 (n = 8 to 16) that holds their maximum, since 16-bit files mostly
-    carry 10 to 14 bits. Raises ImageError with `name` and the reason.
+    carry 10 to 14 bits. Pixels stay as they are stored: a tag that asks for a turn is ignored
+    (ImageWarning), since boxes and masks are in the file's own pixels.
+    Raises ImageError with `name` and the reason.
     """
     fault: Exception
     try:
         with Image.open(io.BytesIO(data), formats=(raster_format(data),)) as image:
             check_size(image.height, image.width, name)
             frames = int(getattr(image, "n_frames", 1))
+            turn = _turn(image)
             image.load()
             pixels, colour = _grey(image, name), _colour(image)
+            if isinstance(image, TiffImagePlugin.TiffImageFile):
+                pixels = _black_is_zero(image, pixels)
+                turned = ExifTags.Base.Orientation not in image.tag_v2  # Pillow takes it out then
+                pixels = _as_stored(pixels, turn) if turned else pixels
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -86,7 +105,44 @@ def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
         ) from None
     if frames > 1:
         warnings.warn(f"{name}: {frames} frames: only the first is read", ImageWarning, 3)
+    if turn != _UPRIGHT:
+        warnings.warn(
+            f"{name}: its orientation tag says {turn} ({_TURNS[turn]}): read as stored, without "
+            "the turn; boxes and masks are in the file's own pixels",
+            ImageWarning,
+            3,
+        )
     return pixels, colour
+
+
+def _turn(image: Any) -> int:
+    """The orientation tag (TIFF 6.0, section 8; Exif 0x0112), 1 where it says nothing known."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged Exif is no fault of the pixels
+        return _UPRIGHT
+    return value if isinstance(value, int) and value in _TURNS else _UPRIGHT
+
+
+def _as_stored(pixels: Array, turn: int) -> Array:
+    """Undo the turn that Pillow gives a TIFF, and no other format, while it is loaded."""
+    undo: dict[int, Callable[[Array], Array]] = {
+        2: np.fliplr,
+        3: lambda p: np.rot90(p, 2),
+        4: np.flipud,
+        5: np.transpose,
+        6: lambda p: np.rot90(p, 1),
+        7: lambda p: np.rot90(p, 2).T,
+        8: lambda p: np.rot90(p, -1),
+    }
+    return np.ascontiguousarray(undo[turn](pixels)) if turn in undo else pixels
+
+
+def _black_is_zero(image: Any, pixels: Array) -> Array:
+    """WhiteIsZero (Photometric Interpretation 0): Pillow inverts up to 8 bit, not what is wider."""
+    wide = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return (1 - pixels) if wide and white_is_zero else pixels
 
 
 def _colour(image: Any) -> float:

@@ -54,11 +54,18 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
 def _load(path: Path) -> bytes:
     try:
         if not path.is_file():
-            what = "a folder" if path.is_dir() else "no such file"
-            raise ImageError(f"{path}: {what}: expected the path of an image file")
+            raise ImageError(f"{path}: {_what_is(path)}: expected the path of an image file")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ImageError(f"{path}: {size} bytes: expected at most {MAX_BYTES}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read: {error}") from None
+
+
+def _what_is(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    if path.exists():
+        return "a device or pipe"
+    return "a link to nothing, or to itself" if path.is_symlink() else "no such file"

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Recipe
+from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
@@ -70,7 +71,7 @@ def build_cache(
     spec = recipe.input_spec
     fingerprint = _fingerprint(refs, spec)
     done = folder / "done.json"
-    errors = _decoded(done, fingerprint)
+    errors = _decoded_before(done, fingerprint)
     if errors is None:
         folder.mkdir(parents=True, exist_ok=True)
         done.unlink(missing_ok=True)
@@ -81,12 +82,14 @@ def build_cache(
     return _assemble(studies, refs, keep, recipe, folder)
 
 
-def _decoded(done: Path, fingerprint: str) -> dict[str, str] | None:
-    """Errors by path of what lies in the cache; None unless that is all of the same input."""
+def _decoded_before(done: Path, fingerprint: str) -> dict[str, str] | None:
+    """The unreadable images of the cache that is there; None if there is none of this input.
+
+    A note cut short by a kill is none: the images are decoded again.
+    """
     try:
-        record = json.loads(done.read_text(encoding="utf-8"))
-        errors: dict[str, str] = record["errors"]
-        return errors if record["fingerprint"] == fingerprint else None
+        note = json.loads(done.read_text(encoding="utf-8"))
+        return dict(note["errors"]) if note["fingerprint"] == fingerprint else None
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -147,6 +150,7 @@ def _mask(ref: ImageRef, shape: tuple[int, int]) -> npt.NDArray[np.float32] | No
         return (mask > 0).astype(np.float32)
     if not ref.findings:
         return None
+    warn_of_boxes_outside(ref, shape)
     drawn = np.zeros(shape, np.float32)
     for finding in ref.findings:
         x, y, w, h = finding.box
