@@ -10,6 +10,8 @@ from ulna.errors import ConfigError
 Engine = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Provider = Literal["cpu", "cuda", "tensorrt", "coreml"]
+# Far more than any machine has cores; an engine that is asked for a hundred thousand aborts.
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class EngineSettings:
         for kind, given in ((Engine, self.engine), (Precision, self.precision)):
             _check(given, get_args(kind))
         _check(self.provider, get_args(Provider))
-        if self.threads < 0:
+        if not 0 <= self.threads <= MOST_THREADS:
             raise ConfigError(
-                f"{self.threads} threads: expected a positive number, or 0 for all cores"
+                f"{self.threads} threads: expected 1 to {MOST_THREADS}, or 0 for all cores"
             )
         if self.provider != "cpu" and self.engine != "onnxruntime":
             raise ConfigError(
