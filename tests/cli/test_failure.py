@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
+import pytest
+
 from ulna import errors
-from ulna.cli.failure import DEFECT, INTERRUPTED, exit_code_of, exit_codes
+from ulna.cli.failure import DEFECT, INTERRUPTED, exit_code_of, exit_codes, report_failure
 from ulna.errors import UlnaError
 
 
@@ -33,3 +37,12 @@ def test_a_system_error_without_a_file_is_a_defect() -> None:
     assert exit_code_of(OSError("no file named")) == DEFECT
     assert exit_code_of(PermissionError(13, "Permission denied", "out")) == 1
     assert exit_code_of(BrokenPipeError(32, "Broken pipe")) is None
+
+
+def test_a_full_disk_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    """A write that fails does not name its file."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert exit_code_of(full) == 1
+    report_failure(full, debug=False)
+    said = capsys.readouterr().err
+    assert "No space left on device" in said and "make room" in said and "defect" not in said

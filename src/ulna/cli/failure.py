@@ -14,6 +14,8 @@ from ulna.errors import UlnaError
 
 INTERRUPTED = 130
 DEFECT = 70
+# What the system says of a disk, mostly without the file's name: no fault of the program.
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 def exit_codes() -> Mapping[int, str]:
@@ -43,7 +45,8 @@ def exit_code_of(error: BaseException) -> int | None:
     if isinstance(error, OSError):
         if error.errno == errno.EPIPE:
             return None
-        return UlnaError.exit_code if error.filename is not None else DEFECT
+        known = error.filename is not None or error.errno in _OF_THE_DISK
+        return UlnaError.exit_code if known else DEFECT
     return DEFECT
 
 
@@ -54,14 +57,21 @@ def report_failure(error: BaseException, debug: bool) -> None:
         click.echo("ulna: interrupted; the same command goes on where it can", err=True)
         return
     if code != DEFECT:
-        what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        click.echo(f"ulna: error: {what}", err=True)
+        click.echo(f"ulna: error: {_said(error)}", err=True)
         return
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True)
     click.echo(f"ulna: {type(error).__name__}: {error}", err=True)
     hint = "" if debug else "; `ulna --debug ...` shows the traceback to report"
     click.echo(f"ulna: this is a defect of Ulna, not of your data{hint}", err=True)
+
+
+def _said(error: BaseException) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return f"writing failed: {error.strerror}: make room on the disk, then give the same command"
 
 
 def _error_kinds() -> list[type[UlnaError]]:
