@@ -145,6 +145,16 @@ def test_signed_nonsense_is_refused(bundle: ModelBundle, change: str) -> None:
         read_bundle(bundle.path)
 
 
+def test_a_number_beyond_all_floats_is_damage(bundle: ModelBundle) -> None:
+    """One changed byte makes it: e-05 to e905."""
+    file = bundle.path / "manifest.json"
+    text = file.read_text()
+    place = text.index("0.5")
+    file.write_text(f"{text[:place]}1e905{text[place + 3 :]}")
+    with pytest.raises(BundleError, match=r"manifest\.json: damaged, .*1e905"):
+        read_bundle(bundle.path)
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"format": 1}', "null", '{"format": NaN}'])
 def test_other_json(bundle: ModelBundle, text: str) -> None:
     (bundle.path / "manifest.json").write_text(text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +68,10 @@ def test_manifest_checks_itself(manifest: Manifest) -> None:
 def test_graph_is_a_plain_file_name(manifest: Manifest, graph: str) -> None:
     with pytest.raises(BundleError, match="plain name of a file"):
         replace(manifest.experts[0], graph=graph)
+
+
+def test_the_page_on_bundles_names_every_key(repository: Path) -> None:
+    page = (repository / "docs" / "bundle.md").read_text(encoding="utf-8")
+    table = page.split("## The manifest")[1].split("\n## ")[0]
+    first = " ".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", first)) == {f.name for f in fields(Manifest)}

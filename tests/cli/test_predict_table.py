@@ -82,6 +82,12 @@ def test_a_table_is_the_only_form_of_answer(
     assert "--workers without --table" in ulna(*call, code=2).output
 
 
+def test_a_name_that_is_no_tables_is_said_before_anything_is_read(tmp_path: Path) -> None:
+    call = ["predict", tmp_path / "gone", "--bundle", tmp_path / "gone"]
+    for name in ("t.xlsx", "answers"):
+        assert "ends in .csv or .parquet" in ulna(*call, "--table", name, code=2).output
+
+
 def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) -> None:
     film, out = tmp_path / "film.png", tmp_path / "t.csv"
     film.write_text("no film")

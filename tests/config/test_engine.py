@@ -59,5 +59,7 @@ def test_what_is_no_setting_is_refused(text: str, said: str) -> None:
 def test_settings_check_themselves() -> None:
     with pytest.raises(ConfigError, match="-1 threads"):
         EngineSettings(threads=-1)
+    with pytest.raises(ConfigError, match="99999999999 threads: expected 1 to 1024"):
+        EngineSettings.parse("onnxruntime:99999999999")
     with pytest.raises(ConfigError, match="'fp16': expected one of auto, fp32"):
         EngineSettings(precision="fp16")  # type: ignore[arg-type]

@@ -10,7 +10,17 @@ import onnx
 import pytest
 from synthetic_studies import write_studies
 
-from ulna.bundle import ModelBundle, read_bundle
+from ulna.bundle import (
+    CascadeCheck,
+    CascadeParameters,
+    CascadeStage,
+    Domain,
+    DomainEntry,
+    FeatureStatistics,
+    ModelBundle,
+    read_bundle,
+    replace_fusion,
+)
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError, DatasetError
@@ -71,6 +81,52 @@ def test_accepted_bundle_is_the_same_but_for_its_graphs(
         assert "QuantizeLinear" in ops
     with pytest.raises(BundleError, match="is int8 already"):
         quantise_bundle(out, studies[:6], studies, tmp_path / "twice", PLAN, silent)
+
+
+def with_all_that_calibration_knows(bundle: ModelBundle) -> ModelBundle:
+    manifest = bundle.manifest
+    names, parts = [e.name for e in manifest.experts], manifest.body_parts
+    thresholds = manifest.fusion.thresholds
+    stage = CascadeStage(
+        (names[0],), dict.fromkeys(parts, 1.0), dict.fromkeys(parts, 0.0),
+        {o: dict.fromkeys(parts, 0.0) for o in thresholds},
+        {o: dict.fromkeys(parts, 1.0) for o in thresholds},
+    )  # fmt: skip
+    checks = dict.fromkeys(thresholds, CascadeCheck(300, 0, 0, 0.008, 1.0))
+    cascade = CascadeParameters((stage,), dict.fromkeys(names, 1.0), 0.01, 0.9, checks)
+    statistics = FeatureStatistics(np.zeros(3), np.ones(3), np.eye(3)[:1], np.ones(1), 1.0)
+    entry = DomainEntry("set later", "", {names[0]: 9.0}, 0.5, {names[0]: 40}, 0.05)
+    domain = Domain(entry, {names[0]: statistics})
+    return replace_fusion(bundle, manifest.fusion, {"calibration.n": 1.0}, domain, cascade)
+
+
+def test_all_that_calibration_knows_is_carried_over(
+    blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
+) -> None:
+    before = with_all_that_calibration_knows(blob_bundle).manifest
+    written, _ = quantise_bundle(
+        blob_bundle.path, studies[:6], studies, tmp_path / "o", PLAN, silent
+    )
+    assert written is not None
+    after = read_bundle(written.path).manifest
+    assert before.cascade is not None and before.domain is not None
+    for name in ("fusion", "cascade", "domain", "metrics", "body_parts", "recipe", "data"):
+        assert getattr(after, name) == getattr(before, name), name
+
+
+def test_a_folder_that_must_stay_is_said_before_any_work(
+    blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
+) -> None:
+    before = with_all_that_calibration_knows(blob_bundle)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "notes.txt").write_text("mine")
+    for out, said in (
+        (tmp_path / "precious", r"notes\.txt.*no part of a bundle"),
+        (blob_bundle.path / ".." / blob_bundle.path.name, "is the fp32 bundle itself"),
+    ):
+        with pytest.raises(BundleError, match=said):
+            quantise_bundle(blob_bundle.path, [], studies, out, PLAN, silent)
+    assert read_bundle(blob_bundle.path) == before
 
 
 def test_other_answers_are_refused_and_nothing_is_written(

@@ -151,6 +151,32 @@ def test_gate_refuses_weights_that_are_not_finite(tmp_path: Path) -> None:
     assert not (tmp_path / "bundle").exists()
 
 
+@pytest.mark.parametrize("head", ["abnormal", "body_part", "finding", "cam", "features"])
+@pytest.mark.parametrize("image", [0, 2])
+def test_gate_refuses_an_answer_that_is_no_number(head: str, image: int) -> None:
+    """In whichever head and image: no comparison with nan is true."""
+    recipe = tiny_recipe([SMALL])
+    expert = lively_expert(SMALL, recipe)
+    images = parity_images(recipe.input_spec)
+    onnx = Session(expert_graph(expert, recipe.input_spec), EngineSettings(threads=1)).run(images)
+    odd = getattr(onnx[image], head).copy()
+    odd.flat[-1] = np.nan
+    onnx[image] = replace(onnx[image], **{head: odd})
+    with pytest.raises(BundleError, match="torch and ONNX differ by nan"):
+        check_parity(expert, images, onnx, "small")
+
+
+def test_a_folder_in_the_way_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_run(tmp_path / "run", tiny_recipe([SMALL]))
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/notes.txt").write_text("mine")
+    monkeypatch.setattr("ulna.export.run.expert_graph", lambda *_: pytest.fail("exported"))
+    with pytest.raises(BundleError, match=r"notes\.txt.*no part of a bundle"):
+        export_bundle(tmp_path / "run", tmp_path / "precious")
+
+
 def test_weights_are_loaded_strictly(tmp_path: Path) -> None:
     recipe = tiny_recipe([CNN])
     run = tmp_path / "run"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,18 @@ def test_without_openvino_auto_is_onnxruntime(monkeypatch: pytest.MonkeyPatch) -
     for text in ("openvino", "auto:bf16"):
         with pytest.raises(ConfigError, match=r"pip install 'ulna\[fast\]'"):
             resolve(EngineSettings.parse(text))
+
+
+def test_a_build_of_onnxruntime_for_gpus_is_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its package is onnxruntime-gpu: there is no package of the module's name."""
+
+    def absent(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(choice, "openvino_installed", lambda: False)
+    monkeypatch.setattr(metadata, "version", absent)
+    (found,) = found_engines()
+    assert found.name == "onnxruntime" and found.version[0].isdecimal()
 
 
 def test_everything_but_openvino_works_where_its_import_fails(tmp_path: Path) -> None:

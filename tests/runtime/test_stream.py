@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -222,3 +223,14 @@ def test_a_cascade_answers_in_a_stream_as_one_at_a_time(
             assert found.skipped_experts == wanted.skipped_experts
             skipped += bool(found.skipped_experts)
     assert skipped
+
+
+def test_readers_are_half_of_the_cores_that_the_process_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a container or under taskset the machine may have many more."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    for allowed, readers in ((1, 1), (2, 1), (6, 3), (40, 8)):
+        cores = set(range(allowed))
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, c=cores: c, raising=False)
+        assert module.default_workers() == readers

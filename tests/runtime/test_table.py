@@ -234,3 +234,19 @@ def test_names_that_are_no_text_and_long_reasons_fit_a_row(
     assert len(found) == 101
     assert found[0]["image"].endswith("film\\udcff,\n.png") and found[0]["study_probability"]
     assert all(r["error"].endswith("...") and len(r["error"]) == 1000 for r in found[1:])
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_carriage_return_in_a_name_ends_no_row(
+    predictor: Predictor, studies: list[Study], tmp_path: Path, form: str
+) -> None:
+    asked = [replace(studies[0], patient_id="p\r1"), studies[1]]
+    out = tmp_path / f"table.{form}"
+    score_table(predictor, asked, out)
+    if form == "parquet":
+        found = parquet_cells(out)
+    else:
+        with out.open(encoding="utf-8", newline="") as stream:
+            found = list(csv.DictReader(stream))
+    assert [r["patient"] for r in found] == [s.patient_id for s in asked for _ in s.images]
+    assert all(r["bundle"] == predictor.bundle.hash for r in found)

@@ -138,3 +138,57 @@ def test_two_runs_do_not_write_one_table(
         return True
 
     assert not score_table(predictor, studies, out, stop=meanwhile).finished
+
+
+def test_the_order_and_views_of_a_studys_images_count(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    first, second, *_ = next(s for s in studies if len(s.images) > 1).images
+    for k, other in enumerate(((second, first), (replace(first, view="PA"), second))):
+        out = tmp_path / f"{k}.csv"
+        score_table(predictor, [Study("p", "s", None, (first, second))], out)
+        with pytest.raises(ConfigError, match="inputs"):
+            score_table(predictor, [Study("p", "s", None, other)], out)
+
+
+def test_a_table_of_nothing_is_refused(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no studies"):
+        score_table(predictor, [], tmp_path / "table.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_that_is_gone_is_not_called_finished(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    out = tmp_path / "table.csv"
+    score_table(predictor, studies[:3], out)
+    journal = TableFiles(out).journal
+    *counted, _ = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(counted))  # killed before the last line, and then taken away
+    out.unlink()
+    with pytest.raises(ConfigError, match=r"table\.csv\.partial: gone, but .* counts its rows"):
+        score_table(predictor, studies[:3], out)
+
+
+def test_a_journal_in_use_outlives_the_look_at_its_table(
+    predictor: Predictor, studies: list[Study], tmp_path: Path
+) -> None:
+    """Of a finished table that was taken away: a second run must not remove what the first has."""
+    out = tmp_path / "table.csv"
+    score_table(predictor, studies, out)
+    out.unlink()
+    files = TableFiles(out)
+    journal = files.journal.stat().st_ino
+    files.check_beginnings()
+    assert files.journal.stat().st_ino == journal
+
+    def meanwhile() -> bool:
+        with pytest.raises(ConfigError, match="another `ulna predict --table`"):
+            score_table(predictor, studies, out)
+        return True
+
+    assert not score_table(predictor, studies, out, stop=meanwhile).finished
+    assert score_table(predictor, studies, out).finished
+    assert len(list(csv.DictReader(out.read_text().splitlines()))) == sum(
+        len(s.images) for s in studies
+    )

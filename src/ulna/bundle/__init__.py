@@ -9,6 +9,7 @@ from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
     ModelBundle,
+    check_replaceable,
     read_bundle,
     read_domain,
     replace_examination,
@@ -39,6 +40,7 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "check_replaceable",
     "map_verdict",
     "read_bundle",
     "read_domain",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
     names = [e.name for e in manifest.experts]
     if set(graphs) != set(names):
         raise BundleError(f"graphs of {sorted(graphs)}: expected one for each of {names}")
-    _check_replaceable(out)
+    check_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
@@ -191,7 +192,7 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
     try:
-        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
+        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file}: damaged, not readable as JSON ({error})") from None
     digest = _checked_hash(data, raw, file)
@@ -202,8 +203,13 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     return manifest, digest
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no finite number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)
 
 
 def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
@@ -253,8 +259,11 @@ def _file_sha256(file: Path, what: str) -> str:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
 
 
-def _check_replaceable(out: Path) -> None:
-    """BundleError if writing to `out` would destroy anything but a bundle."""
+def check_replaceable(out: Path) -> None:
+    """BundleError if writing to `out` would destroy anything but a bundle.
+
+    `write_bundle` asks it; who works for minutes before that asks it first.
+    """
     if not out.exists():
         return
     if not out.is_dir():

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def check_table_options(table: Path | None, workers: int, **others: object) -> None:
     """ConfigError for --workers without --table, and for --table with another form of answer.
 
-    others: the options that have another form of answer, by name.
+    others: the options that have another form of answer, by name. A table of a name or form that
+    cannot be written is refused here too, before an archive is indexed.
     """
     if table is None and workers:
         raise ConfigError("--workers without --table: it is for tables, whose films are read ahead")
@@ -35,6 +36,10 @@ def check_table_options(table: Path | None, workers: int, **others: object) -> N
                 "order of its own: sort it by triage and p_normal, ask with --out for the films "
                 "whose maps you want"
             )
+    if table is not None:
+        from ulna.runtime.table.score import table_files
+
+        table_files(table)
 
 
 def table_settings(

@@ -12,7 +12,7 @@ Precision = Literal["auto", "fp32", "bf16", "int8"]
 Provider = Literal["cpu", "cuda", "tensorrt", "coreml"]
 MOST_THREADS = 1024
 """Of an engine; it starts as many as it is told, and a system that has no more stands still."""
-_DIGITS = 9  # of a number of threads: longer ones are far too many as well
+_DIGITS = 18  # of a number of threads: longer ones are far too many as well
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +60,8 @@ def check_parity(
     torch_outputs = [
         ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
     ]
-    parity = max(_difference(a, b) for a, b in zip(torch_outputs, onnx, strict=True))
-    completeness = max(_incompleteness(o, bias) for o in [*torch_outputs, *onnx])
+    parity = _worst(_difference(a, b) for a, b in zip(torch_outputs, onnx, strict=True))
+    completeness = _worst(_incompleteness(o, bias) for o in [*torch_outputs, *onnx])
     for what, error in (("torch and ONNX differ by", parity), ("map and logit by", completeness)):
         if not error <= TOLERANCE:  # also refuses nan
             raise BundleError(
@@ -74,7 +74,7 @@ def check_parity(
 def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
     pairs = ((a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding))
     errors = [_relative(x, y) for x, y in (*pairs, (a.features, b.features))]
-    return max(*errors, _relative(a.cam, b.cam) * TOLERANCE / MAP_TOLERANCE)
+    return _worst([*errors, _relative(a.cam, b.cam) * TOLERANCE / MAP_TOLERANCE])
 
 
 def _relative(x: Array, y: Array) -> float:
@@ -85,6 +85,11 @@ def _relative(x: Array, y: Array) -> float:
 def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:
     mean = output.cam.astype(np.float64).mean(axis=(1, 2))
     return _largest(mean + bias - output.abnormal)
+
+
+def _worst(errors: Iterable[float]) -> float:
+    """The largest; nan if any is, which the builtin `max` would pass over."""
+    return float(np.max(list(errors)))
 
 
 def _largest(values: npt.NDArray[np.floating]) -> float:

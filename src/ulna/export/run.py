@@ -17,6 +17,7 @@ from ulna.bundle import (
     ExpertEntry,
     Manifest,
     ModelBundle,
+    check_replaceable,
     uncalibrated_fusion,
     write_bundle,
 )
@@ -42,8 +43,9 @@ def export_bundle(
     name: of the bundle, else the recipe's. progress(done, all) after each expert. Each graph
     is compared with its torch module first. Raises ConfigError for a folder that is no run,
     WeightsError for weights that are missing or do not fit, BundleError for a graph that
-    does not answer like torch.
+    does not answer like torch and for an `out` that holds anything but a bundle.
     """
+    check_replaceable(out)
     recipe = read_json(Recipe, run / "recipe.json")
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")

@@ -7,6 +7,7 @@ corner of the upper left pixel, so pixel (row r, column c) covers [c, c+1] x [r,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -105,11 +106,13 @@ def letterbox(pixels: npt.ArrayLike, size: int) -> tuple[Array, Placement]:
     return placement.array_to_target(image), placement
 
 
+@lru_cache(32)
 def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
     """(n_out, n_in) weights that resample `n_in` equal cells to `n_out` over the same length.
 
     Entry [i, j] is the share of output cell i that input cell j covers. Rows sum to 1, columns
     to n_out / n_in, so `area_matrix(h, H) @ grid @ area_matrix(w, W).T` has the mean of `grid`.
+    Read only: callers share it.
     """
     if n_in < 1 or n_out < 1:
         raise ImageError(f"area matrix of {n_in} to {n_out} cells: expected at least 1 of each")
@@ -118,6 +121,7 @@ def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
     start = edges[:-1]
     matrix = np.zeros((n_out, n_in))
     matrix[start // n_in, start // n_out] = np.diff(edges) / n_in
+    matrix.setflags(write=False)
     return matrix
 
 

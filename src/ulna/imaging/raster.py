@@ -159,7 +159,8 @@ def _grey(image: Any, name: str) -> Array:
     if image.mode == "1":
         return np.asarray(image, dtype=np.float32)
     if image.mode == "L" and "transparency" not in image.info:
-        return np.asarray(image, dtype=np.float32) / np.float32(255)
+        grey: Array = np.divide(np.asarray(image), np.float32(255), dtype=np.float32)
+        return grey
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         return _on_black(np.asarray(image.convert("RGBA"), dtype=np.float32), name)
     return _luma(np.asarray(image.convert("RGB"), dtype=np.float32))

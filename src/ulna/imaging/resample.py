@@ -7,6 +7,7 @@ stay in the cache. No sparse matrices: importing them would double the time to a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from ulna.types import Array
 
 # Of a block's rows: they stay in the second-level cache.
 _BLOCK_BYTES = 1 << 18
+# Sizes whose taps are remembered: films of one archive have few.
+_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class Taps:
         return result
 
 
+@lru_cache(_KEPT)
 def area_taps(n_in: int, n_out: int) -> Taps:
     """Each output is the mean of the inputs it covers, by the shares that it covers of them.
 
-    Raises ImageError for no cells.
+    Shared between callers: not to be written to. Raises ImageError for no cells.
     """
     if n_in < 1 or n_out < 1:
         raise ImageError(f"area resampling of {n_in} to {n_out} cells: expected at least 1 of each")
@@ -74,8 +78,12 @@ def area_taps(n_in: int, n_out: int) -> Taps:
     return Taps(first, (np.maximum(overlap, 0) / n_in).astype(np.float32))
 
 
+@lru_cache(_KEPT)
 def linear_taps(n_in: int, n_out: int) -> Taps:
-    """Bilinear between the centres of the inputs, constant beyond the outermost ones."""
+    """Bilinear between the centres of the inputs, constant beyond the outermost ones.
+
+    Shared between callers: not to be written to.
+    """
     centre = np.clip((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5, 0, n_in - 1)
     first = np.minimum(np.floor(centre).astype(np.int64), max(n_in - 2, 0))
     share = centre - first

@@ -11,7 +11,6 @@ a batch gives the same bits as one that was never cut off.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from ulna.errors import ConfigError, ImageError, UlnaError
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import Skipped, nothing_readable, read_view
 from ulna.runtime.screen import PreparedView
+from ulna.runtime.session.choice import cores
 from ulna.types import ImageRef, Study, StudyPrediction
 
 # Images that go through the experts together. On CPUs more is hardly faster, and takes memory.
@@ -141,8 +141,8 @@ def stream(
 
 
 def default_workers() -> int:
-    """Threads that read: half of the cores, at least 1 and at most 8; the engine needs the rest."""
-    return max(1, min(_MOST_READERS, (os.cpu_count() or 1) // 2))
+    """Threads that read: half of the cores that this process may use, at least 1, at most 8."""
+    return max(1, min(_MOST_READERS, cores() // 2))
 
 
 def _stream(

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ulna.bundle import ModelBundle, read_bundle, read_domain, replace_fusion, write_bundle
+from ulna.bundle import (
+    ModelBundle,
+    check_replaceable,
+    read_bundle,
+    read_domain,
+    replace_fusion,
+    write_bundle,
+)
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import BundleError
@@ -48,11 +55,15 @@ def quantise_bundle(
     """The bundle in int8, written to `out` if the gate accepts it, and the gate's figures.
 
     training: studies that the experts learned from; held_out: labelled ones that they did not.
-    None for a bundle that is refused: then nothing is written. Fusion, thresholds and what the
-    films look like are carried over; an examination of the maps is not. Raises BundleError for a
-    bundle that is int8 already, DatasetError, ConfigError.
+    None for a bundle that is refused: then nothing is written. Fusion, thresholds, cascade and
+    what the films look like are carried over; an examination of the maps is not. Raises
+    BundleError for a bundle that is int8 already and for an `out` that is the bundle itself or
+    holds anything but a bundle, DatasetError, ConfigError.
     """
     bundle = read_bundle(bundle_path)
+    if out.resolve() == bundle_path.resolve():
+        raise BundleError(f"{out}: is the fp32 bundle itself: give a new folder for the int8 one")
+    check_replaceable(out)
     if bundle.manifest.quantisation is not None:
         raise BundleError(f"{bundle_path}: is int8 already: expected a bundle with fp32 graphs")
     predictor = Predictor.load(bundle_path, plan.engine)
@@ -108,4 +119,4 @@ def _written(
     domain = read_domain(bundle)
     if domain is None:
         return new
-    return replace_fusion(new, manifest.fusion, manifest.metrics, domain)
+    return replace_fusion(new, manifest.fusion, manifest.metrics, domain, manifest.cascade)

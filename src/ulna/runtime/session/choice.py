@@ -42,9 +42,10 @@ def resolve(settings: EngineSettings) -> EngineSettings:
 
 def found_engines() -> list[FoundEngine]:
     """The installed engines, ONNX Runtime first."""
-    from ulna.runtime.session.onnxruntime_graph import providers
+    from ulna.runtime.session.onnxruntime_graph import providers, version
 
-    found = [FoundEngine("onnxruntime", metadata.version("onnxruntime"), tuple(providers()))]
+    # Its builds for GPUs are packages of other names: only the module knows.
+    found = [FoundEngine("onnxruntime", version(), tuple(providers()))]
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
 

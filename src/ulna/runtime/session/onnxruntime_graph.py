@@ -20,6 +20,11 @@ PROVIDERS: Mapping[str, str] = {
 _ERRORS_ONLY = 3
 
 
+def version() -> str:
+    """Of the installed ONNX Runtime, whichever build it is."""
+    return str(ort.__version__)
+
+
 def providers() -> list[str]:
     """Those of PROVIDERS that the installed ONNX Runtime was built with."""
     there = set(ort.get_available_providers())
@@ -31,7 +36,7 @@ def check_provider(name: str) -> None:
     there = providers()
     if name not in there:
         raise ConfigError(
-            f"provider {name!r}: ONNX Runtime {ort.__version__} here has {', '.join(there)}: take "
+            f"provider {name!r}: ONNX Runtime {version()} here has {', '.join(there)}: take "
             "one of these, or install a build of ONNX Runtime with it (onnxruntime-gpu for cuda "
             "and tensorrt)"
         )

@@ -26,7 +26,7 @@ class Settings:
 
     format: of journal and columns. ulna: its version. bundle: hash. engine: in words. body_part:
     'given' or 'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list
-    of images, their order and sizes.
+    of images: their studies, paths, view positions, order and sizes.
     """
 
     format: int
@@ -51,8 +51,8 @@ class Settings:
 class State:
     """What is on the disk. bytes: of the table's rows. The others count, of what was scored.
 
-    no_answer: studies whose rows hold an error. unreadable: images that could not be read.
-    finished: the table has its name.
+    no_answer: studies without an answer; refused and abnormal are of the others. unreadable:
+    images that could not be read, of studies with an answer. finished: the table has its name.
     """
 
     studies: int = 0
@@ -81,9 +81,10 @@ class Journal:
 
 
 @contextmanager
-def open_journal(path: Path, settings: Settings) -> Iterator[Journal]:
+def open_journal(path: Path, settings: Settings, table: Path) -> Iterator[Journal]:
     """The journal at `path`, begun where there is none; no other process can open it meanwhile.
 
+    Where its `table` was finished and then taken away it counts for nothing and is begun anew.
     Raises ConfigError where it was begun with other settings, by another program, or is open.
     """
     with path.open("a+b") as stream:
@@ -95,6 +96,8 @@ def open_journal(path: Path, settings: Settings) -> Iterator[Journal]:
                 "name another table"
             ) from None
         begun, state, whole = _read(path, stream)
+        if state.finished and not table.exists():
+            begun, state, whole = None, State(), 0
         stream.truncate(whole)  # a line that a kill cut short
         if begun is None:
             stream.write(_line(to_json(settings)))
@@ -106,14 +109,6 @@ def open_journal(path: Path, settings: Settings) -> Iterator[Journal]:
                 "name another table, or remove what is there of this one"
             )
         yield Journal(stream, settings, state)
-
-
-def finished_state(path: Path) -> bool:
-    """Whether the journal at `path` says that its table was finished; False without one."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return _read(path, stream)[1].finished
 
 
 def sync_folder(folder: Path) -> None:

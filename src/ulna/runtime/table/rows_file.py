@@ -25,7 +25,13 @@ class RowsFile:
     def write(self, rows: Iterable[Cells]) -> None:
         """Append rows; they are safe after `sync`."""
         text = io.StringIO(newline="")
-        csv.DictWriter(text, _NAMES, restval="", lineterminator="\n").writerows(rows)
+        usual, odd = (
+            csv.DictWriter(text, _NAMES, restval="", lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        for row in rows:
+            # A carriage return ends a row for those who read, but is not quoted by itself.
+            (odd if any("\r" in cell for cell in row.values()) else usual).writerow(row)
         self._put(text.getvalue())
 
     def write_head(self) -> None:

@@ -19,7 +19,6 @@ from ulna.runtime.table.journal import (
     Journal,
     Settings,
     State,
-    finished_state,
     open_journal,
     sync_folder,
 )
@@ -76,12 +75,7 @@ class TableFiles:
         return self.out.suffix.lower() == ".parquet"
 
     def check_beginnings(self) -> None:
-        """ConfigError where a file is in the way that no journal knows.
-
-        A finished table that was taken away leaves a journal behind that counts for nothing.
-        """
-        if not self.out.exists() and finished_state(self.journal):
-            self.journal.unlink()
+        """ConfigError where a file is in the way that no journal knows."""
         if self.journal.exists():
             return
         for path in (self.out, self.rows):
@@ -92,7 +86,15 @@ class TableFiles:
                 )
 
     def finish(self) -> None:
-        """Give the complete rows their name and form; can be repeated after a kill."""
+        """Give the complete rows their name and form; can be repeated after a kill.
+
+        Raises ConfigError where rows and table are gone.
+        """
+        if not self.rows.exists() and not self.out.exists():
+            raise ConfigError(
+                f"{self.rows}: gone, but {self.journal} counts its rows: remove that too and "
+                "begin again"
+            )
         if self.is_parquet and self.rows.exists():
             write_parquet(self.rows, self.out)
             sync_folder(self.out.parent)
@@ -100,6 +102,14 @@ class TableFiles:
         elif self.rows.exists():
             self.rows.replace(self.out)
         sync_folder(self.out.parent)
+
+
+def table_files(out: Path) -> TableFiles:
+    """Of the table `out`. Raises ConfigError for its name, DependencyError without pyarrow."""
+    files = TableFiles(out)
+    if files.is_parquet:
+        require_pyarrow()
+    return files
 
 
 def score_table(
@@ -117,16 +127,16 @@ def score_table(
     grows it is `out`.partial, with `out`.journal beside; under its own name it is complete. The
     same call goes on after a kill, and does nothing where all is done. progress(done, all)
     counts images. stop: asked after each batch; True leaves a table to go on with, and the state
-    returned is not finished. Raises ConfigError for other settings than those it was begun with
-    and for a file in the way, DependencyError for .parquet without pyarrow.
+    returned is not finished. Raises ConfigError for no studies, for other settings than those it
+    was begun with and for a file in the way, DependencyError for .parquet without pyarrow.
     """
-    files = TableFiles(out)
-    if files.is_parquet:
-        require_pyarrow()
+    files = table_files(out)
+    if not studies:
+        raise ConfigError(f"table {out}: no studies: expected at least one to score")
     settings = _settings(predictor, studies, asked)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.check_beginnings()
-    with open_journal(files.journal, settings) as journal:
+    with open_journal(files.journal, settings, out) as journal:
         if journal.state.finished:
             return journal.state
         if journal.state.studies < len(studies):
@@ -208,9 +218,9 @@ def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> S
     check_settings(predictor.manifest, asked.operating_point, asked.body_part)
     triage_of(0.5, 0.5, asked.error_rate)  # raises ConfigError for an impossible rate
     listed = (  # repr, because a file's name may hold bytes that are no text
-        f"{place} {study.key!r} {str(ref.path)!r} {_size(ref.path)}"
+        f"{place} {view} {study.key!r} {str(ref.path)!r} {ref.view!r} {_size(ref.path)}"
         for place, study in enumerate(studies)
-        for ref in study.images
+        for view, ref in enumerate(study.images)
     )
     return Settings(
         format=FORMAT,
