@@ -85,7 +85,9 @@ def test_what_cannot_be_reviewed_is_told(work: Path) -> None:
     assert not out.exists()
     file.write_text(text)
     out.write_text("a file")
-    assert "File exists" in ulna("review", *_given(work), code=1).stderr
+    assert (
+        "is a file: expected the name of a folder" in ulna("review", *_given(work), code=2).stderr
+    )
 
 
 def test_the_extra_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
