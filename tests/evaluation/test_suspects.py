@@ -145,10 +145,10 @@ def test_unusable_predictions_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="expected a number from 0 to 1"):
         rank_labels(studies, file)
     file.write_text(_write(file, studies).read_text().replace(",0.25,", ",low,"))
-    with pytest.raises(DatasetError, match="expected a number from 0 to 1"):
+    with pytest.raises(DatasetError, match="damaged"):
         rank_labels(studies, file)
     file.write_text(_write(file, studies).read_text().rpartition(",PA")[0] + "\n")
     assert len(rank_labels(studies, file)) == 60
     file.write_bytes(b"\xff\xfe study")
-    with pytest.raises(DatasetError, match="expected a number from 0 to 1"):
+    with pytest.raises(DatasetError, match="not a CSV in UTF-8"):
         rank_labels(studies, file)
