@@ -150,5 +150,5 @@ def test_unusable_predictions_are_named(tmp_path: Path) -> None:
     file.write_text(_write(file, studies).read_text().rpartition(",PA")[0] + "\n")
     assert len(rank_labels(studies, file)) == 60
     file.write_bytes(b"\xff\xfe study")
-    with pytest.raises(DatasetError, match="not a CSV in UTF-8"):
+    with pytest.raises(DatasetError, match="damaged"):
         rank_labels(studies, file)
