@@ -9,7 +9,7 @@ from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
 from ulna.recipes.demonstration import demonstration
 from ulna.recipes.fracatlas import cassettes, fracatlas, fracatlas_cnn, lower_limb
-from ulna.recipes.hybrid import hybrid, prototype
+from ulna.recipes.hybrid import hybrid, hybrid_phantoms, prototype
 from ulna.recipes.pretrain import pretrain
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
@@ -17,6 +17,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demonstration": demonstration,
     "pretrain": pretrain,
     "hybrid": hybrid,
+    "hybrid_phantoms": hybrid_phantoms,
     "prototype": prototype,
     "cassettes": cassettes,
     "lower_limb": lower_limb,

@@ -1,7 +1,7 @@
 """ulna train DATA --recipe hybrid --out runs/hybrid
 
-The full-size hybrid: VGG19, DenseNet121, ResNet50 and Ulna's own network, made for a GPU.
-What to expect: docs/results/.
+The full-size hybrid: VGG19, DenseNet121, ResNet50 and Ulna's own network, made for a GPU; and the
+same four as two cores can train them on phantoms. What to expect: docs/results/, docs/cascade.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
+from ulna.recipes.demo import OWN, demo
 from ulna.types import BodyPart, FindingCategory
 
 
@@ -67,4 +68,38 @@ def prototype() -> Recipe:
         experts=tuple(e for e in whole.experts if e.name in layout.values()),
         body_parts=tuple(layout),
         fusion=Fusion("layout", layout),
+    )
+
+
+def _from_nothing(encoder: str, rate: float, epochs: int, window: int) -> ExpertConfig:
+    return ExpertConfig(
+        name=encoder,
+        encoder=encoder,
+        neck="attention",
+        epochs=epochs,
+        batch_size=32,
+        learning_rate=rate,
+        ema_decay=0.99,
+        crop_size=window,
+        crop_share=1.0,
+        trunk_on_whole=False,
+        fit_heads=True,
+    )
+
+
+def hybrid_phantoms() -> Recipe:
+    """All four without ImageNet, on windows of phantoms: an hour or two of two cores."""
+    return replace(
+        demo(),
+        name="hybrid_phantoms",
+        description="VGG19, DenseNet121, ResNet50 and cnn on phantoms, two cores",
+        experts=(
+            replace(OWN, epochs=16),
+            _from_nothing("densenet121", 2e-3, 8, 96),
+            _from_nothing("resnet50", 1.5e-3, 8, 96),
+            _from_nothing("vgg19", 3e-4, 5, 64),
+        ),
+        fractions={"train": 0.62, "tune": 0.02, "calibration": 0.36},
+        minutes=0.0,
+        checkpoint_every=40,
     )
