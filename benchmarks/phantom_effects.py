@@ -71,8 +71,7 @@ def main() -> None:
     rows, scores = design(), []
     for k in range(len(rows)) if given.only is None else given.only:
         name = f"training {k}"
-        phantom_transfer.VARIANTS[name] = options(rows[k], k)
-        scores.append(phantom_transfer.run(given, name))
+        scores.append(phantom_transfer.run(given, name, options(rows[k], k)))
         print(name, *(f"{s} {v:.3f}" for s, v in scores[-1].items()), flush=True)
     if given.only is not None:
         return

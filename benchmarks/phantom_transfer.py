@@ -46,11 +46,11 @@ def ulna(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "ulna", *map(str, arguments)], check=True)
 
 
-def run(given: argparse.Namespace, name: str) -> dict[str, float]:
-    """What a network trained on the variant's phantoms says of the real films."""
+def run(given: argparse.Namespace, name: str, variant: list[str]) -> dict[str, float]:
+    """What a network trained on the phantoms of `ulna phantom VARIANT` says of the real films."""
     out = given.out / name.replace(" ", "_").replace(",", "")
     phantoms, evaluation = out / "phantoms", out / "evaluation"
-    options = ["--film", "cassette", "--seed", 20263, *VARIANTS[name]]
+    options = ["--film", "cassette", "--seed", 20263, *variant]
     if not (phantoms / "truth.csv").is_file():
         ulna("phantom", phantoms, "--studies", given.studies, "--size", 448, "--parts", PARTS,
              "--valid-share", 0.05, *options)  # fmt: skip
@@ -90,7 +90,7 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     found = {}
     for name in given.variants:
-        found[name] = run(given, name)
+        found[name] = run(given, name, VARIANTS[name])
         print(
             f"{name:28s} " + "  ".join(f"{k} {v:.3f}" for k, v in found[name].items()), flush=True
         )

@@ -79,18 +79,13 @@ def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
     (ImageWarning), since boxes and masks are in the file's own pixels.
     Raises ImageError with `name` and the reason.
     """
-    fault: Exception
     try:
         with Image.open(io.BytesIO(data), formats=(raster_format(data),)) as image:
             check_size(image.height, image.width, name)
             frames = int(getattr(image, "n_frames", 1))
             turn = _turn(image)
             image.load()
-            pixels, colour = _grey(image, name), _colour(image)
-            if isinstance(image, TiffImagePlugin.TiffImageFile):
-                pixels = _black_is_zero(image, pixels)
-                turned = ExifTags.Base.Orientation not in image.tag_v2  # Pillow takes it out then
-                pixels = _as_stored(pixels, turn) if turned else pixels
+            pixels, colour = _stored_greys(image, name, turn), _colour(image)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -98,9 +93,8 @@ def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
             f"{name}: {error}: expected at most {MAX_PIXELS} px; reduce the image first"
         ) from None
     except Exception as error:  # decoders of damaged files raise some ten unrelated types
-        fault = error
         raise ImageError(
-            f"{name}: damaged or cut short {raster_format(data)} file ({fault}): "
+            f"{name}: damaged or cut short {raster_format(data)} file ({error}): "
             "copy it again from its source"
         ) from None
     if frames > 1:
@@ -113,6 +107,16 @@ def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
             3,
         )
     return pixels, colour
+
+
+def _stored_greys(image: Any, name: str, turn: int) -> Array:
+    """(H, W) greys in [0, 1], black 0, as they lie in the file; turn: its orientation tag."""
+    pixels = _grey(image, name)
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return pixels
+    pixels = _black_is_zero(image, pixels)
+    turned = ExifTags.Base.Orientation not in image.tag_v2  # Pillow takes it out when it turns
+    return _as_stored(pixels, turn) if turned else pixels
 
 
 def _turn(image: Any) -> int:
