@@ -18,7 +18,7 @@ setup-dev: ## .venv with all that a developer runs
 demo: setup ## phantoms, training, evaluation, report; DATA=folder runs it on MURA or other data
 	$(BIN)/ulna demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
 
-fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=folder of FracAtlas
+fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=folder of FracAtlas; QUICK=1 in minutes
 	scripts/fracatlas.sh "$(DATA)" runs/fracatlas
 
 box: setup ## the demonstration bundle in the package, from nothing

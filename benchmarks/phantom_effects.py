@@ -8,6 +8,8 @@ six, balanced against all others (Plackett and Burman 1946), and every training 
 seed of its own. The effect of a factor is the mean of the six trainings with it less the mean of
 the six without; its 95 % interval is that of least squares on 12 - 1 - 6 = 5 degrees of freedom.
 Effects are of one factor alone: where two depend on each other, this design mixes that in.
+To what `phantom_transfer.py` measures comes the linear probe of `probe.py`, which asks what the
+encoder is worth on real films and not what its heads, fitted on phantoms, say of them.
 OUT/effects.json holds the trainings and the effects. What is done already is not run again.
 """
 
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import phantom_transfer
+import probe
 from scipy.stats import t as student
 
 # The first row of the design of twelve; the others are its shifts, and one without any.
@@ -58,6 +61,16 @@ def effects(rows: np.ndarray, scores: list[dict[str, float]]) -> dict[str, dict[
     return found
 
 
+def probed(given: argparse.Namespace, name: str) -> dict[str, float]:
+    """What `probe.py` says of a training, kept beside it."""
+    folder = phantom_transfer.folder(given, name)
+    kept = folder / "probe.json"
+    if not kept.is_file():
+        kept.write_text(json.dumps(probe.scores(folder / "run", given.table)) + "\n")
+    found: dict[str, float] = json.loads(kept.read_text())
+    return found
+
+
 def main() -> None:
     """Run the twelve, print the effects."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -71,7 +84,8 @@ def main() -> None:
     rows, scores = design(), []
     for k in range(len(rows)) if given.only is None else given.only:
         name = f"training {k}"
-        scores.append(phantom_transfer.run(given, name, options(rows[k], k)))
+        said = phantom_transfer.run(given, name, options(rows[k], k))
+        scores.append(said | probed(given, name))
         print(name, *(f"{s} {v:.3f}" for s, v in scores[-1].items()), flush=True)
     if given.only is not None:
         return

@@ -46,9 +46,14 @@ def ulna(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "ulna", *map(str, arguments)], check=True)
 
 
+def folder(given: argparse.Namespace, name: str) -> Path:
+    """Where a variant keeps its phantoms, run, bundle and evaluation."""
+    return Path(given.out) / name.replace(" ", "_").replace(",", "")
+
+
 def run(given: argparse.Namespace, name: str, variant: list[str]) -> dict[str, float]:
     """What a network trained on the phantoms of `ulna phantom VARIANT` says of the real films."""
-    out = given.out / name.replace(" ", "_").replace(",", "")
+    out = folder(given, name)
     phantoms, evaluation = out / "phantoms", out / "evaluation"
     options = ["--film", "cassette", "--seed", 20263, *variant]
     if not (phantoms / "truth.csv").is_file():

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The real-film bundle from nothing: scripts/fracatlas.sh DATA OUT
+# The real-film bundle from nothing: [QUICK=1] scripts/fracatlas.sh DATA OUT
 # DATA holds table.csv and lower_limb.csv (docs/results/real.md). Started again, it goes on.
+# The bundle is OUT/folds/bundle. QUICK=1 makes a bad one of the same build in a few minutes: small
+# films, few phantoms, one epoch; to see that data and machine are in order before hours go into it.
 set -euo pipefail
 data=${1:?give the folder that holds table.csv and lower_limb.csv}
 out=${2:-runs/fracatlas}
@@ -9,13 +11,20 @@ ulna=.venv/bin/ulna
 for table in table.csv lower_limb.csv; do
     [ -f "$data/$table" ] || { echo "$data/$table: no such file: see docs/results/real.md" >&2; exit 2; }
 done
+studies=1750 trunk=() both=()
+if [ -n "${QUICK:-}" ]; then
+    studies=40
+    # The mean over the last ten steps: that over 500 would be little else than random weights.
+    trunk=(--set input_spec.size=160 --set experts.cnn.epochs=1 --set experts.cnn.ema_decay=0.9)
+    both=("${trunk[@]}" --set experts.cnn_wide.epochs=1 --set experts.cnn_wide.ema_decay=0.9)
+fi
 mkdir -p "$out"
 if [ ! -f "$out/cassettes/truth.csv" ]; then
-    "$ulna" phantom "$out/cassettes" --studies 1750 --seed 20262 --size 448 --film cassette \
+    "$ulna" phantom "$out/cassettes" --studies "$studies" --seed 20262 --size 448 --film cassette \
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
 fi
-"$ulna" train "$out/cassettes" --recipe cassettes --out "$out/trunk-phantom" --resume
-"$ulna" train "$data/lower_limb.csv" --recipe lower_limb \
+"$ulna" train "$out/cassettes" --recipe cassettes "${trunk[@]}" --out "$out/trunk-phantom" --resume
+"$ulna" train "$data/lower_limb.csv" --recipe lower_limb "${trunk[@]}" \
     --initial "run:$out/trunk-phantom" --out "$out/trunk" --resume
-"$ulna" crossval "$data/table.csv" --recipe fracatlas --initial "run:$out/trunk" \
+"$ulna" crossval "$data/table.csv" --recipe fracatlas "${both[@]}" --initial "run:$out/trunk" \
     --out "$out/folds" --jobs $((jobs < 5 ? jobs : 5)) --by hardware --by source_width:1000

@@ -33,7 +33,7 @@ def _expert(recipe: Recipe, evidence: bool = False) -> Expert:
     config = ExpertConfig("cnn", "cnn", neck="attention", fit_heads=evidence)
     expert = build_expert(config, PARTS, recipe.categories, recipe.input_spec)
     # an attention that has learned something: at first it is the same everywhere
-    torch.nn.init.normal_(expert.neck.score.weight, std=0.5)
+    torch.nn.init.normal_(expert.neck.score.weight, std=30.0)
     return expert
 
 
@@ -102,6 +102,24 @@ def test_evidence_is_one_more_feature_without_penalty(
     for p in range(len(PARTS)):
         np.testing.assert_allclose(out.abnormal_BP[:, p], wanted, atol=5e-3)
     assert (expert.evidence_P != 0).all()
+
+
+def test_evidence_of_an_attention_that_has_learned_nothing_is_not_magnified(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    expert = _expert(recipe, evidence=True)
+    torch.nn.init.normal_(expert.neck.score.weight, std=1e-4)
+    _, looked, evidence = _features(expert, images, recipe)
+    assert 0 < evidence.std() < 0.05
+    fit_heads(expert, images, np.arange(len(images.part)), recipe)
+    with torch.inference_mode():
+        out = expert(_pixels(images, recipe))
+    assert (expert.evidence_P == 0).all()
+    wanted = _reference(_standard(looked), images)
+    for p in range(len(PARTS)):
+        np.testing.assert_allclose(out.abnormal_BP[:, p], wanted, atol=5e-3)
+    total = out.cam_BPhw.mean((2, 3)).numpy()
+    np.testing.assert_allclose(total[images.abnormal == 0].mean(0), 0, atol=1e-3)
 
 
 def test_the_map_is_what_lifts_a_film_above_the_mean_normal_one(

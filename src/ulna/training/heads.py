@@ -35,6 +35,9 @@ _RIDGE = 0.1
 # Features of films that the trunk has learned from are surer of what is abnormal than those of
 # others, so a weak ridge trusts them too much (docs/decisions/012).
 _RIDGE_ABNORMAL = 10.0
+# In log odds; of an attention that has learned something it is above 1. Below this, films differ
+# in evidence by little more than single precision tells, and its free weight would magnify that.
+_LEAST_SPREAD = 0.05
 
 
 def fit_heads(
@@ -55,10 +58,12 @@ def fit_heads(
     def abnormal_of(logits: Tensor) -> Tensor:
         return abnormal_loss(logits, target, part, weight_P2, other)
 
-    free_NK = seen.evidence_B[:, None] if expert.reads_evidence else seen.looked_BC[:, :0]
+    told = expert.reads_evidence and bool(seen.evidence_B.std(correction=0) >= _LEAST_SPREAD)
+    free_NK = seen.evidence_B[:, None] if told else seen.looked_BC[:, :0]
     found_PK = _fit(expert.abnormal, seen.looked_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
     if expert.reads_evidence:
-        _set_evidence(expert, seen, found_PK[:, 0], abnormal == 0)
+        evidence_P = found_PK[:, 0] if told else found_PK.new_zeros(len(found_PK))
+        _set_evidence(expert, seen, evidence_P, abnormal == 0)
     _fit(expert.body_part, seen.everywhere_BC, lambda z: body_part_loss(z, part), _RIDGE)
     if expert.finding is not None:
         known = torch.from_numpy(images.categories[train]).double()

@@ -1,0 +1,89 @@
+"""`QUICK=1 scripts/fracatlas.sh`: from two tables to a bundle that answers, in one go."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import ulna
+
+from ulna.config.codec import read_json
+from ulna.config.recipe import Recipe
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+STUDIES = 40
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Phantoms as the two tables of FracAtlas; the lower limb is arms by another name."""
+    data = tmp_path_factory.mktemp("data")
+    ulna("phantom", data, "--studies", STUDIES, "--seed", 6, "--size", 160)
+    with (data / "truth.csv").open() as handle:
+        films = list(csv.DictReader(handle))
+    own: list[dict[str, object]] = []
+    for k, film in enumerate(films):
+        # unique in a table; in MURA's folders only within the patient
+        study = f"{film['patient_id']}-{film['study_id']}"
+        box = [float(film[f"box_{n}"]) for n in "xywh"] if film["box_w"] else None
+        said = {"study_id": study, "boxes": json.dumps([box] if box else []), "hardware": 0}
+        own.append({**film, **said, "source_width": 373 + 700 * (k % 2)})
+    _write(data / "table.csv", own)
+    _write(data / "lower_limb.csv", [{**f, "body_part": "LEG"} for f in own])
+    return data
+
+
+def _write(path: Path, films: list[dict[str, object]]) -> None:
+    names = ["path", "patient_id", "study_id", "body_part", "abnormal", "boxes", "hardware"]
+    names.append("source_width")
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(films)
+
+
+def _make(data: Path, out: Path, code: int = 0) -> str:
+    done = subprocess.run(
+        ["scripts/fracatlas.sh", str(data), str(out)],
+        cwd=ROOT,
+        env={**os.environ, "QUICK": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".venv/bin/ulna").is_file(), reason="no .venv: the script runs what `make` set up"
+)
+def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "real"
+    _make(data, out)
+    trunk = read_json(Recipe, out / "trunk/recipe.json").experts[0].initial
+    assert trunk.kind == "run" and Path(trunk.path) == out / "trunk-phantom"
+    bundle = out / "folds/bundle"
+    graphs = sorted(p.name for p in bundle.glob("*.onnx"))
+    assert graphs == [f"{e}-{k}.onnx" for e in ("cnn", "cnn_wide") for k in range(5)]
+    film = next(data.rglob("image1.png"))
+    (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
+    assert 0 < answer["probability"] < 1
+    # what is finished is not done again
+    weights = out / "folds/fold4/experts/cnn_wide/weights.safetensors"
+    written = weights.stat().st_mtime_ns
+    said = _make(data, out)
+    assert "train cnn" not in said and "phantoms:" not in said
+    assert weights.stat().st_mtime_ns == written
+
+
+def test_a_folder_without_the_tables_is_named(tmp_path: Path) -> None:
+    said = _make(tmp_path, tmp_path / "out", code=2)
+    assert f"{tmp_path}/table.csv: no such file" in said
+    assert not (tmp_path / "out").exists()
