@@ -7,13 +7,17 @@ of its last stage the mean and the maximum over all cells go into a logistic reg
 body part (Alain and Bengio 2017, Understanding intermediate layers using linear classifier
 probes). Five folds as in `ulna crossval`; the strength of the penalty is chosen inside each, by
 patient. Printed: AUROC of fractures over all films, out of fold, and its mean within the body
-parts, by number of films. Unlike a training it has no chance of its own: the same RUN gives the
-same numbers, and a minute of one core is enough.
+parts, by number of films; then the difference from the first RUN, with intervals by bootstrap over
+patients, on the same draws. Unlike a training it has no chance of its own: the same RUN gives the
+same numbers, and a minute of one core is enough. `random:K` is the network of the first RUN before
+it learned anything, drawn by the seed K, and `shipped` the trunk that comes with the package.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +28,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ulna.config.codec import read_json
-from ulna.config.recipe import Recipe
+from ulna.config.recipe import InitialWeights, Recipe
 from ulna.datasets import index_data
 from ulna.datasets.folds import assign_folds
 from ulna.imaging import read_radiograph
 from ulna.metrics import auroc
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
+from ulna.metrics.ranking import weighted_auroc
+from ulna.models.expert import Expert
+from ulna.models.initial import load_initial_weights
 from ulna.models.scale import resized
 from ulna.models.trained import load_expert
 from ulna.preprocess import letterbox_uint8
@@ -38,11 +46,23 @@ from ulna.types import Study
 _PENALTIES = np.logspace(-5, 0, 11)
 
 
-@torch.inference_mode()
-def features(run: Path, studies: list[Study]) -> np.ndarray:
-    """(N, 2 C): mean and maximum of the encoder's last stage, of the first film of each study."""
+def load(name: str, like: Path) -> tuple[Expert, Recipe]:
+    """The expert of the run `name`; or, of the make of the run `like`, one of no training on it."""
+    kind, _, seed = name.partition(":")
+    untrained = kind in ("random", "shipped")
+    run = like if untrained else Path(name)
     recipe = read_json(Recipe, run / "recipe.json")
-    expert, spec = load_expert(run, recipe, recipe.experts[0]), recipe.input_spec
+    if not untrained:
+        return load_expert(run, recipe, recipe.experts[0]), recipe
+    torch.manual_seed(int(seed or 0))
+    start = InitialWeights("shipped" if kind == "shipped" else "random")
+    return load_initial_weights(replace(recipe.experts[0], initial=start), recipe).eval(), recipe
+
+
+@torch.inference_mode()
+def features(loaded: tuple[Expert, Recipe], studies: list[Study]) -> np.ndarray:
+    """(N, 2 C): mean and maximum of the encoder's last stage, of the first film of each study."""
+    expert, spec = loaded[0], loaded[1].input_spec
     found = []
     for study in studies:
         film = letterbox_uint8(read_radiograph(study.images[0].path), spec)[0]
@@ -88,20 +108,41 @@ def within_parts(score: np.ndarray, studies: list[Study]) -> float:
 def scores(run: Path, table: Path) -> dict[str, float]:
     """The two numbers of a run."""
     studies = index_data(table)
-    found = probe(features(run, studies), studies)
+    found = probe(features(load(str(run), run), studies), studies)
     y = np.array([bool(s.abnormal) for s in studies])
     return {"probe": float(auroc(y, found)), "probe, by part": within_parts(found, studies)}
+
+
+def area(score: np.ndarray, studies: list[Study]) -> Statistic:
+    """AUROC as a statistic of bootstrap weights."""
+    y = np.array([bool(s.abnormal) for s in studies])
+    return partial(weighted_auroc, y, score)
+
+
+def line(studies: list[Study], score: np.ndarray, first: np.ndarray) -> str:
+    """AUROC with its interval, its mean within parts, and the difference from `first`."""
+    own, base = area(score, studies), area(first, studies)
+    statistics = {"own": own, "minus": difference_of(own, base)}
+    found = bootstrap_intervals([s.patient_id for s in studies], statistics)
+    own_text, minus_text = (
+        f"{i.value:{sign}.3f} ({i.low:{sign}.3f} to {i.high:{sign}.3f})"
+        for i, sign in ((found["own"], ""), (found["minus"], "+"))
+    )
+    return f"{own_text}, by part {within_parts(score, studies):.3f}, minus the first {minus_text}"
 
 
 def main() -> None:
     """A line for each run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("table", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("runs", nargs="+", metavar="RUN")
     given = parser.parse_args()
+    studies = index_data(given.table)
+    first = None
     for run in given.runs:
-        found = scores(run, given.table)
-        print(f"{run!s:40s}", "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
+        score = probe(features(load(run, Path(given.runs[0])), studies), studies)
+        first = score if first is None else first
+        print(f"{run:32s} {line(studies, score, first)}", flush=True)
 
 
 if __name__ == "__main__":
