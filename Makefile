@@ -19,7 +19,7 @@ demo: setup ## phantoms, training, evaluation, report; DATA=folder runs it on MU
 	$(BIN)/ulna demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
 
 fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=folder of FracAtlas; QUICK=1 in minutes
-	scripts/fracatlas.sh "$(DATA)" runs/fracatlas
+	scripts/fracatlas.sh "$(DATA)" runs/fracatlas$(if $(QUICK),-quick)
 
 box: setup ## the demonstration bundle in the package, from nothing
 	scripts/box_bundle.sh runs/box

@@ -5,7 +5,7 @@
 # films, few phantoms, one epoch; to see that data and machine are in order before hours go into it.
 set -euo pipefail
 data=${1:?give the folder that holds table.csv and lower_limb.csv}
-out=${2:-runs/fracatlas}
+out=${2:-runs/fracatlas${QUICK:+-quick}} # never the phantoms of one for the other
 jobs=$(nproc)
 ulna=.venv/bin/ulna
 for table in table.csv lower_limb.csv; do
