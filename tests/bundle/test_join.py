@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ulna.bundle import Manifest, read_bundle, write_bundle
-from ulna.bundle.join import join_bundles
-from ulna.errors import BundleError
+from ulna.bundle.join import join_bundles, unite_bundles, unite_recipes
+from ulna.config.recipe import Fusion
+from ulna.errors import BundleError, ConfigError
 
 Graphs = dict[str, Path | bytes]
 
@@ -35,3 +36,55 @@ def test_other_recipes_are_refused(tmp_path: Path, manifest: Manifest, graphs: G
     folds = [write_bundle(m, graphs, tmp_path / str(i)) for i, m in enumerate((manifest, other))]
     with pytest.raises(BundleError, match="another recipe"):
         join_bundles(folds, tmp_path / "joint", "both", manifest.data)
+
+
+def test_united_recipes_have_all_experts_by_names_of_their_own(manifest: Manifest) -> None:
+    recipe = replace(manifest.recipe, fusion=Fusion())
+    both = unite_recipes([recipe, replace(recipe, seed=9, name="other"), recipe])
+    names = [e.name for e in recipe.experts]
+    expected = [*names, *(f"{n}_2" for n in names), *(f"{n}_3" for n in names)]
+    assert [e.name for e in both.experts] == expected
+    assert replace(both, experts=recipe.experts) == recipe
+    for i, expert in enumerate(both.experts):
+        source = recipe.experts[i % len(names)]
+        assert replace(expert, name=source.name) == source
+
+
+def test_recipes_that_see_or_learn_otherwise_are_not_united(manifest: Manifest) -> None:
+    recipe = replace(manifest.recipe, fusion=Fusion())
+    other = replace(recipe, operating_point="sensitive", name="other")
+    with pytest.raises(ConfigError, match=r"differ in operating_point: expected"):
+        unite_recipes([recipe, other])
+    layout = Fusion("layout", {recipe.body_parts[0]: recipe.experts[0].name})
+    with pytest.raises(ConfigError, match="layout"):
+        unite_recipes([replace(recipe, fusion=layout)] * 2)
+
+
+def test_united_bundles_keep_every_graph(
+    tmp_path: Path, manifest: Manifest, graphs: Graphs
+) -> None:
+    changed = {n: _bytes(g) + b" " for n, g in graphs.items()}
+    sources = [write_bundle(manifest, g, tmp_path / n) for n, g in (("a", graphs), ("b", changed))]
+    recipe = unite_recipes([replace(manifest.recipe, fusion=Fusion())] * 2)
+    again = read_bundle(unite_bundles(sources, recipe, tmp_path / "both").path)
+    assert [e.name for e in again.manifest.experts] == [e.name for e in recipe.experts]
+    stored = [again.graph_path(e).read_bytes() for e in again.manifest.experts]
+    assert stored == [b.graph_path(e).read_bytes() for b in sources for e in b.manifest.experts]
+    assert not again.calibrated and again.manifest.data == manifest.data
+
+
+def test_the_same_expert_twice_and_other_studies_are_refused(
+    tmp_path: Path, manifest: Manifest, graphs: Graphs
+) -> None:
+    bundle = write_bundle(manifest, graphs, tmp_path / "a")
+    recipe = unite_recipes([replace(manifest.recipe, fusion=Fusion())] * 2)
+    with pytest.raises(BundleError, match="experts of their own"):
+        unite_bundles([bundle, bundle], recipe, tmp_path / "both")
+    other = replace(manifest, split={**manifest.split, "train": 1})
+    second = write_bundle(other, graphs, tmp_path / "b")
+    with pytest.raises(BundleError, match="other studies"):
+        unite_bundles([bundle, second], recipe, tmp_path / "both")
+
+
+def _bytes(graph: Path | bytes) -> bytes:
+    return graph if isinstance(graph, bytes) else graph.read_bytes()

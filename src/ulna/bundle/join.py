@@ -1,4 +1,4 @@
-"""One bundle from those of several folds: every fold's experts answer together."""
+"""One bundle from several: of all folds, or of the same fold in several cross-validations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ulna.bundle.io import ModelBundle, write_bundle
 from ulna.bundle.manifest import DataFingerprint, uncalibrated_fusion
-from ulna.errors import BundleError
+from ulna.config.recipe import Recipe
+from ulna.errors import BundleError, ConfigError
 
 
 def join_bundles(
@@ -29,11 +30,6 @@ def join_bundles(
             own = replace(expert, name=f"{expert.name}-{k}", graph=f"{expert.name}-{k}.onnx")
             experts.append(own)
             graphs[own.name] = bundle.graph_path(expert)
-    metrics = {
-        key: max(b.manifest.metrics[key] for b in bundles)
-        for key in ("parity_max_error", "completeness_max_error")
-        if all(key in b.manifest.metrics for b in bundles)
-    }
     manifest = replace(
         first,
         name=name,
@@ -43,6 +39,79 @@ def join_bundles(
         ),
         data=data,
         split={"train": data.n_studies, "tune": 0, "calibration": 0},
-        metrics=metrics,
+        metrics=_worst(bundles),
     )
     return write_bundle(manifest, graphs, out)
+
+
+def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
+    """The recipe of all experts of `recipes`, which may differ in experts and seed alone.
+
+    Name, description and seed are those of the first. An expert whose name is taken is called
+    'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for a
+    layout, which names experts.
+    """
+    first = recipes[0]
+    experts, taken = list(first.experts), {e.name for e in first.experts}
+    for other in recipes:
+        if other.fusion.layout:
+            raise ConfigError(
+                f"recipe {other.name}: its layout says which expert answers for a body part: "
+                "expected fusion 'fitted' or 'mean'"
+            )
+        own = {k: getattr(other, k) for k in ("experts", "seed", "name", "description")}
+        differ = [k for k, v in vars(replace(first, **own)).items() if v != getattr(other, k)]
+        if differ:
+            raise ConfigError(
+                f"recipes {first.name} and {other.name} differ in {', '.join(differ)}: expected "
+                "the same but for experts and seed"
+            )
+    for other in recipes[1:]:
+        for expert in other.experts:
+            name, i = expert.name, 1
+            while name in taken:
+                name, i = f"{expert.name}_{i + 1}", i + 1
+            taken.add(name)
+            experts.append(replace(expert, name=name))
+    return replace(first, experts=tuple(experts))
+
+
+def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> ModelBundle:
+    """Write the bundle `out` of all experts of `bundles`, named as in `recipe`, not calibrated.
+
+    recipe: of `unite_recipes`, with the seed to record. Raises BundleError unless all learned from
+    the same studies, and where two experts are the same.
+    """
+    first = bundles[0].manifest
+    for bundle in bundles[1:]:
+        if bundle.manifest.data != first.data or bundle.manifest.split != first.split:
+            raise BundleError(f"{bundle.path}: of other studies than {bundles[0].path}: not united")
+    entries = [(b, e) for b in bundles for e in b.manifest.experts]
+    known: dict[str, Path] = {}
+    for bundle, entry in entries:
+        if entry.sha256 in known:
+            raise BundleError(
+                f"{bundle.path}: its expert {entry.name!r} is one of {known[entry.sha256]} too: "
+                "expected experts of their own (another seed, start or recipe)"
+            )
+        known[entry.sha256] = bundle.path
+    names = [e.name for e in recipe.experts]
+    named = [
+        replace(entry, name=name, graph=f"{name}.onnx")
+        for name, (_, entry) in zip(names, entries, strict=True)
+    ]
+    graphs = {n: b.graph_path(e) for n, (b, e) in zip(names, entries, strict=True)}
+    fusion = uncalibrated_fusion(names, first.body_parts, first.operating_point)
+    manifest = replace(
+        first, recipe=recipe, experts=tuple(named), fusion=fusion, metrics=_worst(bundles)
+    )
+    return write_bundle(manifest, graphs, out)
+
+
+def _worst(bundles: Sequence[ModelBundle]) -> dict[str, float]:
+    """The largest errors of the graphs that came with the bundles."""
+    return {
+        key: max(b.manifest.metrics[key] for b in bundles)
+        for key in ("parity_max_error", "completeness_max_error")
+        if all(key in b.manifest.metrics for b in bundles)
+    }

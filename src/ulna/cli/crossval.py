@@ -98,10 +98,25 @@ def crossval(
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
     folder = CrossvalFolder.open(out, settings, cache, only)
+    finish(folder, data, (by, against), jobs, as_json)
+
+
+def finish(
+    folder: CrossvalFolder,
+    data: Path,
+    compared: tuple[Sequence[str], Sequence[Path]],
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Train and answer what is missing; scores, receipt, and both on the screen.
+
+    compared: the columns of `--by`, the folders of `--against`.
+    """
+    by, against = compared
     groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
-    scores = write_scores(out, groups, others)
+    scores = write_scores(folder.out, groups, others)
     crossval_receipt(folder, data, by, others)
     if as_json:
         print_json(scores)

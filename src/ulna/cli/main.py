@@ -19,6 +19,7 @@ VERBS: Mapping[str, str] = {
     "selfsupervise": "Teach an encoder on radiographs without labels.",
     "train": "Train the experts of a recipe.",
     "crossval": "Train and score a recipe on folds of the data, by patient.",
+    "ensemble": "Let the experts of several cross-validations answer together.",
     "review": "List the labels to read again, the most suspicious first.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",

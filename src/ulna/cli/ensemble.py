@@ -1,0 +1,49 @@
+"""`ulna ensemble`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ulna.cli.crossval import finish
+from ulna.cli.extras import require
+from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option
+
+
+@click.command(epilog="The protocol and its measures: docs/metrics.md")
+@click.argument("folders", nargs=-1, required=True, type=READABLE, metavar="FOLDER FOLDER...")
+@click.option("--out", type=OUT_FOLDER, required=True, help="Folder for folds, scores and bundle.")
+@by_option("Scores by a column of the table too.")
+@click.option(
+    "--against", multiple=True, type=READABLE, metavar="FOLDER", help="Paired differences from it."
+)
+@click.option(
+    "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
+)
+@json_option
+def ensemble(
+    folders: tuple[Path, ...],
+    out: Path,
+    by: tuple[str, ...],
+    against: tuple[Path, ...],
+    only: tuple[int, ...],
+    as_json: bool,
+) -> None:
+    """Let the experts of several `ulna crossval` answer together; nothing is trained.
+
+    Each FOLDER is a finished cross-validation of the same data on the same folds, of recipes that
+    differ in experts, seeds or initial weights alone. OUT becomes a cross-validation of all their
+    experts: fusion, temperatures and thresholds of a fold are fitted on the other folds, and
+    scores, receipt and the bundle of all folds are as of `ulna crossval`. An expert whose name is
+    taken is called EXPERT_2, EXPERT_3, ...
+
+    \b
+    Examples:
+      ulna ensemble runs/cv runs/cv-other-seed --out runs/both --against runs/cv
+    """
+    require("train", "report")
+    from ulna.cli.ensemble_steps import open_united
+
+    folder = open_united(folders, out, only)
+    finish(folder, Path(folder.settings.data), (by, against), 1, as_json)

@@ -1,0 +1,90 @@
+"""The steps of `ulna ensemble`: folds of several cross-validations become those of one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ulna.bundle import DataFingerprint, read_bundle
+from ulna.bundle.join import unite_bundles, unite_recipes
+from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+from ulna.config.codec import read_json
+from ulna.errors import BundleError, ConfigError
+
+
+def open_united(folders: Sequence[Path], out: Path, only: Sequence[int]) -> CrossvalFolder:
+    """The cross-validation `out` of the experts of those in `folders`; its folds have bundles.
+
+    only: some of the folds; none for all. Raises ConfigError for folders that are no
+    cross-validations of the same data and folds, whose folds are not all trained, or for an `out`
+    that is of other experts; BundleError.
+    """
+    if len(folders) < 2:
+        raise ConfigError("one folder: expected two or more cross-validations to answer together")
+    settings = _united_settings(folders)
+    seen = {out.resolve(), *(f.resolve() for f in folders)}
+    if len(seen) <= len(folders):
+        raise ConfigError(f"{out} and the folders given: expected each to be another folder")
+    folder = CrossvalFolder.open(out, settings, None, only)
+    for k in folder.asked:
+        _unite_fold(folder, k, folders)
+    return folder
+
+
+def _united_settings(folders: Sequence[Path]) -> CrossvalSettings:
+    every = [_settings(f) for f in folders]
+    first, data = every[0], _fingerprint(folders[0])
+    for folder, other in zip(folders[1:], every[1:], strict=True):
+        if replace(other, recipe=first.recipe, data=first.data) != first:
+            raise ConfigError(
+                f"{folder}: {other.folds} folds of seed {other.fold_seed}, also "
+                f"{other.also or 'nothing'}; {folders[0]}: {first.folds} of seed "
+                f"{first.fold_seed}, also {first.also or 'nothing'}: expected the same"
+            )
+        if _fingerprint(folder).sha256 != data.sha256:
+            raise ConfigError(
+                f"{folder} is of other studies, labels or file names than {folders[0]}: expected "
+                "cross-validations of the same data"
+            )
+    return replace(first, recipe=unite_recipes([s.recipe for s in every]))
+
+
+def _settings(folder: Path) -> CrossvalSettings:
+    file = folder / "crossval.json"
+    if not file.is_file():
+        raise ConfigError(f"{folder}: no crossval.json: expected a folder of `ulna crossval`")
+    return read_json(CrossvalSettings, file)
+
+
+def _fingerprint(folder: Path) -> DataFingerprint:
+    file = folder / "data.json"
+    if not file.is_file():
+        raise ConfigError(f"{folder}: no data.json: give its `ulna crossval` once more")
+    return read_json(DataFingerprint, file)
+
+
+def _unite_fold(folder: CrossvalFolder, k: int, folders: Sequence[Path]) -> None:
+    """Fold k's bundle of all experts, and what they learned from. Raises ConfigError."""
+    sources = [f / f"fold{k}" for f in folders]
+    missing = [s for s in sources if not (s / "bundle" / "manifest.json").is_file()]
+    if missing:
+        raise ConfigError(
+            f"{missing[0]}: not trained: finish its `ulna crossval`, or take folds that all have "
+            "(--only)"
+        )
+    run, bundles = folder.fold(k), [read_bundle(s / "bundle") for s in sources]
+    graphs = [e.sha256 for b in bundles for e in b.manifest.experts]
+    if (run / "bundle" / "manifest.json").is_file():
+        try:
+            known = [e.sha256 for e in read_bundle(run / "bundle").manifest.experts]
+        except BundleError:
+            known = []
+        if known != graphs:
+            raise ConfigError(f"{folder.out} is of other experts: give another --out")
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    for name in ("split.json", "data.json"):
+        shutil.copyfile(sources[0] / name, run / name)
+    unite_bundles(bundles, folder.fold_recipe(k), run / "bundle")
