@@ -62,7 +62,8 @@ def run(given: argparse.Namespace, name: str, variant: list[str]) -> dict[str, f
     if not (evaluation / "metrics.json").is_file():
         changes = {"epochs": given.epochs, "hard_every": 4, "ema_decay": 0.95}
         short = [w for k, v in changes.items() for w in ("--set", f"experts.cnn.{k}={v}")]
-        ulna("train", phantoms, "--recipe", "cassettes", *short, "--out", out / "run", "--resume")
+        ulna("train", phantoms, "--recipe", "cassettes", *short, "--initial", "random",
+             "--out", out / "run", "--resume")  # fmt: skip
         ulna("export", out / "run", "--out", out / "bundle")
         ulna("evaluate", given.table, "--bundle", out / "bundle", "--split", "all",
              "--out", evaluation)  # fmt: skip

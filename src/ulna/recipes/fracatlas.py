@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
+from ulna.config.recipe import Augmentation, ExpertConfig, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart
 
 # A pixel is about 0.95 mm on a film of 43 cm: what most of FracAtlas was stored at.
@@ -68,14 +68,22 @@ def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
 
 
 def cassettes() -> Recipe:
-    """Trunk on phantoms that look like whole cassettes; its heads say what transfers alone."""
-    expert = replace(_cnn(epochs=30, learning_rate=3e-3, hard_every=8), fit_heads=True)
+    """Trunk on phantoms that look like whole cassettes; its heads say what transfers alone.
+
+    It starts from the shipped trunk: fractures are large on close phantoms and learned there first
+    (docs/decisions/021-close-phantoms-first.md).
+    """
+    expert = replace(
+        _cnn(epochs=30, learning_rate=3e-3, hard_every=8),
+        fit_heads=True,
+        initial=InitialWeights("shipped"),
+    )
     return _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
 
 
 def lower_limb() -> Recipe:
     """Trunk on films of the lower limb, fracture against none; its heads are not used."""
-    expert = _cnn(epochs=100, learning_rate=2.5e-3, hard_every=10)
+    expert = _cnn(epochs=40, learning_rate=2.5e-3, hard_every=10)
     return _recipe("lower_limb", "trunk for real films, on films of the lower limb", expert)
 
 
