@@ -1,10 +1,17 @@
-"""`ulna` called in this process, as the tests of the command line do."""
+"""`ulna` called in this process, as the tests of the command line do, and what they train."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from ulna.cli.main import cli
+from ulna.config.codec import write_json
+from ulna.config.input_spec import InputSpec
+from ulna.config.recipe import ExpertConfig
+from ulna.recipes import RECIPES
 
 
 def ulna(*arguments: object, code: int = 0) -> Result:
@@ -13,3 +20,17 @@ def ulna(*arguments: object, code: int = 0) -> Result:
     assert done.exit_code == code, done.output
     assert "Traceback" not in done.output
     return done
+
+
+def phantoms_and_recipe(work: Path) -> None:
+    """60 phantoms in work/phantoms; a recipe of one tiny expert, one epoch, as work/tiny.json."""
+    recipe = replace(
+        RECIPES["demo"](),
+        name="tiny",
+        experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
+        input_spec=InputSpec(size=96),
+        precision="32-true",
+        minutes=0.0,
+    )
+    write_json(recipe, work / "tiny.json")
+    ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)

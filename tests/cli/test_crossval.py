@@ -5,16 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cli.calls import ulna
-
-from ulna.config.codec import write_json
-from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import ExpertConfig
-from ulna.recipes import RECIPES
+from tests.cli.calls import phantoms_and_recipe, ulna
 
 pytestmark = pytest.mark.slow
 # of 60 phantoms a fifth is held out by the data set itself
@@ -25,16 +19,7 @@ STUDIES = 48
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Phantoms, a recipe of one tiny expert, and its cross-validation in two processes."""
     work = tmp_path_factory.mktemp("crossval")
-    recipe = replace(
-        RECIPES["demo"](),
-        name="tiny",
-        experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
-        input_spec=InputSpec(size=96),
-        precision="32-true",
-        minutes=0.0,
-    )
-    write_json(recipe, work / "tiny.json")
-    ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)
+    phantoms_and_recipe(work)
     ulna(*_command(work, "cv"), "--jobs", 2)
     return work
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cli.calls import ulna
-
-from ulna.config.codec import write_json
-from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import ExpertConfig
-from ulna.recipes import RECIPES
+from tests.cli.calls import phantoms_and_recipe, ulna
 
 pytestmark = pytest.mark.slow
 
@@ -23,16 +17,7 @@ pytestmark = pytest.mark.slow
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Phantoms, a tiny recipe cross-validated from two seeds, and the ensemble of both."""
     work = tmp_path_factory.mktemp("ensemble")
-    recipe = replace(
-        RECIPES["demo"](),
-        name="tiny",
-        experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
-        input_spec=InputSpec(size=96),
-        precision="32-true",
-        minutes=0.0,
-    )
-    write_json(recipe, work / "tiny.json")
-    ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)
+    phantoms_and_recipe(work)
     for name, seed in (("one", 0), ("two", 50)):
         ulna(*_crossval(work, name), "--set", f"seed={seed}", "--cache", work / "cache")
     ulna("ensemble", work / "one", work / "two", "--out", work / "both", "--against", work / "one")

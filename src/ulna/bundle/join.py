@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 from ulna.bundle.io import ModelBundle, write_bundle
@@ -45,7 +46,7 @@ def join_bundles(
 
 
 def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
-    """The recipe of all experts of `recipes`, which may differ in experts and seed alone.
+    """The recipe of all experts of `recipes`, which may differ in experts, seed and name alone.
 
     Name, description and seed are those of the first. An expert whose name is taken is called
     'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for a
@@ -68,9 +69,8 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
             )
     for other in recipes[1:]:
         for expert in other.experts:
-            name, i = expert.name, 1
-            while name in taken:
-                name, i = f"{expert.name}_{i + 1}", i + 1
+            names = chain([expert.name], (f"{expert.name}_{i}" for i in count(2)))
+            name = next(n for n in names if n not in taken)
             taken.add(name)
             experts.append(replace(expert, name=name))
     return replace(first, experts=tuple(experts))
