@@ -93,7 +93,7 @@ class Expert(nn.Module):
             n = self.encoder.num_features
             everywhere_BChw, looked_BChw = grid_BChw[:, :n].float(), grid_BChw[:, -n:].float()
             cam_BPhw = functional.conv2d(looked_BChw, self.abnormal.weight[:, :, None, None])
-            score_BAhw = self.neck.score(features_BChw).float()
+            score_BAhw = self.neck.score(features_BChw.float())
             if self.reads_evidence:
                 cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
             looked_BC = looked_BChw.mean(dim=(2, 3))
