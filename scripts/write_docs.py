@@ -9,14 +9,17 @@ import dataclasses
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
 import click
 
 from ulna.cli.failure import exit_codes
 from ulna.cli.main import VERBS, cli
 from ulna.config import recipe as settings
+from ulna.config.bounds import Distinct, hints_of
 from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.evaluation.corruptions import suite_rows
@@ -84,9 +87,30 @@ def self_supervision_reference() -> str:
 
 def _settings_of(kind: type) -> str:
     words = inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
-    rows = [f"| `{f.name}` | `{f.type}` | {_default(f)} |" for f in dataclasses.fields(kind)]
+    rows = [
+        f"| `{f.name}` | {_type(hints_of(kind)[f.name])} | {_default(f)} |"
+        for f in dataclasses.fields(kind)
+    ]
     table = "\n".join(["| setting | type | default |", "|---|---|---|", *rows])
-    return f"### {kind.__name__}\n\n{words}\n\n{table.replace('] | None', '] or None')}\n"
+    return f"### {kind.__name__}\n\n{words}\n\n{table}\n"
+
+
+def _type(hint: Any) -> str:
+    """A type in a reader's words, with the bounds that the settings check."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        inner, bound = _type(args[0]), args[1]
+        if isinstance(bound, Distinct):
+            return f"{inner}, {f'at least {bound.least}, ' if bound.least else ''}each once"
+        return f"{inner} {bound}"
+    if origin is typing.Literal:
+        return "one of " + ", ".join(f"`{a}`" for a in args)
+    if origin is tuple:
+        return f"list of {_type(args[0])}"
+    if origin is dict:
+        return f"mapping of {_type(args[0])} to {_type(args[1])}"
+    words = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+    return words.get(hint) or f"`{hint.__name__}`"
 
 
 def _default(field: dataclasses.Field[object]) -> str:

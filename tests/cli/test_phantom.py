@@ -29,7 +29,7 @@ def test_defaults_are_those_of_the_config() -> None:
             ["--studies", "4", "--seed", "1", "--parts", "HAND,TOE"],
             "unknown body part 'TOE': expected one of",
         ),
-        (["--studies", "4", "--seed", "1", "--size", "7"], "expected 96 to 1024"),
+        (["--studies", "4", "--seed", "1", "--size", "7"], "expected a number from 96 to 1024"),
         (["--studies", "0", "--seed", "1"], "--studies"),
         (["--seed", "1"], "--studies"),
     ],

@@ -50,7 +50,7 @@ def test_initial_weights_for_one_and_for_all() -> None:
         ("experts.vgg.epochs=3", "expected one of *"),
         ("seed=three", "expected int"),
         ("seed.deep=3", "no deeper level"),
-        ("input_spec.size=7", "expected 32 to 2048"),
+        ("input_spec.size=7", "expected a number from 32 to 2048"),
     ],
 )
 def test_wrong_changes_say_what_is_wrong(change: str, words: str) -> None:

@@ -124,7 +124,7 @@ def make_manifest() -> Manifest:
     """Two experts and three body parts, freshly exported."""
     recipe = Recipe(
         name="test",
-        experts=(ExpertConfig("cnn", "cnn"), ExpertConfig("tiny", "cnn")),
+        experts=(ExpertConfig("cnn", "resnet18"), ExpertConfig("tiny", "resnet18")),
         body_parts=PARTS,
         input_spec=InputSpec(size=56),
     )

@@ -81,7 +81,7 @@ def test_findings_are_those_asked_for_in_their_proportions() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"without": ("casts",)}, "expected some of cast"),
+        ({"without": ("casts",)}, "expected one of cast"),
         ({"findings": ()}, "expected some of fracture"),
         ({"findings": (FindingCategory.HARDWARE,)}, "not hardware alone"),
     ],

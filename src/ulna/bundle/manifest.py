@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ConformalScores
@@ -12,14 +13,14 @@ from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import InitialWeights, Recipe
+from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
 from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
 # `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
 # point at which results are compared.
-OPERATING_POINTS = ("sensitive", "balanced", "specificity_0.90", "specific")
+OPERATING_POINTS: tuple[str, ...] = get_args(OperatingPoint)
 INTENDED_USE = (
     "Research on radiographs of the upper extremity. Not a medical device; "
     "not for diagnosis or treatment."

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Annotated
 
 from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
 from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
 from ulna.cli.train import quiet_fabric
+from ulna.config.bounds import Bounds, Seed, check_fields
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
@@ -44,9 +46,12 @@ class CrossvalSettings:
 
     data: str
     recipe: Recipe
-    folds: int
-    fold_seed: int
+    folds: Annotated[int, Bounds(2, 1_000)]
+    fold_seed: Seed
     also: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "cross-validation")
 
 
 @dataclass(frozen=True)

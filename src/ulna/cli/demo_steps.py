@@ -16,6 +16,7 @@ from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
 from ulna.cli.progress import Report
 from ulna.cli.receipts import evaluation_receipt, examination_receipt
 from ulna.cli.train import quiet_fabric
+from ulna.config.bounds import OpenShare, check_fields
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
 from ulna.config.recipe import Recipe
@@ -39,7 +40,10 @@ class DemoSettings:
     data: str
     phantoms: PhantomConfig | None
     recipe: Recipe
-    test_share: float
+    test_share: OpenShare
+
+    def __post_init__(self) -> None:
+        check_fields(self, "demo")
 
     @classmethod
     def of(

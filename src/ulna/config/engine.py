@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from ulna.config.bounds import check_fields
 from ulna.errors import ConfigError
 
 Engine = Literal["auto", "onnxruntime", "openvino"]
@@ -31,9 +32,7 @@ class EngineSettings:
     threads: int = 0
 
     def __post_init__(self) -> None:
-        for kind, given in ((Engine, self.engine), (Precision, self.precision)):
-            _check(given, get_args(kind))
-        _check(self.provider, get_args(Provider))
+        check_fields(self)
         if not 0 <= self.threads <= MOST_THREADS:
             raise ConfigError(
                 f"{self.threads} threads: expected 1 to {MOST_THREADS}, or 0 for all cores"
@@ -89,11 +88,6 @@ def _name_of(part: str, text: str) -> str:
     if part.isascii() and part.isdecimal():
         return "threads"
     raise ConfigError(f"engine {text!r}: {part!r} is unknown: {_expected()}")
-
-
-def _check(given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise ConfigError(f"{given!r}: expected one of {', '.join(known)}")
 
 
 def _expected() -> str:

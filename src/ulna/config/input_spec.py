@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from ulna.config.bounds import Bounds, Share, check_fields
 from ulna.errors import ConfigError
 
 
@@ -18,21 +20,16 @@ class InputSpec:
     `preprocess.contrast`): limbs that are dim on a film then look like others.
     """
 
-    size: int = 224
-    mean: float = 0.5
-    std: float = 0.25
-    low_percentile: float = 0.5
-    high_percentile: float = 99.5
-    local_contrast: float = 0.0
+    size: Annotated[int, Bounds(32, 2048)] = 224
+    mean: Annotated[float, Bounds(-1_000, 1_000)] = 0.5
+    std: Annotated[float, Bounds(1e-6, 1_000)] = 0.25
+    low_percentile: Annotated[float, Bounds(0, 100)] = 0.5
+    high_percentile: Annotated[float, Bounds(0, 100)] = 99.5
+    local_contrast: Share = 0.0
 
     def __post_init__(self) -> None:
-        if not 32 <= self.size <= 2048:
-            raise ConfigError(f"input size {self.size}: expected 32 to 2048 px")
-        if self.std <= 0:
-            raise ConfigError(f"input std {self.std}: expected a positive number")
-        if not 0 <= self.local_contrast <= 1:
-            raise ConfigError(f"local contrast {self.local_contrast}: expected 0 to 1 of the side")
-        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+        check_fields(self, "input")
+        if not self.low_percentile < self.high_percentile:
             raise ConfigError(
                 f"percentiles {self.low_percentile}, {self.high_percentile}: "
                 "expected 0 <= low < high <= 100"

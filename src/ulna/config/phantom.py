@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
+from ulna.config.bounds import Bounds, Count, Distinct, Seed, Share, check_fields
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory
 
@@ -31,42 +32,27 @@ class PhantomConfig:
     four are of cassettes). findings: what abnormal studies show, in their usual proportions.
     """
 
-    studies: int
-    seed: int = 0
-    parts: tuple[BodyPart, ...] = PHANTOM_PARTS
-    size: int = 224
-    abnormal_share: float = 0.5
-    valid_share: float = 0.2
-    obvious: float = 0.34
-    moderate: float = 0.32
-    subtle: float = 0.34
+    studies: Count
+    seed: Seed = 0
+    parts: Annotated[tuple[BodyPart, ...], Distinct(1)] = PHANTOM_PARTS
+    size: Annotated[int, Bounds(96, 1024)] = 224
+    abnormal_share: Share = 0.5
+    valid_share: Share = 0.2
+    obvious: Share = 0.34
+    moderate: Share = 0.32
+    subtle: Annotated[float, Bounds(0.3, 1)] = 0.34
     film: FilmStyle = "close"
-    without: tuple[Accident, ...] = ()
-    findings: tuple[FindingCategory, ...] = tuple(FindingCategory)
+    without: Annotated[tuple[Accident, ...], Distinct()] = ()
+    findings: Annotated[tuple[FindingCategory, ...], Distinct(1)] = tuple(FindingCategory)
 
     def __post_init__(self) -> None:
-        if self.studies < 1 or self.seed < 0:
-            raise ConfigError(f"{self.studies} studies, seed {self.seed}: expected >= 1 and >= 0")
-        if not self.parts or len(set(self.parts)) < len(self.parts):
-            raise ConfigError(f"parts {self.parts}: expected at least one, each once")
-        unknown = [p for p in self.parts if p not in ALL_PHANTOM_PARTS]
-        if unknown:
-            known = ", ".join(ALL_PHANTOM_PARTS)
-            raise ConfigError(f"no phantom of {unknown[0]}: expected {known}")
-        if self.film not in get_args(FilmStyle):
-            raise ConfigError(f"film {self.film!r}: expected 'close' or 'cassette'")
-        if set(self.without) - set(ACCIDENTS):
-            raise ConfigError(f"without {self.without}: expected some of {', '.join(ACCIDENTS)}")
-        if not self.findings or set(self.findings) <= {FindingCategory.HARDWARE}:
+        check_fields(self, "phantoms")
+        if set(self.findings) <= {FindingCategory.HARDWARE}:
             raise ConfigError(
-                f"findings {self.findings}: expected some of {', '.join(FindingCategory)}, and not "
-                "hardware alone: it is never subtle"
+                f"findings {', '.join(self.findings)}: expected some of "
+                f"{', '.join(FindingCategory)}, and not hardware alone: it is never subtle"
             )
-        if not 96 <= self.size <= 1024:
-            raise ConfigError(f"image size {self.size}: expected 96 to 1024 px")
-        if not (0 <= self.abnormal_share <= 1 and 0 <= self.valid_share <= 1):
-            raise ConfigError("abnormal_share and valid_share: expected numbers from 0 to 1")
-        if abs(self.obvious + self.moderate + self.subtle - 1) > 1e-6 or self.subtle < 0.3:
+        if abs(self.obvious + self.moderate + self.subtle - 1) > 1e-6:
             raise ConfigError(
                 f"shares {self.obvious}, {self.moderate}, {self.subtle}: expected a sum of 1 with "
                 "at least 0.3 subtle (phantoms are not made easier than that)"

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+from ulna.config.bounds import (
+    Bounds,
+    Count,
+    CountOrNone,
+    Distinct,
+    Minutes,
+    Seed,
+    Share,
+    check_fields,
+)
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory
@@ -13,6 +23,11 @@ InitialKind = Literal["random", "imagenet", "shipped", "file", "run"]
 Neck = Literal["plain", "attention"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 FusionKind = Literal["fitted", "mean", "layout"]
+OperatingPoint = Literal["sensitive", "balanced", "specificity_0.90", "specific"]
+_LONGEST_NAME = 64
+BelowOne = Annotated[float, Bounds(0, 1, below=True)]
+Weight = Annotated[float, Bounds(0, 1_000)]
+Scale = Annotated[float, Bounds(0.25, 4)]
 
 
 @dataclass(frozen=True)
@@ -30,10 +45,7 @@ class InitialWeights:
     path: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(InitialKind):
-            raise ConfigError(
-                f"initial weights {self.kind!r}: expected one of {', '.join(get_args(InitialKind))}"
-            )
+        check_fields(self, "initial weights")
         if (self.kind in ("file", "run")) != bool(self.path):
             raise ConfigError(
                 f"initial weights {self.kind!r} with path {self.path!r}: "
@@ -73,60 +85,46 @@ class ExpertConfig:
     encoder: str
     neck: Neck = "plain"
     initial: InitialWeights = field(default_factory=InitialWeights)
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
-    layer_decay: float = 1.0
-    frozen_epochs: int = 0
-    unfreeze_every: int = 0
-    drop_rate: float = 0.0
-    ema_decay: float = 0.0
-    crop_size: int = 0
-    crop_share: float = 0.0
+    epochs: Count = 20
+    batch_size: Annotated[int, Bounds(2, 65_536)] = 32
+    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
+    weight_decay: Share = 0.02
+    layer_decay: Annotated[float, Bounds(0, 1, above=True)] = 1.0
+    frozen_epochs: CountOrNone = 0
+    unfreeze_every: CountOrNone = 0
+    drop_rate: BelowOne = 0.0
+    ema_decay: BelowOne = 0.0
+    crop_size: Annotated[int, Bounds(0, 2048)] = 0
+    crop_share: Share = 0.0
     trunk_on_whole: bool = True
     fit_heads: bool = False
-    abnormal_share: float = 0.0
-    unknown_part_share: float = 0.0
-    hard_every: int = 0
+    abnormal_share: BelowOne = 0.0
+    unknown_part_share: BelowOne = 0.0
+    hard_every: CountOrNone = 0
     test_mirror: bool = False
-    test_scales: tuple[float, ...] = (1.0,)
-    input_scale: float = 1.0
-    time_share: float = 1.0
+    test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
+    input_scale: Scale = 1.0
+    time_share: Annotated[float, Bounds(0, 1_000, above=True)] = 1.0
 
     def __post_init__(self) -> None:
-        if not self.name.replace("_", "").replace("-", "").isalnum():
-            raise ConfigError(f"expert name {self.name!r}: expected letters, digits, '-' or '_'")
-        if self.epochs < 1 or self.batch_size < 2:
+        letters = str(self.name).replace("_", "").replace("-", "")
+        if not (letters.isalnum() and letters.isascii() and len(self.name) <= _LONGEST_NAME):
             raise ConfigError(
-                f"expert {self.name}: epochs {self.epochs} and batch size {self.batch_size}: "
-                "expected at least 1 and 2"
+                f"expert name {self.name!r}: expected 1 to {_LONGEST_NAME} of the letters a to z, "
+                "digits, '-' and '_'"
             )
-        if not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"expert {self.name}: layer decay {self.layer_decay} not in (0, 1]")
+        check_fields(self, f"expert {self.name}")
         seen = self.crop_size * self.input_scale
-        if not 0 <= self.crop_share <= 1 or self.crop_size % 32 or seen % 32:
+        if self.crop_size % 32 or seen % 32:
             raise ConfigError(
                 f"expert {self.name}: crop_size {self.crop_size} at input scale "
-                f"{self.input_scale}, crop_share {self.crop_share}: expected multiples of 32 px "
-                "before and after scaling, and a number from 0 to 1"
+                f"{self.input_scale}: expected multiples of 32 px before and after scaling"
             )
-        scales = (*self.test_scales, self.input_scale)
-        if not self.test_scales or not all(0.25 <= s <= 4 for s in scales):
+        if self.crop_share and not self.crop_size:
             raise ConfigError(
-                f"expert {self.name}: test scales {self.test_scales}, input scale "
-                f"{self.input_scale}: expected numbers from 0.25 to 4"
+                f"expert {self.name}: crop_share {self.crop_share} of the epochs on windows of "
+                "crop_size 0: expected a crop_size, like 160"
             )
-        for what, share in (
-            ("abnormal_share", self.abnormal_share),
-            ("unknown_part_share", self.unknown_part_share),
-        ):
-            if not 0 <= share < 1:
-                raise ConfigError(
-                    f"expert {self.name}: {what} {share}: expected a number from 0 to below 1"
-                )
-        if self.neck not in get_args(Neck):
-            raise ConfigError(f"expert {self.name}: neck {self.neck!r}: expected plain, attention")
 
 
 @dataclass(frozen=True)
@@ -138,16 +136,19 @@ class Augmentation:
     erase: probabilities.
     """
 
-    rotation: float = 12.0
-    translation: float = 0.05
-    scale: float = 0.12
-    brightness: float = 0.1
-    contrast: float = 0.2
-    gamma: float = 0.3
-    noise: float = 0.01
-    invert: float = 0.05
-    flip: float = 0.5
-    erase: float = 0.0
+    rotation: Annotated[float, Bounds(0, 180)] = 12.0
+    translation: Annotated[float, Bounds(0, 0.5)] = 0.05
+    scale: Annotated[float, Bounds(0, 3)] = 0.12
+    brightness: Share = 0.1
+    contrast: Share = 0.2
+    gamma: Annotated[float, Bounds(0, 4)] = 0.3
+    noise: Share = 0.01
+    invert: Share = 0.05
+    flip: Share = 0.5
+    erase: Share = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "augmentation")
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,14 @@ class LossWeights:
     masks or boxes, on the images that have them.
     """
 
-    body_part: float = 0.3
-    finding: float = 0.3
-    other_parts: float = 0.0
-    attention: float = 0.0
-    map: float = 0.0
+    body_part: Weight = 0.3
+    finding: Weight = 0.3
+    other_parts: Share = 0.0
+    attention: Weight = 0.0
+    map: Weight = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "loss")
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,14 @@ class Fusion:
 
     kind: FusionKind = "fitted"
     layout: dict[BodyPart, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self, "fusion")
+        if self.layout and self.kind != "layout":
+            raise ConfigError(
+                f"fusion {self.kind!r} with a layout of {', '.join(self.layout)}: only the fusion "
+                "'layout' reads one"
+            )
 
 
 @dataclass(frozen=True)
@@ -197,40 +209,67 @@ class Recipe:
 
     name: str
     experts: tuple[ExpertConfig, ...]
-    body_parts: tuple[BodyPart, ...]
+    body_parts: Annotated[tuple[BodyPart, ...], Distinct(1)]
     description: str = ""
-    categories: tuple[FindingCategory, ...] = ()
+    categories: Annotated[tuple[FindingCategory, ...], Distinct()] = ()
     input_spec: InputSpec = field(default_factory=InputSpec)
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
     fusion: Fusion = field(default_factory=Fusion)
-    fractions: dict[str, float] = field(
+    fractions: dict[str, Share] = field(
         default_factory=lambda: {"train": 0.8, "tune": 0.08, "calibration": 0.12}
     )
-    seed: int = 0
+    seed: Seed = 0
     precision: Precision = "auto"
-    patience: int = 0
-    checkpoint_every: int = 100
-    operating_point: str = "specificity_0.90"
-    minutes: float = 0.0
+    patience: CountOrNone = 0
+    checkpoint_every: Count = 100
+    operating_point: OperatingPoint = "specificity_0.90"
+    minutes: Minutes = 0.0
 
     def __post_init__(self) -> None:
+        what = f"recipe {self.name}"
+        check_fields(self, what)
         names = [e.name for e in self.experts]
-        if not names or len(set(names)) != len(names):
-            raise ConfigError(f"recipe {self.name}: experts {names}: expected distinct names")
-        if not self.body_parts:
-            raise ConfigError(f"recipe {self.name}: no body parts: name at least one")
+        # Folders and files are named after experts, and some systems do not tell case apart.
+        if not names or len({n.lower() for n in names}) != len(names):
+            raise ConfigError(f"{what}: experts {names}: expected at least one, distinct names")
         if set(self.fractions) - {"test"} != {"train", "tune", "calibration"}:
             raise ConfigError(
-                f"recipe {self.name}: fractions {self.fractions}: "
+                f"{what}: fractions {self.fractions}: "
                 "expected the keys train, tune, calibration and perhaps test"
             )
-        shares = self.fractions.values()
-        if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0 or not self.fractions["train"]:
+        if abs(sum(self.fractions.values()) - 1) > 1e-6 or not self.fractions["train"]:
             raise ConfigError(
-                f"recipe {self.name}: fractions {self.fractions}: expected numbers from 0 up with "
+                f"{what}: fractions {self.fractions}: expected numbers from 0 up with "
                 "sum 1, and a 'train' share"
             )
-        unknown = set(self.fusion.layout.values()) - set(names)
-        if unknown:
-            raise ConfigError(f"recipe {self.name}: layout names unknown expert {unknown.pop()!r}")
+        self._check_layout()
+        for expert in self.experts:
+            _check_sizes(expert, self.input_spec.size)
+
+    def _check_layout(self) -> None:
+        strange = set(self.fusion.layout.values()) - {e.name for e in self.experts}
+        if strange:
+            raise ConfigError(
+                f"recipe {self.name}: layout names unknown expert {sorted(strange)[0]!r}"
+            )
+        others = set(self.fusion.layout) - set(self.body_parts)
+        if others:
+            raise ConfigError(
+                f"recipe {self.name}: layout names {sorted(others)[0]}, which is not one of the "
+                f"recipe's body parts ({', '.join(self.body_parts)})"
+            )
+
+
+def _check_sizes(expert: ExpertConfig, size: int) -> None:
+    """Windows fit into the film, and Ulna's own encoder divides its input evenly."""
+    if expert.crop_size > size:
+        raise ConfigError(
+            f"expert {expert.name}: crop_size {expert.crop_size}: expected at most the input's "
+            f"{size} px"
+        )
+    if expert.encoder == "cnn" and expert.input_scale == 1 and size % 32:
+        raise ConfigError(
+            f"expert {expert.name}: input size {size} px: the encoder 'cnn' takes multiples of "
+            f"32, like {max(32, round(size / 32) * 32)}"
+        )

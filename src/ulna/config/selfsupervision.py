@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from ulna.config.bounds import Bounds, Count, Minutes, Seed, Share, check_fields
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import Augmentation, InitialWeights, Precision, Recipe
+from ulna.config.recipe import (
+    Augmentation,
+    ExpertConfig,
+    InitialWeights,
+    Precision,
+    Recipe,
+)
 from ulna.errors import ConfigError
 
 _USUAL_WINDOW = 128
@@ -36,48 +44,35 @@ class SelfSupervision:
     encoder: str
     initial: InitialWeights = field(default_factory=InitialWeights)
     input_spec: InputSpec = field(default_factory=InputSpec)
-    crop_size: int = _USUAL_WINDOW
-    shift: float = 0.35
+    crop_size: Annotated[int, Bounds(32, 2048)] = _USUAL_WINDOW
+    shift: Annotated[float, Bounds(0, _LARGEST_SHIFT)] = 0.35
     augmentation: Augmentation = field(default_factory=_default_changes)
-    blur: float = 0.3
-    global_share: float = 0.25
-    projection: int = 256
-    epochs: int = 100
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    seed: int = 0
+    blur: Share = 0.3
+    global_share: Share = 0.25
+    projection: Annotated[int, Bounds(2, 65_536)] = 256
+    epochs: Count = 100
+    batch_size: Annotated[int, Bounds(2, 65_536)] = 64
+    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
+    weight_decay: Share = 0.01
+    seed: Seed = 0
     precision: Precision = "auto"
-    checkpoint_every: int = 100
-    minutes: float = 0.0
+    checkpoint_every: Count = 100
+    minutes: Minutes = 0.0
 
     def __post_init__(self) -> None:
-        if self.crop_size % 32 or not 32 <= self.crop_size <= self.input_spec.size:
+        check_fields(self)
+        if self.crop_size % 32 or self.crop_size > self.input_spec.size:
             raise ConfigError(
                 f"crop_size {self.crop_size}: expected a multiple of 32 up to the film's "
                 f"{self.input_spec.size} px"
             )
-        if not 0 <= self.shift <= _LARGEST_SHIFT:
-            raise ConfigError(f"shift {self.shift}: expected 0 to {_LARGEST_SHIFT}")
         if self.augmentation.rotation > 25 or self.augmentation.scale > 0.2:
             raise ConfigError(
                 f"rotation {self.augmentation.rotation}, scale {self.augmentation.scale}: expected "
                 "at most 25 degrees and 0.2, or the two windows share too little"
             )
-        if not (0 <= self.blur <= 1 and 0 <= self.global_share <= 1):
-            raise ConfigError(
-                f"blur {self.blur}, global_share {self.global_share}: expected 0 to 1"
-            )
-        if self.epochs < 1 or self.batch_size < 2 or self.projection < 2:
-            raise ConfigError(
-                f"epochs {self.epochs}, batch_size {self.batch_size}, projection "
-                f"{self.projection}: expected at least 1, 2 and 2"
-            )
-        if self.minutes < 0 or self.checkpoint_every < 1:
-            raise ConfigError(
-                f"minutes {self.minutes}, checkpoint_every {self.checkpoint_every}: "
-                "expected at least 0 and 1"
-            )
+        # The name is a folder's, so what holds for an expert's holds here.
+        ExpertConfig(self.name, self.encoder, initial=self.initial)
 
 
 def self_supervision_of(recipe: Recipe, expert: str | None = None) -> SelfSupervision:

@@ -25,6 +25,7 @@ from ulna.bundle import (
     ConformalScores,
     FusionParameters,
 )
+from ulna.config.bounds import OpenShare, check_fields
 from ulna.errors import ConfigError
 from ulna.evaluation.cascade_stage import PartStage, part_stage
 from ulna.evaluation.fusion_fit import Fit
@@ -42,13 +43,11 @@ NEVER = (0.0, 1.0)
 class Asked:
     """At most `disagreement` of the studies may change side, with this `confidence`."""
 
-    disagreement: float = 0.01
-    confidence: float = 0.90
+    disagreement: OpenShare = 0.01
+    confidence: OpenShare = 0.90
 
     def __post_init__(self) -> None:
-        for name, value in (("disagreement", self.disagreement), ("confidence", self.confidence)):
-            if not 0 < value < 1:
-                raise ConfigError(f"{name} {value}: expected a share between 0 and 1")
+        check_fields(self, "cascade")
 
 
 @dataclass(frozen=True)

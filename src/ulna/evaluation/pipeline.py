@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.bundle.digest import lines_sha256
+from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.cascade_scores import cascade_scores
@@ -42,6 +43,9 @@ class Asked:
     how: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
     cascade: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self, "evaluation")
 
     @property
     def engine_text(self) -> str:

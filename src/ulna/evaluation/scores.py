@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ulna.config.bounds import Count, Seed, check_fields
 from ulna.evaluation.rows import StudyRow
 from ulna.metrics.bootstrap import Interval, Statistic, bootstrap_intervals
 from ulna.metrics.brier_decomposition import TERMS, weighted_brier_term
@@ -49,8 +50,11 @@ class Sample:
 class Resampling:
     """How intervals are made: bootstrap draws and their seed."""
 
-    draws: int = 2000
-    seed: int = 0
+    draws: Count = 2000
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "bootstrap")
 
 
 def study_sample(rows: Sequence[StudyRow]) -> Sample:

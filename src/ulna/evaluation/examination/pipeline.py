@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
+from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.codec import to_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import DatasetError, ImageError, ImageWarning
@@ -38,10 +39,13 @@ class ExaminationPlan:
     how: bootstrap. engine: asked.
     """
 
-    studies: int = 40
-    seed: int = 0
+    studies: Count = 40
+    seed: Seed = 0
     how: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "examination")
 
 
 def examine(

@@ -16,6 +16,7 @@ from ulna.bundle import (
     write_bundle,
 )
 from ulna.bundle.quantisation import Quantisation
+from ulna.config.bounds import Count, Seed, Share, check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import BundleError
 from ulna.evaluation.collect import collect_rows
@@ -37,11 +38,14 @@ class QuantisePlan:
     sensitivities and the gate are asked of.
     """
 
-    images: int = 128
-    chosen_by: int = 96
-    seed: int = 0
-    left: float = 0.0
+    images: Count = 128
+    chosen_by: Count = 96
+    seed: Seed = 0
+    left: Share = 0.0
     engine: EngineSettings = PORTABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "quantisation")
 
 
 def quantise_bundle(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
@@ -50,13 +51,16 @@ class StressPlan:
     None for the bundle's own. how: bootstrap. engine: asked.
     """
 
-    studies: int = 90
-    seed: int = 0
+    studies: Count = 90
+    seed: Seed = 0
     traits: Traits = field(default_factory=dict)
     columns: Columns = field(default_factory=dict)
     operating_point: str | None = None
     how: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "stress")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import ulna
 from ulna.bundle.digest import lines_sha256
+from ulna.config.bounds import Bounds, Share, check_fields
+from ulna.config.engine import MOST_THREADS
 from ulna.errors import ConfigError, UlnaError
 from ulna.runtime.request import Routing, check_settings
 from ulna.runtime.stream import Answered
@@ -40,8 +42,11 @@ class Asked:
 
     operating_point: str | None = None
     body_part: Routing = "given"
-    error_rate: float = 0.1
-    workers: int = 0
+    error_rate: Share = 0.1
+    workers: Annotated[int, Bounds(0, MOST_THREADS)] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "table")
 
 
 _AS_THE_BUNDLE_SAYS = Asked()

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
-from ulna.errors import ConfigError, DatasetError
+from ulna.config.bounds import Bounds, OpenShare, Seed, check_fields
+from ulna.config.recipe import Precision
+from ulna.errors import DatasetError
 from ulna.metrics.decisions import cohen_kappa
 from ulna.training.audit.fit import Fitting, Floats, Task, fit_watched
 from ulna.training.audit.images import (
@@ -46,19 +48,16 @@ class AuditPlan:
     size: px. test_share: of the images. seed: of splits and weights."""
 
     encoder: str = "cnn"
-    epochs: int = 10
-    images: int = 1000
-    size: int = 224
-    learning_rate: float = 2e-3
-    test_share: float = 0.2
-    seed: int = 0
+    epochs: Annotated[int, Bounds(2, 1_000_000)] = 10
+    images: Annotated[int, Bounds(4, 10_000_000)] = 1000
+    size: Annotated[int, Bounds(32, 2048)] = 224
+    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 2e-3
+    test_share: OpenShare = 0.2
+    seed: Seed = 0
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        if self.epochs < 2 or self.images < 4 or not 0 < self.test_share < 1:
-            raise ConfigError(
-                f"{self.epochs} epochs, {self.images} images of each region, test share "
-                f"{self.test_share}: expected at least 2, at least 4, and a share between 0 and 1"
-            )
+        check_fields(self, "audit")
 
     @property
     def fitting(self) -> Fitting:
