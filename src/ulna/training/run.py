@@ -14,7 +14,7 @@ from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
-from ulna.models.initial import check_initial
+from ulna.models.check import check_experts
 from ulna.training.cache import Progress, TrainingImages, build_cache
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import RECIPE, begin
@@ -44,8 +44,7 @@ def train_run(
     (nothing labelled, one class only), TrainingError, WeightsError.
     """
     recipe = with_precision(recipe, out / RECIPE)
-    for expert in recipe.experts:
-        check_initial(expert.initial)
+    check_experts(recipe)
     side = _training_side(studies, recipe)
     fabric = _launch(recipe, devices)
     if fabric.is_global_zero:

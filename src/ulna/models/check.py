@@ -1,0 +1,62 @@
+"""What of a recipe only the networks themselves can tell, asked before any of them trains."""
+
+from __future__ import annotations
+
+import torch
+
+from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.errors import ConfigError, WeightsError
+from ulna.models.encoder import Encoder, build_encoder
+from ulna.models.initial import SHIPPED, check_initial
+from ulna.models.scale import scaled_side
+
+
+def check_experts(recipe: Recipe) -> None:
+    """Raise for a recipe with an expert that could not be built when its turn comes.
+
+    Every encoder is built without memory for its weights (on torch's 'meta' device) and run on
+    images of all sides that it will see: whole, as windows, at the scales of the exported graph.
+    Raises ConfigError for an unknown encoder,
+    for one without a feature grid or for images of a size it does not take, and for initial
+    weights in a file or run that is not there; WeightsError for initial weights that the encoder
+    cannot have.
+    """
+    for expert in recipe.experts:
+        check_initial(expert.initial)
+        _check_kind(expert)
+        with torch.device("meta"), torch.no_grad():
+            encoder = build_encoder(expert.encoder, recipe.input_spec.size).eval()
+            for side in _sides(expert, recipe.input_spec.size):
+                _try_side(expert, encoder, side)
+
+
+def _sides(expert: ExpertConfig, size: int) -> list[int]:
+    """Sides in px of all images that the encoder sees in training and after export."""
+    wholes = [scaled_side(size, s) for s in expert.test_scales]
+    shown = [size, *wholes, *([expert.crop_size] if expert.crop_size else [])]
+    scale = expert.input_scale
+    return sorted({s if scale == 1 else scaled_side(s, scale) for s in shown})
+
+
+def _try_side(expert: ExpertConfig, encoder: Encoder, side: int) -> None:
+    try:
+        encoder(torch.zeros(1, 1, side, side))
+    except (AssertionError, RuntimeError) as error:
+        raise ConfigError(
+            f"expert {expert.name}: encoder {expert.encoder!r} does not take images of {side} px, "
+            f"which input_scale, test_scales or crop_size ask for: {error}"
+        ) from error
+
+
+def _check_kind(expert: ExpertConfig) -> None:
+    kind, own = expert.initial.kind, expert.encoder == SHIPPED
+    if kind == "imagenet" and own:
+        raise WeightsError(
+            f"expert {expert.name}: {SHIPPED!r} has no ImageNet weights: expected initial weights "
+            "'shipped', 'random', 'file' or 'run'"
+        )
+    if kind == "shipped" and not own:
+        raise WeightsError(
+            f"expert {expert.name}: no weights of {expert.encoder!r} are shipped: expected encoder "
+            f"{SHIPPED!r}, or initial weights 'imagenet', 'file', 'run' or 'random'"
+        )
