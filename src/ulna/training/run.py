@@ -15,7 +15,8 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
 from ulna.models.initial import check_initial
-from ulna.training.cache import Progress, TrainingImages, build_cache
+from ulna.training.cache import TrainingImages, build_cache
+from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import RECIPE, begin
 from ulna.training.loop import ExpertFit

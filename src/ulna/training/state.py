@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ulna.config.recipe import Recipe
 from ulna.training.budget import TimeSpent
-from ulna.training.cache import Progress, TrainingImages
+from ulna.training.cache import TrainingImages
+from ulna.training.cache_folder import Progress
 
 
 @dataclass

@@ -19,7 +19,7 @@ from ulna.config.codec import write_json
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import TrainingError
 from ulna.models.encoder import Encoder
-from ulna.training.cache import Progress
+from ulna.training.cache_folder import Progress
 from ulna.training.checkpoint import (
     load_tensors,
     pack,
