@@ -18,20 +18,27 @@ def make_studies(folder: Path, n: int = 24, size: int = 64) -> list[Study]:
     """`n` studies of one or two images; the spot's box is known."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(5)
+    for i in range(n):
+        for view in range(1 + i % 2):
+            pixels = rng.normal(90, 12, (size, size))
+            pixels[:, size // 3 : size // 2] += 60 if i % 2 else 20
+            if i % 4 >= 2:
+                pixels[24:34, 20 + view : 30 + view] += 90
+            path = folder / f"s{i}_{view}.png"
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+    return find_studies(folder, n)
+
+
+def find_studies(folder: Path, n: int = 24) -> list[Study]:
+    """The `n` studies that `make_studies` has written to `folder`."""
     studies = []
     for i in range(n):
         abnormal = i % 4 >= 2
         refs = []
         for view in range(1 + i % 2):
-            pixels = rng.normal(90, 12, (size, size))
-            pixels[:, size // 3 : size // 2] += 60 if i % 2 else 20
             box = (20.0 + view, 24.0, 10.0, 10.0)
-            if abnormal:
-                pixels[24:34, 20 + view : 30 + view] += 90
-            path = folder / f"s{i}_{view}.png"
-            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
             found = (Finding(box, FindingCategory.FRACTURE),) if abnormal else ()
-            refs.append(ImageRef(path, findings=found))
+            refs.append(ImageRef(folder / f"s{i}_{view}.png", findings=found))
         categories = frozenset({FindingCategory.FRACTURE}) if abnormal else frozenset()
         part = PARTS[i % 2]
         studies.append(Study(f"p{i}", "s", part, tuple(refs), abnormal, "", categories))

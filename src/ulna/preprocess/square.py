@@ -16,6 +16,9 @@ from ulna.imaging.quantiles import percentile_pair
 from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
+# What a film becomes in `letterbox_uint8`. Decoded images that are kept carry it: another number
+# makes them anew. Raise it with every change of the pixels; tests/preprocess holds some of them.
+PIXELS_VERSION = 1
 _PERCENTILE_PIXELS = 1 << 20
 
 

@@ -14,6 +14,13 @@ from torch.nn import functional
 from ulna.config.recipe import Augmentation
 
 
+class Rows(NamedTuple):
+    """Which images of a batch of `of` are changed here; the draws are those of the whole batch."""
+
+    own: npt.NDArray[np.int64]
+    of: int
+
+
 class Windows(NamedTuple):
     """Square windows of side x side px; centres: (B, 2) x, y in [-1, 1] of the image."""
 
@@ -27,33 +34,44 @@ def augment(
     settings: Augmentation,
     rng: np.random.Generator,
     windows: Windows | None = None,
+    rows: Rows | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 
     images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
     [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
+    windows: of the whole batch, of which the images are `rows` (None: all).
     """
-    theta = draw_affine(len(images_BHW), settings, rng).to(images_BHW.device)
+    rows = rows or Rows(np.arange(len(images_BHW)), len(images_BHW))
+    drawn_N23 = draw_affine(rows.of, settings, rng).to(images_BHW.device)
+    theta = drawn_N23[torch.from_numpy(rows.own).to(images_BHW.device)]
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
         mask_size = round(windows.side / size * mask_size)
-        images_BHW, masks_Bhw, theta = cut_windows(images_BHW, masks_Bhw, theta, windows)
+        reach = reach_of(drawn_N23)
+        own = Windows(windows.side, windows.centres[rows.own])
+        images_BHW, masks_Bhw, theta = cut_windows(images_BHW, masks_Bhw, theta, own, reach)
         size = windows.side
     images = warp(images_BHW, theta, size)
     masks = warp(masks_Bhw, theta, mask_size)
-    return change_grey(images, settings, rng), masks
+    return change_grey(images, settings, rng, rows), masks
+
+
+def reach_of(theta_N23: Tensor) -> float:
+    """How many windows' sides the largest of the changed windows needs of its image."""
+    return float(theta_N23[:, :, :2].abs().sum(2).max())
 
 
 def cut_windows(
-    images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Windows
+    images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Windows, reach: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The part of each image that its window may need, and the change in that part's terms.
 
-    Warping converts all that it is given to float: whole images would cost more than windows.
+    reach: of `reach_of`. Warping converts all that it is given to float: whole images would cost
+    more than windows.
     """
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     stride = size // mask_size
-    reach = theta_B23[:, :, :2].abs().sum(2).max().item()
     cells = min(mask_size, 2 * math.ceil(reach * windows.side / stride / 2) + 2)
     centre = (torch.from_numpy(windows.centres) + 1) / 2 * mask_size
     first = (centre - cells / 2).round().clamp(0, mask_size - cells).long()
@@ -91,12 +109,15 @@ def warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 
 
-def change_grey(x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator) -> Tensor:
+def change_grey(
+    x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator, rows: Rows | None = None
+) -> Tensor:
     """Gamma, contrast, brightness, polarity, noise and erased patches; stays in [0, 1]."""
-    n = len(x_B1HW)
+    own, n = rows or Rows(np.arange(len(x_B1HW)), len(x_B1HW))
 
-    def column(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(x_B1HW.device).view(n, 1, 1, 1)
+    def column(values: npt.NDArray[np.float64]) -> Tensor:
+        mine = values[own].astype(np.float32)
+        return torch.from_numpy(mine).to(x_B1HW.device).view(-1, 1, 1, 1)
 
     gamma = column(np.exp2(rng.uniform(-1, 1, n) * a.gamma))
     contrast = column(1 + rng.uniform(-1, 1, n) * a.contrast)
@@ -109,16 +130,19 @@ def change_grey(x_B1HW: Tensor, a: Augmentation, rng: np.random.Generator) -> Te
     x = x + (1 - 2 * x) * invert
     if a.noise:
         # Drawn on the CPU so that a run's augmentation is the same on every device.
-        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn((n, *x.shape[1:]), generator=generator)[torch.from_numpy(own)]
         x = x + sigma * noise.to(x.device)
     x = x.clamp(0, 1)
-    return _erase(x, a.erase, rng) if a.erase else x
+    return _erase(x, a.erase, rng, Rows(own, n)) if a.erase else x
 
 
-def _erase(x_B1HW: Tensor, probability: float, rng: np.random.Generator) -> Tensor:
+def _erase(x_B1HW: Tensor, probability: float, rng: np.random.Generator, rows: Rows) -> Tensor:
     side = x_B1HW.shape[-1]
-    for i in np.flatnonzero(rng.random(len(x_B1HW)) < probability):
+    place = {int(row): i for i, row in enumerate(rows.own)}
+    for row in np.flatnonzero(rng.random(rows.of) < probability).tolist():
         h, w = rng.integers(side // 16, side // 5, 2)
-        top, left = rng.integers(side - h), rng.integers(side - w)
-        x_B1HW[i, :, top : top + h, left : left + w] = float(rng.random())
+        top, left, grey = rng.integers(side - h), rng.integers(side - w), float(rng.random())
+        if row in place:
+            x_B1HW[place[row], :, top : top + h, left : left + w] = grey
     return x_B1HW

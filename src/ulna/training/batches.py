@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.fabric import Fabric
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
-from ulna.training.augment import Windows, augment
+from ulna.training.augment import Rows, Windows, augment
 from ulna.training.cache import TrainingImages
 from ulna.training.crops import Aim, draw_centres, label_windows
 from ulna.training.hard import HARD_SIDE, find_hard
 from ulna.training.learner import Batch
+from ulna.training.ranks.group import Ranks
 
 
 def search_due(config: ExpertConfig, step: int, steps_per_epoch: int) -> bool:
@@ -23,43 +23,53 @@ def search_due(config: ExpertConfig, step: int, steps_per_epoch: int) -> bool:
 
 
 class Batches:
-    """Batches of one expert's training; each is a function of (seed, expert, step, rank).
+    """Batches of one expert's training; each is a function of (seed, expert, step).
+
+    Every process draws for the whole batch and changes its own rows.
 
     hard: (N, 28, 28) uint8, where normal images look most abnormal (see `find_hard`); empty
     until they have been searched.
     """
 
     def __init__(
-        self, images: TrainingImages, recipe: Recipe, config: ExpertConfig, fabric: Fabric
+        self,
+        images: TrainingImages,
+        recipe: Recipe,
+        config: ExpertConfig,
+        device: torch.device,
+        ranks: Ranks,
     ) -> None:
         self.images, self.recipe, self.config = images, recipe, config
         self.ordinal = [e.name for e in recipe.experts].index(config.name)
-        self.rank, self.device = fabric.global_rank, fabric.device
+        self.device, self.ranks = device, ranks
         self.hard = np.zeros((0, HARD_SIDE, HARD_SIDE), np.uint8)
 
     def search(self, expert: Expert, normal: npt.NDArray[np.int64]) -> None:
         """Find the hard places of the images `normal`, as the expert sees them now."""
         found = np.zeros((len(self.images.part), HARD_SIDE, HARD_SIDE), np.uint8)
-        found[normal] = find_hard(expert, self.images, normal, self.recipe.input_spec)
+        spec = self.recipe.input_spec
+        found[normal] = self.ranks.decide(lambda: find_hard(expert, self.images, normal, spec))
         self.hard = found
 
     def draw(self, chosen: npt.NDArray[np.int64], step: int, cropped: bool) -> Batch:
-        """The images `chosen`, changed; `cropped`: a window of each."""
-        images = self.images
-        words = (self.recipe.seed, self.ordinal, 2, step, self.rank)
+        """Of the images `chosen` this process's rows, changed; `cropped`: a window of each."""
+        images, rows = self.images, Rows(self.ranks.rows(len(chosen)), len(chosen))
+        mine = chosen[rows.own]
+        words = (self.recipe.seed, self.ordinal, 2, step, 0)
         rng = np.random.default_rng(np.random.SeedSequence(words))
         torch.manual_seed(int(rng.integers(2**62)))
         windows = self._windows(chosen, rng) if cropped else None
-        whole_masks = torch.from_numpy(images.masks[chosen]).to(self.device)
+        whole_masks = torch.from_numpy(images.masks[mine]).to(self.device)
         pixels, masks = augment(
-            torch.from_numpy(images.images[chosen]).to(self.device),
+            torch.from_numpy(images.images[mine]).to(self.device),
             whole_masks,
             self.recipe.augmentation,
             rng,
             windows,
+            rows,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
-        known = (torch.from_numpy(a[chosen]).to(self.device) for a in labels)
+        known = (torch.from_numpy(a[mine]).to(self.device) for a in labels)
         batch = Batch(pixels, masks, *known)
         return label_windows(batch, whole_masks) if windows else batch
 

@@ -1,23 +1,23 @@
 """Every image decoded once, into a memory-mapped array that training reads at random.
 
 The cache holds what `preprocess.letterbox_uint8` gives, so training sees the pixels that
-`preprocess.prepare` will show the bundle's graphs.
+`preprocess.prepare` will show the bundle's graphs. How runs share it: `training.cache_folder`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ulna import __version__
 from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Recipe
@@ -25,12 +25,22 @@ from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
-from ulna.preprocess import letterbox_uint8
+from ulna.preprocess import PIXELS_VERSION, letterbox_uint8
+from ulna.training.cache_folder import (
+    KEY_DIGITS,
+    NOTE,
+    Lease,
+    Progress,
+    new_entry,
+    only_maker,
+    open_entry,
+    reserve,
+)
 from ulna.types import FindingCategory, ImageRef, Study
 
-Progress = Callable[[str, int, int], None]
 # Masks are kept at a quarter of the input's side: the finest grid of any expert is an eighth.
 MASK_STRIDE = 4
+IMAGES, MASKS = "images.npy", "masks.npy"
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class TrainingImages:
     images: (N, S, S) uint8, memory-mapped. masks: (N, S/4, S/4) uint8, share of the cell
     inside a finding in 1/255, memory-mapped. has_mask: (N,) whether the mask is known (it is,
     and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
-    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`.
+    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. lease: while it
+    lives, no other run removes the maps' files.
     """
 
     images: npt.NDArray[np.uint8]
@@ -51,6 +62,7 @@ class TrainingImages:
     categories: npt.NDArray[np.float32]
     study: npt.NDArray[np.int64]
     keys: tuple[str, ...]
+    lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """Indices of the images whose study is one of `keys`, ascending."""
@@ -64,38 +76,35 @@ def build_cache(
 ) -> TrainingImages:
     """`studies` decoded into `folder`, or what an earlier call with the same input left there.
 
-    Images that cannot be read are left out with one ImageWarning that names them; raises
-    DatasetError when none is left.
+    Of two processes with the same input one decodes and the other waits; other inputs have
+    entries of their own. Images that cannot be read are left out with one ImageWarning that names
+    them; raises DatasetError when none is left, TrainingError when the disk is full.
     """
     refs = [(s, ref) for s in range(len(studies)) for ref in studies[s].images]
-    spec = recipe.input_spec
-    fingerprint = _fingerprint(refs, spec)
-    done = folder / "done.json"
-    errors = _decoded_before(done, fingerprint)
-    if errors is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        done.unlink(missing_ok=True)
-        errors = _decode([r for _, r in refs], spec, folder, progress)
-        write_json({"fingerprint": fingerprint, "errors": errors}, done)
-    _report(errors, len(refs))
-    keep = np.array([str(r.path) not in errors for _, r in refs], bool)
-    return _assemble(studies, refs, keep, recipe, folder)
-
-
-def _decoded_before(done: Path, fingerprint: str) -> dict[str, str] | None:
-    """The unreadable images of the cache that is there; None if there is none of this input.
-
-    A note cut short by a kill is none: the images are decoded again.
-    """
-    try:
-        note = json.loads(done.read_text(encoding="utf-8"))
-        return dict(note["errors"]) if note["fingerprint"] == fingerprint else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+    key = _fingerprint(refs, recipe.input_spec)[:KEY_DIGITS]
+    found = open_entry(folder, key)
+    if found is None:
+        with only_maker(folder, key, progress):
+            found = open_entry(folder, key)
+            if found is None:
+                with new_entry(folder, key) as entry:
+                    failed = _decode([r for _, r in refs], recipe.input_spec, entry, progress)
+                    write_json({"failed": failed}, entry / NOTE)
+                found = open_entry(folder, key)
+    if found is None:
+        raise DatasetError(
+            f"{folder / key}: removed while it was being read: give the same command again"
+        )
+    note, lease = found
+    failed = {int(i): str(why) for i, why in note["failed"].items()}
+    _warn_of(failed, len(refs))
+    kept = [i for i in range(len(refs)) if i not in failed]
+    return _assemble(studies, [refs[i] for i in kept], recipe, folder / key, lease)
 
 
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
-    digest = hashlib.sha256(repr(spec).encode())
+    """Of all that the arrays depend on: films, masks and boxes, settings, how films are read."""
+    digest = hashlib.sha256(f"{__version__}|{PIXELS_VERSION}|{spec!r}\n".encode())
     for study, ref in refs:
         boxes = [f.box for f in ref.findings]
         mask = f"|{_stamp(ref.mask)}" if ref.mask else ""
@@ -104,18 +113,25 @@ def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
 
 
 def _stamp(file: Path) -> str:
-    stat = file.stat()
+    try:
+        stat = file.stat()
+    except OSError:  # it is left out by name when its turn comes
+        return f"{file}|missing"
     return f"{file}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _decode(
-    refs: Sequence[ImageRef], spec: InputSpec, folder: Path, progress: Progress | None
-) -> dict[str, str]:
-    n, s, m = len(refs), spec.size, spec.size // MASK_STRIDE
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, s, s))
-    masks = np.lib.format.open_memmap(folder / "masks.npy", "w+", np.uint8, (n, m, m))
+    refs: Sequence[ImageRef], spec: InputSpec, entry: Path, progress: Progress | None
+) -> dict[int, str]:
+    """Write the readable images of `refs` to `entry`, one after another; why others are not.
 
-    def one(i: int) -> tuple[str, str] | None:
+    Raises DatasetError when none is readable.
+    """
+    n, s, m = len(refs), spec.size, spec.size // MASK_STRIDE
+    images = _new_map(entry / IMAGES, (n, s, s))
+    masks = _new_map(entry / MASKS, (n, m, m))
+
+    def one(i: int) -> str:
         try:
             radiograph = read_radiograph(refs[i].path)
             images[i] = letterbox_uint8(radiograph, spec)[0]
@@ -124,19 +140,31 @@ def _decode(
             if mask is not None:
                 masks[i] = np.round(letterbox(mask, m)[0] * 255).astype(np.uint8)
         except (ImageError, OSError) as error:
-            return str(refs[i].path), str(error)
-        return None
+            return str(error) or f"{refs[i].path}: not readable"
+        return ""
 
-    errors = {}
+    failed: dict[int, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for i, failure in enumerate(pool.map(one, range(n))):
-            if failure:
-                errors[failure[0]] = failure[1]
+        for i, why in enumerate(pool.map(one, range(n))):
+            if why:
+                failed[i] = why
+            elif failed:
+                # Row by row, so that a bad film costs no copy of the whole map in memory.
+                images[i - len(failed)], masks[i - len(failed)] = images[i], masks[i]
             if progress:
                 progress("decode", i + 1, n)
+    if len(failed) == n:
+        raise DatasetError(f"none of {n} images is readable: {next(iter(failed.values()), '')}")
     images.flush()
     masks.flush()
-    return errors
+    return failed
+
+
+def _new_map(file: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
+    """Zeros on the disk, for which there is room."""
+    array = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    reserve(file, file.stat().st_size)
+    return array
 
 
 def _mask(ref: ImageRef, shape: tuple[int, int]) -> npt.NDArray[np.float32] | None:
@@ -159,40 +187,35 @@ def _mask(ref: ImageRef, shape: tuple[int, int]) -> npt.NDArray[np.float32] | No
     return drawn
 
 
-def _report(errors: dict[str, str], n: int) -> None:
-    if len(errors) == n:
-        raise DatasetError(f"none of {n} images is readable; the first: {next(iter(errors))}")
-    if errors:
-        names = "; ".join(list(errors.values())[:5])
-        warnings.warn(f"{len(errors)} of {n} images left out: {names}", ImageWarning, stacklevel=3)
+def _warn_of(failed: dict[int, str], n: int) -> None:
+    if failed:
+        names = "; ".join(list(failed.values())[:5])
+        warnings.warn(f"{len(failed)} of {n} images left out: {names}", ImageWarning, stacklevel=3)
 
 
 def _assemble(
     studies: Sequence[Study],
     refs: Sequence[tuple[int, ImageRef]],
-    keep: npt.NDArray[np.bool_],
     recipe: Recipe,
-    folder: Path,
+    entry: Path,
+    lease: Lease,
 ) -> TrainingImages:
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    masks = np.load(folder / "masks.npy", mmap_mode="r")
-    kept = np.flatnonzero(keep).tolist()
-    if len(kept) < len(refs):
-        images, masks = images[kept], masks[kept]
+    """refs: those that the entry holds, in its order."""
     index = {p: i for i, p in enumerate(recipe.body_parts)}
-    study = np.array([refs[i][0] for i in kept], np.int64)
+    study = np.array([s for s, _ in refs], np.int64)
     abnormal = np.array([_label(s.abnormal) for s in studies], np.float32)[study]
-    drawn = np.array([bool(refs[i][1].mask or refs[i][1].findings) for i in kept], bool)
+    drawn = np.array([bool(ref.mask or ref.findings) for _, ref in refs], bool)
     part = [index.get(s.body_part, -1) if s.body_part else -1 for s in studies]
     return TrainingImages(
-        images=images,
-        masks=masks,
+        images=np.load(entry / IMAGES, mmap_mode="r")[: len(refs)],
+        masks=np.load(entry / MASKS, mmap_mode="r")[: len(refs)],
         has_mask=drawn | (abnormal == 0),
         part=np.array(part, np.int64)[study],
         abnormal=abnormal,
         categories=_category_targets(studies, recipe.categories)[study],
         study=study,
         keys=tuple(s.key for s in studies),
+        lease=lease,
     )
 
 

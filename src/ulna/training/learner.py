@@ -13,6 +13,7 @@ from ulna.models.expert import Expert
 from ulna.training.losses.attention import attention_loss
 from ulna.training.losses.classification import abnormal_loss, body_part_loss, finding_loss
 from ulna.training.losses.map import MapLoss
+from ulna.training.losses.total import Total, alone
 
 
 class Batch(NamedTuple):
@@ -27,18 +28,22 @@ class Batch(NamedTuple):
 
 
 class Learner(nn.Module):
-    """Expert plus loss terms; forward gives the loss, so that every launcher can wrap it."""
+    """Expert plus loss terms; forward gives this process's share of the whole batch's loss."""
 
     class_weight_P2: Tensor
 
     def __init__(
-        self, expert: Expert, weights: LossWeights, class_weight_P2: Tensor, spec: InputSpec
+        self,
+        expert: Expert,
+        weights: LossWeights,
+        class_weight_P2: Tensor,
+        spec: InputSpec,
+        total: Total = alone,
     ) -> None:
         super().__init__()
         self.expert = expert
-        # Only where it is used: launchers refuse parameters that never get a gradient.
-        self.map_loss = MapLoss() if weights.map else None
-        self.weights = weights
+        self.map_loss = MapLoss(total) if weights.map else None
+        self.weights, self.total = weights, total
         self.mean, self.std = spec.mean, spec.std
         self.register_buffer("class_weight_P2", class_weight_P2)
 
@@ -50,12 +55,15 @@ class Learner(nn.Module):
             batch.part,
             self.class_weight_P2,
             self.weights.other_parts,
+            self.total,
         )
-        loss = loss + self.weights.body_part * body_part_loss(out.body_part_BP, batch.part)
+        term = body_part_loss(out.body_part_BP, batch.part, self.total)
+        loss = loss + self.weights.body_part * term
         if out.finding_BF.shape[1]:
-            loss = loss + self.weights.finding * finding_loss(out.finding_BF, batch.categories)
+            term = finding_loss(out.finding_BF, batch.categories, self.total)
+            loss = loss + self.weights.finding * term
         if self.weights.attention and out.attention_BAhw.shape[1]:
-            term = attention_loss(out.attention_BAhw, batch.masks, batch.has_mask)
+            term = attention_loss(out.attention_BAhw, batch.masks, batch.has_mask, self.total)
             loss = loss + self.weights.attention * term
         if self.map_loss is not None:
             term = self.map_loss(out.cam_BPhw, batch.masks, batch.has_mask, batch.part)
@@ -69,16 +77,12 @@ class Learner(nn.Module):
             stages[-1] = stages[-1] + list(self.map_loss.parameters())
         return stages
 
-    def freeze_below(self, first_free: int, drop_gradients: bool) -> None:
-        """Stages below `first_free` keep their weights and their batch statistics.
-
-        drop_gradients: also spend no time on them (not where a launcher has registered them).
-        """
+    def freeze_below(self, first_free: int) -> None:
+        """Stages below `first_free` keep their weights and batch statistics, without gradients."""
         stages = self.stages()
         frozen = {id(p) for stage in stages[:first_free] for p in stage}
-        if drop_gradients:
-            for p in self.parameters():
-                p.requires_grad_(id(p) not in frozen)
+        for p in self.parameters():
+            p.requires_grad_(id(p) not in frozen)
         for module in self.expert.encoder.modules():
             own = list(module.parameters(recurse=False))
             if own and all(id(p) in frozen for p in own):

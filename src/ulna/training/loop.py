@@ -1,7 +1,8 @@
 """The training loop of one expert: resumable to the bit, on any device that Fabric knows.
 
-Everything random is a function of (seed, expert, epoch or step, rank), so a checkpoint needs
-no generator state and a run killed at any step ends in the weights of a run that was not.
+Everything random is a function of (seed, expert, epoch or step), so a checkpoint needs no
+generator state and a run killed at any step ends in the weights of a run that was not. Several
+processes (`training.ranks`) share each batch, and do what one would do alone.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from ulna.config.recipe import ExpertConfig
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
+from ulna.training.arithmetic import adamw, clipped_step, restore_scale, scale_state
 from ulna.training.augment import as_float
 from ulna.training.batches import Batches, search_due
-from ulna.training.budget import TimeSpent, epochs_per_minute, warn_if_cut
+from ulna.training.budget import TimeSpent, warn_if_cut
 from ulna.training.checkpoint import (
     load_tensors,
     pack,
@@ -38,13 +40,11 @@ from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
 from ulna.training.order import draw_beside
-from ulna.training.schedule import first_free_stage, learning_rate_factor, stage_rates
+from ulna.training.plan import Plan
+from ulna.training.ranks.whole_batch import whole_batch
+from ulna.training.schedule import first_free_stage, stage_rates
 from ulna.training.score import study_auroc_score, warn_if_unscored
 from ulna.training.state import FitInput, FitState
-
-_TIMED_STEPS = 12
-# Peak rate of heads that learn alone on whole images, of the config's: they only settle.
-_SETTLING_RATE = 0.3
 
 
 class ExpertFit:
@@ -52,16 +52,16 @@ class ExpertFit:
 
     def __init__(self, fabric: Fabric, config: ExpertConfig, given: FitInput) -> None:
         self.fabric, self.config, self.given = fabric, config, given
-        self.recipe, self.images = given.recipe, given.images
+        self.recipe, self.images, self.ranks = given.recipe, given.images, given.ranks
         self.ordinal = [e.name for e in self.recipe.experts].index(config.name)
         self.own = self._own()
         self.batch_size = min(config.batch_size, len(given.train))
         self.steps_per_epoch = len(given.train) // self.batch_size
-        if self.batch_size < 2 or self.batch_size // fabric.world_size < 2:
+        if self.batch_size < max(2, self.ranks.size):
             raise TrainingError(
                 f"{len(given.train)} training images, batch {self.batch_size} over "
-                f"{fabric.world_size} devices: expected at least 2 images per device; add "
-                "studies or use fewer devices"
+                f"{self.ranks.size} devices: expected at least 2 images, and 1 for each device; "
+                "add studies or use fewer devices"
             )
         torch.manual_seed(self._seed(0, 0))
         weight = class_weights(
@@ -73,21 +73,26 @@ class ExpertFit:
         expert = load_initial_weights(config, self.recipe)
         expert.to(memory_format=torch.channels_last)
         self.learner = Learner(
-            expert, self.recipe.loss, torch.from_numpy(weight), self.recipe.input_spec
+            expert,
+            self.recipe.loss,
+            torch.from_numpy(weight),
+            self.recipe.input_spec,
+            self.ranks.total,
         )
         self.rates = stage_rates(config, len(self.learner.stages()))
         groups = [
             {"params": stage, "lr": rate, "peak": rate}
             for stage, rate in zip(self.learner.stages(), self.rates, strict=True)
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+        optimizer = adamw(groups, self.recipe.precision, config.learning_rate, config.weight_decay)
         self.module, self.optimizer = fabric.setup(self.learner, optimizer)
         self.average = self._average()
         self.state = FitState(epochs=config.epochs)
         self.best: dict[str, torch.Tensor] = {}
         self.cropped = False
-        self.batches = Batches(self.images, self.recipe, config, fabric)
-        self.crop_share = window_share(config, self.images, given.train)
+        self.batches = Batches(self.images, self.recipe, config, fabric.device, self.ranks)
+        share = window_share(config, self.images, given.train)
+        self.plan = Plan(config, self.recipe, given.minutes, share, self.steps_per_epoch)
 
     def _own(self) -> npt.NDArray[np.int64]:
         """The training images that are not only drawn beside the others."""
@@ -110,7 +115,7 @@ class ExpertFit:
     def fit(self) -> None:
         """Train from the last checkpoint, or the beginning, to the end."""
         self._resume()
-        while self.state.step < self.state.epochs * self.steps_per_epoch and not self._stopped():
+        while not self.plan.ended(self.state):
             epoch = self.state.step // self.steps_per_epoch
             self._train_epoch(epoch)
             self._end_epoch(epoch)
@@ -125,10 +130,10 @@ class ExpertFit:
             own = self.own
             self.batches.search(self.kept_expert(), own[self.images.abnormal[own] == 0])
         first_free = first_free_stage(self.config, epoch, len(self.rates))
-        if self._heads_alone():
+        if self.plan.heads_alone(self.state):
             first_free = len(self.rates) - 1
         self.module.train()
-        self.learner.freeze_below(first_free, drop_gradients=self.fabric.world_size == 1)
+        self.learner.freeze_below(first_free)
         order_seed = np.random.SeedSequence((self.recipe.seed, self.ordinal, 1, epoch))
         order = self._order(order_seed)
         for position in range(self.state.step % self.steps_per_epoch, self.steps_per_epoch):
@@ -137,7 +142,8 @@ class ExpertFit:
             now = time.monotonic()
             self.state.spent.add(now - started, self.cropped)
             started = now
-            self._fit_to_budget()
+            if self.plan.clock_due(self.state):
+                self._fit_to_budget()
             # An epoch's end is saved with its score: a kill in between must not lose that.
             within = position + 1 < self.steps_per_epoch
             if within and self.state.step % self.recipe.checkpoint_every == 0:
@@ -150,34 +156,33 @@ class ExpertFit:
         return draw_beside(train, abnormal, unknown, (self.config.abnormal_share, beside), seed)
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
-        factor = self._rate_factor()
+        factor = self.plan.rate_factor(self.state, self.cropped)
         for i, group in enumerate(self.optimizer.param_groups):
             group["lr"] = group["peak"] * factor if i >= first_free else 0.0
-        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
-        loss = self.module(self.batches.draw(mine, self.state.step, self.cropped))
-        value = float(loss.detach())
+        batch = self.batches.draw(chosen, self.state.step, self.cropped)
+        with whole_batch(self.ranks, len(chosen)):
+            loss = self.module(batch)
+        value = float(self.ranks.total(loss))
         if not np.isfinite(value):
             raise TrainingError(
                 f"expert {self.config.name}: the loss became {value} at step {self.state.step}: "
                 "lower learning_rate or use precision 32-true"
             )
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=5.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.ranks.add_gradients(self.learner.parameters())
+        what = f"expert {self.config.name}, step {self.state.step}"
+        clipped_step(self.fabric, self.module, self.optimizer, what)
         if self.average is not None:
             self.average.update_parameters(self.learner.expert)
         self.state.step += 1
         self.state.loss_sum += value
         if self.given.progress:
-            total = self.state.epochs * self.steps_per_epoch
+            total = self.plan.steps(self.state)
             self.given.progress(f"train {self.config.name}", self.state.step, total)
 
-    def _window_steps(self) -> int:
-        """Steps on windows; but for a share of 1 the last epoch at least is on whole images."""
-        last = self.state.epochs - (self.crop_share < 1)
-        epochs = min(round(self.crop_share * self.state.epochs), last)
-        return epochs * self.steps_per_epoch
+    def _fit_to_budget(self) -> None:
+        """Plan as many epochs as the first process's clock allows."""
+        self.state.epochs = self.ranks.decide(lambda: self.plan.affordable_epochs(self.state))
 
     def _choose_windows(self) -> None:
         """Whether this epoch trains on windows; from windows to whole images there is no return.
@@ -185,37 +190,12 @@ class ExpertFit:
         Heads that learn alone from then on start on the kept weights.
         """
         state = self.state
-        self.cropped = state.whole_from < 0 and state.step < self._window_steps()
+        self.cropped = self.plan.on_windows(state)
         if self.cropped or state.whole_from >= 0:
             return
         state.whole_from = state.step
-        if self._heads_alone() and self.average is not None:
+        if self.plan.heads_alone(state) and self.average is not None:
             self.learner.expert.load_state_dict(self.average.module.state_dict())
-
-    def _heads_alone(self) -> bool:
-        """Whether only neck and heads learn now: on whole images after windows, if so wished."""
-        return self.state.whole_from > 0 and not self.config.trunk_on_whole
-
-    def _rate_factor(self) -> float:
-        state, steps = self.state, self.state.epochs * self.steps_per_epoch
-        if self._heads_alone():
-            done, left = state.step - state.whole_from, steps - state.whole_from
-            return _SETTLING_RATE * learning_rate_factor(done, left)
-        ending = not self.config.trunk_on_whole and self.cropped
-        return learning_rate_factor(state.step, self._window_steps() if ending else steps)
-
-    def _fit_to_budget(self) -> None:
-        """Plan as many epochs as the recipe's minutes allow at the speed seen so far.
-
-        First after a few steps, then at the end of every epoch, since a machine's speed changes.
-        """
-        state, size = self.state, self.steps_per_epoch
-        if not self.given.minutes or (state.step != min(_TIMED_STEPS, size) and state.step % size):
-            return
-        side = self.recipe.input_spec.size
-        a_minute = epochs_per_minute(state.spent, self.config, self.crop_share, side, size)
-        affordable = int(self.given.minutes * a_minute)
-        state.epochs = max(2, -(-state.step // size), min(self.config.epochs, affordable))
 
     # -- epochs, checkpoints, the end -------------------------------------------------------
 
@@ -225,14 +205,9 @@ class ExpertFit:
         assert isinstance(kept, Expert)
         return kept
 
-    def _stopped(self) -> bool:
-        """Whether the score has not risen for as many epochs as the recipe has patience for."""
-        best, ended = self.state.best_epoch, len(self.state.history)
-        return best >= 0 and 0 < self.recipe.patience <= ended - 1 - best
-
     def _end_epoch(self, epoch: int) -> None:
         """Score, log and save the epoch."""
-        score = self._score()
+        score = self.ranks.decide(self._score)
         row = {
             "epoch": epoch,
             "loss": self.state.loss_sum / self.steps_per_epoch,
@@ -245,7 +220,7 @@ class ExpertFit:
             self.state.best_score, self.state.best_epoch = score, epoch
             self.best = pack("best", self.kept_expert())
         self._save()
-        if self.fabric.is_global_zero:
+        if self.ranks.first:
             write_log(self.state.history, self.given.folder)
 
     def _score(self) -> float:
@@ -262,17 +237,18 @@ class ExpertFit:
         return study_auroc_score(np.concatenate([np.empty(0), *logits]), self.images, tune)
 
     def _save(self) -> None:
-        if not self.fabric.is_global_zero:
+        if not self.ranks.first:
             return
         tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer), **self.best}
         tensors["hard"] = torch.from_numpy(self.batches.hard)
         if self.average is not None:
             tensors.update(pack("average", self.average))
-        save_tensors(tensors, asdict(self.state), self.given.folder / "checkpoint.safetensors")
+        meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
+        save_tensors(tensors, meta, self.given.folder / "checkpoint.safetensors")
 
     def _resume(self) -> None:
         path = self.given.folder / "checkpoint.safetensors"
-        if not path.is_file():
+        if not self.ranks.decide(path.is_file):
             return
         tensors, meta = load_tensors(path)
         unpack("learner", tensors, self.learner)
@@ -281,10 +257,11 @@ class ExpertFit:
             unpack("average", tensors, self.average)
         self.best = {k: v for k, v in tensors.items() if k.startswith("best.")}
         self.batches.hard = tensors["hard"].numpy()
+        restore_scale(self.fabric, meta.pop("scale", {}))
         self.state = FitState(**{**meta, "spent": TimeSpent(**meta["spent"])})
 
     def _finish(self) -> None:
-        if not self.fabric.is_global_zero:
+        if not self.ranks.first:
             return
         expert = self.kept_expert()
         if self.best:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
 import torch
 
 from ulna.config.codec import read_json
 from ulna.config.recipe import Precision, Recipe
 from ulna.config.selfsupervision import SelfSupervision
+from ulna.errors import ConfigError
 
+VARIABLE = "ULNA_PRECISION"
 Settings = TypeVar("Settings", Recipe, SelfSupervision)
 
 
@@ -29,7 +32,14 @@ def with_precision(settings: Settings, begun: Path) -> Settings:
 
 
 def best_precision() -> Precision:
-    """Mixed bfloat16 where it is computed in hardware: a CPU without it is slower by ten times."""
+    """What 'auto' means here: the environment's ULNA_PRECISION, else what the device is good at.
+
+    Mixed bfloat16 where it is computed in hardware: a CPU without it is slower by ten times.
+    Raises ConfigError for another value of the variable.
+    """
+    asked = os.environ.get(VARIABLE, "")
+    if asked:
+        return _asked(asked)
     if torch.cuda.is_available():
         return (
             "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
@@ -37,3 +47,13 @@ def best_precision() -> Precision:
     if torch.backends.mps.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def _asked(text: str) -> Precision:
+    known = [p for p in get_args(Precision) if p != "auto"]
+    if text not in known:
+        raise ConfigError(
+            f"environment variable {VARIABLE}={text!r}: expected one of {', '.join(known)}, or leave "
+            "it unset"
+        )
+    return cast(Precision, text)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from lightning.fabric import Fabric
 
 from ulna.bundle import DataFingerprint
@@ -15,16 +16,21 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
 from ulna.models.check import check_experts
-from ulna.training.cache import Progress, TrainingImages, build_cache
+from ulna.training.arithmetic import start_fabric
+from ulna.training.cache import TrainingImages, build_cache
+from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import RECIPE, begin
 from ulna.training.loop import ExpertFit
 from ulna.training.precision import with_precision
+from ulna.training.ranks.group import Ranks
+from ulna.training.ranks.launch import run_together
 from ulna.training.source import DataSource
 from ulna.training.state import FitInput
 from ulna.types import Study
 
 _HELD_OUT = ("valid", "test")
+SPLIT = "split.json"
 
 
 def train_run(
@@ -39,53 +45,69 @@ def train_run(
 
     Studies whose split is 'valid' or 'test' are left out; the rest are split by patient into
     the recipe's fractions; those of unknown body part teach the heads of all. An unfinished run
-    in `out` is resumed when recipe and data are the same. Returns `out`.
+    in `out` is resumed when recipe and data are the same. devices: processes that share every
+    batch, one for each GPU or all on the CPU; those of torchrun where it has started this one. A
+    script that asks for several calls this below `if __name__ == "__main__":`. Returns `out`.
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError.
     """
     recipe = with_precision(recipe, out / RECIPE)
     check_experts(recipe)
-    side = _training_side(studies, recipe)
-    fabric = _launch(recipe, devices)
-    if fabric.is_global_zero:
+    given = RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
+    run_together(devices, _train, given, progress)
+    return out
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """What every process of a run is given; side: the studies that the run splits."""
+
+    recipe: Recipe
+    side: tuple[Study, ...]
+    out: Path
+    source: DataSource
+
+
+def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
+    """What every process of a run does."""
+    side, out, source = given.side, given.out, given.source
+    # On machines that differ, each would have settled it for itself.
+    precision = ranks.decide(lambda: given.recipe.precision)
+    recipe = replace(given.recipe, precision=precision)
+    fabric = _fabric(recipe, ranks)
+    if ranks.first:
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
-    fabric.barrier()
-    parts: dict[str, list[str]] = json.loads((out / "split.json").read_text())
+    parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text()))
     learned = {*parts["train"], *parts["tune"]}
     used = [s for s in side if s.key in learned]
     cache, decoded = source.cache or out / "cache", source.cached or used
-    images = _decode(fabric, decoded, recipe, cache, progress)
+    images = _decode(ranks, decoded, recipe, cache, progress)
     train, tune = images.of(parts["train"]), images.of(parts["tune"])
     shares = sum(e.time_share for e in recipe.experts)
     for config in recipe.experts:
         folder = out / "experts" / config.name
-        if not (folder / "state.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            minutes = recipe.minutes * config.time_share / shares
-            given = FitInput(recipe, images, train, tune, folder, minutes, progress)
-            ExpertFit(fabric, config, given).fit()
-            fabric.barrier()
-    return out
+        if ranks.decide((folder / "state.json").is_file):
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        minutes = recipe.minutes * config.time_share / shares
+        task = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks)
+        ExpertFit(fabric, config, task).fit()
+        ranks.wait()
 
 
-def _launch(recipe: Recipe, devices: int) -> Fabric:
-    # torchrun has started the processes already and says how many there are.
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
-    precision = recipe.precision
-    assert precision != "auto"  # settled by with_precision
-    fabric = Fabric(devices=here, accelerator="auto", precision=precision)
-    fabric.launch()
-    return fabric
+def _fabric(recipe: Recipe, ranks: Ranks) -> Fabric:
+    """This process's one device: what several do together is `ranks`' affair."""
+    return start_fabric(recipe.precision, [ranks.local] if torch.cuda.is_available() else 1)
 
 
 def _decode(
-    fabric: Fabric, studies: Sequence[Study], recipe: Recipe, cache: Path, progress: Progress | None
+    ranks: Ranks, studies: Sequence[Study], recipe: Recipe, cache: Path, progress: Progress | None
 ) -> TrainingImages:
     """The images of `studies`, decoded by one process and read by all."""
-    if fabric.is_global_zero:
-        build_cache(studies, recipe, cache, progress)
-    fabric.barrier()
-    return build_cache(studies, recipe, cache)
+    if ranks.first:
+        images = build_cache(studies, recipe, cache, progress)
+    ranks.wait()
+    return images if ranks.first else build_cache(studies, recipe, cache)
 
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
@@ -112,5 +134,5 @@ def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out:
         shares = {k: v for k, v in recipe.fractions.items() if v}
         split = split_studies(side, shares, recipe.seed)
         keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
-        write_json(keys, out / "split.json")
+        write_json(keys, out / SPLIT)
     begin(recipe, data, out)

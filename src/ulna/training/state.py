@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from ulna.config.recipe import Recipe
 from ulna.training.budget import TimeSpent
-from ulna.training.cache import Progress, TrainingImages
+from ulna.training.cache import TrainingImages
+from ulna.training.cache_folder import Progress
+from ulna.training.ranks.group import ALONE, Ranks
 
 
 @dataclass
@@ -32,7 +34,10 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitInput:
-    """What one expert's training needs beside its own settings."""
+    """What one expert's training needs beside its own settings.
+
+    progress: None in all processes but the first.
+    """
 
     recipe: Recipe
     images: TrainingImages
@@ -41,3 +46,4 @@ class FitInput:
     folder: Path
     minutes: float
     progress: Progress | None
+    ranks: Ranks = ALONE

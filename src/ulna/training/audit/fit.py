@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ulna.config.recipe import Precision
 from ulna.models.encoder import build_encoder
+from ulna.training.arithmetic import adamw, start_fabric
 
 _BATCH = 32
 Floats = npt.NDArray[np.float64]
@@ -43,12 +46,16 @@ class _Classifier(nn.Module):
 
 @dataclass(frozen=True)
 class Fitting:
-    """encoder: 'cnn' or a timm model. learning_rate: peak. seed: of weights and order."""
+    """encoder: 'cnn' or a timm model. learning_rate: peak. seed: of weights and order.
+
+    precision: as in a recipe, settled: never 'auto'.
+    """
 
     encoder: str
     epochs: int
     learning_rate: float
     seed: int
+    precision: Precision
 
 
 def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) -> Floats:
@@ -58,15 +65,15 @@ def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) 
     """
     torch.manual_seed(how.seed)
     rng = np.random.default_rng(how.seed)
-    model = _Classifier(how.encoder, task.pixels.shape[1], task.classes)
-    model.to(memory_format=torch.channels_last)
+    fabric = start_fabric(how.precision)
+    classifier = _Classifier(how.encoder, task.pixels.shape[1], task.classes)
+    classifier.to(memory_format=torch.channels_last)
     steps = max(1, len(task.train) // _BATCH)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), how.learning_rate, weight_decay=0.02, fused=True
-    )
+    plain = adamw(classifier.parameters(), how.precision, how.learning_rate, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, how.learning_rate, total_steps=how.epochs * steps
+        plain, how.learning_rate, total_steps=how.epochs * steps
     )
+    model, optimizer = fabric.setup(classifier, plain)
     answers = []
     for epoch in range(how.epochs):
         model.train()
@@ -74,22 +81,30 @@ def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) 
             pixels = _as_input(task.pixels[chosen])
             if rng.random() < 0.5:
                 pixels = pixels.flip(-1)
-            loss = functional.cross_entropy(model(pixels), torch.from_numpy(task.target[chosen]))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            target = torch.from_numpy(task.target[chosen]).to(fabric.device)
+            loss = functional.cross_entropy(model(pixels.to(fabric.device)), target)
+            fabric.backward(loss)
             optimizer.step()
-            schedule.step()
-        answers.append(_answers(model, task))
+            optimizer.zero_grad()
+            _next_rate(schedule)
+        answers.append(_answers(model, task, fabric.device))
         progress(epoch + 1, how.epochs)
     return np.stack(answers)
 
 
+def _next_rate(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+    with warnings.catch_warnings():
+        # A first step left out because its float16 gradients overflowed looks like a wrong order.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        schedule.step()
+
+
 @torch.inference_mode()
-def _answers(model: nn.Module, task: Task) -> Floats:
+def _answers(model: nn.Module, task: Task, device: torch.device) -> Floats:
     model.eval()
     chunks = np.array_split(task.test, max(1, len(task.test) // 64))
-    found = [model(_as_input(task.pixels[c])).softmax(1).double().numpy() for c in chunks]
-    return np.concatenate(found)
+    found = [model(_as_input(task.pixels[c]).to(device)).softmax(1) for c in chunks]
+    return torch.cat(found).double().cpu().numpy()
 
 
 def _as_input(pixels_BHW: npt.NDArray[np.uint8]) -> Tensor:

@@ -28,6 +28,7 @@ from ulna.training.audit.images import (
     split_by_patient,
 )
 from ulna.training.audit.steps import AuditResult, AuditStep, Judged, interval, judged
+from ulna.training.precision import best_precision
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
@@ -45,7 +46,7 @@ class Bar(NamedTuple):
 @dataclass(frozen=True)
 class AuditPlan:
     """encoder: 'cnn' or a timm model, from random weights. images: of each region at most.
-    size: px. test_share: of the images. seed: of splits and weights."""
+    size: px. test_share: of the images. seed: of splits and weights. precision: as in a recipe."""
 
     encoder: str = "cnn"
     epochs: Annotated[int, Bounds(2, 1_000_000)] = 10
@@ -62,7 +63,8 @@ class AuditPlan:
     @property
     def fitting(self) -> Fitting:
         """How each of the networks learns."""
-        return Fitting(self.encoder, self.epochs, self.learning_rate, self.seed)
+        chosen = best_precision() if self.precision == "auto" else self.precision
+        return Fitting(self.encoder, self.epochs, self.learning_rate, self.seed, chosen)
 
 
 def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> AuditResult:

@@ -6,41 +6,47 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ulna.training.losses.total import Total, alone
+
 # Share of a mask's cell from which the grid's cell counts as finding.
 COVERED = 0.2
 
 
-def attention_loss(score_B1hw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor) -> Tensor:
+def attention_loss(
+    score_B1hw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor, total: Total = alone
+) -> Tensor:
     """Cell-wise cross-entropy of the score against the mask, and soft Dice over findings.
 
     mask_B1HW in [0, 1], of any size that the grid divides; images without a known mask do not
     count. Dice: Milletari et al. (2016, V-Net, eq. 1), over images that show a finding, plus 1
-    above and below.
+    above and below. total: of `losses.total`.
     """
-    if not bool(has_mask_B.any()):
+    if not total(has_mask_B.sum()):
         return score_B1hw.sum() * 0
     score = score_B1hw[has_mask_B].flatten(1)
     cells = functional.adaptive_max_pool2d(mask_B1HW[has_mask_B], list(score_B1hw.shape[-2:]))
     mask = (cells > COVERED).float().flatten(1)
-    weight = cell_weights(mask)
+    weight = cell_weights(mask, total)
     loss = functional.binary_cross_entropy_with_logits(score, mask, weight, reduction="sum")
-    return loss / weight.sum() + _dice(score.sigmoid(), mask)
+    return loss / total(weight.sum()) + _dice(score.sigmoid(), mask, total)
 
 
-def cell_weights(mask: Tensor) -> Tensor:
+def cell_weights(mask: Tensor, total: Total = alone) -> Tensor:
     """Weights of cells with and without finding, in the shape of `mask`.
 
     A finding covers a few cells in a hundred. Equal weight of both kinds would make a false
     alarm cheap; none would drown the finding: the geometric mean of the two.
     """
-    share = mask.mean().clamp(1e-3, 0.5)
+    share = total(mask.sum()) / total(torch.tensor(mask.numel(), device=mask.device))
+    share = share.clamp(1e-3, 0.5)
     return mask * share.rsqrt() + (1 - mask)
 
 
-def _dice(share_BN: Tensor, mask_BN: Tensor) -> Tensor:
+def _dice(share_BN: Tensor, mask_BN: Tensor, total: Total) -> Tensor:
     shown = mask_BN.sum(1) > 0
-    if not bool(shown.any()):
+    count = total(shown.sum())
+    if not count:
         return share_BN.sum() * 0
     share, mask = share_BN[shown], mask_BN[shown]
     overlap = 2 * (share * mask).sum(1) + 1
-    return torch.mean(1 - overlap / (share.sum(1) + mask.sum(1) + 1))
+    return torch.sum(1 - overlap / (share.sum(1) + mask.sum(1) + 1)) / count

@@ -1,6 +1,7 @@
 """Cross-entropies computed from logits, over the images whose label is known.
 
 A body part of -1 is not known: such an image teaches the abnormal heads of all body parts.
+total: of `losses.total`; each loss is this process's share of the whole batch's mean.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from ulna.training.losses.total import Total, alone
 
 
 def class_weights(
@@ -42,6 +45,7 @@ def abnormal_loss(
     part_B: Tensor,
     weight_P2: Tensor,
     other_parts: float = 0.0,
+    total: Total = alone,
 ) -> Tensor:
     """Weighted binary cross-entropy of each image's own body part; nan labels do not count.
 
@@ -49,7 +53,8 @@ def abnormal_loss(
     of all body parts alike; all of it does where the part is not known.
     """
     known = ~torch.isnan(abnormal_B)
-    if not bool(known.any()):
+    count = total(known.sum())
+    if not count:
         return logit_BP.sum() * 0
     part, target, logit = part_B[known], abnormal_B[known], logit_BP[known]
     n = logit.shape[1]
@@ -58,20 +63,24 @@ def abnormal_loss(
     share = own * (1 - other_parts) + alike
     targets = target[:, None].expand_as(logit)
     loss = functional.binary_cross_entropy_with_logits(logit, targets, reduction="none")
-    return ((loss * share).sum(1) * weight_P2[part, target.long()]).mean()
+    return ((loss * share).sum(1) * weight_P2[part, target.long()]).sum() / count
 
 
-def body_part_loss(logit_BP: Tensor, part_B: Tensor) -> Tensor:
+def body_part_loss(logit_BP: Tensor, part_B: Tensor, total: Total = alone) -> Tensor:
     """Cross-entropy over body parts; images of unknown part (-1) do not count."""
     known = part_B >= 0
-    if not bool(known.any()):
+    count = total(known.sum())
+    if not count:
         return logit_BP.sum() * 0
-    return functional.cross_entropy(logit_BP[known], part_B[known])
+    return functional.cross_entropy(logit_BP[known], part_B[known], reduction="sum") / count
 
 
-def finding_loss(logit_BF: Tensor, target_BF: Tensor) -> Tensor:
+def finding_loss(logit_BF: Tensor, target_BF: Tensor, total: Total = alone) -> Tensor:
     """Mean binary cross-entropy of the finding categories; nan targets do not count."""
     known = ~torch.isnan(target_BF)
-    if not bool(known.any()):
+    count = total(known.sum())
+    if not count:
         return logit_BF.sum() * 0
-    return functional.binary_cross_entropy_with_logits(logit_BF[known], target_BF[known])
+    logit, target = logit_BF[known], target_BF[known]
+    summed = functional.binary_cross_entropy_with_logits(logit, target, reduction="sum")
+    return summed / count

@@ -19,7 +19,8 @@ from ulna.config.codec import write_json
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import TrainingError
 from ulna.models.encoder import Encoder
-from ulna.training.cache import Progress
+from ulna.training.arithmetic import adamw, clipped_step, restore_scale, scale_state
+from ulna.training.cache_folder import Progress
 from ulna.training.checkpoint import (
     load_tensors,
     pack,
@@ -72,11 +73,11 @@ class SelfSupervisedFit:
         torch.manual_seed(settings.seed)
         self.learner = SelfSupervisedLearner(encoder, settings)
         self.learner.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(
+        optimizer = adamw(
             self.learner.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
+            settings.precision,
+            settings.learning_rate,
+            settings.weight_decay,
         )
         self.module, self.optimizer = fabric.setup(self.learner, optimizer)
         self.state = FitState(steps=settings.epochs * self.steps_per_epoch)
@@ -112,9 +113,8 @@ class SelfSupervisedFit:
                 "lower learning_rate or use precision 32-true"
             )
         self.fabric.backward(terms.loss)
-        self.fabric.clip_gradients(self.module, self.optimizer, max_norm=5.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        what = f"{self.settings.name}, step {self.state.step}"
+        clipped_step(self.fabric, self.module, self.optimizer, what)
         self.state.step += 1
         for name, term in terms._asdict().items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + float(term.detach())
@@ -158,7 +158,8 @@ class SelfSupervisedFit:
 
     def _save(self) -> None:
         tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer)}
-        save_tensors(tensors, asdict(self.state), self.folder / "checkpoint.safetensors")
+        meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
+        save_tensors(tensors, meta, self.folder / "checkpoint.safetensors")
 
     def _resume(self) -> None:
         path = self.folder / "checkpoint.safetensors"
@@ -167,6 +168,7 @@ class SelfSupervisedFit:
         tensors, meta = load_tensors(path)
         unpack("learner", tensors, self.learner)
         unpack_optimizer(tensors, self.optimizer)
+        restore_scale(self.fabric, meta.pop("scale", {}))
         self.state = FitState(**meta)
 
     def _finish(self) -> None:

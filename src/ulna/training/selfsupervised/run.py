@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import DatasetError
 from ulna.models.encoder import Encoder
 from ulna.models.initial import check_initial, load_initial_weights
-from ulna.training.cache import Progress, build_cache
+from ulna.training.arithmetic import start_fabric
+from ulna.training.cache import build_cache
+from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import SELF_SUPERVISION, begin
 from ulna.training.precision import with_precision
@@ -46,12 +47,10 @@ def self_supervised_run(
     if (folder / SUMMARY).is_file():
         return out
     folder.mkdir(parents=True, exist_ok=True)
-    assert settings.precision != "auto"  # settled above
-    fabric = Fabric(devices=1, accelerator="auto", precision=settings.precision)
-    fabric.launch()
+    fabric = start_fabric(settings.precision)
     recipe = _recipe(settings)
-    images = build_cache(films, recipe, out / "cache", progress).images
-    fit = SelfSupervisedFit(fabric, settings, _encoder(recipe), images, folder)
+    decoded = build_cache(films, recipe, out / "cache", progress)
+    fit = SelfSupervisedFit(fabric, settings, _encoder(recipe), decoded.images, folder)
     fit.fit(progress)
     return out
 

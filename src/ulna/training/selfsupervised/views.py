@@ -14,7 +14,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.training.augment import Windows, change_grey, cut_windows, draw_affine, warp
+from ulna.training.augment import (
+    Windows,
+    change_grey,
+    cut_windows,
+    draw_affine,
+    reach_of,
+    warp,
+)
 from ulna.training.cache import MASK_STRIDE
 from ulna.training.crops import Aim, draw_centres
 
@@ -62,7 +69,8 @@ def _view(
 ) -> Views:
     changes, side = settings.augmentation, settings.crop_size
     theta_B23 = draw_affine(len(films_BFF), changes, rng)
-    parts, _, theta = cut_windows(films_BFF, masks_Bmm, theta_B23, Windows(side, centres))
+    windows, reach = Windows(side, centres), reach_of(theta_B23)
+    parts, _, theta = cut_windows(films_BFF, masks_Bmm, theta_B23, windows, reach)
     soft = _soften(warp(parts, theta, side), settings.blur, rng)
     places = theta_B23.clone()
     places[:, :, :2] *= side / films_BFF.shape[-1]

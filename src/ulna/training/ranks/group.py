@@ -1,0 +1,103 @@
+"""What the processes of a training do together; alone, each of it costs nothing.
+
+Every process draws the whole batch's random numbers and shows its part of the images. Sums over
+the batch are sums over all processes, so that their weights are those of one process with the
+whole batch (decision 021). What depends on a clock, a file or a score is decided by the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ulna.errors import TrainingError
+from ulna.training.ranks.lifeline import Lifeline
+
+T = TypeVar("T")
+# What the connection says of a process comes a little later than the failed operation.
+_VERDICT_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process is number `rank` of `size`, on device `local` of its machine.
+
+    waiting: the group for operations that may wait for hours. lifeline: None when alone.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+    waiting: dist.ProcessGroup | None = None
+    lifeline: Lifeline | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this process decides and writes."""
+        return self.rank == 0
+
+    def rows(self, n: int) -> npt.NDArray[np.int64]:
+        """Which of a batch's `n` images are this process's."""
+        return np.arange(self.rank, n, self.size)
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum of all processes' `x`, without gradient."""
+        if self.size == 1:
+            return x.detach()
+        summed = x.detach().clone()
+        self._together(lambda: dist.all_reduce(summed))
+        return summed
+
+    def gathered(self, x: Tensor) -> Tensor:
+        """(size, ...) every process's `x`, without gradient."""
+        found = [torch.empty_like(x) for _ in range(self.size)]
+        self._together(lambda: dist.all_gather(found, x.detach().contiguous()))
+        return torch.stack(found)
+
+    def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Give every process the sum of all processes' gradients of what learns now."""
+        if self.size == 1:
+            return
+        found = [p.grad for p in parameters if p.grad is not None]
+        summed = self.total(torch.cat([g.flatten() for g in found]))
+        start = 0
+        for gradient in found:
+            part = summed[start : start + gradient.numel()]
+            gradient.copy_(part.view_as(gradient))
+            start += gradient.numel()
+
+    def decide(self, choose: Callable[[], T]) -> T:
+        """What `choose` gives in the first process; in the others it is not called."""
+        if self.size == 1:
+            return choose()
+        told = [choose() if self.first else None]
+        self._together(lambda: dist.broadcast_object_list(told, 0, self.waiting))
+        return told[0]  # type: ignore[return-value]
+
+    def wait(self) -> None:
+        """Until all processes have come here, however long that takes."""
+        self.decide(lambda: None)
+        if self.size > 1:
+            self._together(lambda: dist.barrier(self.waiting))
+
+    def _together(self, operation: Callable[[], object]) -> None:
+        """Raises TrainingError when another process has ended."""
+        try:
+            operation()
+        except RuntimeError as error:  # torch's, of a connection that was closed
+            assert self.lifeline is not None
+            lost = self.lifeline.failure(_VERDICT_SECONDS)
+            raise lost or TrainingError(
+                f"the {self.size} processes of this training lost each other ({error}): `ulna "
+                "train ... --resume` goes on from the last checkpoint"
+            ) from None
+
+
+ALONE = Ranks()

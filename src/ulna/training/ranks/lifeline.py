@@ -1,0 +1,109 @@
+"""A connection from every process of a training to the first, which says when one of them ends.
+
+A process that is killed closes its connections: the others learn of it at once, whatever they
+are waiting for, where a collective operation might wait for its timeout or for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+
+from ulna.errors import TrainingError
+
+_DONE = b"\0done"
+_RANK_BYTES = 4
+# For the main thread to end in its own way, before the process is ended under it.
+_GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+
+
+class Lifeline:
+    """Of process `rank` of `size`; watches from `accept` or `connect` on, until `close`."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
+        self._links: dict[int, socket.socket] = {}
+        self._lock = threading.Lock()
+        self._lost, self._closed = threading.Event(), threading.Event()
+        self._text = ""
+
+    def accept(self, server: socket.socket, look: Callable[[], None]) -> None:
+        """In the first process: wait for all others; `look` is called often and may raise."""
+        server.settimeout(_LOOK_SECONDS)
+        while len(self._links) < self.size - 1:
+            look()
+            try:
+                link, _ = server.accept()
+            except TimeoutError:
+                continue
+            link.settimeout(None)
+            self._watch(int.from_bytes(link.recv(_RANK_BYTES), "big"), link)
+
+    def connect(self, host: str, port: int) -> None:
+        """In the other processes."""
+        link = socket.create_connection((host, port), timeout=60)
+        link.settimeout(None)
+        link.sendall(self.rank.to_bytes(_RANK_BYTES, "big"))
+        self._watch(0, link)
+
+    def failure(self, wait: float) -> TrainingError | None:
+        """What to raise when another process has ended, or does within `wait` seconds."""
+        return TrainingError(self._text) if self._lost.wait(wait) else None
+
+    def close(self, reason: str = "") -> None:
+        """Stop watching, and tell the others why this process ends: '' when its work is done."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        for link in self._links.values():
+            _send(link, reason.encode() or _DONE)
+            link.close()
+
+    def _watch(self, other: int, link: socket.socket) -> None:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._links[other] = link
+        threading.Thread(target=self._listen, args=(other, link), daemon=True).start()
+
+    def _listen(self, other: int, link: socket.socket) -> None:
+        said = b""
+        try:
+            while chunk := link.recv(1 << 12):
+                said += chunk
+        except OSError:  # reset by the system of a process that is gone, or closed here
+            pass
+        if said != _DONE and not self._closed.is_set():
+            self._lose(other, said.decode(errors="replace"))
+
+    def _lose(self, other: int, said: str) -> None:
+        """Tell the others and the main thread; end the process if that waits for the lost one."""
+        with self._lock:
+            if self._lost.is_set():
+                return
+            self._text = said if said and self.rank else self._ended(other, said)
+            self._lost.set()
+        for rank, link in self._links.items():
+            if rank != other:
+                _send(link, self._text.encode())
+        if not self._closed.wait(_GRACE_SECONDS):
+            sys.stderr.write(f"ulna: error: {self._text}\n")
+            sys.stderr.flush()
+            os._exit(TrainingError.exit_code)
+
+    def _ended(self, other: int, said: str) -> str:
+        why = said or "killed, or out of memory"
+        return (
+            f"process {other} (from 0) of the {self.size} of this training ended ({why}), so all "
+            "of them did: `ulna train ... --resume` goes on from the last checkpoint"
+        )
+
+
+def _send(link: socket.socket, text: bytes) -> None:
+    try:
+        link.sendall(text)
+        link.shutdown(socket.SHUT_WR)
+    except OSError:  # it is gone, too
+        pass

@@ -1,0 +1,145 @@
+"""Batch normalisation and dropout as of the whole batch, of which a process sees its rows.
+
+PyTorch's own synchronised batch normalisation is another module than the one it replaces, and
+runs on GPUs only. Here the functions that all such modules call, timm's too, are answered
+otherwise for as long as the context lasts, so that the model stays the same on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from ulna.training.ranks.group import Ranks
+
+# Dimensions of (B, C, ...), from the first, along which each index is drawn on its own: None all.
+_DRAWN = {
+    functional.dropout: None,
+    functional.dropout1d: 2,
+    functional.dropout2d: 2,
+    functional.dropout3d: 2,
+}
+
+
+def whole_batch(ranks: Ranks, n: int) -> AbstractContextManager[object]:
+    """Inside, a forward pass of this process's rows of a batch of `n` computes as of all rows."""
+    return nullcontext() if ranks.size == 1 else _WholeBatch(ranks, n)
+
+
+class _WholeBatch(TorchFunctionMode):
+    def __init__(self, ranks: Ranks, n: int) -> None:
+        super().__init__()
+        self.ranks, self.n = ranks, n
+        self.rows = torch.from_numpy(ranks.rows(n))
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is functional.batch_norm:
+            return _batch_norm(self.ranks, *args, **kwargs)
+        if func in _DRAWN:
+            return self._dropout(_DRAWN[func], *args, **kwargs)
+        return func(*args, **kwargs)
+
+    def _dropout(
+        self,
+        drawn: int | None,
+        input: Tensor,
+        p: float = 0.5,
+        training: bool = True,
+        inplace: bool = False,
+    ) -> Tensor:
+        """As torch draws it for all rows, so that one process and several drop the same."""
+        if not training or not p:
+            return input
+        inner = input.shape[1:drawn] + (1,) * (0 if drawn is None else input.ndim - drawn)
+        kept = input.new_empty((self.n, *inner)).bernoulli_(1 - p).div_(1 - p)
+        return input * kept[self.rows.to(input.device)]
+
+
+def _batch_norm(
+    ranks: Ranks,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`torch.nn.functional.batch_norm`, in training by the statistics of all processes' rows."""
+    if not training:
+        return functional.batch_norm(
+            input, running_mean, running_var, weight, bias, False, momentum, eps
+        )
+    x = input if input.dtype == torch.float64 else input.float()
+    mean, variance, n = _statistics(x.detach(), ranks)
+    if running_mean is not None and running_var is not None:
+        running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+        unbiased = variance * (n / (n - 1).clamp_min(1))
+        running_var.lerp_(unbiased.to(running_var.dtype), momentum)
+    mean, scale = mean.to(x.dtype), (variance + eps).rsqrt().to(x.dtype)
+    y: Tensor = _Standardise.apply(x, mean, scale, n.to(x.dtype), ranks)
+    if weight is not None:
+        y = y * _by_channel(weight, y)
+    if bias is not None:
+        y = y + _by_channel(bias, y)
+    return y.to(input.dtype)
+
+
+def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
+    """(C,) mean and variance over all processes' values, and how many there are; double.
+
+    Of parts with their own means and variances: Chan et al. (1979, Updating formulae and a
+    pairwise algorithm for computing sample variances, eq. 2.1).
+    """
+    channels = x.shape[1]
+    variance, mean = torch.var_mean(x, [0, *range(2, x.ndim)], correction=0)
+    n = mean.new_full((1,), x.numel() // channels)
+    parts = ranks.gathered(torch.cat([mean, variance, n])).double()
+    means, variances, counts = parts[:, :channels], parts[:, channels:-1], parts[:, -1:]
+    total = counts.sum()
+    mean = (counts * means).sum(0) / total
+    variance = (counts * (variances + (means - mean).square())).sum(0) / total
+    return mean, variance, total
+
+
+class _Standardise(torch.autograd.Function):
+    """(x - mean) * scale, whose gradient knows that both come from all processes' values.
+
+    Ioffe and Szegedy (2015, Batch normalization, section 3).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, mean: Tensor, scale: Tensor, n: Tensor, ranks: Ranks
+    ) -> Tensor:
+        y = (x - _by_channel(mean, x)) * _by_channel(scale, x)
+        ctx.save_for_backward(y, scale, n)
+        ctx.ranks = ranks
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        y, scale, n = ctx.saved_tensors
+        (g,) = gradients
+        across = [0, *range(2, g.ndim)]
+        sums = ctx.ranks.total(torch.stack([g.sum(across), (g * y).sum(across)])) / n
+        centred = g - _by_channel(sums[0], g) - y * _by_channel(sums[1], g)
+        return centred * _by_channel(scale, g), None, None, None, None
+
+
+def _by_channel(x_C: Tensor, like: Tensor) -> Tensor:
+    return x_C.view(1, -1, *[1] * (like.ndim - 2))

@@ -1,0 +1,32 @@
+"""Run as a script by the tests of a shared cache: cache_tiny.py IMAGES CACHE N [SECONDS].
+
+Decodes N studies, each film in SECONDS at least; prints what it does and a hash of the images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if __name__ == "__main__":
+    from tiny import find_studies, make_recipe
+
+    from ulna.training import cache
+
+    read = cache.read_radiograph
+
+    def slowly(path: Path) -> object:
+        time.sleep(float(sys.argv[4]))
+        return read(path)
+
+    if len(sys.argv) > 4:
+        cache.read_radiograph = slowly  # type: ignore[assignment]
+    studies = find_studies(Path(sys.argv[1]), int(sys.argv[3]))
+    images = cache.build_cache(
+        studies, make_recipe(), Path(sys.argv[2]), lambda what, *_: print(what, flush=True)
+    )
+    print(hashlib.sha256(images.images.tobytes()).hexdigest(), flush=True)
