@@ -21,6 +21,7 @@ from ulna.config.recipe import ExpertConfig
 from ulna.datasets import split_studies
 from ulna.errors import ConfigError, DatasetError, TrainingError, UlnaWarning
 from ulna.training import DataSource, train_run
+from ulna.training.learner import Learner
 from ulna.training.loop import ExpertFit
 from ulna.types import Study
 
@@ -220,14 +221,22 @@ def test_data_that_cannot_teach_are_refused(tmp_path: Path, tiny_studies: Sequen
         train_run(make_recipe(), held_out, tmp_path / "b", DataSource("table"))
 
 
+@pytest.mark.parametrize(
+    ("fault", "said"), [(torch.nan, "the loss became nan"), (1e38, "gradients are not finite")]
+)
 def test_loss_that_is_not_finite_stops_the_run(
-    tmp_path: Path, tiny_studies: Sequence[Study]
+    fault: float,
+    said: str,
+    tmp_path: Path,
+    tiny_studies: Sequence[Study],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = ExpertConfig(name="cnn", encoder="cnn", epochs=6, batch_size=4, learning_rate=1e30)
-    with pytest.raises(TrainingError, match="lower learning_rate"):
-        train_run(
-            make_recipe(experts=(config,)), tiny_studies, tmp_path / "run", DataSource("table")
-        )
+    """A loss of 1e38 is a number, and its gradients are none."""
+    inner = Learner.forward
+    monkeypatch.setattr(Learner, "forward", lambda self, batch: inner(self, batch) * fault)
+    recipe = make_recipe(precision="32-true")
+    with pytest.raises(TrainingError, match=f"{said}.*lower learning_rate"):
+        train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
 
 
 def test_unreadable_images_are_left_out_and_named(

@@ -70,7 +70,8 @@ def clipped_step(
         module, optimizer, max_norm=_LARGEST_NORM, error_if_nonfinite=False
     )
     scaler = _scaler(fabric)
-    lost = not bool(torch.isfinite(norm)) if scaler is None else scaler.get_scale() < _LEAST_SCALE
+    finite = norm is None or bool(torch.isfinite(norm))
+    lost = not finite if scaler is None else scaler.get_scale() < _LEAST_SCALE
     if lost:
         raise TrainingError(
             f"{what}: the gradients are not finite numbers: lower learning_rate or use precision "
@@ -89,6 +90,17 @@ def restore_scale(fabric: Fabric, state: Mapping[str, Any]) -> None:
     """The reverse of `scale_state`."""
     if state:
         fabric.strategy.precision.load_state_dict(dict(state))
+
+
+def computed_in(fabric: Fabric, precision: Precision) -> dict[str, str]:
+    """Arithmetic, device and version of torch, for the record that a run leaves."""
+    if fabric.device.type == "cuda":
+        device = torch.cuda.get_device_name(fabric.device)
+    elif fabric.device.type == "cpu":
+        device = f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    else:
+        device = fabric.device.type
+    return {"precision": precision, "device": device, "torch": torch.__version__}
 
 
 def _scaler(fabric: Fabric) -> torch.amp.GradScaler | None:

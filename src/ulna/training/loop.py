@@ -22,7 +22,13 @@ from ulna.config.recipe import ExpertConfig
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
-from ulna.training.arithmetic import adamw, clipped_step, restore_scale, scale_state
+from ulna.training.arithmetic import (
+    adamw,
+    clipped_step,
+    computed_in,
+    restore_scale,
+    scale_state,
+)
 from ulna.training.augment import as_float
 from ulna.training.batches import Batches, search_due
 from ulna.training.budget import TimeSpent, warn_if_cut
@@ -271,7 +277,8 @@ class ExpertFit:
         meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
         save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
         kept = self.state.best_epoch if self.best else len(self.state.history) - 1
-        summary = {"done": True, "kept_epoch": kept, **asdict(self.state)}
+        computed = computed_in(self.fabric, self.recipe.precision)
+        summary = {"done": True, "kept_epoch": kept, **computed, **asdict(self.state)}
         summary.pop("best_score")
         write_json(summary, self.given.folder / "state.json")
         (self.given.folder / "checkpoint.safetensors").unlink(missing_ok=True)

@@ -53,7 +53,7 @@ def _asked(text: str) -> Precision:
     known = [p for p in get_args(Precision) if p != "auto"]
     if text not in known:
         raise ConfigError(
-            f"environment variable {VARIABLE}={text!r}: expected one of {', '.join(known)}, or leave "
-            "it unset"
+            f"environment variable {VARIABLE}={text!r}: expected one of {', '.join(known)}, or "
+            "leave it unset"
         )
     return cast(Precision, text)

@@ -19,7 +19,13 @@ from ulna.config.codec import write_json
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import TrainingError
 from ulna.models.encoder import Encoder
-from ulna.training.arithmetic import adamw, clipped_step, restore_scale, scale_state
+from ulna.training.arithmetic import (
+    adamw,
+    clipped_step,
+    computed_in,
+    restore_scale,
+    scale_state,
+)
 from ulna.training.cache_folder import Progress
 from ulna.training.checkpoint import (
     load_tensors,
@@ -175,5 +181,6 @@ class SelfSupervisedFit:
         weights = {f"encoder.{k}": v for k, v in self.learner.encoder.state_dict().items()}
         meta = {"expert": self.settings.name, "encoder": self.settings.encoder}
         save_tensors(weights, meta, self.folder / "weights.safetensors")
-        write_json({"done": True, **asdict(self.state)}, self.folder / SUMMARY)
+        computed = computed_in(self.fabric, self.settings.precision)
+        write_json({"done": True, **computed, **asdict(self.state)}, self.folder / SUMMARY)
         (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
