@@ -32,11 +32,22 @@ def start_fabric(precision: Precision, devices: list[int] | int = 1) -> Fabric:
     """
     if precision == "auto":
         raise ConfigError("precision 'auto' names no arithmetic: settle it by `with_precision`")
-    if precision != "16-mixed":
+    if precision == "32-true":
         return Fabric(devices=devices, accelerator="auto", precision=precision)
     kind = device_type()
-    plugin = MixedPrecision("16-mixed", device=kind, scaler=torch.amp.GradScaler(kind))
+    scaler = torch.amp.GradScaler(kind) if precision == "16-mixed" else None
+    plugin = _Mixed(precision, device=kind, scaler=scaler)
     return Fabric(devices=devices, accelerator="auto", plugins=[plugin])
+
+
+class _Mixed(MixedPrecision):
+    """Autocast alone: it converts what an operation computes in half precision.
+
+    Fabric's own also rounds all that a module is given, geometry and labels too, to 8 bits.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        return data
 
 
 def device_type() -> str:
