@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
+
 import numpy as np
 from PIL import Image
 
 from ulna.datasets.boxes import warn_of_boxes_outside
-from ulna.errors import DatasetError
+from ulna.errors import DatasetError, DatasetWarning
 from ulna.evaluation.rows import Location
 from ulna.metrics.localisation import (
     box_mask,
@@ -18,7 +21,7 @@ from ulna.metrics.localisation import (
     pointing_game_chance,
     pointing_tolerance,
 )
-from ulna.types import Array, ImageRef, Mask
+from ulna.types import Array, ImageRef, Mask, Study
 
 
 def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
@@ -36,6 +39,53 @@ def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
     else:
         return None
     return mask if mask.any() else None
+
+
+def truth_or_fault(ref: ImageRef, shape: tuple[int, int]) -> tuple[Mask | None, str]:
+    """What `read_truth` gives, and why a mask cannot be used, or ''.
+
+    For callers that have answers to lose: a mask decides no answer, only where it is looked for.
+    """
+    try:
+        return read_truth(ref, shape), ""
+    except DatasetError as error:
+        return None, str(error)
+
+
+def tell_of_masks(studies: Iterable[Study]) -> None:
+    """DatasetWarning that counts the masks whose headers show that they are of no use.
+
+    Only headers are read: it is asked before hours are spent on what the masks will judge.
+    """
+    refs = [i for s in studies if s.abnormal for i in s.images if i.mask is not None]
+    faults = [fault for fault in map(_mask_fault, refs) if fault]
+    if faults:
+        warnings.warn(
+            f"{len(faults)} of {len(refs)} masks cannot be used: the maps of their images will "
+            f"not be scored (first: {faults[0]})",
+            DatasetWarning,
+            stacklevel=2,
+        )
+
+
+def _mask_fault(ref: ImageRef) -> str:
+    """Why the mask cannot be used, as far as headers tell; ''."""
+    assert ref.mask is not None
+    try:
+        with Image.open(ref.mask) as mask:
+            size = mask.size
+    except Exception as error:  # decoders of damaged files raise some ten unrelated types
+        return f"{ref.mask}: mask of {ref.path.name} unreadable: {error}"
+    try:
+        with Image.open(ref.path) as film:
+            expected = film.size
+    except Exception:  # a DICOM object, or damaged: its reader will say so
+        return ""
+    if size == expected:
+        return ""
+    return (
+        f"{ref.mask}: mask of {size[0]} x {size[1]} px, its image has {expected[0]} x {expected[1]}"
+    )
 
 
 def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
