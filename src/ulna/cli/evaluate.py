@@ -93,7 +93,7 @@ def evaluate(
     from ulna.evaluation.report.sections.folders import read_included
     from ulna.evaluation.truth import tell_of_masks
 
-    check_outputs(out, *EVALUATION_FILES)
+    check_outputs(out, *EVALUATION_FILES, "receipt.json")
     found = read_included(included)
     studies, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"evaluating on {words}", err=True)
