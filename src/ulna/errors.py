@@ -130,6 +130,8 @@ def out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
+    if type(error).__name__ == "BrokenProcessPool":  # one of its processes was killed
+        return True
     return any(words in str(error).lower() for words in _NO_MEMORY)
 
 
@@ -147,11 +149,11 @@ def said_of(error: BaseException) -> str:
     """
     if isinstance(error, UlnaError):
         return str(error)
-    if out_of_memory(error):
-        return f"out of memory: {LESS_AT_A_TIME}"
     if isinstance(error, OSError) and of_the_system(error):
         where = "" if error.filename is None else f"{error.filename}: "
         advice = _ADVICE.get(error.errno or 0)
         return f"{where}{error.strerror}{f': {advice}' if advice else ''}"
+    if out_of_memory(error):
+        return f"out of memory: {LESS_AT_A_TIME}"
     said = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{said} (a defect of Ulna, not of the file: report it)"
