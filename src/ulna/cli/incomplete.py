@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ulna.errors import ImageError, IncompleteError, UlnaError
-from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
 
 if TYPE_CHECKING:
     from ulna.cli.answer import Outcome
@@ -20,6 +19,8 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     IncompleteError; where no study has an answer what the first one failed with, or an ImageError
     that counts them if they failed alike.
     """
+    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+
     faults = [o for o in outcomes if o.fault is not None]
     if faults and len(faults) == len(outcomes):
         raise _none(faults)
@@ -42,6 +43,8 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _none(faults: Sequence[Outcome]) -> Exception:
+    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+
     first = faults[0].fault
     assert first is not None
     if len(faults) == 1 or not isinstance(first, UlnaError):
@@ -57,6 +60,8 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
 
     Single images that could not be read are said in a note: their studies have answers.
     """
+    from ulna.evaluation.unanswered import in_words
+
     if skipped := metrics.get("n_unreadable_images", 0):
         click.echo(
             f"note: {skipped} images of answered studies could not be read: see the column "
