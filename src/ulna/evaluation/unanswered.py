@@ -29,7 +29,8 @@ def kind_of(fault: str, study: Study) -> str:
     """`fault` without the study's key and its files' names: equal for faults that are alike."""
     for name in (f"study {study.key}: ", *(f"{i.path}: " for i in study.images)):
         fault = fault.replace(name, "")
-    return "; ".join(dict.fromkeys(fault.split("; ")))
+    # A study of two views that fail alike is as one of a single view.
+    return "; ".join(dict.fromkeys(fault.removeprefix("no readable radiograph: ").split("; ")))
 
 
 def reasons(faults: Iterable[tuple[str, str, str]]) -> list[Reason]:
