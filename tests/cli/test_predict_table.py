@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import random
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+
+from ulna.runtime.table.rows_file import RowsFile
 
 
 def _films(folder: Path, studies: int) -> Path:
@@ -95,6 +98,30 @@ def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) ->
     done = ulna("predict", film, "--bundle", bundle, "--table", out, code=4)
     assert "none of 1 studies has an answer" in done.output
     assert "expected a PNG" in _rows(out)[0]["error"]
+
+
+def test_a_full_disk_ends_a_table_that_goes_on(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films, whole, out = _films(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
+    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
+    put, written = RowsFile._put, 0
+
+    def full(rows: RowsFile, text: str) -> None:
+        nonlocal written
+        written += len(text)
+        if written > 3000:
+            put(rows, text[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        put(rows, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RowsFile, "_put", full)
+        done = ulna("predict", films, "--bundle", bundle, "--table", out, code=1)
+    assert "No space left on device: free some space" in done.stderr
+    assert not out.exists() and out.with_name("t.csv.partial").exists()
+    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.slow
