@@ -10,21 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ulna.bundle import uncalibrated_fusion
 from ulna.cli.answer import (
     COLUMNS,
     Outcome,
     answer_json,
     answer_notes,
     answer_row,
-    check_ranks,
     outcome_json,
     outcome_notes,
     outcome_row,
     worklist,
 )
 from ulna.cli.pictures import file_name, folder_name, new_name, write_heat_maps
-from ulna.errors import ConfigError, ImageError, IncompleteError
+from ulna.errors import ImageError, IncompleteError
 from ulna.types import (
     BodyPart,
     Finding,
@@ -98,8 +96,6 @@ def test_worklist_has_the_abnormal_first_and_the_normal_last(tmp_path: Path) -> 
     found = [o.answer for o in worklist([Outcome(a.study, a) for a in answers], 0.1)]
     order = [(0.01, 0.9), (0.05, 0.3), (0.3, 0.4), (0.4, 0.2), (0.5, 0.02), (0.9, 0.01)]
     assert [(a.p_normal, a.p_abnormal) for a in found if a] == order
-    with pytest.raises(ConfigError, match="not calibrated"):
-        check_ranks(uncalibrated_fusion(["cnn"], [BodyPart.WRIST], "balanced"))
 
 
 def test_a_study_without_an_answer_has_its_place_in_a_worklist(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,12 +88,18 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
 def _process_that_writes(file: Path, parent: subprocess.Popen[str]) -> int:
     """The process that has `file` open, once there is one."""
     while parent.poll() is None:
-        for link in Path("/proc").glob("[0-9]*/fd/*"):
-            with suppress(OSError):
-                if link.readlink() == file.resolve():
-                    return int(link.parts[2])
+        found = (link for link in Path("/proc").glob("[0-9]*/fd/*") if _leads_to(link, file))
+        if link := next(found, None):
+            return int(link.parts[2])
         time.sleep(0.01)
     raise AssertionError(parent.communicate())
+
+
+def _leads_to(link: Path, file: Path) -> bool:
+    try:
+        return link.readlink() == file.resolve()
+    except OSError:
+        return False
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc: who trains is not told")

@@ -18,7 +18,6 @@ from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
 
 from ulna.cli import pictures
-from ulna.cli.incomplete import check_outcomes
 from ulna.runtime import reading
 from ulna.types import Radiograph
 
@@ -47,7 +46,8 @@ def work(tmp_path: Path) -> Path:
     (tmp_path / "cut.png").write_bytes(film[: len(film) // 2])
     (tmp_path / "text.png").write_text("no film")
     (tmp_path / "empty.png").touch()
-    for name in ("vanishes", "crowded", "other"):
+    (tmp_path / "half.png").write_bytes((tmp_path / "mask.png").read_bytes()[:-30])
+    for name in ("vanishes", "crowded", "other", "another"):
         (tmp_path / f"{name}.png").write_bytes(film)
     return tmp_path
 
@@ -62,6 +62,7 @@ BAD = {
 }
 MASKS = {
     "unreadable mask": Bad("films/view10.png,b,mask,WRIST,1,text.png", "unreadable", True),
+    "mask cut short": Bad("another.png,b,half,WRIST,1,half.png", "unreadable", True),
     "mask of another size": Bad("other.png,b,size,WRIST,1,small.png", "its image has", True),
 }
 
@@ -156,7 +157,7 @@ def test_evaluate_scores_the_others_and_says_how_many_have_no_answer_and_why(wor
             told = done.stderr
     assert f"{len(BAD)} of {GOOD + len(bad)} studies have no answer" in told
     assert f"{len(MASKS)} masks could not be used" in told
-    assert f"note: {len(MASKS)} of 4 masks cannot be used" in told.split("evaluate: ")[0]
+    assert f"note: {len(MASKS)} of 5 masks cannot be used" in told.split("evaluate: ")[0]
     page, metrics = ((work / "with" / n).read_text() for n in ("report.html", "metrics.json"))
     found = json.loads(metrics)
     assert sum(r["n"] for r in found["no_answer"]) == len(BAD) == found["n_unreadable"]
@@ -296,7 +297,3 @@ def test_a_ranking_that_cannot_be_made_is_refused_before_any_work(work: Path) ->
     assert "nothing can be ranked" in done.stderr and not done.stdout
     given = ("predict", table, "--bundle", work / "bundle", "--operating-point", "none")
     assert "operating point 'none'" in ulna(*given, code=2).stderr
-
-
-def test_nothing_is_raised_where_all_have_answers() -> None:
-    check_outcomes([])

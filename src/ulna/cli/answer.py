@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ulna.errors import said_of
 
 if TYPE_CHECKING:
-    from ulna.bundle import FusionParameters
+    from ulna.bundle import Manifest
     from ulna.types import Finding, ImagePrediction, Study, StudyPrediction
 
 COLUMNS = (
@@ -189,11 +189,13 @@ def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
     return sorted(outcomes, key=urgency)
 
 
-def check_ranks(fusion: FusionParameters) -> None:
-    """ConfigError where a bundle's answers cannot be ranked, before any is asked for."""
+def check_asked(manifest: Manifest, operating_point: str | None, worklist: bool) -> None:
+    """ConfigError for what a bundle's answers cannot have, before any is asked for."""
     from ulna.errors import ConfigError
+    from ulna.runtime.request import check_settings
 
-    if not fusion.conformal:
+    check_settings(manifest, operating_point, "given")
+    if worklist and not manifest.fusion.conformal:
         raise ConfigError(
             "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
             "so nothing can be ranked: run `ulna calibrate`"

@@ -108,7 +108,11 @@ def evaluate(
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies, found)
-    metrics = read_metrics(out)
+    _tell(read_metrics(out), out, as_json)
+
+
+def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
+    """The scores, then what has none; raises as `check_scored`."""
     if as_json:
         print_json(metrics)
     else:

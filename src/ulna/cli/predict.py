@@ -13,7 +13,7 @@ import click
 from ulna.cli.answer import (
     COLUMNS,
     Outcome,
-    check_ranks,
+    check_asked,
     outcome_json,
     outcome_notes,
     outcome_row,
@@ -122,7 +122,6 @@ def predict(
     """
     from ulna.bundle import BOX_BUNDLE
     from ulna.runtime import Predictor
-    from ulna.runtime.request import check_settings
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
@@ -131,10 +130,7 @@ def predict(
         click.echo(NO_BUNDLE, err=True)
     predictor = Predictor.load(bundle or BOX_BUNDLE, engine)
     predictor = predictor.with_cascade() if cascade else predictor
-    fusion = predictor.manifest.fusion
-    check_settings(predictor.manifest, operating_point, "given")
-    if worklist:
-        check_ranks(fusion)
+    check_asked(predictor.manifest, operating_point, worklist)
     studies = _studies(paths, body_part)
     if table is not None:
         asked = table_settings(operating_point, recognise, error_rate, workers)
@@ -143,12 +139,9 @@ def predict(
     ask = partial(predictor.predict, operating_point=operating_point)
     if recognise:
         ask = partial(ask, body_part="recognise")
-    outcomes: list[Outcome] = []
-    try:
-        outcomes.extend(_ask_all(ask, studies, out, fusion.map_limit))
-    finally:  # what is answered is printed, whatever ends the rest
-        _print(by_urgency(outcomes, error_rate) if worklist else outcomes, error_rate, as_json, out)
-    check_outcomes(outcomes)
+    each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
+    ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
+    check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
@@ -158,6 +151,17 @@ def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
     if body_part is None:
         return studies
     return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
+
+
+def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> list[Outcome]:
+    """All outcomes; what is answered is shown, whatever ends the rest."""
+    found: list[Outcome] = []
+    try:
+        for outcome in each:
+            found.append(outcome)
+    finally:
+        show(found)
+    return found
 
 
 def _ask_all(

@@ -43,16 +43,15 @@ def run_side_by_side(
     failures: dict[int, Failure] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < at_a_time:
-                number = waiting.pop(0)
-                running[number] = _begin(work, number)
-            for number in _ended(running):
-                failure = _failure(running.pop(number))
-                if failure is None:
-                    ended(number)
-                    continue
-                failures[number] = failure
-                waiting = waiting if failure.memory else []
+            free = at_a_time - len(running)
+            now, waiting = waiting[:free], waiting[free:]
+            running |= {number: _begin(work, number) for number in now}
+            found = {number: _failure(running.pop(number)) for number in _ended(running)}
+            for number in (n for n, failure in found.items() if failure is None):
+                ended(number)
+            failed = {n: failure for n, failure in found.items() if failure is not None}
+            failures |= failed
+            waiting = waiting if all(f.memory for f in failed.values()) else []
     finally:
         for one in running.values():
             one.process.terminate()
