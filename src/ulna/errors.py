@@ -12,13 +12,17 @@ The tree (exit code of the command line in brackets)::
     ├── WeightsError [6]         initial weights that are not there or do not fit
     ├── TrainingError [7]        training that cannot go on (nothing to learn from, not finite)
     ├── DependencyError [8]      an optional package that this command needs is not installed
-    └── VerificationError [9]    a file or number that is not what its receipt says
+    ├── VerificationError [9]    a file or number that is not what its receipt says
+    └── IncompleteError [10]     a study without its answer, map or score; all others have theirs
 
 A message says what came, what was expected and how to fix it. Whatever else
-escapes a command is a defect of Ulna, not of its input.
+escapes a command is a defect of Ulna, not of its input: but for what the system
+refuses, and for a machine that has run out of something (`said_of`).
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class UlnaError(Exception):
@@ -67,6 +71,10 @@ class VerificationError(UlnaError):
     exit_code = 9
 
 
+class IncompleteError(UlnaError):
+    exit_code = 10
+
+
 class UlnaWarning(UserWarning):
     """Base of all deliberate warnings: input that was used, with a reservation."""
 
@@ -77,3 +85,75 @@ class ImageWarning(UlnaWarning):
 
 class DatasetWarning(UlnaWarning):
     """A data set was indexed, but it differs from what was expected."""
+
+
+# What a machine has run out of, whatever file was being written: the error often names none.
+EXHAUSTED = {
+    errno.ENOSPC: "free some space, then give the same command again",
+    errno.EDQUOT: "free some of your quota, then give the same command again",
+    errno.EFBIG: "expected a file system that takes files of this size: give another folder",
+    errno.EIO: "the disk or the network behind it fails: give another folder",
+    errno.EROFS: "expected a place that can be written to: give another folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has no open files left",
+    errno.ENOMEM: "free some memory, then give the same command again",
+}
+_ADVICE = {
+    errno.ENOENT: "expected it there, or a place where it can be made: look at the path",
+    errno.EACCES: "expected what you may read, or write to: change its permissions",
+    errno.EPERM: "expected what you may read, or write to: change its permissions",
+    errno.EEXIST: "expected a folder, new or not: give another name",
+    errno.ENOTDIR: "expected a folder where a file is: give another path",
+    errno.EISDIR: "expected a file where a folder is: give another path",
+    errno.ENAMETOOLONG: "expected a shorter name",
+    **EXHAUSTED,
+}
+LESS_AT_A_TIME = (
+    "ask for less at a time (fewer --jobs or --workers, a smaller batch_size, fewer or smaller "
+    "films), or free some memory"
+)
+# As PyTorch, ONNX Runtime, OpenVINO and C++ say it, none of them with a MemoryError.
+_NO_MEMORY = (
+    "out of memory",
+    "out of host memory",
+    "allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory was not enough, the host's or an accelerator's."""
+    if isinstance(error, UlnaError):
+        return False
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if type(error).__name__ == "BrokenProcessPool":  # one of its processes was killed
+        return True
+    return any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+def of_the_system(error: BaseException) -> bool:
+    """Whether the system refused `error`'s file, or has run out of something."""
+    named = isinstance(error, OSError) and error.filename is not None
+    return named or getattr(error, "errno", None) in EXHAUSTED or out_of_memory(error)
+
+
+def said_of(error: BaseException) -> str:
+    """What a user is told of any error, in one line: what came, and what to do.
+
+    An UlnaError says it itself; of the others it names a file that the system refused, memory
+    that was not enough, or a defect.
+    """
+    if isinstance(error, UlnaError):
+        return str(error)
+    if isinstance(error, OSError) and of_the_system(error):
+        where = "" if error.filename is None else f"{error.filename}: "
+        advice = _ADVICE.get(error.errno or 0)
+        return f"{where}{error.strerror}{f': {advice}' if advice else ''}"
+    if out_of_memory(error):
+        return f"out of memory: {LESS_AT_A_TIME}"
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said} (a defect of Ulna, not of the file: report it)"

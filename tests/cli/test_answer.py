@@ -12,14 +12,17 @@ from PIL import Image
 
 from ulna.cli.answer import (
     COLUMNS,
+    Outcome,
     answer_json,
     answer_notes,
     answer_row,
-    folder_name,
+    outcome_json,
+    outcome_notes,
+    outcome_row,
     worklist,
-    write_heat_maps,
 )
-from ulna.errors import ConfigError
+from ulna.cli.pictures import file_name, folder_name, new_name, write_heat_maps
+from ulna.errors import ImageError, IncompleteError
 from ulna.types import (
     BodyPart,
     Finding,
@@ -90,10 +93,53 @@ def test_worklist_has_the_abnormal_first_and_the_normal_last(tmp_path: Path) -> 
     plain = _prediction(tmp_path)
     p_values = [(0.5, 0.02), (0.3, 0.4), (0.01, 0.9), (0.9, 0.01), (0.05, 0.3), (0.4, 0.2)]
     answers = [replace(plain, p_normal=n, p_abnormal=a) for n, a in p_values]
-    found = [(a.p_normal, a.p_abnormal) for a in worklist(answers, 0.1)]
-    assert found == [(0.01, 0.9), (0.05, 0.3), (0.3, 0.4), (0.4, 0.2), (0.5, 0.02), (0.9, 0.01)]
-    with pytest.raises(ConfigError, match="not calibrated"):
-        worklist([plain], 0.1)
+    found = [o.answer for o in worklist([Outcome(a.study, a) for a in answers], 0.1)]
+    order = [(0.01, 0.9), (0.05, 0.3), (0.3, 0.4), (0.4, 0.2), (0.5, 0.02), (0.9, 0.01)]
+    assert [(a.p_normal, a.p_abnormal) for a in found if a] == order
+
+
+def test_a_study_without_an_answer_has_its_place_in_a_worklist(tmp_path: Path) -> None:
+    plain = _prediction(tmp_path)
+    sure, fine = (replace(plain, p_normal=n, p_abnormal=a) for n, a in ((0.01, 0.9), (0.9, 0.01)))
+    lost = Outcome(plain.study, fault=ImageError("gone"))
+    given = [Outcome(fine.study, fine), lost, Outcome(sure.study, sure)]
+    assert worklist(given, 0.1) == [given[2], lost, given[0]]
+
+
+def test_a_study_without_an_answer_has_the_same_keys_and_columns(tmp_path: Path) -> None:
+    plain = _prediction(tmp_path)
+    lost = Outcome(plain.study, fault=ImageError("gone: expected it there"))
+    said, full = outcome_json(lost, 0.1), outcome_json(Outcome(plain.study, plain), 0.1)
+    assert list(said) == list(full) and full["error"] is None
+    assert said["error"] == "gone: expected it there" and said["probability"] is None
+    json.dumps(said, allow_nan=False)
+    assert len(outcome_row(lost, 0.1)) == len(COLUMNS) and "NO ANSWER" in outcome_row(lost, 0.1)
+    assert outcome_notes(lost) == ["s 1: no answer: gone: expected it there"]
+
+
+def test_names_fit_any_file_system_and_stay_apart() -> None:
+    assert file_name("a b/c") == "a_b_c" and file_name("...") == "study"
+    long = [file_name("x" * 300 + end) for end in "ab"]
+    assert len(set(long)) == 2 and all(len(n) <= 120 and n.startswith("xxx") for n in long)
+    assert file_name("\udcff" * 300)  # bytes of a name that are no UTF-8
+    taken: set[str] = set()
+    found = [new_name(n, taken) for n in ("a_b", "A_B", "a_b", "a_b_2", "c")]
+    assert len({n.lower() for n in found}) == 5 and found[0] == "a_b" and found[-1] == "c"
+
+
+def test_one_picture_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:
+    plain = _prediction(tmp_path)
+    gone = replace(plain.images[0], source=str(tmp_path / "gone.png"))
+    folder = tmp_path / "maps"
+    (folder / "2_a_film.png").mkdir(parents=True)
+    several = replace(plain, images=(plain.images[0], plain.images[0], gone, plain.images[0]))
+    with pytest.raises(IncompleteError) as caught:
+        write_heat_maps(several, folder, 4.0)
+    assert "2_a_film.png" in str(caught.value) and "gone.png" in str(caught.value)
+    assert sorted(p.name for p in folder.iterdir() if p.is_file()) == [
+        "1_a_film.png",
+        "4_a_film.png",
+    ]
 
 
 def test_pictures_are_painted_only_where_the_map_is_positive(tmp_path: Path) -> None:
@@ -153,8 +199,10 @@ def test_experts_that_a_cascade_skipped_are_named(tmp_path: Path) -> None:
 
 def test_refused_studies_come_first_of_those_to_be_read(tmp_path: Path) -> None:
     whole = _prediction(tmp_path)
-    found = [
+    answers = [
         replace(whole, p_normal=n, p_abnormal=a) for n, a in ((0.01, 0.9), (0.5, 0.6), (0.9, 0.01))
     ]
-    refused = replace(whole, refused="blank", p_normal=None, p_abnormal=None)
+    found = [Outcome(a.study, a) for a in answers]
+    unsure = replace(whole, refused="blank", p_normal=None, p_abnormal=None)
+    refused = Outcome(whole.study, unsure)
     assert worklist([*found[::-1], refused], 0.1) == [found[0], refused, *found[1:]]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +83,71 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
         assert one["study"] == other["study"] and one["split"] == other["split"]
         p, q = float(one["study_probability"]), float(other["study_probability"])
         assert p == pytest.approx(q, abs=2e-3)  # one process or two: sums in another order
+
+
+def _process_that_writes(file: Path, parent: subprocess.Popen[str]) -> int:
+    """The process that has `file` open, once there is one."""
+    while parent.poll() is None:
+        found = (link for link in Path("/proc").glob("[0-9]*/fd/*") if _leads_to(link, file))
+        if link := next(found, None):
+            return int(link.parts[2])
+        time.sleep(0.01)
+    raise AssertionError(parent.communicate())
+
+
+def _leads_to(link: Path, file: Path) -> bool:
+    try:
+        return link.readlink() == file.resolve()
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc: who trains is not told")
+def test_a_fold_killed_for_memory_costs_no_other_and_is_no_defect(work: Path) -> None:
+    """As the kernel does it where memory is short."""
+    shutil.copytree(work / "cv", work / "killed")
+    for name in ("fold1", "fold2", "evaluation"):
+        shutil.rmtree(work / "killed" / name)
+    command = [sys.executable, "-m", "ulna", *map(str, _command(work, "killed")), "--jobs", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=work
+    )
+    os.kill(_process_that_writes(work / "killed/fold1/train.log", process), signal.SIGKILL)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 1, said
+    assert "fold 1" in said and "out of memory" in said and "fewer --jobs" in said
+    assert "defect" not in said and "Traceback" not in said and "BrokenProcessPool" not in said
+    assert (work / "killed/fold2/bundle/manifest.json").is_file()
+    assert not (work / "killed/fold1/bundle").exists()  # trained when the command is given again
+
+
+def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path) -> None:
+    """Found after training: the folds are answered again from copies of the finished ones."""
+    out = work / "unread"
+    shutil.copytree(work / "cv", out)
+    shutil.rmtree(out / "evaluation")
+    before = _rows(work / "cv/evaluation/predictions.csv")
+    film = Path(next(r["image"] for r in before if r["abnormal"] == "0"))
+    mask = next(p for p in (work / "phantoms/masks/train").rglob("*.png"))
+    whole = {p: p.read_bytes() for p in (film, mask)}
+    try:
+        for path in whole:
+            path.write_bytes(whole[path][:60])  # begins like a PNG
+        done = ulna(*_command(work, "unread"), code=10)
+    finally:
+        for path, data in whole.items():
+            path.write_bytes(data)
+    assert "1 masks could not be used" in done.stderr and mask.name in done.stderr
+    alone = len([r for r in before if Path(r["image"]).parent == film.parent]) == 1
+    told = "1 of 48 studies have no answer" if alone else "1 images of answered studies"
+    assert told in done.stderr
+    assert "masks cannot be used: the maps" in done.stderr.split("predict: ")[0]
+    after = {(r["study"], r["image"]): r for r in _rows(out / "evaluation/predictions.csv")}
+    assert {r["study"] for r in before} == {study for study, _ in after}
+    found = json.loads((out / "evaluation/metrics.json").read_text())
+    assert sum(r["n"] for r in found["no_place"]) == 1
+    again = ulna(*_command(work, "unread"), "--json", code=10)
+    assert json.loads(again.stdout)["scores"]["all"]["n_studies"] == STUDIES - alone
 
 
 def test_answers_of_an_earlier_version_are_made_again(work: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import random
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+
+from ulna.runtime.table.rows_file import RowsFile
 
 
 def _films(folder: Path, studies: int) -> Path:
@@ -54,7 +57,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
     films, out = _films(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
-    done = ulna("predict", films, "--bundle", bundle, "--table", out)
+    done = ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
     rows = _rows(out)
     assert len(rows) == 30
     bad = [r for r in rows if r["error"]]
@@ -68,7 +71,8 @@ def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
         f"{lost} without an answer"
     )
     assert "images: 30/30" in done.output
-    again = ulna("predict", films, "--bundle", bundle, "--table", out)
+    assert f"{lost} of 20 studies have no answer" in done.stderr
+    again = ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
     assert again.stdout == done.stdout
 
 
@@ -96,11 +100,35 @@ def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) ->
     assert "expected a PNG" in _rows(out)[0]["error"]
 
 
+def test_a_full_disk_ends_a_table_that_goes_on(
+    tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films, whole, out = _films(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
+    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
+    put, written = RowsFile._put, 0
+
+    def full(rows: RowsFile, text: str) -> None:
+        nonlocal written
+        written += len(text)
+        if written > 3000:
+            put(rows, text[:20])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        put(rows, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RowsFile, "_put", full)
+        done = ulna("predict", films, "--bundle", bundle, "--table", out, code=1)
+    assert "No space left on device: free some space" in done.stderr
+    assert not out.exists() and out.with_name("t.csv.partial").exists()
+    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    assert out.read_bytes() == whole.read_bytes()
+
+
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> None:
     films = _films(tmp_path / "films", 600)
     whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
-    ulna("predict", films, "--bundle", bundle, "--table", whole)
+    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name("answers.csv.partial")
     process = _start("predict", films, "--bundle", bundle, "--table", out)
     _wait_for(rows, 0, process)
@@ -110,7 +138,7 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
     assert "ending after the batch at hand" in errors
     assert "of 600 studies; the same command goes on" in errors
     assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
-    ulna("predict", films, "--bundle", bundle, "--table", out)
+    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -121,7 +149,7 @@ def test_killed_again_and_again_it_ends_as_if_never(
 ) -> None:
     films = _films(tmp_path / "films", 1500)
     whole, out = tmp_path / "whole" / name, tmp_path / name
-    ulna("predict", films, "--bundle", bundle, "--table", whole)
+    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name(f"{name}.partial")
     draw, size = random.Random(5), 0
     for _ in range(4):
@@ -131,7 +159,7 @@ def test_killed_again_and_again_it_ends_as_if_never(
         process.kill()
         process.communicate(timeout=120)
         size = rows.stat().st_size if rows.exists() else 0
-    ulna("predict", films, "--bundle", bundle, "--table", out)
+    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
     if name.endswith(".csv"):
         assert out.read_bytes() == whole.read_bytes()
     else:
@@ -143,7 +171,7 @@ _MEASURED = """
 import sys
 from pathlib import Path
 from ulna.cli.main import cli
-cli(sys.argv[1:], standalone_mode=False)
+cli(sys.argv[1:], standalone_mode=False)  # the code of studies without an answer comes back
 print([line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line])
 """
 

@@ -95,9 +95,11 @@ def test_one_bad_film_does_not_hide_the_others(work: Path, tmp_path: Path) -> No
     bad = tmp_path / "bad.png"
     bad.write_text("not a film")
     films = [bad, _films(work)[0]]
-    done = ulna("predict", *films, "--bundle", work / "run/bundle", "--json", code=4)
-    assert len(json.loads(done.stdout)) == 1
-    assert "bad.png" in done.stderr
+    done = ulna("predict", *films, "--bundle", work / "run/bundle", "--json", code=10)
+    lost, answered = json.loads(done.stdout)
+    assert "bad.png" in lost["error"] and lost["probability"] is None
+    assert answered["error"] is None and 0 <= answered["probability"] <= 1
+    assert "1 of 2 studies have no answer" in done.stderr and "bad.png" in done.stderr
 
 
 def test_info_verifies_and_a_flipped_byte_is_found(work: Path, tmp_path: Path) -> None:

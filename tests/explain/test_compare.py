@@ -15,7 +15,7 @@ from PIL import Image
 from tiny_run import tiny_recipe, write_tiny_run
 
 from ulna.config.recipe import ExpertConfig
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import ConfigError, DatasetError, ImageWarning
 from ulna.explain import compare_methods
 from ulna.explain.known import read_known
 from ulna.imaging import read_radiograph
@@ -101,14 +101,26 @@ def test_a_view_without_the_finding_is_left_out(
     assert len(found) == 1
 
 
-def test_mask_faults_are_named(known_studies: Sequence[Study], tmp_path: Path) -> None:
+def test_a_film_or_mask_that_cannot_be_read_costs_no_other_and_is_named(
+    known_studies: Sequence[Study], tmp_path: Path
+) -> None:
     small, text = tmp_path / "small.png", tmp_path / "text.png"
     Image.new("L", (3, 3)).save(small)
     text.write_text("no mask")
-    for mask, words in ((small, r"small\.png: mask of \(3, 3\)"), (text, r"text\.png: mask of")):
-        ref = replace(known_studies[0].images[0], mask=mask)
-        with pytest.raises(DatasetError, match=words):
-            read_known([replace(known_studies[0], images=(ref,))], RECIPE, 9)
+    first, *others = known_studies
+    sources = [k.radiograph.source for k in read_known(others, RECIPE, 99)]
+    for change, words in (
+        ({"mask": small}, r"small\.png: mask of \(3, 3\)"),
+        ({"mask": text}, r"text\.png: mask of"),
+        ({"path": text}, r"text\.png: begins with"),
+        ({"path": tmp_path / "gone.png"}, r"gone\.png: no such file"),
+    ):
+        bad = replace(first, images=(replace(first.images[0], **change),))  # type: ignore[arg-type]
+        with pytest.warns(ImageWarning, match=words):
+            found = read_known([bad, *others], RECIPE, 99)
+        assert [k.radiograph.source for k in found] == sources
+        with pytest.warns(ImageWarning), pytest.raises(DatasetError, match="none is abnormal"):
+            read_known([bad], RECIPE, 9)
 
 
 def test_nothing_to_judge_on(run: Path, known_studies: Sequence[Study], tmp_path: Path) -> None:

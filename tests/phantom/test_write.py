@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import multiprocessing
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from ulna.config.phantom import PhantomConfig
 from ulna.datasets import index_mura, index_phantoms
-from ulna.errors import DatasetError
+from ulna.errors import DatasetError, UlnaError
 from ulna.phantom import write_contact_sheet, write_phantoms
 from ulna.phantom.write import COLUMNS
 
@@ -142,3 +143,17 @@ def test_contact_sheet_has_a_tile_for_each_view(tmp_path: Path) -> None:
     path = write_contact_sheet(tmp_path / "a" / "sheet.png", replace(CONFIG, studies=3))
     with Image.open(path) as sheet:
         assert sheet.size[0] == 8 * 224 and sheet.size[1] % 224 == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_ends_the_set_with_what_to_do(tmp_path: Path) -> None:
+    """As the kernel does it where memory is short; a pool without that worker would wait."""
+
+    def kill(done: int, total: int) -> None:
+        if done == 1:
+            multiprocessing.active_children()[0].kill()
+
+    with pytest.raises(UlnaError, match=r"out of memory: .*the same command begins") as caught:
+        write_phantoms(tmp_path / "set", replace(CONFIG, studies=40), 2, kill)
+    assert caught.value.exit_code == 1
+    assert not (tmp_path / "set/truth.csv").exists()

@@ -17,14 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ulna.config.engine import EngineSettings
-from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError, ImageError, UlnaError
-from ulna.runtime import Predictor
+from ulna.runtime import Predictor, reading
 from ulna.runtime import stream as module
-from ulna.runtime.outputs import ImageOutputs
+from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.screen import PreparedView
 from ulna.runtime.stream import BATCH, Steps, batches, stream
-from ulna.types import BodyPart, ImageRef, Study, StudyPrediction
+from ulna.types import BodyPart, ImageRef, Radiograph, Study, StudyPrediction
 
 ELBOW, WRIST = PARTS
 
@@ -171,21 +170,58 @@ def test_the_list_is_not_read_far_ahead(predictor: Predictor, studies: list[Stud
     assert not [t for t in threading.enumerate() if t.name.startswith("ulna-")]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("one in a million"), "one in a million (a defect of Ulna"),
+        (MemoryError(), "view1.png: out of memory: ask for less"),
+    ],
+)
 def test_what_no_reader_expects_ends_one_image_only(
-    predictor: Predictor, studies: list[Study], monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor,
+    studies: list[Study],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
 ) -> None:
-    read = module.read_view
+    read = reading.read_radiograph
 
-    def fails(ref: ImageRef, spec: InputSpec) -> object:
-        if ref.path.name == "view1.png":
-            raise ZeroDivisionError("one in a million")
-        return read(ref, spec)
+    def fails(path: Path) -> Radiograph:
+        if path.name == "view1.png":
+            raise error
+        return read(path)
 
-    monkeypatch.setattr(module, "read_view", fails)
+    monkeypatch.setattr(reading, "read_radiograph", fails)
     (_, first), (_, second) = chain(*predictor.stream(studies[:2]))
     assert isinstance(first, StudyPrediction) and not first.skipped
     assert isinstance(second, StudyPrediction) and len(second.images) == 1
-    assert "ZeroDivisionError: one in a million (a defect of Ulna" in second.skipped[0][1]
+    assert said in second.skipped[0][1]
+    alone_too = alone(predictor, studies[1], "given")
+    assert isinstance(alone_too, StudyPrediction) and alone_too.skipped == second.skipped
+
+
+def test_memory_that_one_study_takes_ends_its_study_only(
+    predictor: Predictor, studies: list[Study]
+) -> None:
+    large = studies[1].images[0].path
+
+    def run(names: Sequence[str], views: Sequence[PreparedView]) -> Sequence[ImageOutputs]:
+        if any(v.ref.path == large for v in views):
+            raise MemoryError
+        return predictor._run_views(names, views)
+
+    def answer(outputs: StudyOutputs) -> StudyPrediction:
+        if outputs.study == studies[2]:
+            raise MemoryError
+        return predictor.predict_outputs(outputs, heat_maps=False)
+
+    spec = predictor.manifest.input_spec
+    steps = Steps(spec, lambda study: [e.name for e in predictor.manifest.experts], run, answer)
+    found = dict(chain(*stream(steps, studies[:4])))
+    for study in studies[1:3]:
+        assert isinstance(found[study], ImageError) and "out of memory" in str(found[study])
+    assert isinstance(found[studies[0]], StudyPrediction)
+    assert isinstance(found[studies[3]], StudyPrediction)
 
 
 def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(

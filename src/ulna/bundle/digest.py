@@ -19,5 +19,9 @@ def file_sha256(file: Path) -> str:
 
 
 def lines_sha256(lines: Iterable[str]) -> str:
-    """Hexadecimal SHA-256 of the lines in ascending order: what is hashed has no order."""
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+    """Hexadecimal SHA-256 of the lines in ascending order: what is hashed has no order.
+
+    Bytes of a file's name that are no UTF-8 count as `\\udcXX`.
+    """
+    text = "\n".join(sorted(lines))
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()

@@ -1,14 +1,16 @@
-"""A `StudyPrediction` as JSON, as a table row and as pictures."""
+"""A `StudyPrediction`, or why there is none, as JSON and as a table row."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ulna.errors import said_of
+
 if TYPE_CHECKING:
-    from ulna.types import Finding, ImagePrediction, StudyPrediction
+    from ulna.bundle import Manifest
+    from ulna.types import Finding, ImagePrediction, Study, StudyPrediction
 
 COLUMNS = (
     "study",
@@ -21,6 +23,82 @@ COLUMNS = (
     "views",
     "findings",
 )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of asking for one study: an answer, or the fault for which there is none.
+
+    map_error: why not all pictures of an answer's maps could be written, or ''.
+    """
+
+    study: Study
+    answer: StudyPrediction | None = None
+    fault: Exception | None = None
+    map_error: str = ""
+
+    @property
+    def error(self) -> str:
+        """Why there is no answer, or ''."""
+        return "" if self.fault is None else said_of(self.fault)
+
+
+def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
+    """`answer_json`, or the same keys with `error` and nothing that would be an answer."""
+    if outcome.answer is not None:
+        return answer_json(outcome.answer, error_rate) | {"map_error": outcome.map_error or None}
+    study = outcome.study
+    return {
+        "patient_id": study.patient_id,
+        "study_id": study.study_id,
+        "body_part": study.body_part.value if study.body_part else None,
+        "body_part_given": study.body_part is not None,
+        "body_part_probabilities": {},
+        "refused": None,
+        "flags": [],
+        **dict.fromkeys(_ANSWERED),
+        "error_rate": error_rate,
+        "experts": {},
+        "skipped_experts": [],
+        "images": [],
+        "skipped": [],
+        "bundle": None,
+        "error": outcome.error,
+        "map_error": None,
+    }
+
+
+_ANSWERED = (
+    "demonstration",
+    "abnormal",
+    "probability",
+    "threshold",
+    "operating_point",
+    "certainty",
+    "map_reliable",
+    "p_normal",
+    "p_abnormal",
+    "triage",
+)
+
+
+def outcome_row(outcome: Outcome, error_rate: float) -> list[str]:
+    """`answer_row`, or a row that says NO ANSWER under the same columns."""
+    if outcome.answer is not None:
+        return answer_row(outcome.answer, error_rate)
+    study = outcome.study
+    part = study.body_part.value if study.body_part else "-"
+    empty = ["-"] * (len(COLUMNS) - 5)
+    return [study.study_id, part, "NO ANSWER", *empty, str(len(study.images)), "-"]
+
+
+def outcome_notes(outcome: Outcome) -> list[str]:
+    """`answer_notes`, and what went wrong."""
+    study = outcome.study.study_id
+    if outcome.answer is None:
+        return [f"{study}: no answer: {outcome.error}"]
+    said = [f"{study}: heat maps not written: {outcome.map_error}"] if outcome.map_error else []
+    return [*answer_notes(outcome.answer), *said]
 
 
 def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any]:
@@ -53,6 +131,8 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "images": [_image_json(i) for i in prediction.images],
         "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
         "bundle": prediction.bundle_hash,
+        "error": None,
+        "map_error": None,
     }
 
 
@@ -89,66 +169,37 @@ def _word(prediction: StudyPrediction) -> str:
     return "ABNORMAL" if prediction.abnormal else "normal"
 
 
-def worklist(predictions: Sequence[StudyPrediction], error_rate: float) -> list[StudyPrediction]:
+def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
     """Most urgent first: abnormal, then to be referred, then normal; in each the least normal.
 
-    Within a group by p_abnormal - p_normal, which is comparable across body parts; refused
-    studies come first of those to be referred. Raises ConfigError if the bundle gave no p-values.
+    Within a group by p_abnormal - p_normal, which is comparable across body parts; studies that
+    have no answer, are refused or have no p-values come first of those to be referred.
     """
-    from ulna.errors import ConfigError
     from ulna.types import Triage
 
     order = list(Triage)
 
-    def urgency(prediction: StudyPrediction) -> tuple[int, float]:
-        found = prediction.triage(error_rate)
-        if prediction.refused:
+    def urgency(outcome: Outcome) -> tuple[int, float]:
+        answer = outcome.answer
+        found = None if answer is None or answer.refused else answer.triage(error_rate)
+        if answer is None or found is None or answer.p_normal is None or answer.p_abnormal is None:
             return order.index(Triage.REFER), -2.0
-        if found is None or prediction.p_normal is None or prediction.p_abnormal is None:
-            raise ConfigError(
-                "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
-                "so nothing can be ranked: run `ulna calibrate`"
-            )
-        return order.index(found), prediction.p_normal - prediction.p_abnormal
+        return order.index(found), answer.p_normal - answer.p_abnormal
 
-    return sorted(predictions, key=urgency)
+    return sorted(outcomes, key=urgency)
 
 
-def folder_name(prediction: StudyPrediction) -> str:
-    """A name for the study's folder: body part, patient, study; safe on any file system."""
-    study = prediction.study
-    return _file_name(f"{prediction.body_part.value}_{study.patient_id}_{study.study_id}")
+def check_asked(manifest: Manifest, operating_point: str | None, worklist: bool) -> None:
+    """ConfigError for what a bundle's answers cannot have, before any is asked for."""
+    from ulna.errors import ConfigError
+    from ulna.runtime.request import check_settings
 
-
-def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
-    """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
-
-    A refused view has none: its map means nothing. limit: the logit of the last colour, from the
-    bundle. Maps that failed their examination, or are of a demonstration, say so on the picture.
-    Returns the files.
-    """
-    from PIL import Image
-
-    from ulna.imaging import read_radiograph
-    from ulna.imaging.overlay import cautions, draw_note, draw_outline, draw_overlay
-
-    folder.mkdir(parents=True, exist_ok=True)
-    note = cautions(prediction)
-    written = []
-    for number, image in enumerate(prediction.images, 1):
-        if image.refusal:
-            continue
-        radiograph = read_radiograph(Path(image.source))
-        picture = draw_overlay(radiograph, image.heat_map, limit)
-        for finding in image.findings:
-            if finding.outline is not None:
-                picture = draw_outline(picture, finding.outline)
-        if note:
-            picture = draw_note(picture, note)
-        path = folder / f"{number}_{_file_name(Path(image.source).stem)}.png"
-        Image.fromarray(picture).save(path)
-        written.append(path)
-    return written
+    check_settings(manifest, operating_point, "given")
+    if worklist and not manifest.fusion.conformal:
+        raise ConfigError(
+            "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
+            "so nothing can be ranked: run `ulna calibrate`"
+        )
 
 
 def _image_json(image: ImagePrediction) -> dict[str, Any]:
@@ -175,7 +226,3 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
 
 def _by_name(values: Mapping[Any, float]) -> dict[str, float]:
     return {str(k): float(v) for k, v in values.items()}
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"

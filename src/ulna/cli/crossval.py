@@ -10,10 +10,11 @@ import click
 
 from ulna.cli.evaluate import cascade_sentence, read_metrics
 from ulna.cli.extras import require
+from ulna.cli.incomplete import check_scored
 from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import crossval_receipt
+from ulna.cli.receipts import EVALUATION_FILES, crossval_receipt
 from ulna.cli.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def crossval(
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
     alone, so every recipe gets the same; studies that DATA holds out itself (valid, test) take no
-    part. Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
+    part. Studies without an answer are counted in the end (exit code 10), the others are scored.
+    Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
     OUT/scores.json; fusion and thresholds of a fold are fitted on the other folds. A killed run
     goes on where it was when the same command is given again.
 
@@ -118,15 +120,16 @@ def finish(
         _run(folder, jobs)
     scores = write_scores(folder.out, groups, others)
     crossval_receipt(folder, data, by, others)
+    metrics = read_metrics(folder.evaluation)
     if as_json:
         print_json(scores)
-        return
-    print_scores(scores)
-    metrics = read_metrics(folder.evaluation)
-    if "cascade" in metrics:
-        click.echo(cascade_sentence(metrics["cascade"]))
-    click.echo(f"report: {folder.evaluation / 'report.html'}")
-    click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+    else:
+        print_scores(scores)
+        if "cascade" in metrics:
+            click.echo(cascade_sentence(metrics["cascade"]))
+        click.echo(f"report: {folder.evaluation / 'report.html'}")
+        click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+    check_scored(metrics)
 
 
 def _checked(
@@ -135,11 +138,15 @@ def _checked(
     """What scores are grouped by and compared with, before hours are spent on training."""
     from ulna.cli.crossval_steps import record_data, warn_of_seen
     from ulna.evaluation.groups import column_groups
+    from ulna.evaluation.truth import tell_of_masks
 
+    check_outputs(folder.out, "scores.json", "receipt.json")
+    check_outputs(folder.evaluation, *EVALUATION_FILES)
     others = _others(against)
     groups = column_groups(data, folder.labelled, by)
     record_data(folder)
     warn_of_seen(folder)
+    tell_of_masks(folder.labelled)
     return groups, others
 
 

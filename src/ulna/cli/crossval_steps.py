@@ -7,10 +7,9 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import cached_property
-from multiprocessing import get_context
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +17,14 @@ from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusio
 from ulna.bundle.join import join_bundles
 from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
+from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
 from ulna.cli.train import quiet_fabric
 from ulna.config.bounds import Bounds, Seed, check_fields
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.errors import ConfigError, DatasetError, DatasetWarning, TrainingError
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
     cross_fit,
     fit_joint_cascade,
@@ -177,7 +177,12 @@ class CrossvalFolder:
 
 
 def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
-    """Train and export the folds that are not done, `jobs` at a time."""
+    """Train and export the folds that are not done, `jobs` at a time.
+
+    With several jobs each fold has a process of its own: one that is killed, as a rule for want of
+    memory, costs no other. Raises UlnaError naming the folds that ran out of memory, TrainingError
+    those that failed otherwise, when the others are done.
+    """
     from ulna.training.cache import build_cache
 
     n = len(folder.asked)
@@ -192,28 +197,27 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
             train_fold(folder, k, 0)
             report("folds", done, n)
         return
-    # A process that started with torch's threads cannot be forked; each fold is a fresh one.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        running = {pool.submit(_train_in_process, folder, k, threads): k for k in todo}
-        for done, future in enumerate(as_completed(running), start=n - len(todo) + 1):
-            failure = future.result()
-            if failure:
-                pool.shutdown(cancel_futures=True)
-                raise TrainingError(f"fold {running[future]}: {failure}")
-            report("folds", done, n)
+    number = count(n - len(todo) + 1)
+    failed = run_side_by_side(
+        partial(_train_in_process, folder, threads),
+        todo,
+        jobs,
+        lambda k: report("folds", next(number), n),
+    )
+    logs = {k: folder.fold(k) / "train.log" for k in sorted(failed)}
+    tell_of_failed({f"fold {k} (more in {log})": failed[k] for k, log in logs.items()})
 
 
-def _train_in_process(folder: CrossvalFolder, k: int, threads: int) -> str:
-    """Train fold k with its own log; the reason if that fails."""
+def _train_in_process(folder: CrossvalFolder, threads: int, k: int) -> None:
+    """Train fold k with its own log, to which an error goes whole."""
     folder.fold(k).mkdir(parents=True, exist_ok=True)
     with (folder.fold(k) / "train.log").open("a", buffering=1, encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
         try:
             train_fold(folder, k, threads)
-        except Exception as error:  # goes to the log whole, and to the user as one line
+        except Exception:
             traceback.print_exc()
-            return f"{error} (more in {folder.fold(k) / 'train.log'})"
-    return ""
+            raise
 
 
 def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:

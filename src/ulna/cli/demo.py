@@ -10,6 +10,7 @@ import click
 
 from ulna.cli.evaluate import print_metrics, read_metrics
 from ulna.cli.extras import require
+from ulna.cli.incomplete import check_scored
 from ulna.cli.options import OUT_FOLDER, READABLE
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
@@ -71,7 +72,9 @@ def demo(
     with progress() as report:
         folder.run_steps(report)
     click.echo()
-    print_metrics(read_metrics(folder.evaluation))
+    metrics = read_metrics(folder.evaluation)
+    print_metrics(metrics)
     minutes_taken = (time.monotonic() - started) / 60
     click.echo(f"heat maps: {folder.heat_maps}")
     click.echo(f"report: {folder.report}  ({minutes_taken:.1f} minutes)")
+    check_scored(metrics)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from ulna.cli.answer import folder_name, write_heat_maps
 from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
+from ulna.cli.pictures import folder_name, write_heat_maps
 from ulna.cli.progress import Report
 from ulna.cli.receipts import evaluation_receipt, examination_receipt
 from ulna.cli.train import quiet_fabric
@@ -21,7 +21,7 @@ from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
-from ulna.errors import ConfigError, DatasetError, DatasetWarning
+from ulna.errors import ConfigError, DatasetError, DatasetWarning, UlnaError, UlnaWarning
 from ulna.types import BodyPart, Study
 
 PHANTOM_STUDIES = 900
@@ -239,9 +239,12 @@ class DemoFolder:
         predictor = Predictor.load(self.bundle)
         chosen = _first_of_each(self._test_studies()[0])
         for number, study in enumerate(chosen, 1):
-            answer = predictor.predict(study)
-            folder = self.heat_maps / folder_name(answer)
-            write_heat_maps(answer, folder, predictor.manifest.fusion.map_limit)
+            try:
+                answer = predictor.predict(study)
+                folder = self.heat_maps / folder_name(answer)
+                write_heat_maps(answer, folder, predictor.manifest.fusion.map_limit)
+            except UlnaError as error:
+                warnings.warn(f"no heat map of {study.key}: {error}", UlnaWarning, stacklevel=2)
             report("heat maps", number, len(chosen))
 
     def _place_report(self, report: Report) -> None:

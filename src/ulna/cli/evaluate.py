@@ -11,6 +11,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
+from ulna.cli.incomplete import check_scored
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -19,9 +20,9 @@ from ulna.cli.options import (
     held_out_options,
     json_option,
 )
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import evaluation_receipt
+from ulna.cli.receipts import EVALUATION_FILES, evaluation_receipt
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
@@ -70,7 +71,8 @@ def evaluate(
 
     Without --split the studies are those that DATA itself holds out (valid, test); if it
     holds out none, those that the bundle's run never used; if the run is not known, all.
-    The choice is printed.
+    The choice is printed. How many studies have no answer, and why, is said in the end, with exit
+    code 10; the others are scored.
 
     --include FOLDER, which may be repeated, brings what `ulna stress`, `examine`, `review`,
     `score --out` or `audit` wrote into the report, with the command, data and bundle that it
@@ -89,10 +91,13 @@ def evaluate(
     from ulna.evaluation import evaluate as evaluate_bundle
     from ulna.evaluation.pipeline import Asked
     from ulna.evaluation.report.sections.folders import read_included
+    from ulna.evaluation.truth import tell_of_masks
 
+    check_outputs(out, *EVALUATION_FILES, "receipt.json")
     found = read_included(included)
     studies, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"evaluating on {words}", err=True)
+    tell_of_masks(studies)
     with progress() as report:
         evaluate_bundle(
             bundle,
@@ -103,13 +108,18 @@ def evaluate(
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies, found)
-    metrics = read_metrics(out)
+    _tell(read_metrics(out), out, as_json)
+
+
+def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
+    """The scores, then what has none; raises as `check_scored`."""
     if as_json:
         print_json(metrics)
-        return
-    print_metrics(metrics)
-    click.echo(f"report: {out / 'report.html'}")
-    click.echo(f"receipt: {out / 'receipt.json'} (ulna verify {out})")
+    else:
+        print_metrics(metrics)
+        click.echo(f"report: {out / 'report.html'}")
+        click.echo(f"receipt: {out / 'receipt.json'} (ulna verify {out})")
+    check_scored(metrics)
 
 
 def read_metrics(out: Path) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from ulna.cli.options import (
     json_option,
     tested_options,
 )
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import examination_receipt
 
@@ -76,6 +76,7 @@ def examine(
     from ulna.evaluation.examination import ExaminationPlan
     from ulna.evaluation.examination import examine as examine_bundle
 
+    check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"examining on {words}", err=True)
     plan = ExaminationPlan(studies, seed, engine=engine)

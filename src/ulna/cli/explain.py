@@ -9,7 +9,7 @@ import click
 from ulna.cli.extras import require
 from ulna.cli.held_out import test_studies
 from ulna.cli.options import OUT_FOLDER, READABLE, json_option
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 
 
@@ -35,6 +35,7 @@ def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> No
     from ulna.datasets import index_data
     from ulna.explain import compare_methods
 
+    check_outputs(out, "explain.json", "explain.csv", "explain.png")
     chosen, words = test_studies(index_data(data), "", run)
     click.echo(f"comparing on {words}", err=True)
     with progress() as report:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,15 @@ import click
 
 from ulna.cli.answer import (
     COLUMNS,
-    answer_json,
-    answer_notes,
-    answer_row,
-    folder_name,
-    write_heat_maps,
+    Outcome,
+    check_asked,
+    outcome_json,
+    outcome_notes,
+    outcome_row,
 )
 from ulna.cli.answer import worklist as by_urgency
 from ulna.cli.given_paths import index_paths
+from ulna.cli.incomplete import check_outcomes
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -30,8 +30,9 @@ from ulna.cli.options import (
     optional_bundle_option,
 )
 from ulna.cli.output import print_json, print_table
+from ulna.cli.pictures import folder_name, new_name, write_heat_maps
 from ulna.cli.predict_table import check_table_options, predict_table, table_settings
-from ulna.errors import ConfigError, ImageError
+from ulna.errors import ConfigError, UlnaError, said_of
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
@@ -129,6 +130,7 @@ def predict(
         click.echo(NO_BUNDLE, err=True)
     predictor = Predictor.load(bundle or BOX_BUNDLE, engine)
     predictor = predictor.with_cascade() if cascade else predictor
+    check_asked(predictor.manifest, operating_point, worklist)
     studies = _studies(paths, body_part)
     if table is not None:
         asked = table_settings(operating_point, recognise, error_rate, workers)
@@ -137,12 +139,9 @@ def predict(
     ask = partial(predictor.predict, operating_point=operating_point)
     if recognise:
         ask = partial(ask, body_part="recognise")
-    answers, unreadable = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
-    if worklist:
-        answers = by_urgency(answers, error_rate)
-    _print(answers, error_rate, as_json, out)
-    if unreadable:
-        raise _combined(unreadable, len(studies))
+    each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
+    ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
+    check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
@@ -154,37 +153,47 @@ def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
     return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
 
 
+def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> list[Outcome]:
+    """All outcomes; what is answered is shown, whatever ends the rest."""
+    found: list[Outcome] = []
+    try:
+        for outcome in each:
+            found.append(outcome)
+    finally:
+        show(found)
+    return found
+
+
 def _ask_all(
     ask: Callable[[Study], StudyPrediction],
     studies: Sequence[Study],
     out: Path | None,
     limit: float,
-) -> tuple[list[StudyPrediction], list[str]]:
-    """The answers, whose maps go to `out`; the reasons of studies without a readable image.
+) -> Iterator[Outcome]:
+    """What comes of each study, in order; maps go to `out`.
 
-    limit: the logit of the maps' last colour.
+    limit: the logit of the maps' last colour. Whatever fails of one study is its own outcome.
     """
-    answers: list[StudyPrediction] = []
-    unreadable: list[str] = []
     taken: set[str] = set()
     for study in studies:
         try:
             answer = ask(study)
-        except ImageError as error:
-            unreadable.append(str(error))
+        except Exception as error:  # one odd study among many must not end them all
+            yield Outcome(study, fault=error)
             continue
+        said = ""
         if out is not None:
-            write_heat_maps(answer, out / _new_name(folder_name(answer), taken), limit)
-        answers.append(_without_maps(answer))
-    return answers, unreadable
+            said = _map_error(answer, out / new_name(folder_name(answer), taken), limit)
+        yield Outcome(study, _without_maps(answer), map_error=said)
 
 
-def _new_name(name: str, taken: set[str]) -> str:
-    """`name`, numbered if it is in `taken`, where it is put."""
-    numbers = (f"{name}_{i}" for i in count(2))
-    chosen = name if name not in taken else next(n for n in numbers if n not in taken)
-    taken.add(chosen)
-    return chosen
+def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
+    """Write the maps; why not all of them could be, or ''."""
+    try:
+        write_heat_maps(answer, folder, limit)
+    except (UlnaError, OSError) as error:
+        return said_of(error)
+    return ""
 
 
 def _without_maps(answer: StudyPrediction) -> StudyPrediction:
@@ -193,14 +202,12 @@ def _without_maps(answer: StudyPrediction) -> StudyPrediction:
     return replace(answer, images=images)
 
 
-def _print(
-    answers: list[StudyPrediction], error_rate: float, as_json: bool, out: Path | None
-) -> None:
+def _print(outcomes: list[Outcome], error_rate: float, as_json: bool, out: Path | None) -> None:
     if as_json:
-        print_json([answer_json(a, error_rate) for a in answers])
-    elif answers:
-        print_table("", COLUMNS, [answer_row(a, error_rate) for a in answers])
-        for note in (n for a in answers for n in answer_notes(a)):
+        print_json([outcome_json(o, error_rate) for o in outcomes])
+    elif answers := [o.answer for o in outcomes if o.answer is not None]:
+        print_table("", COLUMNS, [outcome_row(o, error_rate) for o in outcomes])
+        for note in (n for o in outcomes for n in outcome_notes(o)):
             click.echo(note)
         point = answers[0].operating_point
         click.echo(
@@ -213,10 +220,3 @@ def _print(
             click.echo(f"heat maps: {out}")
         if answers[0].map_reliable is False:
             click.echo("heat maps failed their examination: do not rely on them (ulna info)")
-
-
-def _combined(unreadable: list[str], total: int) -> ImageError:
-    if len(unreadable) == 1:
-        return ImageError(unreadable[0])
-    shown = "\n  ".join(unreadable[:10])
-    return ImageError(f"{len(unreadable)} of {total} studies have no readable image:\n  {shown}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ulna.cli.progress import progress
-from ulna.errors import ConfigError, ImageError
+from ulna.errors import ConfigError, ImageError, IncompleteError
 
 if TYPE_CHECKING:
     from ulna.runtime import Predictor
@@ -57,7 +57,8 @@ def predict_table(
     """Score `studies` into `table` and say what came out.
 
     The first Ctrl-C ends after the batch at hand and raises KeyboardInterrupt; so does a second
-    at once. Raises ImageError where no study has an answer, and what `score_table` raises.
+    at once. Raises ImageError where no study has an answer, IncompleteError where some have none,
+    and what `score_table` raises.
     """
     from ulna.runtime.table.score import TableFiles, score_table
 
@@ -75,6 +76,11 @@ def predict_table(
         )
     click.echo(_summary(state))
     click.echo(f"table: {table}; research only, not a medical device")
+    if state.no_answer:
+        raise IncompleteError(
+            f"{state.no_answer} of {state.studies} studies have no answer: the column 'error' of "
+            f"{table} says why; all others have theirs"
+        )
 
 
 @contextmanager

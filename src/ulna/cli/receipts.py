@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ulna.training.audit import AuditPlan
     from ulna.types import Study
 
-_EVALUATION = ("predictions.csv", "metrics.json", "report.html")
+EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
+"""What `ulna evaluate` writes beside its receipt."""
 
 
 def command_given() -> tuple[str, ...]:
@@ -42,7 +43,7 @@ def evaluation_receipt(
         out,
         "evaluate",
         method_of(metrics),
-        _EVALUATION,
+        EVALUATION_FILES,
         data=see_data(studies, data.name, words),
         bundles={"": metrics["bundle"]["hash"]},
         inputs={
@@ -74,7 +75,7 @@ def crossval_receipt(
     from ulna.evaluation.receipt import see_data
 
     settings = folder.settings
-    names = [f"evaluation/{n}" for n in _EVALUATION]
+    names = [f"evaluation/{n}" for n in EVALUATION_FILES]
     names += ["crossval.json", "scores.json", "split.json", "data.json"]
     bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.asked)]
     asked = {s.key for k in folder.asked for s in folder.folds[k]}

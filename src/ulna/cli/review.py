@@ -10,7 +10,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.options import OUT_FOLDER, READABLE, json_option
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import review_receipt
 
@@ -60,6 +60,7 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
     from ulna.evaluation.report.review_page import count_by_part, write_review_page
     from ulna.evaluation.suspects import rank_labels, write_suspects
 
+    check_outputs(out, "review.csv", "review.html", "receipt.json")
     predictions = predictions_of(source)
     suspects = rank_labels(index_data(data), predictions)
     experts = fold_experts(source, suspects[:top])

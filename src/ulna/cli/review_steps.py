@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from ulna.bundle import Manifest, read_bundle
 from ulna.cli.held_out import run_split
 from ulna.cli.progress import Report
-from ulna.errors import ConfigError, ImageError
+from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ def show_head(
 
 
 def _answer(suspect: Suspect, experts: dict[str, Predictor]) -> StudyPrediction | None:
-    """None for a study whose films cannot be read; the page then says why."""
+    """None for a study whose films cannot be read or answered; the page then says why."""
     try:
         return experts[suspect.fold].predict(suspect.study)
-    except ImageError:
+    except (UlnaError, MemoryError) as error:
+        warnings.warn(f"no heat map of {suspect.study.key}: {said_of(error)}", UlnaWarning, 2)
         return None
 
 

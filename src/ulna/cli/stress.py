@@ -10,6 +10,7 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, test_studies
+from ulna.cli.incomplete import check_scored
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -19,7 +20,7 @@ from ulna.cli.options import (
     held_out_options,
     json_option,
 )
-from ulna.cli.output import print_json, print_table
+from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import stress_receipt
 
@@ -77,6 +78,7 @@ def stress(
     from ulna.evaluation.stress.pipeline import StressPlan
     from ulna.evaluation.stress.traits import film_traits
 
+    check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"stressing on {words}", err=True)
     plan = StressPlan(
@@ -92,9 +94,10 @@ def stress(
     stress_receipt(out, data, words, chosen, found)
     if as_json:
         print_json(found)
-        return
-    print_stress(found)
-    click.echo(f"report: {out / 'stress.html'}")
+    else:
+        print_stress(found)
+        click.echo(f"report: {out / 'stress.html'}")
+    check_scored(found)
 
 
 def print_stress(found: Mapping[str, Any]) -> None:

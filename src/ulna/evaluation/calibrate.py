@@ -24,6 +24,7 @@ from ulna.errors import (
     ImageError,
     ImageWarning,
     UlnaWarning,
+    said_of,
 )
 from ulna.evaluation.cascade_fit import Asked, fit_cascade
 from ulna.evaluation.domain_fit import fit_domain
@@ -71,8 +72,9 @@ def calibrate_bundle(
     for done, study in enumerate(usable, start=1):
         try:
             outputs.append(predictor.outputs(study, negatives=True))
-        except ImageError as error:
-            warnings.warn(f"{study.key}: not calibrated on: {error}", ImageWarning, stacklevel=2)
+        except (ImageError, MemoryError) as error:
+            said = f"{study.key}: not calibrated on: {said_of(error)}"
+            warnings.warn(said, ImageWarning, stacklevel=2)
         if progress is not None:
             progress(done, len(usable))
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)

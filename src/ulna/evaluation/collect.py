@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.errors import DatasetWarning, ImageError, UlnaWarning
+from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, said_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
-from ulna.evaluation.truth import locate, read_truth
+from ulna.evaluation.truth import locate, truth_or_fault
+from ulna.evaluation.unanswered import kind_of
 from ulna.types import BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def collect_rows(
     cascaded: the same predictor with its cascade, whose answer is noted beside; every expert runs
     all the same.
 
-    A study without a readable image, or of a body part that the bundle does not know, is a
-    row with a `fault`; the others go on.
+    A study without a readable image, of a body part that the bundle does not know, or whose films
+    take more memory than there is, is a row with a `fault`; a mask that cannot be read costs its
+    image the place, and has its reason in `mask_error`. The others go on.
     """
     rows = []
     with warnings.catch_warnings(record=True) as caught:
@@ -59,10 +61,10 @@ def _row(
         return fault_row(study, f"body part {study.body_part}: the bundle knows {known}")
     try:
         outputs = predictor.outputs(study)
-    except ImageError as error:
-        return fault_row(study, str(error))
-    row = row_of_outputs(predictor, outputs, operating_point)
-    return row if cascaded is None else with_cascade(row, cascaded, outputs, operating_point)
+        row = row_of_outputs(predictor, outputs, operating_point)
+        return row if cascaded is None else with_cascade(row, cascaded, outputs, operating_point)
+    except (UlnaError, MemoryError) as error:
+        return fault_row(study, said_of(error))
 
 
 def with_cascade(
@@ -95,6 +97,7 @@ def fault_row(study: Study, fault: str) -> StudyRow:
         subtlety=study.subtlety,
         categories=study.categories or frozenset(),
         fault=fault,
+        kind=kind_of(fault, study),
     )
 
 
@@ -148,7 +151,7 @@ def _image_row(
     ref: ImageRef, image: ImagePrediction, abnormal: bool, map_threshold: float
 ) -> ImageRow:
     shape = (image.heat_map.shape[0], image.heat_map.shape[1])
-    mask = read_truth(ref, shape) if abnormal else None
+    mask, mask_error = truth_or_fault(ref, shape) if abnormal else (None, "")
     return ImageRow(
         ref=ref,
         probability=image.probability,
@@ -158,6 +161,7 @@ def _image_row(
         experts=dict(image.experts),
         refusal=image.refusal,
         location=None if mask is None else locate(image.heat_map, mask, map_threshold),
+        mask_error=mask_error,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
-from ulna.errors import DatasetWarning, ImageError
+from ulna.errors import DatasetWarning, UlnaError, said_of
 from ulna.evaluation.calibrate import cascade_of, fit_fusion
 from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
@@ -36,8 +36,8 @@ def run_fold(
     for done, study in enumerate(studies, start=1):
         try:
             outputs.append(predictor.outputs(study, negatives=True))
-        except ImageError as error:
-            faults.append(fault_row(study, str(error)))
+        except (UlnaError, MemoryError) as error:
+            faults.append(fault_row(study, said_of(error)))
         if progress is not None:
             progress(done, len(studies))
     return outputs, faults

@@ -77,7 +77,7 @@ def fit_expert(outputs: Sequence[StudyOutputs], name: str) -> Fitted | None:
 
 def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -> Fitted:
     """The fit of good films: (N, C) features, those of their negatives, and whose they are."""
-    fold = np.array([zlib.crc32(p.encode()) % _FOLDS for p in patients])
+    fold = np.array([zlib.crc32(p.encode("utf-8", "backslashreplace")) % _FOLDS for p in patients])
     chosen = features
     for _ in range(_ROUNDS):
         others = cross_fitted(chosen, negatives, fold)

@@ -22,6 +22,7 @@ from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table import write_predictions
+from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -101,19 +102,38 @@ def write_evaluation(
     said: Sequence[str],
     report: Report,
 ) -> Json:
-    """Rows to the three files. said: warnings to be repeated in metrics and report."""
+    """Rows to the three files. said: warnings to be repeated in metrics and report.
+
+    A file that cannot be written costs no other: OSError is raised when the others are there.
+    """
     check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, asked.how)
     metrics |= point_scores(rows, bundle.manifest.fusion, asked.operating_point, asked.how)
     metrics |= provenance(bundle, rows, asked)
     found = cascade_scores(rows, asked.how)
     metrics |= {} if found is None else {"cascade": found}
+    metrics["no_answer"] = reasons_json(no_answer(rows))
+    metrics["no_place"] = reasons_json(no_place(rows))
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
     out.mkdir(parents=True, exist_ok=True)
-    write_predictions(rows, out / "predictions.csv")
-    write_metrics(metrics, out / "metrics.json")
-    report(bundle, rows, metrics, out / "report.html")
+    write_each(
+        lambda: write_predictions(rows, out / "predictions.csv"),
+        lambda: write_metrics(metrics, out / "metrics.json"),
+        lambda: report(bundle, rows, metrics, out / "report.html"),
+    )
     return metrics
+
+
+def write_each(*writers: Callable[[], object]) -> None:
+    """Call every writer, whatever becomes of the others; then raise the first one's OSError."""
+    failed: list[OSError] = []
+    for write in writers:
+        try:
+            write()
+        except OSError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:

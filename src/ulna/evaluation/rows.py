@@ -35,7 +35,7 @@ class ImageRow:
     """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits.
 
     shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
-    where no mask or box is known or applies.
+    where no mask or box is known, applies, or can be read; mask_error says why it cannot.
     """
 
     ref: ImageRef
@@ -47,6 +47,7 @@ class ImageRow:
     recognised: BodyPart | None = None
     refusal: str = ""
     location: Location | None = None
+    mask_error: str = ""
 
     @property
     def subtlety(self) -> Subtlety | None:
@@ -89,7 +90,8 @@ class StudyRow:
 
     body_part: as the data say, None if they do not. given: routed by it where known.
     recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
-    skipped: (path, reason) of unreadable images. cascade: where one was asked for.
+    skipped: (path, reason) of unreadable images. cascade: where one was asked for. kind: the
+    fault without the names in it, by which like ones are counted.
     """
 
     key: str
@@ -106,6 +108,7 @@ class StudyRow:
     skipped: tuple[tuple[str, str], ...] = ()
     fault: str = ""
     cascade: CascadeAnswer | None = None
+    kind: str = ""
 
     @property
     def scored(self) -> bool:

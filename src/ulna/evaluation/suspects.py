@@ -210,12 +210,20 @@ def _remarks(lines: Lines) -> list[str]:
 
 
 def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
-    """Write the whole list as a CSV; reasons and image paths are joined by '; '."""
+    """Write the whole list as a CSV; reasons and image paths are joined by '; '.
+
+    Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
+    """
     partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(_row(s) for s in suspects)
+    with partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as handle:
+        usual, odd = (
+            csv.writer(handle, lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        usual.writerow(_COLUMNS)
+        for row in map(_row, suspects):
+            # A carriage return ends a row for those who read, but is not quoted by itself.
+            (odd if any("\r" in cell for cell in row) else usual).writerow(row)
     partial.replace(out)
 
 

@@ -43,6 +43,7 @@ _IMAGE = (
     "iou_chance",
     "refusal",
     "error",
+    "mask_error",
 )
 
 
@@ -51,16 +52,21 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
 
     Expert columns come last: `study_<expert>` and `image_<expert>`, probabilities of each
     alone, uncalibrated. Empty cells are unknown or do not apply. `read_predictions` reads it.
+    Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
     """
     names = expert_names(rows)
     columns = [*_STUDY, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
     partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerows(_lines(row, names))
+    with partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as handle:
+        usual, odd = (
+            csv.DictWriter(handle, columns, restval="", lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        usual.writeheader()
+        for line in (line for row in rows for line in _lines(row, names)):
+            # A carriage return ends a row for those who read, but is not quoted by itself.
+            (odd if any("\r" in cell for cell in line.values()) else usual).writerow(line)
     partial.replace(out)
 
 
@@ -113,6 +119,7 @@ def _image_cells(image: ImageRow, names: Sequence[str]) -> dict[str, str]:
         "image_recognised_part": image.recognised.value if image.recognised else "",
         "image_subtlety": image.subtlety.value if image.subtlety else "",
         "refusal": image.refusal,
+        "mask_error": image.mask_error,
     }
     if image.location is not None:
         place = image.location

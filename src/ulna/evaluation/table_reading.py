@@ -121,6 +121,7 @@ def _image(line: Line, names: Sequence[str]) -> ImageRow:
         recognised=BodyPart(seen) if seen else None,
         refusal=line["refusal"],
         location=_location(line),
+        mask_error=line.get("mask_error") or "",  # tables of earlier versions lack it
     )
 
 

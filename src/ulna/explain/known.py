@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ from PIL import Image
 
 from ulna.config.recipe import Recipe
 from ulna.datasets.boxes import warn_of_boxes_outside
-from ulna.errors import DatasetError
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
 from ulna.imaging.geometry import Placement
 from ulna.imaging.read import read_radiograph
 from ulna.metrics.localisation import box_mask
 from ulna.preprocess import prepare
-from ulna.types import Array, ImageRef, Mask, Radiograph, Study
+from ulna.types import Array, BodyPart, ImageRef, Mask, Radiograph, Study
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class KnownImage:
 def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[KnownImage]:
     """The images with a known place of at most `limit` abnormal studies, evenly spread.
 
-    A view without any pixel of the finding is left out. Raises DatasetError if none is left.
+    A view without any pixel of the finding is left out; so is, with an ImageWarning, one whose film
+    or mask cannot be read. Raises DatasetError if none is left.
     """
     usable = [
         s
@@ -60,14 +62,22 @@ def _known_images(study: Study, recipe: Recipe) -> list[KnownImage]:
     for ref in study.images:
         if study.body_part is None or not _has_truth(ref):
             continue
-        radiograph = read_radiograph(ref.path)
-        mask = _mask(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
-        if not mask.any():
+        try:
+            image = _known_image(study.patient_id, ref, recipe, study.body_part)
+        except (ImageError, DatasetError, MemoryError) as error:
+            warnings.warn(f"not compared on: {said_of(error)}", ImageWarning, stacklevel=3)
             continue
-        prepared, placement = prepare(radiograph, recipe.input_spec)
-        part = recipe.body_parts.index(study.body_part)
-        found.append(KnownImage(study.patient_id, radiograph, prepared, placement, mask, part))
+        if image.mask.any():
+            found.append(image)
     return found
+
+
+def _known_image(patient: str, ref: ImageRef, recipe: Recipe, part: BodyPart) -> KnownImage:
+    radiograph = read_radiograph(ref.path)
+    mask = _mask(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
+    prepared, placement = prepare(radiograph, recipe.input_spec)
+    index = recipe.body_parts.index(part)
+    return KnownImage(patient, radiograph, prepared, placement, mask, index)
 
 
 def _mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:

@@ -7,6 +7,8 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from scipy import ndimage
 
 from ulna.config.codec import to_json, write_json
 from ulna.config.phantom import PhantomConfig
-from ulna.errors import DatasetError
+from ulna.errors import LESS_AT_A_TIME, DatasetError, UlnaError
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
 
 GENERATOR = 1
@@ -103,8 +105,14 @@ def _each(out: Path, config: PhantomConfig, workers: int) -> Iterator[list[Row]]
         return
     # spawn: a fork would carry over locks of threads that other libraries started
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        yield from pool.imap(write, range(config.studies), chunksize=4)
+    try:
+        with ProcessPoolExecutor(workers, context) as pool:
+            yield from pool.map(write, range(config.studies), chunksize=4)
+    except BrokenProcessPool:
+        raise UlnaError(
+            f"{out}: a process that draws films was killed by the system: mostly it is out of "
+            f"memory: {LESS_AT_A_TIME}; the same command begins the set again"
+        ) from None
 
 
 def _write_study(out: Path, config: PhantomConfig, index: int) -> list[Row]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ulna.config.input_spec import InputSpec
-from ulna.errors import ImageError
+from ulna.errors import ImageError, said_of
 from ulna.imaging.read import read_radiograph
 from ulna.runtime.screen import PreparedView
 from ulna.types import ImageRef, Study
@@ -16,12 +16,17 @@ Skipped = tuple[str, str]
 
 
 def read_view(ref: ImageRef, spec: InputSpec) -> PreparedView | Skipped:
-    """The view at `ref`, prepared; or why it cannot be read."""
+    """The view at `ref`, prepared; or why it cannot be read.
+
+    Whatever fails costs this image alone: also memory that a large one takes, and a defect.
+    """
     try:
         radiograph = read_radiograph(ref.path)
         return PreparedView.of(ref, radiograph, spec, partial(read_radiograph, ref.path))
     except ImageError as error:
         return str(ref.path), str(error)
+    except Exception as error:  # one odd file among thousands must not end them all
+        return str(ref.path), f"{ref.path}: {said_of(error)}"
 
 
 def read_views(
@@ -40,3 +45,8 @@ def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:
     """The error of a study without a readable view."""
     reasons = "; ".join(reason for _, reason in skipped)
     return ImageError(f"study {study.key}: no readable radiograph: {reasons}")
+
+
+def too_large(study: Study, error: MemoryError) -> ImageError:
+    """The error of a study whose films take more memory than there is."""
+    return ImageError(f"study {study.key}: {said_of(error)}")

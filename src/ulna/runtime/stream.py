@@ -21,7 +21,7 @@ from typing import TypeVar
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError, ImageError, UlnaError
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.reading import Skipped, nothing_readable, read_view
+from ulna.runtime.reading import Skipped, nothing_readable, read_view, too_large
 from ulna.runtime.screen import PreparedView
 from ulna.runtime.session.choice import cores
 from ulna.types import ImageRef, Study, StudyPrediction
@@ -132,7 +132,7 @@ def stream(
     """The answers for `studies` in their order, one tuple for each batch that ends a study.
 
     workers: threads that read; 0 for half of the cores, at most 8. An image that cannot be read
-    is in its study's `skipped`; what fails while a single image is read ends nothing else.
+    is in its study's `skipped`; what fails of one image or study, memory too, ends nothing else.
     Raises ConfigError for a negative number of workers.
     """
     if workers < 0:
@@ -184,17 +184,9 @@ def _read(
         except UlnaError as error:
             found.append(_Reading(piece, (), (), error))
             continue
-        views = tuple(readers.submit(_read_one, ref, steps.spec) for ref in piece.refs)
+        views = tuple(readers.submit(read_view, ref, steps.spec) for ref in piece.refs)
         found.append(_Reading(piece, names, views))
     return tuple(found)
-
-
-def _read_one(ref: ImageRef, spec: InputSpec) -> PreparedView | Skipped:
-    try:
-        return read_view(ref, spec)
-    except Exception as error:  # one odd file among thousands must not end them all
-        said = f"{type(error).__name__}: {error}"
-        return str(ref.path), f"{ref.path}: {said} (a defect of Ulna, not of the file: report it)"
 
 
 def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
@@ -206,7 +198,8 @@ def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
         group = [ready[k] for k in these]
         try:
             runs |= zip(these, _run_together(steps, group), strict=True)
-        except ImageError:  # a film read once more, for its negative, is gone: whose was it?
+        except (ImageError, MemoryError):
+            # A film read once more, for its negative, is gone or too large: whose was it?
             runs |= zip(these, [_run_alone(steps, r) for r in group], strict=True)
     return tuple(runs[k] for k in range(len(batch)))
 
@@ -234,6 +227,8 @@ def _run_alone(steps: Steps, ready: _Ready) -> _Run:
         return _run_together(steps, [ready])[0]
     except ImageError as error:
         return _Run(ready.piece, (), ready.skipped, error)
+    except MemoryError as error:
+        return _Run(ready.piece, (), ready.skipped, too_large(ready.piece.study, error))
 
 
 def _answers(steps: Steps, held: list[_Run], runs: Iterable[_Run]) -> Iterator[Answered]:
@@ -254,4 +249,9 @@ def _answer(steps: Steps, runs: Sequence[_Run]) -> StudyPrediction | UlnaError:
     skipped = tuple(reason for run in runs for reason in run.skipped)
     if not images:
         return nothing_readable(study, skipped)
-    return steps.answer(StudyOutputs(study, images, skipped))
+    try:
+        return steps.answer(StudyOutputs(study, images, skipped))
+    except UlnaError as error:
+        return error
+    except MemoryError as error:
+        return too_large(study, error)

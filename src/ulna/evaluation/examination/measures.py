@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
 from ulna.evaluation.examination.perturb import deletion_and_insertion
 from ulna.evaluation.examination.rivals import edge_map, random_map
 from ulna.evaluation.truth import read_truth
@@ -16,7 +18,7 @@ from ulna.imaging.read import read_radiograph
 from ulna.metrics.localisation import pointing_game, pointing_tolerance
 from ulna.metrics.maps import pixel_average_precision, rank_correlation
 from ulna.preprocess import prepare
-from ulna.types import Array, Mask, Radiograph, Study
+from ulna.types import Array, ImagePrediction, ImageRef, Mask, Radiograph, Study
 
 if TYPE_CHECKING:
     from ulna.runtime import Predictor
@@ -52,28 +54,43 @@ class FilmMeasures:
 
 
 def read_films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
-    """The films of `study` on which the place of a finding is known, with their maps."""
+    """The films of `study` on which the place of a finding is known, with their maps.
+
+    One that cannot be read, or whose mask cannot, is left out with an ImageWarning. Raises
+    ImageError where none can be read.
+    """
     answer = predictor.predict(study)
     found: list[Film] = []
     refs = {str(ref.path): ref for ref in study.images}  # of unreadable views there is no answer
     for image in answer.images:
-        ref = refs[image.source]
-        radiograph = read_radiograph(ref.path)
-        shape = (radiograph.pixels.shape[0], radiograph.pixels.shape[1])
-        mask = read_truth(ref, shape)
-        if mask is None:
+        try:
+            film = _read_film(predictor, study, refs[image.source], image, seed)
+        except (ImageError, DatasetError, MemoryError) as error:
+            warnings.warn(f"not examined: {said_of(error)}", ImageWarning, stacklevel=3)
             continue
-        grid = (image.grid.shape[0], image.grid.shape[1])
-        placement = prepare(radiograph, predictor.manifest.input_spec)[1]
-        words = f"{study.key}/{ref.path.name}".encode()
-        rng = np.random.default_rng(np.random.SeedSequence((seed, *words)))
-        maps = {
-            MAP: image.heat_map,
-            "random": random_map(placement, grid, rng),
-            "edges": edge_map(radiograph.pixels, placement, grid),
-        }
-        found.append(Film(study, radiograph, mask, maps))
+        if film is not None:
+            found.append(film)
     return found
+
+
+def _read_film(
+    predictor: Predictor, study: Study, ref: ImageRef, image: ImagePrediction, seed: int
+) -> Film | None:
+    """None where the place of a finding is not known."""
+    radiograph = read_radiograph(ref.path)
+    mask = read_truth(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
+    if mask is None:
+        return None
+    grid = (image.grid.shape[0], image.grid.shape[1])
+    placement = prepare(radiograph, predictor.manifest.input_spec)[1]
+    words = f"{study.key}/{ref.path.name}".encode(errors="surrogateescape")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, *words)))
+    maps = {
+        MAP: image.heat_map,
+        "random": random_map(placement, grid, rng),
+        "edges": edge_map(radiograph.pixels, placement, grid),
+    }
+    return Film(study, radiograph, mask, maps)
 
 
 def measure_film(

@@ -15,7 +15,7 @@ from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examinati
 from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.codec import to_json
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.errors import DatasetError, ImageError, ImageWarning
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
 from ulna.evaluation.examination.measures import Film, FilmMeasures, measure_film, read_films
 from ulna.evaluation.examination.randomised import randomised_graph
 from ulna.evaluation.examination.verdict import judge
@@ -95,8 +95,8 @@ def _films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
     """The films of `study` with a known place; none, and a warning, where none can be read."""
     try:
         return read_films(predictor, study, seed)
-    except ImageError as error:
-        warnings.warn(f"not examined: {error}", ImageWarning, stacklevel=2)
+    except (ImageError, MemoryError) as error:
+        warnings.warn(f"not examined: {said_of(error)}", ImageWarning, stacklevel=2)
         return []
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.config.input_spec import InputSpec
-from ulna.errors import DatasetError, ImageError, ImageWarning
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
 from ulna.imaging.read import read_radiograph
 from ulna.preprocess import prepare
 from ulna.types import Array, BodyPart, Study
@@ -32,8 +32,8 @@ def draw_films(studies: Sequence[Study], n: int, spec: InputSpec, seed: int) -> 
         part, path = films[k]
         try:
             pixels.append(prepare(read_radiograph(path), spec)[0])
-        except ImageError as error:
-            warnings.warn(f"not quantised on: {error}", ImageWarning, stacklevel=2)
+        except (ImageError, MemoryError) as error:
+            warnings.warn(f"not quantised on: {said_of(error)}", ImageWarning, stacklevel=2)
             continue
         parts.append(part)
     if not pixels:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ulna.errors import UlnaError
 from ulna.evaluation.rows import ImageRow, StudyRow
-from ulna.evaluation.truth import read_truth
+from ulna.evaluation.truth import truth_or_fault
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import Placement
 from ulna.imaging.overlay import Picture, draw_mask, draw_overlay
@@ -113,7 +113,10 @@ def _card(row: StudyRow, map_limit: float) -> Card | None:
 def draw_pair(
     image: ImageRow, abnormal: bool, map_limit: float, side: int = SIDE
 ) -> tuple[Picture, Picture]:
-    """(film, film with map and true outline), (h, w, 3) uint8, longest side `side` px."""
+    """(film, film with map and true outline), (h, w, 3) uint8, longest side `side` px.
+
+    Without the outline where the mask cannot be read.
+    """
     radiograph = read_radiograph(image.ref.path)
     height, width = radiograph.pixels.shape
     scale = side / max(height, width)
@@ -126,7 +129,7 @@ def draw_pair(
     heat = Placement.fit((size[1], size[0]), side).to_source(image.grid)
     film = draw_overlay(small, np.zeros_like(heat), map_limit)
     overlay = draw_overlay(small, heat, map_limit)
-    mask = read_truth(image.ref, image.shape) if abnormal else None
+    mask = truth_or_fault(image.ref, image.shape)[0] if abnormal else None
     if mask is not None:
         reduced = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
         inside = np.asarray(reduced)

@@ -38,7 +38,10 @@ def write_report(
     sections: what other verbs found; see `report.sections`. The predictions.csv of `rows` lies
     beside `out`.
     """
-    own = file_sha256(out.with_name("predictions.csv"))
+    try:
+        own = file_sha256(out.with_name("predictions.csv"))
+    except OSError:  # it could not be written, which its writer says; the page can
+        own = ""
     content = _content(bundle, rows, metrics) | {
         "sections": sections,
         "absent": absent(sections),

@@ -26,7 +26,7 @@ def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
     """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
     filled = fill(template, {"style": Markup(_text("style.css")), **content})
     partial = out.with_name(out.name + ".partial")
-    partial.write_text(filled, encoding="utf-8")
+    partial.write_text(filled, encoding="utf-8", errors="backslashreplace")  # names of files
     partial.replace(out)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ulna import __version__
-from ulna.errors import UlnaError
+from ulna.errors import UlnaError, said_of
 from ulna.evaluation.report.gallery import Card, data_uri, draw_pair, scale_bar
 from ulna.evaluation.report.render import render_page
 from ulna.evaluation.rows import ImageRow
 from ulna.evaluation.suspects import Suspect
+from ulna.evaluation.truth import truth_or_fault
 from ulna.imaging import read_radiograph
 from ulna.types import ImagePrediction, ImageRef, StudyPrediction
 
@@ -53,9 +54,13 @@ def show_suspect(
         image = known.get(str(ref.path))
         title = ref.view or f"image {number}"
         try:
-            cards.append(_card(suspect, title, ref, image, scale))
-        except (UlnaError, OSError) as error:
-            remarks.append(f"{title} cannot be shown: {error}")
+            card, no_outline = _card(suspect, title, ref, image, scale)
+        except (UlnaError, OSError, MemoryError) as error:
+            remarks.append(f"{title} cannot be shown: {said_of(error)}")
+            continue
+        cards.append(card)
+        if no_outline:
+            remarks.append(f"{title} is shown without its finding's place: {no_outline}")
     more = len(suspect.study.images) - VIEWS
     if more > 0:
         remarks.append(f"{more} more views are not shown here")
@@ -68,7 +73,8 @@ def _card(
     ref: ImageRef,
     image: ImagePrediction | None,
     scale: MapScale | None,
-) -> Card:
+) -> tuple[Card, str]:
+    """The card, and why the place that the data give is not drawn, or ''."""
     if image is None:
         shape = read_radiograph(ref.path).pixels.shape
         row = ImageRow(ref, 0.0, 0.0, (shape[0], shape[1]), np.zeros((1, 1), np.float32))
@@ -81,9 +87,9 @@ def _card(
     facts = _map_facts(image, scale)
     spoken = f"{suspect.body_part.lower()} {title} of number {suspect.rank}"
     alt = f"{spoken}: {facts[0]}" if facts else spoken
-    return Card(
-        title, suspect.study.key, data_uri(film), "" if plain else data_uri(overlay), facts, alt
-    )
+    shown = "" if plain else data_uri(overlay)
+    card = Card(title, suspect.study.key, data_uri(film), shown, facts, alt)
+    return card, truth_or_fault(ref, row.shape)[1] if suspect.study.abnormal else ""
 
 
 def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[str, ...]:

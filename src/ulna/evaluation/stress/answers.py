@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.errors import ImageError
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
 from ulna.evaluation.corruptions import CORRUPTIONS, corrupted
 from ulna.evaluation.scores import Sample
 from ulna.imaging import read_radiograph
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 Condition = tuple[str, int]
 """(corruption, severity); severity 1 and up."""
+
+
+class NotStressed(ImageWarning):
+    """A study was answered, but its films could not be read once more."""
 
 
 def conditions() -> list[Condition]:
@@ -66,20 +71,28 @@ def answer_stressed(
     """Ask `predictor` for every study untouched and under every condition.
 
     studies: labelled, each with a readable radiograph and a body part that the bundle knows or
-    none. seed: of the corruptions' draws. progress(done, all) counts studies.
+    none; one whose films cannot be read again is left out (NotStressed). seed: of the
+    corruptions' draws. progress(done, all) counts studies. Raises DatasetError where none is left.
     """
     wanted = conditions()
+    kept: list[Study] = []
     found: list[list[StudyPrediction]] = []
     n_images = 0
     for done, study in enumerate(studies, start=1):
-        views = read_views(study)
-        n_images += len(views)
-        found.append(_answers(predictor, study, views, operating_point, seed))
+        try:
+            views = read_views(study)
+            found.append(_answers(predictor, study, views, operating_point, seed))
+            kept.append(study)
+            n_images += len(views)
+        except (ImageError, MemoryError) as error:
+            warnings.warn(f"{study.key} not stressed: {said_of(error)}", NotStressed, stacklevel=2)
         if progress is not None:
             progress(done, len(studies))
-    samples = [_sample(studies, [f[k] for f in found]) for k in range(len(wanted) + 1)]
+    if not kept:
+        raise DatasetError(f"the films of none of {len(studies)} studies can be read any more")
+    samples = [_sample(kept, [f[k] for f in found]) for k in range(len(wanted) + 1)]
     return StressAnswers(
-        tuple(studies), samples[0], dict(zip(wanted, samples[1:], strict=True)), n_images
+        tuple(kept), samples[0], dict(zip(wanted, samples[1:], strict=True)), n_images
     )
 
 
@@ -90,7 +103,9 @@ def _answers(
     operating_point: str,
     seed: int,
 ) -> list[StudyPrediction]:
-    """The untouched answer, then one for each condition."""
+    """The untouched answer, then one for each condition. Raises ImageError without any view."""
+    if not views:
+        raise ImageError("none of its radiographs, which have been answered, can be read any more")
     size = predictor.manifest.input_spec.size
 
     def ask(name: str, severity: int) -> StudyPrediction:

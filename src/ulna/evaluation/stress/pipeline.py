@@ -21,11 +21,12 @@ from ulna.evaluation.pipeline import (
     provenance,
     remarks_on,
     report_packages,
+    write_each,
     write_metrics,
 )
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, image_sample, study_sample
-from ulna.evaluation.stress.answers import StressAnswers, answer_stressed
+from ulna.evaluation.stress.answers import NotStressed, StressAnswers, answer_stressed
 from ulna.evaluation.stress.breaks import where_it_breaks
 from ulna.evaluation.stress.paired import score_clean, score_corruptions
 from ulna.evaluation.stress.sample import stratified_sample
@@ -33,6 +34,7 @@ from ulna.evaluation.stress.subgroups import film_values, score_subgroups, study
 from ulna.evaluation.stress.table import write_table
 from ulna.evaluation.stress.traits import Traits, pixel_size
 from ulna.evaluation.stress.views import LeftOut, leave_one_view_out, score_left_out
+from ulna.evaluation.unanswered import no_answer, reasons_json
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -68,12 +70,14 @@ class Stressed:
     """All answers, before they are scored.
 
     studies, rows: scored ones of the whole data, untouched, in order. answers: of the sample.
+    faults: rows of the studies without an answer.
     """
 
     studies: tuple[Study, ...]
     rows: tuple[StudyRow, ...]
     left_out: tuple[LeftOut, ...]
     answers: StressAnswers
+    faults: tuple[StudyRow, ...] = ()
 
 
 def stress(
@@ -98,12 +102,15 @@ def stress(
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
     found = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
     found |= provenance(predictor.bundle, stressed.rows, Asked(point, plan.how, predictor.engine))
+    found |= {"n_given": len(studies), "no_answer": reasons_json(no_answer(stressed.faults))}
     found["warnings"] = [*said, *_remarks(predictor, stressed)]
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    write_metrics(found, folder / "stress.json")
-    write_table(found, folder / "stress.csv")
-    write_stress_page(predictor.bundle, stressed, found, folder)
+    write_each(
+        lambda: write_metrics(found, folder / "stress.json"),
+        lambda: write_table(found, folder / "stress.csv"),
+        lambda: write_stress_page(predictor.bundle, stressed, found, folder),
+    )
     return found
 
 
@@ -119,6 +126,7 @@ def _ask(
     with warnings.catch_warnings():
         # The same films are read again: what there is to say of them has been said.
         warnings.simplefilter("ignore", UlnaWarning)
+        warnings.simplefilter("always", NotStressed)
         left_out = leave_one_view_out(
             predictor, kept, answered, point, lambda d, n: report("leave one view out", d, n)
         )
@@ -126,7 +134,8 @@ def _ask(
         answers = answer_stressed(
             predictor, sample, point, plan.seed, lambda d, n: report("corrupt", d, n)
         )
-    return Stressed(kept, answered, tuple(left_out), answers), said
+    faults = tuple(r for r in rows if r.fault)
+    return Stressed(kept, answered, tuple(left_out), answers, faults), said
 
 
 def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> Json:

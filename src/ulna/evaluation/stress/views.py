@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulna.errors import ImageError, said_of
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, interval_json, share
+from ulna.evaluation.stress.answers import NotStressed
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -51,15 +54,27 @@ def leave_one_view_out(
     """Ask `predictor` for every study of several views once without each of them.
 
     rows: the answers to `studies`, in order; those that are not scored and those of a single
-    readable view are passed over. Only readable radiographs count as views.
+    readable view are passed over. Only readable radiographs count as views; a study whose films
+    cannot be read again is left out (NotStressed).
     """
     found: list[LeftOut] = []
     for done, (study, row) in enumerate(zip(studies, rows, strict=True), start=1):
         if row.scored and len(row.images) > 1:
-            found += _without_each(predictor, study, row, operating_point)
+            found += _without_any(predictor, study, row, operating_point)
         if progress is not None:
             progress(done, len(studies))
     return found
+
+
+def _without_any(
+    predictor: Predictor, study: Study, row: StudyRow, operating_point: str
+) -> list[LeftOut]:
+    """Of each view of the study; none where its films are gone meanwhile."""
+    try:
+        return _without_each(predictor, study, row, operating_point)
+    except (ImageError, MemoryError) as error:
+        warnings.warn(f"no view of {study.key} left out: {said_of(error)}", NotStressed, 3)
+        return []
 
 
 def _without_each(

@@ -1,0 +1,82 @@
+"""How a command ends that has answers for some studies and none for others: with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ulna.errors import ImageError, IncompleteError, UlnaError
+
+if TYPE_CHECKING:
+    from ulna.cli.answer import Outcome
+
+
+def check_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Raise what `ulna predict` ends with where a study has no answer, or no pictures of its maps.
+
+    IncompleteError; where no study has an answer what the first one failed with, or an ImageError
+    that counts them if they failed alike.
+    """
+    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+
+    faults = [o for o in outcomes if o.fault is not None]
+    if faults and len(faults) == len(outcomes):
+        raise _none(faults)
+    found = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
+    maps = reasons(
+        (o.study.study_id, o.map_error, kind_of(o.map_error, o.study))
+        for o in outcomes
+        if o.map_error
+    )
+    n = len(outcomes)
+    said = [
+        in_words(f"{len(faults)} of {n} studies have no answer", reasons_json(found)),
+        in_words(
+            f"of {sum(r.n for r in maps)} of {n} studies not all heat maps could be written",
+            reasons_json(maps),
+        ),
+    ]
+    if any(said):
+        raise IncompleteError("\n".join(filter(None, said)))
+
+
+def _none(faults: Sequence[Outcome]) -> Exception:
+    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+
+    first = faults[0].fault
+    assert first is not None
+    if len(faults) == 1 or not isinstance(first, UlnaError):
+        return first
+    found = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
+    said = in_words(f"none of {len(faults)} studies has an answer", reasons_json(found))
+    alike = all(isinstance(o.fault, ImageError) for o in faults)
+    return ImageError(said) if alike else IncompleteError(said)
+
+
+def check_scored(metrics: Mapping[str, Any]) -> None:
+    """Raise IncompleteError where studies of metrics.json have no answer, or masks are of no use.
+
+    Single images that could not be read are said in a note: their studies have answers.
+    """
+    from ulna.evaluation.unanswered import in_words
+
+    if skipped := metrics.get("n_unreadable_images", 0):
+        click.echo(
+            f"note: {skipped} images of answered studies could not be read: see the column "
+            "'error' of predictions.csv",
+            err=True,
+        )
+    faults, masks = metrics.get("no_answer", []), metrics.get("no_place", [])
+    n = sum(r["n"] for r in faults)
+    said = [
+        in_words(f"{n} of {metrics.get('n_given', n)} studies have no answer", faults),
+        in_words(
+            f"{sum(r['n'] for r in masks)} masks could not be used: the maps of their images are "
+            "not scored",
+            masks,
+        ),
+    ]
+    if any(said):
+        raise IncompleteError("\n".join(filter(None, said)) + "\nall others are scored")

@@ -1,0 +1,107 @@
+"""Heat maps as files: a folder for each study, a PNG for each view."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.errors import IncompleteError, said_of
+
+if TYPE_CHECKING:
+    from ulna.types import ImagePrediction, StudyPrediction
+
+# With number, ending and a temporary one still within the 143 bytes of an encrypted home.
+_LONGEST = 110
+_DIGITS = 10
+
+
+def folder_name(prediction: StudyPrediction) -> str:
+    """A name for the study's folder: body part, patient, study; safe on any file system."""
+    study = prediction.study
+    return file_name(f"{prediction.body_part.value}_{study.patient_id}_{study.study_id}")
+
+
+def file_name(text: str) -> str:
+    """`text` as a name that any file system takes.
+
+    One that is too long is cut, and ends in a digest of the whole, so that two that begin alike
+    stay two.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_DIGITS]
+    return f"{name[: _LONGEST - _DIGITS - 1]}-{digest}"
+
+
+def new_name(name: str, taken: set[str]) -> str:
+    """`name`, numbered if it is in `taken`, where it is put.
+
+    Names that differ in the case of letters alone are one on some file systems.
+    """
+    numbers = (f"{name}_{i}" for i in count(2))
+    chosen = name
+    while chosen.lower() in taken:
+        chosen = next(numbers)
+    taken.add(chosen.lower())
+    return chosen
+
+
+def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
+    """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
+
+    A refused view has none: its map means nothing. limit: the logit of the last colour, from the
+    bundle. Maps that failed their examination, or are of a demonstration, say so on the picture.
+    Returns the files, each whole. Raises IncompleteError naming the views whose file could not be
+    written, once those of the others are; OSError where the folder cannot be made.
+    """
+    from ulna.imaging.overlay import cautions
+
+    folder.mkdir(parents=True, exist_ok=True)
+    note = cautions(prediction)
+    written, failed = [], []
+    for number, image in enumerate(prediction.images, 1):
+        if image.refusal:
+            continue
+        path = folder / f"{number}_{file_name(Path(image.source).stem)}.png"
+        try:
+            _write_whole(_picture(image, limit, note), path)
+        except Exception as error:  # one view's picture must not cost the others theirs
+            failed.append(said_of(error))
+            continue
+        written.append(path)
+    if failed:
+        raise IncompleteError("; ".join(dict.fromkeys(failed)))
+    return written
+
+
+def _picture(image: ImagePrediction, limit: float, note: str) -> bytes:
+    from PIL import Image
+
+    from ulna.imaging import read_radiograph
+    from ulna.imaging.overlay import draw_note, draw_outline, draw_overlay
+
+    picture = draw_overlay(read_radiograph(Path(image.source)), image.heat_map, limit)
+    for finding in image.findings:
+        if finding.outline is not None:
+            picture = draw_outline(picture, finding.outline)
+    if note:
+        picture = draw_note(picture, note)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_whole(data: bytes, path: Path) -> None:
+    """`data` in the file, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,102 @@
+"""Processes side by side: what ends one costs no other, and memory is said to be memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ulna.cli.failure import report_failure
+from ulna.cli.side_by_side import Failure, run_side_by_side, tell_of_failed
+from ulna.errors import TrainingError, UlnaError, WeightsError
+
+
+def _wait_for(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _write(folder: Path, faults: dict[int, str], number: int) -> None:
+    """A fold's work: a file, unless something ends the process before."""
+    how, first = faults.get(number, ""), folder.parent / f"{folder.name}.pid"
+    if number == 0 and how:
+        first.write_text(str(os.getpid()))
+    if number == 1 and 0 in faults:  # under way until the first has ended and is waited for
+        _wait_for(lambda: first.exists() and not _is_there(int(first.read_text() or 0)))
+    if how.startswith("SIG"):
+        os.kill(os.getpid(), getattr(signal, how))
+    if how == "limit":
+        import resource
+
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + 2**24, held + 2**24))
+        bytearray(2**30)
+    if how == "torch":
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+    if how == "cuda":
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    if how == "weights":
+        raise WeightsError("no such weights: expected a file")
+    (folder / str(number)).write_text("done")
+
+
+def _run(folder: Path, faults: dict[int, str], n: int) -> dict[int, Failure]:
+    told: list[int] = []
+    failures = run_side_by_side(partial(_write, folder, faults), range(n), 2, told.append)
+    assert sorted(told) == sorted(int(p.name) for p in folder.iterdir())
+    assert not multiprocessing.active_children()
+    return failures
+
+
+def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = {1: "SIGKILL", 2: "torch", 3: "cuda"}
+    if Path("/proc/self/statm").exists():  # how much the process holds
+        faults[4] = "limit"
+    failures = _run(tmp_path, faults, n=6)
+    assert {int(p.name) for p in tmp_path.iterdir()} == set(range(6)) - set(faults)
+    assert set(failures) == set(faults) and all(f.memory for f in failures.values())
+    for number, failure in failures.items():
+        with pytest.raises(UlnaError) as caught:
+            tell_of_failed({f"fold {number}": failure})
+        assert caught.value.exit_code == 1
+        report_failure(caught.value, debug=False)
+        said = capsys.readouterr().err
+        assert f"fold {number}: " in said and "out of memory" in said
+        for word in ("fewer --jobs", "batch_size", "the same command goes on"):
+            assert word in said
+        for word in ("defect", "BrokenProcessPool", "RuntimeError", "MemoryError"):
+            assert word not in said
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("weights", "no such weights"), ("SIGTERM", "by signal SIGTERM")]
+)
+def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
+    tmp_path: Path, how: str, said: str
+) -> None:
+    failures = _run(tmp_path, {0: how}, n=3)
+    assert said in failures[0].said and not failures[0].memory
+    assert (tmp_path / "1").exists() and not (tmp_path / "2").exists()
+    with pytest.raises(TrainingError, match="fold 0: "):
+        tell_of_failed({"fold 0": failures[0]})
+
+
+def test_nothing_is_raised_where_nothing_failed() -> None:
+    tell_of_failed({})
