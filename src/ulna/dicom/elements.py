@@ -98,17 +98,13 @@ def check_depth(data: bytes, spans: list[Element], encoding: Encoding) -> None:
     """
     level, seen = spans, 0
     for _ in range(MAX_DEPTH):
-        inner: list[Element] = []
-        for sequence in level:
-            for element in _inside(data, sequence, encoding):
-                seen += 1
-                if is_sequence(element):
-                    inner.append(element)
-                if seen > MAX_ELEMENTS:
-                    raise DicomError(f"more than {MAX_ELEMENTS} elements: expected a radiograph")
-        if not inner:
+        inner = [e for sequence in level for e in _inside(data, sequence, encoding)]
+        seen += len(inner)
+        if seen > MAX_ELEMENTS:
+            raise DicomError(f"more than {MAX_ELEMENTS} elements: expected a radiograph")
+        level = [e for e in inner if is_sequence(e)]
+        if not level:
             return
-        level = inner
     raise DicomError(f"sequences nest deeper than {MAX_DEPTH}: expected a radiograph")
 
 

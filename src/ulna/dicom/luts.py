@@ -24,11 +24,11 @@ _ROUGHER = 4
 
 @dataclass(frozen=True)
 class Lut:
-    """`table` (n,) of greys or units for the values from `first` on; `full` is full scale."""
+    """`table` (n,) of greys or units for the values from `first` on; `bits` as it says."""
 
     first: int
     table: Values
-    full: int
+    bits: int
 
     def apply(self, values: npt.ArrayLike) -> Values:
         """Values before the first entry take the first, values after the last the last."""
@@ -50,9 +50,8 @@ def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], tell: Tell) -> 
     count = (int(descriptor[0]) & 0xFFFF) or 1 << 16
     stated = descriptor[2] if len(descriptor) > 2 else None
     bits = int(stated) & 0xFFFF if stated is not None else 0
-    table = _entries(raw, count, bits, tell)
-    first = _first_mapped(int(descriptor[1]), count, inputs)
-    return Lut(first, table.astype(np.float64), _full_scale(table, bits, tell))
+    table = _entries(raw, count, bits, tell).astype(np.float64)
+    return Lut(_first_mapped(int(descriptor[1]), count, inputs), table, bits)
 
 
 def _raw(item: pydicom.Dataset) -> bytes:
@@ -96,14 +95,15 @@ def _first_mapped(first: int, count: int, inputs: tuple[float, float]) -> int:
     return met[0] if met else readings[0]
 
 
-def _full_scale(table: npt.NDArray[np.unsignedinteger], bits: int, tell: Tell) -> int:
-    """2^bits - 1; by the largest entry where the descriptor's bits are not those of the entries.
+def full_scale(lut: Lut, tell: Tell) -> int:
+    """2^bits - 1; by the largest entry where the bits that are said are not those of the entries.
 
     Agfa and others write the bits that an entry is stored in, and viewers go by the entries.
     """
-    needed = max(1, int(table.max()).bit_length())
+    largest, bits = int(lut.table.max()), lut.bits
+    needed = max(1, largest.bit_length())
     if needed > bits or bits > 16:
-        return int(table.max()) or 1
+        return max(1, largest)
     if needed < bits and (bits == 16 or bits - needed > 1):
         tell(f"LUT says {bits} bits an entry, its entries have {needed}: shown on their own scale")
         return (1 << needed) - 1

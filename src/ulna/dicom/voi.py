@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from ulna.dicom.luts import Values, read_lut
+from ulna.dicom.luts import Lut, Values, full_scale, read_lut
 from ulna.dicom.pixel_module import Tell
 from ulna.dicom.values import numbers, text
 from ulna.errors import DicomError
@@ -37,7 +37,7 @@ def ways(dataset: pydicom.Dataset, limits: tuple[float, float], tell: Tell) -> I
         except DicomError as error:
             tell(f"VOI LUT {number} is not used: {error}")
             continue
-        yield Voi(f"VOI LUT {number}", lambda values, lut=lut: lut.apply(values) / lut.full)  # type: ignore[misc]
+        yield Voi(f"VOI LUT {number}", _scaled(lut, full_scale(lut, tell)))
     yield from _windows(dataset, tell)
     yield Voi("its whole range", lambda values: _ranged(values, limits))
 
@@ -64,6 +64,10 @@ def _windows(dataset: pydicom.Dataset, tell: Tell) -> Iterator[Voi]:
             tell(f"{name}: LINEAR with width {width:g}, expected 1 or more: read as LINEAR_EXACT")
             function = "LINEAR_EXACT"
         yield Voi(name, _window(centre, width, function))
+
+
+def _scaled(lut: Lut, full: int) -> Callable[[Values], Values]:
+    return lambda values: lut.apply(values) / full
 
 
 def _window(centre: float, width: float, function: str) -> Callable[[Values], Values]:
