@@ -54,8 +54,8 @@ def data_set(data: bytes, found: Iterable[Element], encoding: Encoding) -> pydic
                 value = Sequence(_items(data, element, encoding))
                 kept[tag] = DataElement(Tag(tag), "SQ", value, already_converted=True)
             continue
-        if element.stop - element.start > _MAX_VALUE:
-            continue
+        if element.stop - element.start > _MAX_VALUE or public_vr(tag) == "SQ":
+            continue  # nobody expects text or bytes where a sequence should be
         raw = data[element.start : element.stop]
         if tag == _CHARACTER_SET:
             codec = _codec(raw)
