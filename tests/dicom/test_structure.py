@@ -94,6 +94,11 @@ def test_text_in_its_character_set(tmp_path: Path) -> None:
     dataset = make(SpecificCharacterSet="ISO_IR 192", PatientID="Käthe\\Ω", ViewPosition="PA")
     (tmp_path / "film").write_bytes(encoded(dataset))
     assert read_header(tmp_path / "film").patient_id == "Käthe\\Ω"
+    view = pydicom.Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "1", "99X", "Länge"
+    dataset.ViewPosition, dataset.ViewCodeSequence = "", [view]
+    (tmp_path / "film").write_bytes(encoded(dataset))
+    assert read_header(tmp_path / "film").view == "Länge"
     strange = with_raw(encoded(make()), 0x00080005, "CS", b"ISO 9999")
     (tmp_path / "film").write_bytes(strange)
     assert read_header(tmp_path / "film").patient_id == "p1"
