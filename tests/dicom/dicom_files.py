@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from pydicom.uid import (
     JPEGLSLossless,
     generate_uid,
 )
+
+from ulna.dicom.voi import Voi, ways
+from ulna.errors import ImageWarning
+from ulna.imaging import read_radiograph
 
 DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
 
@@ -58,11 +63,50 @@ def ramp12() -> npt.NDArray[np.uint16]:
     return np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
+def untold(what: str) -> None:
+    """A `tell` for what should go without telling."""
+    raise AssertionError(what)
+
+
+def told(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """The pixels of the file "film", and what is told of it; any other warning fails the test."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        pixels = read_radiograph(data, "film").pixels
+    assert all(w.category is ImageWarning for w in found), [str(w.message) for w in found]
+    return pixels, [str(w.message) for w in found]
+
+
+def first_way(dataset: Dataset, limits: tuple[float, float]) -> Voi:
+    """The VOI LUT or window that is shown, of those that are usable."""
+    return next(ways(dataset, limits, lambda what: None))
+
+
 def encoded(dataset: Dataset) -> bytes:
     """The file's bytes, with preamble."""
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def data_set_start(data: bytes) -> int:
+    """Where group 0002 ends in a file with preamble."""
+    return 144 + int.from_bytes(data[140:144], "little")
+
+
+def with_raw(data: bytes, tag: int, vr: str, value: bytes) -> bytes:
+    """The file with one more explicit, little-endian element, as the second of its data set.
+
+    So it stands before one of the same tag; pydicom would write no such value.
+    """
+    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
+    if vr in ("OB", "OW", "UN", "UT", "SQ", "UC", "UV", "SV"):
+        head += bytes(2) + len(value).to_bytes(4, "little")
+    else:
+        head += len(value).to_bytes(2, "little")
+    start = data_set_start(data)
+    start += 8 + int.from_bytes(data[start + 6 : start + 8], "little")  # SOP Class UID
+    return data[:start] + head + value + data[start:]
 
 
 def lut_item(first: int, bits: int, table: npt.ArrayLike) -> Dataset:
