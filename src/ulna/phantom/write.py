@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from scipy import ndimage
 from ulna.config.codec import to_json, write_json
 from ulna.config.phantom import PhantomConfig
 from ulna.errors import DatasetError
+from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
 
 GENERATOR = 1
@@ -56,7 +56,7 @@ def write_phantoms(
     """
     _claim(out, config)
     rows: list[Row] = []
-    count = workers or os.cpu_count() or 1
+    count = workers or usable_cores()
     for done, study_rows in enumerate(_each(out, config, min(count, config.studies)), start=1):
         rows.extend(study_rows)
         if progress:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
+from ulna.machine import usable_cores
 from ulna.preprocess import letterbox_uint8
 from ulna.types import FindingCategory, ImageRef, Study
 
@@ -128,7 +128,7 @@ def _decode(
         return None
 
     errors = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for i, failure in enumerate(pool.map(one, range(n))):
             if failure:
                 errors[failure[0]] = failure[1]
