@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import timm
 import torch
-from timm.models import group_parameters
 from torch import Tensor, nn
 
 from ulna.errors import ConfigError, WeightsError
 from ulna.models.cnn import Cnn
+from ulna.unreported import unreported
+
+with unreported():
+    import timm
+    from timm.models import group_parameters
 
 # Parts of timm models behind the feature grid; VGG's alone holds 120 million weights.
 _BEHIND_GRID = ("pre_logits", "global_pool", "head", "fc", "classifier", "head_drop")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import onnxruntime as ort
-
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.types import Array
+from ulna.unreported import unreported
+
+with unreported():
+    import onnxruntime as ort
+# On Windows, and where the caller's program imported it before, this is what there is.
+ort.disable_telemetry_events()
 
 PROVIDERS: Mapping[str, str] = {
     "cpu": "CPUExecutionProvider",

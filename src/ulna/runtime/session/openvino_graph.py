@@ -7,11 +7,14 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import openvino as ov
 
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError
 from ulna.types import Array
+from ulna.unreported import unreported
+
+with unreported():
+    import openvino as ov
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
