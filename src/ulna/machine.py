@@ -1,4 +1,4 @@
-"""How many cores this process may use: the machine's, less what it is kept from."""
+"""How many cores and threads this process may use: the machine's, less what it is kept from."""
 
 from __future__ import annotations
 
@@ -23,13 +23,45 @@ def usable_cores(root: Path = _ROOT) -> int:
 
     Sources: the Linux kernel's "Control Group v2" (cpu.max) and "CFS Bandwidth Control".
     """
-    affinity = getattr(os, "sched_getaffinity", None)
-    found = [len(affinity(0)) if affinity is not None else os.cpu_count() or 1]
+    found = [len(_mask())]
     told = getattr(os, "process_cpu_count", None)  # follows PYTHON_CPU_COUNT and -X cpu_count
     if told is not None:
         found.append(told() or 1)
     found += [math.ceil(quota) for quota in _quotas(root)]
     return max(1, min(found))
+
+
+def arithmetic_threads(root: Path = _ROOT) -> int:
+    """Threads that a network's arithmetic gains from, at least 1: one on each physical core.
+
+    As `usable_cores`, but the two threads of one physical core in the affinity mask count as one:
+    they share the units that multiply. Where the system does not say which are, all count.
+    """
+    return min(usable_cores(root), len({_siblings(root, cpu) for cpu in sorted(_mask())}))
+
+
+def hold_libraries(root: Path = _ROOT) -> None:
+    """Tell the numeric libraries that are not imported yet about a quota of processor time.
+
+    They follow the affinity mask by themselves, and no control group. What is set in the
+    environment already stays.
+    """
+    cores = usable_cores(root)
+    if cores < len(_mask()):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, str(cores))
+
+
+def _mask() -> set[int]:
+    """The processors that the scheduler may put this process on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return set(affinity(0)) if affinity is not None else set(range(os.cpu_count() or 1))
+
+
+def _siblings(root: Path, cpu: int) -> str:
+    """The threads of a processor's physical core, one text for each core."""
+    topology = root / "sys/devices/system/cpu" / f"cpu{cpu}" / "topology"
+    return _text(topology / "thread_siblings_list") or str(cpu)
 
 
 def _quotas(root: Path) -> Iterator[float]:

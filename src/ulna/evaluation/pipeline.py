@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ulna.bundle.digest import lines_sha256
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, DependencyError
+from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.point_scores import point_scores
@@ -42,11 +43,6 @@ class Asked:
     how: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
     cascade: bool = False
-
-    @property
-    def engine_text(self) -> str:
-        """The engine without its threads, which decide no number."""
-        return str(replace(self.engine, threads=0))
 
 
 _AS_THE_BUNDLE_SAYS = Asked()
@@ -171,7 +167,7 @@ def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> J
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
         "body_parts": [p.value for p in manifest.body_parts],
-        "engine": asked.engine_text,
+        **answered_by(bundle, asked.engine),
         "operating_point": asked.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},

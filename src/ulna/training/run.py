@@ -15,6 +15,7 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
 from ulna.models.initial import check_initial
+from ulna.models.threads import within_the_machine
 from ulna.training.cache import Progress, TrainingImages, build_cache
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import RECIPE, begin
@@ -74,6 +75,7 @@ def _launch(recipe: Recipe, devices: int) -> Fabric:
     here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))
     precision = recipe.precision
     assert precision != "auto"  # settled by with_precision
+    within_the_machine()
     fabric = Fabric(devices=here, accelerator="auto", precision=precision)
     fabric.launch()
     return fabric

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
+from ulna.machine import arithmetic_threads
 from ulna.types import Array
 from ulna.unreported import unreported
 
@@ -52,7 +53,7 @@ class OnnxRuntimeGraph:
     def __init__(self, graph: Path | bytes, engine: EngineSettings, name: str) -> None:
         check_provider(engine.provider)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = engine.threads
+        options.intra_op_num_threads = engine.threads or arithmetic_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
         # Experts run one after another: threads that wait must not burn the next one's cores.

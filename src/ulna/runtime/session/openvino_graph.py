@@ -10,6 +10,7 @@ import numpy as np
 
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError
+from ulna.machine import arithmetic_threads
 from ulna.types import Array
 from ulna.unreported import unreported
 
@@ -40,9 +41,8 @@ class OpenVinoGraph:
         settings: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[engine.precision],
+            "INFERENCE_NUM_THREADS": engine.threads or arithmetic_threads(),
         }
-        if engine.threads:
-            settings["INFERENCE_NUM_THREADS"] = engine.threads
         source = graph if isinstance(graph, bytes) else str(graph)
         try:
             model = _core().read_model(source)

@@ -13,6 +13,7 @@ from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import DatasetError
 from ulna.models.encoder import Encoder
 from ulna.models.initial import check_initial, load_initial_weights
+from ulna.models.threads import within_the_machine
 from ulna.training.cache import Progress, build_cache
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import SELF_SUPERVISION, begin
@@ -47,6 +48,7 @@ def self_supervised_run(
         return out
     folder.mkdir(parents=True, exist_ok=True)
     assert settings.precision != "auto"  # settled above
+    within_the_machine()
     fabric = Fabric(devices=1, accelerator="auto", precision=settings.precision)
     fabric.launch()
     recipe = _recipe(settings)
