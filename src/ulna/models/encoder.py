@@ -97,7 +97,8 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
 
 def _source(config: Any) -> str:
     """Where timm fetches a model's weights."""
-    from huggingface_hub.constants import ENDPOINT
+    with unreported():
+        from huggingface_hub.constants import ENDPOINT
 
     hub, url = getattr(config, "hf_hub_id", None), getattr(config, "url", None)
     return f"{ENDPOINT}/{hub}" if hub else url or "the internet"
