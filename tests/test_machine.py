@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from ulna.machine import usable_cores
+from ulna.config.phantom import PhantomConfig
+from ulna.machine import arithmetic_threads, hold_libraries, usable_cores
 
 MANY = 64
 
@@ -110,19 +112,123 @@ def test_without_a_mask_all_cores_count(tmp_path: Path, monkeypatch: pytest.Monk
     assert usable_cores(tmp_path) == 1
 
 
-def test_a_process_on_one_core_has_one() -> None:
+@pytest.mark.usefixtures("large_machine")
+def test_threads_of_one_physical_core_compute_as_one(tmp_path: Path) -> None:
+    siblings = {
+        f"sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": f"{n % 32},{n % 32 + 32}\n"
+        for n in range(MANY)
+    }
+    root = _tree(tmp_path, siblings)
+    assert (usable_cores(root), arithmetic_threads(root)) == (64, 32)
+    group = {"proc/self/cgroup": "0::/\n", f"{GROUPS}/cpu.max": "600000 100000\n"}
+    assert arithmetic_threads(_tree(root, group)) == 6
+    assert arithmetic_threads(tmp_path / "of a system that does not say") == 64
+
+
+@pytest.mark.usefixtures("large_machine")
+def test_libraries_are_told_of_a_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "9"})
+    hold_libraries(tmp_path)
+    assert os.environ == {"MKL_NUM_THREADS": "9"}
+    group = {"proc/self/cgroup": "0::/\n", f"{GROUPS}/cpu.max": "300000 100000\n"}
+    hold_libraries(_tree(tmp_path, group))
+    assert os.environ == dict.fromkeys(names, "3") | {"MKL_NUM_THREADS": "9"}
+
+
+def _on_one_core(code: str) -> str:
     taskset = shutil.which("taskset")
     if taskset is None or not hasattr(os, "sched_getaffinity"):
         pytest.skip("no taskset here: it is of Linux")
-    core = str(min(os.sched_getaffinity(0)))
-    code = "from ulna.machine import usable_cores; print(usable_cores())"
+    said = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     done = subprocess.run(
-        [taskset, "-c", core, sys.executable, "-c", code],
+        [taskset, "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        check=True,
+        env=said | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
     )
-    assert done.stdout.strip() == "1"
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+ONE_CORE = """
+import os
+from ulna.bundle.box import BOX_BUNDLE
+from ulna.config.engine import EngineSettings
+from ulna.machine import arithmetic_threads, usable_cores
+from ulna.runtime.session import Session
+from ulna.runtime.stream import default_workers
+
+assert usable_cores() == arithmetic_threads() == default_workers() == 1
+graph = next(BOX_BUNDLE.glob("*.onnx"))
+def started(engine):
+    before = len(os.listdir("/proc/self/task"))
+    session = Session(graph, EngineSettings.parse(engine))
+    return len(os.listdir("/proc/self/task")) - before, session
+from ulna.runtime.session import onnxruntime_graph
+print(started("onnxruntime")[0], started("onnxruntime:3")[0])
+"""
+
+
+def test_on_one_core_nothing_starts_a_second_thread() -> None:
+    """ONNX Runtime's own pool has a thread for each core of the machine, whatever the mask."""
+    assert _on_one_core(ONE_CORE).split() == ["0", "2"]
+
+
+def test_openvino_computes_on_the_one_core() -> None:
+    if find_spec("openvino") is None:
+        pytest.skip("openvino is not installed (extra 'fast')")
+    from_compiled = """
+given = {}
+from ulna.runtime.session import openvino_graph as g
+check = g._check_precision
+def note(compiled, precision):
+    print(compiled.get_property("INFERENCE_NUM_THREADS"), compiled.get_property("NUM_STREAMS"))
+    check(compiled, precision)
+g._check_precision = note
+started("openvino:fp32")
+"""
+    assert _on_one_core(ONE_CORE + from_compiled).split()[2:] == ["1", "1"]
+
+
+@pytest.mark.slow
+def test_torch_computes_on_the_one_core() -> None:
+    code = "import torch; from ulna.training.threads import use_threads; use_threads()\n"
+    assert _on_one_core(code + "print(torch.get_num_threads())") == "1\n"
+
+
+def test_torch_is_held_to_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It follows the mask by itself, and no control group."""
+    threads = pytest.importorskip("ulna.models.threads", reason="torch is not installed")
+    asked: list[int] = []
+    monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 64)
+    monkeypatch.setattr(threads.torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(threads, "arithmetic_threads", lambda: 6)
+    threads.within_the_machine()  # tests/conftest.py says OMP_NUM_THREADS
+    assert not asked
+    monkeypatch.setattr(os, "environ", {})
+    threads.within_the_machine()
+    monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 4)
+    threads.within_the_machine()
+    assert asked == [6]
+
+
+def test_phantoms_are_written_by_as_many_processes_as_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = pytest.importorskip("ulna.phantom.write", reason="numba is not installed")
+    asked: list[int] = []
+
+    def each(out: Path, config: object, workers: int) -> list[object]:
+        asked.append(workers)
+        return []
+
+    monkeypatch.setattr(write, "usable_cores", lambda: 3)
+    monkeypatch.setattr(write, "_each", each)
+    for workers in (0, 2):
+        write.write_phantoms(tmp_path / str(workers), PhantomConfig(8), workers)
+    assert asked == [3, 2]
 
 
 def test_nobody_else_counts_cores(repository: Path) -> None:
