@@ -50,9 +50,9 @@ def write_phantoms(
     """Write the data set that `config` describes into the folder `out`; returns `out`.
 
     workers: processes, 0 for one on each core that it may use; the bytes do not depend on it.
-    truth.csv is written last, so that a folder without it is not a whole set; such a folder, left by an interrupted
-    run of the same config, is written anew. Raises DatasetError for a folder that holds
-    anything else.
+    truth.csv is written last, so that a folder without it is not a whole set; such a folder, left
+    by an interrupted run of the same config, is written anew. Raises DatasetError for a folder
+    that holds anything else.
     """
     _claim(out, config)
     rows: list[Row] = []
