@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ulna.config.phantom import PhantomConfig
-from ulna.machine import arithmetic_threads, hold_libraries, usable_cores
+from ulna.machine import THREADS_SAID, arithmetic_threads, hold_libraries, usable_cores
 
 MANY = 64
 
@@ -127,13 +127,16 @@ def test_threads_of_one_physical_core_compute_as_one(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("large_machine")
 def test_libraries_are_told_of_a_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    monkeypatch.setattr(os, "environ", {"MKL_NUM_THREADS": "9"})
-    hold_libraries(tmp_path)
-    assert os.environ == {"MKL_NUM_THREADS": "9"}
     group = {"proc/self/cgroup": "0::/\n", f"{GROUPS}/cpu.max": "300000 100000\n"}
-    hold_libraries(_tree(tmp_path, group))
-    assert os.environ == dict.fromkeys(names, "3") | {"MKL_NUM_THREADS": "9"}
+    free, held = tmp_path / "free", _tree(tmp_path / "held", group)
+    for before, root, after in (
+        ({}, free, {}),
+        ({}, held, dict.fromkeys(THREADS_SAID, "3")),
+        ({"OMP_NUM_THREADS": "9"}, held, {"OMP_NUM_THREADS": "9"}),
+    ):
+        monkeypatch.setattr(os, "environ", dict(before))
+        hold_libraries(root)
+        assert os.environ == after
 
 
 def _on_one_core(code: str) -> str:
@@ -156,7 +159,7 @@ ONE_CORE = """
 import os
 from ulna.bundle.box import BOX_BUNDLE
 from ulna.config.engine import EngineSettings
-from ulna.machine import arithmetic_threads, usable_cores
+from ulna.machine import THREADS_SAID, arithmetic_threads, usable_cores
 from ulna.runtime.session import Session
 from ulna.runtime.stream import default_workers
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+THREADS_SAID = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""In the environment: how many threads the numeric libraries start."""
 _ROOT = Path("/")
 _GROUPS = "sys/fs/cgroup"
 # The controller of processor time in version 1 of control groups is mounted under one of these.
@@ -43,13 +45,12 @@ def arithmetic_threads(root: Path = _ROOT) -> int:
 def hold_libraries(root: Path = _ROOT) -> None:
     """Tell the numeric libraries that are not imported yet about a quota of processor time.
 
-    They follow the affinity mask by themselves, and no control group. What is set in the
-    environment already stays.
+    They follow the affinity mask by themselves, and no control group. A number that is set in the
+    environment already stays the only one.
     """
     cores = usable_cores(root)
-    if cores < len(_mask()):
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(name, str(cores))
+    if cores < len(_mask()) and not any(name in os.environ for name in THREADS_SAID):
+        os.environ.update(dict.fromkeys(THREADS_SAID, str(cores)))
 
 
 def _mask() -> set[int]:

@@ -6,9 +6,7 @@ import os
 
 import torch
 
-from ulna.machine import arithmetic_threads
-
-_SAID = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+from ulna.machine import THREADS_SAID, arithmetic_threads
 
 
 def within_the_machine() -> None:
@@ -18,5 +16,5 @@ def within_the_machine() -> None:
     or is smaller already is left.
     """
     most = arithmetic_threads()
-    if torch.get_num_threads() > most and not any(name in os.environ for name in _SAID):
+    if torch.get_num_threads() > most and not any(name in os.environ for name in THREADS_SAID):
         torch.set_num_threads(most)
