@@ -15,7 +15,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from torch.nn import functional
 
@@ -27,6 +26,10 @@ from ulna.imaging import read_radiograph
 from ulna.preprocess import letterbox_uint8
 from ulna.training.augment import as_float, augment
 from ulna.types import Study
+from ulna.unreported import unreported
+
+with unreported():
+    import timm
 
 SPEC = InputSpec(size=224)
 CHANGES = Augmentation(

@@ -32,7 +32,7 @@ from benchmarks.speed.runner import Group
 from benchmarks.speed.weights import random_bundle
 
 from ulna.bundle import read_bundle
-from ulna.runtime.session.choice import cores
+from ulna.machine import usable_cores
 
 PLACE = ROOT / "runs" / "bench"
 SIZES, BATCHES = (224, 320), (1, 8, 32)
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _parsed() -> argparse.Namespace:
-    most = cores()
+    most = usable_cores()
     parser = argparse.ArgumentParser(prog="benchmarks.speed", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="224 px, all threads, batch 1 and 8")
     parser.add_argument("--minutes", type=float, help=f"{MINUTES:g}, quick {QUICK_MINUTES:g}")

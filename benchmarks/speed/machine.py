@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from ulna.runtime.session.choice import cores
+from ulna.machine import usable_cores
 
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _PACKAGES = ("ulna", "torch", "timm", "grad-cam", "onnxruntime", "openvino", "tensorflow", "numpy")
@@ -20,7 +20,7 @@ def describe_machine() -> dict[str, object]:
     return {
         "processor": facts.get("model name", platform.processor() or platform.machine()),
         "units": units,
-        "cores": cores(),
+        "cores": usable_cores(),
         "memory_gib": _memory_gib(),
         "system": f"{platform.system()} {platform.machine()}",
         "load_before": round(os.getloadavg()[0], 2),

@@ -83,6 +83,10 @@ class ImageWarning(UlnaWarning):
     """A radiograph was read, but something about it was repaired or ignored."""
 
 
+class WeightsWarning(UlnaWarning):
+    """Initial weights are taken from outside this machine, by a connection."""
+
+
 class DatasetWarning(UlnaWarning):
     """A data set was indexed, but it differs from what was expected."""
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
-from ulna.errors import ConfigError, WeightsError
+from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models import initial as initial_module
 from ulna.models.encoder import build_encoder
 from ulna.models.expert import Expert, build_expert
@@ -212,7 +212,8 @@ def test_imagenet_start_offline_is_a_clear_error(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
     recipe = _recipe(InitialWeights("imagenet"), "resnet18")
-    with pytest.raises(WeightsError, match="come from the internet"):
+    wanted = "come from .*timm/resnet18"
+    with pytest.raises(WeightsError, match=wanted), pytest.warns(WeightsWarning, match=wanted):
         load_initial_weights(recipe.experts[0], recipe)
 
 
@@ -223,7 +224,8 @@ def test_imagenet_start_loads_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch
     hub = timm.create_model("resnet18").state_dict()
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(hub))
     recipe = _recipe(InitialWeights("imagenet"), "resnet18")
-    expert = load_initial_weights(recipe.experts[0], recipe)
+    with pytest.warns(WeightsWarning, match="timm/resnet18.*all that leaves this machine"):
+        expert = load_initial_weights(recipe.experts[0], recipe)
     given = expert.encoder.body.conv1.weight  # type: ignore[union-attr]
     torch.testing.assert_close(given, hub["conv1.weight"].sum(1, keepdim=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 import warnings
@@ -33,6 +32,7 @@ from ulna.evaluation.cross_fit import (
     run_fold,
 )
 from ulna.evaluation.rows import StudyRow
+from ulna.machine import usable_cores
 from ulna.types import Study
 
 
@@ -191,7 +191,7 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
         return
     build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
     report("folds", n - len(todo), n)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, usable_cores() // jobs)
     if jobs == 1:
         for done, k in enumerate(todo, start=n - len(todo) + 1):
             train_fold(folder, k, 0)

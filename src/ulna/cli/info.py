@@ -82,14 +82,15 @@ def _tell_installation(as_json: bool) -> None:
 def _engines() -> dict[str, Any]:
     """The inference engines that are here, and what 'auto' becomes of them."""
     from ulna.config.engine import EngineSettings
-    from ulna.runtime.session.choice import cores, found_engines, resolve
+    from ulna.machine import usable_cores
+    from ulna.runtime.session.choice import found_engines, resolve
 
     return {
         "found": {
             e.name: {"version": e.version, "offers": list(e.offers)} for e in found_engines()
         },
         "auto": str(resolve(EngineSettings("auto"))),
-        "cores": cores(),
+        "cores": usable_cores(),
     }
 
 

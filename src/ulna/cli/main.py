@@ -12,6 +12,7 @@ from ulna import __version__
 from ulna.cli.failure import exit_code_of, report_failure
 from ulna.cli.notes import notes_on_stderr
 from ulna.cli.options import GIVEN
+from ulna.machine import hold_libraries
 
 VERBS: Mapping[str, str] = {
     "demo": "Everything in one go: phantoms (or your data), training, report.",
@@ -104,6 +105,7 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    hold_libraries()
     # Film names may hold any character; a terminal of another encoding must not end the run.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

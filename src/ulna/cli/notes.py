@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ _MOST = 20
 def notes_on_stderr(debug: bool) -> Iterator[None]:
     """Show each of Ulna's own warnings once, as `note: ...`; at most 20, the rest counted.
 
-    Warnings of other packages are hidden unless `debug`: they speak to programmers.
+    Warnings and log lines of other packages are hidden unless `debug`: they speak to programmers.
     """
     seen: list[str] = []
 
@@ -37,12 +38,17 @@ def notes_on_stderr(debug: bool) -> Iterator[None]:
         if len(seen) <= _MOST:
             click.echo(f"note: {text}", err=True)
 
+    # Where the root logger has any handler, Python does not print lines that no handler took.
+    silent = logging.NullHandler()
     with warnings.catch_warnings():
         warnings.simplefilter("default" if debug else "ignore")
         warnings.simplefilter("always", UlnaWarning)
         warnings.showwarning = show
+        if not debug:
+            logging.root.addHandler(silent)
         try:
             yield
         finally:
+            logging.root.removeHandler(silent)
             if len(seen) > _MOST:
                 click.echo(f"note: and {len(seen) - _MOST} more notes", err=True)

@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     help="Share of studies in valid/; 1 for a pure test set.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=0), default=0, show_default="one per core", help="At once."
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="one for each core that it may use",
+    help="At once.",
 )
 @json_option
 def phantom(

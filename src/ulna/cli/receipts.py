@@ -58,6 +58,7 @@ def method_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the numbers of metrics.json beside data and bundle."""
     return {
         "engine": metrics["engine"],
+        "arithmetic": metrics["arithmetic"],
         "operating_point": metrics["operating_point"],
         "body_parts": list(metrics["body_parts"]),
         "draws": metrics["intervals"]["draws"],

@@ -23,7 +23,8 @@ class EngineSettings:
     engine: 'auto' takes OpenVINO where it gains much, else ONNX Runtime
     (docs/decisions/018-engines.md). precision: of what is not quantised; 'auto' is bf16 where
     OpenVINO finds it in the CPU, else fp32; 'int8' insists on a quantised bundle. provider: of ONNX
-    Runtime. threads: 0 for all cores. Raises ConfigError for settings that exclude each other.
+    Runtime. threads: 0 for as many as the process may use (ulna.machine). Raises ConfigError for
+    settings that exclude each other.
     """
 
     engine: Engine = "onnxruntime"
@@ -35,7 +36,8 @@ class EngineSettings:
         check_fields(self)
         if not 0 <= self.threads <= MOST_THREADS:
             raise ConfigError(
-                f"{self.threads} threads: expected 1 to {MOST_THREADS}, or 0 for all cores"
+                f"{self.threads} threads: expected 1 to {MOST_THREADS}, or 0 for as many as "
+                "this process may use"
             )
         if self.provider != "cpu" and self.engine != "onnxruntime":
             raise ConfigError(

@@ -15,6 +15,7 @@ from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, DependencyError
+from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.point_scores import point_scores
@@ -47,11 +48,6 @@ class Asked:
 
     def __post_init__(self) -> None:
         check_fields(self, "evaluation")
-
-    @property
-    def engine_text(self) -> str:
-        """The engine without its threads, which decide no number."""
-        return str(replace(self.engine, threads=0))
 
 
 _AS_THE_BUNDLE_SAYS = Asked()
@@ -195,7 +191,7 @@ def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> J
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
         "body_parts": [p.value for p in manifest.body_parts],
-        "engine": asked.engine_text,
+        **answered_by(bundle, asked.engine),
         "operating_point": asked.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},

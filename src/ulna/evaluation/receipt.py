@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ RECEIPT = "receipt.json"
 FORMAT = 1
 UNKNOWN = "unknown"
 _PACKAGES = ("numpy", "scipy", "onnxruntime")
+_OPTIONAL = "openvino"
 Kind = Literal["evaluate", "crossval", "score", "stress", "review", "examine", "audit"]
 
 
@@ -106,6 +108,8 @@ def code_versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = UNKNOWN
+    if find_spec(_OPTIONAL) is not None:
+        found[_OPTIONAL] = version(_OPTIONAL)
     return found
 
 

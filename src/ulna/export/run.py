@@ -28,6 +28,7 @@ from ulna.export.graph import expert_graph
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
 from ulna.models.test_time import TestTimeViews, with_test_views
+from ulna.models.threads import within_the_machine
 from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
@@ -82,6 +83,7 @@ class _Exported:
 
 
 def _export_experts(run: Path, recipe: Recipe, progress: Progress | None) -> list[_Exported]:
+    within_the_machine()
     exported = []
     for done, config in enumerate(recipe.experts):
         if progress is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-import timm
 import torch
-from timm.models import group_parameters
 from torch import Tensor, nn
 
-from ulna.errors import ConfigError, WeightsError
+from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.cnn import Cnn
+from ulna.unreported import unreported
+
+with unreported():
+    import timm
+    from timm.models import group_parameters
 
 # Parts of timm models behind the feature grid; VGG's alone holds 120 million weights.
 _BEHIND_GRID = ("pre_logits", "global_pool", "head", "fc", "classifier", "head_drop")
@@ -68,20 +72,36 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     pretrained_cfg = timm.get_pretrained_cfg(name)
     if getattr(pretrained_cfg, "fixed_input_size", False):
         settings["img_size"] = size
+    source = _source(pretrained_cfg) if pretrained else ""
+    if pretrained:
+        warnings.warn(
+            f"ImageNet weights of {name!r} come from {source} unless an earlier download is "
+            "kept; the request for them is all that leaves this machine",
+            WeightsWarning,
+            stacklevel=2,
+        )
     try:
         body: nn.Module = timm.create_model(name, pretrained=pretrained, **settings)
     except Exception as error:  # timm and its hub client raise many kinds
         if not pretrained:
             raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
         raise WeightsError(
-            f"ImageNet weights of {name!r} cannot be had ({type(error).__name__}): they come "
-            "from the internet on first use; connect, or give a local file with "
-            "initial weights 'file', or say 'random'"
+            f"ImageNet weights of {name!r} cannot be had: they come from {source} on first use; "
+            "connect, or give a local file with initial weights 'file', or say 'random'"
         ) from error
     for part in _BEHIND_GRID:
         if hasattr(body, part):
             setattr(body, part, nn.Identity())
     return body
+
+
+def _source(config: Any) -> str:
+    """Where timm fetches a model's weights."""
+    with unreported():
+        from huggingface_hub.constants import ENDPOINT
+
+    hub, url = getattr(config, "hf_hub_id", None), getattr(config, "url", None)
+    return f"{ENDPOINT}/{hub}" if hub else url or "the internet"
 
 
 def _probe(name: str, body: nn.Module, size: int) -> Encoder:

@@ -7,12 +7,15 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from timm.models import adapt_input_conv
 from torch import Tensor
 
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
 from ulna.models.expert import Expert, build_expert
+from ulna.unreported import unreported
+
+with unreported():
+    from timm.models import adapt_input_conv
 
 # The one encoder whose weights come with the package.
 SHIPPED = "cnn"

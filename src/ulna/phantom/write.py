@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ from scipy import ndimage
 from ulna.config.codec import to_json, write_json
 from ulna.config.phantom import PhantomConfig
 from ulna.errors import LESS_AT_A_TIME, DatasetError, UlnaError
+from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
 
 GENERATOR = 1
@@ -51,14 +51,14 @@ def write_phantoms(
 ) -> Path:
     """Write the data set that `config` describes into the folder `out`; returns `out`.
 
-    workers: processes, 0 for one per core; the bytes do not depend on it. truth.csv is written
-    last, so that a folder without it is not a whole set; such a folder, left by an interrupted
-    run of the same config, is written anew. Raises DatasetError for a folder that holds
-    anything else.
+    workers: processes, 0 for one on each core that it may use; the bytes do not depend on it.
+    truth.csv is written last, so that a folder without it is not a whole set; such a folder, left
+    by an interrupted run of the same config, is written anew. Raises DatasetError for a folder
+    that holds anything else.
     """
     _claim(out, config)
     rows: list[Row] = []
-    count = workers or os.cpu_count() or 1
+    count = workers or usable_cores()
     for done, study_rows in enumerate(_each(out, config, min(count, config.studies)), start=1):
         rows.extend(study_rows)
         if progress:

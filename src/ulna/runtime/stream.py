@@ -20,10 +20,10 @@ from typing import TypeVar
 
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError, ImageError, UlnaError
+from ulna.machine import usable_cores
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import Skipped, nothing_readable, read_view, too_large
 from ulna.runtime.screen import PreparedView
-from ulna.runtime.session.choice import cores
 from ulna.types import ImageRef, Study, StudyPrediction
 
 # Images that go through the experts together. On CPUs more is hardly faster, and takes memory.
@@ -142,7 +142,7 @@ def stream(
 
 def default_workers() -> int:
     """Threads that read: half of the cores that this process may use, at least 1, at most 8."""
-    return max(1, min(_MOST_READERS, cores() // 2))
+    return max(1, min(_MOST_READERS, usable_cores() // 2))
 
 
 def _stream(

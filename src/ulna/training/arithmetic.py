@@ -19,6 +19,7 @@ from torch import nn
 
 from ulna.config.recipe import Precision
 from ulna.errors import ConfigError, TrainingError
+from ulna.models.threads import within_the_machine
 
 _LARGEST_NORM = 5.0
 # Halved at every overflow from 65,536: here the gradients themselves do not fit into float16.
@@ -28,10 +29,12 @@ _LEAST_SCALE = 2.0**-10
 def start_fabric(precision: Precision, devices: list[int] | int = 1) -> Fabric:
     """Fabric on the best device of this machine, computing in `precision` and no other.
 
+    Torch then has no more threads than this process may use.
     Raises ConfigError for 'auto', which `training.precision.with_precision` settles.
     """
     if precision == "auto":
         raise ConfigError("precision 'auto' names no arithmetic: settle it by `with_precision`")
+    within_the_machine()
     if precision == "32-true":
         return Fabric(devices=devices, accelerator="auto", precision=precision)
     kind = device_type()

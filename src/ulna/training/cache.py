@@ -7,7 +7,6 @@ The cache holds what `preprocess.letterbox_uint8` gives, so training sees the pi
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from ulna.datasets.boxes import warn_of_boxes_outside
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
+from ulna.machine import usable_cores
 from ulna.preprocess import PIXELS_VERSION, letterbox_uint8
 from ulna.training.cache_folder import (
     KEY_DIGITS,
@@ -144,7 +144,7 @@ def _decode(
         return ""
 
     failed: dict[int, str] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for i, why in enumerate(pool.map(one, range(n))):
             if why:
                 failed[i] = why

@@ -16,6 +16,7 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.errors import DatasetError
 from ulna.models.check import check_experts
+from ulna.models.threads import within_the_machine
 from ulna.training.arithmetic import start_fabric
 from ulna.training.cache import TrainingImages, build_cache
 from ulna.training.cache_folder import Progress
@@ -54,6 +55,7 @@ def train_run(
     recipe = with_precision(recipe, out / RECIPE)
     check_experts(recipe)
     given = RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
+    within_the_machine()
     run_together(devices, _train, given, progress)
     return out
 

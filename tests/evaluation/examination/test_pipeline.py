@@ -60,6 +60,7 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
     answer = Predictor.load(before.path).predict(studies[0])
     assert answer.map_reliable == verdict.reliable
     saved = json.loads((tmp_path / "out/examination.json").read_text())
+    assert (saved["engine"], saved["arithmetic"]) == ("onnxruntime:fp32", "fp32")
     assert saved["pointing"]["map"]["value"] == 1 > saved["pointing"]["random"]["value"]
     with Image.open(tmp_path / "out/examination.png") as picture:
         assert picture.width > 500

@@ -16,6 +16,7 @@ from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.codec import to_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.examination.measures import Film, FilmMeasures, measure_film, read_films
 from ulna.evaluation.examination.randomised import randomised_graph
 from ulna.evaluation.examination.verdict import judge
@@ -83,6 +84,7 @@ def examine(
     verdict = judge(measures, data, plan.how, {} if twins else {"repeatability": why})
     examined = replace_examination(predictor.bundle, verdict)
     found = _summary(measures, plan.how) | _told(verdict)
+    found |= answered_by(predictor.bundle, predictor.engine)
     found |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

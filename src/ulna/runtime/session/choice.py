@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from importlib import metadata
 from importlib.util import find_spec
@@ -51,12 +50,6 @@ def found_engines() -> list[FoundEngine]:
 
         found.append(FoundEngine("openvino", metadata.version("openvino"), capabilities()))
     return found
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def openvino_installed() -> bool:

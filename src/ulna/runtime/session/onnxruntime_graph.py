@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import onnxruntime as ort
-
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
+from ulna.machine import arithmetic_threads
 from ulna.types import Array
+from ulna.unreported import unreported
+
+with unreported():
+    import onnxruntime as ort
+# On Windows, and where the caller's program imported it before, this is what there is.
+ort.disable_telemetry_events()
 
 PROVIDERS: Mapping[str, str] = {
     "cpu": "CPUExecutionProvider",
@@ -42,17 +47,33 @@ def check_provider(name: str) -> None:
         )
 
 
+def session_options(threads: int = 0) -> ort.SessionOptions:
+    """Of every session here. threads: 0 for as many as this process may use.
+
+    Left to itself ONNX Runtime takes all cores of the machine, whatever the process may use.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or arithmetic_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Experts run one after another: threads that wait must not burn the next one's cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def observing_session(graph: Path) -> ort.InferenceSession:
+    """The graph on the CPU with every node as it is written, for who watches all of them."""
+    options = session_options()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return ort.InferenceSession(str(graph), options, providers=[PROVIDERS["cpu"]])
+
+
 class OnnxRuntimeGraph:
     """One graph. Raises ConfigError where the provider does not start, BundleError."""
 
     def __init__(self, graph: Path | bytes, engine: EngineSettings, name: str) -> None:
         check_provider(engine.provider)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = engine.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        # Experts run one after another: threads that wait must not burn the next one's cores.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options = session_options(engine.threads)
         source = graph if isinstance(graph, bytes) else str(graph)
         word = PROVIDERS[engine.provider]
         # A GPU's provider leaves a few nodes (shapes) to the CPU's.

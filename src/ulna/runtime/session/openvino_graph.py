@@ -7,11 +7,15 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import openvino as ov
 
 from ulna.config.engine import EngineSettings
-from ulna.errors import BundleError
+from ulna.errors import BundleError, ConfigError
+from ulna.machine import arithmetic_threads
 from ulna.types import Array
+from ulna.unreported import unreported
+
+with unreported():
+    import openvino as ov
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -27,8 +31,18 @@ def capabilities() -> tuple[str, ...]:
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
+def _check_precision(compiled: ov.CompiledModel, asked: str) -> None:
+    """ConfigError where OpenVINO computes in another precision than it was asked for."""
+    found = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if found != _HINTS[asked]:
+        raise ConfigError(
+            f"precision {asked!r}: OpenVINO would compute in {found} on this CPU: expected a CPU "
+            "with it; take 'openvino:fp32' here"
+        )
+
+
 class OpenVinoGraph:
-    """One graph, compiled once for batches of any size. Raises BundleError.
+    """One graph, compiled once for batches of any size. Raises BundleError, ConfigError.
 
     A graph compiled for one batch size alone is no faster (docs/engines.md).
     """
@@ -37,19 +51,20 @@ class OpenVinoGraph:
         settings: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[engine.precision],
+            "INFERENCE_NUM_THREADS": engine.threads or arithmetic_threads(),
         }
-        if engine.threads:
-            settings["INFERENCE_NUM_THREADS"] = engine.threads
         source = graph if isinstance(graph, bytes) else str(graph)
         try:
             model = _core().read_model(source)
             compiled = _core().compile_model(model, "CPU", settings)
         except Exception as error:  # the engine's own errors have no common base but Exception
             said = str(error).strip().splitlines()
+            other = "" if engine.precision == "fp32" else ", or take 'openvino:fp32'"
             raise BundleError(
                 f"{name}: the inference engine cannot load this graph: "
-                f"{said[-1] if said else error!r}; export it again"
+                f"{said[-1] if said else 'it does not say why'}; export it again{other}"
             ) from None
+        _check_precision(compiled, engine.precision)
         self.inputs = [i.any_name for i in compiled.inputs]
         self.outputs = [o.any_name for o in compiled.outputs]
         self._request = compiled.create_infer_request()

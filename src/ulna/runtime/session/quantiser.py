@@ -11,6 +11,7 @@ import numpy as np
 
 from ulna.errors import BundleError
 from ulna.types import Array
+from ulna.unreported import unreported
 
 METHOD = "ONNX Runtime static QDQ, weights by channel in 7 bits, activations in 8, min-max"
 
@@ -25,7 +26,11 @@ class GraphQuantiser:
 
     def __init__(self, graph: Path, images: Array) -> None:
         import onnx
-        from onnxruntime.quantization.calibrate import create_calibrator
+
+        from ulna.runtime.session.onnxruntime_graph import observing_session
+
+        with unreported():
+            from onnxruntime.quantization.calibrate import create_calibrator
 
         self._model = onnx.shape_inference.infer_shapes(onnx.load(str(graph)))
         self.layers = [n.name for n in self._model.graph.node if n.op_type == "Conv"]
@@ -33,9 +38,9 @@ class GraphQuantiser:
             raise BundleError(f"{graph}: no convolutions: expected a graph of `ulna export`")
         self.costs = _multiplications(self._model)
         with tempfile.TemporaryDirectory() as folder:
-            calibrator = create_calibrator(
-                graph, ["Conv"], augmented_model_path=str(Path(folder) / "observed.onnx")
-            )
+            observed = Path(folder) / "observed.onnx"
+            calibrator = create_calibrator(graph, ["Conv"], augmented_model_path=str(observed))
+            calibrator.infer_session = observing_session(observed)  # its own takes all cores
             calibrator.collect_data(_Reader(images))
             self._ranges = calibrator.compute_data()
 
@@ -43,8 +48,9 @@ class GraphQuantiser:
         """The graph with these of its `layers` in int8."""
         import copy
 
-        from onnxruntime.quantization import QuantType
-        from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+        with unreported():
+            from onnxruntime.quantization import QuantType
+            from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
         quantiser = QDQQuantizer(
             copy.deepcopy(self._model),

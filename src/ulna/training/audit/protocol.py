@@ -19,6 +19,7 @@ from ulna.config.bounds import Bounds, OpenShare, Seed, check_fields
 from ulna.config.recipe import Precision
 from ulna.errors import DatasetError
 from ulna.metrics.decisions import cohen_kappa
+from ulna.models.threads import within_the_machine
 from ulna.training.audit.fit import Fitting, Floats, Task, fit_watched
 from ulna.training.audit.images import (
     AuditImages,
@@ -74,6 +75,7 @@ def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> Audi
     Raises DatasetError for data of one region, one class or one patient, ConfigError for an unknown
     encoder.
     """
+    within_the_machine()
     images = first_images(
         studies, plan.images, plan.size, lambda d, n: progress("read images", d, n)
     )
