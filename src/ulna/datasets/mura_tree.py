@@ -37,12 +37,12 @@ class StudyFolder:
 
 def is_root(folder: Path) -> bool:
     """Whether `folder` holds train/ or valid/ with an XR_ folder in it."""
-    return any(
-        name.startswith("XR_")
-        for split in SPLITS
-        if (folder / split).is_dir()
-        for name in os.listdir(folder / split)
-    )
+    return any(name.startswith("XR_") for split in SPLITS for name, _ in _folders(folder / split))
+
+
+def contains_root(folder: Path) -> bool:
+    """Whether `folder` or a folder in it, hidden ones aside, is a MURA tree."""
+    return is_root(folder) or any(is_root(Path(path)) for _, path in _folders(folder))
 
 
 def find_root(folder: Path) -> Path:
@@ -54,7 +54,7 @@ def find_root(folder: Path) -> Path:
         raise DatasetError(f"{folder}: no such folder: expected the path of a MURA folder")
     if is_root(folder):
         return folder
-    inner = sorted(p for p in folder.iterdir() if p.is_dir() and is_root(p))
+    inner = sorted(p for _, path in _folders(folder) if is_root(p := Path(path)))
     if len(inner) == 1:
         return inner[0]
     if inner:

@@ -43,8 +43,7 @@ _OTHERS = (
 )
 # Compatible with each of the seven: they name no other region.
 _GENERAL = frozenset(
-    "EXTREMITY EXTREMITIES UPPEREXTREMITY UPPERLIMB LIMB ARM ARMS UPEXM EXM OTHER UNKNOWN UNDEFINED "
-    "UNSPECIFIED NONE NA BRAS BRAZO BRACCIO BRACO SKELETON BONE BONES MSK ORTHO".split()
+    ["EXTREMITY", "EXTREMITIES", "UPPEREXTREMITY", "UPPERLIMB", "LIMB", "ARM", "ARMS", "UPEXM", "EXM", "OTHER", "UNKNOWN", "UNDEFINED", "UNSPECIFIED", "NONE", "NA", "BRAS", "BRAZO", "BRACCIO", "BRACO", "SKELETON", "BONE", "BONES", "MSK", "ORTHO"]
 )  # fmt: skip
 _PHRASES = (
     (r"\bUPPER ARMS?\b", "UPPERARM"),
@@ -130,12 +129,12 @@ def coded_part(items: Iterable[tuple[str, str]]) -> Named:
     return next((n for n in said if n.part), next((n for n in said if n.other), Named()))
 
 
-def region_remarks(regions: Iterable[str]) -> tuple[str, ...]:
-    """What belongs beside the answer for films whose headers name `regions`; '' names none."""
+def region_remarks(regions: Iterable[str], source: str = "the header") -> tuple[str, ...]:
+    """What belongs beside the answer for films for which `source` names `regions`; '' is none."""
     named = sorted({r for r in regions if r})
     if not named:
         return ()
-    return (f"the header names {', '.join(named)}: not one of the seven regions of the arm",)
+    return (f"{source} names {', '.join(named[:5])}: not one of the seven regions of the arm",)
 
 
 def _tokens(text: str) -> list[str]:
