@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ulna.datasets.given import index_films
@@ -30,8 +31,8 @@ def data_kind(path: Path | str) -> str:
     place = Path(path)
     if kind := labelled_kind(place):
         return kind
-    if not place.is_dir():
-        what = "not a .csv or .tsv file" if place.exists() else "no such file or folder"
+    if not os.path.isdir(place):
+        what = "not a .csv or .tsv file" if os.path.exists(place) else "no such file or folder"
         raise DatasetError(f"{place}: {what}: expected a CSV table or a data folder")
     if any(is_dicom_file(file) for file in walk_files(place, LeftOut())):
         return "dicom"

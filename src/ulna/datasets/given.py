@@ -39,16 +39,16 @@ def index_given(paths: Sequence[Path]) -> list[Study]:
     objects. What is given twice, by path or by link, is one view: so are copies of a DICOM object
     and byte-identical pictures of one study. Pictures given by their names are studies each.
 
-    One DatasetWarning with counts for all that is left out or used with a remark. Raises DatasetError for a table or
-    folder that cannot be used, ImageError where nothing is there; where something is, a path that
-    is missing is a study whose reading says so.
+    One DatasetWarning with counts for all that is left out or used with a remark. Raises
+    DatasetError for a table or folder that cannot be used, ImageError where nothing is there;
+    where something is, a path that is missing is a study whose reading says so.
     """
     if not any(os.path.exists(path) for path in paths):
         missing = paths[0] if paths else "no path"
         raise ImageError(f"{missing}: no such file or folder: expected a film, DICOM or folder")
     if len(paths) == 1 and (kind := labelled_kind(paths[0])):
         return index_labelled(paths[0], kind)
-    left = LeftOut(paths[0] if len(paths) == 1 and paths[0].is_dir() else None)
+    left = LeftOut(paths[0] if len(paths) == 1 and os.path.isdir(paths[0]) else None)
     found = [f for path in paths for f in _of_path(path, left)]
     studies = _studies(found, left)
     if not studies:
@@ -63,7 +63,7 @@ def index_films(folder: Path | str) -> list[Study]:
     As `index_given` of that folder, which may be of any kind.
     """
     root = Path(folder)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DatasetError(f"{root}: no such folder: expected one with films")
     left = LeftOut(root)
     studies = _studies(_of_folder(root, left), left)
@@ -84,7 +84,7 @@ def _no_films(paths: Sequence[Path], left: LeftOut) -> DatasetError:
 def _of_path(path: Path, left: LeftOut) -> list[_Found]:
     if kind := labelled_kind(path):
         return list(index_labelled(path, kind))
-    if path.is_dir():
+    if os.path.isdir(path):
         found = _of_folder(path, left)
         if not found:
             left.add("folders without a film", path)

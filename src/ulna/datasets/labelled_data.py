@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ulna.datasets.mura import index_mura
@@ -16,11 +17,11 @@ _INDEX = {"table": index_table, "phantom": index_phantoms, "mura": index_mura}
 
 def labelled_kind(place: Path) -> str:
     """'table', 'phantom' or 'mura'; '' for anything else, and for what is not there."""
-    if place.is_file():
+    if os.path.isfile(place):
         return "table" if is_table(place) else ""
-    if (place / TRUTH).is_file():
+    if os.path.isfile(place / TRUTH):
         return "phantom"
-    return "mura" if place.is_dir() and contains_root(place) else ""
+    return "mura" if os.path.isdir(place) and contains_root(place) else ""
 
 
 def index_labelled(place: Path, kind: str) -> list[Study]:

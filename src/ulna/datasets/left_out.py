@@ -23,23 +23,24 @@ class LeftOut:
         self._unused: dict[str, list[str]] = {}
         self._remarked: dict[str, list[str]] = {}
 
-    def add(self, reason: str, path: Path, said: str = "") -> None:
+    def add(self, reason: str, path: Path | str, said: str = "") -> None:
         """`path` is not used, and why; reasons are few, so that they can be counted.
 
         said: what there is to say of this one alone.
         """
         self._unused.setdefault(reason, []).append(self._said(path, said))
 
-    def remark(self, reason: str, path: Path, said: str = "") -> None:
+    def remark(self, reason: str, path: Path | str, said: str = "") -> None:
         """`path` is used, and what must be known of it; otherwise as `add`."""
         self._remarked.setdefault(reason, []).append(self._said(path, said))
 
-    def name(self, path: Path) -> str:
-        """What `path` is called in messages."""
-        inside = self._root is not None and path.is_relative_to(self._root)
-        return path.relative_to(self._root).as_posix() if self._root and inside else str(path)
+    def name(self, path: Path | str) -> str:
+        """What `path` is called in messages; a name that is none stays as it is."""
+        if isinstance(path, str) or self._root is None or not path.is_relative_to(self._root):
+            return str(path)
+        return path.relative_to(self._root).as_posix()
 
-    def _said(self, path: Path, said: str) -> str:
+    def _said(self, path: Path | str, said: str) -> str:
         return self.name(path) + (f" ({said})" if said else "")
 
     def __str__(self) -> str:

@@ -89,7 +89,7 @@ def studies_of(places: Sequence[Place]) -> list[Study]:
 
 
 def _names(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    folder = [p.is_dir() for p in paths]
+    folder = [os.path.isdir(p) for p in paths]
     whole = [Path(os.path.abspath(p)) for p in paths]
     level = [0] * len(paths)
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,8 @@ def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path])
 
 def _label(text: str) -> bool | None:
     word = text.lower()
-    try:
+    with suppress(ValueError):
         word = f"{float(word.replace(',', '.')):g}"
-    except ValueError:
-        pass
     if word in _NO_LABEL:
         return None
     if word not in (*_TRUE, *_FALSE):

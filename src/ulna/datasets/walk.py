@@ -72,7 +72,7 @@ class _Walk:
         """The true folders in `place`; its files and linked folders are put down."""
         try:
             with os.scandir(place) as entries:
-                found = [(e.name, _is_folder(e), e.is_symlink()) for e in entries]
+                found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
         except OSError:
             self.left.add(CLOSED, place)
             return []
@@ -91,7 +91,8 @@ class _Walk:
         return folders
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; not a link that leads to itself."""
     try:
         return entry.is_dir()
     except OSError:  # a link in a circle

@@ -42,9 +42,10 @@ _OTHERS = (
     "ENKEL ARTERY VEIN NERVE BRONCHUS"
 )
 # Compatible with each of the seven: they name no other region.
-_GENERAL = frozenset(
-    ["EXTREMITY", "EXTREMITIES", "UPPEREXTREMITY", "UPPERLIMB", "LIMB", "ARM", "ARMS", "UPEXM", "EXM", "OTHER", "UNKNOWN", "UNDEFINED", "UNSPECIFIED", "NONE", "NA", "BRAS", "BRAZO", "BRACCIO", "BRACO", "SKELETON", "BONE", "BONES", "MSK", "ORTHO"]
-)  # fmt: skip
+_ANY = (
+    "EXTREMITY EXTREMITIES UPPEREXTREMITY UPPERLIMB LIMB ARM ARMS UPEXM EXM OTHER UNKNOWN "
+    "UNDEFINED UNSPECIFIED NONE NA BRAS BRAZO BRACCIO BRACO SKELETON BONE BONES MSK ORTHO"
+)
 _PHRASES = (
     (r"\bUPPER ARMS?\b", "UPPERARM"),
     (r"\bLOWER ARMS?\b", "FOREARM"),
@@ -87,7 +88,8 @@ def _by_word(groups: Mapping[BodyPart, str]) -> dict[str, BodyPart]:
 
 _PART_OF = _by_word(_WORDS)
 _PART_OF_CODE = _by_word(_CODES) | _by_word(_OLD_CODES)
-_FOREIGN = OTHER_REGIONS | frozenset(_OTHERS.split())
+_GENERAL = frozenset(_ANY.split())
+_FOREIGN = (OTHER_REGIONS | frozenset(_OTHERS.split())) - _GENERAL
 
 
 @dataclass(frozen=True)
