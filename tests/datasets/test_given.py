@@ -327,3 +327,19 @@ def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
         "1 folders that do not belong to a MURA tree: test",
     ):
         assert line in inside
+
+
+def test_data_are_listed_in_two_places_alone(repository: Path) -> None:
+    """A new walk of a folder would be one more that can leave something out in silence."""
+    listing = ("os.walk", "rglob", "scandir", "listdir(", "iterdir()", ".glob(")
+    places = [repository / "src/ulna" / name for name in ("datasets", "cli", "runtime", "imaging")]
+    found = {
+        file.name
+        for place in places
+        for file in place.rglob("*.py")
+        if any(word in file.read_text("utf-8") for word in listing)
+    }
+    # The last two ask whether an output folder is empty; find_file looks for one known name.
+    assert found == {
+        "walk.py", "mura_tree.py", "find_file.py", "crossval_steps.py", "demo_steps.py",
+    }  # fmt: skip

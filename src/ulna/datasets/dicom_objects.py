@@ -7,17 +7,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ulna.datasets.left_out import LeftOut
 from ulna.dicom.body_part import region_remarks
-from ulna.dicom.header import RADIOGRAPHY, Header, read_header
 from ulna.errors import DicomError
 from ulna.types import ImageRef, Study
 
+if TYPE_CHECKING:
+    from ulna.dicom.header import Header
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class DicomObject:
-    """A file and its header."""
+    """A file and its header; each is itself alone, also where one file is given twice."""
 
     path: Path
     header: Header
@@ -40,7 +43,7 @@ class DicomObject:
         return (h.instance_uid, *self.study, h.instance_number, h.view, h.laterality)
 
 
-Alone = tuple[Path, Header | None]
+Alone = tuple[Path, "Header | None"]
 """A file that says of no study that it belongs to; without a header, a damaged one."""
 
 
@@ -51,6 +54,8 @@ def read_objects(
 
     Objects of other modalities go to `left`, unless any will do.
     """
+    from ulna.dicom.header import RADIOGRAPHY, read_header  # pydicom: a third of a second
+
     found: list[DicomObject] = []
     alone: list[Alone] = []
     for path in paths:
