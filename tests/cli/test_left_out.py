@@ -81,7 +81,7 @@ def test_a_mixed_folder_is_answered_whole_with_one_note(visit: Path) -> None:
 def test_the_remark_on_another_region_is_in_every_form_of_answer(
     visit: Path, tmp_path: Path
 ) -> None:
-    said = "the header names KNEE: not one of the seven regions of the arm"
+    said = "the header names KNEE: not known as one of the seven regions"
     film = visit / "knee.dcm"
     (answer,) = json.loads(ulna("predict", film, "--json").stdout)
     assert said in answer["flags"] and answer["body_part_given"] is False

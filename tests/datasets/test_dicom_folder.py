@@ -26,7 +26,7 @@ def test_grouped_by_study_and_body_part_in_order_of_instances(tmp_path: Path) ->
         studies = index_dicom(tmp_path)
     (text,) = {str(w.message) for w in record}
     assert "1 left out:" in text and "by their first bytes" in text and "b/readme.txt" in text
-    assert "1 with a header that names KNEE, not one of the seven regions" in text
+    assert "1 with a header that names KNEE, not known as one of the seven regions" in text
     assert [s.key for s in studies] == [
         "WRIST/p1/1.2.3", "ELBOW/p1/1.2.3", "UNKNOWN/p1/1.2.5", "WRIST/p2/1.2.4",
     ]  # fmt: skip

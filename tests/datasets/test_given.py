@@ -121,7 +121,10 @@ def test_a_header_that_names_another_region_is_told_and_stands_beside_the_answer
     studies, note = noted([tmp_path])
     parts = [s.body_part for s in studies]
     assert parts == [None, None, None, BodyPart.WRIST, BodyPart.HAND]
-    assert "3 used with a remark:\n  2 with a header that names KNEE, not one of the seven" in note
+    assert (
+        "3 used with a remark:\n  2 with a header that names KNEE, not known as one of the seven"
+        in note
+    )
     assert [bool(s.remarks) for s in studies] == [True, True, True, False, False]
     assert "KNEE" in studies[0].remarks[0]
 

@@ -114,8 +114,8 @@ def tell_region(path: Path, header: Header, left: LeftOut) -> None:
     """Put down that a header names a region that is none of the seven, if it does."""
     if header.other_region:
         left.remark(
-            f"with a header that names {header.other_region}, not one of the seven regions "
-            "(body part: not known)",
+            f"with a header that names {header.other_region}, not known as one of the seven "
+            "regions (body part: not known)",
             path,
         )
 

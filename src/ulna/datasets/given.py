@@ -16,7 +16,7 @@ from ulna.datasets.dicom_objects import (
 )
 from ulna.datasets.labelled_data import index_labelled, labelled_kind
 from ulna.datasets.left_out import LeftOut
-from ulna.datasets.places import Place, once, studies_of, unique_keys
+from ulna.datasets.places import Place, once, studies_of, unique_keys, without_doubles
 from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, film_files
 from ulna.datasets.walk import walk_files
 from ulna.dicom.body_part import region_remarks
@@ -131,17 +131,7 @@ def _alone(objects: Sequence[Alone], left: LeftOut) -> list[Place]:
 def _studies(found: Sequence[_Found], left: LeftOut) -> list[Study]:
     """Objects grouped and places named; each set of films is one study, each key one study's."""
     grouped = group_objects([f for f in found if isinstance(f, DicomObject)], left)
-    seen: dict[frozenset[str], Path] = {}
-    kept: list[Study | Place] = []
-    for item in found:
-        study = grouped.get(item) if isinstance(item, DicomObject) else item
-        if study is None:  # a later object of a study
-            continue
-        films = frozenset(os.path.realpath(ref.path) for ref in study.images)
-        if films in seen:
-            left.add("given twice", study.images[0].path, left.name(seen[films]))
-            continue
-        seen[films] = study.images[0].path
-        kept.append(study)
+    joined = [grouped.get(f) if isinstance(f, DicomObject) else f for f in found]
+    kept = without_doubles([f for f in joined if f is not None], left)  # None: not a study's first
     named = iter(studies_of([k for k in kept if isinstance(k, Place)]))
     return unique_keys(k if isinstance(k, Study) else next(named) for k in kept)

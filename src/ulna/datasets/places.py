@@ -6,9 +6,10 @@ import hashlib
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
@@ -45,8 +46,10 @@ def _contents(paths: Sequence[Path]) -> list[Hashable]:
     return _refined(paths, heads, _digest)
 
 
-def _refined(paths: Sequence[Path], keys: Sequence[Hashable], look: object) -> list[Hashable]:
-    assert callable(look)
+def _refined(
+    paths: Sequence[Path], keys: Sequence[Hashable], look: Callable[[Path], Hashable]
+) -> list[Hashable]:
+    """`keys`, with what `look` finds in the file beside those that several files share."""
     count = Counter(keys)
     return [(k, look(p)) if count[k] > 1 else k for p, k in zip(paths, keys, strict=True)]
 
@@ -73,6 +76,23 @@ def _digest(path: Path) -> Hashable:
             return hashlib.file_digest(handle, "sha256").digest()
     except OSError:
         return str(path)
+
+
+_Films = TypeVar("_Films", Study, Place, Study | Place)
+
+
+def without_doubles(studies: Sequence[_Films], left: LeftOut) -> list[_Films]:
+    """The first of studies that have the same films, by any path or link; others to `left`."""
+    seen: dict[frozenset[str], Path] = {}
+    kept = []
+    for study in studies:
+        films = frozenset(os.path.realpath(ref.path) for ref in study.images)
+        if films in seen:
+            left.add("given twice", study.images[0].path, left.name(seen[films]))
+        else:
+            seen[films] = study.images[0].path
+            kept.append(study)
+    return kept
 
 
 def studies_of(places: Sequence[Place]) -> list[Study]:

@@ -43,9 +43,10 @@ _OTHERS = (
 )
 # Compatible with each of the seven: they name no other region.
 _ANY = (
-    "EXTREMITY EXTREMITIES UPPEREXTREMITY UPPERLIMB LIMB ARM ARMS UPEXM EXM OTHER UNKNOWN "
+    "EXTREMITY EXTREMITIES UPPEREXTREMITY UPPER UPPERLIMB LIMB ARM ARMS UPEXM EXM OTHER UNKNOWN "
     "UNDEFINED UNSPECIFIED NONE NA BRAS BRAZO BRACCIO BRACO SKELETON BONE BONES MSK ORTHO"
 )
+_VIEWS = frozenset({"AP", "PA", "LAT", "LATERAL", "OBL", "OBLIQUE", "XR", "X", "RAY", "VIEWS"})
 _PHRASES = (
     (r"\bUPPER ARMS?\b", "UPPERARM"),
     (r"\bLOWER ARMS?\b", "FOREARM"),
@@ -56,6 +57,7 @@ _PHRASES = (
     # A finger of the hand is a finger, the scaphoid of the hand a part of the wrist.
     (r"\b(OF|DE|DER|DELLA|DA|VAN)( (THE|LA|LEFT|RIGHT|BOTH))* (HANDS?|MAINS?|MANOS?|MAO)\b", " "),
 )
+_JOINED = re.compile(r"[&+/,\\]|\b(?:AND|UND|ET|Y|E|EN|OG|OCH)\b")
 _SIDE = r"(?:LEFT|RIGHT|LINKS|RECHTS|LT|RT|L|R)"
 _BEFORE, _AFTER = re.compile(rf"(?:XR|{_SIDE})"), re.compile(rf"(?:JOINT|{_SIDE})S?$")
 
@@ -114,10 +116,12 @@ def named_part(text: str) -> Named:
     words = _tokens(text)
     known = [(_part(w), _is_other(w)) for w in words]
     parts = {part for part, _ in known if part}
+    if parts == {BodyPart.FINGER, BodyPart.HAND} and not _JOINED.search(text.upper()):
+        parts = {BodyPart.FINGER}  # "THUMB LEFT HAND": the hand says whose
     others = any(other for _, other in known)
     if len(parts) == 1 and not others:
         return Named(next(iter(parts)))
-    silent = all(w in _GENERAL or len(w) < 3 or re.fullmatch(_SIDE, w) for w in words)
+    silent = all(w in _GENERAL or w in _VIEWS or re.fullmatch(_SIDE, w) for w in words)
     return Named() if not parts and silent else Named(other=_shown(text), foreign=others)
 
 
@@ -136,7 +140,8 @@ def region_remarks(regions: Iterable[str], source: str = "the header") -> tuple[
     named = sorted({r for r in regions if r})
     if not named:
         return ()
-    return (f"{source} names {', '.join(named[:5])}: not one of the seven regions of the arm",)
+    said = ", ".join(named[:5])
+    return (f"{source} names {said}: not known as one of the seven regions",)
 
 
 def _tokens(text: str) -> list[str]:
