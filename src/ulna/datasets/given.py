@@ -99,8 +99,9 @@ def _of_folder(folder: Path, left: LeftOut) -> list[_Found]:
     films = film_files(walk_files(folder, left), left)
     objects, alone = read_objects(films.objects, left)
     own = [(path, header) for path, header in alone if header or _meant_as_dicom(path)]
-    for path in {path for path, _ in alone} - {path for path, _ in own}:
-        left.add(NO_FILM, path)
+    for path, header in alone:
+        if (path, header) not in own:
+            left.add(NO_FILM, path)
     groups: dict[Path, list[ImageRef]] = defaultdict(list)
     for path in films.pictures:
         groups[path.parent].append(ImageRef(path))

@@ -65,7 +65,7 @@ def find_root(folder: Path) -> Path:
     if len(inner) == 1:
         left = LeftOut(folder)
         for path in (*folders, *files):
-            if path != inner[0] and (path in folders or _film_by_name(path)):
+            if path != inner[0] and (path in folders or _is_film(path)):
                 left.add(f"beside {inner[0].name}, which alone is read", path)
         left.warn(folder)
         return inner[0]
@@ -126,9 +126,12 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
     folders, files = _entries(study, left)
     for path in folders:
         left.add(_STRANGE, path)
-    named = [f for f in files if _film_by_name(f) or look(str(f))[0]]
-    for path in set(files) - set(named):
-        left.add(NO_FILM, path)
+    named = []
+    for path in files:
+        if _is_film(path):
+            named.append(path)
+        else:
+            left.add(NO_FILM, path)
     if not any(f.is_symlink() for f in named):
         return tuple(f.name for f in named)
     first: dict[str, Path] = {}
@@ -139,15 +142,15 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
     return tuple(f.name for f in first.values())
 
 
-def _film_by_name(path: Path) -> bool:
-    return path.name.lower().endswith(_IMAGE_ENDINGS)
+def _is_film(path: Path) -> bool:
+    return path.name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(path))[0])
 
 
 def _inside(place: Path, left: LeftOut) -> list[Path]:
     """The folders in `place`; films between them belong to no study."""
     folders, files = _entries(place, left)
     for path in files:
-        if _film_by_name(path):
+        if _is_film(path):
             left.add("films outside of a study folder", path)
     return folders
 

@@ -82,11 +82,15 @@ _Films = TypeVar("_Films", Study, Place, Study | Place)
 
 
 def without_doubles(studies: Sequence[_Films], left: LeftOut) -> list[_Films]:
-    """The first of studies that have the same films, by any path or link; others to `left`."""
-    seen: dict[frozenset[str], Path] = {}
+    """The first of studies that have the same films, by any path or link; others to `left`.
+
+    A film given by its name and a folder that holds it alone are two: each was asked for.
+    """
+    seen: dict[Hashable, Path] = {}
     kept = []
     for study in studies:
-        films = frozenset(os.path.realpath(ref.path) for ref in study.images)
+        folder = isinstance(study, Place) and os.path.isdir(study.path)
+        films = (folder, frozenset(os.path.realpath(ref.path) for ref in study.images))
         if films in seen:
             left.add("given twice", study.images[0].path, left.name(seen[films]))
         else:
