@@ -15,7 +15,6 @@ from dicom_objects import write_object
 from given_films import film, names, noted
 from PIL import Image
 
-from ulna.cli.selfsupervise import _studies as studies_of_all
 from ulna.datasets import index_given
 from ulna.errors import UlnaWarning
 
@@ -134,17 +133,3 @@ def test_the_names_of_two_like_folders_say_where_they_lie(tmp_path: Path) -> Non
     assert [s.key for s in found] == ["UNKNOWN/x/patient1/study1", "UNKNOWN/y/patient1/study1"]
     alone = noted([tmp_path / "x/patient1/study1"])[0]
     assert [s.key for s in alone] == ["UNKNOWN/patient1/study1"]
-
-
-def test_a_film_of_two_tables_is_learned_from_once_unless_one_holds_it_out(tmp_path: Path) -> None:
-    for name in "ab":
-        film(tmp_path / f"{name}.png")
-    head = "path,patient_id,study_id,body_part,abnormal,split\n"
-    (tmp_path / "1.csv").write_text(head + "a.png,p,s,,,train\nb.png,q,t,,,train\n")
-    (tmp_path / "2.csv").write_text(head + "a.png,x,y,,,\nb.png,w,z,,,valid\n")
-    tables = [tmp_path / "1.csv", tmp_path / "2.csv"]
-    with pytest.warns(UlnaWarning, match=r"2 data sets: 1 left out:\n  1 given twice: .*a\.png"):
-        studies = studies_of_all(tables, False)
-    assert names(studies) == [["a.png"]]
-    with pytest.warns(UlnaWarning, match="2 given twice"):
-        assert names(studies_of_all(tables, True)) == [["a.png"], ["b.png"]]

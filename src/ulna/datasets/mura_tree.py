@@ -64,8 +64,9 @@ def find_root(folder: Path) -> Path:
     inner = sorted(p for p in folders if is_root(p))
     if len(inner) == 1:
         left = LeftOut(folder)
-        for path in (*folders, *files):
-            if path != inner[0] and (path in folders or _is_film(path)):
+        films = [folder / name for name in files if _is_film(folder, name)]
+        for path in (*folders, *films):
+            if path != inner[0]:
                 left.add(f"beside {inner[0].name}, which alone is read", path)
         left.warn(folder)
         return inner[0]
@@ -109,14 +110,15 @@ def scan_tree(root: Path) -> list[StudyFolder]:
 
 def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> list[StudyFolder]:
     found = []
-    split = patient.relative_to(root).parts[0]
+    place = patient.relative_to(root).as_posix()
+    split = place.split("/", 1)[0]
     for study in _inside(patient, left):
         match = _STUDY.fullmatch(study.name)
         if match is None:
             left.add(_STRANGE, study)
             continue
         label = None if match[2] is None else match[2] == "positive"
-        path, images = study.relative_to(root).as_posix(), _images(study, left)
+        path, images = f"{place}/{study.name}", _images(study, left)
         found.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
     return found
 
@@ -127,31 +129,31 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
     for path in folders:
         left.add(_STRANGE, path)
     named = []
-    for path in files:
-        if _is_film(path):
-            named.append(path)
+    for name in files:
+        if _is_film(study, name):
+            named.append(name)
         else:
-            left.add(NO_FILM, path)
-    if not any(f.is_symlink() for f in named):
-        return tuple(f.name for f in named)
-    first: dict[str, Path] = {}
-    for path in sorted(named, key=lambda f: f.is_symlink()):
-        kept = first.setdefault(os.path.realpath(path), path)
-        if kept is not path:
-            left.add("links to another film of the study", path)
-    return tuple(f.name for f in first.values())
+            left.add(NO_FILM, study / name)
+    if not any(files[name] for name in named):
+        return tuple(named)
+    first: dict[str, str] = {}
+    for name in sorted(named, key=lambda n: files[n]):
+        kept = first.setdefault(os.path.realpath(study / name), name)
+        if kept is not name:
+            left.add("links to another film of the study", study / name)
+    return tuple(first.values())
 
 
-def _is_film(path: Path) -> bool:
-    return path.name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(path))[0])
+def _is_film(place: Path, name: str) -> bool:
+    return name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(place / name))[0])
 
 
 def _inside(place: Path, left: LeftOut) -> list[Path]:
     """The folders in `place`; films between them belong to no study."""
     folders, files = _entries(place, left)
-    for path in files:
-        if _is_film(path):
-            left.add("films outside of a study folder", path)
+    for name in files:
+        if _is_film(place, name):
+            left.add("films outside of a study folder", place / name)
     return folders
 
 
@@ -170,21 +172,28 @@ def _folders(place: Path) -> list[Path]:
     return _entries(place, LeftOut())[0]
 
 
-def _entries(place: Path, left: LeftOut) -> tuple[list[Path], list[Path]]:
-    """The folders and the files in `place`, hidden ones aside; none where it is no folder."""
-    folders: list[Path] = []
-    files: list[Path] = []
-    if not os.path.isdir(place):
-        return folders, files
+def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
+    """The folders in `place`, hidden ones aside, and its files by name: whether each is a link.
+
+    Without anything where it is no folder.
+    """
     try:
         with os.scandir(place) as entries:
-            found = [(e.name, is_folder(e)) for e in entries if not is_litter(e.name)]
+            found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return [], {}
     except OSError:
         left.add(CLOSED, place)
-        return folders, files
-    for name, folder in found:
+        return [], {}
+    folders: list[Path] = []
+    files: dict[str, bool] = {}
+    for name, folder, link in found:
+        if is_litter(name):
+            continue
         if is_hidden(name, folder):
             left.add(HIDDEN, place / name)
+        elif folder:
+            folders.append(place / name)
         else:
-            (folders if folder else files).append(place / name)
+            files[name] = link
     return folders, files
