@@ -127,6 +127,8 @@ class Study:
 
     abnormal: True, False or None (no label). split: 'train', 'valid', 'test' or '' as the
     source says. categories: labelled finding categories of the study, None where unknown.
+    remarks: sentences from its source that belong beside its answer, such as a header that names
+    another region; they stand first among the answer's flags.
     """
 
     patient_id: str
@@ -136,6 +138,7 @@ class Study:
     abnormal: bool | None = None
     split: str = ""
     categories: frozenset[FindingCategory] | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -166,6 +169,7 @@ class Radiograph:
 
     spacing: (row, column) mm at the detector or None. source: path or UID for messages.
     colour: share of the file's pixels whose hue no tint explains; 0 for grey files.
+    other_region: what a DICOM header calls the body part where it is not one of the seven.
     """
 
     pixels: Array
@@ -175,6 +179,7 @@ class Radiograph:
     spacing: tuple[float, float] | None = None
     body_part: BodyPart | None = None
     colour: float = 0.0
+    other_region: str = ""
 
     def __post_init__(self) -> None:
         p = self.pixels

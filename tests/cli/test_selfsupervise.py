@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from tests.training.tiny import make_recipe, make_studies
 
 from ulna.cli import extras
 from ulna.cli.main import cli
+from ulna.cli.selfsupervise import _studies as studies_of_all
 from ulna.config.codec import write_json
+from ulna.errors import UlnaWarning
 
 QUICK = ("epochs=1", "batch_size=8", "projection=16", "crop_size=32", "precision=32-true")
 
@@ -83,3 +86,17 @@ def test_without_lightly_the_extra_is_named(
     done = _invoke(_table(tmp_path / "films"), tmp_path / "run")
     assert done.exit_code == 8
     assert "pip install 'ulna[ssl]'" in done.stderr
+
+
+def test_a_film_of_two_tables_is_learned_from_once_unless_one_holds_it_out(tmp_path: Path) -> None:
+    for name in "ab":
+        Image.linear_gradient("L").save(tmp_path / f"{name}.png")
+    head = "path,patient_id,study_id,body_part,abnormal,split\n"
+    (tmp_path / "1.csv").write_text(head + "a.png,p,s,,,train\nb.png,q,t,,,train\n")
+    (tmp_path / "2.csv").write_text(head + "a.png,x,y,,,\nb.png,w,z,,,valid\n")
+    tables = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    with pytest.warns(UlnaWarning, match=r"2 data sets: 1 left out:\n  1 given twice: .*a\.png"):
+        studies = studies_of_all(tables, False)
+    assert [s.key for s in studies] == ["UNKNOWN/p/s"]
+    with pytest.warns(UlnaWarning, match="2 given twice"):
+        assert [s.patient_id for s in studies_of_all(tables, True)] == ["p", "q"]

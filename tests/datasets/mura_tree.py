@@ -20,7 +20,7 @@ def write_png(path: Path, side: int = 20) -> Path:
 
 def add_study(root: Path, path: str, images: int = 1) -> list[str]:
     """The images of one study, `path` like train/XR_WRIST/patient00001/study1_positive."""
-    source = root.parent / "pixel.png"
+    source = root.parent / ".pixel.png"
     if not source.exists():
         write_png(source)
     (root / path).mkdir(parents=True)

@@ -47,7 +47,7 @@ def test_anything_else_is_an_error_that_says_what_was_looked_for(tmp_path: Path)
     write_png(tmp_path / "a.png")
     for path, message in (
         (tmp_path, r"neither truth.csv .*XR_.*DICOM"),
-        (tmp_path / "a.png", "not a .csv file"),
+        (tmp_path / "a.png", "not a .csv or .tsv file"),
         (tmp_path / "none", "no such file"),
     ):
         with pytest.raises(DatasetError, match=message):

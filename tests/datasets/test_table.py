@@ -206,13 +206,6 @@ def test_a_name_too_long_for_the_system_is_a_file_that_is_not_there(folder: Path
         index_table(write(folder, HEAD, f"{'a' * 5000}.png,p,s,WRIST,1"))
 
 
-@pytest.mark.parametrize("mark", [";", "\t", "|"])
-def test_other_marks_between_values_are_named(folder: Path, mark: str) -> None:
-    table = write(folder, *(line.replace(",", mark) for line in (HEAD, "a.png,p,s,WRIST,1")))
-    with pytest.raises(DatasetError, match="expected commas between the values"):
-        index_table(table)
-
-
 def test_a_quote_left_open_names_its_line(folder: Path) -> None:
     with pytest.raises(DatasetError, match="line 3: not CSV"):
         index_table(write(folder, HEAD, "a.png,p,s,WRIST,1", 'b.png,"q,t,WRIST,1'))

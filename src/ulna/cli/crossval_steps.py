@@ -23,6 +23,7 @@ from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
+from ulna.datasets.labelled import labelled
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
     cross_fit,
@@ -126,15 +127,11 @@ class CrossvalFolder:
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts = self.settings.recipe.body_parts
-        studies = [
-            s
-            for s in index_data(self.settings.data)
-            if s.abnormal is not None and s.body_part and s.split not in TEST_SIDES
-        ]
-        chosen = [s for s in studies if s.body_part in parts]
+        studies = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
+        chosen = labelled(studies, "cross-validation", parts, part_needed=True)
         if not chosen:
             raise DatasetError(
-                f"{self.settings.data}: none of {len(studies)} labelled studies is of "
+                f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
                 f"{', '.join(parts)}"
             )
         return chosen
@@ -144,11 +141,8 @@ class CrossvalFolder:
         """What every fold learns from beside the others' studies: all labelled ones of `also`."""
         if not self.settings.also:
             return []
-        found = [
-            s
-            for s in index_data(self.settings.also)
-            if s.abnormal is not None and s.split not in TEST_SIDES
-        ]
+        free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
+        found = labelled(free, f"{self.settings.also}")
         shared = {s.key for s in found} & {s.key for s in self.labelled}
         if not found or shared:
             raise DatasetError(

@@ -79,7 +79,9 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
     else the test part of `run`, or what it never used; else all). DatasetWarning when studies
     that the run learned from are among them, or may be; DatasetError when none is left.
     """
-    labelled = [s for s in studies if s.abnormal is not None]
+    from ulna.datasets.labelled import labelled as with_labels
+
+    labelled = with_labels(studies, "evaluation")
     held = [s for s in labelled if s.split in TEST_SIDES]
     same = run is not None and same_data(studies, run)
     parts = run_split(run) if run is not None and same else {}

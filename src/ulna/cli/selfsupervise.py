@@ -105,7 +105,13 @@ def _settings(
 
 def _studies(data: Sequence[Path], all_splits: bool) -> list[Study]:
     from ulna.datasets import index_data
+    from ulna.datasets.left_out import LeftOut
+    from ulna.datasets.places import without_doubles
     from ulna.training.selfsupervised.run import leave_held_out
 
     studies = [study for path in data for study in index_data(path)]
-    return studies if all_splits else leave_held_out(studies)
+    left = LeftOut()
+    # Held out first: of two tables with one film, the later may be the one that holds it out.
+    studies = without_doubles(studies if all_splits else leave_held_out(studies), left)
+    left.warn(f"{len(data)} data sets")
+    return studies

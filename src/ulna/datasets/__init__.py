@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
     from ulna.datasets.dispatch import data_kind, index_data
+    from ulna.datasets.given import index_films, index_given
     from ulna.datasets.mura import index_mura
     from ulna.datasets.phantoms import index_phantoms
     from ulna.datasets.split import check_disjoint, split_studies
@@ -18,6 +19,8 @@ __all__ = [
     "data_kind",
     "index_data",
     "index_dicom",
+    "index_films",
+    "index_given",
     "index_mura",
     "index_phantoms",
     "index_table",
@@ -29,6 +32,8 @@ _MODULES = {
     "data_kind": "dispatch",
     "index_data": "dispatch",
     "index_dicom": "dicom_folder",
+    "index_films": "given",
+    "index_given": "given",
     "index_mura": "mura",
     "index_phantoms": "phantoms",
     "index_table": "table",

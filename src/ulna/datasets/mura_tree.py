@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
-from ulna.errors import ConfigError, DatasetError, DatasetWarning
+from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, look
+from ulna.datasets.walk import CLOSED, HIDDEN, is_folder, is_hidden, is_litter
+from ulna.errors import ConfigError, DatasetError
 from ulna.types import BodyPart
 
 SPLITS = ("train", "valid")
+_STRANGE = "folders that do not belong to a MURA tree"
 _STUDY = re.compile(r"(study[^_]*)(?:_(positive|negative))?")
-_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm")
+_IMAGE_ENDINGS = (*FILM_ENDINGS, ".dcm")
+# What `ulna phantom` writes beside the two sides.
+_OWN = (*SPLITS, "masks")
 
 
 @dataclass(frozen=True)
@@ -37,25 +42,33 @@ class StudyFolder:
 
 def is_root(folder: Path) -> bool:
     """Whether `folder` holds train/ or valid/ with an XR_ folder in it."""
-    return any(
-        name.startswith("XR_")
-        for split in SPLITS
-        if (folder / split).is_dir()
-        for name in os.listdir(folder / split)
-    )
+    return any(p.name.startswith("XR_") for split in SPLITS for p in _folders(folder / split))
+
+
+def contains_root(folder: Path) -> bool:
+    """Whether `folder` or a folder in it, hidden ones aside, is a MURA tree."""
+    return is_root(folder) or any(is_root(p) for p in _folders(folder))
 
 
 def find_root(folder: Path) -> Path:
     """`folder` itself or the one folder in it that is a MURA tree.
 
-    Raises DatasetError where there is none, or more than one.
+    Raises DatasetError where there is none, or more than one; warns with DatasetWarning of films
+    and folders that lie beside the one.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder: expected the path of a MURA folder")
     if is_root(folder):
         return folder
-    inner = sorted(p for p in folder.iterdir() if p.is_dir() and is_root(p))
+    folders, files = _entries(folder, LeftOut())
+    inner = sorted(p for p in folders if is_root(p))
     if len(inner) == 1:
+        left = LeftOut(folder)
+        films = [folder / name for name in files if _is_film(folder, name)]
+        for path in (*folders, *films):
+            if path != inner[0]:
+                left.add(f"beside {inner[0].name}, which alone is read", path)
+        left.warn(folder)
         return inner[0]
     if inner:
         raise DatasetError(
@@ -70,46 +83,78 @@ def find_root(folder: Path) -> Path:
 def scan_tree(root: Path) -> list[StudyFolder]:
     """Every study folder with at least one image file.
 
-    AppleDouble files (`._*`) and other hidden names are skipped. Raises DatasetError for an
-    `XR_` folder of no known region; warns with DatasetWarning of study folders without images
-    and of folders whose names do not fit the pattern.
+    AppleDouble files (`._*`) and other litter of operating systems are skipped. Raises
+    DatasetError for an `XR_` folder of no known region; one DatasetWarning with counts for all
+    else that is left out: study folders without images, folders whose names do not fit the
+    pattern, films outside of a study folder, hidden names, files that are no films.
     """
     found: list[StudyFolder] = []
-    odd: list[str] = []
+    left = LeftOut(root)
+    for path in _inside(root, left):
+        if path.name not in _OWN:
+            left.add(_STRANGE, path)
     for split in SPLITS:
-        for name, region in _folders(root / split):
-            if not name.startswith("XR_"):
-                odd.append(f"{split}/{name}")
+        for region in _inside(root / split, left):
+            if not region.name.startswith("XR_"):
+                left.add(_STRANGE, region)
                 continue
-            part = _region(root, split, name)
-            for patient, place in _folders(region):
-                _scan_patient(f"{split}/{name}/{patient}", place, part, found, odd)
-    empty = [f.path for f in found if not f.images]
-    if odd:
-        message = f"{root}: {len(odd)} folders do not belong to a MURA tree and are skipped"
-        warnings.warn(f"{message}:{listed(odd)}", DatasetWarning, 3)
-    if empty:
-        message = f"{root}: {len(empty)} study folders hold no images and are skipped"
-        warnings.warn(f"{message}:{listed(empty)}", DatasetWarning, 3)
+            part = _region(root, split, region.name)
+            for patient in _inside(region, left):
+                found += _scan_patient(root, patient, part, left)
+    for folder in found:
+        if not folder.images:
+            left.add("study folders hold no images", root / folder.path)
+    left.warn(root)
     return [f for f in found if f.images]
 
 
-def _scan_patient(
-    path: str, place: str, part: BodyPart, found: list[StudyFolder], odd: list[str]
-) -> None:
-    split, _, patient = path.split("/")
-    for name, study in _folders(place):
-        match = _STUDY.fullmatch(name)
+def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> list[StudyFolder]:
+    found = []
+    place = patient.relative_to(root).as_posix()
+    split = place.split("/", 1)[0]
+    for study in _inside(patient, left):
+        match = _STUDY.fullmatch(study.name)
         if match is None:
-            odd.append(f"{path}/{name}")
+            left.add(_STRANGE, study)
             continue
         label = None if match[2] is None else match[2] == "positive"
-        images = tuple(
-            file
-            for file in os.listdir(study)
-            if not file.startswith(".") and file.lower().endswith(_IMAGE_ENDINGS)
-        )
-        found.append(StudyFolder(f"{path}/{name}", split, part, patient, match[1], label, images))
+        path, images = f"{place}/{study.name}", _images(study, left)
+        found.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
+    return found
+
+
+def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
+    """The names of the films in a study's folder: by their ending, else by their first bytes."""
+    folders, files = _entries(study, left)
+    for path in folders:
+        left.add(_STRANGE, path)
+    named = []
+    for name in files:
+        if _is_film(study, name):
+            named.append(name)
+        else:
+            left.add(NO_FILM, study / name)
+    if not any(files[name] for name in named):
+        return tuple(named)
+    first: dict[str, str] = {}
+    for name in sorted(named, key=lambda n: files[n]):
+        kept = first.setdefault(os.path.realpath(study / name), name)
+        if kept is not name:
+            left.add("links to another film of the study", study / name)
+    return tuple(first.values())
+
+
+def _is_film(place: Path, name: str) -> bool:
+    return name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(place / name))[0])
+
+
+def _inside(place: Path, left: LeftOut) -> list[Path]:
+    """The folders in `place`; films between them belong to no study."""
+    folders, files = _entries(place, left)
+    for name in files:
+        if _is_film(place, name):
+            left.add("films outside of a study folder", place / name)
+    return folders
 
 
 def _region(root: Path, split: str, name: str) -> BodyPart:
@@ -123,13 +168,32 @@ def _region(root: Path, split: str, name: str) -> BodyPart:
         ) from None
 
 
-def _folders(place: Path | str) -> list[tuple[str, str]]:
-    """(name, path) of the folders in `place`, hidden ones and archive leftovers aside."""
-    if not os.path.isdir(place):
-        return []
-    with os.scandir(place) as entries:
-        return [
-            (entry.name, entry.path)
-            for entry in entries
-            if not entry.name.startswith((".", "__MACOSX")) and entry.is_dir()
-        ]
+def _folders(place: Path) -> list[Path]:
+    return _entries(place, LeftOut())[0]
+
+
+def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
+    """The folders in `place`, hidden ones aside, and its files by name: whether each is a link.
+
+    Without anything where it is no folder.
+    """
+    try:
+        with os.scandir(place) as entries:
+            found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return [], {}
+    except OSError:
+        left.add(CLOSED, place)
+        return [], {}
+    folders: list[Path] = []
+    files: dict[str, bool] = {}
+    for name, folder, link in found:
+        if is_litter(name):
+            continue
+        if is_hidden(name, folder):
+            left.add(HIDDEN, place / name)
+        elif folder:
+            folders.append(place / name)
+        else:
+            files[name] = link
+    return folders, files

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from ulna.datasets.find_file import FileFinder
 from ulna.datasets.listing import listed
-from ulna.datasets.table_row import REQUIRED, Row, RowFault, parse_row
+from ulna.datasets.table_row import Row, RowFault, parse_row
+from ulna.datasets.table_text import read_table_text
+from ulna.dicom.body_part import region_remarks
 from ulna.errors import DatasetError, DatasetWarning, SplitError
-from ulna.types import OTHER_REGIONS, FindingCategory, Study
+from ulna.types import FindingCategory, Study
 
 
 def index_table(table: Path | str) -> list[Study]:
-    """The studies of a CSV in UTF-8 whose first row names the columns.
+    """The studies of a table whose first row names the columns.
 
-    Required: path (relative to the table, or absolute), patient_id, study_id (unique in the
-    table), body_part (empty: not known; LEG, CHEST and other regions that are not of the upper
-    extremity: not known, with a DatasetWarning), abnormal (1, 0, true, false or empty: no label).
+    UTF-8; commas, semicolons or tabs between the values. Required: path (relative to the table,
+    or absolute; with slashes or backslashes, in either Unicode normal form), patient_id, study_id
+    (unique in the table), body_part (empty: not known; LEG, CHEST and other regions that are not
+    of the upper extremity: not known, with a DatasetWarning), abnormal (1/0, true/false, yes/no,
+    positive/negative, abnormal/normal or empty: no label).
     Optional: split, view, laterality (L, R), findings (categories joined by ';'), boxes (JSON
     list of [x, y, width, height] or {"box": [...], "category": ...} in the file's pixels),
-    mask. Other columns are ignored. Rows with one study_id and one body part are one study;
-    studies stand in the order of their first rows.
+    box_format (xywh; xyxy: corners; yolo: centre and size as shares of the film), mask. Other
+    columns are ignored; rows without any value are left out (DatasetWarning). Rows with one
+    study_id and one body part are one study; studies stand in the order of their first rows.
 
     `categories` of a study: its findings; empty for a normal study; None where the column is
     missing, or empty in all rows of a study that is not normal.
@@ -35,21 +39,14 @@ def index_table(table: Path | str) -> list[Study]:
     splits.
     """
     path = Path(table)
-    lines = _read(path)
-    rows: list[Row] = []
-    faults: list[str] = []
-    for number, values in lines:
-        try:
-            rows.append(parse_row(values, number, path.parent))
-        except RowFault as fault:
-            faults.append(f"line {number}: {fault}")
-    if faults:
-        raise DatasetError(f"{path}: {len(faults)} rows cannot be used:{listed(faults)}")
+    text = read_table_text(path)
+    rows = _parsed(path, text.rows)
     _check_paths(path, rows)
     _check_studies(path, rows)
     _check_splits(path, rows)
+    _tell_blank_rows(path, text.blank)
     _tell_normal_with_findings(path, rows)
-    _tell_other_regions(path, [values["body_part"] for _, values in lines])
+    _tell_other_regions(path, rows)
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.study_id, row.body_part or ""].append(row)
@@ -61,55 +58,29 @@ def index_table(table: Path | str) -> list[Study]:
 def read_columns(table: Path | str) -> dict[Path, dict[str, str]]:
     """All cells of a table by column, for each image's path; raises what `index_table` does."""
     path = Path(table)
-    rows = (values for _, values in _read(path))
-    return {path.parent / v["path"].strip(): {k: c.strip() for k, c in v.items()} for v in rows}
+    find = FileFinder(path.parent)
+    return {find(cells["path"]): cells for _, cells in read_table_text(path).rows}
 
 
-def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise DatasetError(f"{path}: no such file: expected a CSV table") from None
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: not UTF-8 ({error}): save the table as UTF-8") from None
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = [c.strip() for c in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        _check_columns(path, columns)
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        line = reader.reader.line_num
-        raise DatasetError(f"{path}: line {line}: not CSV: {error}") from None
-    ragged = [f"line {n}" for n, r in rows if None in r or None in r.values()]
-    if ragged:
-        raise DatasetError(
-            f"{path}: {len(ragged)} rows do not have {len(columns)} values:{listed(ragged)}"
-        )
-    if not rows:
-        raise DatasetError(f"{path}: has no rows: expected one for each radiograph")
+def _parsed(path: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> list[Row]:
+    rows: list[Row] = []
+    faults: list[str] = []
+    find = FileFinder(path.parent)
+    for number, values in lines:
+        try:
+            rows.append(parse_row(values, number, find))
+        except RowFault as fault:
+            faults.append(f"line {number}: {fault}")
+    if faults:
+        raise DatasetError(f"{path}: {len(faults)} rows cannot be used:{listed(faults)}")
     return rows
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    if not any(columns):
-        raise DatasetError(f"{path}: is empty: expected a first row {','.join(REQUIRED)}")
-    missing = [c for c in REQUIRED if c not in columns]
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        raise DatasetError(
-            f"{path}: line 1: {columns[0]!r} is one column: expected commas between the values; "
-            "save the table as CSV with commas"
+def _tell_blank_rows(path: Path, count: int) -> None:
+    if count:
+        warnings.warn(
+            f"{path}: {count} rows hold no value and are left out", DatasetWarning, stacklevel=3
         )
-    if missing:
-        raise DatasetError(
-            f"{path}: line 1: columns {', '.join(missing)} are missing among "
-            f"{', '.join(columns)}: expected at least {', '.join(REQUIRED)}"
-        )
-    twice = sorted({c for c in columns if c and columns.count(c) > 1})
-    if twice:
-        raise DatasetError(f"{path}: line 1: columns {', '.join(twice)} occur twice")
 
 
 def _check_paths(path: Path, rows: Sequence[Row]) -> None:
@@ -168,12 +139,12 @@ def _tell_normal_with_findings(path: Path, rows: Sequence[Row]) -> None:
         )
 
 
-def _tell_other_regions(path: Path, named: Sequence[str]) -> None:
-    other = Counter(n.strip().upper() for n in named if n.strip().upper() in OTHER_REGIONS)
+def _tell_other_regions(path: Path, rows: Sequence[Row]) -> None:
+    other = Counter(r.other_region for r in rows if r.other_region)
     if other:
-        counts = ", ".join(f"{k} {n}" for k, n in sorted(other.items()))
+        counts = ", ".join(f"{k} {n}" for k, n in sorted(other.items())[:10])
         warnings.warn(
-            f"{path}: {other.total()} of {len(named)} rows are not of the upper extremity "
+            f"{path}: {other.total()} of {len(rows)} rows are not of the upper extremity "
             f"({counts}): their body part is taken as not known",
             DatasetWarning,
             stacklevel=3,
@@ -213,4 +184,5 @@ def _study(rows: Sequence[Row]) -> Study:
         abnormal=head.abnormal,
         split=head.split,
         categories=frozenset(named) if known else None,
+        remarks=region_remarks((r.other_region for r in rows), "the table"),
     )

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ulna.datasets.table_boxes import BOX_FORMATS, BoxFault, parse_boxes
+from ulna.dicom.body_part import named_part
 from ulna.errors import ConfigError
-from ulna.types import OTHER_REGIONS, BodyPart, Finding, FindingCategory, ImageRef, Laterality
+from ulna.types import OTHER_REGIONS, BodyPart, FindingCategory, ImageRef, Laterality
 
 REQUIRED = ("path", "patient_id", "study_id", "body_part", "abnormal")
-_TRUTH: dict[str, bool | None] = {
-    "": None, "1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False,
-}  # fmt: skip
+# Whole words, in any case; numbers are compared as numbers (1, 1.0, 1,0).
+_TRUE = ("1", "true", "t", "yes", "y", "positive", "pos", "abnormal")
+_FALSE = ("0", "false", "f", "no", "n", "negative", "neg", "normal")
+_NO_LABEL = ("", "nan", "na", "n/a", "null")
 _SIDES = {
     "": Laterality.UNKNOWN, "L": Laterality.LEFT, "LEFT": Laterality.LEFT,
     "R": Laterality.RIGHT, "RIGHT": Laterality.RIGHT,
 }  # fmt: skip
-_FARTHEST = 1e9
 _SHOWN = 80
 _SPLITS = ("", "train", "valid", "test")
 
@@ -30,7 +32,10 @@ class RowFault(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table; categories None where the table has no findings for it."""
+    """A row of a table; categories None where the table has no findings for it.
+
+    other_region: what the table calls a body part that is none of the seven.
+    """
 
     line: int
     patient_id: str
@@ -40,6 +45,7 @@ class Row:
     split: str
     image: ImageRef
     categories: frozenset[FindingCategory] | None
+    other_region: str
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -47,49 +53,81 @@ class Row:
         return (self.image.path,) if self.image.mask is None else (self.image.path, self.image.mask)
 
 
-def parse_row(values: Mapping[str, str], line: int, folder: Path) -> Row:
-    """The row on `line`; relative paths are in `folder`. Raises RowFault."""
+def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path]) -> Row:
+    """The row on `line`; find: the file of a cell that names one. Raises RowFault."""
     text = {k: v.strip() for k, v in values.items()}
     for name in ("path", "patient_id", "study_id"):
         if not text[name]:
             raise RowFault(f"{name} is empty")
+    path = find(text["path"])
     categories = _categories(text["findings"]) if "findings" in text else None
+    part, other = _body_part(text["body_part"])
+    form = _choice("box_format", text.get("box_format", "").lower(), BOX_FORMATS)
+    try:
+        findings = parse_boxes(text.get("boxes", ""), form, path, categories)
+    except BoxFault as fault:
+        raise RowFault(str(fault)) from None
     return Row(
         line=line,
         patient_id=text["patient_id"],
         study_id=text["study_id"],
-        body_part=_body_part(text["body_part"]),
-        abnormal=_choice("abnormal", text["abnormal"].lower(), _TRUTH),
+        body_part=part,
+        abnormal=_label(text["abnormal"]),
         split=_choice("split", text.get("split", "").lower(), {s: s for s in _SPLITS}),
         image=ImageRef(
-            path=folder / text["path"],
+            path=path,
             view=text.get("view", ""),
             laterality=_choice("laterality", text.get("laterality", "").upper(), _SIDES),
-            findings=_findings(text.get("boxes", ""), categories),
-            mask=folder / text["mask"] if text.get("mask") else None,
+            findings=findings,
+            mask=find(text["mask"]) if text.get("mask") else None,
         ),
         categories=categories,
+        other_region=other,
     )
+
+
+def _label(text: str) -> bool | None:
+    word = text.lower()
+    with suppress(ValueError):
+        word = f"{float(word.replace(',', '.')):g}"
+    if word in _NO_LABEL:
+        return None
+    if word not in (*_TRUE, *_FALSE):
+        raise RowFault(
+            f"abnormal {text[:_SHOWN]!r}: expected 1 or 0, true or false, yes or no, positive or "
+            "negative, abnormal or normal, or empty: no label"
+        )
+    return word in _TRUE
 
 
 def _choice(name: str, text: str, known: Mapping[str, Any]) -> Any:
     if text not in known:
         names = ", ".join(k or "(empty)" for k in known)
-        raise RowFault(f"{name} {text!r}: expected one of {names}")
+        raise RowFault(f"{name} {text[:_SHOWN]!r}: expected one of {names}")
     return known[text]
 
 
-def _body_part(text: str) -> BodyPart | None:
+def _body_part(text: str) -> tuple[BodyPart | None, str]:
+    """The body part, or what the table calls a region that is none of the seven."""
+    if not text:
+        return None, ""
     if text.upper() in OTHER_REGIONS:
-        return None
+        return None, text.upper()
+    found = named_part(text.upper().removeprefix("XR_"))
+    if found.part:
+        return found.part, ""
+    if found.foreign:
+        return None, found.other
     try:
-        return BodyPart.parse(text) if text else None
+        return BodyPart.parse(text), ""
     except ConfigError as error:
         raise RowFault(str(error)) from None
 
 
 def _categories(text: str) -> frozenset[FindingCategory]:
-    return frozenset(_category(name) for name in text.split(";") if name.strip())
+    """Joined by ';', or by ',' or '|' where the table parts its own values by ';'."""
+    names = text.replace(",", ";").replace("|", ";").split(";")
+    return frozenset(_category(name) for name in names if name.strip())
 
 
 def _category(name: str) -> FindingCategory:
@@ -98,37 +136,3 @@ def _category(name: str) -> FindingCategory:
     except ValueError:
         known = ", ".join(FindingCategory)
         raise RowFault(f"unknown finding {name.strip()!r}: expected some of {known}") from None
-
-
-def _findings(text: str, categories: frozenset[FindingCategory] | None) -> tuple[Finding, ...]:
-    """Boxes as findings; a box without its own category takes the row's only one."""
-    if not text:
-        return ()
-    try:
-        boxes = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
-        raise RowFault(f"boxes {text[:_SHOWN]!r}: not JSON: {error}") from None
-    if not isinstance(boxes, list):
-        raise RowFault(f"boxes {text[:_SHOWN]!r}: expected a JSON list")
-    only = next(iter(categories)) if categories and len(categories) == 1 else None
-    return tuple(_finding(b, only) for b in boxes)
-
-
-def _finding(value: Any, only: FindingCategory | None) -> Finding:
-    category = only
-    if isinstance(value, dict):
-        named = value.get("category")
-        category = _category(str(named)) if named else only
-        value = value.get("box")
-    numbers = isinstance(value, list) and all(
-        # No whole number of more digits is a pixel's place, nor does it fit a float.
-        isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < _FARTHEST
-        for v in value
-    )
-    if not numbers or len(value) != 4 or min(value[2:]) <= 0:
-        raise RowFault(
-            f"box {str(value)[:_SHOWN]}: expected [x, y, width, height] in pixels, width and "
-            "height over 0"
-        )
-    x, y, width, height = (float(v) for v in value)
-    return Finding((x, y, width, height), category)

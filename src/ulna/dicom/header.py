@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 
+from ulna.dicom.body_part import Named, coded_part, named_part
 from ulna.dicom.guard import ParsedFile, parse
 from ulna.dicom.values import integer, pair
 from ulna.dicom.values import text as _text
@@ -17,25 +18,13 @@ from ulna.types import BodyPart, Laterality
 RADIOGRAPHY = ("CR", "DX", "RG")
 """Modalities (0008,0060) of projection radiographs: PS3.3 C.7.3.1.1.1."""
 
-# PS3.16 Annex L (body part examined) -> MURA's regions, where another word means the same.
-_PARTS = {"THUMB": BodyPart.FINGER}
-# SNOMED CT codes of Anatomic Region Sequence (0008,2218): PS3.16 CID 4009.
-_REGIONS = {
-    "16953009": BodyPart.ELBOW,
-    "7569003": BodyPart.FINGER,
-    "14975008": BodyPart.FOREARM,
-    "85562004": BodyPart.HAND,
-    "85050009": BodyPart.HUMERUS,
-    "16982005": BodyPart.SHOULDER,
-    "74670003": BodyPart.WRIST,
-}
-
 
 @dataclass(frozen=True)
 class Header:
     """Identity and acquisition of one DICOM object; a `Study` is made of these without pixels.
 
     spacing: (row, column) mm at the detector or None. body_part: None where not one of MURA's.
+    other_region: what the header calls the body part where that is not one of MURA's, else ''.
     """
 
     patient_id: str
@@ -47,6 +36,7 @@ class Header:
     laterality: Laterality
     view: str
     spacing: tuple[float, float] | None
+    other_region: str = ""
 
 
 def read_header(path: Path) -> Header:
@@ -60,16 +50,18 @@ def read_header(path: Path) -> Header:
 
 def header_of(dataset: pydicom.Dataset, name: str) -> Header:
     """The header in a parsed data set; what cannot be read in it counts as missing."""
+    named = _body_part(dataset, name)
     return Header(
         patient_id=_text(dataset, "PatientID"),
         study_uid=_text(dataset, "StudyInstanceUID"),
         instance_uid=_text(dataset, "SOPInstanceUID"),
         instance_number=integer(dataset, "InstanceNumber") or 0,
         modality=_text(dataset, "Modality").upper(),
-        body_part=_body_part(dataset, name),
+        body_part=named.part,
         laterality=_laterality(dataset),
         view=_view(dataset),
         spacing=_spacing(dataset),
+        other_region=named.other,
     )
 
 
@@ -99,19 +91,20 @@ def check_radiograph(parsed: ParsedFile, name: str) -> None:
         )
 
 
-def _body_part(dataset: pydicom.Dataset, name: str) -> BodyPart | None:
+def _body_part(dataset: pydicom.Dataset, name: str) -> Named:
     """Body Part Examined (0018,0015), else Anatomic Region Sequence (0008,2218)."""
-    text = _text(dataset, "BodyPartExamined").upper()
-    named = _PARTS.get(text) or (BodyPart(text) if text in BodyPart.__members__ else None)
-    codes = [str(item.get("CodeValue", "")) for item in dataset.get("AnatomicRegionSequence") or ()]
-    coded = next((_REGIONS[c] for c in codes if c in _REGIONS), None)
-    if named and coded and named != coded:
+    value = dataset.get("BodyPartExamined") or ""
+    named = named_part(value if isinstance(value, str) else " ".join(map(str, value)))
+    items = dataset.get("AnatomicRegionSequence") or ()
+    coded = coded_part([(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in items])
+    if named.part and (coded.foreign or coded.part not in (None, named.part)):
         warnings.warn(
-            f"{name}: Body Part Examined says {named}, Anatomic Region {coded}: the first is used",
+            f"{name}: Body Part Examined says {named.part}, Anatomic Region "
+            f"{coded.part or coded.other}: the first is used",
             ImageWarning,
             5,
         )
-    return named or (coded if not text else None)
+    return named if named.part or named.foreign or (named.other and not coded.part) else coded
 
 
 def _laterality(dataset: pydicom.Dataset) -> Laterality:

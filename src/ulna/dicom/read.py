@@ -47,6 +47,7 @@ def read_dicom(data: bytes, name: str) -> Radiograph:
         laterality=header.laterality,
         spacing=header.spacing,
         body_part=header.body_part,
+        other_region=header.other_region,
     )
 
 

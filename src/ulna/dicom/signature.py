@@ -27,3 +27,12 @@ def is_dicom_file(path: Path) -> bool:
             return looks_like_dicom(handle.read(132))
     except (OSError, ValueError):
         return False
+
+
+def has_preamble(path: Path) -> bool:
+    """Whether a file has the preamble and prefix of PS3.10 7.1, which no other file has."""
+    try:
+        with path.open("rb") as handle:
+            return handle.read(132)[128:] == b"DICM"
+    except OSError:
+        return False

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ulna.datasets.table import read_columns
+from ulna.datasets.table_text import is_table
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
@@ -34,7 +35,7 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
     """
     if not columns:
         return {}
-    if table.suffix.lower() != ".csv":
+    if not is_table(table):
         raise ConfigError(f"{table} is no table: it has no column {columns[0]!r} to group by")
     names = [c.partition(":")[0] for c in columns]
     if twice := sorted({n for n in names if names.count(n) > 1}):

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.errors import ImageError, ImageWarning
 from ulna.imaging.foreign import colour_share
+from ulna.imaging.signature import bmp_or_webp
 from ulna.types import Array
 
 _MAGIC = {
@@ -41,8 +42,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601-7, 2.5
 
 
 def raster_format(data: bytes) -> str:
-    """'PNG', 'JPEG' or 'TIFF' by the first bytes, '' for anything else."""
-    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
+    """'PNG', 'JPEG', 'TIFF', 'BMP' or 'WEBP' by the first bytes, '' for anything else."""
+    found = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
+    return found or bmp_or_webp(data)
 
 
 def check_size(height: int, width: int, name: str) -> None:

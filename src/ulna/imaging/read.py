@@ -20,8 +20,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
 
     PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), JPEG (grey,
-    colour, CMYK) and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for a
-    radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
+    colour, CMYK), BMP, WebP and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for
+    a radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
     reason for whatever is no usable radiograph; warns with ImageWarning when something was
     repaired or ignored, and when all pixels are equal.
     """
@@ -40,8 +40,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
         radiograph = Radiograph(pixels, source=label, colour=colour)
     else:
         raise ImageError(
-            f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF or DICOM file "
-            "(the name's ending does not matter, the contents do)"
+            f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF, BMP, WebP or DICOM "
+            "file (the name's ending does not matter, the contents do)"
         )
     low, high = float(radiograph.pixels.min()), float(radiograph.pixels.max())
     if not (np.isfinite(low) and np.isfinite(high)):

@@ -20,6 +20,7 @@ from ulna.bundle import (
     read_domain,
 )
 from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.dicom.body_part import region_remarks
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.certainty import trust_in
@@ -40,14 +41,7 @@ from ulna.runtime.screen import (
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
 from ulna.runtime.stream import Answered, Steps, stream
-from ulna.types import (
-    Array,
-    BodyPart,
-    ImageRef,
-    Radiograph,
-    Study,
-    StudyPrediction,
-)
+from ulna.types import Array, BodyPart, ImageRef, Radiograph, Study, StudyPrediction
 
 RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
@@ -190,7 +184,9 @@ class Predictor:
         said = {r.body_part for r in radiographs}
         part = body_part or (said.pop() if len(said) == 1 else None)
         refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
-        study = Study("", "", part, refs)
+        study = Study(
+            "", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs)
+        )
         given = given_part(self.manifest, study, operating_point, "given")
         spec = self.manifest.input_spec
         views = [
@@ -251,7 +247,7 @@ class Predictor:
             **trust_in(probability, part, manifest.fusion, bool(refused)),
             map_reliable=manifest.map_reliable,
             refused=refused,
-            flags=flags_of(images, kept),
+            flags=(*study.remarks, *flags_of(images, kept)),
             demonstration=manifest.demonstration,
         )
 

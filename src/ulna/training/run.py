@@ -14,6 +14,7 @@ from ulna.bundle import DataFingerprint
 from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
+from ulna.datasets.labelled import labelled
 from ulna.errors import DatasetError
 from ulna.models.check import check_experts
 from ulna.models.threads import within_the_machine
@@ -113,13 +114,8 @@ def _decode(
 
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
-    side = [
-        s
-        for s in studies
-        if s.split not in _HELD_OUT
-        and s.abnormal is not None
-        and (s.body_part is None or s.body_part in recipe.body_parts)
-    ]
+    free = [s for s in studies if s.split not in _HELD_OUT]
+    side = labelled(free, "training", recipe.body_parts)
     labels = {s.abnormal for s in side}
     if labels != {True, False}:
         raise DatasetError(

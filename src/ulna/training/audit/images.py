@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ulna.datasets.labelled import labelled
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.types import Study
@@ -64,7 +65,7 @@ def first_images(
 def _first(
     studies: Sequence[Study], n: int, size: int, progress: Callable[[int, int], None]
 ) -> list[tuple[Study, Pixels]]:
-    known = [s for s in studies if s.abnormal is not None and s.body_part is not None]
+    known = labelled(studies, "audit", part_needed=True)
     usable = [(s, image.path) for s in known for image in s.images]
     taken: dict[str, int] = {}
     chosen = []

@@ -1,0 +1,17 @@
+"""BMP and WebP by their first bytes: beside PNG, JPEG and TIFF what exports hold."""
+
+from __future__ import annotations
+
+# Sizes of the header that follows a BMP's 14 bytes: OS/2 1 and 2, and Windows' own.
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+def bmp_or_webp(data: bytes) -> str:
+    """'BMP' or 'WEBP' by the first 18 bytes, '' for anything else.
+
+    Two letters alone begin many a text, so a BMP's header size is looked at too.
+    """
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    size = int.from_bytes(data[14:18], "little")
+    return "BMP" if data[:2] == b"BM" and size in _BMP_HEADERS else ""

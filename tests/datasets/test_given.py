@@ -1,0 +1,203 @@
+"""What paths and folders give: nothing left out in silence, every key one study's.
+
+Laws from issue 15, items 5 and 8: mixed folders, links, hidden folders, odd endings, copies.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_objects import write_object
+from given_films import film, names, noted
+from mura_tree import add_study
+from PIL import Image
+
+from ulna.datasets import data_kind, index_data, index_films, index_given
+from ulna.errors import DatasetError, DatasetWarning, ImageError
+from ulna.imaging import read_radiograph
+from ulna.types import BodyPart
+
+
+def test_a_folder_with_dicom_and_pictures_gives_both(tmp_path: Path) -> None:
+    write_object(tmp_path / "visit/1.dcm")
+    film(tmp_path / "visit/2.png")
+    film(tmp_path / "visit/below/3.png")
+    studies, note = noted([tmp_path])
+    assert names(studies) == [["1.dcm"], ["2.png"], ["3.png"]] and not note
+    assert data_kind(tmp_path) == "dicom" and index_data(tmp_path) == studies
+    assert index_films(tmp_path) == studies
+
+
+def test_any_number_of_other_files_before_the_first_object(tmp_path: Path) -> None:
+    for i in range(250):
+        (tmp_path / f"a{i}.txt").write_text("no film")
+    write_object(tmp_path / "b/last")
+    assert data_kind(tmp_path) == "dicom"
+    studies, note = noted([tmp_path])
+    assert names(studies) == [["last"]]
+    assert "250 left out:\n  250 no film by their first bytes" in note
+    assert "a0.txt, a1.txt, a2.txt, a3.txt, a4.txt and 245 more" in note
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.jfif", "a.jpe", "a.bmp", "a", "a.ima", "A.JPEG"])
+def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
+    form = {"a.webp": "WEBP", "a.bmp": "BMP", "a": "PNG", "a.ima": "TIFF"}.get(name, "JPEG")
+    film(tmp_path / name, format=form)
+    studies, note = noted([tmp_path])
+    assert names(studies) == [[name]] and not note
+    assert read_radiograph(tmp_path / name).pixels.shape == (20, 20)
+
+
+def test_bmp_and_webp_hold_the_pixels_of_the_png(tmp_path: Path) -> None:
+    expected = np.asarray(Image.open(film(tmp_path / "a.png")), np.float32) / 255
+    Image.open(tmp_path / "a.png").save(tmp_path / "a.bmp")
+    Image.open(tmp_path / "a.png").save(tmp_path / "a.webp", lossless=True)
+    for name in ("a.bmp", "a.webp"):
+        np.testing.assert_allclose(read_radiograph(tmp_path / name).pixels, expected, atol=1e-6)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
+        with pytest.raises(ImageError, match="damaged or cut short"):
+            read_radiograph(tmp_path / name)
+
+
+def test_words_that_begin_like_a_bmp_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("BMI of all patients: see the other table, please")
+    with pytest.raises(DatasetError, match=r"(?s)holds no films.*1 no film by their first bytes"):
+        index_given([tmp_path])
+
+
+HIDDEN = (".Trash", ".ipynb_checkpoints", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")
+
+
+@pytest.mark.parametrize("folder", HIDDEN)
+def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str) -> None:
+    film(tmp_path / "visit/1.png")
+    film(tmp_path / "visit" / folder / "2.png")
+    write_object(tmp_path / folder / "3.dcm")
+    add_study(tmp_path / folder, "valid/XR_HAND/patient00001/study1_positive")
+    film(tmp_path / "visit/.hidden.png")
+    studies, note = noted([tmp_path])
+    assert names(studies) == [["1.png"]]
+    assert "4 hidden: " in note and folder in note and "visit/.hidden.png" in note
+    with pytest.raises(DatasetError, match="neither truth"):
+        data_kind(tmp_path)
+    assert names(noted([tmp_path / folder])[0])  # asked for by its name it is a folder like others
+
+
+def test_litter_of_operating_systems_is_not_worth_a_note(tmp_path: Path) -> None:
+    film(tmp_path / "1.png")
+    for name in ("._1.png", ".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX/._1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert names(noted([tmp_path])[0]) == [["1.png"]] and not noted([tmp_path])[1]
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    film(tmp_path / "archive/p1/1.png")
+    write_object(tmp_path / "archive/p2/2.dcm")
+    cohort = tmp_path / "cohort"
+    film(cohort / "own/3.png")
+    (cohort / "one").symlink_to("../archive/p1")
+    (cohort / "two").symlink_to("../archive/p2")
+    (cohort / "again").symlink_to("own")
+    (cohort / "own/back").symlink_to("..")
+    (cohort / "own/above").symlink_to("../..")
+    (cohort / "self").symlink_to("self")
+    studies, note = noted([cohort])
+    assert sorted(names(studies)) == [["1.png"], ["2.dcm"], ["3.png"]]
+    assert "3 linked folders that are read already, or that lead back: " in note
+    assert "1 a link to nothing: self" in note
+    assert data_kind(cohort) == "dicom"
+
+
+def test_a_header_that_names_another_region_is_told_and_stands_beside_the_answer(
+    tmp_path: Path,
+) -> None:
+    for i, part in enumerate(["KNEE", "KNEE", "CHEST", "L WRIST", "HANDS"]):
+        write_object(tmp_path / f"{i}.dcm", BodyPartExamined=part, StudyInstanceUID=f"1.{i}")
+    studies, note = noted([tmp_path])
+    parts = [s.body_part for s in studies]
+    assert parts == [None, None, None, BodyPart.WRIST, BodyPart.HAND]
+    assert (
+        "3 used with a remark:\n  2 with a header that names KNEE, not known as one of the seven"
+        in note
+    )
+    assert [bool(s.remarks) for s in studies] == [True, True, True, False, False]
+    assert "KNEE" in studies[0].remarks[0]
+
+
+def test_damaged_objects_in_a_folder_are_studies_whose_reading_says_so(tmp_path: Path) -> None:
+    film(tmp_path / "a.png")
+    (tmp_path / "b.dcm").write_bytes(bytes(128) + b"DICM" + b"\xff" * 40)
+    (tmp_path / "c.dat").write_bytes(b"\x08\x00" + b"\xff" * 40)  # two bytes like an object's
+    (tmp_path / "d.png").write_bytes(b"")
+    (tmp_path / "e").write_bytes(b"")
+    studies, note = noted([tmp_path])
+    assert names(studies) == [["b.dcm"], ["a.png", "d.png"]]
+    assert "1 no film by their first bytes" in note and "c.dat" in note and "1 0 bytes: e" in note
+
+
+def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Path) -> None:
+    film(tmp_path / "a.png")
+    (tmp_path / "empty").mkdir()
+    paths = [tmp_path / n for n in ("empty", "none.png", "a.png", "x" * 300)]
+    studies, note = noted(paths)
+    assert [s.images[0].path for s in studies] == paths[1:]
+    assert "1 folders without a film: " in note
+    with pytest.raises(ImageError, match="no such file"):
+        read_radiograph(studies[0].images[0].path)
+    with pytest.raises(ImageError, match="no such file or folder"):
+        index_given([tmp_path / "none.png"])
+
+
+def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
+    film(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    studies, note = noted([tmp_path])
+    assert names(studies) == [["a.png"]] and "1 not a plain file: b.png" in note
+
+
+def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
+    add_study(tmp_path / "MURA-v1.1", "valid/XR_HAND/patient00001/study1_positive")
+    film(tmp_path / "other/1.png")
+    film(tmp_path / "2.png")
+    study = tmp_path / "MURA-v1.1/valid/XR_HAND/patient00001/study1_positive"
+    film(study / "image2.webp")
+    film(study / "image3", format="PNG")
+    film(study / "@eaDir/image4.png")
+    (study / "notes.txt").write_text("x")
+    (study / "image5.png").symlink_to("image1.png")
+    film(study.parent / "stray.png")
+    film(tmp_path / "MURA-v1.1/test/XR_HAND/patient00002/study1_positive/image1.png")
+    with pytest.warns(DatasetWarning) as record:
+        (found,) = index_data(tmp_path)
+    assert sorted(names([found])[0]) == ["image1.png", "image2.webp", "image3"]
+    beside, inside = (str(w.message) for w in record)
+    assert "2 beside MURA-v1.1, which alone is read: " in beside and "2.png" in beside
+    for line in (
+        "1 hidden: valid/XR_HAND/patient00001/study1_positive/@eaDir",
+        "1 no film by their first bytes",
+        "1 links to another film of the study",
+        "1 films outside of a study folder: valid/XR_HAND/patient00001/stray.png",
+        "1 folders that do not belong to a MURA tree: test",
+    ):
+        assert line in inside
+
+
+def test_data_are_listed_in_two_places_alone(repository: Path) -> None:
+    """A new walk of a folder would be one more that can leave something out in silence."""
+    listing = ("os.walk", "rglob", "scandir", "listdir(", "iterdir()", ".glob(")
+    places = [repository / "src/ulna" / name for name in ("datasets", "cli", "runtime", "imaging")]
+    found = {
+        file.name
+        for place in places
+        for file in place.rglob("*.py")
+        if any(word in file.read_text("utf-8") for word in listing)
+    }
+    # The last two ask whether an output folder is empty; find_file looks for one known name.
+    assert found == {
+        "walk.py", "mura_tree.py", "find_file.py", "crossval_steps.py", "demo_steps.py",
+    }  # fmt: skip
