@@ -19,13 +19,17 @@ STRIP_OFFSETS, SAMPLES, ROWS, STRIP_COUNTS, PLANAR, PREDICTOR = 273, 277, 278, 2
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 EXTRA, FORMAT = 338, 339
 SUBFILE, ORIENTATION, ACROSS, DOWN = 254, 274, 282, 283
-# Colour map, JPEG tables, options of T.4 and T.6, YCbCr's subsampling and position.
-DECODING = (320, 347, 292, 293, 530, 531)
-NEEDED = (
-    *(SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS),
-    *(ORIENTATION, SAMPLES, ROWS, STRIP_COUNTS, ACROSS, DOWN, PLANAR, PREDICTOR),
-    *(TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA, FORMAT, *DECODING),
+# What a decoder needs to know, of one value and of several: options of T.4 and T.6, position of
+# YCbCr's samples; colour map, JPEG tables, YCbCr's subsampling.
+SINGLE = (
+    *(WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, ROWS, PLANAR, PREDICTOR),
+    *(TILE_WIDTH, TILE_HEIGHT, 292, 293, 531),
 )
+LISTED = (
+    *(BITS, STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS, EXTRA, FORMAT),
+    *(320, 347, 530),
+)
+NEEDED = (*SINGLE, *LISTED, SUBFILE, ORIENTATION, ACROSS, DOWN)
 # Format and bytes of each type of value: section 2, Technical Note 1 (13), BigTIFF (16 to 18).
 _TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"}
 _TYPES |= {10: "i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}

@@ -219,14 +219,13 @@ def _by_pillow(data: bytes, page: Layout, name: str) -> Samples:
     """What has a decoder of its own, by Pillow, from the tags that the pixels need."""
     known = page.directory
     tags: Tags = {}
-    for tag in tiff.NEEDED:
+    for tag in (*tiff.SINGLE, *tiff.LISTED):
         values = known.tags.get(tag)
-        if values is None or values.dtype.kind != "u" or values.dtype.itemsize > 8:
+        if values is None or values.dtype.kind != "u":
             continue
         limit = {1: np.uint8, 2: np.uint16}.get(values.dtype.itemsize, np.uint32)
+        values = values[:1] if tag in tiff.SINGLE else values
         tags[tag] = np.minimum(values, np.uint64(0xFFFFFFFF)).astype(limit)
-    for tag in (tiff.SUBFILE, tiff.ORIENTATION, tiff.ACROSS, tiff.DOWN):
-        tags.pop(tag, None)
     for plane in range(page.planes):
         _pieces(data, page, plane, name)
     return from_image(_loaded(tiff.rebuilt(data, known.order, tags), page, name, ""))
