@@ -22,6 +22,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from ulna.dicom.voi import Voi, ways
+
 DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
 
 
@@ -56,6 +58,16 @@ def make(pixels: npt.NDArray[Any] | None = None, **attributes: Any) -> Dataset:
 def ramp12() -> npt.NDArray[np.uint16]:
     """(64, 64) holding each 12-bit value once."""
     return np.arange(4096, dtype=np.uint16).reshape(64, 64)
+
+
+def untold(what: str) -> None:
+    """A `tell` for what should go without telling."""
+    raise AssertionError(what)
+
+
+def first_way(dataset: Dataset, limits: tuple[float, float]) -> Voi:
+    """The VOI LUT or window that is shown, of those that are usable."""
+    return next(ways(dataset, limits, lambda what: None))
 
 
 def encoded(dataset: Dataset) -> bytes:

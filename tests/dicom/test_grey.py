@@ -6,22 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import lut_item, make, ramp12
+from dicom_files import first_way, lut_item, make, ramp12, untold
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 
 from ulna.dicom.grey import (
-    apply_lut,
     apply_modality,
-    apply_voi,
-    apply_window,
     grey_levels,
     is_inverted,
     stored_range,
     stored_values,
 )
+from ulna.dicom.luts import read_lut
+from ulna.dicom.voi import apply_window
 from ulna.errors import DicomError, ImageWarning
 
 RAMP = ramp12()
@@ -44,8 +43,13 @@ def test_bits_stored(bits: int) -> None:
     np.testing.assert_allclose(grey(values, BitsStored=bits), values / (2**bits - 1), atol=1e-6)
 
 
-def test_bits_above_bits_stored_carry_no_grey() -> None:
-    np.testing.assert_allclose(grey(RAMP | np.uint16(0xA000)), RAMP / 4095, atol=1e-6)
+def test_bits_above_bits_stored_carry_no_grey_and_are_told_unless_an_overlay_is_declared() -> None:
+    pixels = RAMP | np.uint16(0xA000)
+    with pytest.warns(ImageWarning, match="film: bits above the 12 stored are set"):
+        np.testing.assert_allclose(grey(pixels), RAMP / 4095, atol=1e-6)
+    dataset = make(pixels)
+    dataset.add_new(0x60000102, "US", 13)
+    np.testing.assert_allclose(grey_levels(pixels, dataset, "film"), RAMP / 4095, atol=1e-6)
 
 
 def test_signed_values() -> None:
@@ -59,7 +63,7 @@ def test_signed_values() -> None:
 
 def test_rescale() -> None:
     dataset = make(RescaleSlope=0.5, RescaleIntercept=-100)
-    np.testing.assert_allclose(apply_modality(RAMP, dataset), RAMP * 0.5 - 100)
+    np.testing.assert_allclose(apply_modality(RAMP, dataset, untold), RAMP * 0.5 - 100)
     np.testing.assert_allclose(
         grey(RescaleSlope=2, RescaleIntercept=9, WindowCenter=4104, WindowWidth=2048),
         np.clip((RAMP * 2.0 + 9 - 4103.5) / 2047 + 0.5, 0, 1),
@@ -122,7 +126,7 @@ def test_voi_lut_sequence(bits: int, first: int) -> None:
     table = np.round(np.sqrt(np.linspace(0, 1, 3000)) * (2**bits - 1))
     item = lut_item(first, bits, table)
     dataset = make(VOILUTSequence=[item], WindowCenter=1, WindowWidth=2)
-    found = apply_voi(RAMP.astype(np.float64), dataset, (0, 1))
+    found = first_way(dataset, (0, 4095)).apply(RAMP.astype(np.float64))
     index = np.clip(RAMP.astype(int) - first, 0, 2999)
     np.testing.assert_allclose(found, table[index] / (2**bits - 1))
     if bits > 8:  # pydicom takes entries of 8 bits as packed two to a word, whatever their number
@@ -131,35 +135,42 @@ def test_voi_lut_sequence(bits: int, first: int) -> None:
 
 def test_lut_whose_descriptor_understates_its_entries_is_not_clipped() -> None:
     dataset = make(VOILUTSequence=[lut_item(0, 10, np.arange(4096))])
-    np.testing.assert_allclose(apply_voi(RAMP.astype(float), dataset, (0, 1)), RAMP / 4095)
+    found = first_way(dataset, (0, 4095)).apply(RAMP.astype(float))
+    np.testing.assert_allclose(found, RAMP / 4095)
 
 
 def test_lut_of_65536_entries_is_written_as_0() -> None:
     table = np.arange(65536)[::-1]
     item = lut_item(0, 16, table)
     assert item.LUTDescriptor[0] == 0
-    np.testing.assert_array_equal(apply_lut([0, 5, 65535], item)[0], [65535, 65530, 0])
+    np.testing.assert_array_equal(
+        read_lut(item, (0, 65535), untold).apply([0, 5, 65535]), [65535, 65530, 0]
+    )
 
 
 def test_modality_lut_equals_pydicom() -> None:
     dataset = make(ModalityLUTSequence=[lut_item(100, 16, np.arange(2000) * 3)])
-    np.testing.assert_array_equal(apply_modality(RAMP, dataset), apply_modality_lut(RAMP, dataset))
+    np.testing.assert_array_equal(
+        apply_modality(RAMP, dataset, untold), apply_modality_lut(RAMP, dataset)
+    )
 
 
 def test_8_bit_entries_two_to_a_word() -> None:
     item = Dataset()
     item.add_new("LUTDescriptor", "US", [256, 0, 8])
     item.add_new("LUTData", "OW", np.arange(256, dtype=np.uint8)[::-1].tobytes())
-    np.testing.assert_array_equal(apply_lut([0, 1, 255], item)[0], [255, 254, 0])
+    np.testing.assert_array_equal(
+        read_lut(item, (0, 255), untold).apply([0, 1, 255]), [255, 254, 0]
+    )
     item.add_new("LUTData", "US", [int(v) for v in np.arange(256, dtype=np.uint8).view("<u2")])
-    np.testing.assert_array_equal(apply_lut([0, 1, 255], item)[0], [0, 1, 255])
+    np.testing.assert_array_equal(read_lut(item, (0, 255), untold).apply([0, 1, 255]), [0, 1, 255])
 
 
 def test_lut_that_is_too_short() -> None:
     item = lut_item(0, 12, np.arange(10))
     item.LUTDescriptor = [500, 0, 12]
-    with pytest.raises(DicomError, match="expected 500"):
-        apply_lut(RAMP, item)
+    with pytest.raises(DicomError, match="10 entries, where 500 are said"):
+        read_lut(item, (0, 4095), untold)
 
 
 def test_monochrome1_is_inverted_after_the_window() -> None:
@@ -185,9 +196,19 @@ def test_polarity_that_disagrees_is_a_warning(photometric: str, shape: str) -> N
 
 def test_padding_is_black_in_both_polarities() -> None:
     for kind in ("MONOCHROME1", "MONOCHROME2"):
-        found = grey(PhotometricInterpretation=kind, PixelPaddingValue=4095)
-        assert found[-1, -1] == 0
+        pixels = RAMP.copy()
+        pixels[:, 60:] = 4095
+        found = grey(pixels, PhotometricInterpretation=kind, PixelPaddingValue=4095)
+        assert not found[:, 60:].any()
         ranged = grey(
             PhotometricInterpretation=kind, PixelPaddingValue=4095, PixelPaddingRangeLimit=4000
         )
         assert not ranged[RAMP >= 4000].any() and ranged[RAMP < 4000].any()
+
+
+def test_a_pixel_amid_the_limb_that_has_the_paddings_value_is_a_grey() -> None:
+    pixels = RAMP.copy()
+    pixels[:4], pixels[30, 30], pixels[20:24, 5] = 4095, 4095, 4095
+    found = grey(pixels, PhotometricInterpretation="MONOCHROME2", PixelPaddingValue=4095)
+    assert found[30, 30] == 1 and found[-1, -1] == 1
+    assert not found[:4].any() and not found[20:24, 5].any()

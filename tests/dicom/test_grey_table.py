@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import lut_item, make
+from dicom_files import first_way, lut_item, make, untold
 
 from ulna.dicom.grey import (
     apply_modality,
-    apply_voi,
     grey_levels,
     is_inverted,
     stored_range,
@@ -23,15 +22,15 @@ RNG = np.random.default_rng(0)
 def _by_pixel(pixels: np.ndarray, dataset: Any) -> np.ndarray:
     values = stored_values(pixels, dataset)
     low, high = stored_range(dataset)
-    ends = apply_modality(np.arange(low, high + 1), dataset)
-    grey = apply_voi(
-        apply_modality(values, dataset), dataset, (float(ends.min()), float(ends.max()))
-    )
+    ends = apply_modality(np.arange(low, high + 1), dataset, untold)
+    way = first_way(dataset, (float(ends.min()), float(ends.max())))
+    grey = way.apply(apply_modality(values, dataset, untold))
     if is_inverted(dataset, "film"):
         grey = 1 - grey
     return grey.astype(np.float32)
 
 
+@pytest.mark.filterwarnings("ignore:film. bits above")
 @pytest.mark.parametrize("bits", [10, 12, 16])
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])

@@ -25,7 +25,8 @@ def test_header_comes_with_the_pixels(tmp_path: Path) -> None:
     )
     path = tmp_path / "no_ending"
     path.write_bytes(encoded(dataset))
-    found = read_radiograph(path)
+    with pytest.warns(ImageWarning, match="2 times as high as wide"):
+        found = read_radiograph(path)
     assert found.body_part is BodyPart.WRIST and found.laterality is Laterality.LEFT
     assert found.view == "PA" and found.spacing == (0.2, 0.1) and found.source == str(path)
     np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
@@ -60,8 +61,6 @@ def test_anatomic_region_sequence() -> None:
         ({"Rows": 1, "Columns": 1}, "1 x 1 px: expected at least 16"),
         ({"BitsStored": 17}, "17 bits in 16"),
         ({"Rows": 65}, "cannot be decoded"),
-        ({"WindowCenter": 5, "WindowWidth": 0}, "window width 0"),
-        ({"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "ODD"}, "VOI LUT function 'ODD'"),
     ],
 )
 def test_what_is_no_radiograph_is_refused_with_the_reason(

@@ -1,106 +1,221 @@
-"""Pixel data to an array; whatever might abort on damaged streams runs in a child process.
+"""Pixel data to an array of stored values.
 
-gdcm ends the whole process on some damaged JPEG streams, which no `except` can catch. So
-uncompressed and RLE data are decoded here by pydicom itself, JPEG and JPEG 2000 by Pillow
-where it can, and the rest in a child with a bound on memory and time (about 0.3 s a file).
+Uncompressed and RLE data are decoded here, JPEG of 8 bits, JPEG 2000 and HTJ2K by Pillow, and the
+rest by imagecodecs in a child with a bound on memory and time (about 0.3 s a film), since a
+damaged stream can end the process that decodes it.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
+import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import JPEG2000, UID, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from PIL import Jpeg2KImagePlugin, JpegImagePlugin
+from pydicom.uid import UID, RLELossless
 
+from ulna.dicom import child
+from ulna.dicom.codestream import ITEM, Codestream, first_frame, identify
+from ulna.dicom.guard import ParsedFile
+from ulna.dicom.pixel_module import PixelModule, Tell
+from ulna.dicom.rle import decode_rle
 from ulna.errors import DicomError
 
-CHILD_SECONDS = 60
-CHILD_BYTES = 3 * 2**30
-_PILLOW = (JPEGBaseline8Bit, JPEG2000Lossless, JPEG2000)
+Pixels = npt.NDArray[Any]
+
+NATIVE = {
+    "1.2.840.10008.1.2": "Implicit VR Little Endian",
+    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
+    "1.2.840.10008.1.2.1.99": "Deflated Explicit VR Little Endian",
+    "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
+}
+_RAW, _DEFLATED = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"
+# What Codestream.kind each is expected to hold: PS3.6 annex A.
+_KINDS = {
+    "1.2.840.10008.1.2.4.50": "JPEG",
+    "1.2.840.10008.1.2.4.51": "JPEG",
+    "1.2.840.10008.1.2.4.57": "JPEG",
+    "1.2.840.10008.1.2.4.70": "JPEG",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+    "1.2.840.10008.1.2.4.110": "JPEG XL",
+    "1.2.840.10008.1.2.4.111": "JPEG XL",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.4.201": "JPEG 2000",
+    "1.2.840.10008.1.2.4.202": "JPEG 2000",
+    "1.2.840.10008.1.2.4.203": "JPEG 2000",
+}
+SYNTAXES = (*NATIVE, _RAW, _DEFLATED, RLELossless, *_KINDS)
+"""The transfer syntaxes that are read; docs/data.md lists them."""
 
 
-def decode_first_frame(dataset: pydicom.Dataset, data: bytes, name: str) -> npt.NDArray[Any]:
-    """The stored pixels (H, W) of the first frame; `data` is the whole file.
+def decode_first_frame(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
+    """((rows, columns) stored values of the first frame, whether they are signed).
 
-    Raises DicomError for damaged pixel data and for a transfer syntax without decoder.
+    Raises DicomError for damaged or missing pixel data and for a transfer syntax without decoder.
     """
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
     try:
-        pixels = _decode(dataset, syntax, data)
-    except Exception as error:  # each decoder has its own error types
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        pixels, signed = _decoded(parsed, module, tell)
+    except DicomError as error:
         raise DicomError(
-            f"{name}: pixel data in {syntax.name} cannot be decoded ({reason}): the file is "
-            "damaged, or the decoder is missing (pip install 'ulna[dicom]')"
+            f"pixel data in {syntax_name(parsed.syntax)} cannot be decoded: {error}"
         ) from None
-    if pixels.ndim != 2:
-        raise DicomError(f"{name}: pixels of shape {pixels.shape}: expected (rows, columns)")
-    return pixels
+    if pixels.shape != (module.rows, module.columns):
+        raise DicomError(
+            f"a compressed frame of shape {pixels.shape}, where the header says "
+            f"({module.rows}, {module.columns}): expected one grey value a pixel"
+        )
+    if pixels.dtype.kind not in "ui" or pixels.dtype.itemsize > 2:
+        raise DicomError("more than 16 bits a pixel in the compressed frame: expected 1 to 16")
+    return pixels, signed
 
 
-def _decode(dataset: pydicom.Dataset, syntax: UID, data: bytes) -> npt.NDArray[Any]:
-    # Index 0, so that a file of 1000 frames costs the memory of one.
-    if not syntax.is_encapsulated:
-        return np.asarray(pixel_array(dataset, index=0, view_only=True))
-    if syntax == RLELossless:
-        return np.asarray(pixel_array(dataset, index=0, decoding_plugin="pydicom"))
-    if syntax in _PILLOW:
-        try:
-            return np.asarray(pixel_array(dataset, index=0, decoding_plugin="pillow"))
-        except Exception as error:  # Pillow lacks some depths: another decoder may have them
-            return _decode_in_child(data, str(error))
-    return _decode_in_child(data, "")
+def syntax_name(syntax: UID) -> str:
+    """The name of a transfer syntax for messages, its number where it has none."""
+    kind = _KINDS.get(syntax, "")
+    return f"{kind} ({syntax})" if syntax.name == syntax and kind else str(syntax.name)
 
 
-def _decode_in_child(data: bytes, before: str) -> npt.NDArray[Any]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    child = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "ulna.dicom.decode"],
-        input=data,
-        capture_output=True,
-        timeout=CHILD_SECONDS,
-        env=environment,
-        check=False,
+def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
+    syntax, found = parsed.syntax, parsed.pixels
+    if found is None or found.stop == found.start:
+        raise DicomError("there are none")
+    native = syntax in NATIVE
+    in_items = parsed.data[found.start : found.start + 4] == ITEM
+    if native and not found.undefined:
+        raw = memoryview(parsed.data)[found.start : found.stop]
+        return _native(raw, module, tell, little=parsed.encoding.little, vr=found.vr), module.signed
+    if not (native or in_items or found.undefined):
+        return _said_to_be_compressed(parsed, module, tell)
+    frame = first_frame(
+        parsed.data, found, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
     )
-    if child.returncode != 0:
-        said = child.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
-        raise DicomError(f"{before} {said[-1]} (decoder ended with {child.returncode})".strip())
-    return np.asarray(np.load(io.BytesIO(child.stdout), allow_pickle=False))
+    if syntax == RLELossless:
+        flat = decode_rle(frame, module.rows * module.columns, module.allocated // 8)
+        return flat.reshape(module.rows, module.columns), module.signed
+    if syntax == _RAW:
+        return _native(frame, module, tell), module.signed
+    if syntax == _DEFLATED:
+        return _native(_inflated(frame, module), module, tell), module.signed
+    return _compressed(frame, syntax, module, tell)
 
 
-def _limit_memory() -> None:
-    """RLIMIT_AS where the system has it; elsewhere the header's pixel count is the bound."""
+def _said_to_be_compressed(
+    parsed: ParsedFile, module: PixelModule, tell: Tell
+) -> tuple[Pixels, bool]:
+    """Pixel Data of defined length under a compressed syntax: raw, or a stream without items."""
+    assert parsed.pixels is not None
+    raw = parsed.data[parsed.pixels.start : parsed.pixels.stop]
+    if parsed.syntax not in SYNTAXES:
+        raise DicomError("no decoder knows it")
+    if identify(raw).kind:
+        return _compressed(raw, parsed.syntax, module, tell)
+    tell(f"says {syntax_name(parsed.syntax)}, but its pixel data are not compressed: read as such")
+    return _native(raw, module, tell, little=parsed.encoding.little), module.signed
+
+
+def _native(
+    raw: memoryview | bytes, module: PixelModule, tell: Tell, *, little: bool = True, vr: str = ""
+) -> Pixels:
+    """Uncompressed values: PS3.5 8.1.1. One byte may pad them to an even length."""
+    pixels, need, have = module.rows * module.columns, module.frame_bytes, len(raw)
+    total = need * module.frames
+    if have > total + total % 2:
+        tell(
+            f"{have} bytes of pixel data, but its rows, columns and frames need {total}: the rest "
+            "is ignored; if the picture is sheared, its Columns are wrong"
+        )
+    dtype = np.dtype(np.uint8 if module.allocated == 8 else "<u2" if little else ">u2")
+    if have in (pixels, pixels + pixels % 2) and module.allocated == 16 and module.stored <= 8:
+        tell("16 bits are allocated, but its pixel data have 8 a pixel: read as such")
+        dtype = np.dtype(np.uint8)
+    elif have < need:
+        raise DicomError(
+            f"{have} bytes, but {module.columns} x {module.rows} px in {module.allocated} bits "
+            f"need {need}: the file is cut short, or its rows and columns are wrong"
+        )
+    values = np.frombuffer(raw, dtype, pixels)
+    if module.allocated == 8 and not little and vr == "OW":  # bytes in words: PS3.5 8.2, annex A.3
+        even = np.frombuffer(raw, np.uint8, have // 2 * 2).reshape(-1, 2)[:, ::-1].reshape(-1)
+        values = even[:pixels] if len(even) >= pixels else values
+    if dtype.byteorder == ">":
+        values = values.astype(np.uint16)
+    return values.reshape(module.rows, module.columns)
+
+
+def _inflated(frame: bytes, module: PixelModule) -> bytes:
+    """Deflated Image Frame Compression: PS3.5 A.4.12; no more than the frame needs."""
     try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (CHILD_BYTES, CHILD_BYTES))
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, module.frame_bytes)
+    except zlib.error:
+        raise DicomError("its frame does not inflate") from None
 
 
-def _main() -> int:
-    """The child: a DICOM file on standard input, its first frame as .npy on standard output."""
-    _limit_memory()
-    output = os.dup(1)
-    os.dup2(2, 1)  # decoders print to standard output
+def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
+    stream, expected = identify(frame), _KINDS.get(syntax, "")
+    if not stream.kind:
+        if len(frame) in (module.frame_bytes, module.frame_bytes + 1):
+            tell(f"says {syntax_name(syntax)}, but its frame is not compressed: read as such")
+            return _native(frame, module, tell), module.signed
+        raise DicomError(f"its frame of {len(frame)} bytes begins like none that is known")
+    if stream.kind != expected:
+        tell(f"says {syntax_name(syntax)}, but its frame is {stream.kind}: read as such")
+    if stream.kind != "JPEG XL" and (stream.rows, stream.columns) != (module.rows, module.columns):
+        raise DicomError(
+            f"its frame has {stream.columns} x {stream.rows} px, where the header says "
+            f"{module.columns} x {module.rows}"
+        )
+    if stream.components != 1:
+        raise DicomError(f"its frame has {stream.components} colours: expected one grey value")
+    if stream.bits > 8 >= module.allocated:
+        raise DicomError(f"its frame has {stream.bits} bits, where the header allocates 8")
+    if not stream.ended:
+        frame += b"\xff\xd9"
+    pixels = _samples(frame, stream)
+    if not stream.ended:
+        tell("its JPEG frame has no end marker, but every pixel is there")
+    if stream.signed and not module.signed and int(pixels.min()) < 0:
+        tell("Pixel Representation says unsigned, its frame holds values below 0: read as signed")
+        return pixels, True
+    return pixels, module.signed
+
+
+def _samples(frame: bytes, stream: Codestream) -> Pixels:
+    in_pillow = not stream.lossless and stream.bits <= (8 if stream.kind == "JPEG" else 16)
+    if stream.kind not in ("JPEG", "JPEG 2000") or not in_pillow:
+        return child.decode_in_child(stream.kind, frame, stream.end)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(sys.stdin.buffer.read()), force=True)
-        pixels = pixel_array(dataset, index=0)
-    except Exception as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return 1
-    buffer = io.BytesIO()  # np.save wants to know the position in a real file: a pipe has none
-    np.save(buffer, pixels, allow_pickle=False)
-    with os.fdopen(output, "wb") as stream:
-        stream.write(buffer.getbuffer())
-    return 0
+        pixels = _by_pillow(frame, stream)
+        if pixels is not None and stream.end:
+            again = _by_pillow(child.filled(frame, stream.end), stream)
+            pixels = pixels if again is not None and np.array_equal(pixels, again) else None
+    except Exception:  # Pillow's plugins raise anything on damaged streams
+        pixels = None
+    if pixels is not None:
+        return pixels
+    if not child.is_installed():
+        raise DicomError(f"its {stream.kind} frame of {len(frame)} bytes is damaged or cut short")
+    return child.decode_in_child(stream.kind, frame, stream.end)
 
 
-if __name__ == "__main__":
-    sys.exit(_main())
+def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:
+    """The samples; None where Pillow makes something else of them than one grey value."""
+    plugin = (
+        JpegImagePlugin.JpegImageFile
+        if stream.kind == "JPEG"
+        else Jpeg2KImagePlugin.Jpeg2KImageFile
+    )
+    with plugin(io.BytesIO(frame)) as image:
+        image.load()
+        if image.size != (stream.columns, stream.rows) or image.mode not in ("L", "I;16"):
+            return None
+        found = np.asarray(image)
+    if stream.kind == "JPEG":
+        return found
+    # Pillow shifts JPEG 2000 samples up to 8 or 16 bits, and signed ones above 0.
+    values = (found >> (8 * found.itemsize - stream.bits)).astype(np.uint16)
+    return (values - np.uint16(1 << (stream.bits - 1))).view(np.int16) if stream.signed else values

@@ -1,7 +1,7 @@
-"""Stored values to grey levels: pure functions, each with its clause of DICOM PS3.3.
+"""Stored values to grey levels, in the standard's order, each step with its clause of PS3.3.
 
-The order is the standard's (PS3.3 C.11.1, C.11.2, C.7.6.3.1.2): stored value, modality
-transformation, values of interest, polarity.
+The order is that of C.11.1, C.11.2 and C.7.6.3.1.2: stored value, modality transformation, values
+of interest, polarity.
 """
 
 from __future__ import annotations
@@ -13,12 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
+from ulna.dicom.luts import Values, read_lut
+from ulna.dicom.pixel_module import Tell, bits_stored, is_signed, polarity
+from ulna.dicom.values import integer, is_empty, number, text
+from ulna.dicom.voi import ways
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Array
 
-Values = npt.NDArray[np.float64]
 # Whose indices and greys stay in the cache while they are looked up.
 _BAND_PIXELS = 1 << 15
+# Every n-th row is looked at first to see whether a film shows anything.
+_SAMPLED_ROWS = 16
+_NOTHING = 1e-3
+"""Greys that spread less show nothing."""
+_RUN = 4
+"""Pixels in a row that make padding of what might be a coincidence."""
+_PATTERNS = 1 << 16
+"""What 16 allocated bits can hold."""
 
 
 def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDArray[np.int32]:
@@ -26,104 +37,46 @@ def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDA
 
     Bits above them may hold overlays in old objects and carry no grey.
     """
-    bits = int(dataset.BitsStored)
+    bits = bits_stored(dataset)
     values = pixels.astype(np.int32) & ((1 << bits) - 1)
-    if int(dataset.get("PixelRepresentation", 0)) == 1:
+    if is_signed(dataset):
         values -= (values >> (bits - 1)) << bits
     return values
 
 
 def stored_range(dataset: pydicom.Dataset) -> tuple[int, int]:
     """Smallest and largest value that Bits Stored can hold."""
-    bits = int(dataset.BitsStored)
-    if int(dataset.get("PixelRepresentation", 0)) == 1:
+    bits = bits_stored(dataset)
+    if is_signed(dataset):
         return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     return 0, (1 << bits) - 1
 
 
-def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset) -> Values:
-    """Modality LUT (0028,3000) or else rescale slope and intercept: C.11.1."""
-    items = dataset.get("ModalityLUTSequence")
-    if items:
-        return apply_lut(values, items[0])[0]
-    slope, intercept = _first(dataset, "RescaleSlope"), _first(dataset, "RescaleIntercept")
-    scaled = np.asarray(values, np.float64) * (1.0 if slope is None else slope)
-    return scaled + (0.0 if intercept is None else intercept)
+def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) -> Values:
+    """Modality LUT (0028,3000) or else rescale slope and intercept: C.11.1.
 
-
-def apply_lut(values: npt.ArrayLike, item: pydicom.Dataset) -> tuple[Values, int]:
-    """Look `values` up in a LUT item; the result and its full scale: C.11.1.1, C.11.2.1.1.
-
-    LUT Descriptor: number of entries (0 means 65536), first value mapped, bits per entry.
-    Values below the first entry take the first, values above the last the last. Full scale is
-    2^bits - 1, or the largest entry where a wrong descriptor understates it.
+    What is not usable is told, and the next takes its place: the LUT's the rescale, the
+    rescale's the stored values themselves.
     """
-    count, first, bits = (int(v) for v in item.LUTDescriptor)
-    count = count or 1 << 16
-    table = _table(item, count, bits)
-    index = np.clip(np.rint(np.asarray(values, np.float64)) - first, 0, table.size - 1)
-    return table[index.astype(np.int64)], max((1 << bits) - 1, int(table.max()))
-
-
-def _table(item: pydicom.Dataset, count: int, bits: int) -> Values:
-    data: Any = item.LUTData
-    if isinstance(data, bytes):
-        entries = np.frombuffer(data, "<u2" if len(data) >= 2 * count else "u1")
-    else:
-        entries = np.atleast_1d(np.asarray(data, dtype=np.int64)) & 0xFFFF
-        if entries.size < count:  # 8-bit entries, two to a word: C.11.1.1.1
-            entries = np.stack([entries & 0xFF, entries >> 8], axis=1).reshape(-1)
-    if not 8 <= bits <= 16 or entries.size < count:
-        raise DicomError(f"LUT of {entries.size} entries with {bits} bits: expected {count}")
-    return entries[:count].astype(np.float64)
-
-
-def apply_window(
-    values: npt.ArrayLike, centre: float, width: float, function: str = "LINEAR"
-) -> Values:
-    """`values` through a window to [0, 1]: C.11.2.1.2 (LINEAR), C.11.2.1.3 (the others).
-
-    Raises DicomError for an unknown VOI LUT Function (0028,1056) or a width out of range.
-    """
-    x = np.asarray(values, np.float64)
-    smallest = {"LINEAR": 1.0, "LINEAR_EXACT": 0.0, "SIGMOID": 0.0}
-    if function not in smallest:
-        raise DicomError(f"VOI LUT function {function!r}: expected {', '.join(smallest)}")
-    if not np.isfinite([centre, width]).all() or width < 1e-12 or width < smallest[function]:
-        raise DicomError(f"window width {width:g} at {centre:g}: expected 1 or more")
-    if function == "SIGMOID":
-        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (x - centre) / width, -700, 700))))
-    if function == "LINEAR_EXACT":
-        return np.clip((x - centre) / width + 0.5, 0, 1)
-    if width == 1:
-        return (x > centre - 0.5).astype(np.float64)
-    return np.clip((x - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
-
-
-def apply_voi(values: Values, dataset: pydicom.Dataset, limits: tuple[float, float]) -> Values:
-    """Values of interest to [0, 1]: VOI LUT (0028,3010) or window, the first of several: C.11.2.
-
-    Without either the whole range `limits` of the modality's output is shown. Both present:
-    either may be applied (C.11.2.1); the LUT is, since it is the more specific.
-    """
-    items = dataset.get("VOILUTSequence")
-    if items:
-        result, full = apply_lut(values, items[0])
-        return result / full
-    centre, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
-    if centre is not None and width is not None:
-        function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
-        return apply_window(values, centre, width, function)
-    low, high = limits
-    return np.clip((values - low) / ((high - low) or 1.0), 0, 1)
-
-
-def _first(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    value: Any = dataset.get(keyword)
-    if value is None or value == "":
-        return None
-    numbers = [value] if isinstance(value, (int, float)) else list(value)
-    return float(numbers[0]) if numbers else None
+    found = np.asarray(values, np.float64)
+    for item in dataset.get("ModalityLUTSequence") or ():
+        try:
+            return read_lut(item, (float(found.min()), float(found.max())), tell).apply(found)
+        except DicomError as error:
+            tell(f"the Modality LUT is not used: {error}")
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+        if value is None and not is_empty(dataset, keyword):
+            tell(f"{keyword} {text(dataset, keyword)[:40]!r} is no number: not applied")
+    if slope == 0:
+        tell("Rescale Slope 0 would make all greys equal: not applied")
+        slope = None
+    with np.errstate(over="ignore"):
+        scaled = found * (1.0 if slope is None else slope) + (intercept or 0.0)
+        if np.isfinite(scaled).all() and np.isfinite(np.ptp(scaled)):
+            return scaled
+    tell(f"Rescale Slope {slope:g} and Intercept {intercept or 0:g} are too large: not applied")
+    return found
 
 
 def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
@@ -132,11 +85,11 @@ def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
     MONOCHROME1 and INVERSE both say so, and DX objects carry both for one inversion (table
     C.8-71): they are not applied one after the other. Where they disagree, ImageWarning.
     """
-    first = str(dataset.PhotometricInterpretation).strip() == "MONOCHROME1"
-    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    first = polarity(dataset) == "MONOCHROME1"
+    shape = text(dataset, "PresentationLUTShape").upper()
     if shape and (shape == "INVERSE") != first:
         warnings.warn(
-            f"{name}: {dataset.PhotometricInterpretation} with Presentation LUT Shape {shape}: "
+            f"{name}: {polarity(dataset)} with Presentation LUT Shape {shape}: "
             "expected INVERSE with MONOCHROME1 and IDENTITY with MONOCHROME2; shown inverted",
             ImageWarning,
             5,
@@ -147,21 +100,47 @@ def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
 def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -> Array:
     """(H, W) stored pixels -> float32 in [0, 1], bright = dense, in the standard's order.
 
-    Pixels with Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. Every step acts on a
-    pixel's value alone, so the chain runs once over the at most 65536 values there can be.
+    Areas of Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. A LUT or window that
+    cannot be used, or that makes all greys of this film equal, gives way to the next, at last
+    to the whole range; ImageWarning says so. Every step acts on a pixel's value alone, so the
+    chain runs once over the at most 65536 values there can be.
     """
+
+    def tell(what: str) -> None:
+        warnings.warn(f"{name}: {what}", ImageWarning, 4)
+
     low, high = stored_range(dataset)
-    values = np.arange(low, high + 1)
-    units = apply_modality(values, dataset)
-    grey = apply_voi(units, dataset, (float(units.min()), float(units.max())))
-    if is_inverted(dataset, name):
-        grey = 1 - grey
-    padding = dataset.get("PixelPaddingValue")
-    if padding is not None:
-        grey[_padded(values, int(padding), dataset)] = 0
+    units = apply_modality(np.arange(low, high + 1), dataset, tell)
     # By what 16 allocated bits can hold: the bits beyond Bits Stored are masked in the table.
-    patterns = np.arange(1 << 16, dtype=np.uint16)
-    return _looked_up(grey.astype(np.float32)[stored_values(patterns, dataset) - low], pixels)
+    patterns = np.arange(_PATTERNS, dtype=np.uint16)
+    stored = stored_values(patterns, dataset) - low
+    padded = padding_patterns(dataset, tell)
+    _tell_of_stray_bits(pixels, dataset, tell)
+    inverted, table = is_inverted(dataset, name), np.zeros(_PATTERNS, np.float32)
+    useless = ""
+    for way in ways(dataset, (float(units.min()), float(units.max())), tell):
+        grey = way.apply(units)
+        table = (1 - grey if inverted else grey).astype(np.float32)[stored]
+        if useless:
+            tell(f"{useless} makes all greys of this film equal: {way.name} is tried instead")
+        if _shows(table, pixels, padded) or not _shows(stored.astype(np.float32), pixels, padded):
+            break
+        useless = way.name
+    found = _looked_up(table, pixels)
+    if padded.any():
+        found[_areas(padded[pixels.astype(np.uint16)])] = 0
+    return found
+
+
+def _shows(table: Array, pixels: npt.NDArray[Any], padded: npt.NDArray[np.bool_]) -> bool:
+    """Whether the greys of the pixels that are no padding differ under `table`."""
+    for step in (_SAMPLED_ROWS, 1):
+        present = np.zeros(_PATTERNS, np.bool_)
+        present[pixels[::step].astype(np.uint16)] = True
+        greys = table[present & ~padded]
+        if greys.size and float(np.ptp(greys)) > _NOTHING:
+            return True
+    return False
 
 
 def _looked_up(table: Array, pixels: npt.NDArray[Any]) -> Array:
@@ -176,10 +155,64 @@ def _looked_up(table: Array, pixels: npt.NDArray[Any]) -> Array:
     return grey
 
 
-def _padded(
-    stored: npt.NDArray[np.signedinteger], value: int, dataset: pydicom.Dataset
-) -> npt.NDArray[np.bool_]:
-    """Between Pixel Padding Value and Pixel Padding Range Limit (0028,0121), both included."""
-    limit = dataset.get("PixelPaddingRangeLimit")
-    ends = (value, value if limit is None else int(limit))
-    return np.asarray((stored >= min(ends)) & (stored <= max(ends)))
+def _areas(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """`padded` (H, W) without its specks: what no run of _RUN pixels, across or down, covers.
+
+    Padding fills areas up to a rectangle; a single pixel amid a limb that happens to have the
+    padding's value is a grey.
+    """
+    kept = np.zeros_like(padded)
+    if padded.any():
+        for view, out in ((padded, kept), (padded.T, kept.T)):
+            runs = view[:, : 1 - _RUN].copy()
+            for n in range(1, _RUN):
+                runs &= view[:, n : view.shape[1] - _RUN + 1 + n]
+            for n in range(_RUN):
+                out[:, n : view.shape[1] - _RUN + 1 + n] |= runs
+    return kept
+
+
+def padding_patterns(dataset: pydicom.Dataset, tell: Tell) -> npt.NDArray[np.bool_]:
+    """(65536,) which patterns of 16 bits are padding: C.7.5.1.1.2.
+
+    Between Pixel Padding Value and Pixel Padding Range Limit (0028,0121), both included and each
+    read as signed or not by Pixel Representation, whatever its VR. A value that Bits Stored
+    cannot hold is that of the whole allocated cell, or the bits stored of a negative value.
+    """
+    patterns = np.arange(_PATTERNS, dtype=np.uint16)
+    ends = []
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        value = integer(dataset, keyword)
+        if value is None and not is_empty(dataset, keyword):
+            tell(f"{keyword} {text(dataset, keyword)[:40]!r} is no whole number: not applied")
+        if value is not None:
+            ends.append(_as_stored(value, dataset))
+    if not ends or integer(dataset, "PixelPaddingValue") is None:
+        return np.zeros(_PATTERNS, np.bool_)
+    low, high = min(ends), max(ends)
+    stored = stored_values(patterns, dataset)
+    cells = patterns.view(np.int16) if is_signed(dataset) else patterns
+    return np.asarray(((stored >= low) & (stored <= high)) | ((cells >= low) & (cells <= high)))
+
+
+def _as_stored(value: int, dataset: pydicom.Dataset) -> int:
+    """A value of US or SS as Pixel Representation reads the same bits."""
+    low, high = stored_range(dataset)
+    if low <= value <= high:
+        return value
+    if low < 0 and high < value <= 2 * high + 1:
+        return value - 2 * (high + 1)
+    if low < 0 and 0x8000 <= value <= 0xFFFF:
+        return value - 0x10000
+    return value + 0x10000 if low == 0 and -0x8000 <= value < 0 else value
+
+
+def _tell_of_stray_bits(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, tell: Tell) -> None:
+    """Bits above Bits Stored that no overlay (group 60xx) and no padding explains."""
+    bits = bits_stored(dataset)
+    if is_signed(dataset) or bits >= 16 or not is_empty(dataset, "PixelPaddingValue"):
+        return
+    stray = int(np.bitwise_or.reduce(pixels, axis=None)) >> bits
+    overlays = any((0x6000 + group, 0x0102) in dataset for group in range(0, 0x20, 2))
+    if stray > 0 and not overlays:
+        tell(f"bits above the {bits} stored are set and carry no grey: ignored")

@@ -1,87 +1,149 @@
-"""Checks of a DICOM file's bytes before a parser or a decoder spends memory on them."""
+"""A DICOM file's bytes -> its header and where its pixels lie, in bounded memory and time."""
 
 from __future__ import annotations
 
-import io
-import struct
 import zlib
-from typing import Any
+from dataclasses import dataclass
 
 import pydicom
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
 
+from ulna.dicom.convert import data_set
+from ulna.dicom.elements import (
+    PIXEL_DATA,
+    Element,
+    Encoding,
+    check_depth,
+    elements,
+    is_sequence,
+    is_vr,
+)
 from ulna.errors import DicomError
 
 MAX_INFLATED = 512 * 2**20
 """Largest inflated data set, in bytes; a 1.6 MB deflated file can need gigabytes."""
-MAX_DEPTH = 64
-"""Deepest nesting of sequences; reports have about 10."""
-_META_START = 132
+_PREAMBLE = 128
+_META = Encoding(implicit=False, little=True)
+_TRANSFER_SYNTAX = 0x00020010
 
 
-def parse(data: bytes, name: str, *, pixels: bool) -> pydicom.Dataset:
-    """The data set in a file's bytes, without its pixel data if `pixels` is False.
+@dataclass(frozen=True)
+class ParsedFile:
+    """What a DICOM file holds.
+
+    dataset: its public elements but the pixels, converted. syntax: the Transfer Syntax UID that
+    it states, or the one it is written in. pixels: where Pixel Data lies in `data`, or None.
+    notes: what was repaired, for the reader to tell.
+    """
+
+    dataset: pydicom.Dataset
+    syntax: UID
+    encoding: Encoding
+    data: bytes
+    pixels: Element | None
+    notes: tuple[str, ...]
+
+
+def parse(data: bytes, name: str) -> ParsedFile:
+    """The parsed bytes of a file with or without preamble and group 0002: PS3.10 7.1.
 
     Raises DicomError with `name` for bytes that do not parse, that inflate to more than
-    MAX_INFLATED or nest deeper than MAX_DEPTH.
+    MAX_INFLATED or nest deeper than MAX_DEPTH. Elements that do not say what the picture is are
+    not interpreted, so damage in them is no reason to refuse it.
     """
-    _check_inflated(data, name)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=not pixels)
-        _check_depth(dataset, name)
-        _assume_syntax(dataset)
-    except DicomError:
-        raise
-    except RecursionError:
-        raise DicomError(f"{name}: sequences nest too deep: expected {MAX_DEPTH} levels") from None
-    except Exception as error:  # damaged files raise some twenty unrelated types in the parser
+        start, stated = _meta(data)
+        if stated == DeflatedExplicitVRLittleEndian and not _plausible(data, start):
+            data, start = _inflated(data[start:]), 0
+        encoding = _encoding(data, start)
+        found = list(elements(data, start, len(data), encoding))
+        check_depth(data, [e for e in found if is_sequence(e)], encoding)
+    except DicomError as error:
         raise DicomError(
-            f"{name}: damaged or cut short DICOM file ({type(error).__name__}: {error}): "
-            "copy it again from its source"
+            f"{name}: damaged or cut short DICOM file ({error}): copy it again from its source"
         ) from None
-    return dataset
+    syntax, notes = _syntax(stated, encoding)
+    return ParsedFile(
+        dataset=data_set(data, found, encoding),
+        syntax=syntax,
+        encoding=encoding,
+        data=data,
+        pixels=next((e for e in found if e.tag == PIXEL_DATA), None),
+        notes=notes,
+    )
 
 
-def _assume_syntax(dataset: pydicom.FileDataset) -> None:
-    """Files without group 0002 are uncompressed, in the encoding that they parsed in."""
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+def _meta(data: bytes) -> tuple[int, str]:
+    """(where the data set begins, the Transfer Syntax UID of group 0002 or "")."""
+    start = _PREAMBLE + 4 if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0
+    end, stated = start, ""
+    if data[start : start + 2] == b"\x02\x00":
+        meta = _META if is_vr(data[start + 4 : start + 6]) else Encoding(True, True)
+        # By its groups, not by its group length, which writers get wrong.
+        for element in elements(data, start, len(data), meta):
+            if element.tag >> 16 != 2:
+                break
+            end = element.after
+            if element.tag == _TRANSFER_SYNTAX:
+                stated = _uid(data, element)
+            if data[end : end + 2] != b"\x02\x00":
+                break
+    if len(data) < end + 8:
+        raise DicomError("nothing follows its first bytes")
+    return end, stated
 
 
-def _check_depth(dataset: pydicom.Dataset, name: str) -> None:
-    """Walk level by level, not by recursion: the parser reads sequences when they are touched."""
-    level: list[Any] = [dataset]
-    for _ in range(MAX_DEPTH + 1):
-        inner = [e for d in level for e in d if e.VR == "SQ"]
-        level = [d for e in inner for d in e.value]
-        if not level:
-            return
-    raise DicomError(f"{name}: sequences nest deeper than {MAX_DEPTH}: expected a radiograph")
+def _uid(data: bytes, element: Element) -> str:
+    return data[element.start : element.stop].decode("latin-1").strip("\0 \n\r\t")
 
 
-def _check_inflated(data: bytes, name: str) -> None:
-    """PS3.10 7.1: preamble, DICM, group 0002 (its length first), then the deflated data set."""
-    uid = DeflatedExplicitVRLittleEndian.encode()
-    if data[128:132] != b"DICM" or uid not in data[_META_START : _META_START + 2048]:
-        return
-    if len(data) < _META_START + 12:
-        raise DicomError(f"{name}: cut short after the preamble: copy it again")
-    start = _META_START + 12 + struct.unpack_from("<I", data, _META_START + 8)[0]
-    stream, rest, total = zlib.decompressobj(-zlib.MAX_WBITS), data[start:], 0
+def _encoding(data: bytes, at: int) -> Encoding:
+    """As the first element is written, whatever group 0002 says of it.
+
+    Its group is 0008 or little more, its VR two letters where VRs are explicit.
+    """
+    little = data[at] >= data[at + 1]
+    return Encoding(implicit=not is_vr(data[at + 4 : at + 6]), little=little)
+
+
+def _plausible(data: bytes, at: int) -> bool:
+    """Whether an uncompressed data set begins here, though it is said to be deflated."""
+    return data[at + 1 : at + 2] == b"\0" and is_vr(data[at + 4 : at + 6])
+
+
+def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
+    explicit = ExplicitVRLittleEndian if encoding.little else ExplicitVRBigEndian
+    written = ImplicitVRLittleEndian if encoding.implicit else explicit
+    if not stated:
+        return written, ()
+    native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+    if stated in native and stated != written:
+        return written, (f"says {UID(stated).name}, is {written.name}: read as it is written",)
+    return UID(stated), ()
+
+
+def _inflated(deflated: bytes) -> bytes:
+    """The inflated data set, piece by piece up to the bound: PS3.5 A.5."""
+    with_head = deflated[:1] == b"\x78" and int.from_bytes(deflated[:2], "big") % 31 == 0
+    stream = zlib.decompressobj(zlib.MAX_WBITS if with_head else -zlib.MAX_WBITS)
+    pieces, rest, total = [], deflated, 0
     try:
         while rest and not stream.eof:
             piece = stream.decompress(rest, 1 << 20)
             total, rest = total + len(piece), stream.unconsumed_tail
             if total > MAX_INFLATED:
-                raise DicomError(f"{name}: inflates to more than {MAX_INFLATED} bytes: refused")
+                raise DicomError(f"inflates to more than {MAX_INFLATED} bytes")
             if not piece:
                 break
-    except zlib.error as error:
-        raise DicomError(f"{name}: damaged deflated data set ({error})") from None
+            pieces.append(piece)
+    except zlib.error:
+        raise DicomError("its deflated data set does not inflate") from None
+    if total < 8:
+        raise DicomError("nothing follows its first bytes")
+    return b"".join(pieces)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydicom
 
-from ulna.dicom.guard import parse
+from ulna.dicom.guard import ParsedFile, parse
+from ulna.dicom.values import integer, pair
+from ulna.dicom.values import text as _text
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import BodyPart, Laterality
 
@@ -54,34 +55,32 @@ def read_header(path: Path) -> Header:
         data = path.read_bytes()
     except OSError as error:
         raise DicomError(f"{path}: cannot be read: {error}") from None
-    return header_of(parse(data, str(path), pixels=False), str(path))
+    return header_of(parse(data, str(path)).dataset, str(path))
 
 
 def header_of(dataset: pydicom.Dataset, name: str) -> Header:
-    """The header in a parsed data set. Raises DicomError for values that cannot be read."""
-    try:
-        return Header(
-            patient_id=_text(dataset, "PatientID"),
-            study_uid=_text(dataset, "StudyInstanceUID"),
-            instance_uid=_text(dataset, "SOPInstanceUID"),
-            instance_number=int(dataset.get("InstanceNumber") or 0),
-            modality=_text(dataset, "Modality").upper(),
-            body_part=_body_part(dataset, name),
-            laterality=_laterality(dataset),
-            view=_view(dataset),
-            spacing=_spacing(dataset),
-        )
-    except Exception as error:  # values are parsed when touched; a damaged one raises anything
-        raise DicomError(f"{name}: damaged header ({type(error).__name__}: {error})") from None
+    """The header in a parsed data set; what cannot be read in it counts as missing."""
+    return Header(
+        patient_id=_text(dataset, "PatientID"),
+        study_uid=_text(dataset, "StudyInstanceUID"),
+        instance_uid=_text(dataset, "SOPInstanceUID"),
+        instance_number=integer(dataset, "InstanceNumber") or 0,
+        modality=_text(dataset, "Modality").upper(),
+        body_part=_body_part(dataset, name),
+        laterality=_laterality(dataset),
+        view=_view(dataset),
+        spacing=_spacing(dataset),
+    )
 
 
-def check_radiograph(dataset: pydicom.Dataset, name: str) -> None:
+def check_radiograph(parsed: ParsedFile, name: str) -> None:
     """DicomError with the reason unless the object is a radiograph made for viewing.
 
     A For Processing image (DX, PS3.3 C.8.11.1.1.1 Presentation Intent Type) has no defined
     way to the screen: its grey scale is the vendor's own.
     """
-    if "PixelData" not in dataset:
+    dataset = parsed.dataset
+    if parsed.pixels is None:
         raise DicomError(
             f"{name}: holds no pixel data: expected an image, not a report or state, and a file "
             "that is not cut short"
@@ -98,11 +97,6 @@ def check_radiograph(dataset: pydicom.Dataset, name: str) -> None:
             f"{name}: is a FOR PROCESSING image, whose grey levels are not meant for viewing: "
             "export the FOR PRESENTATION image of the same exposure"
         )
-
-
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    value: Any = dataset.get(keyword, "")
-    return "" if value is None else str(value).strip()
 
 
 def _body_part(dataset: pydicom.Dataset, name: str) -> BodyPart | None:
@@ -134,8 +128,4 @@ def _view(dataset: pydicom.Dataset) -> str:
 
 def _spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:
     """Imager Pixel Spacing (0018,1164), at the detector; Pixel Spacing may be calibrated."""
-    value = dataset.get("ImagerPixelSpacing") or dataset.get("PixelSpacing")
-    if not value or len(value) != 2:
-        return None
-    rows, columns = float(value[0]), float(value[1])
-    return (rows, columns) if rows > 0 and columns > 0 else None
+    return pair(dataset, "ImagerPixelSpacing") or pair(dataset, "PixelSpacing")

@@ -1,0 +1,137 @@
+"""Compressed frames: out of their fragments, and what their first bytes say they are."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ulna.dicom.elements import Element, Encoding, items
+from ulna.errors import DicomError
+
+ITEM = b"\xfe\xff\x00\xe0"
+"""How encapsulated Pixel Data begin: PS3.5 A.4."""
+_J2K, _JP2 = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_JXL, _JXL_BOXES = b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+_ENCODING = Encoding(implicit=False, little=True)
+# Start Of Frame markers (T.81 table B.1), and JPEG-LS's (T.87): all hold precision and size.
+_STARTS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """What a compressed frame says of itself.
+
+    kind: its name for messages, "" where unknown. lossless: of JPEG, whether a process that
+    Pillow lacks. rows, columns and bits (the precision of a sample) are 0 where not looked for.
+    end: of JPEG, where its End Of Image marker is or should be; `ended` whether it is there.
+    """
+
+    kind: str
+    rows: int = 0
+    columns: int = 0
+    bits: int = 0
+    components: int = 1
+    signed: bool = False
+    lossless: bool = False
+    end: int = 0
+    ended: bool = True
+
+
+def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool) -> bytes:
+    """The first frame's bytes out of the fragments of encapsulated Pixel Data: PS3.5 A.4.
+
+    A frame may lie in several fragments. Where the Basic Offset Table does not say how many,
+    the next frame is known by a fragment that begins as the first does. Raises DicomError for
+    fragments that are cut short or missing.
+    """
+    if data[pixels.start : pixels.start + 4] != ITEM:
+        return data[pixels.start : pixels.stop]  # one codestream written as if it were native
+    (table_start, table_stop), *fragments = items(data, pixels.start, pixels.stop, _ENCODING)
+    if not fragments:
+        raise DicomError("no fragment follows its offset table")
+    if one_fragment:
+        fragments = fragments[:1]
+    elif frames > 1:
+        table = data[table_start:table_stop]
+        fragments = fragments[: _count(data, table, fragments, frames)]
+    return b"".join(data[start:stop] for start, stop in fragments)
+
+
+def _count(data: bytes, table: bytes, fragments: list[tuple[int, int]], frames: int) -> int:
+    """How many fragments the first frame has."""
+    if len(fragments) <= frames:
+        return 1
+    starts = [start - 8 - (fragments[0][0] - 8) for start, _ in fragments]
+    if len(table) >= 8:
+        second = struct.unpack_from("<I", table, 4)[0]
+        if second in starts[1:]:
+            return starts.index(second)
+    first = data[fragments[0][0] : fragments[0][0] + 3]
+    later = (n for n, (start, _) in enumerate(fragments) if n and data[start : start + 3] == first)
+    return next(later, len(fragments))
+
+
+def identify(frame: bytes) -> Codestream:
+    """By its signature, since transfer syntaxes are wrong more often than codestreams.
+
+    JPEG: T.81 B.2.2. JPEG-LS: T.87 C.2.2. JPEG 2000 and HTJ2K: T.800 A.5.1. JPEG XL by its
+    signature alone: ISO/IEC 18181-2 9.1. Raises DicomError where the head is cut short.
+    """
+    try:
+        if frame.startswith((_JXL, _JXL_BOXES)):
+            return Codestream("JPEG XL")
+        if frame.startswith((_J2K, _JP2)):
+            return _jpeg_2000(frame)
+        if frame.startswith(b"\xff\xd8"):
+            return _jpeg(frame)
+    except (struct.error, IndexError):
+        raise DicomError("its compressed frame ends within its head") from None
+    return Codestream("")
+
+
+def _jpeg_2000(frame: bytes) -> Codestream:
+    at = frame.index(_J2K) if _J2K in frame[: 1 << 16] else -1
+    if at < 0:
+        raise DicomError("its JPEG 2000 file holds no codestream")
+    right, lower, left, upper = struct.unpack_from(">IIII", frame, at + 8)
+    (components,) = struct.unpack_from(">H", frame, at + 40)
+    depth = frame[at + 42]
+    return Codestream(
+        "JPEG 2000",
+        rows=lower - upper,
+        columns=right - left,
+        bits=(depth & 0x7F) + 1,
+        components=components,
+        signed=depth > 0x7F,
+    )
+
+
+def _jpeg(frame: bytes) -> Codestream:
+    at = 2
+    while True:
+        if frame[at] != 0xFF:
+            raise DicomError("its JPEG frame holds no marker where one is expected")
+        marker = frame[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker in _STARTS:
+            bits, rows, columns, components = struct.unpack_from(">BHHB", frame, at + 4)
+            if marker == 0xF7:
+                return Codestream("JPEG-LS", rows, columns, bits, components, lossless=True)
+            # Entropy-coded data hold no marker but restarts: the first one found is the end's.
+            end = frame.find(b"\xff\xd9", at)
+            return Codestream(
+                "JPEG",
+                rows,
+                columns,
+                bits,
+                components,
+                lossless=marker in _LOSSLESS,
+                end=end if end >= 0 else len(frame),
+                ended=end >= 0,
+            )
+        if marker == 0xDA:
+            raise DicomError("its JPEG frame has no frame header")
+        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]

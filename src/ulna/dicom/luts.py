@@ -1,0 +1,110 @@
+"""Look-up tables of Modality and VOI LUT Sequences: PS3.3 C.11.1.1, C.11.2.1.1.
+
+Their descriptors are wrong in the field more often than their entries, so what the data say of
+themselves (their length, their order, their largest entry) is held against what is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+
+from ulna.dicom.pixel_module import Tell
+from ulna.dicom.values import numbers
+from ulna.errors import DicomError
+
+Values = npt.NDArray[np.float64]
+# Entries in the wrong byte order jump; in the right one a grey scale is far smoother.
+_ROUGHER = 4
+
+
+@dataclass(frozen=True)
+class Lut:
+    """`table` (n,) of greys or units for the values from `first` on; `bits` as it says."""
+
+    first: int
+    table: Values
+    bits: int
+
+    def apply(self, values: npt.ArrayLike) -> Values:
+        """Values before the first entry take the first, values after the last the last."""
+        index = np.rint(np.asarray(values, np.float64)) - self.first
+        found: Values = self.table[np.clip(index, 0, self.table.size - 1).astype(np.int64)]
+        return found
+
+
+def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], tell: Tell) -> Lut:
+    """The LUT in an item of a sequence; `inputs` is the range of values that it will be given.
+
+    LUT Descriptor: number of entries (0 means 65536), first value mapped, bits per entry.
+    Raises DicomError where it is missing or its data hold fewer entries than it says.
+    """
+    descriptor = numbers(item, "LUTDescriptor")
+    raw = _raw(item)
+    if len(descriptor) < 2 or descriptor[0] is None or descriptor[1] is None or not raw:
+        raise DicomError("its LUT Descriptor or LUT Data is missing or unreadable")
+    count = (int(descriptor[0]) & 0xFFFF) or 1 << 16
+    stated = descriptor[2] if len(descriptor) > 2 else None
+    bits = int(stated) & 0xFFFF if stated is not None else 0
+    table = _entries(raw, count, bits, tell).astype(np.float64)
+    return Lut(_first_mapped(int(descriptor[1]), count, inputs), table, bits)
+
+
+def _raw(item: pydicom.Dataset) -> bytes:
+    data: Any = item.get("LUTData")
+    if data is None or isinstance(data, bytes):
+        return data or b""
+    values = np.atleast_1d(np.asarray(data))
+    return (values.astype(np.int64) & 0xFFFF).astype("<u2").tobytes()
+
+
+def _entries(raw: bytes, count: int, bits: int, tell: Tell) -> npt.NDArray[np.unsignedinteger]:
+    """8-bit entries lie two to a word, or one a word, or one a byte: C.11.1.1.1."""
+    if len(raw) in (count, count + count % 2) and (bits <= 8 or count > 8):
+        if bits > 8:
+            tell(f"LUT of {count} entries with {bits} bits in {len(raw)} bytes: read as 8 bits")
+        return np.frombuffer(raw, np.uint8, count)
+    if len(raw) < 2 * count:
+        raise DicomError(f"its LUT has {len(raw) // 2} entries, where {count} are said")
+    table = np.frombuffer(raw, "<u2", count)
+    if count > 2 and _ROUGHER * _roughness(table.byteswap()) < _roughness(table):
+        tell("LUT Data are in the other byte order: read as such")
+        table = table.byteswap()
+    return table
+
+
+def _roughness(table: npt.NDArray[np.unsignedinteger]) -> int:
+    return int(np.abs(np.diff(table.astype(np.int64))).sum())
+
+
+def _first_mapped(first: int, count: int, inputs: tuple[float, float]) -> int:
+    """The first value mapped, US or SS by what the inputs can be (C.11.2.1.1), not by its VR.
+
+    Where the table, taken so, meets no input at all, the other reading is meant.
+    """
+    unsigned = first & 0xFFFF if -0x8000 <= first <= 0xFFFF else first
+    signed = unsigned - 0x10000 if 0x8000 <= unsigned <= 0xFFFF else unsigned
+    low, high = inputs
+    # A negative number is written as such on purpose.
+    readings = (signed, unsigned) if low < 0 or first < 0 else (unsigned, signed)
+    met = [r for r in readings if r <= high and r + count > low]
+    return met[0] if met else readings[0]
+
+
+def full_scale(lut: Lut, tell: Tell) -> int:
+    """2^bits - 1; by the largest entry where the bits that are said are not those of the entries.
+
+    Agfa and others write the bits that an entry is stored in, and viewers go by the entries.
+    """
+    largest, bits = int(lut.table.max()), lut.bits
+    needed = max(1, largest.bit_length())
+    if needed > bits or bits > 16:
+        return max(1, largest)
+    if needed < bits and (bits == 16 or bits - needed > 1):
+        tell(f"LUT says {bits} bits an entry, its entries have {needed}: shown on their own scale")
+        return (1 << needed) - 1
+    return (1 << bits) - 1

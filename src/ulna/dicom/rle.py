@@ -1,0 +1,54 @@
+"""RLE Lossless: PS3.5 annex G."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import DicomError
+
+
+def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]:
+    """`pixels` values, one segment for each byte of `sample_bytes`, the highest first: G.2, G.5.
+
+    One segment where there should be two holds 8-bit values. A segment is read up to `pixels`
+    bytes and no further: 2 MB can unpack to gigabytes.
+    Raises DicomError for fewer.
+    """
+    if len(frame) < 64:
+        raise DicomError("its RLE header is cut short")
+    count, *offsets = struct.unpack_from("<16I", frame)
+    if not 1 <= count <= sample_bytes:
+        raise DicomError(f"{count} RLE segments, where its pixels have {sample_bytes} bytes")
+    ends = [*offsets[1:count], len(frame)]
+    planes = [
+        np.frombuffer(_unpacked(frame[start:end], pixels), np.uint8)
+        for start, end in zip(offsets, ends, strict=False)
+    ]
+    if count == 1:
+        return planes[0]
+    return planes[0].astype(np.uint16) << 8 | planes[1]
+
+
+def _unpacked(segment: bytes, size: int) -> bytes:
+    """PackBits (G.3.2): n below 128 is followed by n + 1 bytes, n above by one to repeat."""
+    pieces, at, have, end = [], 0, 0, len(segment)
+    while have < size and at + 1 < end:
+        control = segment[at]
+        if control < 128:
+            piece = segment[at + 1 : at + 2 + control]
+            at += 2 + control
+        elif control > 128:
+            piece = segment[at + 1 : at + 2] * (257 - control)
+            at += 2
+        else:
+            at += 1
+            continue
+        pieces.append(piece)
+        have += len(piece)
+    if have < size:
+        raise DicomError(f"an RLE segment of {have} bytes, where {size} are needed")
+    return b"".join(pieces)[:size]
