@@ -125,7 +125,7 @@ def segment(data: bytearray, rng: Random) -> bytearray:
 def frame(data: bytearray, rng: Random) -> bytearray:
     """The fields of SOF: precision, height, width, components, sampling."""
     for at, size in _segments(data):
-        if data[at + 1] in (0xC0, 0xC1, 0xC2) and size >= 10:
+        if data[at + 1] in (0xC0, 0xC1, 0xC2) and 10 <= size <= len(data) - at:
             if rng.random() < 0.6:
                 side = at + rng.choice((5, 7))
                 data[side : side + 2] = struct.pack(">H", rng.choice((0, 16, 57, 999, 8000, 65500)))

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 import pydicom
+from pydicom.config import IGNORE
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -125,7 +126,7 @@ def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
     native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
     if stated in native and stated != written:
         return written, (f"says {UID(stated).name}, is {written.name}: read as it is written",)
-    return UID(stated), ()
+    return UID(stated, validation_mode=IGNORE), ()
 
 
 def _inflated(deflated: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 
 from ulna.dicom.guard import ParsedFile, parse
-from ulna.dicom.values import integer, pair
+from ulna.dicom.values import integer, items, pair
 from ulna.dicom.values import text as _text
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import BodyPart, Laterality
@@ -103,7 +103,7 @@ def _body_part(dataset: pydicom.Dataset, name: str) -> BodyPart | None:
     """Body Part Examined (0018,0015), else Anatomic Region Sequence (0008,2218)."""
     text = _text(dataset, "BodyPartExamined").upper()
     named = _PARTS.get(text) or (BodyPart(text) if text in BodyPart.__members__ else None)
-    codes = [str(item.get("CodeValue", "")) for item in dataset.get("AnatomicRegionSequence") or ()]
+    codes = [str(item.get("CodeValue", "")) for item in items(dataset, "AnatomicRegionSequence")]
     coded = next((_REGIONS[c] for c in codes if c in _REGIONS), None)
     if named and coded and named != coded:
         warnings.warn(
@@ -122,7 +122,7 @@ def _laterality(dataset: pydicom.Dataset) -> Laterality:
 
 def _view(dataset: pydicom.Dataset) -> str:
     """View Position (0018,5101), else the meaning of View Code Sequence (0054,0220)."""
-    codes = [str(item.get("CodeMeaning", "")) for item in dataset.get("ViewCodeSequence") or ()]
+    codes = [str(item.get("CodeMeaning", "")) for item in items(dataset, "ViewCodeSequence")]
     return _text(dataset, "ViewPosition") or next(iter(codes), "")
 
 

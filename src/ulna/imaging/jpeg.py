@@ -27,9 +27,11 @@ _END = b"\xff\xd9"
 _FRAMES = tuple(m for m in range(0xC0, 0xD0) if m not in (0xC4, 0xC8, 0xCC))
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 # What the pixels need besides: tables, restart interval, JFIF and Adobe's colours.
+_RESTARTS = 0xDD
 _KEPT = (0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE)
 # What ends a scan: no stuffed byte, no restart: B.1.1.5.
 _SCAN_END = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _MOST_SCAN_PIXELS = 640_000_000
 _BAND_PIXELS = 1 << 20
 _PROBES = (b"\x55" * 64, b"\xaa" * 64)
@@ -40,11 +42,15 @@ _PICTURES = 0xB001  # Number of Images: CIPA DC-007, 5.2.3
 
 @dataclass(frozen=True)
 class _Scan:
-    """tables: the segments before it. head: the contents of its SOS. data: its coded bits."""
+    """tables: the segments before it. head: the contents of its SOS. data: its coded bits.
+
+    interval: after how many units of it a restart marker stands, 0 for none.
+    """
 
     tables: bytes
     head: bytes
     data: bytes
+    interval: int
 
     @property
     def components(self) -> tuple[int, ...]:
@@ -53,13 +59,16 @@ class _Scan:
 
 @dataclass
 class _Segments:
-    """kind, precision, height, width, components: those of the frame (SOF)."""
+    """kind, precision, height, width, sampling: those of the frame (SOF).
+
+    sampling: (horizontal, vertical) of each component by its identifier.
+    """
 
     kind: int = 0
     precision: int = 0
     height: int = 0
     width: int = 0
-    components: int = 0
+    sampling: dict[int, tuple[int, int]] = field(default_factory=dict)
     scans: list[_Scan] = field(default_factory=list)
     ended: bool = False
     other: dict[int, bytes] = field(default_factory=dict)
@@ -78,11 +87,11 @@ def read_jpeg(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
     found = _segments(data, name)
     pixels = found.height * found.width
     # A progressive picture is held as coefficients of two bytes.
-    check(found.height, found.width, pixels * found.components * (2 if found.progressive else 1))
+    check(found.height, found.width, pixels * len(found.sampling) * (2 if found.progressive else 1))
     _check_scans(found, pixels, name)
     image = _decoded(found, b"")
     probes = _PROBES if not found.ended else _PROBES[:1]
-    doubtful = not found.ended or len(found.scans) > 1 or _ends_flat(image)
+    doubtful = not found.ended or len(found.scans) > 1 or _ends_grey(image)
     if doubtful and not all(_same(image, _decoded(found, bits)) for bits in probes):
         raise _damaged(name, "its data end before its last pixel")
     notes = () if found.ended else ("its end marker is missing: every pixel is there",)
@@ -125,19 +134,21 @@ def _markers(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _segments(data: bytes, name: str) -> _Segments:
-    found, tables = _Segments(), bytearray()
+    found, tables, interval = _Segments(), bytearray(), 0
     for marker, body, scan in _markers(data):
         if marker == 0xD9:
             found.ended = True
         elif marker == 0xDA and len(body) >= 4 and len(body) == 4 + 2 * body[0]:
-            found.scans.append(_Scan(bytes(tables), body, scan))
+            found.scans.append(_Scan(bytes(tables), body, scan, interval))
             tables.clear()
         elif marker in _FRAMES and len(body) >= 6:
             found.kind = marker
-            frame = struct.unpack_from(">BHHB", body)
-            found.precision, found.height, found.width, found.components = frame
+            found.precision, found.height, found.width = struct.unpack_from(">BHH", body)
+            parts = [body[i : i + 2] for i in range(6, len(body) - 1, 3)]
+            found.sampling = {part[0]: (part[1] >> 4, part[1] & 15) for part in parts}
             tables += _segment(marker, body)
         elif marker in _KEPT:
+            interval = int.from_bytes(body[:2], "big") if marker == _RESTARTS else interval
             tables += _segment(marker, body)
         if marker in _OTHER and body.startswith(_OTHER[marker]):
             found.other.setdefault(marker, body.removeprefix(_OTHER[marker]))
@@ -167,6 +178,21 @@ def _check_scans(found: _Segments, pixels: int, name: str) -> None:
         raise _damaged(name, "its data end before its last pixel")
     if found.progressive and not _complete(found):
         raise _damaged(name, "its last scans are missing")
+    for scan in found.scans:
+        units = _units(found, scan)
+        if scan.interval and len(_RESTART.findall(scan.data)) < (units - 1) // scan.interval:
+            raise _damaged(name, "stretches between its restart markers are missing")
+
+
+def _units(found: _Segments, scan: _Scan) -> int:
+    """How many units a scan codes: of 8 x 8 px of one component, or of all that it has: A.2."""
+    most = [max((s[axis] for s in found.sampling.values()), default=1) for axis in (0, 1)]
+    own = found.sampling.get(scan.components[0], (1, 1)) if len(scan.components) == 1 else most
+    sides = zip((found.width, found.height), own, most, strict=True)
+    across, down = (-(-side * part // (8 * largest)) for side, part, largest in sides)
+    if len(scan.components) > 1:
+        across, down = -(-across // most[0]), -(-down // most[1])
+    return across * down
 
 
 def _complete(found: _Segments) -> bool:
@@ -197,11 +223,11 @@ def _same(image: Any, other: Any) -> bool:
     return all(image.crop(box).tobytes() == other.crop(box).tobytes() for box in boxes)
 
 
-def _ends_flat(image: Any) -> bool:
-    """Whether the last block is of one colour, as what libjpeg makes up is."""
+def _ends_grey(image: Any) -> bool:
+    """Whether the last block is of the one grey that libjpeg makes of what is missing."""
     left, top = (image.width - 1) // 8 * 8, (image.height - 1) // 8 * 8
-    block = np.asarray(image.crop((left, top, image.width, image.height)))
-    return bool((block == block[0, 0]).all())
+    block = np.asarray(image.crop((left, top, image.width, image.height))).astype(np.int16)
+    return bool((np.abs(block - 128) <= 1).all())
 
 
 def _pictures(body: bytes) -> int:
