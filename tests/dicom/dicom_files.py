@@ -77,6 +77,26 @@ def encoded(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def data_set_start(data: bytes) -> int:
+    """Where group 0002 ends in a file with preamble."""
+    return 144 + int.from_bytes(data[140:144], "little")
+
+
+def with_raw(data: bytes, tag: int, vr: str, value: bytes) -> bytes:
+    """The file with one more explicit, little-endian element, as the second of its data set.
+
+    So it stands before one of the same tag; pydicom would write no such value.
+    """
+    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr.encode()
+    if vr in ("OB", "OW", "UN", "UT", "SQ", "UC", "UV", "SV"):
+        head += bytes(2) + len(value).to_bytes(4, "little")
+    else:
+        head += len(value).to_bytes(2, "little")
+    start = data_set_start(data)
+    start += 8 + int.from_bytes(data[start + 6 : start + 8], "little")  # SOP Class UID
+    return data[:start] + head + value + data[start:]
+
+
 def lut_item(first: int, bits: int, table: npt.ArrayLike) -> Dataset:
     """An item of a Modality or VOI LUT Sequence with 16-bit entries."""
     item = Dataset()

@@ -48,7 +48,7 @@ def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool
     if data[pixels.start : pixels.start + 4] != ITEM:
         return data[pixels.start : pixels.stop]  # one codestream written as if it were native
     (table_start, table_stop), *fragments = items(data, pixels.start, pixels.stop, _ENCODING)
-    if not fragments:
+    if not any(stop > start for start, stop in fragments):
         raise DicomError("no fragment follows its offset table")
     if one_fragment:
         fragments = fragments[:1]
@@ -75,12 +75,12 @@ def _count(data: bytes, table: bytes, fragments: list[tuple[int, int]], frames: 
 def identify(frame: bytes) -> Codestream:
     """By its signature, since transfer syntaxes are wrong more often than codestreams.
 
-    JPEG: T.81 B.2.2. JPEG-LS: T.87 C.2.2. JPEG 2000 and HTJ2K: T.800 A.5.1. JPEG XL by its
-    signature alone: ISO/IEC 18181-2 9.1. Raises DicomError where the head is cut short.
+    JPEG: T.81 B.2.2. JPEG-LS: T.87 C.2.2. JPEG 2000 and HTJ2K: T.800 A.5.1. JPEG XL: ISO/IEC
+    18181-1 annex D and 18181-2 9.3. Raises DicomError where the head is cut short.
     """
     try:
         if frame.startswith((_JXL, _JXL_BOXES)):
-            return Codestream("JPEG XL")
+            return _jpeg_xl(frame)
         if frame.startswith((_J2K, _JP2)):
             return _jpeg_2000(frame)
         if frame.startswith(b"\xff\xd8"):
@@ -88,6 +88,36 @@ def identify(frame: bytes) -> Codestream:
     except (struct.error, IndexError):
         raise DicomError("its compressed frame ends within its head") from None
     return Codestream("")
+
+
+def _jpeg_xl(frame: bytes) -> Codestream:
+    """Its SizeHeader: bits from the lowest on, behind the signature FF 0A, maybe within boxes."""
+    at = 0
+    while not frame.startswith(_JXL, at):
+        size, kind = struct.unpack_from(">I4s", frame, at)
+        if kind in (b"jxlc", b"jxlp"):
+            at += 12 if kind == b"jxlp" else 8
+            break
+        if size < 8:
+            raise DicomError("its JPEG XL file holds no codestream")
+        at += size
+    if not frame.startswith(_JXL, at):
+        raise DicomError("its JPEG XL file holds no codestream")
+    bits = int.from_bytes(frame[at + 2 : at + 14], "little")
+    small, bits = bits & 1, bits >> 1
+    rows, bits = _jpeg_xl_side(bits, small)
+    ratio, bits = bits & 7, bits >> 3
+    if ratio:
+        across, down = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[ratio - 1]
+        return Codestream("JPEG XL", rows, rows * across // down)
+    return Codestream("JPEG XL", rows, _jpeg_xl_side(bits, small)[0])
+
+
+def _jpeg_xl_side(bits: int, small: int) -> tuple[int, int]:
+    if small:
+        return 8 * ((bits & 31) + 1), bits >> 5
+    width = (9, 13, 18, 30)[bits & 3]
+    return (bits >> 2 & (1 << width) - 1) + 1, bits >> 2 + width
 
 
 def _jpeg_2000(frame: bytes) -> Codestream:

@@ -49,6 +49,8 @@ _KINDS = {
     "1.2.840.10008.1.2.4.202": "JPEG 2000",
     "1.2.840.10008.1.2.4.203": "JPEG 2000",
 }
+# Those whose decoders may overshoot what Bits Stored can hold.
+_LOSSY = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91, 111, 112, 203))
 SYNTAXES = (*NATIVE, _RAW, _DEFLATED, RLELossless, *_KINDS)
 """The transfer syntaxes that are read; docs/data.md lists them."""
 
@@ -164,7 +166,7 @@ def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> t
         raise DicomError(f"its frame of {len(frame)} bytes begins like none that is known")
     if stream.kind != expected:
         tell(f"says {syntax_name(syntax)}, but its frame is {stream.kind}: read as such")
-    if stream.kind != "JPEG XL" and (stream.rows, stream.columns) != (module.rows, module.columns):
+    if (stream.rows, stream.columns) != (module.rows, module.columns):
         raise DicomError(
             f"its frame has {stream.columns} x {stream.rows} px, where the header says "
             f"{module.columns} x {module.rows}"
@@ -178,10 +180,27 @@ def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> t
     pixels = _samples(frame, stream)
     if not stream.ended:
         tell("its JPEG frame has no end marker, but every pixel is there")
+    if syntax in _LOSSY:
+        pixels = _clipped(pixels, module)
     if stream.signed and not module.signed and int(pixels.min()) < 0:
         tell("Pixel Representation says unsigned, its frame holds values below 0: read as signed")
         return pixels, True
     return pixels, module.signed
+
+
+def _clipped(pixels: Pixels, module: PixelModule) -> Pixels:
+    """Without overshoot: a white of 4097 in 12 bits would become black when its bits are masked.
+
+    Values further away are no overshoot, but hold an overlay in the bits above.
+    """
+    signed = pixels.dtype.kind == "i"
+    if signed != module.signed or pixels.size == 0:
+        return pixels
+    low, high = (-1 << module.stored - 1, (1 << module.stored - 1) - 1) if signed else (0, 0)
+    high = high or (1 << module.stored) - 1
+    over, margin = pixels.astype(np.int32), 1 << max(module.stored - 3, 0)
+    outside = ((over > high) & (over <= high + margin)) | ((over < low) & (over >= low - margin))
+    return np.where(outside, np.clip(over, low, high), over).astype(pixels.dtype)
 
 
 def _samples(frame: bytes, stream: Codestream) -> Pixels:

@@ -61,8 +61,7 @@ def elements(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[Ele
     while at + 8 <= end:
         element = _element(data, at, end, encoding)
         count += 1
-        if count > MAX_ELEMENTS:
-            raise DicomError(f"more than {MAX_ELEMENTS} elements: expected a radiograph")
+        _check_count(count)
         yield element
         if element.tag == PIXEL_DATA:
             return
@@ -72,12 +71,16 @@ def elements(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[Ele
 def items(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[tuple[int, int]]:
     """(start, stop) of each item of a sequence, or of each fragment, whose value is data[at:end].
 
-    What is no item ends the sequence. Raises DicomError for an item that ends after `end`.
+    What is no item ends the sequence. Raises DicomError for an item that ends after `end` and for
+    more than MAX_ELEMENTS.
     """
+    count = 0
     while at + 8 <= end:
         tag, length = _item_head(data, at, encoding)
         if tag != _ITEM:
             return
+        count += 1
+        _check_count(count)
         start = at + 8
         if length == _UNDEFINED:
             after = _end_of_item(data, start, end, encoding)
@@ -100,8 +103,7 @@ def check_depth(data: bytes, spans: list[Element], encoding: Encoding) -> None:
     for _ in range(MAX_DEPTH):
         inner = [e for sequence in level for e in _inside(data, sequence, encoding)]
         seen += len(inner)
-        if seen > MAX_ELEMENTS:
-            raise DicomError(f"more than {MAX_ELEMENTS} elements: expected a radiograph")
+        _check_count(seen)
         level = [e for e in inner if is_sequence(e)]
         if not level:
             return
@@ -163,6 +165,11 @@ def _element(data: bytes, at: int, end: int, encoding: Encoding) -> Element:
     return Element(tag, name, start, min(start + length, end), False, start + length)
 
 
+def _check_count(count: int) -> None:
+    if count > MAX_ELEMENTS:
+        raise DicomError(f"more than {MAX_ELEMENTS} elements: expected a radiograph")
+
+
 def named(tag: int) -> str:
     """A tag as the standard writes it: (gggg,eeee)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -185,7 +192,10 @@ def _end_of_sequence(
         after = _walk(data, at, end, [encoding])
         return after - 8, after
     # Fragments of Pixel Data: a missing delimiter is the decoder's business, PS3.5 A.4.
+    count = 0
     while at + 8 <= end:
+        count += 1
+        _check_count(count)
         tag, length = _item_head(data, at, encoding)
         if tag != _ITEM or length == _UNDEFINED:
             return at, at + 8
@@ -198,8 +208,10 @@ def _walk(data: bytes, at: int, end: int, open_: list[Encoding]) -> int:
 
     Leaves when the stack is as short as a closed start: 0 for a sequence, 1 for an item.
     """
-    floor = len(open_) - 1
+    floor, count = len(open_) - 1, 0
     while at + 8 <= end:
+        count += 1
+        _check_count(count)
         if len(open_) > 2 * MAX_DEPTH:
             raise DicomError(f"sequences nest deeper than {MAX_DEPTH}: expected a radiograph")
         encoding = open_[-1]

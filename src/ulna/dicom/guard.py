@@ -27,8 +27,8 @@ from ulna.dicom.elements import (
 )
 from ulna.errors import DicomError
 
-MAX_INFLATED = 512 * 2**20
-"""Largest inflated data set, in bytes; a 1.6 MB deflated file can need gigabytes."""
+MAX_INFLATED = 256 * 2**20
+"""Largest inflated data set, in bytes: two films of the largest pixel count, of 16 bits."""
 _PREAMBLE = 128
 _META = Encoding(implicit=False, little=True)
 _TRANSFER_SYNTAX = 0x00020010
@@ -82,7 +82,7 @@ def parse(data: bytes, name: str) -> ParsedFile:
 
 def _meta(data: bytes) -> tuple[int, str]:
     """(where the data set begins, the Transfer Syntax UID of group 0002 or "")."""
-    start = _PREAMBLE + 4 if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0
+    start = next((n + 4 for n in (_PREAMBLE, 0) if data[n : n + 4] == b"DICM"), 0)
     end, stated = start, ""
     if data[start : start + 2] == b"\x02\x00":
         meta = _META if is_vr(data[start + 4 : start + 6]) else Encoding(True, True)
@@ -130,21 +130,24 @@ def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
 
 
 def _inflated(deflated: bytes) -> bytes:
-    """The inflated data set, piece by piece up to the bound: PS3.5 A.5."""
+    """The inflated data set: PS3.5 A.5. Counted before it is kept: 1.6 MB can become gigabytes."""
     with_head = deflated[:1] == b"\x78" and int.from_bytes(deflated[:2], "big") % 31 == 0
-    stream = zlib.decompressobj(zlib.MAX_WBITS if with_head else -zlib.MAX_WBITS)
-    pieces, rest, total = [], deflated, 0
+    window = zlib.MAX_WBITS if with_head else -zlib.MAX_WBITS
     try:
-        while rest and not stream.eof:
-            piece = stream.decompress(rest, 1 << 20)
-            total, rest = total + len(piece), stream.unconsumed_tail
-            if total > MAX_INFLATED:
-                raise DicomError(f"inflates to more than {MAX_INFLATED} bytes")
-            if not piece:
-                break
-            pieces.append(piece)
+        total = _inflated_size(deflated, window)
+        whole = zlib.decompress(deflated, window, total)
     except zlib.error:
         raise DicomError("its deflated data set does not inflate") from None
-    if total < 8:
+    if len(whole) < 8:
         raise DicomError("nothing follows its first bytes")
-    return b"".join(pieces)
+    return whole
+
+
+def _inflated_size(deflated: bytes, window: int) -> int:
+    stream, rest, total = zlib.decompressobj(window), deflated, 0
+    while rest and not stream.eof:
+        total += len(stream.decompress(rest, 1 << 20))
+        rest = stream.unconsumed_tail
+        if total > MAX_INFLATED:
+            raise DicomError(f"inflates to more than {MAX_INFLATED} bytes")
+    return max(total, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+from pydicom.dataelem import DataElement
+
 from ulna.dicom.decode import decode_first_frame
 from ulna.dicom.grey import grey_levels
 from ulna.dicom.guard import ParsedFile, parse
@@ -54,6 +56,6 @@ def _grey(parsed: ParsedFile, name: str, tell: Tell) -> Array:
     tell_of_shutter(parsed.dataset, module, tell)
     pixels, signed = decode_first_frame(parsed, module, tell)
     # What the module settled on is what the greys are made with.
-    parsed.dataset.BitsStored = module.stored
-    parsed.dataset.PixelRepresentation = int(signed)
+    parsed.dataset.add(DataElement("BitsStored", "US", module.stored))
+    parsed.dataset.add(DataElement("PixelRepresentation", "US", int(signed)))
     return grey_levels(pixels, parsed.dataset, name)

@@ -25,17 +25,20 @@ def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]
         raise DicomError(f"{count} RLE segments, where its pixels have {sample_bytes} bytes")
     ends = [*offsets[1:count], len(frame)]
     planes = [
-        np.frombuffer(_unpacked(frame[start:end], pixels), np.uint8)
+        np.frombuffer(_unpacked(frame[start:end], pixels), np.uint8, pixels)
         for start, end in zip(offsets, ends, strict=False)
     ]
     if count == 1:
         return planes[0]
-    return planes[0].astype(np.uint16) << 8 | planes[1]
+    values = planes[0].astype(np.uint16)
+    values <<= 8
+    values |= planes[1]
+    return values
 
 
-def _unpacked(segment: bytes, size: int) -> bytes:
+def _unpacked(segment: bytes, size: int) -> bytearray:
     """PackBits (G.3.2): n below 128 is followed by n + 1 bytes, n above by one to repeat."""
-    pieces, at, have, end = [], 0, 0, len(segment)
+    found, at, have, end = bytearray(size + 128), 0, 0, len(segment)
     while have < size and at + 1 < end:
         control = segment[at]
         if control < 128:
@@ -47,8 +50,8 @@ def _unpacked(segment: bytes, size: int) -> bytes:
         else:
             at += 1
             continue
-        pieces.append(piece)
+        found[have : have + len(piece)] = piece
         have += len(piece)
     if have < size:
         raise DicomError(f"an RLE segment of {have} bytes, where {size} are needed")
-    return b"".join(pieces)[:size]
+    return found
