@@ -79,7 +79,9 @@ def decode_first_frame(parsed: ParsedFile, module: PixelModule, tell: Tell) -> t
 def syntax_name(syntax: UID) -> str:
     """The name of a transfer syntax for messages, its number where it has none."""
     kind = _KINDS.get(syntax, "")
-    return f"{kind} ({syntax})" if syntax.name == syntax and kind else str(syntax.name)
+    if syntax.name != syntax:
+        return str(syntax.name)
+    return f"{kind} ({syntax})" if kind else ascii(str(syntax)[:64])
 
 
 def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
