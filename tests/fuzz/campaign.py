@@ -32,11 +32,15 @@ _JOB = 2_500
 
 @dataclass
 class Tally:
-    """What came of one family's mutants. slowest, largest: (value, number, film)."""
+    """What came of one family's mutants. slowest, largest: (value, number, film).
+
+    crashed: of how many a decoder in a child of its own was ended by a signal, which is refused.
+    """
 
     tried: int = 0
     refused: int = 0
     answered: int = 0
+    crashed: int = 0
     slowest: tuple[float, int, str] = (0.0, -1, "")
     largest: tuple[int, int, str] = (0, -1, "")
     faults: list[str] = field(default_factory=list)
@@ -45,6 +49,7 @@ class Tally:
         self.tried += 1
         self.refused += found["outcome"] == "refused"
         self.answered += found["outcome"] == "answered"
+        self.crashed += bool(found.get("died"))
         who = (int(str(found["number"])), str(found["film"]))
         self.slowest = max(self.slowest, (float(str(found["seconds"])), *who))
         self.largest = max(self.largest, (int(str(found["peak"])), *who))
@@ -110,11 +115,11 @@ def _watched(worker: subprocess.Popen[bytes], state: Path) -> str:
 
 def table(tallies: dict[str, Tally]) -> str:
     """One row for each family."""
-    lines = ["family    tried  refused  answered  slowest  most memory  faults"]
+    lines = ["family    tried  refused  answered  slowest  most memory  decoders died  faults"]
     for family, t in tallies.items():
         lines.append(
             f"{family:7} {t.tried:7} {t.refused:8} {t.answered:9} {t.slowest[0]:6.2f} s "
-            f"{t.largest[0] / 2**20:9.0f} MB {len(t.faults):7}"
+            f"{t.largest[0] / 2**20:9.0f} MB {t.crashed:14} {len(t.faults):7}"
         )
     for family, t in tallies.items():
         lines.append(f"{family}: slowest {t.slowest[1:]}, most memory {t.largest[1:]}")

@@ -22,26 +22,35 @@ _LONGEST_TEXT = 700
 @dataclass(frozen=True)
 class Trial:
     """outcome: 'answered', 'refused'. fault: '' if all is well. seconds: of the processor's time,
-    children included, since a busy machine is no fault. peak: bytes in memory, at the most.
+    children included, since a busy machine is no fault. peak: bytes in memory, at the most, of this
+    process or of a child. died: the signal that ended a child, 0 for none.
     """
 
     outcome: str
     fault: str
     seconds: float
     peak: int
+    died: int = 0
+
+
+children: list[tuple[int, int]] = []
+"""(bytes in memory at the most, how it ended) of the decoding children of the trial at work."""
 
 
 def tried(data: bytes, name: str) -> Trial:
     """What `read_radiograph` makes of `data`."""
+    children.clear()
     _forget_peak()
     began = _processor_seconds()
     outcome, fault = _outcome(data, name)
-    seconds, peak = _processor_seconds() - began, _peak()
+    seconds = _processor_seconds() - began
+    peak = max([_peak(), *(size for size, _ in children)])
     if not fault and seconds > MOST_SECONDS:
         fault = f"took {seconds:.1f} s"
     if not fault and peak > MOST_BYTES:
         fault = f"took {peak / 2**20:.0f} MB"
-    return Trial(outcome, fault, seconds, peak)
+    died = next((-code for _, code in children if code < 0), 0)
+    return Trial(outcome, fault, seconds, peak, died)
 
 
 def _outcome(data: bytes, name: str) -> tuple[str, str]:

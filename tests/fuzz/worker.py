@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.mutants import Mutants
-from tests.fuzz.trial import tried
+from tests.fuzz.trial import children, tried
 
 _SPARE = 1 << 30
 _CHILD = "ulna.dicom."
@@ -64,7 +64,9 @@ def _forked(module: str, arguments: list[str], data: bytes) -> subprocess.Comple
                 os._exit(code._main())
             finally:
                 os._exit(70)
-        state = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        _, status, used = os.wait4(process, 0)
+        state = os.waitstatus_to_exitcode(status)
+        children.append((used.ru_maxrss * 1024, state))
         found.seek(0)
         return subprocess.CompletedProcess(arguments, state, found.read(), b"")
 
