@@ -101,7 +101,7 @@ def _chunks(data: bytes, name: str) -> _Chunks:
         whole = len(checksum) == 4
         right = whole and zlib.crc32(kind + body) == int.from_bytes(checksum, "big")
         place += 12 + size
-        if kind == b"IEND":
+        if kind == b"IEND" and right:
             return found
         _keep(found, kind, body, "" if right else "wrong" if whole else "cut short", name)
         if not whole:
