@@ -1,8 +1,9 @@
 """A process of its own for decoders that a damaged stream might end, or fill the memory with.
 
-    python -m ulna.dicom.child KIND [END] < codestream > pixels.npy
+    python -m ulna.dicom.child KIND PIXELS END < codestream > pixels.npy
 
-Bounded in memory by itself, in time by its parent. Ends with 0, DAMAGED or MISSING.
+Bounded by itself in memory and computing time, which go with the pixels that the header promises,
+and by its parent in time. Ends with 0, DAMAGED or MISSING.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import numpy.typing as npt
 from ulna.errors import DicomError
 
 SECONDS = 60
-BYTES = 3 * 2**30
+"""At most, for a machine under load; what a damaged stream may compute is far less."""
+_PIXELS_PER_SECOND = 1_000_000
+_BYTES, _BYTES_PER_PIXEL = 128 * 2**20, 48
 DAMAGED, MISSING = 1, 3
 
 
@@ -39,15 +42,16 @@ def filled(codestream: bytes, end: int) -> bytes:
     return codestream[:end] + b"\x55" * 64 + b"\xff\xd9"
 
 
-def decode_in_child(kind: str, codestream: bytes, end: int = 0) -> npt.NDArray[Any]:
+def decode_in_child(kind: str, codestream: bytes, pixels: int, end: int = 0) -> npt.NDArray[Any]:
     """The samples of a compressed frame; `end`: where the data of a JPEG stream end.
 
     Raises DicomError where the child has none to give.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-W", "ignore", "-m", "ulna.dicom.child", kind]
     try:
         child = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "ulna.dicom.child", kind, str(end)],
+            [*command, str(pixels), str(end)],
             input=codestream,
             capture_output=True,
             timeout=SECONDS,
@@ -63,13 +67,26 @@ def decode_in_child(kind: str, codestream: bytes, end: int = 0) -> npt.NDArray[A
     return np.asarray(np.load(io.BytesIO(child.stdout), allow_pickle=False))
 
 
-def _limit_memory() -> None:
-    """RLIMIT_AS where the system has it; elsewhere the header's pixel count is the bound."""
+def _limit(pixels: int) -> None:
+    """Bounds on top of what starting took; where the system has none, the parent's clock is it.
+
+    A damaged JPEG-LS stream of 15 kB kept its decoder busy for ten seconds.
+    """
     try:
         import resource
     except ImportError:
         return
-    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = round(used.ru_utime + used.ru_stime) + 1 + pixels // _PIXELS_PER_SECOND
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    try:
+        with open("/proc/self/statm") as statm:
+            held = int(statm.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return
+    size = held + _BYTES + _BYTES_PER_PIXEL * pixels
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def _decoder(kind: str) -> Callable[[bytes], Any]:
@@ -86,14 +103,14 @@ def _decoder(kind: str) -> Callable[[bytes], Any]:
 
 
 def _main() -> int:
-    _limit_memory()
     output = os.dup(1)
     os.dup2(2, 1)  # decoders print to standard output
     try:
         decode = _decoder(sys.argv[1])
     except ImportError:
         return MISSING
-    codestream, end = sys.stdin.buffer.read(), int(sys.argv[2])
+    codestream, end = sys.stdin.buffer.read(), int(sys.argv[3])
+    _limit(int(sys.argv[2]))
     try:
         pixels = np.asarray(decode(codestream))
         if end and not np.array_equal(pixels, decode(filled(codestream, end))):

@@ -81,7 +81,7 @@ def syntax_name(syntax: UID) -> str:
     kind = _KINDS.get(syntax, "")
     if syntax.name != syntax:
         return str(syntax.name)
-    return f"{kind} ({syntax})" if kind else ascii(str(syntax)[:64])
+    return f"{kind} ({syntax})" if kind else f"transfer syntax {str(syntax)[:64]!r}"
 
 
 def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
@@ -206,9 +206,10 @@ def _clipped(pixels: Pixels, module: PixelModule) -> Pixels:
 
 
 def _samples(frame: bytes, stream: Codestream) -> Pixels:
+    size = stream.rows * stream.columns
     in_pillow = not stream.lossless and stream.bits <= (8 if stream.kind == "JPEG" else 16)
     if stream.kind not in ("JPEG", "JPEG 2000") or not in_pillow:
-        return child.decode_in_child(stream.kind, frame, stream.end)
+        return child.decode_in_child(stream.kind, frame, size, stream.end)
     try:
         pixels = _by_pillow(frame, stream)
         if pixels is not None and stream.end:
@@ -220,7 +221,7 @@ def _samples(frame: bytes, stream: Codestream) -> Pixels:
         return pixels
     if not child.is_installed():
         raise DicomError(f"its {stream.kind} frame of {len(frame)} bytes is damaged or cut short")
-    return child.decode_in_child(stream.kind, frame, stream.end)
+    return child.decode_in_child(stream.kind, frame, size, stream.end)
 
 
 def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:

@@ -128,7 +128,7 @@ def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -
         useless = way.name
     found = _looked_up(table, pixels)
     if padded.any():
-        found[_areas(padded[pixels.astype(np.uint16)])] = 0
+        np.putmask(found, _areas(padded[pixels.astype(np.uint16, copy=False)]), 0)
     return found
 
 
@@ -162,9 +162,9 @@ def _areas(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     padding's value is a grey.
     """
     kept = np.zeros_like(padded)
-    if padded.any():
+    if padded.any():  # most films hold none
         for view, out in ((padded, kept), (padded.T, kept.T)):
-            runs = view[:, : 1 - _RUN].copy()
+            runs = view[:, : 1 - _RUN].copy(order="K")
             for n in range(1, _RUN):
                 runs &= view[:, n : view.shape[1] - _RUN + 1 + n]
             for n in range(_RUN):

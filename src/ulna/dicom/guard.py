@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 import pydicom
-from pydicom.config import IGNORE
+from pydicom import config
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -124,9 +124,10 @@ def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
     if not stated:
         return written, ()
     native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
-    if stated in native and stated != written:
-        return written, (f"says {UID(stated).name}, is {written.name}: read as it is written",)
-    return UID(stated, validation_mode=IGNORE), ()
+    says = UID(stated, config.IGNORE)  # a damaged number is an error further on, no warning here
+    if says in native and says != written:
+        return written, (f"says {says.name}, is {written.name}: read as it is written",)
+    return says, ()
 
 
 def _inflated(deflated: bytes) -> bytes:
