@@ -24,8 +24,9 @@ from ulna.imaging.samples import Picture, greys
 from ulna.imaging.tiff_picture import read_tiff
 from ulna.types import Array
 
-MAX_SAMPLE_BYTES = 160_000_000
-"""Largest picture, in bytes of its samples: reading takes up to three times as much."""
+MAX_SAMPLE_BYTES = 2 * MAX_PIXELS
+"""Largest picture, in bytes of its samples: the largest grey one of 16 bit. Reading it takes up to
+512 MB besides the file."""
 _MAGIC = {png.MAGIC: "PNG", jpeg.MAGIC: "JPEG"} | dict.fromkeys(tiff.MAGIC, "TIFF")
 _READERS: dict[str, Callable[..., Picture]] = {
     "PNG": read_png,

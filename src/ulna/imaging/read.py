@@ -16,11 +16,24 @@ MAX_BYTES = 512 * 2**20
 """Largest file read, in bytes; a radiograph of 64 million 16-bit pixels needs 128 MB."""
 
 
+_OTHER_FILES = {
+    b"BM": "a BMP picture",
+    b"GIF8": "a GIF picture",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 codestream",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive, to be unpacked first",
+    b"\x1f\x8b": "a packed file (gzip), to be unpacked first",
+}
+
+
 def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
 
-    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), JPEG (grey,
-    colour, CMYK) and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for a
+    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), TIFF of 32 bit that
+    fits 16 and of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for a
     radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
     reason for whatever is no usable radiograph; warns with ImageWarning when something was
     repaired or ignored, and when all pixels are equal.
@@ -40,7 +53,7 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
         radiograph = Radiograph(pixels, source=label, colour=colour)
     else:
         raise ImageError(
-            f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF or DICOM file "
+            f"{label}: {_what_begins(data)}: expected a PNG, JPEG, TIFF or DICOM file "
             "(the name's ending does not matter, the contents do)"
         )
     low, high = float(radiograph.pixels.min()), float(radiograph.pixels.max())
@@ -49,6 +62,16 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     if low == high:
         warnings.warn(f"{label}: all pixels are equal: it shows nothing", ImageWarning, 2)
     return radiograph
+
+
+def _what_begins(data: bytes) -> str:
+    """What other file it is, where the first bytes say so."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "is a WebP picture"
+    for magic, kind in _OTHER_FILES.items():
+        if data.startswith(magic):
+            return f"is {kind}"
+    return f"begins with {data[:8]!r}"
 
 
 def _load(path: Path) -> bytes:
