@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ulna.errors import ImageError
-from ulna.imaging.samples import Picture, from_image
+from ulna.imaging.samples import Picture, damaged, from_image
 from ulna.imaging.tiff import directories, orientation
 
 MAGIC = b"\xff\xd8\xff"
@@ -93,7 +93,7 @@ def read_jpeg(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
     probes = _PROBES if not found.ended else _PROBES[:1]
     doubtful = not found.ended or len(found.scans) > 1 or _ends_grey(image)
     if doubtful and not all(_same(image, _decoded(found, bits)) for bits in probes):
-        raise _damaged(name, "its data end before its last pixel")
+        raise damaged("JPEG", name, "its data end before its last pixel")
     notes = () if found.ended else ("its end marker is missing: every pixel is there",)
     return Picture(
         from_image(image),
@@ -101,12 +101,6 @@ def read_jpeg(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
         turn=orientation(found.other.get(0xE1, b"")),
         density=_density(found.other.get(0xE0, b"")),
         notes=notes,
-    )
-
-
-def _damaged(name: str, what: str) -> ImageError:
-    return ImageError(
-        f"{name}: damaged or cut short JPEG file ({what}): copy it again from its source"
     )
 
 
@@ -153,7 +147,7 @@ def _segments(data: bytes, name: str) -> _Segments:
         if marker in _OTHER and body.startswith(_OTHER[marker]):
             found.other.setdefault(marker, body.removeprefix(_OTHER[marker]))
     if not found.kind or not found.scans:
-        raise _damaged(name, "it holds no picture")
+        raise damaged("JPEG", name, "it holds no picture")
     return found
 
 
@@ -175,13 +169,13 @@ def _check_scans(found: _Segments, pixels: int, name: str) -> None:
     # Each block of 8 x 8 takes a code of one bit or more; where all its parts are in one scan, two.
     least = pixels // 64 // 8 * (1 if found.progressive else 2)
     if found.kind < 0xC8 and sum(len(scan.data) for scan in found.scans) < least:
-        raise _damaged(name, "its data end before its last pixel")
+        raise damaged("JPEG", name, "its data end before its last pixel")
     if found.progressive and not _complete(found):
-        raise _damaged(name, "its last scans are missing")
+        raise damaged("JPEG", name, "its last scans are missing")
     for scan in found.scans:
         units = _units(found, scan)
         if scan.interval and len(_RESTART.findall(scan.data)) < (units - 1) // scan.interval:
-            raise _damaged(name, "stretches between its restart markers are missing")
+            raise damaged("JPEG", name, "stretches between its restart markers are missing")
 
 
 def _units(found: _Segments, scan: _Scan) -> int:

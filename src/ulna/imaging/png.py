@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ulna.errors import ImageError
-from ulna.imaging.samples import Picture, Samples, from_image, from_values
+from ulna.imaging.samples import Picture, Samples, damaged, from_image, from_values
 from ulna.imaging.tiff import orientation
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -120,10 +119,7 @@ def _keep(found: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> No
     elif not fault:
         found.other.setdefault(kind, body)
     elif kind in (b"IHDR", b"PLTE", b"tRNS"):
-        raise ImageError(
-            f"{name}: damaged or cut short PNG file (its chunk {kind.decode()} fails its "
-            "checksum): copy it again from its source"
-        )
+        raise damaged("PNG", name, f"its chunk {kind.decode()} fails its checksum")
     elif fault == "wrong":
         label = kind.decode("ascii", "replace") if kind.isalpha() else "of no kind"
         found.notes.append(f"a chunk {label} fails its checksum: passed over, no pixel needs it")
@@ -134,10 +130,7 @@ def _head(body: bytes, name: str) -> _Head:
         width, height, depth, colour, packing, filters, interlace = struct.unpack(">IIBBBBB", body)
         if depth in _DEPTHS.get(colour, ()) and (packing, filters) == (0, 0) and interlace < 2:
             return _Head(width, height, depth, colour, bool(interlace))
-    raise ImageError(
-        f"{name}: damaged or cut short PNG file (its header describes no picture): copy it again "
-        "from its source"
-    )
+    raise damaged("PNG", name, "its header describes no picture")
 
 
 def _check_packed(chunks: _Chunks, head: _Head, name: str) -> None:
@@ -148,10 +141,7 @@ def _check_packed(chunks: _Chunks, head: _Head, name: str) -> None:
         fault = chunks.doubtful
     if fault:
         say = "they end too early" if fault == "cut short" else "they fail their checksum"
-        raise ImageError(
-            f"{name}: damaged or cut short PNG file (its pixels: {say}): copy it again from its "
-            "source"
-        )
+        raise damaged("PNG", name, f"its pixels: {say}")
     if chunks.doubtful == "wrong":
         chunks.notes.append("a chunk of pixels fails its checksum; that of all pixels is right")
 
@@ -170,7 +160,8 @@ def _intact(chunks: _Chunks, head: _Head) -> bool:
 
 
 def _samples(chunks: _Chunks, head: _Head, significant: bytes, name: str) -> Samples:
-    bits = significant[0] if significant and len(set(significant)) == 1 else head.depth
+    own = significant[: 3 if head.colour in (2, 6) else 1]  # alpha may have others
+    bits = own[0] if own and len(set(own)) == 1 else head.depth
     image = _opened(chunks, head)
     if head.depth < 16:
         image.load()

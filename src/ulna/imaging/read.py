@@ -33,10 +33,10 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
 
     PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), TIFF of 32 bit that
-    fits 16 and of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for a
-    radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
-    reason for whatever is no usable radiograph; warns with ImageWarning when something was
-    repaired or ignored, and when all pixels are equal.
+    fits 16 and of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM. Returns pixels (H, W)
+    float32 in [0, 1], bright = dense for a radiograph as usually stored. Raises ImageError
+    (DicomError for DICOM) with file and reason for whatever is no usable radiograph; warns with
+    ImageWarning when something was repaired or ignored, and when all pixels are equal.
     """
     if isinstance(source, bytes):
         data, label = source, name or f"{len(source)} bytes"

@@ -55,6 +55,13 @@ class Picture:
     notes: tuple[str, ...] = field(default=())
 
 
+def damaged(kind: str, name: str, what: str) -> ImageError:
+    """The error for a file of a `kind` ('PNG', ...) that cannot be read; what: why."""
+    return ImageError(
+        f"{name}: damaged or cut short {kind} file ({what}): copy it again from its source"
+    )
+
+
 def from_image(image: Any, shift: int = 0) -> Samples:
     """The samples of a loaded Pillow image of up to 8 bit in any colours."""
     mode = image.mode

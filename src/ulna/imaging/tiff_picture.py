@@ -19,7 +19,7 @@ from PIL import TiffImagePlugin
 
 from ulna.errors import ImageError
 from ulna.imaging import tiff
-from ulna.imaging.samples import Picture, Samples, from_image, from_values
+from ulna.imaging.samples import Picture, Samples, damaged, from_image, from_values
 from ulna.imaging.tiff_layout import (
     PLAIN,
     RGB,
@@ -51,7 +51,7 @@ def read_tiff(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
     found = tiff.directories(data)
     pages = [layout_of(d) for d in found if d.has_picture] or [layout_of(d) for d in found[:1]]
     if not pages:
-        raise _damaged(name, "it has no directory")
+        raise damaged("TIFF", name, "it has no directory")
     chosen = film_among(pages)
     page = pages[chosen]
     check(page.height, page.width, page.height * page.width * page.samples * -(-page.bits // 8))
@@ -66,12 +66,6 @@ def read_tiff(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
         frame=chosen + 1,
         turn=tiff.turn_of(page.directory),
         density=(page.directory.ratio(tiff.ACROSS), page.directory.ratio(tiff.DOWN)),
-    )
-
-
-def _damaged(name: str, what: str) -> ImageError:
-    return ImageError(
-        f"{name}: damaged or cut short TIFF file ({what}): copy it again from its source"
     )
 
 
@@ -139,7 +133,7 @@ def _rows(data: bytes, page: Layout, plane: int, name: str) -> Bytes:
     if page.compression == PLAIN:
         return _plain_rows(data, page, offsets, counts, name)
     if sum(counts) * _MOST_GAIN < page.height * width:
-        raise _damaged(name, "its pixels end too early")
+        raise damaged("TIFF", name, "its pixels end too early")
     tags: Tags = {
         tiff.WIDTH: _array(np.uint32, width),
         tiff.HEIGHT: _array(np.uint32, page.height),
@@ -175,10 +169,10 @@ def _pieces(data: bytes, page: Layout, plane: int, name: str) -> tuple[list[int]
     """Offsets and lengths of a plane's strips or tiles. Raises ImageError if one is not there."""
     rows = page.tile[0] if page.tiled else page.directory.number(tiff.ROWS, page.height)
     if min(rows, *page.tile) < 1 or page.tile[0] * page.tile[1] > _MOST_TILE:
-        raise _damaged(name, "its strips or tiles have no size that can be")
+        raise damaged("TIFF", name, "its strips or tiles have no size that can be")
     count = -(-page.height // rows) * (page.across if page.tiled else 1)
     if count > _MOST_PIECES:
-        raise _damaged(name, f"it lies in {count} pieces")
+        raise damaged("TIFF", name, f"it lies in {count} pieces")
     where = (tiff.TILE_OFFSETS, tiff.TILE_COUNTS)
     where = where if page.tiled else (tiff.STRIP_OFFSETS, tiff.STRIP_COUNTS)
     own = (plane * count, (plane + 1) * count)
@@ -189,7 +183,7 @@ def _pieces(data: bytes, page: Layout, plane: int, name: str) -> tuple[list[int]
     if not len(offsets) == len(counts) == count or any(
         not 0 < o <= o + c <= len(data) for o, c in zip(offsets, counts, strict=True)
     ):
-        raise _damaged(name, "its pixels do not lie in the file")
+        raise damaged("TIFF", name, "its pixels do not lie in the file")
     return offsets, counts
 
 
@@ -205,7 +199,7 @@ def _plain_rows(
     for i, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
         part = rows[i // page.across * high :][:high, i % page.across]
         if count < part.size:
-            raise _damaged(name, "its pixels end too early")
+            raise damaged("TIFF", name, "its pixels end too early")
         part[...] = np.frombuffer(data, np.uint8, part.size, offset).reshape(part.shape)
     if page.directory.number(tiff.FILL_ORDER, 1) == 2:
         backwards = np.packbits(
@@ -239,6 +233,6 @@ def _loaded(data: bytes, page: Layout, name: str, mode: str) -> Any:
     # Not by `Image.open`, whose own bound counts the bytes of a row as pixels.
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     if (mode and image.mode != mode) or image.mode.startswith(("I", "F")):
-        raise _damaged(name, "its tags contradict each other")
+        raise damaged("TIFF", name, "its tags contradict each other")
     image.load()
     return image
