@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from pydicom.uid import (
 )
 
 from ulna.dicom.voi import Voi, ways
+from ulna.errors import ImageWarning
+from ulna.imaging import read_radiograph
 
 DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
 
@@ -63,6 +66,15 @@ def ramp12() -> npt.NDArray[np.uint16]:
 def untold(what: str) -> None:
     """A `tell` for what should go without telling."""
     raise AssertionError(what)
+
+
+def told(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """The pixels of the file "film", and what is told of it; any other warning fails the test."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        pixels = read_radiograph(data, "film").pixels
+    assert all(w.category is ImageWarning for w in found), [str(w.message) for w in found]
+    return pixels, [str(w.message) for w in found]
 
 
 def first_way(dataset: Dataset, limits: tuple[float, float]) -> Voi:

@@ -9,98 +9,33 @@ from __future__ import annotations
 import re
 import struct
 import warnings
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import RAMP, encoded, make
+from compressed_films import (
+    J2K,
+    JPEG_8,
+    JPEG_12,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    JXL,
+    film,
+    frame_of,
+    imagecodecs,
+    jpeg,
+    jpeg_2000,
+)
+from dicom_files import RAMP, encoded, make, told
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, JPEG2000Lossless
+from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
 from ulna.dicom import child, decode
 from ulna.dicom.decode import SYNTAXES
-from ulna.errors import DicomError, ImageWarning
+from ulna.errors import DicomError
 from ulna.imaging import read_radiograph
 
-imagecodecs = pytest.importorskip("imagecodecs", reason="the extra ulna[dicom] is not installed")
 DOCS = Path("docs/data.md")
-RAW, DEFLATED = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"
-JXL, J2K, JPEG_LOSSLESS = (
-    "1.2.840.10008.1.2.4.110",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.4.70",
-)
-JPEG_8, JPEG_12, JPEG_LS = (
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-    "1.2.840.10008.1.2.4.80",
-)
-
-
-def film(frames: list[bytes], syntax: str, **attributes: Any) -> bytes:
-    """A film with compressed frames; pydicom knows no JPEG XL, so its number is put in last."""
-    dataset = make(RAMP, **attributes)
-    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
-    dataset.PixelData = encapsulate(frames)
-    dataset["PixelData"].is_undefined_length = True
-    return _renamed(encoded(dataset), syntax)
-
-
-def _renamed(data: bytes, syntax: str) -> bytes:
-    old, new = (
-        f"{uid}\0"[: len(uid) + len(uid) % 2].encode() for uid in (JPEG2000Lossless, syntax)
-    )
-    grown = len(new) - len(old)
-    length = int.from_bytes(data[140:144], "little") + grown
-    at = data.index(old)
-    head = data[:140] + length.to_bytes(4, "little") + data[144 : at - 2]
-    return head + len(new).to_bytes(2, "little") + new + data[at + len(old) :]
-
-
-def told(data: bytes) -> tuple[np.ndarray, list[str]]:
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        pixels = read_radiograph(data, "film").pixels
-    assert all(w.category is ImageWarning for w in found), [str(w.message) for w in found]
-    return pixels, [str(w.message) for w in found]
-
-
-def jpeg_2000(values: np.ndarray, **settings: Any) -> bytes:
-    settings = {"level": 0, "codecformat": "j2k", "reversible": True, **settings}
-    return bytes(imagecodecs.jpeg2k_encode(values, **settings))
-
-
-def jpeg(values: np.ndarray, **settings: Any) -> bytes:
-    return bytes(imagecodecs.jpeg8_encode(values, **settings))
-
-
-def deflated(raw: bytes) -> bytes:
-    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return stream.compress(raw) + stream.flush()
-
-
-def frame_of(syntax: str, values: np.ndarray) -> bytes:
-    number = syntax.removeprefix("1.2.840.10008.1.2.")
-    return {
-        "1.98": lambda: values.tobytes(),
-        "8.1": lambda: deflated(values.tobytes()),
-        "4.51": lambda: jpeg(values, bitspersample=12, level=100),
-        "4.57": lambda: jpeg(values, lossless=True, predictor=6, bitspersample=16),
-        "4.70": lambda: jpeg(values, lossless=True, predictor=1, bitspersample=16),
-        "4.80": lambda: imagecodecs.jpegls_encode(values),
-        "4.81": lambda: imagecodecs.jpegls_encode(values, level=2),
-        "4.90": lambda: jpeg_2000(values),
-        "4.91": lambda: jpeg_2000(values, level=90, reversible=False),
-        "4.110": lambda: imagecodecs.jpegxl_encode(values, lossless=True),
-        "4.112": lambda: imagecodecs.jpegxl_encode(values, lossless=True, bitspersample=12),
-        "4.201": lambda: imagecodecs.htj2k_encode(values, reversible=True),
-        "4.202": lambda: imagecodecs.htj2k_encode(values, reversible=True, tlm=True),
-        "4.203": lambda: imagecodecs.htj2k_encode(values, reversible=False, level=1e-5),
-    }[number]()
-
-
 WITH_FRAMES = [
     s for s in SYNTAXES if s not in decode.NATIVE and not s.endswith(("4.50", "2.5", ".111"))
 ]
@@ -112,6 +47,19 @@ def test_every_syntax_of_the_docs_is_decoded(syntax: str) -> None:
     found, notes = told(film([bytes(frame_of(syntax, RAMP))], syntax))
     np.testing.assert_allclose(found, RAMP / 4095, atol=0.004 if lossy else 1e-6)
     assert not notes
+
+
+def test_the_three_syntaxes_of_8_bits_or_of_one_fragment_are_decoded() -> None:
+    eight = (RAMP >> 4).astype(np.uint8)
+    baseline = jpeg(eight, level=100)
+    recompressed = bytes(imagecodecs.jpegxl_encode_jpeg(baseline))
+    for frame, syntax in ((baseline, JPEG_8), (recompressed, "1.2.840.10008.1.2.4.111")):
+        found, notes = told(film([frame], syntax, BitsStored=8))
+        np.testing.assert_allclose(found, eight / 255, atol=0.012)
+        assert not notes
+    rle = make()
+    rle.compress(RLELossless)
+    np.testing.assert_allclose(read_radiograph(encoded(rle)).pixels, RAMP / 4095, atol=1e-6)
 
 
 def test_the_docs_list_the_syntaxes_that_are_read_and_no_others() -> None:

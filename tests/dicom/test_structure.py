@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import time
-import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import RAMP, data_set_start, encoded, in_syntax, make, with_raw
+from dicom_files import RAMP, data_set_start, encoded, in_syntax, make, told, with_raw
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -29,14 +28,6 @@ from ulna.errors import DicomError, ImageWarning
 from ulna.imaging import read_radiograph
 
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
-
-
-def told(data: bytes) -> tuple[np.ndarray, list[str]]:
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        pixels = read_radiograph(data, "film").pixels
-    assert all(w.category is ImageWarning for w in found), [str(w.message) for w in found]
-    return pixels, [str(w.message) for w in found]
 
 
 def _says(data: bytes, uid: str) -> bytes:
@@ -103,6 +94,11 @@ def test_text_in_its_character_set(tmp_path: Path) -> None:
     dataset = make(SpecificCharacterSet="ISO_IR 192", PatientID="Käthe\\Ω", ViewPosition="PA")
     (tmp_path / "film").write_bytes(encoded(dataset))
     assert read_header(tmp_path / "film").patient_id == "Käthe\\Ω"
+    view = pydicom.Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "1", "99X", "Länge"
+    dataset.ViewPosition, dataset.ViewCodeSequence = "", [view]
+    (tmp_path / "film").write_bytes(encoded(dataset))
+    assert read_header(tmp_path / "film").view == "Länge"
     strange = with_raw(encoded(make()), 0x00080005, "CS", b"ISO 9999")
     (tmp_path / "film").write_bytes(strange)
     assert read_header(tmp_path / "film").patient_id == "p1"

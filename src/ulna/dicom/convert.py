@@ -41,21 +41,25 @@ _TEXT = _PLAIN_TEXT | _FREE_TEXT
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 
 
-def data_set(data: bytes, found: Iterable[Element], encoding: Encoding) -> pydicom.Dataset:
-    """The public elements of `found` but Pixel Data; the first of equal tags is kept."""
+def data_set(
+    data: bytes, found: Iterable[Element], encoding: Encoding, codec: str = "latin-1"
+) -> pydicom.Dataset:
+    """The public elements of `found` but Pixel Data; the first of equal tags is kept.
+
+    codec: of text before a Specific Character Set, which items inherit (PS3.3 C.12.1.1.2).
+    """
     kept: dict[int, DataElement] = {}
-    codec = "latin-1"
     for element in found:
         tag = element.tag
         if tag in kept or (tag >> 16) % 2 or tag == PIXEL_DATA:
             continue
         if is_sequence(element):
             if tag in _SEQUENCES:
-                value = Sequence(_items(data, element, encoding))
+                value = Sequence(_items(data, element, encoding, codec))
                 kept[tag] = DataElement(Tag(tag), "SQ", value, already_converted=True)
             continue
-        if element.stop - element.start > _MAX_VALUE:
-            continue
+        if element.stop - element.start > _MAX_VALUE or public_vr(tag) == "SQ":
+            continue  # nobody expects text or bytes where a sequence should be
         raw = data[element.start : element.stop]
         if tag == _CHARACTER_SET:
             codec = _codec(raw)
@@ -63,7 +67,7 @@ def data_set(data: bytes, found: Iterable[Element], encoding: Encoding) -> pydic
     return pydicom.Dataset({Tag(tag): element for tag, element in kept.items()})
 
 
-def _items(data: bytes, sequence: Element, encoding: Encoding) -> list[pydicom.Dataset]:
+def _items(data: bytes, sequence: Element, encoding: Encoding, codec: str) -> list[pydicom.Dataset]:
     """The items up to the first that does not parse."""
     encoding = inner_encoding(sequence, encoding)
     read: list[pydicom.Dataset] = []
@@ -74,7 +78,7 @@ def _items(data: bytes, sequence: Element, encoding: Encoding) -> list[pydicom.D
             inner = encoding
             if not encoding.implicit and not data[start + 4 : start + 6].isalpha():
                 inner = Encoding(True, encoding.little)
-            read.append(data_set(data, list(elements(data, start, stop, inner)), inner))
+            read.append(data_set(data, elements(data, start, stop, inner), inner, codec))
     except DicomError:
         pass  # what is missing in it is told by whoever needs it
     return read

@@ -96,15 +96,12 @@ def _first_mapped(first: int, count: int, inputs: tuple[float, float]) -> int:
 
 
 def full_scale(lut: Lut, tell: Tell) -> int:
-    """2^bits - 1; by the largest entry where the bits that are said are not those of the entries.
+    """2^bits - 1, with the bits of the largest entry where they are not those that are said.
 
     Agfa and others write the bits that an entry is stored in, and viewers go by the entries.
     """
-    largest, bits = int(lut.table.max()), lut.bits
-    needed = max(1, largest.bit_length())
-    if needed > bits or bits > 16:
-        return max(1, largest)
-    if needed < bits and (bits == 16 or bits - needed > 1):
+    bits, needed = lut.bits, max(1, int(lut.table.max()).bit_length())
+    if needed > bits or bits == 16 > needed or bits - needed > 1:
         tell(f"LUT says {bits} bits an entry, its entries have {needed}: shown on their own scale")
         return (1 << needed) - 1
     return (1 << bits) - 1
