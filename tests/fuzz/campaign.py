@@ -34,13 +34,13 @@ _JOB = 2_500
 class Tally:
     """What came of one family's mutants. slowest, largest: (value, number, film).
 
-    crashed: of how many a decoder in a child of its own was ended by a signal, which is refused.
+    ended: of how many a decoder in a child was ended by a signal (24 where its time is up).
     """
 
     tried: int = 0
     refused: int = 0
     answered: int = 0
-    crashed: int = 0
+    ended: int = 0
     slowest: tuple[float, int, str] = (0.0, -1, "")
     largest: tuple[int, int, str] = (0, -1, "")
     faults: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Tally:
         self.tried += 1
         self.refused += found["outcome"] == "refused"
         self.answered += found["outcome"] == "answered"
-        self.crashed += bool(found.get("died"))
+        self.ended += bool(found.get("died"))
         who = (int(str(found["number"])), str(found["film"]))
         self.slowest = max(self.slowest, (float(str(found["seconds"])), *who))
         self.largest = max(self.largest, (int(str(found["peak"])), *who))
@@ -115,11 +115,11 @@ def _watched(worker: subprocess.Popen[bytes], state: Path) -> str:
 
 def table(tallies: dict[str, Tally]) -> str:
     """One row for each family."""
-    lines = ["family    tried  refused  answered  slowest  most memory  decoders died  faults"]
+    lines = ["family    tried  refused  answered  slowest  most memory  decoders ended  faults"]
     for family, t in tallies.items():
         lines.append(
             f"{family:7} {t.tried:7} {t.refused:8} {t.answered:9} {t.slowest[0]:6.2f} s "
-            f"{t.largest[0] / 2**20:9.0f} MB {t.crashed:14} {len(t.faults):7}"
+            f"{t.largest[0] / 2**20:9.0f} MB {t.ended:15} {len(t.faults):7}"
         )
     for family, t in tallies.items():
         lines.append(f"{family}: slowest {t.slowest[1:]}, most memory {t.largest[1:]}")

@@ -104,8 +104,8 @@ def _filtered(part: npt.NDArray[np.unsignedinteger], step: int) -> bytes:
         corner = np.concatenate([np.zeros(step, np.int64), above[:-step]])
         guess = left + above - corner
         a, b, c = abs(guess - left), abs(guess - above), abs(guess - corner)
-        paeth = np.where((a <= b) & (a <= c), left, np.where(b <= c, above, corner))
-        foretold = (0 * row, left, above, (left + above) // 2, paeth)[i % 5]
+        nearest = np.where((a <= b) & (a <= c), left, np.where(b <= c, above, corner))
+        foretold = (0 * row, left, above, (left + above) // 2, nearest)[i % 5]
         found.append(bytes([i % 5]) + ((row - foretold) % 256).astype(np.uint8).tobytes())
         above = row
     return b"".join(found)
