@@ -13,6 +13,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,7 @@ def fork_children() -> None:
 
 def _forked(module: str, arguments: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
     code = importlib.import_module(module)
-    with (
-        Path("/dev/shm").joinpath(f"fuzz-{os.getpid()}").open("w+b") as given,
-        Path("/dev/shm").joinpath(f"fuzz-{os.getpid()}-out").open("w+b") as found,
-    ):
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as found:
         given.write(data)
         given.seek(0)
         process = os.fork()
