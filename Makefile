@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | test | test-fast | check | format | docs | bench | bench-parts | clean
+# make demo | fracatlas | box | test | test-fast | cases | fuzz | check | format | docs | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box test test-fast check format docs bench bench-parts bench-overview clean
+.PHONY: help setup setup-dev demo fracatlas box test test-fast cases fuzz check format docs bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -29,6 +29,14 @@ test: setup-dev ## every test
 
 test-fast: setup-dev ## the tests that take seconds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+
+CASES ?= ../shared/cases
+cases: setup-dev ## films with the value that must be read; CASES=folder of that form
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/cases.py "$(CASES)"
+
+fuzz: setup-dev ## 30,000 damaged files through the reader; other ones every day, SEED=text for the same
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.campaign $(if $(SEED),--seed "$(SEED)") --workers $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.bombs
 
 check: setup-dev ## format, lint, types, layers, spelling
 	$(BIN)/ruff format --check src tests scripts benchmarks

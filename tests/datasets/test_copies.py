@@ -40,11 +40,11 @@ def test_byte_identical_pictures_of_one_study_are_one_view(tmp_path: Path) -> No
 
 
 def test_large_pictures_that_differ_late_are_two(tmp_path: Path) -> None:
-    for name, last in (("1.bmp", 1), ("2.bmp", 2), ("3.bmp", 1)):
+    for name, last in (("1.tif", 1), ("2.tif", 2), ("3.tif", 1)):
         pixels = np.zeros((100, 100), np.uint8)
-        pixels[0, -1] = last  # BMP holds rows from below: this is the file's end
+        pixels[-1, -1] = last
         Image.fromarray(pixels).save(tmp_path / name)
-    assert names(noted([tmp_path])[0]) == [["1.bmp", "2.bmp"]]
+    assert names(noted([tmp_path])[0]) == [["1.tif", "2.tif"]]
 
 
 def test_one_object_given_twice_is_one_view(tmp_path: Path) -> None:

@@ -62,3 +62,38 @@ def test_the_negative_of_the_negative_is_the_film() -> None:
     film = read_radiograph(_png(_film()))
     again = negative(Radiograph(negative(film)))
     np.testing.assert_allclose(again, film.pixels, atol=1e-6)
+
+
+def _deep(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("top", [100, 300, 1000])
+def test_a_film_of_few_bits_in_a_wide_range_is_not_blank(top: int) -> None:
+    """pydicom#2012: a network sees the film's own range stretched, so a narrow one is all there."""
+    narrow = _film().astype(np.float32) / 255 * top / 65535
+    assert narrow.max() < 0.02
+    assert foreign_reason(Radiograph(narrow)) == ""
+
+
+def test_one_bright_spot_does_not_make_a_film_blank() -> None:
+    """A marker of full brightness: the greys of the film lie below 2 % of the range."""
+    values = _film().astype(np.int64) * 4
+    values[:3, :3] = 65535
+    assert foreign_reason(read_radiograph(_deep(values))) == ""
+
+
+@pytest.mark.parametrize("levels", [2, 6, 12])
+def test_a_few_greys_beside_one_another_are_blank(levels: int) -> None:
+    """Of 8 bit and of 16: an empty exposure and its last bits."""
+    noise = np.random.default_rng(0).integers(0, levels, (90, 70))
+    if levels < 6:
+        assert foreign_reason(read_radiograph(_png((noise + 100).astype(np.uint8)))) != ""
+    values = noise + 30000
+    assert foreign_reason(read_radiograph(_deep(values))).startswith("blank: its greys span")
+
+
+def test_two_greys_far_apart_are_not_blank() -> None:
+    assert foreign_reason(Radiograph((_film() > 120).astype(np.float32))) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import tracemalloc
 import warnings
@@ -159,6 +160,17 @@ def test_empty_file_text_file_folder_and_nothing(tmp_path: Path) -> None:
     ):
         with pytest.raises(ImageError, match=message):
             read_radiograph(tmp_path / name)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("WEBP", "WebP"), ("BMP", "BMP"), ("GIF", "GIF")])
+def test_a_picture_of_another_kind_is_named(kind: str, said: str) -> None:
+    with pytest.raises(ImageError, match=f"film: is a {said} picture: expected a PNG, JPEG, TIFF"):
+        read_radiograph(encoded(Image.fromarray(GREY), kind), "film")
+
+
+def test_a_packed_film_is_to_be_unpacked() -> None:
+    with pytest.raises(ImageError, match="film: is a packed file .gzip., to be unpacked first"):
+        read_radiograph(gzip.compress(encoded(Image.fromarray(GREY))), "film")
 
 
 def test_the_contents_decide_and_not_the_name(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def predict(
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
 
-    A film (PNG, JPEG, TIFF, BMP, WebP) given by its name is a study of one view. The films in
+    A film (PNG, JPEG, TIFF) given by its name is a study of one view. The films in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
     are grouped by Study Instance UID. A MURA or phantom folder or a table (.csv, .tsv) holds
     the studies it says. What is left out is told in one note (docs/data.md).

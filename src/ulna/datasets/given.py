@@ -75,8 +75,8 @@ def index_films(folder: Path | str) -> list[Study]:
 
 def _no_films(paths: Sequence[Path], left: LeftOut) -> DatasetError:
     return DatasetError(
-        f"{', '.join(map(str, paths[:3]))}: holds no films: expected files in PNG, JPEG, TIFF, BMP "
-        f"or WebP ({', '.join(FILM_ENDINGS)}), DICOM objects that are radiographs, or a data "
+        f"{', '.join(map(str, paths[:3]))}: holds no films: expected files in PNG, JPEG or TIFF "
+        f"({', '.join(FILM_ENDINGS)}), DICOM objects that are radiographs, or a data "
         f"folder\n{left}".rstrip()
     )
 

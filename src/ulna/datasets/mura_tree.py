@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
-from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, look
+from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, OTHER_PICTURE, look
 from ulna.datasets.walk import CLOSED, HIDDEN, is_folder, is_hidden, is_litter
 from ulna.errors import ConfigError, DatasetError
 from ulna.types import BodyPart
@@ -133,7 +133,8 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
         if _is_film(study, name):
             named.append(name)
         else:
-            left.add(NO_FILM, study / name)
+            other = look(os.path.join(study, name))[1] == OTHER_PICTURE
+            left.add(OTHER_PICTURE if other else NO_FILM, study / name)
     if not any(files[name] for name in named):
         return tuple(named)
     first: dict[str, str] = {}

@@ -11,11 +11,13 @@ from typing import Literal
 from ulna.datasets.left_out import LeftOut
 from ulna.dicom.signature import looks_like_dicom
 from ulna.imaging.raster import raster_format
+from ulna.imaging.signature import bmp_or_webp
 
-FILM_ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp")
+FILM_ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff")
 """Names that promise a picture; its bytes decide, and a broken promise is told when it is read."""
 
-NO_FILM = "no film by their first bytes (PNG, JPEG, TIFF, BMP, WebP, DICOM)"
+NO_FILM = "no film by their first bytes (PNG, JPEG, TIFF, DICOM)"
+OTHER_PICTURE = "pictures in BMP or WebP, which are not read: convert them to PNG"
 NOT_PLAIN = "not a plain file"
 
 
@@ -74,4 +76,6 @@ def look(path: str) -> tuple[Literal["dicom", "picture", ""], str]:
         return "dicom", ""
     if raster_format(head):
         return "picture", ""
-    return "", f"begins with {head[:8]!r}, not a PNG, JPEG, TIFF, BMP, WebP or DICOM file"
+    if bmp_or_webp(head):
+        return "", OTHER_PICTURE
+    return "", f"begins with {head[:8]!r}, not a PNG, JPEG, TIFF or DICOM file"

@@ -47,13 +47,14 @@ def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool
     """
     if data[pixels.start : pixels.start + 4] != ITEM:
         return data[pixels.start : pixels.stop]  # one codestream written as if it were native
-    (table_start, table_stop), *fragments = items(data, pixels.start, pixels.stop, _ENCODING)
+    found = list(items(data, pixels.start, pixels.stop, _ENCODING))
+    fragments = found[1:]
     if not any(stop > start for start, stop in fragments):
         raise DicomError("no fragment follows its offset table")
     if one_fragment:
         fragments = fragments[:1]
     elif frames > 1:
-        table = data[table_start:table_stop]
+        table = data[slice(*found[0])]
         fragments = fragments[: _count(data, table, fragments, frames)]
     return b"".join(data[start:stop] for start, stop in fragments)
 

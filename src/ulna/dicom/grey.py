@@ -15,7 +15,7 @@ import pydicom
 
 from ulna.dicom.luts import Values, read_lut
 from ulna.dicom.pixel_module import Tell, bits_stored, is_signed, polarity
-from ulna.dicom.values import integer, is_empty, number, text
+from ulna.dicom.values import integer, is_empty, items, number, text
 from ulna.dicom.voi import ways
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Array
@@ -59,7 +59,7 @@ def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) 
     rescale's the stored values themselves.
     """
     found = np.asarray(values, np.float64)
-    for item in dataset.get("ModalityLUTSequence") or ():
+    for item in items(dataset, "ModalityLUTSequence"):
         try:
             return read_lut(item, (float(found.min()), float(found.max())), tell).apply(found)
         except DicomError as error:

@@ -10,7 +10,7 @@ import pydicom
 
 from ulna.dicom.body_part import Named, coded_part, named_part
 from ulna.dicom.guard import ParsedFile, parse
-from ulna.dicom.values import integer, pair
+from ulna.dicom.values import integer, items, pair
 from ulna.dicom.values import text as _text
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import BodyPart, Laterality
@@ -93,10 +93,9 @@ def check_radiograph(parsed: ParsedFile, name: str) -> None:
 
 def _body_part(dataset: pydicom.Dataset, name: str) -> Named:
     """Body Part Examined (0018,0015), else Anatomic Region Sequence (0008,2218)."""
-    value = dataset.get("BodyPartExamined") or ""
-    named = named_part(value if isinstance(value, str) else " ".join(map(str, value)))
-    items = dataset.get("AnatomicRegionSequence") or ()
-    coded = coded_part([(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in items])
+    named = named_part(_text(dataset, "BodyPartExamined").replace("\\", " "))
+    regions = items(dataset, "AnatomicRegionSequence")
+    coded = coded_part([(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in regions])
     if named.part and (coded.foreign or coded.part not in (None, named.part)):
         warnings.warn(
             f"{name}: Body Part Examined says {named.part}, Anatomic Region "
@@ -115,7 +114,7 @@ def _laterality(dataset: pydicom.Dataset) -> Laterality:
 
 def _view(dataset: pydicom.Dataset) -> str:
     """View Position (0018,5101), else the meaning of View Code Sequence (0054,0220)."""
-    codes = [str(item.get("CodeMeaning", "")) for item in dataset.get("ViewCodeSequence") or ()]
+    codes = [str(item.get("CodeMeaning", "")) for item in items(dataset, "ViewCodeSequence")]
     return _text(dataset, "ViewPosition") or next(iter(codes), "")
 
 

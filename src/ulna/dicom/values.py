@@ -76,6 +76,14 @@ def text(dataset: pydicom.Dataset, keyword: str) -> str:
     return str(value).strip("\0 \r\n\t")
 
 
+def items(dataset: pydicom.Dataset, keyword: str) -> tuple[pydicom.Dataset, ...]:
+    """The items of a sequence, () where it is missing or written as something else."""
+    value: Any = dataset.get(keyword)
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return ()
+    return tuple(item for item in value if isinstance(item, pydicom.Dataset))
+
+
 def is_empty(dataset: pydicom.Dataset, keyword: str) -> bool:
     """Whether an element is missing or holds nothing."""
     return not text(dataset, keyword)

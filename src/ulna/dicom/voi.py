@@ -11,7 +11,7 @@ import pydicom
 
 from ulna.dicom.luts import Lut, Values, full_scale, read_lut
 from ulna.dicom.pixel_module import Tell
-from ulna.dicom.values import numbers, text
+from ulna.dicom.values import items, numbers, text
 from ulna.errors import DicomError
 
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -31,7 +31,7 @@ def ways(dataset: pydicom.Dataset, limits: tuple[float, float], tell: Tell) -> I
     Of several the first is meant for display, and either kind may be applied where both are
     there (C.11.2.1); the LUT is, since it is the more specific. What is not usable is told.
     """
-    for number, item in enumerate(dataset.get("VOILUTSequence") or (), 1):
+    for number, item in enumerate(items(dataset, "VOILUTSequence"), 1):
         try:
             lut = read_lut(item, limits, tell)
         except DicomError as error:

@@ -13,8 +13,11 @@ import numpy.typing as npt
 from ulna.imaging.quantiles import percentile_pair
 from ulna.types import Array, Radiograph
 
-# Of the whole grey range; the faintest film in use shows twenty times as much.
+# Of the whole grey range; the faintest film of 8 bit in use shows twenty times as much.
 _LEAST_CONTRAST = 0.02
+# A network sees the film's own range stretched to the whole: a narrow one is blank only if it holds
+# fewer greys than this. Of 8 bit the contrast above leaves six.
+_LEAST_GREYS = 16
 # Share of coloured pixels: a letter or an arrow drawn on a film stays far below.
 _MOST_COLOUR = 0.10
 # A pixel is coloured if a channel lies so far from what films of its tint have at its grey.
@@ -28,7 +31,7 @@ def first_look(radiograph: Radiograph) -> tuple[str, bool]:
     """`foreign_reason` and `has_few_middle_greys`, whose grey range is found once."""
     greys = radiograph.pixels[::2, ::2].reshape(-1)
     low, high = percentile_pair(greys, 1, 99)
-    return _reason(radiograph, low, high), _few_middle(greys, low, high)
+    return _reason(radiograph, greys, low, high), _few_middle(greys, low, high)
 
 
 def foreign_reason(radiograph: Radiograph) -> str:
@@ -41,15 +44,21 @@ def has_few_middle_greys(radiograph: Radiograph) -> bool:
     return first_look(radiograph)[1]
 
 
-def _reason(radiograph: Radiograph, low: float, high: float) -> str:
-    if high - low < _LEAST_CONTRAST:
-        return f"blank: its greys span {high - low:.3f} of the range"
+def _reason(radiograph: Radiograph, greys: Array, low: float, high: float) -> str:
+    if high - low < _LEAST_CONTRAST and _few_greys(greys, low, high):
+        return f"blank: its greys span {high - low:.3g} of the range, in fewer than {_LEAST_GREYS}"
     if radiograph.colour > _MOST_COLOUR:
         return (
             f"in colour: {radiograph.colour:.0%} of its pixels have a hue of their own, as in a "
             "photograph or a document"
         )
     return ""
+
+
+def _few_greys(greys: Array, low: float, high: float) -> bool:
+    """Whether the greys between two of them are too few to show anything when stretched."""
+    inside = greys[(greys >= low) & (greys <= high)]
+    return np.unique(inside).size < _LEAST_GREYS
 
 
 def _few_middle(greys: Array, low: float, high: float) -> bool:
@@ -67,7 +76,12 @@ def colour_share(rgb: npt.NDArray[np.floating]) -> float:
     A tinted scan has one hue at each grey level: what counts is the distance of red and blue
     from green against the median at the pixel's own grey level.
     """
-    pixels = rgb[::2, ::2].reshape(-1, 3).astype(np.float32)
+    return share_of_colour(rgb[::2, ::2])
+
+
+def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
+    """`colour_share` by all the pixels given."""
+    pixels = rgb.reshape(-1, 3).astype(np.float32)
     green = pixels[:, 1]
     level = np.minimum(green * (_GREY_STEPS / 256), _GREY_STEPS - 1).astype(np.int64)
     coloured = np.zeros(len(pixels), np.bool_)

@@ -10,20 +10,33 @@ import numpy as np
 from ulna.dicom.signature import looks_like_dicom
 from ulna.errors import ImageError, ImageWarning
 from ulna.imaging.raster import raster_format, read_raster_colour
+from ulna.imaging.signature import bmp_or_webp
 from ulna.types import Radiograph
 
 MAX_BYTES = 512 * 2**20
 """Largest file read, in bytes; a radiograph of 64 million 16-bit pixels needs 128 MB."""
 
 
+_OTHER_FILES = {
+    b"GIF8": "a GIF picture",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 codestream",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive, to be unpacked first",
+    b"\x1f\x8b": "a packed file (gzip), to be unpacked first",
+}
+
+
 def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
 
-    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), JPEG (grey,
-    colour, CMYK), BMP, WebP and DICOM. Returns pixels (H, W) float32 in [0, 1], bright = dense for
-    a radiograph as usually stored. Raises ImageError (DicomError for DICOM) with file and
-    reason for whatever is no usable radiograph; warns with ImageWarning when something was
-    repaired or ignored, and when all pixels are equal.
+    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), TIFF of 32 bit that
+    fits 16 and of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM. Returns pixels (H, W)
+    float32 in [0, 1], bright = dense for a radiograph as usually stored. Raises ImageError
+    (DicomError for DICOM) with file and reason for whatever is no usable radiograph; warns with
+    ImageWarning when something was repaired or ignored, and when all pixels are equal.
     """
     if isinstance(source, bytes):
         data, label = source, name or f"{len(source)} bytes"
@@ -40,8 +53,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
         radiograph = Radiograph(pixels, source=label, colour=colour)
     else:
         raise ImageError(
-            f"{label}: begins with {data[:8]!r}: expected a PNG, JPEG, TIFF, BMP, WebP or DICOM "
-            "file (the name's ending does not matter, the contents do)"
+            f"{label}: {_what_begins(data)}: expected a PNG, JPEG, TIFF or DICOM file "
+            "(the name's ending does not matter, the contents do)"
         )
     low, high = float(radiograph.pixels.min()), float(radiograph.pixels.max())
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -49,6 +62,16 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     if low == high:
         warnings.warn(f"{label}: all pixels are equal: it shows nothing", ImageWarning, 2)
     return radiograph
+
+
+def _what_begins(data: bytes) -> str:
+    """What other file it is, where the first bytes say so."""
+    if other := bmp_or_webp(data):
+        return f"is a {other} picture, which is not read: convert it to PNG"
+    for magic, kind in _OTHER_FILES.items():
+        if data.startswith(magic):
+            return f"is {kind}"
+    return f"begins with {data[:8]!r}"
 
 
 def _load(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""BMP and WebP by their first bytes: beside PNG, JPEG and TIFF what exports hold."""
+"""BMP and WebP by their first bytes: they are not read, and told by their name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def bmp_or_webp(data: bytes) -> str:
-    """'BMP' or 'WEBP' by the first 18 bytes, '' for anything else.
+    """'BMP' or 'WebP' by the first 18 bytes, '' for anything else.
 
     Two letters alone begin many a text, so a BMP's header size is looked at too.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
+        return "WebP"
     size = int.from_bytes(data[14:18], "little")
     return "BMP" if data[:2] == b"BM" and size in _BMP_HEADERS else ""
