@@ -59,7 +59,7 @@ def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
     assert names(studies) == [["a.png", "b.webp"]]
     assert "2 pictures in BMP or WebP, which are not read: convert them to PNG: c.bmp, d" in note
     (named,) = index_given([tmp_path / "c.bmp"])
-    with pytest.raises(ImageError, match="is a BMP picture, which is not read: convert it to PNG"):
+    with pytest.raises(ImageError, match="is a BMP picture: expected a PNG"):
         read_radiograph(named.images[0].path)
 
 

@@ -67,7 +67,7 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
 def _what_begins(data: bytes) -> str:
     """What other file it is, where the first bytes say so."""
     if other := bmp_or_webp(data):
-        return f"is a {other} picture, which is not read: convert it to PNG"
+        return f"is a {other} picture"
     for magic, kind in _OTHER_FILES.items():
         if data.startswith(magic):
             return f"is {kind}"
