@@ -57,6 +57,8 @@ class Ranks:
 
     def gathered(self, x: Tensor) -> Tensor:
         """(size, ...) every process's `x`, without gradient."""
+        if self.size == 1:
+            return x.detach()[None]
         found = [torch.empty_like(x) for _ in range(self.size)]
         self._together(lambda: dist.all_gather(found, x.detach().contiguous()))
         return torch.stack(found)

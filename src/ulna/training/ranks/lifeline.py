@@ -96,8 +96,9 @@ class Lifeline:
     def _ended(self, other: int, said: str) -> str:
         why = said or "killed, or out of memory"
         return (
-            f"process {other} (from 0) of the {self.size} of this training ended ({why}), so all "
-            "of them did: `ulna train ... --resume` goes on from the last checkpoint"
+            f"one of the {self.size} processes of this training, number {other} from 0, ended: "
+            f"{why}. The others were stopped; `ulna train ... --resume` goes on from the last "
+            "checkpoint"
         )
 
 
