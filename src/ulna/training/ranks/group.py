@@ -85,7 +85,6 @@ class Ranks:
 
     def wait(self) -> None:
         """Until all processes have come here, however long that takes."""
-        self.decide(lambda: None)
         if self.size > 1:
             self._together(lambda: dist.barrier(self.waiting))
 
