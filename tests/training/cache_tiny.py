@@ -1,11 +1,13 @@
-"""Run as a script by the tests of a shared cache: cache_tiny.py IMAGES CACHE N [SECONDS].
+"""Run as a script by the tests of a shared cache: cache_tiny.py IMAGES CACHE N [GATE].
 
-Decodes N studies, each film in SECONDS at least; prints what it does and a hash of the images.
+Decodes N studies, all but the first films not before the file GATE is there; prints what it does
+and a hash of the images.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -19,12 +21,15 @@ if __name__ == "__main__":
 
     read = cache.read_radiograph
 
-    def slowly(path: Path) -> object:
-        time.sleep(float(sys.argv[4]))
+    films = itertools.count()
+
+    def behind_gate(path: Path) -> object:
+        while next(films) > 3 and not Path(sys.argv[4]).exists():
+            time.sleep(0.01)
         return read(path)
 
     if len(sys.argv) > 4:
-        cache.read_radiograph = slowly  # type: ignore[assignment]
+        cache.read_radiograph = behind_gate  # type: ignore[assignment]
     studies = find_studies(Path(sys.argv[1]), int(sys.argv[3]))
     images = cache.build_cache(
         studies, make_recipe(), Path(sys.argv[2]), lambda what, *_: print(what, flush=True)

@@ -66,26 +66,26 @@ def _nothing_is_decoded(what: str, done: int, total: int) -> None:
 def test_of_two_processes_with_one_input_one_decodes_and_the_other_waits(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
-    arguments = (_films(tiny_studies), tmp_path, 12, 0.15)
+    gate, folder = tmp_path / "gate", tmp_path / "cache"
+    arguments = (_films(tiny_studies), folder, 12, gate)
     with _process(*arguments) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline().strip() == "decode"
+        assert first.stdout is not None and first.stdout.readline() == "decode\n"
         with _process(*arguments) as second:
+            waiting = "wait for another run\n"
+            assert second.stdout is not None and second.stdout.readline() == waiting
+            gate.touch()
             late, _ = second.communicate(timeout=60)
         early, _ = first.communicate(timeout=60)
-    waits = ["wait for another run"] * 2
-    assert late.split("\n")[:-2] == waits, late
-    assert early.split("\n")[-2] == late.split("\n")[-2] and len(_entries(tmp_path)) == 1
+    assert late.startswith(waiting) and late.count("\n") == 2, late
+    assert early.split("\n")[-2] == late.split("\n")[-2] and len(_entries(folder)) == 1
 
 
 def test_a_kill_while_decoding_costs_nothing_but_the_time(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     """Also where the next run has another input: what the dead one left is removed."""
-    with _process(_films(tiny_studies), tmp_path, 12, 0.1) as process:
-        assert process.stdout is not None
-        for _ in range(5):
-            process.stdout.readline()
+    with _process(_films(tiny_studies), tmp_path, 12, tmp_path / "gate") as process:
+        assert process.stdout is not None and process.stdout.readline() == "decode\n"
         process.send_signal(signal.SIGKILL)
         process.wait(10)
     assert [name[-8:] for name in _entries(tmp_path)] == [".partial"]

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 from tests.training.tiny import make_recipe
 
-from ulna.config.recipe import ExpertConfig
+from ulna.config.codec import read_json
+from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.datasets import split_studies
 from ulna.errors import ConfigError, DatasetError, TrainingError, UlnaWarning
 from ulna.training import DataSource, train_run
@@ -48,6 +49,20 @@ def test_run_leaves_what_export_needs(tmp_path: Path, tiny_studies: Sequence[Stu
     assert [int(r["epoch"]) for r in rows] == [0, 1, 2]
     assert not (run / "experts/cnn/checkpoint.safetensors").exists()
     assert json.loads((run / "data.json").read_text())["n_studies"] == len(tiny_studies)
+
+
+def test_a_run_repeated_from_its_recipe_has_its_split(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    """The file names the fractions in another order, which dealt other studies to each part."""
+    recipe = make_recipe()
+    expert = replace(recipe.experts[0], epochs=1)
+    recipe = replace(recipe, experts=(expert,), fractions={**recipe.fractions, "test": 0.0})
+    first = train_run(recipe, tiny_studies, tmp_path / "first", DataSource("table"))
+    read = read_json(Recipe, first / "recipe.json")
+    assert list(read.fractions) != list(recipe.fractions)
+    again = train_run(read, tiny_studies, tmp_path / "again", DataSource("table"))
+    assert (first / "split.json").read_text() == (again / "split.json").read_text()
 
 
 def test_training_learns_the_bright_spot(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

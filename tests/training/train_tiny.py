@@ -1,4 +1,4 @@
-"""Run as a script by the kill test: train_tiny.py IMAGES OUT; prints every step."""
+"""Run as a script by the kill tests: train_tiny.py IMAGES OUT [DEVICES]; prints every step."""
 
 from __future__ import annotations
 
@@ -32,4 +32,6 @@ if __name__ == "__main__":
         hard_every=1,
     )
     studies, out = make_studies(Path(sys.argv[1])), Path(sys.argv[2])
-    train_run(replace(recipe, experts=(expert,)), studies, out, DataSource("table"), progress=tell)
+    devices = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    recipe = replace(recipe, experts=(expert,))
+    train_run(recipe, studies, out, DataSource("table"), devices, tell)

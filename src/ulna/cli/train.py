@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 import click
@@ -12,14 +13,20 @@ from ulna.cli.extras import require
 from ulna.cli.options import OUT_FOLDER, READABLE, recipe_options
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
-from ulna.errors import ConfigError
+from ulna.errors import ConfigError, UlnaWarning
 
 
 @click.command(epilog="Recipes and every setting: docs/recipes.md")
 @click.argument("data", type=READABLE)
 @click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
 @recipe_options
-@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="GPUs.")
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that share every batch: one for each GPU, or all on the CPU.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def train(
     data: Path,
@@ -35,7 +42,7 @@ def train(
     DATA is a MURA folder, a phantom folder or a table (.csv). Studies that it holds out itself
     (valid, test) are left alone; of the rest, parts are set aside by patient as the recipe's
     fractions say: to stop early, for `ulna calibrate`, and for `ulna evaluate` where DATA
-    holds out none. A killed run goes on where it was with --resume.
+    holds out none. A killed run goes on where it was with --resume (docs/training.md).
 
     \b
     Examples:
@@ -50,6 +57,8 @@ def train(
 
     recipe = choose_recipe(recipe_name, changes, initial)
     first = int(os.environ.get("RANK", "0")) == 0
+    if not first:  # torchrun's first process says the same
+        warnings.simplefilter("ignore", UlnaWarning)
     if first and not resume and (out / "recipe.json").is_file():
         raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
     quiet_fabric()

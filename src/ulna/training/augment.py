@@ -131,8 +131,9 @@ def change_grey(
     if a.noise:
         # Drawn on the CPU so that a run's augmentation is the same on every device.
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((n, *x.shape[1:]), generator=generator)[torch.from_numpy(own)]
-        x = x + sigma * noise.to(x.device)
+        noise = torch.randn((n, *x.shape[1:]), generator=generator)
+        mine = noise if len(own) == n else noise[torch.from_numpy(own)]
+        x = x + sigma * mine.to(x.device)
     x = x.clamp(0, 1)
     return _erase(x, a.erase, rng, Rows(own, n)) if a.erase else x
 

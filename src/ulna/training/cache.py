@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,12 +86,7 @@ def build_cache(
     found = open_entry(folder, key)
     if found is None:
         with only_maker(folder, key, progress):
-            found = open_entry(folder, key)
-            if found is None:
-                with new_entry(folder, key) as entry:
-                    failed = _decode([r for _, r in refs], recipe.input_spec, entry, progress)
-                    write_json({"failed": failed}, entry / NOTE)
-                found = open_entry(folder, key)
+            found = open_entry(folder, key) or _make_entry(refs, recipe, folder, key, progress)
     if found is None:
         raise DatasetError(
             f"{folder / key}: removed while it was being read: give the same command again"
@@ -100,6 +96,19 @@ def build_cache(
     _warn_of(failed, len(refs))
     kept = [i for i in range(len(refs)) if i not in failed]
     return _assemble(studies, [refs[i] for i in kept], recipe, folder / key, lease)
+
+
+def _make_entry(
+    refs: Sequence[tuple[int, ImageRef]],
+    recipe: Recipe,
+    folder: Path,
+    key: str,
+    progress: Progress | None,
+) -> tuple[dict[str, Any], Lease] | None:
+    with new_entry(folder, key) as entry:
+        failed = _decode([ref for _, ref in refs], recipe.input_spec, entry, progress)
+        write_json({"failed": failed}, entry / NOTE)
+    return open_entry(folder, key)
 
 
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:

@@ -69,22 +69,7 @@ class ExpertFit:
                 f"{self.ranks.size} devices: expected at least 2 images, and 1 for each device; "
                 "add studies or use fewer devices"
             )
-        torch.manual_seed(self._seed(0, 0))
-        weight = class_weights(
-            self.images.abnormal[given.train],
-            self.images.part[given.train],
-            len(self.recipe.body_parts),
-            config.abnormal_share,
-        )
-        expert = load_initial_weights(config, self.recipe)
-        expert.to(memory_format=torch.channels_last)
-        self.learner = Learner(
-            expert,
-            self.recipe.loss,
-            torch.from_numpy(weight),
-            self.recipe.input_spec,
-            self.ranks.total,
-        )
+        self.learner = self._learner()
         self.rates = stage_rates(config, len(self.learner.stages()))
         groups = [
             {"params": stage, "lr": rate, "peak": rate}
@@ -99,6 +84,20 @@ class ExpertFit:
         self.batches = Batches(self.images, self.recipe, config, fabric.device, self.ranks)
         share = window_share(config, self.images, given.train)
         self.plan = Plan(config, self.recipe, given.minutes, share, self.steps_per_epoch)
+
+    def _learner(self) -> Learner:
+        torch.manual_seed(self._seed(0, 0))
+        train, recipe = self.given.train, self.recipe
+        weight = class_weights(
+            self.images.abnormal[train],
+            self.images.part[train],
+            len(recipe.body_parts),
+            self.config.abnormal_share,
+        )
+        expert = load_initial_weights(self.config, recipe)
+        expert.to(memory_format=torch.channels_last)
+        weight_P2, total = torch.from_numpy(weight), self.ranks.total
+        return Learner(expert, recipe.loss, weight_P2, recipe.input_spec, total)
 
     def _own(self) -> npt.NDArray[np.int64]:
         """The training images that are not only drawn beside the others."""

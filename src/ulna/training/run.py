@@ -33,6 +33,8 @@ from ulna.types import Study
 
 _HELD_OUT = ("valid", "test")
 SPLIT = "split.json"
+# In the order of recipes in Python: the split depends on it, and JSON sorts the names.
+_PARTS = ("train", "tune", "calibration", "test")
 
 
 def train_run(
@@ -129,7 +131,7 @@ def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out:
     """Begin a run, its split first: a folder with a recipe is a whole one."""
     if not (out / RECIPE).is_file():
         out.mkdir(parents=True, exist_ok=True)
-        shares = {k: v for k, v in recipe.fractions.items() if v}
+        shares = {k: recipe.fractions[k] for k in _PARTS if recipe.fractions.get(k)}
         split = split_studies(side, shares, recipe.seed)
         keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
         write_json(keys, out / SPLIT)

@@ -78,9 +78,9 @@ def body_part_loss(logit_BP: Tensor, part_B: Tensor, total: Total = alone) -> Te
 def finding_loss(logit_BF: Tensor, target_BF: Tensor, total: Total = alone) -> Tensor:
     """Mean binary cross-entropy of the finding categories; nan targets do not count."""
     known = ~torch.isnan(target_BF)
-    count = total(known.sum())
-    if not count:
+    here = known.sum()
+    count = total(here)
+    if not here:
         return logit_BF.sum() * 0
-    logit, target = logit_BF[known], target_BF[known]
-    summed = functional.binary_cross_entropy_with_logits(logit, target, reduction="sum")
-    return summed / count
+    mean = functional.binary_cross_entropy_with_logits(logit_BF[known], target_BF[known])
+    return mean * (here / count)

@@ -2,7 +2,7 @@
 
 Every process draws the whole batch's random numbers and shows its part of the images. Sums over
 the batch are sums over all processes, so that their weights are those of one process with the
-whole batch (decision 021). What depends on a clock, a file or a score is decided by the first.
+whole batch (decision 022). What depends on a clock, a file or a score is decided by the first.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class Ranks:
 
     def gathered(self, x: Tensor) -> Tensor:
         """(size, ...) every process's `x`, without gradient."""
+        if self.size == 1:
+            return x.detach()[None]
         found = [torch.empty_like(x) for _ in range(self.size)]
         self._together(lambda: dist.all_gather(found, x.detach().contiguous()))
         return torch.stack(found)
@@ -83,7 +85,6 @@ class Ranks:
 
     def wait(self) -> None:
         """Until all processes have come here, however long that takes."""
-        self.decide(lambda: None)
         if self.size > 1:
             self._together(lambda: dist.barrier(self.waiting))
 

@@ -131,15 +131,18 @@ def _child(
         logging.getLogger(name).setLevel(logging.ERROR)
     torch.set_num_threads(threads)
     lifeline = Lifeline(rank, size)
-    lifeline.connect(_HOST, ports[1])
-    store = _store(ports[0], size, master=False)
     try:
+        lifeline.connect(_HOST, ports[1])
+    except OSError:  # the first process has ended before this one was there
+        os._exit(TrainingError.exit_code)
+    try:
+        store = _store(ports[0], size, master=False)
         with _on_this_machine(), _joined(Ranks(rank, size, rank, None, lifeline), store) as ranks:
             work(ranks, given, None)
     except BaseException as error:  # the first process says so, if it lives
         parent = parent_process()
         if parent is None or not parent.is_alive():
-            sys.stderr.write(f"ulna: error: {error}\n")
+            sys.stderr.write(f"ulna: error: {lifeline.failure(0) or error}\n")
         elif not isinstance(error, (UlnaError, OSError, MemoryError)):
             traceback.print_exc()
         sys.stderr.flush()
@@ -181,7 +184,7 @@ def _joined(ranks: Ranks, store: Any) -> Iterator[Ranks]:
             yield together
             together.wait()
     except BaseException as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error) or "it was interrupted"
         raise
     finally:
         if dist.is_initialized():

@@ -18,7 +18,7 @@ _DONE = b"\0done"
 _RANK_BYTES = 4
 # For the main thread to end in its own way, before the process is ended under it.
 _GRACE_SECONDS = 10.0
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS, _HELLO_SECONDS = 0.5, 10.0
 
 
 class Lifeline:
@@ -40,8 +40,16 @@ class Lifeline:
                 link, _ = server.accept()
             except TimeoutError:
                 continue
+            link.settimeout(_HELLO_SECONDS)
+            try:
+                other = int.from_bytes(link.recv(_RANK_BYTES), "big")
+            except OSError:
+                other = 0
+            if not 0 < other < self.size or other in self._links:  # whoever it is: none of us
+                link.close()
+                continue
             link.settimeout(None)
-            self._watch(int.from_bytes(link.recv(_RANK_BYTES), "big"), link)
+            self._watch(other, link)
 
     def connect(self, host: str, port: int) -> None:
         """In the other processes."""
@@ -85,7 +93,7 @@ class Lifeline:
                 return
             self._text = said if said and self.rank else self._ended(other, said)
             self._lost.set()
-        for rank, link in self._links.items():
+        for rank, link in list(self._links.items()):
             if rank != other:
                 _send(link, self._text.encode())
         if not self._closed.wait(_GRACE_SECONDS):
@@ -96,8 +104,9 @@ class Lifeline:
     def _ended(self, other: int, said: str) -> str:
         why = said or "killed, or out of memory"
         return (
-            f"process {other} (from 0) of the {self.size} of this training ended ({why}), so all "
-            "of them did: `ulna train ... --resume` goes on from the last checkpoint"
+            f"one of the {self.size} processes of this training, number {other} from 0, ended: "
+            f"{why}. The others were stopped; `ulna train ... --resume` goes on from the last "
+            "checkpoint"
         )
 
 

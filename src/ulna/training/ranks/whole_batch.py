@@ -45,58 +45,44 @@ class _WholeBatch(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
-        if func is functional.batch_norm:
-            return _batch_norm(self.ranks, *args, **kwargs)
-        if func in _DRAWN:
-            return self._dropout(_DRAWN[func], *args, **kwargs)
-        return func(*args, **kwargs)
+        # torch's functions hand on their tensors by place and their settings by name.
+        settings = kwargs or {}
+        if func is functional.batch_norm and settings["training"]:
+            x, running_mean, running_var = args
+            return _batch_norm(self.ranks, x, running_mean, running_var, settings)
+        if func in _DRAWN and settings["training"] and settings["p"]:
+            return self._dropout(args[0], _DRAWN[func], settings["p"])
+        return func(*args, **settings)
 
-    def _dropout(
-        self,
-        drawn: int | None,
-        input: Tensor,
-        p: float = 0.5,
-        training: bool = True,
-        inplace: bool = False,
-    ) -> Tensor:
+    def _dropout(self, x: Tensor, drawn: int | None, p: float) -> Tensor:
         """As torch draws it for all rows, so that one process and several drop the same."""
-        if not training or not p:
-            return input
-        inner = input.shape[1:drawn] + (1,) * (0 if drawn is None else input.ndim - drawn)
-        kept = input.new_empty((self.n, *inner)).bernoulli_(1 - p).div_(1 - p)
-        return input * kept[self.rows.to(input.device)]
+        inner = x.shape[1:drawn] + (1,) * (0 if drawn is None else x.ndim - drawn)
+        kept = x.new_empty((self.n, *inner)).bernoulli_(1 - p).div_(1 - p)
+        return x * kept[self.rows.to(x.device)]
 
 
 def _batch_norm(
     ranks: Ranks,
-    input: Tensor,
+    given: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
+    settings: dict[str, Any],
 ) -> Tensor:
-    """`torch.nn.functional.batch_norm`, in training by the statistics of all processes' rows."""
-    if not training:
-        return functional.batch_norm(
-            input, running_mean, running_var, weight, bias, False, momentum, eps
-        )
-    x = input if input.dtype == torch.float64 else input.float()
+    """`torch.nn.functional.batch_norm` in training, by the statistics of all processes' rows."""
+    weight, bias, momentum = settings["weight"], settings["bias"], settings["momentum"]
+    x = given if given.dtype == torch.float64 else given.float()
     mean, variance, n = _statistics(x.detach(), ranks)
     if running_mean is not None and running_var is not None:
         running_mean.lerp_(mean.to(running_mean.dtype), momentum)
         unbiased = variance * (n / (n - 1).clamp_min(1))
         running_var.lerp_(unbiased.to(running_var.dtype), momentum)
-    mean, scale = mean.to(x.dtype), (variance + eps).rsqrt().to(x.dtype)
+    mean, scale = mean.to(x.dtype), (variance + settings["eps"]).rsqrt().to(x.dtype)
     y: Tensor = _Standardise.apply(x, mean, scale, n.to(x.dtype), ranks)
     if weight is not None:
         y = y * _by_channel(weight, y)
     if bias is not None:
         y = y + _by_channel(bias, y)
-    return y.to(input.dtype)
+    return y.to(given.dtype)
 
 
 def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:

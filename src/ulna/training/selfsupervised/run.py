@@ -9,7 +9,7 @@ import torch
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.errors import DatasetError
+from ulna.errors import ConfigError, DatasetError
 from ulna.models.encoder import Encoder
 from ulna.models.initial import check_initial, load_initial_weights
 from ulna.training.arithmetic import start_fabric
@@ -18,6 +18,7 @@ from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import SELF_SUPERVISION, begin
 from ulna.training.precision import with_precision
+from ulna.training.ranks.launch import under_torchrun
 from ulna.training.selfsupervised.fit import SUMMARY, SelfSupervisedFit
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -39,6 +40,8 @@ def self_supervised_run(
     and data are the same. Returns `out`. Raises ConfigError for a folder of another run,
     DatasetError without a radiograph, TrainingError, WeightsError.
     """
+    if under_torchrun():
+        raise ConfigError("learning without labels runs in one process: start it without torchrun")
     settings = with_precision(settings, out / SELF_SUPERVISION)
     check_initial(settings.initial)
     films = without_labels(studies)

@@ -1,0 +1,151 @@
+"""Several processes do what one does: the parts of it that one process can show."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ulna.errors import ConfigError
+from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.ranks.launch import run_together
+from ulna.training.ranks.lifeline import Lifeline
+from ulna.training.ranks.whole_batch import _WholeBatch
+
+
+class _Norms(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain = nn.BatchNorm2d(3)
+        self.bare = nn.BatchNorm2d(3, affine=False, track_running_stats=False, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.bare(self.plain(x) ** 2)
+        return y
+
+
+def _run(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Output, gradients and buffers after a step forward and back."""
+    x = x.clone().requires_grad_()
+    y = model(x)
+    (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
+    gradients = [p.grad for p in model.parameters()]
+    assert x.grad is not None and all(g is not None for g in gradients)
+    return [y.detach(), x.grad, *(g for g in gradients if g is not None), *model.buffers()]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_that_of_torch(training: bool) -> None:
+    x = torch.randn(5, 3, 4, 6, dtype=torch.float64) * 3 + 100
+    torch.manual_seed(0)
+    expected = _run(_Norms().double().train(training), x)
+    with _WholeBatch(ALONE, 5):
+        got = _run(_Norms().double().train(training), x)
+    for one, other in zip(expected, got, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+class _Known(Ranks):
+    """One of three processes, and what they gather."""
+
+    def __init__(self, rank: int, parts: list[Tensor]) -> None:
+        super().__init__(rank, 3)
+        object.__setattr__(self, "parts", torch.stack(parts))
+
+    def gathered(self, x: Tensor) -> Tensor:
+        torch.testing.assert_close(x, self.parts[self.rank])  # type: ignore[attr-defined]
+        return self.parts  # type: ignore[attr-defined, no-any-return]
+
+
+def test_statistics_of_uneven_parts_are_those_of_the_whole() -> None:
+    x = torch.randn(7, 3, 4, 4, dtype=torch.float64) + 5
+    whole = nn.BatchNorm2d(3).double()
+    y = whole(x)
+    told = []
+    for rank in range(3):
+        part = x[rank::3]
+        n = torch.tensor([part.numel() / 3], dtype=torch.float64)
+        told.append(torch.cat([part.mean((0, 2, 3)), part.var((0, 2, 3), correction=0), n]))
+    for rank in range(3):
+        norm = nn.BatchNorm2d(3).double()
+        with _WholeBatch(_Known(rank, told), 7):
+            torch.testing.assert_close(norm(x[rank::3]), y[rank::3])
+        torch.testing.assert_close(norm.running_var, whole.running_var)
+
+
+@pytest.mark.parametrize("kind", [functional.dropout, functional.dropout2d])
+def test_dropout_of_the_rows_is_that_of_the_whole_batch(kind: object) -> None:
+    assert callable(kind)
+    x = torch.randn(5, 8, 4, 4)
+    torch.manual_seed(1)
+    whole = kind(x, 0.4, True)
+    found = torch.empty_like(x)
+    for rank in range(2):
+        ranks = Ranks(rank, 2)
+        torch.manual_seed(1)
+        with _WholeBatch(ranks, 5):
+            found[ranks.rows(5)] = kind(x[ranks.rows(5)], 0.4, True)
+    assert torch.equal(found, whole)
+    with _WholeBatch(Ranks(0, 2), 5):
+        assert torch.equal(kind(x[::2], 0.4, False), x[::2])
+
+
+def test_rows_are_dealt_out_once() -> None:
+    for n, size in ((7, 3), (4, 4), (9, 2)):
+        rows = [int(r) for rank in range(size) for r in Ranks(rank, size).rows(n)]
+        assert sorted(rows) == list(range(n))
+
+
+@pytest.fixture
+def lifelines() -> Iterator[tuple[Lifeline, Lifeline]]:
+    first, second = Lifeline(0, 2), Lifeline(1, 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=lambda: second.connect("127.0.0.1", port))
+        thread.start()
+        first.accept(server, lambda: None)
+        thread.join()
+    yield first, second
+    first.close()
+    second.close()
+
+
+def test_a_process_that_has_done_its_work_is_not_missed(
+    lifelines: tuple[Lifeline, Lifeline],
+) -> None:
+    first, second = lifelines
+    second.close()
+    assert first.failure(0.2) is None
+
+
+def test_the_reason_reaches_the_others(lifelines: tuple[Lifeline, Lifeline]) -> None:
+    first, second = lifelines
+    second.close("film x.png is gone")
+    assert r"number 1 from 0, ended: film x.png is gone" in str(first.failure(5))
+
+
+def test_the_first_one_says_what_it_knows(lifelines: tuple[Lifeline, Lifeline]) -> None:
+    first, second = lifelines
+    first.close("number 2 ended")
+    assert str(second.failure(5)) == "number 2 ended"
+
+
+def test_a_process_that_is_killed_says_nothing_and_is_missed(
+    lifelines: tuple[Lifeline, Lifeline],
+) -> None:
+    first, second = lifelines
+    second._links[0].shutdown(socket.SHUT_RDWR)
+    assert "killed, or out of memory" in str(first.failure(5))
+    assert "--resume" in str(first.failure(0))
+
+
+def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="2 devices: this machine has 1"):
+        run_together(2, lambda *_: None, None, None)
