@@ -131,7 +131,7 @@ def _watch_encoder(monkeypatch: pytest.MonkeyPatch) -> set[torch.dtype]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_every_named_encoder_trains_in_every_arithmetic_and_exports(
+def test_every_named_encoder_trains_in_every_arithmetic_and_one_is_exported(
     precision: Precision, tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     necks = ("attention", "plain", "attention", "plain", "attention")
@@ -142,8 +142,12 @@ def test_every_named_encoder_trains_in_every_arithmetic_and_exports(
     spec = replace(make_recipe().input_spec, size=32)
     recipe = make_recipe(experts=experts, precision=precision, input_spec=spec)
     run = train_run(recipe, tiny_studies[:12], tmp_path / "run", DataSource("table"))
-    bundle = export_bundle(run, tmp_path / "bundle")
-    assert [e.encoder for e in bundle.manifest.experts] == list(ENCODERS)
+    for name in ENCODERS:
+        weights = load_file(run / "experts" / name / "weights.safetensors")
+        assert all(torch.isfinite(v.float()).all() for v in weights.values())
+    if precision == "bf16-mixed":  # graphs are in single precision whatever the weights learned in
+        bundle = export_bundle(run, tmp_path / "bundle")
+        assert [e.encoder for e in bundle.manifest.experts] == list(ENCODERS)
 
 
 def _train(images: Path, out: Path, precision: str, kill_at: int | None = None) -> int:

@@ -2,7 +2,7 @@
 
 Every process draws the whole batch's random numbers and shows its part of the images. Sums over
 the batch are sums over all processes, so that their weights are those of one process with the
-whole batch (decision 022). What depends on a clock, a file or a score is decided by the first.
+whole batch (decision 023). What depends on a clock, a file or a score is decided by the first.
 """
 
 from __future__ import annotations
