@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | test | test-fast | cases | fuzz | check | format | docs | bench | bench-parts | clean
+# make demo | fracatlas | box | test | test-fast | test-long | cases | fuzz | check | format | docs | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box test test-fast cases fuzz check format docs bench bench-parts bench-overview clean
+.PHONY: help setup setup-dev demo fracatlas box test test-fast test-long cases fuzz check format docs bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -24,11 +24,14 @@ fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=f
 box: setup ## the demonstration bundle in the package, from nothing
 	scripts/box_bundle.sh runs/box
 
-test: setup-dev ## every test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: setup-dev ## every test but the long ones
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long"
 
 test-fast: setup-dev ## the tests that take seconds
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not long"
+
+test-long: setup-dev ## mutants, every verb without a network, every encoder in every arithmetic: minutes each
+	$(BIN)/python -m pytest -n $(WORKERS) --dist load -m long
 
 CASES ?= ../shared/cases
 cases: setup-dev ## films with the value that must be read; CASES=folder of that form

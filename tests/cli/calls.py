@@ -29,7 +29,6 @@ def phantoms_and_recipe(work: Path) -> None:
         name="tiny",
         experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
         input_spec=InputSpec(size=96),
-        precision="32-true",
         minutes=0.0,
     )
     write_json(recipe, work / "tiny.json")

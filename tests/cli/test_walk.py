@@ -30,7 +30,6 @@ def _tiny_recipe() -> Recipe:
         experts=experts,
         input_spec=InputSpec(size=96),
         fractions={"train": 0.4, "tune": 0.2, "calibration": 0.4},
-        precision="32-true",
         minutes=0.0,
     )
 

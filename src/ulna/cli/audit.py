@@ -74,7 +74,7 @@ def audit(
     from ulna.training.audit import AuditPlan
     from ulna.training.audit import audit as audit_protocol
 
-    plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed)
+    plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed).settled()
     with progress() as report:
         studies = index_data(data)
         result = audit_protocol(studies, plan, report)

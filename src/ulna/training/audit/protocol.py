@@ -10,7 +10,7 @@ cause depends on the order they are taken in, which is the order of the list.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -64,8 +64,12 @@ class AuditPlan:
     @property
     def fitting(self) -> Fitting:
         """How each of the networks learns."""
-        chosen = best_precision() if self.precision == "auto" else self.precision
-        return Fitting(self.encoder, self.epochs, self.learning_rate, self.seed, chosen)
+        precision = self.settled().precision
+        return Fitting(self.encoder, self.epochs, self.learning_rate, self.seed, precision)
+
+    def settled(self) -> AuditPlan:
+        """The plan with the arithmetic that 'auto' means on this machine, for the record."""
+        return replace(self, precision=best_precision()) if self.precision == "auto" else self
 
 
 def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> AuditResult:

@@ -1,0 +1,38 @@
+"""The verbs that train, in each arithmetic that 'auto' may mean, from the data to the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import phantoms_and_recipe, ulna
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("arithmetic")
+    phantoms_and_recipe(work)
+    return work
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_crossval_and_audit_in_every_arithmetic(
+    precision: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ULNA_PRECISION", precision)
+    phantoms, out = work / "phantoms", work / precision
+    small = ["--set", "input_spec.size=32", "--recipe", work / "tiny.json", "--folds", 2]
+    ulna("crossval", phantoms, *small, "--out", out / "cv")
+    for k in range(2):
+        recipe = json.loads((out / f"cv/fold{k}/recipe.json").read_text())
+        state = json.loads((out / f"cv/fold{k}/experts/cnn/state.json").read_text())
+        assert recipe["precision"] == state["precision"] == precision
+    scores = json.loads((out / "cv/scores.json").read_text())["scores"]
+    assert 0 <= scores["all"]["auroc"]["value"] <= 1
+    quick = ["--size", 32, "--epochs", 2, "--images", 8]
+    ulna("audit", phantoms, "--out", out / "audit", *quick)
+    found = json.loads((out / "audit/audit.json").read_text())
+    assert found["plan"]["precision"] == precision
