@@ -23,7 +23,8 @@ _LONGEST_TEXT = 700
 class Trial:
     """outcome: 'answered', 'refused'. fault: '' if all is well. seconds: of the processor's time,
     children included, since a busy machine is no fault. peak: bytes in memory, at the most, of this
-    process or of a child. died: the signal that ended a child, 0 for none.
+    process (without what it held before for others) or of a child. died: the signal that ended a
+    child, 0 for none.
     """
 
     outcome: str
@@ -33,6 +34,8 @@ class Trial:
     died: int = 0
 
 
+_FRESH_BYTES = 160 * 2**20
+"""What the reader and its libraries take; what a process holds beyond that is of other tests."""
 children: list[tuple[int, int]] = []
 """(bytes in memory at the most, how it ended) of the decoding children of the trial at work."""
 
@@ -41,10 +44,11 @@ def tried(data: bytes, name: str) -> Trial:
     """What `read_radiograph` makes of `data`."""
     children.clear()
     _forget_peak()
+    elsewhere = max(0, _peak() - _FRESH_BYTES)
     began = _processor_seconds()
     outcome, fault = _outcome(data, name)
     seconds = _processor_seconds() - began
-    peak = max([_peak(), *(size for size, _ in children)])
+    peak = max([_peak() - elsewhere, *(size for size, _ in children)])
     if not fault and seconds > MOST_SECONDS:
         fault = f"took {seconds:.1f} s"
     if not fault and peak > MOST_BYTES:

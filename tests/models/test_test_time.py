@@ -59,5 +59,5 @@ def test_without_views_the_expert_is_asked_itself() -> None:
 
 @pytest.mark.parametrize("scales", [(), (0.1,), (1.0, 9.0)])
 def test_senseless_scales_are_refused(scales: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="test scales"):
+    with pytest.raises(ConfigError, match="test_scales"):
         ExpertConfig("cnn", "cnn", test_scales=scales)

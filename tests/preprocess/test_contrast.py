@@ -67,5 +67,5 @@ def test_dim_limb_beside_a_white_strip_is_seen_in_the_letterbox() -> None:
 
 
 def test_a_share_beyond_the_side_is_refused() -> None:
-    with pytest.raises(ConfigError, match="local contrast"):
+    with pytest.raises(ConfigError, match="local_contrast"):
         InputSpec(local_contrast=1.5)

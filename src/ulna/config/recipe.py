@@ -25,6 +25,8 @@ Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 FusionKind = Literal["fitted", "mean", "layout"]
 OperatingPoint = Literal["sensitive", "balanced", "specificity_0.90", "specific"]
 _LONGEST_NAME = 64
+_LEAST_DRAWN = 1e-3
+DrawnShare = Annotated[float, Bounds(0, 1 - _LEAST_DRAWN)]
 BelowOne = Annotated[float, Bounds(0, 1, below=True)]
 Weight = Annotated[float, Bounds(0, 1_000)]
 Scale = Annotated[float, Bounds(0.25, 4)]
@@ -92,19 +94,19 @@ class ExpertConfig:
     layer_decay: Annotated[float, Bounds(0, 1, above=True)] = 1.0
     frozen_epochs: CountOrNone = 0
     unfreeze_every: CountOrNone = 0
-    drop_rate: BelowOne = 0.0
+    drop_rate: Annotated[float, Bounds(0, 0.99)] = 0.0
     ema_decay: BelowOne = 0.0
     crop_size: Annotated[int, Bounds(0, 2048)] = 0
     crop_share: Share = 0.0
     trunk_on_whole: bool = True
     fit_heads: bool = False
-    abnormal_share: BelowOne = 0.0
-    unknown_part_share: BelowOne = 0.0
+    abnormal_share: DrawnShare = 0.0
+    unknown_part_share: DrawnShare = 0.0
     hard_every: CountOrNone = 0
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
-    time_share: Annotated[float, Bounds(0, 1_000, above=True)] = 1.0
+    time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:
         letters = str(self.name).replace("_", "").replace("-", "")
@@ -120,11 +122,20 @@ class ExpertConfig:
                 f"expert {self.name}: crop_size {self.crop_size} at input scale "
                 f"{self.input_scale}: expected multiples of 32 px before and after scaling"
             )
+        self._check_drawn()
         if self.crop_share and not self.crop_size:
             raise ConfigError(
                 f"expert {self.name}: crop_share {self.crop_share} of the epochs on windows of "
                 "crop_size 0: expected a crop_size, like 160"
             )
+
+    def _check_drawn(self) -> None:
+        for name in ("abnormal_share", "unknown_part_share"):
+            if 0 < getattr(self, name) < _LEAST_DRAWN:
+                raise ConfigError(
+                    f"expert {self.name}: {name} {getattr(self, name)}: expected 0 (images as they "
+                    f"come) or at least {_LEAST_DRAWN:g}"
+                )
 
 
 @dataclass(frozen=True)
