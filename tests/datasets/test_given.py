@@ -69,7 +69,15 @@ def test_words_that_begin_like_a_bmp_are_none(tmp_path: Path) -> None:
         index_given([tmp_path])
 
 
-HIDDEN = (".Trash", ".ipynb_checkpoints", "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found")
+HIDDEN = (
+    ".Trash",
+    ".ipynb_checkpoints",
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "lost+found",
+)
 
 
 @pytest.mark.parametrize("folder", HIDDEN)

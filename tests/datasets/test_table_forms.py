@@ -224,3 +224,9 @@ def test_findings_beside_semicolons(folder: Path) -> None:
         warnings.simplefilter("error")
         (study,) = index_table(write(folder, lines, ";"))
     assert len(study.categories or ()) == 2
+
+
+def test_a_zero_byte_in_a_table_is_refused_with_its_line(folder: Path) -> None:
+    table = write(folder, [HEAD, ["a\0.png", *ROWS[0][1:]]])
+    with pytest.raises(DatasetError, match="line 2: a zero byte"):
+        index_table(table)

@@ -277,3 +277,19 @@ def test_a_film_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
     pixels, notes = told(encoded(film))
     np.testing.assert_allclose(pixels, apply_window([1000.0], 1000, 700)[0], atol=1e-6)
     assert all("all pixels are equal" in note for note in notes)
+
+
+def test_entries_and_first_values_of_32_bits() -> None:
+    item = lut_item(0, 12, RAMP.reshape(-1))
+    item["LUTData"].value = RAMP.astype("<u4").tobytes()
+    np.testing.assert_array_equal(read_lut(item, (0, 4095), untold).table, RAMP.reshape(-1))
+    item.add_new("LUTDescriptor", "UL", [4096, 2**32 - 2048, 12])
+    assert read_lut(item, (-2048, 2047), untold).first == -2048
+
+
+def test_a_modality_lut_of_one_value_is_not_applied() -> None:
+    dataset = make()
+    dataset.ModalityLUTSequence = [lut_item(0, 12, np.full(4096, 7))]
+    pixels, notes = told(encoded(dataset))
+    np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
+    assert any("Modality LUT would make all greys equal" in n for n in notes)

@@ -41,7 +41,7 @@ def check(data: bytes) -> None:
     assert found[8:].min() > 0
 
 
-@pytest.mark.parametrize("vr", ["US", "SS", "UN", "OW", "SL", "DS", "IS", "LO"])
+@pytest.mark.parametrize("vr", ["US", "SS", "UN", "OW", "SL", "UL", "DS", "IS", "LO"])
 @pytest.mark.parametrize("bits", [13, 14, 16])
 @pytest.mark.parametrize("cells", [False, True])
 def test_a_negative_value_in_signed_pixels(vr: str, bits: int, cells: bool) -> None:
@@ -52,6 +52,7 @@ def test_a_negative_value_in_signed_pixels(vr: str, bits: int, cells: bool) -> N
         "OW": struct.pack("<h", value),
         "SS": struct.pack("<h", value),
         "SL": struct.pack("<i", value),
+        "UL": struct.pack("<i", value),
     }.get(vr, b"-2000 ")
     check(with_raw(padded(value, True, bits, cells=cells), VALUE, vr, raw))
 

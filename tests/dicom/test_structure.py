@@ -248,3 +248,41 @@ def test_rle_segments_that_do_not_go_with_the_bits(count: int) -> None:
     film["PixelData"].is_undefined_length = True
     with pytest.raises(DicomError, match=f"{count} RLE segments, where its pixels have 2 bytes"):
         read_radiograph(encoded(film))
+
+
+@pytest.mark.parametrize("vr", [b"??", b"\0\0", b"  ", b"OX", b"--", b"xx"])
+@pytest.mark.parametrize("head", ["<2xI", "<H"])
+@pytest.mark.parametrize("value", [b"", b"abcdef"])
+def test_an_element_of_a_vr_that_is_none_is_passed_over(vr: bytes, head: str, value: bytes) -> None:
+    """New VRs have a length of 32 bits (PS3.5 6.2); dcmtk and others wrote "??" or blanks."""
+    data = encoded(make())
+    start = data_set_start(data)
+    start += 8 + int.from_bytes(data[start + 6 : start + 8], "little")
+    odd = b"\x08\x00\x17\x00" + vr + struct.pack(head, len(value)) + value
+    pixels, notes = told(data[:start] + odd + data[start:])
+    np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
+    assert notes == []
+
+
+@pytest.mark.parametrize("syntax", NATIVE)
+def test_a_data_set_that_is_said_to_be_deflated_and_is_not(syntax: Any, tmp_path: Path) -> None:
+    pixels, _ = told(_says(in_syntax(syntax, tmp_path), DeflatedExplicitVRLittleEndian))
+    np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_the_inside_of_a_sequence_is_read_as_it_is_written(implicit: bool) -> None:
+    """UN should be implicit inside (PS3.5 6.2.2, note 5); some writers are explicit there too."""
+    table = 4095 - np.arange(4096, dtype="<u2")
+    descriptor = struct.pack("<3H", 4096, 0, 12)
+    inner = b""
+    for number, vr, value in ((0x3002, b"US", descriptor), (0x3006, b"OW", table.tobytes())):
+        inner += struct.pack("<HH", 0x28, number)
+        if implicit:
+            inner += struct.pack("<I", len(value))
+        else:
+            inner += vr + struct.pack("<H" if vr == b"US" else "<2xI", len(value))
+        inner += value
+    sequence = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(inner)) + inner
+    pixels, _ = told(with_raw(encoded(make()), 0x00283010, "UN", sequence))
+    np.testing.assert_allclose(pixels, 1 - RAMP / 4095, atol=1e-6)

@@ -241,3 +241,20 @@ def test_errors_and_notes_name_no_exception_and_no_address() -> None:
         assert not any(
             word in str(caught.value) for word in ("Error", "Exception", "0x", "object at")
         )
+
+
+@pytest.mark.parametrize("text", ["[7.5, 2]", "(7.5,2)", "7.5;2", "7,5;2", "7,5\\2", "[7.5; 2]"])
+def test_lists_as_programs_write_them_out(text: str) -> None:
+    dataset = Dataset()
+    dataset.WindowCenter = None
+    dataset["WindowCenter"].VR = "LO"
+    dataset["WindowCenter"]._value = text
+    assert numbers(dataset, "WindowCenter") == (7.5, 2.0)
+    assert pair(dataset, "WindowCenter") == (7.5, 2.0)
+
+
+def test_bits_stored_of_0_are_those_of_high_bit() -> None:
+    data = with_raw(encoded(make()), 0x00280101, "US", b"\0\0")
+    with pytest.warns(ImageWarning, match="Bits Stored is missing, 0 or no number: 12"):
+        pixels = read_radiograph(data).pixels
+    np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 import zlib
@@ -9,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from image_bytes import chunk, png, ramp
+from PIL import Image
 
 from ulna.errors import ImageError, ImageWarning
 from ulna.imaging import read_radiograph
@@ -132,7 +134,7 @@ def _spoilt(data: bytes, kind: bytes) -> bytes:
 TEXT = chunk(b"tEXt", b"Comment\0left hand")
 
 
-@pytest.mark.parametrize("kind", [b"tEXt", b"iCCP", b"eXIf", b"pHYs", b"quux"])
+@pytest.mark.parametrize("kind", [b"tEXt", b"iCCP", b"eXIf", b"pHYs", b"quux", b"PLTE"])
 @pytest.mark.parametrize("before", [False, True])
 def test_a_wrong_checksum_where_no_pixel_is_costs_nothing(kind: bytes, before: bool) -> None:
     extra = chunk(kind, b"some bytes")
@@ -187,6 +189,13 @@ def test_a_wrong_checksum_of_what_pixels_need_is_refused(kind: bytes) -> None:
     data = png(film(4095), chunk(b"tRNS", b"\0\0"))
     with pytest.raises(ImageError, match=f"its chunk {kind.decode()} fails its checksum"):
         read_radiograph(_spoilt(data, kind), "film")
+
+
+def test_a_palette_counts_where_pixels_are_its_indices() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(film(255)[..., 0].astype(np.uint8)).convert("P").save(buffer, "PNG")
+    with pytest.raises(ImageError, match="its chunk PLTE fails its checksum"):
+        read_radiograph(_spoilt(buffer.getvalue(), b"PLTE"), "film")
 
 
 @pytest.mark.parametrize(

@@ -63,13 +63,19 @@ def read_table_text(path: Path) -> TableText:
 def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
-        return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file: expected a CSV table") from None
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: not UTF-8 ({error}): save the table as UTF-8") from None
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if "\0" in text:  # in no text, and in no name of a file
+        raise DatasetError(
+            f"{path}: line {text[: text.index(chr(0))].count(chr(10)) + 1}: a zero byte: expected "
+            "text; save the table as UTF-8"
+        )
+    return text
 
 
 def _mark(text: str) -> str:

@@ -11,7 +11,7 @@ from ulna.datasets.listing import natural_key
 
 # What file systems and their indexers leave behind; none of it is ever a film.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX"})
-_SYSTEM = frozenset({"$RECYCLE.BIN", "System Volume Information", "lost+found"})
+_SYSTEM = frozenset({"$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"})
 
 HIDDEN = "hidden"
 SEEN = "linked folders that are read already, or that lead back"

@@ -24,7 +24,8 @@ class Codestream:
 
     kind: its name for messages, "" where unknown. lossless: of JPEG, whether a process that
     Pillow lacks. rows, columns and bits (the precision of a sample) are 0 where not looked for.
-    end: of JPEG, where its End Of Image marker is or should be; `ended` whether it is there.
+    end: of JPEG, where its End Of Image marker is or should be, of JPEG 2000 where it should be;
+    `ended`: whether it is there, or cannot be known to be all that is missing.
     """
 
     kind: str
@@ -48,10 +49,12 @@ def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool
     if data[pixels.start : pixels.start + 4] != ITEM:
         return data[pixels.start : pixels.stop]  # one codestream written as if it were native
     found = list(items(data, pixels.start, pixels.stop, _ENCODING))
-    fragments = found[1:]
-    if not any(stop > start for start, stop in fragments):
+    fragments = [(start, stop) for start, stop in found[1:] if stop > start]
+    if len(found) == 1 and identify(data[slice(*found[0])]).kind:
+        fragments = found  # written without a table
+    if not fragments:
         raise DicomError("no fragment follows its offset table")
-    if one_fragment:
+    if one_fragment and frames > 1:
         fragments = fragments[:1]
     elif frames > 1:
         table = data[slice(*found[0])]
@@ -128,6 +131,7 @@ def _jpeg_2000(frame: bytes) -> Codestream:
     right, lower, left, upper = struct.unpack_from(">IIII", frame, at + 8)
     (components,) = struct.unpack_from(">H", frame, at + 40)
     depth = frame[at + 42]
+    end = 0 if at or b"\xff\xd9" in frame[-4:] else _end_of_tiles(frame)
     return Codestream(
         "JPEG 2000",
         rows=lower - upper,
@@ -135,7 +139,24 @@ def _jpeg_2000(frame: bytes) -> Codestream:
         bits=(depth & 0x7F) + 1,
         components=components,
         signed=depth > 0x7F,
+        end=end,
+        ended=not end,
     )
+
+
+def _end_of_tiles(frame: bytes) -> int:
+    """Where the last tile-part ends (T.800 A.4.2), 0 unless the frame ends there, but for a pad."""
+    at = 2
+    while frame[at : at + 2] != b"\xff\x90":
+        if frame[at : at + 1] != b"\xff":
+            return 0
+        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
+    while frame[at : at + 2] == b"\xff\x90":
+        (length,) = struct.unpack_from(">I", frame, at + 6)
+        if length < 14 or at + length > len(frame):
+            return 0
+        at += length
+    return at if frame[at:] in (b"", b"\0") else 0
 
 
 def _jpeg(frame: bytes) -> Codestream:
@@ -150,7 +171,10 @@ def _jpeg(frame: bytes) -> Codestream:
         if marker in _STARTS:
             bits, rows, columns, components = struct.unpack_from(">BHHB", frame, at + 4)
             if marker == 0xF7:
-                return Codestream("JPEG-LS", rows, columns, bits, components, lossless=True)
+                ended = frame.find(b"\xff\xd9", at) >= 0
+                return Codestream(
+                    "JPEG-LS", rows, columns, bits, components, lossless=True, ended=ended
+                )
             # Entropy-coded data hold no marker but restarts: the first one found is the end's.
             end = frame.find(b"\xff\xd9", at)
             return Codestream(

@@ -23,6 +23,7 @@ from ulna.dicom.elements import (
     elements,
     inner_encoding,
     is_sequence,
+    is_vr,
     items,
     public_vr,
 )
@@ -75,9 +76,9 @@ def _items(data: bytes, sequence: Element, encoding: Encoding, codec: str) -> li
         for start, stop in items(data, sequence.start, sequence.stop, encoding):
             if len(read) == _MAX_ITEMS:
                 break
-            inner = encoding
-            if not encoding.implicit and not data[start + 4 : start + 6].isalpha():
-                inner = Encoding(True, encoding.little)
+            # As its first element is written, whatever the sequence is: no first value of the
+            # sequences that are read is as long as two letters of a VR make it.
+            inner = Encoding(not is_vr(data[start + 4 : start + 6]), encoding.little)
             read.append(data_set(data, elements(data, start, stop, inner), inner, codec))
     except DicomError:
         pass  # what is missing in it is told by whoever needs it

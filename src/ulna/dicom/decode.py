@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from pydicom.uid import UID, RLELossless
 
 from ulna.dicom import child
 from ulna.dicom.codestream import ITEM, Codestream, first_frame, identify
-from ulna.dicom.guard import ParsedFile
+from ulna.dicom.guard import ParsedFile, has_zlib_head
 from ulna.dicom.pixel_module import PixelModule, Tell
-from ulna.dicom.rle import decode_rle
+from ulna.dicom.rle import decode_rle, looks_like_rle
 from ulna.errors import DicomError
 
 Pixels = npt.NDArray[Any]
@@ -98,14 +99,27 @@ def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixel
     frame = first_frame(
         parsed.data, found, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
     )
-    if syntax == RLELossless:
+    own = _in_own_form(frame, syntax, module)
+    if own == RLELossless:
+        if own != syntax:
+            tell(f"says {syntax_name(syntax)}, but its frame is RLE: read as such")
         flat = decode_rle(frame, module.rows * module.columns, module.allocated // 8)
         return flat.reshape(module.rows, module.columns), module.signed
-    if syntax == _RAW:
+    if own == _RAW:
         return _native(frame, module, tell), module.signed
-    if syntax == _DEFLATED:
+    if own == _DEFLATED:
         return _native(_inflated(frame, module), module, tell), module.signed
     return _compressed(frame, syntax, module, tell)
+
+
+def _in_own_form(frame: bytes, syntax: UID, module: PixelModule) -> str:
+    """RLELossless, _RAW or _DEFLATED by what the frame is rather than said to be; '' for others."""
+    if syntax == _RAW and len(frame) >= module.frame_bytes:
+        return _RAW  # pixels may begin like anything
+    if looks_like_rle(frame):
+        return RLELossless
+    own = syntax in (RLELossless, _RAW, _DEFLATED) and not identify(frame).kind
+    return str(syntax) if own else ""
 
 
 def _said_to_be_compressed(
@@ -153,8 +167,9 @@ def _native(
 
 def _inflated(frame: bytes, module: PixelModule) -> bytes:
     """Deflated Image Frame Compression: PS3.5 A.4.12; no more than the frame needs."""
+    window = zlib.MAX_WBITS if has_zlib_head(frame) else -zlib.MAX_WBITS
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, module.frame_bytes)
+        return zlib.decompressobj(window).decompress(frame, module.frame_bytes)
     except zlib.error:
         raise DicomError("its frame does not inflate") from None
 
@@ -178,10 +193,11 @@ def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> t
     if stream.bits > 8 >= module.allocated:
         raise DicomError(f"its frame has {stream.bits} bits, where the header allocates 8")
     if not stream.ended:
-        frame += b"\xff\xd9"
-    pixels = _samples(frame, stream)
+        frame = frame[: stream.end or len(frame)] + b"\xff\xd9"
+    # Only what decoders invent of missing JPEG data has to be looked for.
+    pixels = _samples(frame, stream if stream.kind == "JPEG" else replace(stream, end=0))
     if not stream.ended:
-        tell("its JPEG frame has no end marker, but every pixel is there")
+        tell(f"its {stream.kind} frame has no end marker, but every pixel is there")
     if syntax in _LOSSY:
         pixels = _clipped(pixels, module)
     if stream.signed and not module.signed and int(pixels.min()) < 0:

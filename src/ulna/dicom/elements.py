@@ -142,18 +142,8 @@ def public_vr(tag: int) -> str:
 def _element(data: bytes, at: int, end: int, encoding: Encoding) -> Element:
     order = "<" if encoding.little else ">"
     group, number = struct.unpack_from(order + "HH", data, at)
-    tag, vr = group << 16 | number, data[at + 4 : at + 6]
-    # A VR that is none: writers that are explicit outside are implicit inside some sequences.
-    explicit = not encoding.implicit and group != 0xFFFE and vr.isalpha() and vr.isupper()
-    if explicit and vr in _LONG:
-        if at + 12 > end:
-            raise DicomError(f"ends within the head of element {named(tag)}")
-        start, length = at + 12, struct.unpack_from(order + "I", data, at + 8)[0]
-    elif explicit:
-        start, length = at + 8, struct.unpack_from(order + "H", data, at + 6)[0]
-    else:
-        start, length = at + 8, struct.unpack_from(order + "I", data, at + 4)[0]
-    name = vr.decode("latin-1") if explicit else ""
+    tag = group << 16 | number
+    name, start, length = _head(data, at, end, encoding, tag)
     if length == _UNDEFINED:
         inner = Encoding(True, True) if name == "UN" else encoding
         stop, after = _end_of_sequence(data, start, end, inner, is_pixels=tag == PIXEL_DATA)
@@ -163,6 +153,40 @@ def _element(data: bytes, at: int, end: int, encoding: Encoding) -> Element:
             f"element {named(tag)} is {length} bytes long, of which {end - start} are there"
         )
     return Element(tag, name, start, min(start + length, end), False, start + length)
+
+
+def _head(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> tuple[str, int, int]:
+    """(VR, where the value begins, its length) of the element at `at`: PS3.5 7.1.2, 7.1.3."""
+    order, pair = ("<" if encoding.little else ">"), data[at + 4 : at + 6]
+    bare = "", at + 8, struct.unpack_from(order + "I", data, at + 4)[0]
+    if encoding.implicit or tag >> 16 == 0xFFFE:
+        return bare
+    name = pair.decode("latin-1")
+    short = name, at + 8, struct.unpack_from(order + "H", data, at + 6)[0]
+    if pair in _SHORT:
+        return short
+    if at + 12 <= end:
+        wide = name, at + 12, struct.unpack_from(order + "I", data, at + 8)[0]
+        if pair in _LONG:
+            return wide
+        # VRs to come have the wide form (PS3.5 6.2); some writers have the others for what they
+        # do not know, and are implicit inside some sequences: the one that leads on is meant.
+        for found in (bare, wide, short):
+            if _leads_on(data, found[1] + found[2], end, encoding, tag):
+                return found
+    elif pair in _LONG:
+        raise DicomError(f"ends within the head of element {named(tag)}")
+    return short if pair.isalpha() and pair.isupper() else bare
+
+
+def _leads_on(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> bool:
+    """Whether what can follow element `tag` is at `at`: a later element, a delimiter, the end."""
+    if at + 8 > end:
+        return at == end
+    after, _ = _item_head(data, at, encoding)
+    if after in (_ITEM, _ITEM_END, _SEQUENCE_END):
+        return True
+    return after > tag and (is_vr(data[at + 4 : at + 6]) or after >> 16 == tag >> 16)
 
 
 def _check_count(count: int) -> None:

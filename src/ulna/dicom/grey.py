@@ -61,9 +61,13 @@ def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) 
     found = np.asarray(values, np.float64)
     for item in items(dataset, "ModalityLUTSequence"):
         try:
-            return read_lut(item, (float(found.min()), float(found.max())), tell).apply(found)
+            units = read_lut(item, (float(found.min()), float(found.max())), tell).apply(found)
         except DicomError as error:
             tell(f"the Modality LUT is not used: {error}")
+            continue
+        if np.ptp(units) > 0:
+            return units
+        tell("the Modality LUT would make all greys equal: not applied")
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
         if value is None and not is_empty(dataset, keyword):
@@ -198,6 +202,8 @@ def padding_patterns(dataset: pydicom.Dataset, tell: Tell) -> npt.NDArray[np.boo
 def _as_stored(value: int, dataset: pydicom.Dataset) -> int:
     """A value of US or SS as Pixel Representation reads the same bits."""
     low, high = stored_range(dataset)
+    if value > 0x7FFFFFFF:
+        value -= 1 << 32  # a negative number of 32 bits
     if low <= value <= high:
         return value
     if low < 0 and high < value <= 2 * high + 1:

@@ -30,6 +30,7 @@ from ulna.errors import DicomError
 MAX_INFLATED = 256 * 2**20
 """Largest inflated data set, in bytes: two films of the largest pixel count, of 16 bits."""
 _PREAMBLE = 128
+_SHORT_VALUE = 1024
 _META = Encoding(implicit=False, little=True)
 _TRANSFER_SYNTAX = 0x00020010
 
@@ -115,7 +116,10 @@ def _encoding(data: bytes, at: int) -> Encoding:
 
 def _plausible(data: bytes, at: int) -> bool:
     """Whether an uncompressed data set begins here, though it is said to be deflated."""
-    return data[at + 1 : at + 2] == b"\0" and is_vr(data[at + 4 : at + 6])
+    if b"\0" in data[at : at + 2] and is_vr(data[at + 4 : at + 6]):
+        return True
+    length = int.from_bytes(data[at + 4 : at + 8], "little")  # implicit: its first are short
+    return data[at : at + 2] == b"\x08\0" and length <= _SHORT_VALUE
 
 
 def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
@@ -130,10 +134,14 @@ def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
     return says, ()
 
 
+def has_zlib_head(deflated: bytes) -> bool:
+    """Whether the head of RFC 1950, which DICOM leaves out, is before the deflated data."""
+    return deflated[:1] == b"\x78" and int.from_bytes(deflated[:2], "big") % 31 == 0
+
+
 def _inflated(deflated: bytes) -> bytes:
     """The inflated data set: PS3.5 A.5. Counted before it is kept: 1.6 MB can become gigabytes."""
-    with_head = deflated[:1] == b"\x78" and int.from_bytes(deflated[:2], "big") % 31 == 0
-    window = zlib.MAX_WBITS if with_head else -zlib.MAX_WBITS
+    window = zlib.MAX_WBITS if has_zlib_head(deflated) else -zlib.MAX_WBITS
     try:
         total = _inflated_size(deflated, window)
         whole = zlib.decompress(deflated, window, total)

@@ -70,7 +70,9 @@ def _entries(raw: bytes, count: int, bits: int, tell: Tell) -> npt.NDArray[np.un
         return np.frombuffer(raw, np.uint8, count)
     if len(raw) < 2 * count:
         raise DicomError(f"its LUT has {len(raw) // 2} entries, where {count} are said")
-    table = np.frombuffer(raw, "<u2", count)
+    words = np.frombuffer(raw, "<u2", len(raw) // 2)
+    wide = len(words) >= 2 * count > 2 and not words[1 : 2 * count : 2].any()
+    table = words[: 2 * count : 2] if wide else words[:count]  # 32 bits an entry, by VR UL
     if count > 2 and _ROUGHER * _roughness(table.byteswap()) < _roughness(table):
         tell("LUT Data are in the other byte order: read as such")
         table = table.byteswap()
@@ -86,6 +88,8 @@ def _first_mapped(first: int, count: int, inputs: tuple[float, float]) -> int:
 
     Where the table, taken so, meets no input at all, the other reading is meant.
     """
+    if first > 0x7FFFFFFF:
+        first -= 1 << 32  # a negative number of 32 bits
     unsigned = first & 0xFFFF if -0x8000 <= first <= 0xFFFF else first
     signed = unsigned - 0x10000 if 0x8000 <= unsigned <= 0xFFFF else unsigned
     low, high = inputs

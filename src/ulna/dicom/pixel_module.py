@@ -71,7 +71,7 @@ def polarity(dataset: pydicom.Dataset) -> str:
 def bits_stored(dataset: pydicom.Dataset) -> int:
     """Bits Stored (0028,0101), else High Bit + 1, else Bits Allocated; 16 without any."""
     stored, high = integer(dataset, "BitsStored"), integer(dataset, "HighBit")
-    if stored is None and high is not None:
+    if not stored and high is not None:
         return high + 1
     return stored or integer(dataset, "BitsAllocated") or 16
 
@@ -83,8 +83,8 @@ def is_signed(dataset: pydicom.Dataset) -> bool:
 
 def _bits(dataset: pydicom.Dataset, tell: Tell) -> tuple[int, int]:
     stored = bits_stored(dataset)
-    if integer(dataset, "BitsStored") is None:
-        tell(f"Bits Stored is missing or no number: {stored} are assumed")
+    if not integer(dataset, "BitsStored"):
+        tell(f"Bits Stored is missing, 0 or no number: {stored} are assumed")
     allocated = integer(dataset, "BitsAllocated")
     if allocated is None:
         allocated = 8 if stored <= 8 else 16

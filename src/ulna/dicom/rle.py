@@ -11,6 +11,15 @@ import numpy.typing as npt
 from ulna.errors import DicomError
 
 
+def looks_like_rle(frame: bytes) -> bool:
+    """Whether a frame begins with the header of one or two segments: G.5."""
+    if len(frame) < 64:
+        return False
+    count, first, *others = struct.unpack_from("<16I", frame)
+    used = others[: max(count - 1, 0)]
+    return count in (1, 2) and first == 64 and all(used) and not any(others[len(used) :])
+
+
 def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]:
     """`pixels` values, one segment for each byte of `sample_bytes`, the highest first: G.2, G.5.
 

@@ -29,7 +29,8 @@ def parse_number(text: str) -> float | None:
 def numbers(dataset: pydicom.Dataset, keyword: str) -> tuple[float | None, ...]:
     """The values of an element, None for each that is no finite number; () where it is empty.
 
-    A text is split at backslashes only (PS3.5 6.4), never into its characters.
+    A text is split at backslashes (PS3.5 6.4), never into its characters; at semicolons too, and
+    at commas within brackets, as lists look that a program wrote out.
     """
     value: Any = dataset.get(keyword)
     if value is None:
@@ -37,7 +38,7 @@ def numbers(dataset: pydicom.Dataset, keyword: str) -> tuple[float | None, ...]:
     if isinstance(value, bytes):
         value = value.decode("latin-1").strip("\0 ")
     if isinstance(value, str):
-        return tuple(parse_number(part) for part in value.split("\\")) if value.strip() else ()
+        return tuple(map(parse_number, _parts(value))) if value.strip() else ()
     several = list(value) if isinstance(value, Iterable) else [value]
     return tuple(_number(v) for v in several)
 
@@ -57,7 +58,7 @@ def pair(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
     """Two positive numbers, such as a spacing; also where a comma, blank or x stands between."""
     value: Any = dataset.get(keyword)
     found = numbers(dataset, keyword)
-    if isinstance(value, str) and "\\" not in value:
+    if isinstance(value, str) and len(found) == 1:
         found = tuple(parse_number(p) for p in re.split(r"[;/xX×\s]+|,(?=\s*\d*\.)", value.strip()))
     if len(found) != 2 or found[0] is None or found[1] is None or min(found[0], found[1]) <= 0:
         return None
@@ -87,6 +88,13 @@ def items(dataset: pydicom.Dataset, keyword: str) -> tuple[pydicom.Dataset, ...]
 def is_empty(dataset: pydicom.Dataset, keyword: str) -> bool:
     """Whether an element is missing or holds nothing."""
     return not text(dataset, keyword)
+
+
+def _parts(text: str) -> list[str]:
+    text = text.strip("\0 \r\n\t")
+    if text[:1] + text[-1:] in ("[]", "()"):
+        return re.split(r"[\\;,]", text[1:-1])
+    return re.split(r"[\\;]", text)
 
 
 def _number(value: Any) -> float | None:

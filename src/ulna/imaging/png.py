@@ -118,7 +118,8 @@ def _keep(found: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> No
         found.head = body
     elif not fault:
         found.other.setdefault(kind, body)
-    elif kind in (b"IHDR", b"PLTE", b"tRNS"):
+    elif kind in (b"IHDR", b"tRNS") or (kind == b"PLTE" and found.head[9:10] == b"\3"):
+        # In colours a palette is but a proposal: 11.2.3.
         raise damaged("PNG", name, f"its chunk {kind.decode()} fails its checksum")
     elif fault == "wrong":
         label = kind.decode("ascii", "replace") if kind.isalpha() else "of no kind"
