@@ -201,10 +201,10 @@ class Recipe:
     in which the tune score does not reach its best before stopping, and the best is kept (0: never
     stop, keep the last; so too, with a warning, where the tune part has no score).
     precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single, or
-    what the environment variable ULNA_PRECISION names; the run records which. operating_point: the default of the bundle: 'sensitive',
-    'balanced', 'specificity_0.90' or 'specific'. minutes: budget of wall time over all experts, 0
-    for none; an expert's epochs are then cut to fit, which makes a run depend on the machine's
-    speed.
+    what the environment variable ULNA_PRECISION names; the run records which. operating_point:
+    the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
+    budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit,
+    which makes a run depend on the machine's speed.
     """
 
     name: str
