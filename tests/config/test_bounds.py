@@ -150,7 +150,6 @@ def test_what_is_no_finite_number_is_refused(
         (Recipe, {"precision": "bf16"}, "precision 'bf16': expected one of auto, 32-true"),
         (Recipe, {"fractions": {"train": math.nan, "tune": 0.5, "calibration": 0.5}}, "finite"),
         (Recipe, {"fractions": {"train": 1.2, "tune": -0.2, "calibration": 0.0}}, "from 0 to 1"),
-        (Recipe, {"fusion": Fusion("layout", {BodyPart.HAND: "cnn"})}, "HAND, which is not one"),
         (Recipe, {"fusion": Fusion("layout", {BodyPart.WRIST: "x"})}, "unknown expert 'x'"),
         (
             Recipe,
