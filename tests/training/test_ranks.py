@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from ulna.errors import ConfigError
 from ulna.training.ranks.group import ALONE, Ranks
-from ulna.training.ranks.launch import run_together, torchrun_rank
+from ulna.training.ranks.launch import _store, run_together, torchrun_rank
 from ulna.training.ranks.lifeline import Lifeline
 from ulna.training.ranks.whole_batch import _WholeBatch
 
@@ -190,3 +191,19 @@ def test_a_variable_of_torchrun_that_is_no_number_is_refused(
         monkeypatch.setenv(key, value)
     with pytest.raises(ConfigError, match=f"{name}='first': expected a whole number"):
         torchrun_rank()
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="no list of sockets (Linux)")
+def test_processes_find_each_other_within_the_machine_only() -> None:
+    """PyTorch's own store listens on every network that the machine is in."""
+    store = _store(0, 2, master=True)
+    _store(store.port, 2, master=False).set("key", "value")
+    assert store.get("key") == b"value"
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        if (table := Path("/proc/self/net", name)).exists()
+        for line in table.read_text().splitlines()[1:]
+    ]
+    ours, listens = f":{store.port:04X}", "0A"
+    assert [r[1] for r in rows if r[1].endswith(ours) and r[3] == listens] == ["0100007F" + ours]

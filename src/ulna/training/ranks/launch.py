@@ -115,9 +115,14 @@ def _with_children(devices: int, work: Work[G], given: G, progress: Progress | N
 
 
 def _store(port: int, size: int, master: bool) -> Any:
-    """Where the processes find each other."""
+    """Where the processes find each other: a port of this machine that no other one reaches."""
+    listening: dict[str, int] = {}
+    if master and sys.platform != "win32":  # by itself it listens on all of the machine's networks
+        server = socket.create_server((_HOST, port))
+        port = server.getsockname()[1]
+        listening["master_listen_fd"] = server.detach()  # the store closes it
     return dist.TCPStore(  # type: ignore[attr-defined]
-        _HOST, port, size, is_master=master, wait_for_workers=False
+        _HOST, port, size, is_master=master, wait_for_workers=False, **listening
     )
 
 
