@@ -116,7 +116,7 @@ def _with_children(devices: int, work: Work[G], given: G, progress: Progress | N
 
 def _store(port: int, size: int, master: bool) -> Any:
     """Where the processes find each other: a port of this machine that no other one reaches."""
-    listening: dict[str, int] = {}
+    listening: dict[str, Any] = {}
     if master and sys.platform != "win32":  # by itself it listens on all of the machine's networks
         server = socket.create_server((_HOST, port))
         port = server.getsockname()[1]
