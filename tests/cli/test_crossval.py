@@ -167,6 +167,17 @@ def test_answers_of_an_earlier_version_are_made_again(work: Path) -> None:
     assert ulna("verify", old, "--json").exit_code == 0
 
 
+def test_metrics_of_an_earlier_version_are_made_again(work: Path) -> None:
+    """Where the table is as it is today: the receipt once ended in a defect for want of a key."""
+    old = work / "earlier"
+    shutil.copytree(work / "cv", old)
+    file = old / "evaluation/metrics.json"
+    metrics = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in metrics.items() if k != "arithmetic"}))
+    ulna(*_command(work, "earlier"))
+    assert json.loads(file.read_text())["arithmetic"] == metrics["arithmetic"]
+
+
 def test_differences_are_paired_and_zero_from_itself(work: Path) -> None:
     done = ulna(*_command(work, "cv"), "--against", work / "cv", "--json")
     minus = json.loads(done.stdout)["minus"]["cv"]["all"]

@@ -13,9 +13,11 @@ from PIL import Image
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FINE, write_analytic
 
-from ulna.cli.demo_steps import DemoFolder, DemoSettings
+from ulna.cli.demo_steps import DemoFolder, DemoSettings, _restricted
 from ulna.config.codec import write_json
 from ulna.errors import DatasetWarning
+from ulna.recipes import RECIPES
+from ulna.types import BodyPart, ImageRef, Study
 
 BEFORE = ["phantoms", "train", "export", "calibrate"]
 # As a demo of an earlier version left it, which examined nothing.
@@ -74,3 +76,13 @@ def test_data_without_a_place_are_evaluated_all_the_same(tmp_path: Path) -> None
     page = demo.report.read_text("utf-8")
     assert "Heat maps not examined" in page and '<h2 id="examine">' not in page
     assert not demo.examination.exists()
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_can_be_cut_down_to_one_body_part(name: str) -> None:
+    """Its layout may name the others: once it was refused for data of one body part."""
+    film = (ImageRef(Path("1.png")),)
+    recipe = RECIPES[name]()
+    for part in BodyPart:
+        cut = _restricted(recipe, [Study("p", "s", part, film, abnormal=True)])
+        assert cut.body_parts == (part,) and cut.fusion == recipe.fusion

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ulna.cli.failure import report_failure
-from ulna.cli.side_by_side import Failure, run_side_by_side, tell_of_failed
+from ulna.cli.side_by_side import Failure, _died, run_side_by_side, tell_of_failed
 from ulna.errors import TrainingError, UlnaError, WeightsError
 
 
@@ -96,6 +96,18 @@ def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
     assert (tmp_path / "1").exists() and not (tmp_path / "2").exists()
     with pytest.raises(TrainingError, match="fold 0: "):
         tell_of_failed({"fold 0": failures[0]})
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(-15, "by signal SIGTERM"), (-40, "by signal 40"), (3, "with exit code 3")]
+)
+def test_however_a_process_ends_it_is_said(
+    code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real-time signals have no names, and Windows knows no SIGKILL."""
+    monkeypatch.delattr(signal, "SIGKILL", raising=False)
+    failure = _died(code)
+    assert failure is not None and said in failure.said and not failure.memory
 
 
 def test_nothing_is_raised_where_nothing_failed() -> None:

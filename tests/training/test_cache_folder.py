@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,6 +140,22 @@ def test_a_full_disk_is_said_before_anything_is_lost(
     assert len(build_cache(tiny_studies, make_recipe(), tmp_path).images)
 
 
+@pytest.mark.parametrize(("free", "said"), [(2**60, ""), (0, "free some space")])
+def test_a_file_system_that_reserves_nothing_is_asked_for_its_free_space(
+    free: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(descriptor: int, start: int, size: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported, raising=False)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    file = tmp_path / "entry" / "images.npy"
+    file.parent.mkdir()
+    file.touch()
+    with pytest.raises(TrainingError, match=said) if said else nullcontext():
+        cache_folder.reserve(file, 1000)
+
+
 @pytest.mark.parametrize("what", ["PIXELS_VERSION", "__version__"])
 def test_images_of_another_version_are_decoded_anew(
     what: str, tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
@@ -185,18 +203,31 @@ def test_files_of_the_layout_before_make_room(
     assert not any(file.exists() for file in before)
 
 
+@pytest.mark.parametrize("why", [errno.EACCES, errno.EPERM, errno.EROFS])
 def test_reading_asks_for_no_lock(
-    tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
+    why: int, tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not where the folder may only be read, nor where another input is being decoded for hours."""
+    """Not where the folder or its disk may only be read, nor while another input is decoded."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(why, os.strerror(why))
+
     build_cache(tiny_studies[:2], make_recipe(), tmp_path)
     monkeypatch.setattr(cache, "only_maker", None)
-    monkeypatch.setattr(os, "utime", _refuse)
+    monkeypatch.setattr(os, "utime", refuse)
     assert len(build_cache(tiny_studies[:2], make_recipe(), tmp_path).images) == 3
 
 
-def _refuse(*_: object) -> None:
-    raise PermissionError(errno.EACCES, "refused")
+def test_a_note_that_cannot_be_read_is_no_entry(
+    tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "refused")
+
+    build_cache(tiny_studies[:2], make_recipe(), tmp_path)
+    (key,) = _entries(tmp_path)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert cache_folder.open_entry(tmp_path, key) is None
 
 
 def test_without_a_film_there_is_nothing_to_decode(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from ulna.errors import ConfigError
 from ulna.training.ranks.group import ALONE, Ranks
-from ulna.training.ranks.launch import run_together
+from ulna.training.ranks.launch import _store, run_together, torchrun_rank
 from ulna.training.ranks.lifeline import Lifeline
 from ulna.training.ranks.whole_batch import _WholeBatch
 
@@ -129,6 +130,15 @@ def test_the_reason_reaches_the_others(lifelines: tuple[Lifeline, Lifeline]) -> 
     assert r"number 1 from 0, ended: film x.png is gone" in str(first.failure(5))
 
 
+def test_a_reason_with_bytes_that_are_no_utf8_reaches_the_others(
+    lifelines: tuple[Lifeline, Lifeline],
+) -> None:
+    """Of a file's name: the error of the connection once took the place of the error itself."""
+    first, second = lifelines
+    second.close("film x\udcff.png is gone")
+    assert r"ended: film x\udcff.png is gone" in str(first.failure(5))
+
+
 def test_the_first_one_says_what_it_knows(lifelines: tuple[Lifeline, Lifeline]) -> None:
     first, second = lifelines
     first.close("number 2 ended")
@@ -149,3 +159,51 @@ def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match="2 devices: this machine has 1"):
         run_together(2, lambda *_: None, None, None)
+
+
+TORCHRUN = {"WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "rank"),
+    [
+        ({"RANK": "1", **TORCHRUN}, 1),
+        ({"RANK": "1", **TORCHRUN, "WORLD_SIZE": "1"}, 0),
+        ({"RANK": "1"}, 0),  # another program's: it once hid that the folder holds a run already
+        ({"RANK": "first"}, 0),
+    ],
+)
+def test_only_torchrun_says_which_process_this_is(
+    variables: dict[str, str], rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", *TORCHRUN):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert torchrun_rank() == rank
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE"])
+def test_a_variable_of_torchrun_that_is_no_number_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in ({"RANK": "1", **TORCHRUN} | {name: "first"}).items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(ConfigError, match=f"{name}='first': expected a whole number"):
+        torchrun_rank()
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="no list of sockets (Linux)")
+def test_processes_find_each_other_within_the_machine_only() -> None:
+    """PyTorch's own store listens on every network that the machine is in."""
+    store = _store(0, 2, master=True)
+    _store(store.port, 2, master=False).set("key", "value")
+    assert store.get("key") == b"value"
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        if (table := Path("/proc/self/net", name)).exists()
+        for line in table.read_text().splitlines()[1:]
+    ]
+    ours, listens = f":{store.port:04X}", "0A"
+    assert [r[1] for r in rows if r[1].endswith(ours) and r[3] == listens] == ["0100007F" + ours]

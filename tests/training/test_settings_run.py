@@ -23,6 +23,7 @@ from ulna.config.recipe import Augmentation, ExpertConfig, Fusion, LossWeights, 
 from ulna.errors import ConfigError, UlnaWarning, WeightsError
 from ulna.export import export_bundle
 from ulna.models.check import check_experts
+from ulna.models.encoder import Encoder, build_encoder
 from ulna.training import DataSource, train_run
 from ulna.types import Study
 
@@ -141,3 +142,22 @@ def test_the_shipped_recipes_can_be_built() -> None:
         recipe = make()
         named = tuple(replace(e, initial=ExpertConfig("a", "cnn").initial) for e in recipe.experts)
         check_experts(replace(recipe, experts=named))
+
+
+def test_an_encoder_that_reads_tensors_while_it_is_built_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ConvNeXt of timm 1.0.9 was refused: 'Cannot copy out of meta tensor; no data!'."""
+
+    def build(name: str, size: int) -> Encoder:
+        try:
+            torch.linspace(0, 0.1, 3).tolist()
+        except RuntimeError as error:
+            raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
+        return build_encoder(name, size)
+
+    monkeypatch.setattr("ulna.models.check.build_encoder", build)
+    check_experts(make_recipe())
+    monkeypatch.setattr("ulna.models.check.build_encoder", lambda *_: build("resnet51", 64))
+    with pytest.raises(ConfigError, match="unknown encoder"):
+        check_experts(make_recipe())

@@ -56,7 +56,7 @@ def audit(
 ) -> None:
     """Run the prototype's protocol on DATA beside the right one, and say what made its number.
 
-    Images dealt to training and test one by one, the region as the target, the best accuracy
+    Images split into training and test one by one, the region as the target, the best accuracy
     seen on the test images while training: each is put right in turn, and the accuracy it was
     worth is what is left out of the next bar. All labelled studies of DATA take part, as in the
     prototype, which held out nobody.

@@ -78,8 +78,8 @@ def crossval(
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
     alone, so every recipe gets the same; studies that DATA holds out itself (valid, test) take no
-    part. Studies without an answer are counted in the end (exit code 10), the others are scored.
-    Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
+    part. Studies without an answer are counted by reason at the end (exit code 10), the others
+    are scored. Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
     OUT/scores.json; fusion and thresholds of a fold are fitted on the other folds. A killed run
     goes on where it was when the same command is given again.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 import warnings
@@ -97,17 +98,17 @@ class CrossvalFolder:
     def answered(self) -> bool:
         """Whether the folds asked, and only they, are answered and evaluated already.
 
-        Answers of an earlier version, whose table says less, do not count.
+        Answers of an earlier version, whose table or metrics say less, do not count.
         """
         from ulna.evaluation.table_reading import read_predictions
 
-        if not (self.evaluation / "metrics.json").is_file():
-            return False
         try:
+            metrics = json.loads((self.evaluation / "metrics.json").read_text("utf-8"))
             rows = read_predictions(self.evaluation / "predictions.csv")
-        except DatasetError:
+        except (FileNotFoundError, ValueError, DatasetError):
             return False
-        return {r.split for r in rows} == {f"fold{k}" for k in self.asked}
+        asked = {f"fold{k}" for k in self.asked}
+        return "arithmetic" in metrics and {r.split for r in rows} == asked
 
     @property
     def bundle(self) -> Path:

@@ -71,8 +71,8 @@ def evaluate(
 
     Without --split the studies are those that DATA itself holds out (valid, test); if it
     holds out none, those that the bundle's run never used; if the run is not known, all.
-    The choice is printed. How many studies have no answer, and why, is said in the end, with exit
-    code 10; the others are scored.
+    The choice is printed. Studies without an answer are counted by reason at the end (exit code
+    10); the others are scored.
 
     --include FOLDER, which may be repeated, brings what `ulna stress`, `examine`, `review`,
     `score --out` or `audit` wrote into the report, with the command, data and bundle that it

@@ -98,7 +98,7 @@ def predict(
     A film (PNG, JPEG, TIFF) given by its name is a study of one view. The films in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
     are grouped by Study Instance UID. A MURA or phantom folder or a table (.csv, .tsv) holds
-    the studies it says. What is left out is told in one note (docs/data.md).
+    the studies it lists. One note reports what is left out (docs/data.md).
 
     Triage calls a study normal or abnormal only where the other label can be ruled out at the
     error rate, else it refers the study to a reader (docs/metrics.md).

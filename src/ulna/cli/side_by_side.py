@@ -111,8 +111,17 @@ def _died(code: int) -> Failure | None:
     """Why a process ended that said nothing. code: negative for a signal's number."""
     if code == 0:
         return None
-    if code == -signal.SIGKILL:
-        said = "its process was killed by the system: mostly it is out of memory"
+    name = _signal(-code) if code < 0 else ""
+    if name == "SIGKILL":
+        said = "its process was killed by the system: most likely it ran out of memory"
         return Failure(f"{said}: {LESS_AT_A_TIME}", True)
-    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-    return Failure(f"its process ended {how} and said nothing", False)
+    how = f"by signal {name}" if name else f"with exit code {code}"
+    return Failure(f"its process ended {how} without an error message", False)
+
+
+def _signal(number: int) -> str:
+    """A signal's name; systems have real-time signals without one, and Windows has few at all."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -54,9 +53,10 @@ def train(
     require("train")
     from ulna.datasets import data_kind, index_data
     from ulna.training import DataSource, train_run
+    from ulna.training.ranks.launch import torchrun_rank
 
     recipe = choose_recipe(recipe_name, changes, initial)
-    first = int(os.environ.get("RANK", "0")) == 0
+    first = torchrun_rank() == 0
     if not first:  # torchrun's first process says the same
         warnings.simplefilter("ignore", UlnaWarning)
     if first and not resume and (out / "recipe.json").is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import numbers
 import types
 import typing
 from collections.abc import Mapping
@@ -28,7 +29,14 @@ def to_json(value: object) -> Any:
         return {str(to_json(k)): to_json(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_json(v) for v in value]
-    return value
+    return value if isinstance(value, (str, int, float)) else _plain_number(value)
+
+
+def _plain_number(value: object) -> object:
+    """NumPy's scalars count as numbers wherever settings are checked, but not for json."""
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def from_json(kind: type[T], data: Any, where: str = "") -> T:

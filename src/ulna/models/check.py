@@ -16,18 +16,26 @@ def check_experts(recipe: Recipe) -> None:
 
     Every encoder is built without memory for its weights (on torch's 'meta' device) and run on
     images of all sides that it will see: whole, as windows, at the scales of the exported graph.
-    Raises ConfigError for an unknown encoder,
-    for one without a feature grid or for images of a size it does not take, and for initial
-    weights in a file or run that is not there; WeightsError for initial weights that the encoder
-    cannot have.
+    Raises ConfigError for an unknown encoder, for one without a feature grid or for images of a
+    size it does not take, and for initial weights in a file or run that is not there;
+    WeightsError for initial weights that the encoder cannot have.
     """
     for expert in recipe.experts:
         check_initial(expert.initial)
         _check_kind(expert)
-        with torch.device("meta"), torch.no_grad():
-            encoder = build_encoder(expert.encoder, recipe.input_spec.size).eval()
-            for side in _sides(expert, recipe.input_spec.size):
-                _try_side(expert, encoder, side)
+        try:
+            _try_encoder(expert, recipe.input_spec.size, "meta")
+        except ConfigError:
+            # Some read numbers from a tensor while they are built (timm 1.0.9 does for
+            # stochastic depth), and 'meta' holds none: what they say in memory counts.
+            _try_encoder(expert, recipe.input_spec.size, "cpu")
+
+
+def _try_encoder(expert: ExpertConfig, size: int, device: str) -> None:
+    with torch.device(device), torch.no_grad():
+        encoder = build_encoder(expert.encoder, size).eval()
+        for side in _sides(expert, size):
+            _try_side(expert, encoder, side)
 
 
 def _sides(expert: ExpertConfig, size: int) -> list[int]:

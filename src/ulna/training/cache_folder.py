@@ -17,7 +17,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ _IDLE_SECONDS = 24 * 3600
 # Files of releases whose folder held one input only.
 _BEFORE_ENTRIES = ("images.npy", "masks.npy", NOTE)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Of file systems that cannot reserve room for a file.
+_NOT_OFFERED = {errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Lease:
@@ -61,11 +63,11 @@ def open_entry(folder: Path, key: str) -> tuple[dict[str, Any], Lease] | None:
     try:
         # Read by name: who waited for the lease may have waited for the entry's removal.
         note = json.loads(file.read_text(encoding="utf-8"))
-        os.utime(file)
-    except PermissionError:  # of another user: it cannot say when it was read last
-        return note, lease
     except (OSError, ValueError):
         return None
+    # Of another user, or on a disk that is read-only, it cannot say when it was read last.
+    with suppress(OSError):
+        os.utime(file)
     return (note, lease) if isinstance(note, dict) else None
 
 
@@ -113,13 +115,7 @@ def reserve(file: Path, size: int) -> None:
     Raises TrainingError where there is too little room.
     """
     try:
-        if hasattr(os, "posix_fallocate"):
-            descriptor = os.open(file, os.O_RDWR)
-            try:
-                os.posix_fallocate(descriptor, 0, size)
-            finally:
-                os.close(descriptor)
-        elif shutil.disk_usage(file.parent).free < size:
+        if not _allocate(file, size) and shutil.disk_usage(file.parent).free < size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         if error.errno not in _FULL:
@@ -130,12 +126,28 @@ def reserve(file: Path, size: int) -> None:
         ) from None
 
 
+def _allocate(file: Path, size: int) -> bool:
+    """Whether the system has reserved the room; False where it offers no such thing."""
+    if not hasattr(os, "posix_fallocate"):
+        return False
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in _NOT_OFFERED:
+            return False
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def _make_room(folder: Path, key: str) -> None:
     """Remove what nobody needs; what Ulna did not make stays, whatever folder was given."""
     before = [folder / name for name in _BEFORE_ENTRIES]
     if all(file.is_file() for file in before):
         for file in before:
-            file.unlink()
+            file.unlink(missing_ok=True)  # another run may make room at the same time
     for other in folder.iterdir():
         made = other.is_dir() and _OURS.fullmatch(other.stem)
         if not made or other.name in (key, key + _PARTIAL):

@@ -82,7 +82,7 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
     fabric = _fabric(recipe, ranks)
     if ranks.first:
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
-    parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text()))
+    parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text("utf-8")))
     learned = {*parts["train"], *parts["tune"]}
     used = [s for s in side if s.key in learned]
     cache, decoded = source.cache or out / "cache", source.cached or used

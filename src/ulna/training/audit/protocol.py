@@ -105,9 +105,9 @@ def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[lis
         task = Task(images.pixels, target, classes, *sides)
         return fit_watched(task, plan.fitting, lambda d, n: progress(what, d, n))
 
-    regions = fit("region, images dealt", images.part, len(images.parts), loose)
-    leaky = fit("abnormal, images dealt", images.abnormal, 2, loose)
-    clean = fit("abnormal, patients dealt", images.abnormal, 2, strict)
+    regions = fit("region, split by image", images.part, len(images.parts), loose)
+    leaky = fit("abnormal, split by image", images.abnormal, 2, loose)
+    clean = fit("abnormal, split by patient", images.abnormal, 2, strict)
     by_study, kappa = _by_study(clean[-1], images, apart)
     target = images.abnormal
     return [

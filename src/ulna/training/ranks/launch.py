@@ -42,7 +42,25 @@ _LEAVE_SECONDS = 20.0
 
 def under_torchrun() -> bool:
     """Whether torchrun has started this process, as one of several."""
-    return all(k in os.environ for k in _TORCHRUN) and int(os.environ["WORLD_SIZE"]) > 1
+    return all(k in os.environ for k in _TORCHRUN) and _of_torchrun("WORLD_SIZE") > 1
+
+
+def torchrun_rank() -> int:
+    """This process's number among those that torchrun has started; 0 where it has not.
+
+    Raises ConfigError for variables that it does not set like that.
+    """
+    return _of_torchrun("RANK") if under_torchrun() else 0
+
+
+def _of_torchrun(name: str) -> int:
+    text = os.environ[name]
+    if not text.isdecimal():
+        raise ConfigError(
+            f"environment variable {name}={text!r}: expected a whole number, as torchrun sets it, "
+            "or leave it unset"
+        )
+    return int(text)
 
 
 def run_together(devices: int, work: Work[G], given: G, progress: Progress | None) -> None:
@@ -97,9 +115,14 @@ def _with_children(devices: int, work: Work[G], given: G, progress: Progress | N
 
 
 def _store(port: int, size: int, master: bool) -> Any:
-    """Where the processes find each other."""
+    """Where the processes find each other: a port of this machine that no other one reaches."""
+    listening: dict[str, Any] = {}
+    if master and sys.platform != "win32":  # by itself it listens on all of the machine's networks
+        server = socket.create_server((_HOST, port))
+        port = server.getsockname()[1]
+        listening["master_listen_fd"] = server.detach()  # the store closes it
     return dist.TCPStore(  # type: ignore[attr-defined]
-        _HOST, port, size, is_master=master, wait_for_workers=False
+        _HOST, port, size, is_master=master, wait_for_workers=False, **listening
     )
 
 
@@ -150,7 +173,7 @@ def _child(
 
 
 def _one_of_torchrun(work: Work[G], given: G, progress: Progress | None) -> None:
-    rank, size, local = (int(os.environ[k]) for k in _TORCHRUN[:3])
+    rank, size, local = map(_of_torchrun, _TORCHRUN[:3])
     lifeline = Lifeline(rank, size)
     with _joined(Ranks(rank, size, local, None, lifeline), None) as ranks:
         host = os.environ["MASTER_ADDR"]

@@ -68,7 +68,8 @@ class Lifeline:
             return
         self._closed.set()
         for link in self._links.values():
-            _send(link, reason.encode() or _DONE)
+            # Names of files may hold bytes that are no UTF-8.
+            _send(link, reason.encode(errors="backslashreplace") or _DONE)
             link.close()
 
     def _watch(self, other: int, link: socket.socket) -> None:
