@@ -31,7 +31,7 @@ test-fast: setup-dev ## the tests that take seconds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not long"
 
 test-long: setup-dev ## mutants, every verb without a network, every encoder in every arithmetic: minutes each
-	$(BIN)/python -m pytest -n $(WORKERS) --dist load -m long
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m long
 
 CASES ?= ../shared/cases
 cases: setup-dev ## films with the value that must be read; CASES=folder of that form

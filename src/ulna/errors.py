@@ -23,6 +23,7 @@ refuses, and for a machine that has run out of something (`said_of`).
 from __future__ import annotations
 
 import errno
+import logging
 
 
 class UlnaError(Exception):
@@ -159,5 +160,7 @@ def said_of(error: BaseException) -> str:
         return f"{where}{error.strerror}{f': {advice}' if advice else ''}"
     if out_of_memory(error):
         return f"out of memory: {LESS_AT_A_TIME}"
+    # `--debug` and programs that use the package see where; the others keep their answers.
+    logging.getLogger("ulna").error("a defect met by one study or file", exc_info=error)
     said = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{said} (a defect of Ulna, not of the file: report it)"

@@ -12,7 +12,9 @@ import pytest
 
 from ulna.bundle import Manifest, uncalibrated_fusion
 from ulna.bundle.manifest import OPERATING_POINTS
-from ulna.errors import BundleError
+from ulna.config.bounds import as_recorded
+from ulna.config.codec import from_json, to_json
+from ulna.errors import BundleError, ConfigError
 from ulna.types import BodyPart
 
 FUSION_FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -75,3 +77,18 @@ def test_the_page_on_bundles_names_every_key(repository: Path) -> None:
     table = page.split("## The manifest")[1].split("\n## ")[0]
     first = " ".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `"))
     assert set(re.findall(r"`(\w+)`", first)) == {f.name for f in fields(Manifest)}
+
+
+def test_a_recipe_that_is_refused_today_keeps_no_bundle_from_answering(manifest: Manifest) -> None:
+    """It is the record of a run that is over; what the answers need is checked as ever."""
+    old = to_json(manifest)
+    old["recipe"]["experts"][0].update(weight_decay=2.0, crop_share=0.5, crop_size=0)
+    old["recipe"]["seed"] = -1
+    with pytest.raises(ConfigError, match="weight_decay 2.0"):
+        from_json(Manifest, old)
+    with as_recorded():
+        read = from_json(Manifest, old)
+    assert read.recipe.experts[0].weight_decay == 2.0
+    old["input_spec"]["size"] = 7
+    with as_recorded(), pytest.raises(ConfigError, match="size 7"):
+        from_json(Manifest, old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,16 @@ def test_crossval_and_audit_in_every_arithmetic(
     phantoms, out = work / "phantoms", work / precision
     small = ["--set", "input_spec.size=32", "--recipe", work / "tiny.json", "--folds", 2]
     ulna("crossval", phantoms, *small, "--out", out / "cv")
+    shutil.rmtree(out / "cv/fold1")
+    monkeypatch.setenv("ULNA_PRECISION", "32-true")  # gone on with on another machine
+    ulna("crossval", phantoms, *small, "--out", out / "cv")
+    monkeypatch.setenv("ULNA_PRECISION", precision)
     for k in range(2):
         recipe = json.loads((out / f"cv/fold{k}/recipe.json").read_text())
         state = json.loads((out / f"cv/fold{k}/experts/cnn/state.json").read_text())
         assert recipe["precision"] == state["precision"] == precision
+    settings = json.loads((out / "cv/crossval.json").read_text())
+    assert settings["recipe"]["precision"] == precision
     scores = json.loads((out / "cv/scores.json").read_text())["scores"]
     assert 0 <= scores["all"]["auroc"]["value"] <= 1
     quick = ["--size", 32, "--epochs", 2, "--images", 8]

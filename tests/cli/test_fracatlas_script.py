@@ -14,7 +14,7 @@ from tests.cli.calls import ulna
 from ulna.config.codec import read_json
 from ulna.config.recipe import Recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 STUDIES = 40
 

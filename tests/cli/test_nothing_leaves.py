@@ -109,7 +109,7 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
     """Under the guard and, where the kernel allows, with no network but an empty one."""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import ulna
-from ulna.cli.crossval_steps import CrossvalSettings
+from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.demo_steps import DemoSettings
 from ulna.config.bounds import Bounds, Distinct, check_fields, hints_of
 from ulna.config.codec import read_json, write_json

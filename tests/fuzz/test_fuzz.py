@@ -21,7 +21,7 @@ from ulna.types import Radiograph
 SEED = "the one of the tests"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_mutant_is_answered_wrong_or_ends_in_anything_but_an_image_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -35,7 +35,7 @@ def test_no_mutant_is_answered_wrong_or_ends_in_anything_but_an_image_error(
     assert all(0.1 < t.answered / t.tried < 0.9 for t in tallies.values())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bombs_are_refused_in_bounded_time_and_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz.bombs"],

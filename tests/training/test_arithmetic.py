@@ -129,7 +129,7 @@ def _watch_encoder(monkeypatch: pytest.MonkeyPatch) -> set[torch.dtype]:
     return seen
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_named_encoder_trains_in_every_arithmetic_and_one_is_exported(
     precision: Precision, tmp_path: Path, tiny_studies: Sequence[Study]
@@ -161,7 +161,7 @@ def _train(images: Path, out: Path, precision: str, kill_at: int | None = None) 
         return process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_kill_and_resume_end_in_the_same_weights_in_every_arithmetic(
     precision: str, tmp_path: Path

@@ -86,7 +86,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         return make_recipe(**{**changes, "experts": (replace(expert, crop_size=0, crop_share=0),)})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(
     max_examples=25,
     deadline=None,

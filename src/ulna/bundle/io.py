@@ -17,6 +17,7 @@ from ulna.bundle.digest import file_sha256
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
+from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
 from ulna.errors import BundleError, ConfigError
 
@@ -197,7 +198,8 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
         raise BundleError(f"{file}: damaged, not readable as JSON ({error})") from None
     digest = _checked_hash(data, raw, file)
     try:
-        manifest = from_json(Manifest, {k: v for k, v in data.items() if k != "hash"})
+        with as_recorded():
+            manifest = from_json(Manifest, {k: v for k, v in data.items() if k != "hash"})
     except (ConfigError, BundleError) as error:
         raise BundleError(f"{file}: {error}") from None
     return manifest, digest

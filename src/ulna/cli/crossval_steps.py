@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
-from typing import Annotated
 
 from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
+from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
 from ulna.cli.train import quiet_fabric
-from ulna.config.bounds import Bounds, Seed, check_fields
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
@@ -36,24 +35,6 @@ from ulna.evaluation.cross_fit import (
 from ulna.evaluation.rows import StudyRow
 from ulna.machine import usable_cores
 from ulna.types import Study
-
-
-@dataclass(frozen=True)
-class CrossvalSettings:
-    """All that decides the result; saved in the folder as crossval.json.
-
-    data: table or folder. fold_seed: of the folds alone, so that methods share them. also: table
-    or folder whose studies every fold learns from, '' for none.
-    """
-
-    data: str
-    recipe: Recipe
-    folds: Annotated[int, Bounds(2, 1_000)]
-    fold_seed: Seed
-    also: str = ""
-
-    def __post_init__(self) -> None:
-        check_fields(self, "cross-validation")
 
 
 @dataclass(frozen=True)
@@ -83,6 +64,7 @@ class CrossvalFolder:
                 f"of 0 to {settings.folds - 1}, since each is calibrated on the others"
             )
         saved = out / "crossval.json"
+        settings = settings.settled(saved)
         if saved.is_file():
             if to_json(read_json(CrossvalSettings, saved)) != to_json(settings):
                 raise ConfigError(

@@ -14,7 +14,9 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +57,27 @@ Count = Annotated[int, Bounds(1, 1_000_000)]
 CountOrNone = Annotated[int, Bounds(0, 1_000_000)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 Minutes = Annotated[float, Bounds(0, 1_000_000)]
+
+
+_RECORDED: ContextVar[bool] = ContextVar("recorded", default=False)
+
+
+@contextmanager
+def as_recorded() -> Iterator[None]:
+    """Within, recipes are the record of runs that are over, and taken as they were.
+
+    A bundle stays usable when a later version would refuse to train by its recipe.
+    """
+    before = _RECORDED.set(True)
+    try:
+        yield
+    finally:
+        _RECORDED.reset(before)
+
+
+def recorded() -> bool:
+    """Whether settings that are made now are only the record of a run."""
+    return _RECORDED.get()
 
 
 def check_fields(settings: Any, what: str = "") -> None:

@@ -14,6 +14,7 @@ from ulna.config.bounds import (
     Seed,
     Share,
     check_fields,
+    recorded,
 )
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ConfigError
@@ -47,6 +48,8 @@ class InitialWeights:
     path: str = ""
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         check_fields(self, "initial weights")
         if (self.kind in ("file", "run")) != bool(self.path):
             raise ConfigError(
@@ -109,6 +112,8 @@ class ExpertConfig:
     time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         letters = str(self.name).replace("_", "").replace("-", "")
         if not (letters.isalnum() and letters.isascii() and len(self.name) <= _LONGEST_NAME):
             raise ConfigError(
@@ -159,6 +164,8 @@ class Augmentation:
     erase: Share = 0.0
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         check_fields(self, "augmentation")
 
 
@@ -179,6 +186,8 @@ class LossWeights:
     map: Weight = 0.0
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         check_fields(self, "loss")
 
 
@@ -195,6 +204,8 @@ class Fusion:
     layout: dict[BodyPart, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         check_fields(self, "fusion")
         if self.layout and self.kind != "layout":
             raise ConfigError(
@@ -238,6 +249,8 @@ class Recipe:
     minutes: Minutes = 0.0
 
     def __post_init__(self) -> None:
+        if recorded():
+            return
         what = f"recipe {self.name}"
         check_fields(self, what)
         names = [e.name for e in self.experts]

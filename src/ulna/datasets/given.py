@@ -98,9 +98,11 @@ def _of_path(path: Path, left: LeftOut) -> list[_Found]:
 def _of_folder(folder: Path, left: LeftOut) -> list[_Found]:
     films = film_files(walk_files(folder, left), left)
     objects, alone = read_objects(films.objects, left)
-    own = [(path, header) for path, header in alone if header or _meant_as_dicom(path)]
+    own = []
     for path, header in alone:
-        if (path, header) not in own:
+        if header or _meant_as_dicom(path):
+            own.append((path, header))
+        else:
             left.add(NO_FILM, path)
     groups: dict[Path, list[ImageRef]] = defaultdict(list)
     for path in films.pictures:
