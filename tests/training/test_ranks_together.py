@@ -235,3 +235,23 @@ def test_a_killed_process_ends_all_and_resume_ends_in_the_same_weights(
     assert done.stdout.count("next, ulna export") == 1
     assert _same(work.expert("cut"), both)
     assert _files(work.folder / "cut") == _files(work.folder / "both")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_two_processes_in_half_precision_lose_what_one_loses(
+    precision: str, tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    """Halves of gradients are added before they are unscaled and clipped."""
+    losses = []
+    for devices in (1, 2):
+        recipe = replace(_recipe(epochs=3, hard_every=0), precision=precision)  # type: ignore[arg-type]
+        out = tmp_path / str(devices)
+        run = train_run(recipe, tiny_studies, out, DataSource("table"), devices=devices)
+        state = json.loads((run / "experts/cnn/state.json").read_text())
+        assert state["precision"] == precision
+        losses.append([row["loss"] for row in state["history"]])
+        weights = load_file(run / "experts/cnn/weights.safetensors")
+        assert all(torch.isfinite(v.float()).all() for v in weights.values())
+    one, two = np.array(losses)
+    assert np.abs(two / one - 1).max() < 0.05
