@@ -12,7 +12,7 @@ from tests.training.tiny import make_recipe
 
 from ulna.config.codec import write_json
 from ulna.config.recipe import Precision
-from ulna.training.precision import best_precision, with_precision
+from ulna.training.precision import VARIABLE, best_precision, with_precision
 
 
 def test_an_explicit_precision_stays(tmp_path: Path) -> None:
@@ -32,6 +32,7 @@ def test_auto_is_settled_and_a_begun_run_keeps_its_own(tmp_path: Path) -> None:
 def test_the_cpu_decides_where_there_is_no_gpu(
     hardware: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware)
