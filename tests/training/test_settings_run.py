@@ -88,7 +88,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
 
 @pytest.mark.long
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=list(HealthCheck),
