@@ -94,7 +94,8 @@ def crossval(
           --against runs/cv --by hardware --by source_width:1000
     """
     require("train", "report")
-    from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+    from ulna.cli.crossval_settings import CrossvalSettings
+    from ulna.cli.crossval_steps import CrossvalFolder
 
     recipe = choose_recipe(recipe_name, changes, initial)
     beside = str(also.resolve()) if also else ""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
 from ulna.bundle.join import unite_bundles, unite_recipes
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+from ulna.cli.crossval_settings import CrossvalSettings
+from ulna.cli.crossval_steps import CrossvalFolder
 from ulna.config.codec import read_json
 from ulna.errors import BundleError, ConfigError
 
