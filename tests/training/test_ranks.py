@@ -183,6 +183,17 @@ def test_only_torchrun_says_which_process_this_is(
     assert torchrun_rank() == rank
 
 
+def test_another_number_of_devices_than_torchrun_started_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    for name in ("MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "2")
+    with pytest.raises(ConfigError, match="3 devices asked .* one of 2: leave --devices out"):
+        run_together(3, lambda *_: None, None, None)
+
+
 @pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE"])
 def test_a_variable_of_torchrun_that_is_no_number_is_refused(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -71,6 +71,11 @@ def run_together(devices: int, work: Work[G], given: G, progress: Progress | Non
     raises in this process, and TrainingError when another process ends before its work is done.
     """
     if under_torchrun():
+        if devices not in (1, started := _of_torchrun("WORLD_SIZE")):
+            raise ConfigError(
+                f"{devices} devices asked of a process that torchrun started as one of {started}: "
+                "leave --devices out, torchrun says how many there are"
+            )
         _one_of_torchrun(work, given, progress)
     elif devices == 1:
         work(ALONE, given, progress)
