@@ -121,6 +121,6 @@ def test_wrong_body_parts_are_counted(make_rows: MakeRows) -> None:
 @pytest.mark.slow
 def test_five_hundred_studies_take_seconds(make_rows: MakeRows) -> None:
     rows = make_rows(500)
-    start = time.perf_counter()
+    start = time.process_time()
     summarise(rows, PARTS, Resampling(2000))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
