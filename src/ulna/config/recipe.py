@@ -65,7 +65,8 @@ class ExpertConfig:
     encoder: 'cnn' (Ulna's own) or any timm model name. neck: what stands between encoder and
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
-    stage from the heads down. frozen_epochs: heads only; then one more stage is freed every
+    stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
+    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed every
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
@@ -95,6 +96,7 @@ class ExpertConfig:
     learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
     weight_decay: Share = 0.02
     layer_decay: Annotated[float, Bounds(0, 1, above=True)] = 1.0
+    frozen_stages: CountOrNone = 0
     frozen_epochs: CountOrNone = 0
     unfreeze_every: CountOrNone = 0
     drop_rate: Annotated[float, Bounds(0, 0.99)] = 0.0

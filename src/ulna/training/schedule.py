@@ -20,14 +20,16 @@ def first_free_stage(config: ExpertConfig, epoch: int, n_stages: int) -> int:
     """Index of the lowest stage that learns in `epoch`; stages from there up learn too.
 
     n_stages counts neck and heads as the last stage, which always learns (Howard & Ruder
-    2018, gradual unfreezing).
+    2018, gradual unfreezing). The first `frozen_stages` of them never do.
     """
+    heads = n_stages - 1
     if epoch < config.frozen_epochs:
-        return n_stages - 1
+        return heads
+    least = min(config.frozen_stages, heads)
     if config.unfreeze_every == 0:
-        return 0
+        return least
     freed = 1 + (epoch - config.frozen_epochs) // config.unfreeze_every
-    return max(0, n_stages - 1 - freed)
+    return max(least, heads - freed)
 
 
 def stage_rates(config: ExpertConfig, n_stages: int) -> list[float]:
