@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ulna.bundle.box import BOX_BUNDLE
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
@@ -29,6 +29,7 @@ __all__ = [
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",
+    "ComparedParts",
     "ConformalScores",
     "DataFingerprint",
     "Domain",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from ulna.bundle.cascade import CascadeParameters
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.quantisation import Quantisation
@@ -73,7 +73,8 @@ class FusionParameters:
     pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
     logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
     what a study's probability is compared with to say how far its answer can be trusted; empty
-    where nothing was fitted.
+    where nothing was fitted. compared: the body parts whose lists stand together where a part has
+    few studies of its own; a part that is not in it stands alone.
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -85,6 +86,7 @@ class FusionParameters:
     map_peak: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
+    compared: dict[BodyPart, ComparedParts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
@@ -103,6 +105,11 @@ class FusionParameters:
         _check_finite("map threshold and peak", [self.map_threshold, self.map_peak])
         if not 0 < self.map_limit < math.inf:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
+
+    def compared_with(self, part: BodyPart) -> ConformalScores | None:
+        """What a study of `part` is compared with; None where nothing was calibrated."""
+        found = self.compared.get(part)
+        return self.conformal.get(part) if found is None else found.scores(self.conformal)
 
     @property
     def calibrated(self) -> bool:
@@ -211,6 +218,12 @@ class Manifest:
                 f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
                 f"parts {sorted(parts)}"
             )
+        for part, with_ in fusion.compared.items():
+            if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
+                raise BundleError(
+                    f"conformal scores of {part} compared with {with_}: expected body parts among "
+                    f"{sorted(fusion.conformal)}"
+                )
         if self.domain is not None and not set(self.domain.limits) <= names:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         if self.cascade is not None:

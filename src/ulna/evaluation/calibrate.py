@@ -27,6 +27,7 @@ from ulna.errors import (
     said_of,
 )
 from ulna.evaluation.cascade_fit import Asked, fit_cascade
+from ulna.evaluation.compared_parts import compared_parts
 from ulna.evaluation.domain_fit import fit_domain
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.graph_cost import multiply_adds
@@ -128,6 +129,7 @@ def fit_fusion(
     )
     map_threshold, map_peak, map_limit = fit_map_scale(outputs, fits, manifest)
     names = [e.name for e in manifest.experts]
+    conformal = {p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts}
     return FusionParameters(
         weights={p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()},
         temperatures={p: f.temperature for p, f in fits.items()},
@@ -137,7 +139,8 @@ def fit_fusion(
         map_peak=map_peak,
         map_limit=map_limit,
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
-        conformal={p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts},
+        conformal=conformal,
+        compared=compared_parts(conformal),
     )
 
 
@@ -182,7 +185,7 @@ def _by_class(scores: PartScores | None, fit: Fit) -> tuple[Floats, Floats]:
 
 
 def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
-    """Of the body part's own studies, however few: others would void what is guaranteed."""
+    """Of the body part's own studies, however few; `compared_parts` says who stands with them."""
     normal, abnormal = (tuple(float(v) for v in np.sort(p)) for p in _by_class(scores, fit))
     return ConformalScores(normal, abnormal)
 

@@ -38,7 +38,7 @@ def trust_in(probability: float, part: BodyPart, fusion: FusionParameters, refus
     """Conformal p-values and certainty; None each where refused: nothing is promised then."""
     if refused:
         return {"p_normal": None, "p_abnormal": None, "certainty": None}
-    p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
+    p_normal, p_abnormal = p_values(probability, fusion.compared_with(part))
     certainty = certainty_of(probability, part, fusion)
     return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
 
