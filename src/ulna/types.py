@@ -190,6 +190,19 @@ class Radiograph:
             )
 
 
+class Familiarity(enum.StrEnum):
+    """Whether a film is one of those that a bundle learned from; least familiar last.
+
+    NEAR: a radiograph of the same kind from elsewhere (another hospital, another technique).
+    FAR: something else. UNKNOWN: the bundle cannot tell.
+    """
+
+    UNKNOWN = ""
+    KNOWN = "known"
+    NEAR = "near"
+    FAR = "far"
+
+
 @dataclass(frozen=True)
 class ImagePrediction:
     """The answer for one radiograph.
@@ -200,7 +213,10 @@ class ImagePrediction:
     experts: logit of each expert alone, by its name, routed like the hybrid. foreign: distance
     of its features from those of the films the bundle learned to know, 1 at the limit; None
     where the bundle cannot tell. refusal: why it is no film for this bundle, or ''. inverted:
-    its polarity was put right before it was read.
+    its polarity was put right before it was read. domain: whether it is one of the films that the
+    bundle learned from. outside: how much it looks like something else than a limb, 0 for the
+    middle of the known films and 1 at the limit of refusal; None where the bundle cannot tell.
+    interval: of a NEAR film, between which two its probability lies; None of others.
     """
 
     source: str
@@ -216,6 +232,9 @@ class ImagePrediction:
     foreign: float | None = None
     refusal: str = ""
     inverted: bool = False
+    domain: Familiarity = Familiarity.UNKNOWN
+    outside: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 class Triage(enum.StrEnum):
@@ -262,6 +281,9 @@ class StudyPrediction:
     nothing. flags: sentences on what a reader should know before believing the answer.
     skipped_experts: those that a cascade did not run, being certain enough without them.
     demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
+    domain: the least familiar of the views that answer. interval: of a NEAR study, between which
+    two its probability lies; its p-values are then the largest in between, so that triage rules a
+    label out only where both ends do.
     """
 
     study: Study
@@ -284,6 +306,8 @@ class StudyPrediction:
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
     demonstration: bool = False
+    domain: Familiarity = Familiarity.UNKNOWN
+    interval: tuple[float, float] | None = None
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values.

@@ -1,4 +1,4 @@
-"""Parts with few calibration studies are compared with others: crepes' numbers, the promise kept."""
+"""Parts with few calibration studies are compared with others: crepes' numbers, promise kept."""
 
 from __future__ import annotations
 

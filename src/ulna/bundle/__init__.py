@@ -23,6 +23,7 @@ from ulna.bundle.manifest import (
     Manifest,
     uncalibrated_fusion,
 )
+from ulna.bundle.outside import OutsideHead, outside_inputs
 
 __all__ = [
     "BOX_BUNDLE",
@@ -41,8 +42,10 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "OutsideHead",
     "check_replaceable",
     "map_verdict",
+    "outside_inputs",
     "read_bundle",
     "read_domain",
     "replace_examination",

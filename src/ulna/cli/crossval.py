@@ -11,7 +11,14 @@ import click
 from ulna.cli.evaluate import cascade_sentence, read_metrics
 from ulna.cli.extras import require
 from ulna.cli.incomplete import check_scored
-from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
+from ulna.cli.options import (
+    OUT_FOLDER,
+    READABLE,
+    by_option,
+    elsewhere_option,
+    json_option,
+    recipe_options,
+)
 from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import EVALUATION_FILES, crossval_receipt
@@ -56,6 +63,7 @@ _SHOWN = {
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
 @click.option("--also", type=READABLE, help="Data that every fold learns from too.")
+@elsewhere_option
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
 def crossval(
@@ -71,6 +79,7 @@ def crossval(
     against: tuple[Path, ...],
     only: tuple[int, ...],
     also: Path | None,
+    elsewhere: Path | None,
     cache: Path | None,
     as_json: bool,
 ) -> None:
@@ -84,7 +93,8 @@ def crossval(
     goes on where it was when the same command is given again.
 
     --only looks at some folds first; the others can follow in the same folder. --also adds
-    training data to every fold, less the patients that it holds out. --against takes the folder
+    training data to every fold, less the patients that it holds out. The films of --elsewhere are
+    refused by the bundle of all folds (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
     \b
@@ -100,7 +110,7 @@ def crossval(
     recipe = choose_recipe(recipe_name, changes, initial)
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
-    folder = CrossvalFolder.open(out, settings, cache, only)
+    folder = CrossvalFolder.open(out, settings, cache, only).refusing(elsewhere)
     finish(folder, data, (by, against), jobs, as_json)
 
 

@@ -32,6 +32,9 @@ from ulna.evaluation.cross_fit import (
     fit_joint_fusion,
     run_fold,
 )
+from ulna.evaluation.disturb import disturbed
+from ulna.evaluation.domain_fit import Beside
+from ulna.evaluation.outside_films import beside_of
 from ulna.evaluation.rows import StudyRow
 from ulna.machine import usable_cores
 from ulna.types import Study
@@ -42,12 +45,14 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
+    elsewhere: films of other regions, which the bundle learns to refuse.
     """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
     asked: tuple[int, ...]
+    elsewhere: tuple[Study, ...] = ()
 
     @classmethod
     def open(
@@ -90,7 +95,16 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         asked = {f"fold{k}" for k in self.asked}
-        return "arithmetic" in metrics and {r.split for r in rows} == asked
+        done = "arithmetic" in metrics and {r.split for r in rows} == asked
+        return done and (not self.elsewhere or self._knows_elsewhere())
+
+    def refusing(self, elsewhere: Path | None) -> CrossvalFolder:
+        """The same, whose bundle learns to refuse the films of a table or folder, if any."""
+        return replace(self, elsewhere=tuple(index_data(elsewhere))) if elsewhere else self
+
+    def _knows_elsewhere(self) -> bool:
+        domain = read_bundle(self.bundle).manifest.domain
+        return domain is None or domain.n_outside.get("other region", 0) > 0
 
     @property
     def bundle(self) -> Path:
@@ -259,13 +273,14 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
     """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
     from ulna.runtime import Predictor
 
-    predictors, outputs = [], []
+    predictors, outputs, beside = [], [], list[Beside]()
     rows: list[StudyRow] = []
     asked = {k: folder.folds[k] for k in folder.asked}
     total, done = sum(map(len, asked.values())), 0
     for k, studies in asked.items():
         predictor = Predictor.load(folder.fold(k) / "bundle")
-        said, faults = run_fold(predictor, studies)
+        said, faults = run_fold(predictor, studies, disturb=disturbed)
+        beside.append(beside_of(predictor, said, folder.elsewhere, k))
         done += len(studies)
         report("predict", done, total)
         rows += [replace(f, split=f"fold{k}") for f in faults]
@@ -275,6 +290,6 @@ def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, l
     bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
     joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, record_data(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
-    domain = fit_joint_domain(outputs, bundles[0].manifest)
+    domain = fit_joint_domain(outputs, bundles[0].manifest, beside)
     cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)
     return replace_fusion(joint, fusion, {}, domain, cascade), rows

@@ -63,6 +63,15 @@ def json_option(command: Command) -> Command:
     )
 
 
+def elsewhere_option(command: Command) -> Command:
+    """`--elsewhere TABLE`: films of other regions of the body."""
+    return click.option(
+        "--elsewhere",
+        type=READABLE,
+        help="Films of other regions (legs, chests), for the bundle to refuse; no labels needed.",
+    )(command)
+
+
 def bundle_option(command: Command) -> Command:
     """`--bundle BUNDLE`, required."""
     return click.option(

@@ -36,7 +36,9 @@ def compared_parts(scores: Mapping[BodyPart, ConformalScores]) -> dict[BodyPart,
     scores: of every body part of the bundle, empty where it has no studies.
     """
     found = {
-        part: ComparedParts(_parts_for(part, "normal", scores), _parts_for(part, "abnormal", scores))
+        part: ComparedParts(
+            _parts_for(part, "normal", scores), _parts_for(part, "abnormal", scores)
+        )
         for part in scores
     }
     alone = {part: ComparedParts((part,), (part,)) for part in scores}
