@@ -16,6 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError, ImageError
+from ulna.standing import Certainty as Certainty
+from ulna.standing import Familiarity as Familiarity
+from ulna.standing import Triage as Triage
+from ulna.standing import triage_of as triage_of
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -190,19 +194,6 @@ class Radiograph:
             )
 
 
-class Familiarity(enum.StrEnum):
-    """Whether a film is one of those that a bundle learned from; least familiar last.
-
-    NEAR: a radiograph of the same kind from elsewhere (another hospital, another technique).
-    FAR: something else. UNKNOWN: the bundle cannot tell.
-    """
-
-    UNKNOWN = ""
-    KNOWN = "known"
-    NEAR = "near"
-    FAR = "far"
-
-
 @dataclass(frozen=True)
 class ImagePrediction:
     """The answer for one radiograph.
@@ -235,36 +226,6 @@ class ImagePrediction:
     domain: Familiarity = Familiarity.UNKNOWN
     outside: float | None = None
     interval: tuple[float, float] | None = None
-
-
-class Triage(enum.StrEnum):
-    """What a study's answer is good for at a chosen error rate; most urgent first."""
-
-    ABNORMAL = "abnormal"
-    REFER = "refer"
-    NORMAL = "normal"
-
-
-def triage_of(p_normal: float, p_abnormal: float, error_rate: float) -> Triage:
-    """The one label whose conformal p-value exceeds `error_rate`; REFER where both or none do.
-
-    A study like the calibration studies gets its true label ruled out with a probability of at
-    most `error_rate`. Raises ConfigError for a rate outside (0, 1).
-    """
-    if not 0 < error_rate < 1:
-        raise ConfigError(f"error rate {error_rate}: expected a number between 0 and 1")
-    normal, abnormal = p_normal > error_rate, p_abnormal > error_rate
-    if normal == abnormal:
-        return Triage.REFER
-    return Triage.NORMAL if normal else Triage.ABNORMAL
-
-
-class Certainty(enum.StrEnum):
-    """Between which operating points a study's probability lies."""
-
-    CERTAIN = "certain"
-    DOUBTFUL = "doubtful"
-    NONE = "none"
 
 
 @dataclass(frozen=True)

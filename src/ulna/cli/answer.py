@@ -69,11 +69,11 @@ def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
 
 
 _ANSWERED = (
-    "domain",
-    "probability_interval",
     "demonstration",
     "abnormal",
     "probability",
+    "domain",
+    "probability_interval",
     "threshold",
     "operating_point",
     "certainty",
