@@ -1,7 +1,7 @@
 """Known, near, far: what a cross-validated bundle says of films of other hospitals and regions.
 
-    python benchmarks/refusal.py BUNDLE --known arm.csv --elsewhere legs.csv --near NAME=TABLE \
-        --far NAME=TABLE --out refusal
+    python benchmarks/refusal.py BUNDLE --known arm.csv --elsewhere legs.csv \
+        --elsewhere chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
 
 BUNDLE is that of `ulna crossval` on --known with its own number of folds. Known films are
 answered by the experts of their own fold, with statistics fitted without a fifth of the fold's
@@ -89,7 +89,8 @@ def gather(asked: argparse.Namespace, bundle: ModelBundle) -> dict[str, object]:
     manifest = bundle.manifest
     studies = [s for s in index_data(asked.known) if s.body_part in manifest.body_parts]
     n_folds = len({e.name.rpartition("-")[2] for e in manifest.experts})
-    learned, aside = halves(index_data(asked.elsewhere))
+    both = {t.stem: halves(index_data(t)) for t in asked.elsewhere}
+    learned = [first for first, _ in both.values()]
     folds: list[Fold] = []
     for k, own in enumerate(assign_folds(studies, n_folds)):
         alone = of_fold(predictor, k)
@@ -99,8 +100,8 @@ def gather(asked: argparse.Namespace, bundle: ModelBundle) -> dict[str, object]:
     groups = {}
     tables = dict(g.partition("=")[::2] for g in (*asked.near, *asked.far))
     for name, studies in [
-        ("elsewhere, held out", aside),
-        *((n, index_data(p)) for n, p in tables.items()),
+        *((f"{n}, held out", second) for n, (_, second) in both.items()),
+        *((n, index_data(Path(p))) for n, p in tables.items()),
     ]:
         groups[name] = said(predictor, limited(studies, asked.most_foreign), False)
         print(f"{name}: {len(groups[name])} studies", flush=True)
@@ -194,7 +195,7 @@ def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--known", type=Path, required=True, help="what it was cross-validated on")
-    parser.add_argument("--elsewhere", type=Path, required=True)
+    parser.add_argument("--elsewhere", type=Path, action="append", required=True)
     parser.add_argument("--near", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--far", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--most", type=int, default=10**9, help="known films of each fold")

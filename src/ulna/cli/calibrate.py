@@ -34,7 +34,7 @@ def calibrate(
     run: Path,
     data: Path,
     disagreement: float,
-    elsewhere: Path | None,
+    elsewhere: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Fit BUNDLE's fusion, temperatures and thresholds; rewrites its manifest.
@@ -55,7 +55,7 @@ def calibrate(
 
     asked = Asked(disagreement)
     studies = calibration_studies(index_data(data), run)
-    others = index_data(elsewhere) if elsewhere else []
+    others = [index_data(table) for table in elsewhere]
     with progress() as report:
         fitted = calibrate_bundle(
             bundle,

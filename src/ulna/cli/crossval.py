@@ -79,7 +79,7 @@ def crossval(
     against: tuple[Path, ...],
     only: tuple[int, ...],
     also: Path | None,
-    elsewhere: Path | None,
+    elsewhere: tuple[Path, ...],
     cache: Path | None,
     as_json: bool,
 ) -> None:

@@ -45,14 +45,14 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
-    elsewhere: films of other regions, which the bundle learns to refuse.
+    elsewhere: tables of films of other regions, which the bundle learns to refuse.
     """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
     asked: tuple[int, ...]
-    elsewhere: tuple[Study, ...] = ()
+    elsewhere: tuple[tuple[Study, ...], ...] = ()
 
     @classmethod
     def open(
@@ -98,9 +98,9 @@ class CrossvalFolder:
         done = "arithmetic" in metrics and {r.split for r in rows} == asked
         return done and (not self.elsewhere or self._knows_elsewhere())
 
-    def refusing(self, elsewhere: Path | None) -> CrossvalFolder:
-        """The same, whose bundle learns to refuse the films of a table or folder, if any."""
-        return replace(self, elsewhere=tuple(index_data(elsewhere))) if elsewhere else self
+    def refusing(self, elsewhere: Sequence[Path]) -> CrossvalFolder:
+        """The same, whose bundle learns to refuse the films of these tables or folders."""
+        return replace(self, elsewhere=tuple(tuple(index_data(t)) for t in elsewhere))
 
     def _knows_elsewhere(self) -> bool:
         domain = read_bundle(self.bundle).manifest.domain

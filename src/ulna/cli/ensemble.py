@@ -29,7 +29,7 @@ def ensemble(
     by: tuple[str, ...],
     against: tuple[Path, ...],
     only: tuple[int, ...],
-    elsewhere: Path | None,
+    elsewhere: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Let the experts of several `ulna crossval` answer together; nothing is trained.

@@ -64,11 +64,12 @@ def json_option(command: Command) -> Command:
 
 
 def elsewhere_option(command: Command) -> Command:
-    """`--elsewhere TABLE`: films of other regions of the body."""
+    """`--elsewhere TABLE`, repeated: films of other regions of the body."""
     return click.option(
         "--elsewhere",
+        multiple=True,
         type=READABLE,
-        help="Films of other regions (legs, chests), for the bundle to refuse; no labels needed.",
+        help="Films of other regions, for the bundle to refuse; no labels needed; may be repeated.",
     )(command)
 
 

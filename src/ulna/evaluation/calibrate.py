@@ -59,7 +59,7 @@ def calibrate_bundle(
     studies: Sequence[Study],
     progress: Progress | None = None,
     asked: Asked | None = None,
-    elsewhere: Sequence[Study] = (),
+    elsewhere: Sequence[Sequence[Study]] = (),
 ) -> ModelBundle:
     """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
 
@@ -67,8 +67,8 @@ def calibrate_bundle(
     cannot be read, has no label or a body part the bundle does not know is left out with a
     warning. What these films look like is written too, where the graphs give features and there
     are enough films (`domain_fit.MIN_IMAGES`), and a cascade if there are several experts.
-    progress(done, all). asked: what the cascade must hold. elsewhere: films of other regions of the
-    body, to be refused. Raises ConfigError when what is left
+    progress(done, all). asked: what the cascade must hold. elsewhere: tables of films of other
+    regions of the body, to be refused. Raises ConfigError when what is left
     lacks a class.
     """
     from ulna.runtime import Predictor
@@ -96,7 +96,7 @@ def _domain(
     predictor: Predictor,
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
-    elsewhere: Sequence[Study],
+    elsewhere: Sequence[Sequence[Study]],
 ) -> Domain | None:
     """What the films of `outputs` look like, and what is outside; None with few films."""
     manifest = predictor.manifest

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ulna.runtime import ImageOutputs, Predictor, StudyOutputs
 
 N_NO_FILMS = 120
-# Of the films of other regions, drawn anew for each fold: more say little more.
+# Of each table of other regions, drawn anew for each fold: more say little more.
 MOST_ELSEWHERE = 300
 _AT_ONCE = 8
 
@@ -30,7 +30,7 @@ _AT_ONCE = 8
 def beside_of(
     predictor: Predictor,
     own: Sequence[StudyOutputs],
-    elsewhere: Sequence[Study] = (),
+    elsewhere: Sequence[Sequence[Study]] = (),
     seed: int = 0,
 ) -> Beside:
     """What the fit of calibration films is given beside them; nothing where these are too few.
@@ -44,15 +44,17 @@ def beside_of(
 
 
 def outside_outputs(
-    predictor: Predictor, elsewhere: Sequence[Study] = (), seed: int = 0
+    predictor: Predictor, elsewhere: Sequence[Sequence[Study]] = (), seed: int = 0
 ) -> Outside:
-    """Of 120 made pictures and of up to 300 films `elsewhere`, every other one of them changed.
+    """Of 120 made pictures and of up to 300 films of each table `elsewhere`, half of them changed.
 
     A change (`disturb`) keeps what is told apart from being the hospital's. seed: which of them. A
     film that cannot be read is left out with an ImageWarning.
     """
-    order = np.random.default_rng([7, seed]).permutation(len(elsewhere))[:MOST_ELSEWHERE]
-    films = _films([elsewhere[i] for i in order])
+    rng = np.random.default_rng([7, seed])
+    films = _films(
+        [table[i] for table in elsewhere for i in rng.permutation(len(table))[:MOST_ELSEWHERE]]
+    )
     return Outside(
         tuple(_said(predictor, no_films(N_NO_FILMS, seed))), tuple(_said(predictor, films))
     )
