@@ -93,7 +93,8 @@ class Finding:
     """One finding of one radiograph, true or predicted, in source pixels.
 
     box: (x, y, width, height). score: predicted strength (logit contribution), None for truth.
-    outline: (N, 2) x, y vertices or None. cnr: measured contrast-to-noise ratio (phantoms).
+    outline: (N, 2) x, y vertices or None. cnr: measured contrast-to-noise ratio (phantoms). adds:
+    how many logits of the answer the region of a predicted one makes up; None where not known.
     """
 
     box: tuple[float, float, float, float]
@@ -102,6 +103,7 @@ class Finding:
     outline: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     subtlety: Subtlety | None = None
     cnr: float | None = None
+    adds: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.box) != 4 or self.box[2] < 0 or self.box[3] < 0:

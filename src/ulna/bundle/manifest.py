@@ -70,7 +70,9 @@ class FusionParameters:
     calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
     point -> body part -> study probability from which a study is abnormal. map_threshold:
     calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
-    pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
+    pixel must exceed too, or it is not one (0: the threshold alone); map_share: a finding ends
+    where the map falls below this share of its largest pixel, if that is above the threshold;
+    map_limit: the calibrated
     logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
     what a study's probability is compared with to say how far its answer can be trusted; empty
     where nothing was fitted. compared: the body parts whose lists stand together where a part has
@@ -84,6 +86,7 @@ class FusionParameters:
     map_threshold: float
     map_limit: float
     map_peak: float = 0.0
+    map_share: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
     compared: dict[BodyPart, ComparedParts] = field(default_factory=dict)
@@ -103,6 +106,8 @@ class FusionParameters:
             if not all(0 <= v <= 1 for v in values_by_part.values()):
                 raise BundleError(f"thresholds of {point!r}: {values_by_part}: expected 0 to 1")
         _check_finite("map threshold and peak", [self.map_threshold, self.map_peak])
+        if not 0 <= self.map_share < 1:
+            raise BundleError(f"map share {self.map_share}: expected a number in [0, 1)")
         if not 0 < self.map_limit < math.inf:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
 

@@ -238,7 +238,12 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     outline: Sequence[Sequence[float]] = []
     if finding.outline is not None:
         outline = [[round(float(x), 2), round(float(y), 2)] for x, y in finding.outline]
-    return {"box": list(finding.box), "score": finding.score, "outline": outline}
+    return {
+        "box": list(finding.box),
+        "score": finding.score,
+        "adds": finding.adds,
+        "outline": outline,
+    }
 
 
 def _by_name(values: Mapping[Any, float]) -> dict[str, float]:

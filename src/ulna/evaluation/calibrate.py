@@ -36,6 +36,7 @@ from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.graph_cost import multiply_adds
 from ulna.evaluation.map_scale import fit_map_scale
 from ulna.evaluation.near_fit import movements, slack_of
+from ulna.evaluation.outline_share import fit_outline_share
 from ulna.evaluation.outside_films import beside_of
 from ulna.evaluation.part_scores import Floats, PartScores, part_scores, pooled_scores
 from ulna.evaluation.thresholds import fit_thresholds
@@ -160,6 +161,7 @@ def fit_fusion(
         thresholds=thresholds,
         map_threshold=map_threshold,
         map_peak=map_peak,
+        map_share=fit_outline_share(outputs, fits, manifest, (map_threshold, map_peak)),
         map_limit=map_limit,
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
         conformal=conformal,

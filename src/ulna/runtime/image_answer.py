@@ -32,7 +32,9 @@ def image_answer(
     on_film, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
         on_film, limits = image.placement.to_source(fused.grid), manifest.fusion
-        findings = findings_from_map(on_film, limits.map_threshold, peak=limits.map_peak)
+        findings = findings_from_map(
+            on_film, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
+        )
     return ImagePrediction(
         source=str(image.ref.path),
         probability=float(sigmoid(fused.logit)),
