@@ -10,7 +10,7 @@ from ulna.bundle import map_verdict
 from ulna.runtime.certainty import costs
 
 if TYPE_CHECKING:
-    from ulna.bundle import ExpertEntry, FusionParameters, ModelBundle
+    from ulna.bundle import ExpertEntry, FusionParameters, Manifest, ModelBundle
 
 LIMITS = (
     "Research only. It is not a medical device, has no regulatory clearance, and its answers "
