@@ -10,10 +10,10 @@ import pytest
 from dicom_files import encoded, make
 from pydicom.dataset import Dataset
 
-from ulna.dicom.body_part import coded_part, named_part
+from ulna.dicom.body_part import OTHER_REGIONS, coded_part, named_part
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.types import OTHER_REGIONS, BodyPart
+from ulna.types import BodyPart
 
 # Body Part Examined as archives hold it: sides, plurals, views, glued words, other languages.
 MEANT = {
