@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ulna.training.order import draw_beside, draw_epoch
+from ulna.training.order import Shares, draw_beside, draw_epoch
 
 IMAGES = np.arange(100, 200)
 ABNORMAL = np.arange(100) % 10 == 0
 
 
 def _draw(share: float, seed: int = 0, abnormal: np.ndarray = ABNORMAL) -> np.ndarray:
-    return draw_epoch(IMAGES, abnormal, share, np.random.SeedSequence(seed))
+    return draw_epoch(IMAGES, abnormal, Shares(share), np.random.SeedSequence(seed))
 
 
 def test_without_a_share_every_image_comes_once_in_a_seeded_order() -> None:
@@ -45,7 +45,9 @@ UNKNOWN = np.arange(100) >= 40
 
 
 def _beside(share: float, beside: float, seed: int = 0) -> np.ndarray:
-    return draw_beside(IMAGES, ABNORMAL, UNKNOWN, (share, beside), np.random.SeedSequence(seed))
+    return draw_beside(
+        IMAGES, ABNORMAL, UNKNOWN, Shares(share, beside), np.random.SeedSequence(seed)
+    )
 
 
 def test_nothing_beside_is_the_plain_draw() -> None:
@@ -75,5 +77,5 @@ def test_a_share_of_less_than_one_image_draws_none() -> None:
     unknown = np.arange(100) < 20
     seed = np.random.SeedSequence(0)
     for beside, expected in ((0.001, 0), (0.999, 100)):
-        order = draw_beside(IMAGES, ABNORMAL, unknown, (0.0, beside), seed)
+        order = draw_beside(IMAGES, ABNORMAL, unknown, Shares(0.0, beside), seed)
         assert len(order) == 100 and unknown[order - 100].sum() == expected

@@ -1,0 +1,114 @@
+"""What covers a part of a film: letters and their plates, collimators and cassettes' borders.
+
+Each returns the film (H, W) in [0, 1] and (H, W) what is covered, 1 or 0.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Strokes of letters on a grid of 4 wide and 6 high, as chains of points x, y (0 is the top).
+_LETTERS = {
+    "R": ((0, 6, 0, 0, 3, 0, 4, 1, 4, 2, 3, 3, 0, 3), (1, 3, 4, 6)),
+    "L": ((0, 0, 0, 6, 4, 6),),
+    "A": ((0, 6, 2, 0, 4, 6), (1, 4, 3, 4)),
+    "P": ((0, 6, 0, 0, 3, 0, 4, 1, 4, 2, 3, 3, 0, 3),),
+    "M": ((0, 6, 0, 0, 2, 3, 4, 0, 4, 6),),
+    "T": ((0, 0, 4, 0), (2, 0, 2, 6)),
+    "E": ((4, 0, 0, 0, 0, 6, 4, 6), (0, 3, 3, 3)),
+    "1": ((1, 1, 2, 0, 2, 6),),
+    "7": ((0, 0, 4, 0, 1, 6),),
+    "3": ((0, 0, 4, 0, 2, 2, 4, 4, 3, 6, 0, 6),),
+}
+_FINEST = 24
+
+
+def draw_letters(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """One to three letters or words of up to three, bright, or dark on a bright plate.
+
+    Heights are 2 to 9 % of the film's side; places and turns are drawn alike for every film.
+    """
+    x, covered = x.clone(), torch.zeros_like(x)
+    for _ in range(1 + int(rng.integers(3))):
+        _write_word(x, covered, rng)
+    return x, covered
+
+
+def _write_word(x: Tensor, covered: Tensor, rng: np.random.Generator) -> None:
+    """One word, in place."""
+    side = max(x.shape)
+    height = max(6, round(float(np.exp(rng.uniform(np.log(0.02), np.log(0.09)))) * side))
+    names = rng.choice(list(_LETTERS), 1 + int(rng.integers(3)) * int(rng.random() < 0.4))
+    stroke = rng.uniform(0.5, 1.1)
+    word = torch.cat([_letter(str(n), round(float(stroke), 1)) for n in names], 1)
+    size = (height, max(3, round(height * word.shape[1] / word.shape[0])))
+    ink = torch.nn.functional.interpolate(
+        word[None, None], size, mode="bilinear", align_corners=False
+    )[0, 0]
+    for _ in range(int(rng.integers(4)) if rng.random() < 0.3 else 0):
+        ink = ink.rot90()
+    if rng.random() < 0.2:
+        ink = ink.flip(1)
+    h, w = min(ink.shape[0], x.shape[0]), min(ink.shape[1], x.shape[1])
+    top, left = int(rng.integers(x.shape[0] - h + 1)), int(rng.integers(x.shape[1] - w + 1))
+    at = (slice(top, top + h), slice(left, left + w))
+    ink = ink[:h, :w].to(x.device)
+    bright = float(rng.uniform(0.75, 1))
+    if rng.random() < 0.5:  # a plate
+        x[at] = bright * (1 - ink)
+        covered[at] = 1
+    else:
+        x[at] = x[at] * (1 - ink) + bright * ink
+        covered[at] = torch.maximum(covered[at], (ink > 0.5).float())
+
+
+@lru_cache(64)
+def _letter(name: str, stroke: float) -> Tensor:
+    """(24, 18) in [0, 1], with a margin; stroke: half its width, in the letter's grid."""
+    rows, columns = np.mgrid[0:_FINEST, 0 : _FINEST * 3 // 4].astype(np.float64)
+    x = (columns + 0.5) / (_FINEST * 3 / 4) * 6 - 1
+    y = (rows + 0.5) / _FINEST * 8 - 1
+    nearest = np.full(x.shape, np.inf)
+    for chain in _LETTERS[name]:
+        points = np.array(chain, float).reshape(-1, 2)
+        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+            dx, dy = x1 - x0, y1 - y0
+            along = np.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
+            nearest = np.minimum(nearest, np.hypot(x - x0 - along * dx, y - y0 - along * dy))
+    ink = np.clip((stroke - nearest) / 0.3 + 0.5, 0, 1)
+    return torch.from_numpy(ink.astype(np.float32))
+
+
+def draw_frame(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A four-sided field; beyond it one grey (mostly black), perhaps with a bright or dark line.
+
+    Each side is drawn for itself, as far as a tenth of the film from its border, a little askew;
+    one in three is left where the film ends.
+    """
+    h, w = x.shape
+    rows = torch.arange(h, dtype=torch.float32)[:, None] / h
+    columns = torch.arange(w, dtype=torch.float32)[None] / w
+    inside = torch.full((h, w), torch.inf)
+    for depth, along in (
+        (rows, columns),
+        (1 - rows, columns),
+        (columns, rows),
+        (1 - columns, rows),
+    ):
+        limit, slope = rng.uniform(0.005, 0.1), rng.uniform(-1, 1) * 0.03
+        if rng.random() < 2 / 3:
+            inside = torch.minimum(inside, depth - limit - slope * (along - 0.5))
+    covered = (inside < 0).float().to(x.device)
+    kind = rng.random()
+    grey = 0.0 if kind < 0.5 else 1.0 if kind < 0.75 else rng.random()
+    x = x * (1 - covered) + grey * covered
+    if rng.random() < 0.5:
+        width = rng.uniform(0.002, 0.012)
+        line = ((inside >= 0) & (inside < width)).to(x.device)
+        x = torch.where(line, torch.tensor(rng.choice([0.0, 0.6, 1.0]), dtype=x.dtype), x)
+        covered = torch.maximum(covered, line.float())
+    return x, covered
