@@ -10,7 +10,8 @@ import pytest
 from dicom_files import encoded, make
 from pydicom.dataset import Dataset
 
-from ulna.dicom.body_part import OTHER_REGIONS, coded_part, named_part
+from ulna.dicom.body_part import coded_part, named_part
+from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.types import BodyPart

@@ -23,7 +23,7 @@ from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.datasets.labelled import labelled
+from ulna.datasets.labelled import labelled, teaches_heads
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
     cross_fit,
@@ -32,6 +32,7 @@ from ulna.evaluation.cross_fit import (
     fit_joint_fusion,
     run_fold,
 )
+from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.evaluation.rows import StudyRow
 from ulna.machine import usable_cores
 from ulna.types import Study
@@ -90,7 +91,8 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         asked = {f"fold{k}" for k in self.asked}
-        return "arithmetic" in metrics and {r.split for r in rows} == asked
+        outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
+        return "arithmetic" in metrics and {r.split for r in rows} == asked and outside
 
     @property
     def bundle(self) -> Path:
@@ -107,11 +109,24 @@ class CrossvalFolder:
         return self.out / f"fold{k}"
 
     @cached_property
+    def inside(self) -> list[Study]:
+        """The data but for the sources that are left out and what the data hold out themselves."""
+        studies = index_data(self.settings.data)
+        outside = self.settings.leave_out
+        return [s for s in studies if s.split not in TEST_SIDES and s.source not in outside]
+
+    @cached_property
+    def left_out(self) -> dict[str, list[Study]]:
+        """The labelled studies of each source that is left out."""
+        settings = self.settings
+        return studies_left_out(settings.data, settings.leave_out, settings.recipe.body_parts)
+
+    @cached_property
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
-        parts = self.settings.recipe.body_parts
-        studies = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
-        chosen = labelled(studies, "cross-validation", parts, part_needed=True)
+        parts, studies = self.settings.recipe.body_parts, self.inside
+        asked = [s for s in studies if not teaches_heads(s)]
+        chosen = labelled(asked, "cross-validation", parts, part_needed=True)
         if not chosen:
             raise DatasetError(
                 f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
@@ -121,11 +136,15 @@ class CrossvalFolder:
 
     @cached_property
     def beside(self) -> list[Study]:
-        """What every fold learns from beside the others' studies: all labelled ones of `also`."""
+        """What every fold learns from beside the others' studies.
+
+        Those of several sources that teach other heads than the label's, and what `also` labels.
+        """
+        heads = [s for s in self.inside if teaches_heads(s)]
         if not self.settings.also:
-            return []
+            return heads
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
-        found = labelled(free, f"{self.settings.also}")
+        found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
         if not found or shared:
             raise DatasetError(
@@ -133,7 +152,7 @@ class CrossvalFolder:
                 "the patient and study of one that is cross-validated: expected others, with ids "
                 "of their own"
             )
-        return found
+        return [*heads, *found]
 
     def training(self, k: int) -> list[Study]:
         """What fold k learns from: nothing of a patient that it holds out."""

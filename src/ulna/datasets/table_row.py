@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ulna.datasets.table_boxes import BOX_FORMATS, BoxFault, parse_boxes
-from ulna.dicom.body_part import OTHER_REGIONS, named_part
+from ulna.dicom.body_part import named_part
+from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory, ImageRef, Laterality
 

@@ -41,8 +41,8 @@ def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> TableText
     """The cells of a table in UTF-8 (or UTF-16 with its mark), all as text.
 
     required: columns it must have. Between the values stand commas, semicolons, tabs or upright
-    strokes: whichever makes the required columns of the first row. Raises DatasetError with lines for a file that is none,
-    lacks a column or has rows of another number of values.
+    strokes: whichever makes the required columns of the first row. Raises DatasetError with lines
+    for a file that is none, lacks a column or has rows of another number of values.
     """
     text = _text(path)
     sep = _SEP_LINE.match(text)

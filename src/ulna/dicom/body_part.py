@@ -12,18 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.types import BodyPart
-
-# DICOM's other body parts (PS3.16 Annex L) and what collections call them: no radiograph of
-# these is one of the upper extremity.
-OTHER_REGIONS = frozenset(
-    {
-        "ABDOMEN", "ANKLE", "CALCANEUS", "CHEST", "CSPINE", "FEMUR", "FIBULA", "FOOT",
-        "HEAD", "HIP", "HIP_LEG", "JAW", "KNEE", "LEG", "LSPINE", "NECK", "OTHER",
-        "PATELLA", "PELVIS", "RIB", "SKULL", "SPINE", "STERNUM", "THIGH", "TIBIA", "TOE",
-        "TSPINE",
-    }
-)  # fmt: skip
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian; without accents.
 _WORDS = {

@@ -7,7 +7,6 @@ since features that know a wrist from an elbow are no fault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 

@@ -58,7 +58,7 @@ def change_signature(
 
 def _share_seen(seen_HW: Tensor, size: torch.Size) -> Tensor:
     """(1, h, w) the share of each cell that is not covered."""
-    return functional.adaptive_avg_pool2d(seen_HW[None, None], list(size))[0]
+    return functional.adaptive_avg_pool2d(seen_HW[None, None], (size[0], size[1]))[0]
 
 
 def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor | None]:

@@ -39,7 +39,8 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     kernel = (kernel / kernel.sum()).to(x.device)
     padded = functional.pad(x[None, None], [reach] * 4, mode="replicate")
     across = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
-    return functional.conv2d(across, kernel.view(1, 1, -1, 1))[0, 0]
+    down: Tensor = functional.conv2d(across, kernel.view(1, 1, -1, 1))
+    return down[0, 0]
 
 
 def lower_resolution(x: Tensor, share: float) -> Tensor:
