@@ -32,7 +32,8 @@ class Location:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits.
+    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits, over the
+    whole film's square.
 
     shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
     where no mask or box is known, applies, or can be read; mask_error says why it cannot.

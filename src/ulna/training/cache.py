@@ -146,11 +146,11 @@ def _decode(
     def one(i: int) -> str:
         try:
             radiograph = read_radiograph(refs[i].path)
-            images[i] = letterbox_uint8(radiograph, spec)[0]
+            images[i], placement = letterbox_uint8(radiograph, spec)
             shape: tuple[int, int] = radiograph.pixels.shape
             mask = _mask(refs[i], shape)
             if mask is not None:
-                masks[i] = np.round(letterbox(mask, m)[0] * 255).astype(np.uint8)
+                masks[i] = np.round(letterbox(mask, m, placement.part)[0] * 255).astype(np.uint8)
         except (ImageError, OSError) as error:
             return str(error) or f"{refs[i].path}: not readable"
         return ""

@@ -138,6 +138,19 @@ def label_windows(
     abnormal = torch.where(shown, 1.0, some).to(batch.abnormal.dtype)
     # where the finding's place is unknown nobody knows what the window shows
     abnormal = torch.where(batch.has_mask | (batch.abnormal == 0), abnormal, torch.nan)
+    return batch._replace(abnormal=abnormal, categories=_categories(batch, abnormal))
+
+
+def _categories(batch: Batch, abnormal: Tensor) -> Tensor:
+    """Of windows with these labels: what the film does not show, or nobody knows of, stays so.
+
+    What the film shows is not in a window without the place marked, if it is all that it shows;
+    otherwise the place may be another finding's. Of a window that shows a part of the place, or of
+    a film whose place is unknown, nothing is known.
+    """
+    shown = batch.categories == 1
+    alone = (shown.sum(1) == 1) & (batch.abnormal == 1)
+    gone = torch.where(alone[:, None], 0.0, torch.nan).to(batch.categories.dtype)
     absent, unknown = (abnormal == 0)[:, None], torch.isnan(abnormal)[:, None]
-    categories = batch.categories.masked_fill(absent, 0.0).masked_fill(unknown, torch.nan)
-    return batch._replace(abnormal=abnormal, categories=categories)
+    categories = torch.where(absent & shown, gone, batch.categories)
+    return categories.masked_fill(unknown, torch.nan)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from ulna.config.bounds import Bounds, Count, Seed, check_fields
+from ulna.config.bounds import Bounds, Seed, check_fields
 from ulna.errors import DatasetError
 from ulna.evaluation.scores import Json, Resampling, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals
@@ -33,17 +34,12 @@ class ProbeSettings:
     the squared weights on standardised features (half of 1 / C of scikit-learn's). seed: of folds.
     """
 
-    folds: Count = 5
-    penalty: float = 0.5
+    folds: Annotated[int, Bounds(2, 1_000)] = 5
+    penalty: Annotated[float, Bounds(1e-6, 1e6)] = 0.5
     seed: Seed = 0
 
     def __post_init__(self) -> None:
         check_fields(self, "source probe")
-        if self.folds < 2 or not Bounds(0, 1e9, above=True).holds(self.penalty):
-            raise DatasetError(
-                f"source probe of {self.folds} folds, penalty {self.penalty}: expected 2 folds or "
-                "more and a penalty above 0"
-            )
 
 
 @dataclass(frozen=True)

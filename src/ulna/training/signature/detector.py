@@ -83,7 +83,8 @@ def lay_veil(x: Tensor, rng: np.random.Generator) -> Tensor:
     grain = torch.from_numpy(rng.random((1, 1, 12, 12), dtype=np.float32))
     cloud = functional.interpolate(grain, [h, w], mode="bilinear", align_corners=False)[0, 0]
     veil = (strength * band * (0.6 + 0.4 * cloud)).to(x.device)
-    return x + veil * (1 - x)
+    brighter: Tensor = x + veil * (1 - x)
+    return brighter
 
 
 def compress(x: Tensor, quality: float) -> Tensor:
@@ -96,12 +97,12 @@ def compress(x: Tensor, quality: float) -> Tensor:
     h, w = x.shape
     padded = functional.pad(x[None, None], [0, -w % _BLOCK, 0, -h % _BLOCK], mode="replicate")[0, 0]
     basis, table = (t.to(x.device) for t in _tables())
-    percent = 5000 / quality if quality < 50 else 200 - 2 * quality
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     steps = ((table * percent + 50) / 100).floor().clamp(1, 255)
     rows, columns = padded.shape[0] // _BLOCK, padded.shape[1] // _BLOCK
     blocks = padded.view(rows, _BLOCK, columns, _BLOCK).transpose(1, 2) * 255 - 128
     coded = (basis @ blocks @ basis.T / steps).round() * steps
-    back = (basis.T @ coded @ basis + 128) / 255
+    back: Tensor = (basis.T @ coded @ basis + 128) / 255
     return back.transpose(1, 2).reshape(padded.shape)[:h, :w].clamp(0, 1)
 
 
