@@ -159,7 +159,7 @@ def _checked(
 ) -> tuple[Groups, dict[str, Path]]:
     """What scores are grouped by and compared with, before hours are spent on training."""
     from ulna.cli.crossval_steps import record_data, warn_of_seen
-    from ulna.evaluation.groups import column_groups, source_groups
+    from ulna.evaluation.groups import column_groups
     from ulna.evaluation.left_out import place_of
     from ulna.evaluation.truth import tell_of_masks
 
@@ -169,7 +169,7 @@ def _checked(
     for name in folder.left_out:
         place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
         check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
-    groups = {**source_groups(folder.labelled), **column_groups(data, folder.labelled, by)}
+    groups = column_groups(data, folder.labelled, by)
     record_data(folder)
     warn_of_seen(folder)
     tell_of_masks(folder.labelled)
@@ -217,20 +217,13 @@ def write_scores(
     Of several sources also what is met at each, and the scores of those left out.
     """
     from ulna.config.codec import write_json
-    from ulna.evaluation.fold_scores import score_folds
-    from ulna.evaluation.left_out import by_source, score_left_out
-    from ulna.evaluation.out_of_fold import read_answers
+    from ulna.evaluation.crossval_scores import crossval_scores
+    from ulna.evaluation.left_out import source_names
     from ulna.evaluation.scores import Resampling
 
-    how, out, names = Resampling(), folder.out, tuple(folder.left_out)
-    answers = read_answers(out / "evaluation" / "predictions.csv")
-    scores = score_folds(answers, groups, others, how)
-    for name, found in score_left_out(out, names, how).items():
-        scores["scores"][f"left out: {name}"] = found
-    if names or "source" in groups:
-        source_of = {s.key: s.source for s in folder.labelled}
-        scores["sources"] = by_source(out, source_of, names, how)
-    write_json(scores, out / "scores.json")
+    names = source_names(folder.labelled), tuple(folder.left_out)
+    scores = crossval_scores(folder.out, groups, others, *names, Resampling())
+    write_json(scores, folder.out / "scores.json")
     return scores
 
 

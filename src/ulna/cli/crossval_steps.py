@@ -111,9 +111,9 @@ class CrossvalFolder:
     @cached_property
     def inside(self) -> list[Study]:
         """The data but for the sources that are left out and what the data hold out themselves."""
-        studies = index_data(self.settings.data)
         outside = self.settings.leave_out
-        return [s for s in studies if s.split not in TEST_SIDES and s.source not in outside]
+        free = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
+        return [s for s in free if s.source not in outside]
 
     @cached_property
     def left_out(self) -> dict[str, list[Study]]:

@@ -85,7 +85,7 @@ def _assign(
     for counts in strata.values():
         totals.update(counts)
     names = list(fractions)
-    share = np.array([fractions[n] for n in names])
+    share = np.array([fractions[n] for n in names], np.float64)
     lacking = {s: n * share for s, n in totals.items()}
     queues = _queues(strata, totals, seed)
     side: dict[str, str] = {}

@@ -28,12 +28,6 @@ def region_groups(part_of: Mapping[str, BodyPart]) -> Groups:
     return {"region": {key: region[part] for key, part in part_of.items()}}
 
 
-def source_groups(studies: Sequence[Study]) -> Groups:
-    """The source of every study by its key; no group where there is one source alone."""
-    found = {s.key: s.source for s in studies}
-    return {"source": found} if len({*found.values()}) > 1 else {}
-
-
 def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str]) -> Groups:
     """The value of each of `columns` of the table, by study key; of a study's first film.
 

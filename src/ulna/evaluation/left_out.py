@@ -38,6 +38,11 @@ Progress = Callable[[int, int], None]
 IN_SOURCE, LEFT_OUT = "in source", "left out"
 
 
+def source_names(studies: Sequence[Study]) -> tuple[str, ...]:
+    """The sources of the studies, in order; none for data of one alone."""
+    return tuple(sorted({s.source for s in studies} - {""}))
+
+
 def studies_left_out(
     data: str, names: Sequence[str], parts: Collection[BodyPart]
 ) -> dict[str, list[Study]]:
@@ -50,7 +55,7 @@ def studies_left_out(
     if not names:
         return {}
     studies = index_data(data)
-    known = sorted({s.source for s in studies} - {""})
+    known = source_names(studies)
     found = {}
     for name in names:
         if name not in known:
