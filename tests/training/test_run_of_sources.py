@@ -96,7 +96,7 @@ def test_a_run_on_several_sources_is_resumed_to_the_bit(
     source = DataSource("sources", "sources.csv")
     files = []
     for out in (tmp_path / "whole", tmp_path / "halted"):
-        stop = _Stop(13) if out.name == "halted" else None
+        stop = _Stop(7) if out.name == "halted" else None
         if stop is not None:
             with pytest.raises(KeyboardInterrupt):
                 train_run(recipe, studies, out, source, progress=stop)
