@@ -144,6 +144,16 @@ def test_evaluate_and_info_take_a_table_of_sources(work: Path) -> None:
     assert "6 left out" in done.output and "6 without a label: " in done.output
     metrics = json.loads((work / "evaluation/metrics.json").read_text())
     assert metrics["data"]["n_studies"] == 84
+    met = metrics["by_source"]
+    assert {n: one["n_studies"] for n, one in met.items()} == {"atlas": 36, "away": 24, "wrist": 24}
+    assert met["away"]["auroc"]["value"] == pytest.approx(
+        json.loads((work / "cv/scores.json").read_text())["scores"]["left out: away"]["auroc"][
+            "value"
+        ]
+    )
+    assert "by source" in done.output
+    info = json.loads((work / "cv/data.json").read_text())
+    assert info["kind"] == "sources" and "steel (CC BY 4.0)" in info["name"]
 
 
 def test_controls_are_scored_beside_the_plain_films(work: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.evaluate import cascade_sentence, read_metrics
+from ulna.cli.evaluate import cascade_sentence, print_sources, read_metrics
 from ulna.cli.extras import require
 from ulna.cli.incomplete import check_scored
 from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
@@ -31,12 +31,6 @@ _SHOWN = {
     "ece": "ECE",
     "ece_debiased": "ECE debiased",
     "pointing_game_true_positives": "pointing (TP)",
-}
-_MET = {
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "refused": "refused",
-    "body_part_accuracy": "body part",
 }
 
 
@@ -230,20 +224,9 @@ def write_scores(
 def print_scores(scores: Mapping[str, Any]) -> None:
     """One row per group; what is met at each source; the differences from each other method."""
     _print_groups("out of fold", scores["scores"], "")
-    _print_sources(scores.get("sources", {}))
+    print_sources(scores.get("sources", {}))
     for name, groups in scores["minus"].items():
         _print_groups(f"minus {name}, paired", groups, "+")
-
-
-def _print_sources(sources: Mapping[str, Any]) -> None:
-    rows = [
-        [name, one["where"], f"{one['n_abnormal']}/{one['n_studies']}"]
-        + [_cell(one[m], "") for m in _MET]
-        for name, one in sources.items()
-    ]
-    if rows:
-        head = ["source", "", "abnormal/all", *_MET.values()]
-        print_table("by source, at the operating point", head, rows)
 
 
 def _print_groups(title: str, groups: Mapping[str, Any], sign: str) -> None:

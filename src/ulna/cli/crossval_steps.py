@@ -24,6 +24,7 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_heads
+from ulna.datasets.labelled_data import recorded_name
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
     cross_fit,
@@ -226,7 +227,7 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     quiet_fabric()
     data, run = Path(folder.settings.data), folder.fold(k)
     everything = (*folder.labelled, *folder.beside)
-    source = DataSource(data_kind(data), data.name, folder.cache, everything)
+    source = DataSource(data_kind(data), recorded_name(data), folder.cache, everything)
     train_run(folder.fold_recipe(k), folder.training(k), run, source)
     export_bundle(run, run / "bundle")
 
@@ -240,7 +241,7 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     from ulna.training.fingerprint import fingerprint_studies
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
-    found = fingerprint_studies(studies, data_kind(data), data.name)
+    found = fingerprint_studies(studies, data_kind(data), recorded_name(data))
     saved = folder.out / "data.json"
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(

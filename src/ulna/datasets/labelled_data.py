@@ -36,6 +36,18 @@ def index_labelled(place: Path, kind: str) -> list[Study]:
     return index_sources(place) if kind == "sources" else _INDEX[kind](place)
 
 
+def recorded_name(place: Path) -> str:
+    """What data are called in the record of a run: the file's or folder's name.
+
+    Of a table of sources their names and licences stand behind it.
+    """
+    name = place.resolve().name
+    if labelled_kind(place) != "sources":
+        return name
+    sources = read_sources(place).sources
+    return f"{name}: " + ", ".join(f"{s.name} ({s.licence or 'licence unknown'})" for s in sources)
+
+
 def index_sources(table: Path | str) -> list[Study]:
     """The studies of every source that `table` names, their labels in one meaning.
 

@@ -109,6 +109,7 @@ def fault_row(study: Study, fault: str) -> StudyRow:
         categories=study.categories or frozenset(),
         fault=fault,
         kind=kind_of(fault, study),
+        source=study.source,
     )
 
 
@@ -139,6 +140,7 @@ def study_row(
         experts=dict(given.experts),
         images=images,
         skipped=given.skipped,
+        source=study.source,
     )
 
 

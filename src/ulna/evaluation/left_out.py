@@ -20,14 +20,8 @@ from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.out_of_fold import FoldAnswers, score
 from ulna.evaluation.pipeline import Asked, Report, said_of_refused, write_evaluation
 from ulna.evaluation.rows import StudyRow, scored_rows
-from ulna.evaluation.scores import (
-    Json,
-    Resampling,
-    interval_json,
-    measure,
-    share,
-    study_sample,
-)
+from ulna.evaluation.scores import Json, Resampling, study_sample
+from ulna.evaluation.source_scores import met_at_source
 from ulna.evaluation.table_reading import read_predictions
 from ulna.types import BodyPart, Study
 
@@ -135,26 +129,11 @@ def by_source(
     found = {}
     for name in sorted({*source_of.values()}):
         own = [r for r in rows if source_of.get(r.key) == name]
-        found[name] = {"where": IN_SOURCE} | _met(own, how)
+        found[name] = {"where": IN_SOURCE} | met_at_source(own, how)
     for name in left_out:
         own = read_predictions(place_of(out, name) / "predictions.csv")
-        found[name] = {"where": LEFT_OUT} | _met(own, how)
+        found[name] = {"where": LEFT_OUT} | met_at_source(own, how)
     return found
-
-
-def _met(rows: Sequence[StudyRow], how: Resampling) -> Json:
-    scored = scored_rows(rows)
-    images = [(r, i) for r in scored for i in r.images]
-    patients = [r.patient_id for r, _ in images]
-    refused = share(patients, [float(bool(i.refusal)) for _, i in images], how)
-    right = share(patients, [float(i.recognised == r.body_part) for r, i in images], how)
-    return {
-        "n_studies": len(scored),
-        "n_abnormal": sum(bool(r.abnormal) for r in scored),
-        **measure(study_sample(scored), how, ("sensitivity", "specificity")),
-        "refused": interval_json(refused),
-        "body_part_accuracy": interval_json(right),
-    }
 
 
 def _as_answers(rows: Sequence[StudyRow]) -> FoldAnswers:

@@ -92,7 +92,8 @@ class StudyRow:
     body_part: as the data say, None if they do not. given: routed by it where known.
     recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
     skipped: (path, reason) of unreadable images. cascade: where one was asked for. kind: the
-    fault without the names in it, by which like ones are counted.
+    fault without the names in it, by which like ones are counted. source: among several, '' for
+    one alone; predictions.csv does not hold it.
     """
 
     key: str
@@ -110,6 +111,7 @@ class StudyRow:
     fault: str = ""
     cascade: CascadeAnswer | None = None
     kind: str = ""
+    source: str = ""
 
     @property
     def scored(self) -> bool:

@@ -25,6 +25,8 @@ _LETTERS = {
     "3": ((0, 0, 4, 0, 2, 2, 4, 4, 3, 6, 0, 6),),
 }
 _FINEST = 24
+# Shares of the film's side: how far a frame's side may lean, and its line's greatest width.
+_ASKEW, _LINE = 0.03, 0.012
 
 
 def draw_letters(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -89,26 +91,41 @@ def draw_frame(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     Each side is drawn for itself, as far as a tenth of the film from its border, a little askew;
     one in three is left where the film ends.
     """
-    h, w = x.shape
-    rows = torch.arange(h, dtype=torch.float32)[:, None] / h
-    columns = torch.arange(w, dtype=torch.float32)[None] / w
-    inside = torch.full((h, w), torch.inf)
-    for depth, along in (
-        (rows, columns),
-        (1 - rows, columns),
-        (columns, rows),
-        (1 - columns, rows),
-    ):
-        limit, slope = rng.uniform(0.005, 0.1), rng.uniform(-1, 1) * 0.03
-        if rng.random() < 2 / 3:
-            inside = torch.minimum(inside, depth - limit - slope * (along - 0.5))
-    covered = (inside < 0).float().to(x.device)
-    kind = rng.random()
-    grey = 0.0 if kind < 0.5 else 1.0 if kind < 0.75 else rng.random()
-    x = x * (1 - covered) + grey * covered
-    if rng.random() < 0.5:
-        width = rng.uniform(0.002, 0.012)
-        line = ((inside >= 0) & (inside < width)).to(x.device)
-        x = torch.where(line, torch.tensor(rng.choice([0.0, 0.6, 1.0]), dtype=x.dtype), x)
-        covered = torch.maximum(covered, line.float())
+    strips = [s for side in range(4) if (s := _strip(x, side, rng)) is not None]
+    kind, lined = rng.random(), rng.random() < 0.5
+    grey = 0.0 if kind < 0.5 else 1.0 if kind < 0.75 else float(rng.random())
+    width, line = rng.uniform(0.002, _LINE), float(rng.choice([0.0, 0.6, 1.0]))
+    x, covered = x.clone(), torch.zeros_like(x)
+    for at, inside in strips if lined else []:
+        _paint(x, covered, at, (inside >= 0) & (inside < width), line)
+    for at, inside in strips:
+        _paint(x, covered, at, inside < 0, grey)
     return x, covered
+
+
+def _strip(
+    x: Tensor, side: int, rng: np.random.Generator
+) -> tuple[tuple[slice, slice], Tensor] | None:
+    """Where one side of the field may lie, and how far within the field each pixel there is.
+
+    side: 0 top, 1 bottom, 2 left, 3 right. Distances are shares of the film's side; None where the
+    field ends with the film.
+    """
+    limit, slope = rng.uniform(0.005, 0.1), rng.uniform(-1, 1) * _ASKEW
+    if rng.random() >= 2 / 3:
+        return None
+    deep, long = (x.shape[0], x.shape[1]) if side < 2 else (x.shape[1], x.shape[0])
+    n = min(deep, int((limit + _ASKEW / 2 + _LINE) * deep) + 2)
+    depth = (torch.arange(n, dtype=torch.float32, device=x.device) / deep)[:, None]
+    along = torch.arange(long, dtype=torch.float32, device=x.device)[None] / long
+    inside = depth - limit - slope * (along - 0.5)
+    inside = inside.flip(0) if side % 2 else inside
+    place = slice(deep - n, deep) if side % 2 else slice(0, n)
+    if side < 2:
+        return (place, slice(None)), inside
+    return (slice(None), place), inside.T
+
+
+def _paint(x: Tensor, covered: Tensor, at: tuple[slice, slice], where: Tensor, grey: float) -> None:
+    x[at].masked_fill_(where, grey)
+    covered[at].masked_fill_(where, 1.0)
