@@ -27,15 +27,16 @@ COLUMNS = "path,patient_id,study_id,body_part,abnormal,plate"
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three sources of 36, 24 and 24 studies, and one of implants that labels nothing else."""
+    """Three sources, one of implants that labels nothing else, and one of unknown body part."""
     work = tmp_path_factory.mktemp("sources")
     rows = ["source,table,label_means,licence,role"]
-    for name, n in (("atlas", 36), ("wrist", 24), ("away", 24), ("steel", 6)):
+    for name, n in (("atlas", 36), ("wrist", 24), ("away", 24), ("steel", 6), ("legs", 6)):
         folder = work / name
         folder.mkdir()
         lines = [COLUMNS if name == "atlas" else COLUMNS.removesuffix(",plate")]
         for i, s in enumerate(write_studies(folder, n)):
-            about = f"{s.patient_id},{s.study_id},{s.body_part},{int(bool(s.abnormal))}"
+            part = "" if name == "legs" else s.body_part
+            about = f"{s.patient_id},{s.study_id},{part},{int(bool(s.abnormal))}"
             plate = f",{i % 2}" if name == "atlas" else ""
             lines += [f"{image.path.name},{about}{plate}" for image in s.images]
         (folder / "table.csv").write_text("\n".join(lines) + "\n")
@@ -74,14 +75,14 @@ def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> Non
     folder = _folder(work, "away")
     for k in (0, 1):
         learned = {s.source for s in folder.training(k)}
-        assert learned == {"atlas", "wrist", "steel"}
+        assert learned == {"atlas", "wrist", "steel", "legs"}
         assert not {s.key for s in folder.training(k)} & {s.key for s in folder.folds[k]}
     assert (
         {s.source for s in folder.labelled}
         == {"atlas", "wrist"}
         == {*source_names(folder.labelled)}
     )
-    assert {s.source for s in folder.beside} == {"steel"}
+    assert {s.source for s in folder.beside} == {"steel", "legs"}
     assert len(folder.left_out["away"]) == 24
     used = json.loads((work / "cv/split.json").read_text())["train"]
     assert not any("away." in key for key in used)
@@ -129,7 +130,10 @@ def test_the_folder_goes_on_and_verifies(work: Path) -> None:
 def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
     command = ["crossval", work / "sources.csv", "--recipe", work / "recipe.json"]
     done = ulna(*command, "--out", work / "no", "--leave-out", "mars", code=2)
-    assert "no source 'mars' to leave out: expected one of atlas, away, steel, wrist" in done.output
+    assert (
+        "no source 'mars' to leave out: expected one of atlas, away, legs, steel, wrist"
+        in done.output
+    )
     table = ["crossval", work / "atlas/table.csv", "--recipe", work / "recipe.json"]
     done = ulna(*table, "--out", work / "no2", "--leave-out", "mars", code=2)
     assert "a table of sources" in done.output
@@ -143,9 +147,11 @@ def test_evaluate_and_info_take_a_table_of_sources(work: Path) -> None:
     done = ulna("evaluate", work / "sources.csv", *place, "--split", "all")
     assert "6 left out" in done.output and "6 without a label: " in done.output
     metrics = json.loads((work / "evaluation/metrics.json").read_text())
-    assert metrics["data"]["n_studies"] == 84
+    assert metrics["data"]["n_studies"] == 90
     met = metrics["by_source"]
-    assert {n: one["n_studies"] for n, one in met.items()} == {"atlas": 36, "away": 24, "wrist": 24}
+    assert {n: one["n_studies"] for n, one in met.items()} == {
+        "atlas": 36, "away": 24, "legs": 6, "wrist": 24,
+    }  # fmt: skip
     assert met["away"]["auroc"]["value"] == pytest.approx(
         json.loads((work / "cv/scores.json").read_text())["scores"]["left out: away"]["auroc"][
             "value"

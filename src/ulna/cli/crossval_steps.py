@@ -23,7 +23,7 @@ from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.datasets.labelled import labelled, teaches_heads
+from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
@@ -112,9 +112,8 @@ class CrossvalFolder:
     @cached_property
     def inside(self) -> list[Study]:
         """The data but for the sources that are left out and what the data hold out themselves."""
-        outside = self.settings.leave_out
         free = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
-        return [s for s in free if s.source not in outside]
+        return [s for s in free if s.source not in self.settings.leave_out]
 
     @cached_property
     def left_out(self) -> dict[str, list[Study]]:
@@ -126,24 +125,20 @@ class CrossvalFolder:
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts, studies = self.settings.recipe.body_parts, self.inside
-        asked = [s for s in studies if not teaches_heads(s)]
-        chosen = labelled(asked, "cross-validation", parts, part_needed=True)
-        if not chosen:
-            raise DatasetError(
-                f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
-                f"{', '.join(parts)}"
-            )
-        return chosen
+        asked = [s for s in studies if not teaches_beside(s)]
+        if chosen := labelled(asked, "cross-validation", parts, part_needed=True):
+            return chosen
+        raise DatasetError(
+            f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
+            f"{', '.join(parts)}"
+        )
 
     @cached_property
     def beside(self) -> list[Study]:
-        """What every fold learns from beside the others' studies.
-
-        Those of several sources that teach other heads than the label's, and what `also` labels.
-        """
-        heads = [s for s in self.inside if teaches_heads(s)]
+        """What every fold learns from beside: what cannot be scored of several sources, `also`."""
+        own = [s for s in self.inside if teaches_beside(s)]
         if not self.settings.also:
-            return heads
+            return own
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
         found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
@@ -153,7 +148,7 @@ class CrossvalFolder:
                 "the patient and study of one that is cross-validated: expected others, with ids "
                 "of their own"
             )
-        return [*heads, *found]
+        return [*own, *found]
 
     def training(self, k: int) -> list[Study]:
         """What fold k learns from: nothing of a patient that it holds out."""

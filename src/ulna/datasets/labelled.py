@@ -38,6 +38,16 @@ def teaches_heads(study: Study) -> bool:
     return bool(study.source) and study.abnormal is None and study.categories is not None
 
 
+def teaches_beside(study: Study) -> bool:
+    """Whether a study of several sources teaches though it cannot be scored by itself.
+
+    It has no label but findings (`teaches_heads`), or a label but no known body part, as films of
+    the lower limb: these teach the heads of all.
+    """
+    labelled_alone = study.abnormal is not None and study.body_part is None
+    return teaches_heads(study) or (bool(study.source) and labelled_alone)
+
+
 def _why_not(
     study: Study, parts: Collection[BodyPart] | None, part_needed: bool, heads: bool
 ) -> str:
