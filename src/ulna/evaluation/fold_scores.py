@@ -28,9 +28,9 @@ def score_folds(
     """`{scores: {group: ...}, minus: {name: {group: ...}}}`, groups by region and by `groups`.
 
     others: predictions.csv of other methods on the same folds, by name; compared on the folds
-    that both have answered. Where one is of a single one of several sources (`groups["source"]`),
-    or the other way round, they are compared on that source alone: its folds are the same beside
-    others. Raises ConfigError where the folds in common are fewer than two.
+    that both have answered. Where one is of a single source and the other of several, they are
+    compared on that source alone: its folds are the same beside others. Raises ConfigError where
+    the folds in common are fewer than two.
     """
     masks = group_masks(answers, _named(answers, groups))
     found: Json = {"scores": {n: score(answers, m, how) for n, m in masks.items()}, "minus": {}}
@@ -61,8 +61,7 @@ def _of_common_source(
     """Both on the source that they have in common, where one of them is of it alone."""
     if mine.keys == theirs.keys:
         return mine, theirs, groups
-    source_of = groups.get("source", {})
-    for source in sorted({*source_of.values()}):
+    for source in sorted({*map(source_in, mine.keys)} - {""}):
         own = of_source(mine, source)
         if own.keys == theirs.keys:
             renamed = {
@@ -71,7 +70,7 @@ def _of_common_source(
                 if name != "source"
             }
             return own, theirs, renamed
-    for source in sorted({s for s in map(source_in, theirs.keys) if s}):
+    for source in sorted({*map(source_in, theirs.keys)} - {""}):
         other = of_source(theirs, source)
         if other.keys == mine.keys:
             return mine, other, groups

@@ -51,9 +51,9 @@ def augment(
     """
     rows = rows or Rows(np.arange(len(images_BHW)), len(images_BHW))
     drawn_N23 = draw_affine(rows.of, settings, rng).to(images_BHW.device)
-    if settings.least_fill < 1:
-        fill = draw_fill(rows.of, settings, rng) if fill is None else fill
-        drawn_N23 = shrink(drawn_N23, fill, rng)
+    if fill is None and settings.least_fill < 1:
+        fill = draw_fill(rows.of, settings, rng)
+    drawn_N23 = drawn_N23 if fill is None else shrink(drawn_N23, fill, rng)
     softened = None if fill is None else fill[rows.own]
     theta = drawn_N23[torch.from_numpy(rows.own).to(images_BHW.device)]
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
