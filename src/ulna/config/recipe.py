@@ -66,9 +66,9 @@ class ExpertConfig:
     encoder: 'cnn' (Ulna's own) or any timm model name. neck: what stands between encoder and
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
-    stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
-    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed every
-    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
+    stage from the heads down. frozen_stages: how many of the encoder's stages, from the input up,
+    never learn; their batch statistics stay too. frozen_epochs: heads only; then one more stage is
+    freed every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
@@ -87,7 +87,8 @@ class ExpertConfig:
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
     sees over that of the recipe's input, so that experts of one recipe can look at different
-    scales; windows are scaled alike. time_share: of the recipe's `minutes`,
+    scales; windows are scaled alike. augmentation: this expert's own instead of the recipe's.
+    time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -116,6 +117,7 @@ class ExpertConfig:
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
+    augmentation: Augmentation | None = None
     time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:
