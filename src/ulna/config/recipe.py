@@ -68,8 +68,8 @@ class ExpertConfig:
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
     stage from the heads down. frozen_stages: how many of the encoder's stages, from the input up,
     never learn; their batch statistics stay too. frozen_epochs: heads only; then one more stage is
-    freed every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
-    devices. ema_decay: of the running mean of the weights that is kept instead of the last
+    freed every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over
+    all devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
     heads are not used). trunk_on_whole: whether the encoder

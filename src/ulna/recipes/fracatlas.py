@@ -1,4 +1,4 @@
-"""ulna crossval fracatlas/table.csv --recipe fracatlas --initial EXPERT=run:TRUNK ... --out runs/fracatlas
+"""ulna crossval table.csv --recipe fracatlas --initial EXPERT=run:TRUNK ... --out runs/fracatlas
 
 Fracture against none on real films, on two cores. Two of the experts are Ulna's own network, whose
 trunk learned on phantoms and films of the lower limb; one is EfficientNet-Lite0 from ImageNet
