@@ -89,7 +89,8 @@ class ExpertConfig:
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
     sees over that of the recipe's input, so that experts of one recipe can look at different
-    scales; windows are scaled alike. time_share: of the recipe's `minutes`,
+    scales; windows are scaled alike. augmentation: this expert's own instead of the recipe's.
+    time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -118,6 +119,7 @@ class ExpertConfig:
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
+    augmentation: Augmentation | None = None
     time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:

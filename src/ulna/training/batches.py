@@ -59,7 +59,7 @@ class Batches:
         rng = np.random.default_rng(np.random.SeedSequence(words))
         torch.manual_seed(int(rng.integers(2**62)))
         windows = self._windows(chosen, rng) if cropped else None
-        changes = self.recipe.augmentation
+        changes = self.config.augmentation or self.recipe.augmentation
         fill = draw_fill(len(chosen), changes, rng) if changes.least_fill < 1 else None
         whole_masks = torch.from_numpy(images.masks[mine]).to(self.device)
         pixels, masks = augment(
