@@ -37,11 +37,10 @@ Scale = Annotated[float, Bounds(0.25, 4)]
 class InitialWeights:
     """Where an expert's encoder starts.
 
-    kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
-    cache); 'shipped' (the trunk of Ulna's own `cnn` that comes with the package, learned on
-    phantoms by the recipe `pretrain`); 'file' (a .safetensors or .pth file at `path`); 'run'
-    (the expert of the same name in an earlier Ulna run at `path`, or its only expert). There is
-    no fallback from one kind to another.
+    kind: 'random'; 'imagenet' (an installed package's of the extra `imagenet`, else fetched by
+    timm); 'shipped' (the trunk of Ulna's own `cnn`, learned on phantoms by the recipe `pretrain`);
+    'file' (a state dict at `path`); 'run' (the expert of the same name in an earlier Ulna run at
+    `path`, or its only expert). No kind falls back to another. More: docs/weights.md.
     """
 
     kind: InitialKind = "random"
@@ -65,8 +64,9 @@ class ExpertConfig:
     encoder: 'cnn' (Ulna's own) or any timm model name. neck: what stands between encoder and
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
-    stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
-    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed every
+    stage from the heads down. frozen_stages: of the encoder's stages, from the input up, those
+    that never learn; their batch statistics stay, too (as many as there are, or more: neck and
+    heads alone learn). frozen_epochs: heads only; then one more stage is freed every
     `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
