@@ -70,7 +70,7 @@ def test_unknown_recipe_and_initial_kind() -> None:
 
 
 def test_one_switch_gives_a_recipe_other_encoders() -> None:
-    """The experts that are not `cnn` are replaced, in order, and keep the settings of their place."""
+    """Experts that are not `cnn` are replaced in order, with the settings of their place."""
     lite = choose_recipe(
         "hybrid", encoders="tf_efficientnet_lite0, tf_efficientnet_lite1.in1k", initial=["random"]
     )

@@ -21,7 +21,8 @@ def choose_recipe(
     """The recipe called `name`, or of the JSON file `name`, with `changes` applied.
 
     encoders: names with commas between, of experts that replace the recipe's (see
-    `with_encoders`), before anything else is changed. changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
+    `with_encoders`), before anything else is changed.
+    changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
     after `experts`: 'seed=3', 'input_spec.size=128', 'experts.cnn.epochs=5'. The value is
     JSON; what is not JSON is text. initial: 'KIND[:PATH]' for every expert or
     'EXPERT=KIND[:PATH]' for one. Raises ConfigError.
