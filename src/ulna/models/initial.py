@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
-from ulna.models.encoder import Encoder, build_encoder
+from ulna.models.encoder import Encoder
 from ulna.models.expert import Expert, build_expert
 from ulna.models.imagenet import packaged_file
 from ulna.models.weights_file import read_weights
@@ -41,18 +41,17 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
     return expert
 
 
-def check_initial_weights(config: ExpertConfig, encoder: Encoder, size: int) -> None:
-    """Raise WeightsError unless the weights that `config` starts from can be had and fit.
+def check_initial_weights(config: ExpertConfig, encoder: Encoder) -> bool:
+    """Whether the weights that `config` starts from are here; ImageNet's may have to be fetched.
 
-    encoder: the config's, also on the 'meta' device. size: side of the recipe's input in px. What
-    is not on this machine is fetched, and kept by the hub's client for when the expert's turn
-    comes.
+    encoder: the config's, also on the 'meta' device. Raises WeightsError for weights that cannot
+    be read or do not fit it.
     """
     given = _given_weights(config)
-    if given is not None:
-        fitting(given[0], encoder.body.state_dict(), config.encoder, given[1])
-    elif config.initial.kind == "imagenet":
-        build_encoder(config.encoder, size, pretrained=True)
+    if given is None:
+        return config.initial.kind != "imagenet"
+    fitting(given[0], encoder.body.state_dict(), config.encoder, given[1])
+    return True
 
 
 def _given_weights(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
