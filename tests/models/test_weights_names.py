@@ -241,3 +241,15 @@ def test_a_file_that_holds_no_state_dict_says_what_was_expected(
     said = str(caught.value)
     assert words in said and "w.pth" in said and "expected" in said
     assert not re.search(r"Error|0x[0-9a-f]{6}|Unpickl", said)
+
+
+def test_memory_that_is_short_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    (tmp_path / "w.pth").write_bytes(b"anything")
+    monkeypatch.setattr(torch, "load", short)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        _fit(tmp_path / "w.pth", "resnet18")

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ulna.errors import WeightsError
+from ulna.errors import WeightsError, out_of_memory
 
 # What training scripts put a state dict under, beside optimizer and epoch. A running mean is
 # taken where there is nothing else.
@@ -35,7 +34,8 @@ def read_weights(path: Path, whose: str) -> dict[str, Tensor]:
 
     path: .safetensors, or what torch.save wrote (.pth, .pt, .bin): a state dict, or one under
     'state_dict', 'model' or the like. whose: named in errors, as "expert 'vgg19'". Raises
-    WeightsError for a file that is not there, damaged, of another format or without tensors.
+    WeightsError for a file that is not there, damaged, of another format or without tensors;
+    OSError where the system refuses to read it.
     """
     if not path.is_file():
         raise WeightsError(
@@ -54,17 +54,17 @@ def read_weights(path: Path, whose: str) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Mapping[Any, Any]:
+    with path.open("rb") as file:
+        start = file.read(40)
     try:
-        with path.open("rb") as file:
-            start = file.read(40)
         if path.suffix == ".safetensors" or start[_LENGTH_BYTES:].startswith(b'{"'):
             return load_file(path)
         # Training scripts keep their options in a Namespace, which is names and values alone.
         with torch.serialization.safe_globals([argparse.Namespace]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError):
-        raise _unreadable(path, start) from None
-    except Exception:  # pickle's own errors have no common base but Exception
+    except Exception as error:  # pickle's own errors have no common base but Exception
+        if out_of_memory(error):
+            raise
         raise _unreadable(path, start) from None
     if not isinstance(loaded, Mapping):
         raise WeightsError(
@@ -74,7 +74,7 @@ def _load(path: Path) -> Mapping[Any, Any]:
 
 
 def _unreadable(path: Path, start: bytes) -> WeightsError:
-    shown = start[:16].decode("ascii", "replace").replace("�", "?").replace("\n", " ")
+    shown = start[:16].decode("ascii", "replace").replace("\ufffd", "?")
     readable = "".join(c if c.isprintable() else "?" for c in shown)
     return WeightsError(
         f"{path}: not readable as weights (begins with {readable!r}): damaged, of another format, "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
@@ -48,6 +49,8 @@ def self_supervised_run(
     folder = expert_folder(out, settings.name)
     begun = any((folder / made).is_file() for made in (CHECKPOINT, SUMMARY))
     check_experts(recipe, [settings.name] if begun else [])
+    if begun:  # what a checkpoint holds replaces any start, which may be gone by now
+        recipe = _recipe(replace(settings, initial=InitialWeights()))
     films = without_labels(studies)
     begin(settings, fingerprint_studies(films, kind, name), out)
     if (folder / SUMMARY).is_file():
