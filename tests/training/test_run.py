@@ -200,7 +200,7 @@ def test_without_a_tune_score_nothing_stops_early_and_the_last_epoch_is_kept(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     """A tune part that is empty or of one class has no AUROC: patience has nothing to go by."""
-    recipe = make_recipe(patience=1, fractions={"train": 0.8, "tune": 0.0, "calibration": 0.2})
+    recipe = make_recipe(patience=1, fractions={"train": 0.6, "tune": 0.0, "calibration": 0.4})
     with pytest.warns(UlnaWarning, match="no tune score"):
         run = train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
     state = json.loads((run / "experts/cnn/state.json").read_text())

@@ -69,6 +69,7 @@ def crossval(
     data: Path,
     recipe_name: str,
     out: Path,
+    encoders: str | None,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
     folds: int,
@@ -110,7 +111,7 @@ def crossval(
     from ulna.cli.crossval_settings import CrossvalSettings
     from ulna.cli.crossval_steps import CrossvalFolder
 
-    recipe = choose_recipe(recipe_name, changes, initial)
+    recipe = choose_recipe(recipe_name, changes, initial, encoders)
     beside = str(also.resolve()) if also else ""
     settings = CrossvalSettings(
         str(data.resolve()), recipe, folds, fold_seed, beside, tuple(sorted({*leave_out}))

@@ -19,7 +19,7 @@ from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
 from ulna.cli.train import quiet_fabric
-from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
@@ -68,11 +68,7 @@ class CrossvalFolder:
         saved = out / "crossval.json"
         settings = settings.settled(saved)
         if saved.is_file():
-            if to_json(read_json(CrossvalSettings, saved)) != to_json(settings):
-                raise ConfigError(
-                    f"{out} holds a cross-validation of other settings: give another --out, or "
-                    "delete it"
-                )
+            settings.check_goes_on(read_json(CrossvalSettings, saved), out)
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
@@ -175,13 +171,18 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     memory, costs no other. Raises UlnaError naming the folds that ran out of memory, TrainingError
     those that failed otherwise, when the others are done.
     """
+    from ulna.models.check import check_experts
     from ulna.training.cache import build_cache
+    from ulna.training.folder import begun_experts
 
     n = len(folder.asked)
     todo = [k for k in folder.asked if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
     if not todo:
         return
-    build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
+    recipe = folder.settings.recipe
+    begun = set.intersection(*(set(begun_experts(recipe, folder.fold(k))) for k in todo))
+    check_experts(recipe, begun)
+    build_cache([*folder.labelled, *folder.beside], recipe, folder.cache, report)
     report("folds", n - len(todo), n)
     threads = max(1, usable_cores() // jobs)
     if jobs == 1:

@@ -31,6 +31,7 @@ def train(
     data: Path,
     recipe_name: str,
     out: Path,
+    encoders: str | None,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
     devices: int,
@@ -47,6 +48,9 @@ def train(
     Examples:
       ulna train phantoms --recipe demo --out runs/first
       ulna train MURA-v1.1 --recipe hybrid --out runs/mura --devices 2
+      ulna train MURA-v1.1 --recipe hybrid --out runs/lite --initial cnn=shipped \\
+          --encoders tf_efficientnet_lite0,tf_efficientnet_lite1 \\
+          --set input_spec.mean=0.498 --set input_spec.std=0.502
       ulna train table.csv --recipe demo --out runs/own \\
           --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
     """
@@ -56,7 +60,7 @@ def train(
     from ulna.training import DataSource, train_run
     from ulna.training.ranks.launch import torchrun_rank
 
-    recipe = choose_recipe(recipe_name, changes, initial)
+    recipe = choose_recipe(recipe_name, changes, initial, encoders)
     first = torchrun_rank() == 0
     if not first:  # torchrun's first process says the same
         warnings.simplefilter("ignore", UlnaWarning)

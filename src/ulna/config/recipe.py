@@ -38,11 +38,10 @@ Scale = Annotated[float, Bounds(0.25, 4)]
 class InitialWeights:
     """Where an expert's encoder starts.
 
-    kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
-    cache); 'shipped' (the trunk of Ulna's own `cnn` that comes with the package, learned on
-    phantoms by the recipe `pretrain`); 'file' (a .safetensors or .pth file at `path`); 'run'
-    (the expert of the same name in an earlier Ulna run at `path`, or its only expert). There is
-    no fallback from one kind to another.
+    kind: 'random'; 'imagenet' (an installed package's of the extra `imagenet`, else fetched by
+    timm); 'shipped' (the trunk of Ulna's own `cnn`, learned on phantoms by the recipe `pretrain`);
+    'file' (a state dict at `path`); 'run' (the expert of the same name in an earlier Ulna run at
+    `path`, or its only expert). No kind falls back to another. More: docs/weights.md.
     """
 
     kind: InitialKind = "random"
