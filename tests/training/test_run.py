@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from tests.training.tiny import make_recipe
 
+from ulna.config.augmentation import Augmentation
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.datasets import split_studies
@@ -86,6 +87,24 @@ def test_same_seed_same_weights_other_seed_others(
     )
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+def test_an_experts_own_augmentation_is_that_of_a_recipe_with_it(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    recipe, changes = make_recipe(), Augmentation(rotation=90, gamma=1.0)
+    own = tuple(replace(e, augmentation=changes) for e in recipe.experts)
+    runs = {
+        "plain": recipe,
+        "all": replace(recipe, augmentation=changes),
+        "own": replace(recipe, experts=own),
+    }
+    plain, every, one = (
+        _weights(train_run(r, tiny_studies, tmp_path / n, DataSource("table")))
+        for n, r in runs.items()
+    )
+    assert all(torch.equal(every[k], one[k]) for k in one)
+    assert any(not torch.equal(plain[k], one[k]) for k in one)
 
 
 def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ulna.bundle.box import BOX_BUNDLE
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
@@ -23,12 +23,14 @@ from ulna.bundle.manifest import (
     Manifest,
     uncalibrated_fusion,
 )
+from ulna.bundle.outside import OutsideHead, outside_inputs
 
 __all__ = [
     "BOX_BUNDLE",
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",
+    "ComparedParts",
     "ConformalScores",
     "DataFingerprint",
     "Domain",
@@ -40,8 +42,10 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "OutsideHead",
     "check_replaceable",
     "map_verdict",
+    "outside_inputs",
     "read_bundle",
     "read_domain",
     "replace_examination",

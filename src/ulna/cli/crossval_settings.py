@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from ulna.config.bounds import Bounds, Seed, check_fields
+from ulna.config.bounds import Bounds, Distinct, Seed, check_fields
 from ulna.config.codec import read_json, to_json
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
@@ -18,7 +18,8 @@ class CrossvalSettings:
     """All that decides the result; saved in the folder as crossval.json.
 
     data: table or folder. fold_seed: of the folds alone, so that methods share them. also: table
-    or folder whose studies every fold learns from, '' for none.
+    or folder whose studies every fold learns from, '' for none. leave_out: sources of `data` (a
+    table of sources) that no fold learns from and the bundle of all folds answers.
     """
 
     data: str
@@ -26,6 +27,7 @@ class CrossvalSettings:
     folds: Annotated[int, Bounds(2, 1_000)]
     fold_seed: Seed
     also: str = ""
+    leave_out: Annotated[tuple[str, ...], Distinct()] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, "cross-validation")

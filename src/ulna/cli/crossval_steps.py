@@ -12,8 +12,7 @@ from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 
-from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
-from ulna.bundle.join import join_bundles
+from ulna.bundle import DataFingerprint, read_bundle
 from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
@@ -23,16 +22,10 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.datasets.labelled import labelled
+from ulna.datasets.labelled import labelled, teaches_beside
+from ulna.datasets.labelled_data import recorded_name
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
-from ulna.evaluation.cross_fit import (
-    cross_fit,
-    fit_joint_cascade,
-    fit_joint_domain,
-    fit_joint_fusion,
-    run_fold,
-)
-from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.machine import usable_cores
 from ulna.types import Study
 
@@ -42,12 +35,14 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
+    elsewhere: tables of films of other regions, which the bundle learns to refuse.
     """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
     asked: tuple[int, ...]
+    elsewhere: tuple[tuple[Study, ...], ...] = ()
 
     @classmethod
     def open(
@@ -86,7 +81,17 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         asked = {f"fold{k}" for k in self.asked}
-        return "arithmetic" in metrics and {r.split for r in rows} == asked
+        outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
+        done = "arithmetic" in metrics and {r.split for r in rows} == asked and outside
+        return done and (not self.elsewhere or self._knows_elsewhere())
+
+    def refusing(self, elsewhere: Sequence[Path]) -> CrossvalFolder:
+        """The same, whose bundle learns to refuse the films of these tables or folders."""
+        return replace(self, elsewhere=tuple(tuple(index_data(t)) for t in elsewhere))
+
+    def _knows_elsewhere(self) -> bool:
+        domain = read_bundle(self.bundle).manifest.domain
+        return domain is None or domain.n_outside.get("other region", 0) > 0
 
     @property
     def bundle(self) -> Path:
@@ -103,25 +108,37 @@ class CrossvalFolder:
         return self.out / f"fold{k}"
 
     @cached_property
+    def inside(self) -> list[Study]:
+        """The data but for the sources that are left out and what the data hold out themselves."""
+        free = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
+        return [s for s in free if s.source not in self.settings.leave_out]
+
+    @cached_property
+    def left_out(self) -> dict[str, list[Study]]:
+        """The labelled studies of each source that is left out."""
+        settings = self.settings
+        return studies_left_out(settings.data, settings.leave_out, settings.recipe.body_parts)
+
+    @cached_property
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
-        parts = self.settings.recipe.body_parts
-        studies = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
-        chosen = labelled(studies, "cross-validation", parts, part_needed=True)
-        if not chosen:
-            raise DatasetError(
-                f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
-                f"{', '.join(parts)}"
-            )
-        return chosen
+        parts, studies = self.settings.recipe.body_parts, self.inside
+        asked = [s for s in studies if not teaches_beside(s)]
+        if chosen := labelled(asked, "cross-validation", parts, part_needed=True):
+            return chosen
+        raise DatasetError(
+            f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
+            f"{', '.join(parts)}"
+        )
 
     @cached_property
     def beside(self) -> list[Study]:
-        """What every fold learns from beside the others' studies: all labelled ones of `also`."""
+        """What every fold learns from beside: what cannot be scored of several sources, `also`."""
+        own = [s for s in self.inside if teaches_beside(s)]
         if not self.settings.also:
-            return []
+            return own
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
-        found = labelled(free, f"{self.settings.also}")
+        found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
         if not found or shared:
             raise DatasetError(
@@ -129,7 +146,7 @@ class CrossvalFolder:
                 "the patient and study of one that is cross-validated: expected others, with ids "
                 "of their own"
             )
-        return found
+        return [*own, *found]
 
     def training(self, k: int) -> list[Study]:
         """What fold k learns from: nothing of a patient that it holds out."""
@@ -208,7 +225,7 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     quiet_fabric()
     data, run = Path(folder.settings.data), folder.fold(k)
     everything = (*folder.labelled, *folder.beside)
-    source = DataSource(data_kind(data), data.name, folder.cache, everything)
+    source = DataSource(data_kind(data), recorded_name(data), folder.cache, everything)
     train_run(folder.fold_recipe(k), folder.training(k), run, source)
     export_bundle(run, run / "bundle")
 
@@ -222,7 +239,7 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     from ulna.training.fingerprint import fingerprint_studies
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
-    found = fingerprint_studies(studies, data_kind(data), data.name)
+    found = fingerprint_studies(studies, data_kind(data), recorded_name(data))
     saved = folder.out / "data.json"
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(
@@ -254,28 +271,3 @@ def warn_of_seen(folder: CrossvalFolder) -> None:
             DatasetWarning,
             stacklevel=2,
         )
-
-
-def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
-    """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
-    from ulna.runtime import Predictor
-
-    predictors, outputs = [], []
-    rows: list[StudyRow] = []
-    asked = {k: folder.folds[k] for k in folder.asked}
-    total, done = sum(map(len, asked.values())), 0
-    for k, studies in asked.items():
-        predictor = Predictor.load(folder.fold(k) / "bundle")
-        said, faults = run_fold(predictor, studies)
-        done += len(studies)
-        report("predict", done, total)
-        rows += [replace(f, split=f"fold{k}") for f in faults]
-        predictors.append(predictor)
-        outputs.append(said)
-    rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point, folder.asked)
-    bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
-    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, record_data(folder))
-    fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
-    domain = fit_joint_domain(outputs, bundles[0].manifest)
-    cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)
-    return replace_fusion(joint, fusion, {}, domain, cascade), rows

@@ -80,8 +80,11 @@ def _places(data: Any, head: str, change: str) -> list[tuple[Any, Any]]:
         chosen = [(data, i) for i, v in enumerate(data) if head in ("*", v["name"])]
         if chosen:
             return chosen
+    if data is None or data == {}:
+        known = "nothing is set yet: give the whole object as JSON"
+        raise ConfigError(f"{change!r}: no {head!r} here: {known}")
     if isinstance(data, dict):
-        known = ", ".join(map(str, data)) or "(nothing yet: give the whole object)"
+        known = ", ".join(map(str, data))
     elif isinstance(data, list):
         known = ", ".join(["*", *(str(v["name"]) for v in data if isinstance(v, dict))])
     else:

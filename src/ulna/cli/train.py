@@ -56,6 +56,7 @@ def train(
     """
     require("train")
     from ulna.datasets import data_kind, index_data
+    from ulna.datasets.labelled_data import recorded_name
     from ulna.training import DataSource, train_run
     from ulna.training.ranks.launch import torchrun_rank
 
@@ -71,7 +72,7 @@ def train(
             recipe,
             index_data(data),
             out,
-            DataSource(data_kind(data), data.resolve().name),
+            DataSource(data_kind(data), recorded_name(data)),
             devices=devices,
             progress=report if first else None,
         )

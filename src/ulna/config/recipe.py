@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from ulna.config.augmentation import Augmentation as Augmentation
 from ulna.config.bounds import (
     Bounds,
     Count,
@@ -78,12 +79,17 @@ class ExpertConfig:
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
     as they come). unknown_part_share: of the images drawn, those of unknown body part, where
     others are there too; hard places are then looked for, and heads fitted, without them (0: as
-    they come). hard_every: epochs between searches of the normal images for where they look
-    abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
+    they come). source_balance: of data of several sources, how even draws are: each source comes in
+    proportion to (number of its images) ** (1 - source_balance) times its weight, 0 as they come, 1
+    all alike; with abnormal_share every source has that share of abnormal ones, so that the source
+    tells nothing of the label. hard_every: epochs between searches of the normal images for where
+    they look abnormal; most windows of theirs are then aimed there (0: never). test_mirror,
+    test_scales: the
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
     sees over that of the recipe's input, so that experts of one recipe can look at different
-    scales; windows are scaled alike. time_share: of the recipe's `minutes`,
+    scales; windows are scaled alike. augmentation: this expert's own instead of the recipe's.
+    time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -107,10 +113,12 @@ class ExpertConfig:
     fit_heads: bool = False
     abnormal_share: DrawnShare = 0.0
     unknown_part_share: DrawnShare = 0.0
+    source_balance: Share = 0.0
     hard_every: CountOrNone = 0
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
+    augmentation: Augmentation | None = None
     time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:
@@ -143,32 +151,6 @@ class ExpertConfig:
                     f"expert {self.name}: {name} {getattr(self, name)}: expected 0 (images as they "
                     f"come) or at least {_LEAST_DRAWN:g}"
                 )
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a training image; each range is symmetric about no change.
-
-    rotation: degrees; translation, scale: share of the side; brightness, contrast: share of
-    the grey range; gamma: log2 units; noise: standard deviation on [0, 1]; invert, flip,
-    erase: probabilities.
-    """
-
-    rotation: Annotated[float, Bounds(0, 180)] = 12.0
-    translation: Annotated[float, Bounds(0, 0.5)] = 0.05
-    scale: Annotated[float, Bounds(0, 3)] = 0.12
-    brightness: Share = 0.1
-    contrast: Share = 0.2
-    gamma: Annotated[float, Bounds(0, 4)] = 0.3
-    noise: Share = 0.01
-    invert: Share = 0.05
-    flip: Share = 0.5
-    erase: Share = 0.0
-
-    def __post_init__(self) -> None:
-        if recorded():
-            return
-        check_fields(self, "augmentation")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ from ulna.training.heads import fit_heads
 from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
-from ulna.training.order import draw_beside
+from ulna.training.order import Shares, draw_beside, draw_rates, source_shares
 from ulna.training.parts import batch_size
 from ulna.training.plan import Plan
 from ulna.training.ranks.whole_batch import whole_batch
@@ -88,7 +88,7 @@ class ExpertFit:
             self.images.abnormal[train],
             self.images.part[train],
             len(recipe.body_parts),
-            self.config.abnormal_share,
+            draw_rates(self.images.abnormal[train] == 1, self._shares()),
         )
         # What a checkpoint holds replaces any start, which may be gone by now.
         begun = self.ranks.decide((self.given.folder / CHECKPOINT).is_file)
@@ -154,9 +154,15 @@ class ExpertFit:
 
     def _order(self, seed: np.random.SeedSequence) -> npt.NDArray[np.int64]:
         train = self.given.train
-        beside = self.config.unknown_part_share if len(self.own) < len(train) else 0.0
         abnormal, unknown = self.images.abnormal[train] == 1, self.images.part[train] < 0
-        return draw_beside(train, abnormal, unknown, (self.config.abnormal_share, beside), seed)
+        return draw_beside(train, abnormal, unknown, self._shares(), seed)
+
+    def _shares(self) -> Shares:
+        train, config = self.given.train, self.config
+        beside = config.unknown_part_share if len(self.own) < len(train) else 0.0
+        source = self.images.source[train]
+        of_source = source_shares(source, self.images.weight[train], config.source_balance)
+        return Shares(config.abnormal_share, beside, source, of_source)
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
         factor = self.plan.rate_factor(self.state, self.cropped)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -133,8 +133,8 @@ def _decode(
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     free = [s for s in studies if s.split not in _HELD_OUT]
-    side = labelled(free, "training", recipe.body_parts)
-    labels = {s.abnormal for s in side}
+    side = labelled(free, "training", recipe.body_parts, heads=True)
+    labels = {s.abnormal for s in side} - {None}
     if labels != {True, False}:
         raise DatasetError(
             f"{len(side)} labelled training studies of {', '.join(recipe.body_parts)} with labels "
@@ -143,12 +143,25 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     return side
 
 
+def split_side(
+    side: Sequence[Study], shares: Mapping[str, float], seed: int
+) -> dict[str, list[Study]]:
+    """`split_studies` of the labelled ones; those that teach heads alone learn with 'train'.
+
+    Of these, studies of a patient who stands in another part are left out.
+    """
+    split = split_studies([s for s in side if s.abnormal is not None], shares, seed)
+    others = {s.patient_id for part, own in split.items() if part != "train" for s in own}
+    split["train"] += [s for s in side if s.abnormal is None and s.patient_id not in others]
+    return split
+
+
 def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path) -> None:
     """Begin a run, its split first: a folder with a recipe is a whole one."""
     if not (out / RECIPE).is_file():
         out.mkdir(parents=True, exist_ok=True)
         shares = {k: recipe.fractions[k] for k in _PARTS if recipe.fractions.get(k)}
-        split = split_studies(side, shares, recipe.seed)
+        split = split_side(side, shares, recipe.seed)
         keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
         write_json(keys, out / SPLIT)
     begin(recipe, data, out)
