@@ -5,6 +5,7 @@ from __future__ import annotations
 from ulna.bundle.box import BOX_BUNDLE
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.io import (
@@ -12,7 +13,6 @@ from ulna.bundle.io import (
     check_replaceable,
     read_bundle,
     read_domain,
-    replace_examination,
     replace_fusion,
     write_bundle,
 )
@@ -21,16 +21,20 @@ from ulna.bundle.manifest import (
     ExpertEntry,
     FusionParameters,
     Manifest,
+    Weights,
     uncalibrated_fusion,
 )
+from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
     "BOX_BUNDLE",
+    "TEACHER",
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",
     "ConformalScores",
     "DataFingerprint",
+    "Distilled",
     "Domain",
     "DomainEntry",
     "ExpertEntry",
@@ -40,12 +44,15 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "StudentParity",
+    "Weights",
     "check_replaceable",
     "map_verdict",
     "read_bundle",
     "read_domain",
     "replace_examination",
     "replace_fusion",
+    "replace_parity",
     "uncalibrated_fusion",
     "write_bundle",
 ]

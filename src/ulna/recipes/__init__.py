@@ -11,6 +11,7 @@ from ulna.recipes.demonstration import demonstration
 from ulna.recipes.fracatlas import cassettes, fracatlas, fracatlas_cnn, lower_limb
 from ulna.recipes.hybrid import hybrid, hybrid_phantoms, prototype
 from ulna.recipes.pretrain import pretrain
+from ulna.recipes.student import student
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": demo,
@@ -23,6 +24,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "lower_limb": lower_limb,
     "fracatlas_cnn": fracatlas_cnn,
     "fracatlas": fracatlas,
+    "student": student,
 }
 
 __all__ = ["RECIPES", "find_recipe"]

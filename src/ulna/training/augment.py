@@ -35,15 +35,18 @@ def augment(
     rng: np.random.Generator,
     windows: Windows | None = None,
     rows: Rows | None = None,
+    theta_N23: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 
     images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
     [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
-    windows: of the whole batch, of which the images are `rows` (None: all).
+    windows: of the whole batch, of which the images are `rows` (None: all). theta_N23: the whole
+    batch's moves, by `draw_affine`; None draws them here.
     """
     rows = rows or Rows(np.arange(len(images_BHW)), len(images_BHW))
-    drawn_N23 = draw_affine(rows.of, settings, rng).to(images_BHW.device)
+    moves = draw_affine(rows.of, settings, rng) if theta_N23 is None else theta_N23
+    drawn_N23 = moves.to(images_BHW.device)
     theta = drawn_N23[torch.from_numpy(rows.own).to(images_BHW.device)]
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
@@ -104,7 +107,11 @@ def draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
 
 def warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
     """uint8 (B, H, W) looked up through `draw_affine`'s maps: float32 (B, 1, side, side)."""
-    x = as_float(x_BHW)
+    return warp_float(as_float(x_BHW), theta_B23, side)
+
+
+def warp_float(x: Tensor, theta_B23: Tensor, side: int) -> Tensor:
+    """(B, C, H, W) float32 looked up through `draw_affine`'s maps, 0 beyond its borders."""
     grid = functional.affine_grid(theta_B23, [len(x), 1, side, side], align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 

@@ -51,8 +51,8 @@ class TrainingImages:
     images: (N, S, S) uint8, memory-mapped. masks: (N, S/4, S/4) uint8, share of the cell
     inside a finding in 1/255, memory-mapped. has_mask: (N,) whether the mask is known (it is,
     and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
-    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. lease: while it
-    lives, no other run removes the maps' files.
+    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. films: the path of
+    each image. lease: while it lives, no other run removes the maps' files.
     """
 
     images: npt.NDArray[np.uint8]
@@ -63,6 +63,7 @@ class TrainingImages:
     categories: npt.NDArray[np.float32]
     study: npt.NDArray[np.int64]
     keys: tuple[str, ...]
+    films: tuple[Path, ...] = ()
     lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -116,12 +117,13 @@ def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
     digest = hashlib.sha256(f"{__version__}|{PIXELS_VERSION}|{spec!r}\n".encode())
     for study, ref in refs:
         boxes = [f.box for f in ref.findings]
-        mask = f"|{_stamp(ref.mask)}" if ref.mask else ""
-        digest.update(f"{study}|{_stamp(ref.path)}|{boxes}{mask}\n".encode())
+        mask = f"|{film_stamp(ref.mask)}" if ref.mask else ""
+        digest.update(f"{study}|{film_stamp(ref.path)}|{boxes}{mask}\n".encode())
     return digest.hexdigest()
 
 
-def _stamp(file: Path) -> str:
+def film_stamp(file: Path) -> str:
+    """Of a file: another text once it has changed, or is gone."""
     try:
         stat = file.stat()
     except OSError:  # it is left out by name when its turn comes
@@ -224,6 +226,7 @@ def _assemble(
         categories=_category_targets(studies, recipe.categories)[study],
         study=study,
         keys=tuple(s.key for s in studies),
+        films=tuple(ref.path for _, ref in refs),
         lease=lease,
     )
 
