@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ulna.bundle.box import BOX_BUNDLE
+from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
@@ -17,6 +17,7 @@ from ulna.bundle.io import (
     write_bundle,
 )
 from ulna.bundle.manifest import (
+    DEMONSTRATION_USE,
     DataFingerprint,
     ExpertEntry,
     FusionParameters,
@@ -28,6 +29,8 @@ from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
     "BOX_BUNDLE",
+    "DEMONSTRATION_USE",
+    "STUDENT_BUNDLE",
     "TEACHER",
     "CascadeCheck",
     "CascadeParameters",
@@ -47,6 +50,7 @@ __all__ = [
     "StudentParity",
     "Weights",
     "check_replaceable",
+    "default_bundle",
     "map_verdict",
     "read_bundle",
     "read_domain",

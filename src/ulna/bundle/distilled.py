@@ -82,17 +82,29 @@ class StudentParity:
 
 @dataclass(frozen=True)
 class Distilled:
-    """Of a student. teacher: the hash of its bundle; name: of that bundle. engine: that it answered in.
+    """Of a student. teacher: the hash of its bundle; name: of that bundle.
 
-    beside: sha256 of the films without labels that it was asked about, '' without any. parity: what
-    the gate found, None before it and after another calibration.
+    engine: that the teacher answered in. beside: sha256 of the films without labels that it was
+    asked about, '' without any. demonstration: the teacher has learned from simulated films
+    alone. parity: what the gate found, None before it and after another calibration.
     """
 
     teacher: str
     name: str
     engine: str
     beside: str = ""
+    demonstration: bool = False
     parity: StudentParity | None = None
+
+
+def distilled_lines(found: Distilled) -> Sequence[str]:
+    """Whose student it is, and the gate's figures, for people."""
+    whose = f"student of {found.name} ({found.teacher[:12]})"
+    if found.parity is None:
+        return (f"{whose}: not examined beside it",)
+    refused = "; ".join(found.parity.refusals)
+    verdict = f"REFUSED by the gate, let through: {refused}" if refused else "the gate let it pass"
+    return (f"{whose}: {verdict}", *parity_lines(found.parity))
 
 
 def parity_lines(found: StudentParity) -> Sequence[str]:

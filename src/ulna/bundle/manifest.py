@@ -195,8 +195,9 @@ class Manifest:
 
     @property
     def demonstration(self) -> bool:
-        """Whether it learned from phantoms alone, so that no answer of its means a patient."""
-        return self.data.simulated
+        """Whether it, or its teacher, learned from phantoms alone: its answers mean no patient."""
+        taught = self.distilled is not None and self.distilled.demonstration
+        return self.data.simulated or taught
 
     def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
         fusion = self.fusion

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ulna.bundle import (
+    DEMONSTRATION_USE,
     TEACHER,
     DataFingerprint,
     Distilled,
@@ -60,6 +61,7 @@ def export_bundle(
     recipe = read_json(Recipe, run / "recipe.json")
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")
+    distilled = _teacher_of(run, recipe)
     stored = weights or ("float16" if recipe.distillation.asked else "float32")
     exported = _export_experts(run, recipe, stored, progress)
     manifest = Manifest(
@@ -78,8 +80,8 @@ def export_bundle(
         split=split,
         versions=_versions(),
         metrics=_metrics(exported, run),
-        intended_use=data.intended_use,
-        distilled=_teacher_of(run, recipe),
+        intended_use=_intended_use(data, distilled),
+        distilled=distilled,
     )
     bundle = write_bundle(manifest, {e.entry.name: e.graph for e in exported}, out)
     if progress is not None:
@@ -156,6 +158,12 @@ def _metrics(exported: Sequence[_Exported], run: Path) -> dict[str, float]:
 def _teacher_of(run: Path, recipe: Recipe) -> Distilled | None:
     """Whose answers the run learned, if it is a student's."""
     return read_json(Distilled, run / TEACHER) if recipe.distillation.asked else None
+
+
+def _intended_use(data: DataFingerprint, distilled: Distilled | None) -> str:
+    """What the data allow; a student of a demonstration is one too."""
+    taught = distilled is not None and distilled.demonstration
+    return DEMONSTRATION_USE if taught else data.intended_use
 
 
 def _json_object(path: Path) -> dict[str, Any]:

@@ -77,9 +77,11 @@ class Batches:
             theta_N23,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
-        known = (torch.from_numpy(a[mine]).to(self.device) for a in labels)
+        has_mask, part, abnormal, categories = (
+            torch.from_numpy(a[mine]).to(self.device) for a in labels
+        )
         taught = self._taught(mine, theta_N23[torch.from_numpy(rows.own)])
-        batch = Batch(pixels, masks, *known)._replace(taught=taught)
+        batch = Batch(pixels, masks, has_mask, part, abnormal, categories, taught)
         return label_windows(batch, whole_masks) if windows else batch
 
     def _taught(self, mine: npt.NDArray[np.int64], theta_B23: Tensor) -> Taught | None:

@@ -43,7 +43,7 @@ def ask_teacher(
     engine and films, is not asked again. A film that cannot be read has no answer (ImageWarning).
     Read them with `read_answers`.
     """
-    if not teacher.bundle.calibrated and not teacher.manifest.fusion.calibrated:
+    if not teacher.manifest.fusion.calibrated:
         warnings.warn(
             f"{teacher.bundle.path}: the teacher is not calibrated: its experts count alike, and "
             "its logits are taken as they are; run `ulna calibrate` first",

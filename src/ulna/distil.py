@@ -1,0 +1,291 @@
+"""`distil`: a bundle's answers and maps taught to one small network, which must come near to them.
+
+Asks the teacher, trains the student, exports, calibrates and examines it; every step that is done
+is not done again, so a killed call goes on where it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ulna.bundle import (
+    TEACHER,
+    Distilled,
+    FusionParameters,
+    ModelBundle,
+    StudentParity,
+    read_bundle,
+    replace_fusion,
+    replace_parity,
+)
+from ulna.bundle.digest import lines_sha256
+from ulna.config.codec import read_json, write_json
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.config.recipe import Recipe
+from ulna.datasets.labelled import labelled
+from ulna.datasets.left_out import LeftOut
+from ulna.errors import BundleError, ConfigError, DatasetError
+from ulna.evaluation import calibrate_bundle
+from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
+from ulna.export import export_bundle
+from ulna.runtime import Predictor
+from ulna.training import DataSource, train_run
+from ulna.training.run import begin_run
+from ulna.training.source import Teaching
+from ulna.training.teacher.ask import ask_teacher
+from ulna.types import Study
+
+Progress = Callable[[str, int, int], None]
+HELD_OUT = ("valid", "test")
+REFUSED = "refused"
+"""Where in the run's folder a student stays that the gate refuses."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What students of the same recipe on folds have shown (`ulna distil --folds`).
+
+    parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers.
+    """
+
+    parity: StudentParity
+    fusion: FusionParameters
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is taught, beside its recipe.
+
+    studies: of the data, labelled ones among them; those that they hold out themselves (valid,
+    test) teach nothing. source: of these. split: study keys by part, of the teacher's own run where
+    that is known. beside: without labels (`without_labels`). gate: labelled studies that neither
+    has learned from; empty for those that the data or the run hold out. engine: that the teacher
+    answers the training films in.
+    """
+
+    studies: Sequence[Study]
+    source: DataSource
+    split: Mapping[str, Sequence[str]] | None = None
+    beside: tuple[Study, ...] = ()
+    gate: Sequence[Study] = ()
+    engine: EngineSettings = PORTABLE
+
+
+def distil(
+    teacher_path: Path,
+    recipe: Recipe,
+    lesson: Lesson,
+    out: Path,
+    *,
+    proof: Proof | None = None,
+    accept: bool = False,
+    progress: Progress | None = None,
+) -> tuple[ModelBundle, StudentParity]:
+    """Teach the bundle at `teacher_path` to the student of `recipe`; the run and its bundle.
+
+    Body parts, categories and operating point become those of the teacher. `out` holds the run, the teacher's
+    answers (`out/teacher`) and `out/bundle`, calibrated on the run's calibration part, whose
+    manifest names the teacher and holds the gate's figures: AUROC, decisions and maps beside the
+    teacher's on studies that neither learned from. A student whose AUROC lies more than 0.010
+    below, or whose bundle weighs more than 8 MB, stays in `out/refused` (BundleError), unless
+    `accept`. proof: of the same recipe on folds, which then stands in for held-out studies and
+    calibration, so that every film may teach. Raises ConfigError for a recipe that is no
+    student's, for a folder of another student and without enough studies to examine it on;
+    BundleError, DatasetError, TrainingError, WeightsError. Example::
+
+        recipe = find_recipe("student")
+        lesson = Lesson(index_data("films.csv"), DataSource("table", "films.csv"))
+        bundle, parity = distil(Path("hybrid/bundle"), recipe, lesson, Path("runs/student"))
+        parity.difference  # of AUROC: value and 95 % interval
+    """
+    tell = progress or _silent
+    teacher = Predictor.load(teacher_path, lesson.engine)
+    recipe = student_recipe(recipe, teacher)
+    if proof is not None:
+        recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
+    recipe, parts = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
+    record(teacher, lesson.beside, out)
+    gate, films = ([], "") if proof else gate_studies(lesson, parts)
+    teach(teacher, recipe, parts, lesson, out, tell)
+    candidate = out / REFUSED
+    bundle = _exported(out, candidate, parts.get("calibration", ()), proof, tell)
+    if proof is not None:
+        parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
+    else:
+        found = Predictor.load(candidate), Predictor.load(teacher_path)
+        parity = compare_student(
+            found[1], found[0], gate, films, progress=partial(tell, "student and teacher")
+        )
+    parity = replace(parity, forced=accept and not parity.accepted)
+    bundle = replace_parity(bundle, parity)
+    if parity.refusals and not accept:
+        raise BundleError(
+            f"student refused, left in {candidate}: {'; '.join(parity.refusals)}: teach it longer "
+            "or on more films (--also), take a larger input or encoder, or let it through with "
+            "--accept"
+        )
+    return _moved(candidate, out / "bundle"), parity
+
+
+def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
+    """`recipe` with the teacher's body parts, categories and operating point.
+
+    Raises ConfigError for one that is no student's.
+    """
+    what = f"recipe {recipe.name}"
+    if not recipe.distillation.asked:
+        raise ConfigError(
+            f"{what}: learns nothing from a teacher: expected a student's recipe, as 'student', or "
+            "settings like --set distillation.logits=1 --set distillation.map=0.5"
+        )
+    if len(recipe.experts) != 1:
+        raise ConfigError(
+            f"{what}: {len(recipe.experts)} experts: expected one, which answers in one pass"
+        )
+    (expert,) = recipe.experts
+    if expert.crop_share or expert.fit_heads:
+        raise ConfigError(
+            f"{what}: crop_share {expert.crop_share}, fit_heads {expert.fit_heads}: a teacher "
+            "answers whole films, and heads fitted to labels forget it: expected 0 and false"
+        )
+    manifest = teacher.manifest
+    return replace(
+        recipe,
+        body_parts=manifest.body_parts,
+        categories=manifest.categories,
+        operating_point=manifest.recipe.operating_point,
+    )
+
+
+def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
+    """Write down in the run `out` who teaches. Raises ConfigError where it was another before."""
+    manifest = teacher.manifest
+    films = [f"{s.key}|{i.path.name}" for s in beside for i in s.images]
+    own = Distilled(
+        teacher=teacher.bundle.hash,
+        name=manifest.name,
+        engine=str(replace(teacher.engine, threads=0)),
+        beside=lines_sha256(films) if films else "",
+        demonstration=manifest.demonstration,
+    )
+    file = out / TEACHER
+    if file.is_file():
+        before = read_json(Distilled, file)
+        if before != own:
+            raise ConfigError(
+                f"{out} holds a student of the teacher {before.name!r} ({before.teacher[:12]}, "
+                f"{before.engine}), or with other films beside: give another --out"
+            )
+        return
+    write_json(own, file)
+
+
+def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[list[Study], str]:
+    """The studies that a student is examined on, and in words which they are.
+
+    Raises ConfigError for fewer than 20 or only one class, before any hours are spent.
+    """
+    held = [s for s in lesson.studies if s.split in HELD_OUT and s.abnormal is not None]
+    if lesson.gate:
+        chosen, words = labelled(lesson.gate, "the gate"), "given for the gate"
+    elif held:
+        chosen, words = held, "held out by the data"
+    else:
+        chosen, words = list(parts.get("test", ())), "the run's test part"
+    n = sum(bool(s.abnormal) for s in chosen)
+    if len(chosen) < MIN_STUDIES or n in (0, len(chosen)):
+        raise ConfigError(
+            f"{len(chosen)} studies to examine the student on ({words}), {n} of them abnormal: "
+            f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
+            "'test' fraction, or what students on folds have shown (--proof)"
+        )
+    return chosen, words
+
+
+def teach(
+    teacher: Predictor,
+    recipe: Recipe,
+    parts: Mapping[str, Sequence[Study]],
+    lesson: Lesson,
+    out: Path,
+    tell: Progress,
+) -> None:
+    """Ask the teacher about all training films, and train the student on its answers."""
+    asked = [*parts["train"], *lesson.beside]
+    answers = ask_teacher(teacher, asked, out / "teacher", tell)
+    source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
+    side = [s for studies in parts.values() for s in studies]
+    train_run(recipe, side, out, source, progress=tell)
+
+
+def _exported(
+    run: Path, out: Path, calibration: Sequence[Study], proof: Proof | None, tell: Progress
+) -> ModelBundle:
+    """The student's bundle, calibrated if there is anything to calibrate it by."""
+    bundle = export_bundle(run, out, progress=partial(tell, "export"))
+    if proof is not None:
+        (expert,) = bundle.manifest.experts
+        parts = bundle.manifest.body_parts
+        if set(proof.fusion.weights) != set(parts):
+            raise ConfigError(
+                f"the students on folds know {', '.join(proof.fusion.weights)}, this one "
+                f"{', '.join(parts)}: expected students of the same teachers"
+            )
+        fusion = replace(proof.fusion, weights={p: {expert.name: 1.0} for p in parts})
+        return replace_fusion(bundle, fusion, {})
+    if calibration:
+        return calibrate_bundle(out, calibration, partial(tell, "calibrate"))
+    return bundle
+
+
+def _moved(candidate: Path, out: Path) -> ModelBundle:
+    """The accepted bundle at its place."""
+    if out.exists():
+        shutil.rmtree(out)
+    candidate.rename(out)
+    return read_bundle(out)
+
+
+def without_labels(
+    sets: Sequence[tuple[str, Sequence[Study]]], data: tuple[str, Sequence[Study]]
+) -> tuple[Study, ...]:
+    """The films of several data sets as studies without labels, which teach by answers alone.
+
+    sets, data: kind ('phantom', 'table', ...) and studies; `data`: what the student trains and is
+    examined on, whose files are left out, and whose patients are (but of phantoms, which are
+    numbered from 1 in every set), with a DatasetWarning; so is what the sets hold out themselves.
+    Body parts are forgotten too: the teacher recognises them. Raises DatasetError where nothing
+    is left.
+    """
+    kind, studies = data
+    files = {i.path.resolve() for s in studies for i in s.images}
+    patients = set() if kind == "phantom" else {s.patient_id for s in studies}
+    left, found = LeftOut(), []
+    for n, (own, others) in enumerate(sets):
+        for study in others:
+            images = tuple(i for i in study.images if i.path.resolve() not in files)
+            if study.split in HELD_OUT:
+                left.add("held out by their own data", study.key)
+            elif not images:
+                left.add("of files that the labelled data hold", study.key)
+            elif own != "phantom" and study.patient_id in patients:
+                left.add("of patients of the labelled data", study.key)
+            else:
+                bare = tuple(replace(i, findings=(), mask=None) for i in images)
+                name = f"{study.body_part or ''}-{study.study_id}"
+                found.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
+    left.warn("films without labels")
+    if sets and not found:
+        raise DatasetError(
+            f"none of {sum(len(s) for _, s in sets)} studies without labels is of other files and "
+            "patients than the labelled data: expected other films"
+        )
+    return tuple(found)
+
+
+def _silent(_stage: str, _done: int, _all: int) -> None:
+    pass
