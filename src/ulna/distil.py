@@ -87,17 +87,17 @@ def distil(
 ) -> tuple[ModelBundle, StudentParity]:
     """Teach the bundle at `teacher_path` to the student of `recipe`; the run and its bundle.
 
-    Body parts, categories and operating point become those of the teacher. `out` holds the run, the teacher's
-    answers (`out/teacher`) and `out/bundle`, calibrated on the run's calibration part, whose
-    manifest names the teacher and holds the gate's figures: AUROC, decisions and maps beside the
-    teacher's on studies that neither learned from. A student whose AUROC lies more than 0.010
-    below, or whose bundle weighs more than 8 MB, stays in `out/refused` (BundleError), unless
+    Body parts, categories and operating point become those of the teacher. `out` holds the run,
+    the teacher's answers (`out/teacher`) and `out/bundle`, calibrated on the run's calibration
+    part, whose manifest names the teacher and holds the gate's figures: AUROC, decisions and maps
+    beside the teacher's on studies that neither learned from. A student whose AUROC lies more than
+    0.010 below, or whose bundle weighs more than 8 MB, stays in `out/refused` (BundleError), unless
     `accept`. proof: of the same recipe on folds, which then stands in for held-out studies and
     calibration, so that every film may teach. Raises ConfigError for a recipe that is no
     student's, for a folder of another student and without enough studies to examine it on;
     BundleError, DatasetError, TrainingError, WeightsError. Example::
 
-        recipe = find_recipe("student")
+    recipe = find_recipe("student")
         lesson = Lesson(index_data("films.csv"), DataSource("table", "films.csv"))
         bundle, parity = distil(Path("hybrid/bundle"), recipe, lesson, Path("runs/student"))
         parity.difference  # of AUROC: value and 95 % interval

@@ -61,7 +61,7 @@ def read_settings(folder: Path) -> CrossvalSettings:
 
 
 def fingerprint_of(folder: Path) -> DataFingerprint:
-    """Of the studies of the cross-validation in `folder`. Raises ConfigError where it is missing."""
+    """Of the studies of the cross-validation in `folder`. Raises ConfigError without one."""
     file = folder / "data.json"
     if not file.is_file():
         raise ConfigError(f"{folder}: no data.json: give its `ulna crossval` once more")

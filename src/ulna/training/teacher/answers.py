@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Sequence
@@ -43,10 +44,8 @@ class TeacherAnswers:
     bias: npt.NDArray[np.float32]
 
     def take(self, index: npt.NDArray[np.int64]) -> TeacherAnswers:
-        """The answers at `index` (M,), of which -1 stands for a film without one."""
-        found = {f.name: getattr(self, f.name)[index] for f in fields(self)}
-        found["known"] = found["known"] & (index >= 0)
-        return TeacherAnswers(**found)
+        """The answers at `index` (M,)."""
+        return TeacherAnswers(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def contrast(self, chosen: npt.NDArray[np.int64], side: int) -> float:
         """Root mean square of the maps' cells about their film's mean, on `side` cells or fewer.
@@ -88,10 +87,11 @@ def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
     if not parts:
         raise TrainingError(f"{folder}: no answers of a teacher: give the same command again")
     place = {name: i for i, name in enumerate(n for names, _ in parts for n in names)}
-    whole = {
-        f.name: np.concatenate([getattr(answers, f.name) for _, answers in parts])
-        for f in fields(TeacherAnswers)
-    }
+    whole = {}
+    for name in (f.name for f in fields(TeacherAnswers)):
+        rows = [getattr(answers, name) for _, answers in parts]
+        nothing = np.zeros((1, *rows[0].shape[1:]), rows[0].dtype)  # where -1 points
+        whole[name] = np.concatenate([*rows, nothing])
     named = (f"{images.keys[s]}|{film}" for s, film in zip(images.study, images.films, strict=True))
     index = np.array([place.get(name, -1) for name in named], np.int64)
     return TeacherAnswers(**whole).take(index)
@@ -99,7 +99,7 @@ def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
 
 def _read_part(file: Path) -> tuple[list[str], TeacherAnswers]:
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
             arrays = {f.name: stored[f.name] for f in fields(TeacherAnswers)}
             return [str(n) for n in stored["films"]], TeacherAnswers(**arrays)
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

@@ -16,7 +16,7 @@ from ulna.config.codec import to_json
 from ulna.errors import ImageError, ImageWarning, UlnaWarning, said_of
 from ulna.imaging.geometry import area_matrix
 from ulna.runtime import ImageOutputs, Predictor
-from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, routing_weights
+from ulna.runtime.fusion import Floats, active_experts, fuse_image, part_probabilities, routing_weights
 from ulna.training.cache import film_stamp
 from ulna.training.cache_folder import Progress
 from ulna.training.teacher.answers import TeacherAnswers, as_half, film_name, write_part
@@ -103,7 +103,7 @@ def _of_study(teacher: Predictor, study: Study) -> Iterator[tuple[str, Row]]:
 def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -> Row:
     """The row of `TeacherAnswers` of one film, whose experts were all run."""
     parts = manifest.body_parts
-    seen = [o.body_part for o in image.experts.values()]
+    seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
     routing = routing_weights(seen, parts, given)
     routed = fuse_image(image.experts, routing, manifest)
     each = [fuse_image(image.experts, own, manifest).logit for own in np.eye(len(parts))]
@@ -113,21 +113,26 @@ def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -
         "body_part": part_probabilities(seen).astype(np.float32),
         "finding": np.log(probability / (1 - probability)).astype(np.float32),
         "routing": routing.astype(np.float32),
-        "map": as_half(_coarse(routed.grid)),
+        "map": as_half(_on_side(routed.grid, _side(manifest))),
         "bias": np.array(routed.bias, np.float32),
     }
 
 
-def _coarse(grid: np.ndarray) -> Floats:
-    """At most MAP_SIDE cells a side, with the same mean."""
-    rows, columns = (area_matrix(n, min(n, MAP_SIDE)) for n in grid.shape)
+def _side(manifest: Manifest) -> int:
+    """Of all maps that are kept, whichever experts have a weight for a film's body part."""
+    return min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
+
+
+def _on_side(grid: np.ndarray, side: int) -> Floats:
+    """(side, side) cells of the same mean."""
+    rows, columns = (area_matrix(n, side) for n in grid.shape)
     return np.asarray(rows @ grid.astype(np.float64) @ columns.T)
 
 
 def _nothing(manifest: Manifest) -> Row:
     """A row of the right shapes, for a part of no readable film."""
     p, f = len(manifest.body_parts), len(manifest.categories)
-    side = min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
+    side = _side(manifest)
     zeros = {"logit": p, "body_part": p, "finding": f, "routing": p}
     row: Row = {k: np.zeros(n, np.float32) for k, n in zeros.items()}
     return row | {"map": np.zeros((side, side), np.float16), "bias": np.array(0, np.float32)}
