@@ -1,4 +1,4 @@
-"""A student's training: what its teacher said, how it is moved with the film, that it is learned."""
+"""A student's training: what its teacher said, moved as the film is, and that it is learned."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_large_temperature_compares_the_logits_themselves() -> None:
 
 
 def _taught(n: int, side: int = 8, seed: int = 0) -> tuple[Taught, ExpertOutput, torch.Tensor]:
-    """A teacher's answers on n films, and a student that gives the same, of a grid twice as fine."""
+    """A teacher's answers on n films, and a student that gives the same on a finer grid."""
     rng = torch.Generator().manual_seed(seed)
     cam_BPhw = torch.randn(n, 2, side, side, generator=rng)
     cam_BPhw = cam_BPhw.repeat_interleave(2, 2).repeat_interleave(2, 3)

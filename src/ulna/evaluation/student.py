@@ -161,22 +161,23 @@ def _medians(seconds: Sequence[Pair]) -> Pair:
 
 
 def map_agreement(one: Sequence[StudyRow], other: Sequence[StudyRow]) -> float | None:
-    """Mean rank correlation of the maps of each film, on the coarser grid; None without films."""
-    found = [
-        _correlation(a.grid, b.grid)
-        for r, s in zip(one, other, strict=True)
-        for a, b in zip(r.images, s.images, strict=True)
-    ]
+    """Mean rank correlation (Spearman's) of both maps of each film, on the coarser grid.
+
+    one: the teacher's; a film whose map is the same everywhere ranks nothing and does not count.
+    None without any other.
+    """
+    found = []
+    for r, s in zip(one, other, strict=True):
+        for a, b in zip(r.images, s.images, strict=True):
+            side = (min(a.grid.shape[0], b.grid.shape[0]), min(a.grid.shape[1], b.grid.shape[1]))
+            wanted = _on(a.grid, side)
+            if np.ptp(wanted) > 0:
+                found.append(rank_correlation(wanted, _on(b.grid, side)))
     return float(np.mean(found)) if found else None
 
 
-def _correlation(one: Array, other: Array) -> float:
-    """Spearman's, of maps over the same square."""
-    side = (min(one.shape[0], other.shape[0]), min(one.shape[1], other.shape[1]))
-    return rank_correlation(_on(one, side), _on(other, side))
-
-
 def _on(grid: Array, side: tuple[int, int]) -> Floats:
+    """A map over the same square in cells of the same mean."""
     rows, columns = area_matrix(grid.shape[0], side[0]), area_matrix(grid.shape[1], side[1])
     return np.asarray(rows @ grid.astype(np.float64) @ columns.T)
 
