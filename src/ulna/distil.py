@@ -19,7 +19,6 @@ from ulna.bundle import (
     ModelBundle,
     StudentParity,
     read_bundle,
-    replace_fusion,
     replace_parity,
 )
 from ulna.bundle.digest import lines_sha256
@@ -30,6 +29,7 @@ from ulna.datasets.labelled import labelled
 from ulna.datasets.left_out import LeftOut
 from ulna.errors import BundleError, ConfigError, DatasetError
 from ulna.evaluation import calibrate_bundle
+from ulna.evaluation.calibrate import calibrate_as
 from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
@@ -112,7 +112,7 @@ def distil(
     gate, films = ([], "") if proof else gate_studies(lesson, parts)
     teach(teacher, recipe, parts, lesson, out, tell)
     candidate = out / REFUSED
-    bundle = _exported(out, candidate, parts.get("calibration", ()), proof, tell)
+    bundle = _exported(out, candidate, parts, proof, tell)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
@@ -223,7 +223,11 @@ def teach(
 
 
 def _exported(
-    run: Path, out: Path, calibration: Sequence[Study], proof: Proof | None, tell: Progress
+    run: Path,
+    out: Path,
+    studies: Mapping[str, Sequence[Study]],
+    proof: Proof | None,
+    tell: Progress,
 ) -> ModelBundle:
     """The student's bundle, calibrated if there is anything to calibrate it by."""
     bundle = export_bundle(run, out, progress=partial(tell, "export"))
@@ -236,8 +240,8 @@ def _exported(
                 f"{', '.join(parts)}: expected students of the same teachers"
             )
         fusion = replace(proof.fusion, weights={p: {expert.name: 1.0} for p in parts})
-        return replace_fusion(bundle, fusion, {})
-    if calibration:
+        return calibrate_as(out, fusion, studies["train"], partial(tell, "calibrate"))
+    if calibration := studies.get("calibration"):
         return calibrate_bundle(out, calibration, partial(tell, "calibrate"))
     return bundle
 

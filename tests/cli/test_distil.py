@@ -73,7 +73,9 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     parity = manifest.distilled.parity
     split = json.loads((work / "student/split.json").read_text())
     assert parity is not None and parity.n_studies == len(split["test"])
-    assert parity.size == sum(f.stat().st_size for f in folder.iterdir()) < distilled.MOST_BYTES
+    # Weighed before its own figures are written into the manifest.
+    size = sum(f.stat().st_size for f in folder.iterdir())
+    assert parity.size == pytest.approx(size, abs=2000) and size < distilled.MOST_BYTES
     assert manifest.fusion.calibrated and manifest.experts[0].weights == "float16"
     assert manifest.demonstration  # its teacher says that it learned from phantoms
     answer = Predictor.load(folder).predict(index_data(work / "data/table.csv")[0])

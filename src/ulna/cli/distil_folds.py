@@ -12,7 +12,6 @@ import numpy as np
 from ulna.bundle import FusionParameters, StudentParity, read_bundle
 from ulna.bundle.distilled import parity_lines
 from ulna.cli.crossval import finish
-from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.crossval_steps import CrossvalFolder, record_data
 from ulna.cli.ensemble_steps import fingerprint_of, read_settings
 from ulna.cli.extras import require
@@ -119,9 +118,7 @@ def open_folds(
     if out.resolve() == teachers.resolve():
         raise ConfigError(f"{out} is the teachers' own folder: give another --out")
     first = Predictor.load(teachers / "fold0" / "bundle")
-    settings = CrossvalSettings(
-        theirs.data, student_recipe(recipe, first), theirs.folds, theirs.fold_seed, theirs.also
-    )
+    settings = replace(theirs, recipe=student_recipe(recipe, first))
     several = only if len(set(only)) > 1 else ()
     folder = CrossvalFolder.open(out, settings, None, several)
     if only and not several:

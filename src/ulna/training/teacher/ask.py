@@ -16,7 +16,13 @@ from ulna.config.codec import to_json
 from ulna.errors import ImageError, ImageWarning, UlnaWarning, said_of
 from ulna.imaging.geometry import area_matrix
 from ulna.runtime import ImageOutputs, Predictor
-from ulna.runtime.fusion import Floats, active_experts, fuse_image, part_probabilities, routing_weights
+from ulna.runtime.fusion import (
+    Floats,
+    active_experts,
+    fuse_image,
+    part_probabilities,
+    routing_weights,
+)
 from ulna.training.cache import film_stamp
 from ulna.training.cache_folder import Progress
 from ulna.training.teacher.answers import TeacherAnswers, as_half, film_name, write_part
