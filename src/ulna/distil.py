@@ -26,14 +26,14 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets.labelled import labelled
-from ulna.datasets.left_out import LeftOut
-from ulna.errors import BundleError, ConfigError, DatasetError
+from ulna.errors import BundleError, ConfigError
 from ulna.evaluation import calibrate_bundle
 from ulna.evaluation.calibrate import calibrate_as
 from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
+from ulna.training.ranks.launch import under_torchrun
 from ulna.training.run import begin_run
 from ulna.training.source import Teaching
 from ulna.training.teacher.ask import ask_teacher
@@ -62,9 +62,9 @@ class Lesson:
 
     studies: of the data, labelled ones among them; those that they hold out themselves (valid,
     test) teach nothing. source: of these. split: study keys by part, of the teacher's own run where
-    that is known. beside: without labels (`without_labels`). gate: labelled studies that neither
+    that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies that neither
     has learned from; empty for those that the data or the run hold out. engine: that the teacher
-    answers the training films in.
+    answers the training films in. devices: processes that train, as in `train_run`.
     """
 
     studies: Sequence[Study]
@@ -73,6 +73,7 @@ class Lesson:
     beside: tuple[Study, ...] = ()
     gate: Sequence[Study] = ()
     engine: EngineSettings = PORTABLE
+    devices: int = 1
 
 
 def distil(
@@ -214,12 +215,20 @@ def teach(
     out: Path,
     tell: Progress,
 ) -> None:
-    """Ask the teacher about all training films, and train the student on its answers."""
+    """Ask the teacher about all training films, and train the student on its answers.
+
+    Raises ConfigError under torchrun, whose other processes would ask and write the same.
+    """
+    if under_torchrun():
+        raise ConfigError(
+            "a student's run under torchrun: only its training is for several processes: start it "
+            "without torchrun, with --devices"
+        )
     asked = [*parts["train"], *lesson.beside]
     answers = ask_teacher(teacher, asked, out / "teacher", tell)
     source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
     side = [s for studies in parts.values() for s in studies]
-    train_run(recipe, side, out, source, progress=tell)
+    train_run(recipe, side, out, source, lesson.devices, tell)
 
 
 def _exported(
@@ -252,43 +261,6 @@ def _moved(candidate: Path, out: Path) -> ModelBundle:
         shutil.rmtree(out)
     candidate.rename(out)
     return read_bundle(out)
-
-
-def without_labels(
-    sets: Sequence[tuple[str, Sequence[Study]]], data: tuple[str, Sequence[Study]]
-) -> tuple[Study, ...]:
-    """The films of several data sets as studies without labels, which teach by answers alone.
-
-    sets, data: kind ('phantom', 'table', ...) and studies; `data`: what the student trains and is
-    examined on, whose files are left out, and whose patients are (but of phantoms, which are
-    numbered from 1 in every set), with a DatasetWarning; so is what the sets hold out themselves.
-    Body parts are forgotten too: the teacher recognises them. Raises DatasetError where nothing
-    is left.
-    """
-    kind, studies = data
-    files = {i.path.resolve() for s in studies for i in s.images}
-    patients = set() if kind == "phantom" else {s.patient_id for s in studies}
-    left, found = LeftOut(), []
-    for n, (own, others) in enumerate(sets):
-        for study in others:
-            images = tuple(i for i in study.images if i.path.resolve() not in files)
-            if study.split in HELD_OUT:
-                left.add("held out by their own data", study.key)
-            elif not images:
-                left.add("of files that the labelled data hold", study.key)
-            elif own != "phantom" and study.patient_id in patients:
-                left.add("of patients of the labelled data", study.key)
-            else:
-                bare = tuple(replace(i, findings=(), mask=None) for i in images)
-                name = f"{study.body_part or ''}-{study.study_id}"
-                found.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
-    left.warn("films without labels")
-    if sets and not found:
-        raise DatasetError(
-            f"none of {sum(len(s) for _, s in sets)} studies without labels is of other files and "
-            "patients than the labelled data: expected other films"
-        )
-    return tuple(found)
 
 
 def _silent(_stage: str, _done: int, _all: int) -> None:

@@ -1,4 +1,4 @@
-"""A student's training: what its teacher said, moved as the film is, and that it is learned."""
+"""A student loses by not answering as its teacher does, and so it learns to."""
 
 from __future__ import annotations
 
@@ -11,31 +11,24 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.runtime.analytic_bundle import FITTED, write_analytic
+from tests.training.taught_tiny import TAUGHT, distilled, student
 from tests.training.tiny import make_recipe
 
 from ulna.config.distillation import Distillation
-from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
-from ulna.errors import ConfigError, ImageWarning, TrainingError, UlnaWarning
-from ulna.imaging import read_radiograph
+from ulna.config.recipe import Augmentation
+from ulna.errors import ConfigError
 from ulna.imaging.geometry import area_matrix
 from ulna.models.expert import ExpertOutput
 from ulna.models.trained import load_expert
 from ulna.preprocess import normalise
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
-from ulna.training.batches import Batches
 from ulna.training.cache import build_cache
 from ulna.training.loop import ExpertFit
 from ulna.training.losses.distillation import DistillationLoss, Taught, binary_divergence
-from ulna.training.ranks.group import ALONE
-from ulna.training.run import begin_run
 from ulna.training.source import Teaching
 from ulna.training.teacher.answers import read_answers
-from ulna.training.teacher.ask import ask_teacher
-from ulna.types import FindingCategory, ImageRef, Study
-
-TAUGHT = Distillation(logits=1, body_part=0.5, finding=0.5, map=1, hard=0)
-STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
+from ulna.types import ImageRef, Study
 
 
 @pytest.fixture(autouse=True)
@@ -46,24 +39,6 @@ def _one_thread() -> None:
 @pytest.fixture
 def teacher(tmp_path: Path) -> Predictor:
     return Predictor.load(write_analytic(tmp_path / "teacher", fusion=FITTED).path)
-
-
-def student(epochs: int = 2, **changes: object) -> Recipe:
-    expert = ExpertConfig(
-        name="student", encoder="cnn", epochs=epochs, batch_size=12, learning_rate=3e-3
-    )
-    values: dict[str, object] = {
-        "experts": (expert,),
-        "categories": (FindingCategory.FRACTURE, FindingCategory.HARDWARE),
-        "augmentation": STILL,
-        "distillation": TAUGHT,
-        "loss": LossWeights(),
-        "patience": 0,
-        "precision": "32-true",
-        "fractions": {"train": 1.0, "tune": 0.0, "calibration": 0.0},
-        "checkpoint_every": 1,
-    }
-    return make_recipe(**{**values, **changes})
 
 
 # -- the loss ---------------------------------------------------------------------------------
@@ -141,137 +116,7 @@ def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> N
     assert float(DistillationLoss(TAUGHT, 1.0)(out, bias_P, nobody)) == 0
 
 
-# -- what the teacher said --------------------------------------------------------------------
-
-
-def test_answers_are_those_of_the_bundle(
-    teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
-) -> None:
-    """Reference: the predictor's own fused answers, by each body part in turn."""
-    unknown = replace(tiny_studies[0], patient_id="nobody", body_part=None)
-    studies = [*tiny_studies, unknown]
-    folder = ask_teacher(teacher, studies, tmp_path / "answers")
-    images = build_cache(studies, student(), tmp_path / "cache")
-    answers = read_answers(folder, images)
-    assert answers.known.all() and len(answers.known) == len(images.part)
-    row = 0
-    for study in studies:
-        said = teacher.without_refusal().predict(study)
-        for image in said.images:
-            own = answers.routing[row] @ answers.logit[row]
-            if study.body_part is not None:  # a mean of parts has a mean of both temperatures
-                assert own == pytest.approx(image.logit, abs=1e-4)
-            mean = float(answers.map[row].astype(np.float64).mean()) + answers.bias[row]
-            assert mean == pytest.approx(image.logit, abs=2e-3)
-            single = replace(study, images=(ImageRef(Path(image.source)),))
-            for p, part in enumerate(teacher.manifest.body_parts):
-                other = teacher.predict(replace(single, body_part=part))
-                assert answers.logit[row, p] == pytest.approx(other.images[0].logit, abs=1e-4)
-            found = 1 / (1 + np.exp(-answers.finding[row]))
-            np.testing.assert_allclose(found, list(image.finding_probabilities.values()), atol=1e-5)
-            seen = teacher.without_refusal().predict(single, body_part="recognise")
-            shares = list(seen.images[0].body_part_probabilities.values())
-            np.testing.assert_allclose(answers.body_part[row], shares, atol=1e-5)
-            row += 1
-
-
-def test_a_film_is_asked_about_once(
-    teacher: Predictor,
-    tiny_studies: Sequence[Study],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A killed call goes on after the last part that is whole; other settings are others."""
-    monkeypatch.setattr("ulna.training.teacher.ask._TOGETHER", 5)
-    inner, asked = Predictor.outputs, []
-
-    def counted(self: Predictor, study: Study, negatives: bool = False) -> object:
-        asked.append(study.key)
-        if len(asked) == 12:
-            raise KeyboardInterrupt
-        return inner(self, study, negatives)
-
-    monkeypatch.setattr(Predictor, "outputs", counted)
-    with pytest.raises(KeyboardInterrupt):
-        ask_teacher(teacher, tiny_studies, tmp_path)
-    folder = ask_teacher(teacher, tiny_studies, tmp_path)
-    assert len(asked) == 12 + len(tiny_studies) - 10
-    assert ask_teacher(teacher, tiny_studies, tmp_path) == folder
-    assert len(asked) == 12 + len(tiny_studies) - 10
-    warmer = replace(FITTED, temperatures=dict.fromkeys(FITTED.temperatures, 2.0))
-    assert ask_teacher(teacher.with_fusion(warmer), tiny_studies, tmp_path) != folder
-    assert ask_teacher(teacher, tiny_studies[1:], tmp_path) != folder
-
-
-def test_damaged_and_missing_answers_are_said(
-    teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
-) -> None:
-    images = build_cache(tiny_studies, student(), tmp_path / "cache")
-    folder = ask_teacher(teacher, tiny_studies[:8], tmp_path / "answers")
-    answers = read_answers(folder, images)
-    few = images.of([s.key for s in tiny_studies[:8]])
-    assert sorted(np.flatnonzero(answers.known)) == sorted(few)
-    file = next(folder.glob("*.npz"))
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(TrainingError, match=f"{file.name}.*delete it"):
-        read_answers(folder, images)
-    with pytest.raises(TrainingError, match="no answers"):
-        read_answers(tmp_path, images)
-    gone = replace(tiny_studies[0], images=(ImageRef(tmp_path / "gone.png"),))
-    with pytest.warns(ImageWarning, match=r"not asked about.*gone\.png"):
-        folder = ask_teacher(teacher, [gone], tmp_path / "gone")
-    assert not read_answers(folder, images).known.any()
-
-
-def test_a_teacher_without_calibration_is_said(
-    tiny_studies: Sequence[Study], tmp_path: Path
-) -> None:
-    raw = Predictor.load(write_analytic(tmp_path / "raw").path)
-    with pytest.warns(UlnaWarning, match="not calibrated"):
-        ask_teacher(raw, tiny_studies[:1], tmp_path)
-
-
-def test_the_map_moves_as_the_film_does(
-    teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
-) -> None:
-    """Mirrored: the map that the teacher has of the mirrored film. Shrunk: the logit is kept."""
-    recipe = student(augmentation=replace(STILL, flip=1.0))
-    images = build_cache(tiny_studies, recipe, tmp_path / "cache")
-    answers = read_answers(ask_teacher(teacher, tiny_studies, tmp_path / "answers"), images)
-    chosen = np.arange(4)
-    device = torch.device("cpu")
-    batches = Batches(images, recipe, recipe.experts[0], device, ALONE, answers)
-    taught = batches.draw(chosen, 0, False).taught
-    assert taught is not None and taught.map_B1hw.shape[-1] == 28
-    for i, film in enumerate(images.films[:4]):
-        pixels = read_radiograph(film).pixels
-        spec = teacher.manifest.input_spec
-        shrink = area_matrix(64, spec.size)
-        turned = np.ascontiguousarray(shrink @ pixels[:, ::-1] @ shrink.T)
-        assert np.isfinite(normalise(turned.astype(np.float32), spec)).all()
-        expected = answers.map[i][:, ::-1].astype(np.float32)
-        np.testing.assert_allclose(taught.map_B1hw[i, 0], expected, atol=2e-3)
-    smaller = torch.eye(2, 3).repeat(4, 1, 1) * 1.5
-    moved = batches._taught(chosen, smaller)
-    assert moved is not None
-    kept = moved.map_B1hw.mean((1, 2, 3))
-    np.testing.assert_allclose(kept, answers.map[:4].astype(np.float32).mean((1, 2)), rtol=0.03)
-
-
 # -- training ---------------------------------------------------------------------------------
-
-
-def _distilled(
-    teacher: Predictor,
-    studies: Sequence[Study],
-    recipe: Recipe,
-    out: Path,
-    beside: tuple[Study, ...] = (),
-) -> Path:
-    recipe, parts = begin_run(recipe, studies, out, DataSource("table"))
-    answers = ask_teacher(teacher, [*parts["train"], *beside], out / "teacher")
-    source = DataSource("table", teaching=Teaching(answers, beside))
-    return train_run(recipe, studies, out, source)
 
 
 @pytest.mark.slow
@@ -285,7 +130,7 @@ def test_without_labels_the_student_says_what_its_teacher_says(
         for i, s in enumerate(tiny_studies[16:])
     )
     recipe = student(epochs=30)
-    run = _distilled(teacher, tiny_studies[:16], recipe, tmp_path / "run", bare)
+    run = distilled(teacher, tiny_studies[:16], recipe, tmp_path / "run", bare)
     images = build_cache([*tiny_studies[:16], *bare], recipe, tmp_path / "cache")
     (folder,) = (run / "teacher").iterdir()
     answers = read_answers(folder, images)
@@ -319,7 +164,7 @@ def test_kill_and_resume_give_the_same_student(
 ) -> None:
     distillation = replace(TAUGHT, hard=0.5)
     recipe = student(1, augmentation=Augmentation(), distillation=distillation)
-    whole = _distilled(teacher, tiny_studies, recipe, tmp_path / "whole")
+    whole = distilled(teacher, tiny_studies, recipe, tmp_path / "whole")
     inner = ExpertFit._train_step
 
     def killed(fit: ExpertFit, chosen: np.ndarray, first_free: int) -> None:
@@ -330,8 +175,8 @@ def test_kill_and_resume_give_the_same_student(
     with monkeypatch.context() as patched:
         patched.setattr(ExpertFit, "_train_step", killed)
         with pytest.raises(_Killed):
-            _distilled(teacher, tiny_studies, recipe, tmp_path / "cut")
-    cut = _distilled(teacher, tiny_studies, recipe, tmp_path / "cut")
+            distilled(teacher, tiny_studies, recipe, tmp_path / "cut")
+    cut = distilled(teacher, tiny_studies, recipe, tmp_path / "cut")
     one, other = _weights(whole), _weights(cut)
     assert all(torch.equal(one[k], other[k]) for k in one)
 

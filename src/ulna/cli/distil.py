@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,13 @@ if TYPE_CHECKING:
 @click.option(
     "--proof", type=READABLE, metavar="FOLDER", help="Students of --folds: gate, calibration."
 )
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that share every batch: one for each GPU, or all on the CPU.",
+)
 @click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
 @engine_option("auto")
 @json_option
@@ -60,6 +68,7 @@ def distil(
     folds: Path | None,
     only: tuple[int, ...],
     proof: Path | None,
+    devices: int,
     accept: bool,
     engine: EngineSettings,
     as_json: bool,
@@ -101,11 +110,12 @@ def distil(
                 "--folds with BUNDLE, DATA, --gate or --proof: its folds have bundles, data and "
                 "held-out studies of their own"
             )
-        distil_folds(folds, recipe, out, (also, only, engine), as_json)
+        distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
     if bundle is None or data is None or only:
         raise ConfigError("expected BUNDLE and DATA, or --folds (with --only if some will do)")
     lesson = _lesson(bundle, data, also, index_data(gate) if gate else (), engine)
+    lesson = replace(lesson, devices=devices)
     _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
 
 
@@ -145,7 +155,8 @@ def _lesson(
     engine: EngineSettings,
 ) -> Lesson:
     from ulna.datasets import data_kind, index_data
-    from ulna.distil import Lesson, without_labels
+    from ulna.datasets.bare import without_labels
+    from ulna.distil import Lesson
     from ulna.training import DataSource
 
     kind, studies = data_kind(data), index_data(data)

@@ -20,7 +20,8 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
-from ulna.distil import Lesson, Proof, record, student_recipe, teach, without_labels
+from ulna.datasets.bare import without_labels
+from ulna.distil import Lesson, Proof, record, student_recipe, teach
 from ulna.errors import ConfigError
 from ulna.evaluation.cross_fit import fusions_without, logits_of_fold
 from ulna.evaluation.out_of_fold import FoldAnswers, of_folds, predictions_of, read_answers
@@ -46,6 +47,7 @@ class FoldTeachers:
     students: CrossvalFolder
     engine: EngineSettings
     beside: tuple[Study, ...]
+    devices: int = 1
 
     def bundle(self, k: int) -> Path:
         """Of the teacher of fold k."""
@@ -61,16 +63,17 @@ def distil_folds(
     teachers: Path,
     recipe: Recipe,
     out: Path,
-    asked: tuple[Sequence[Path], Sequence[int], EngineSettings],
+    asked: tuple[Sequence[Path], Sequence[int], EngineSettings, int],
     as_json: bool,
 ) -> None:
     """Teach, answer, score and compare; one fold alone is only taught.
 
-    asked: films without labels, folds (none for all), engine of the teachers.
+    asked: films without labels, folds (none for all), engine of the teachers, devices.
     """
     require("train", "report")
-    also, only, engine = asked
+    also, only, engine, devices = asked
     folds = open_folds(teachers, recipe, out, only, also, engine)
+    folds = replace(folds, devices=devices)
     theirs = predictions_of(teachers)
     with progress() as report:
         fit_fusions(folds, report)
@@ -173,7 +176,8 @@ def teach_fold(folds: FoldTeachers, k: int, report: Report) -> None:
     recipe, parts = begin_run(students.fold_recipe(k), studies, run, source)
     teacher = folds.teacher(k)
     record(teacher, folds.beside, run)
-    teach(teacher, recipe, parts, Lesson(studies, source, beside=folds.beside), run, report)
+    lesson = Lesson(studies, source, beside=folds.beside, devices=folds.devices)
+    teach(teacher, recipe, parts, lesson, run, report)
     export_bundle(run, run / "bundle")
 
 
