@@ -18,6 +18,7 @@ from ulna.bundle import (
     FusionParameters,
     ModelBundle,
     StudentParity,
+    check_replaceable,
     read_bundle,
     replace_parity,
 )
@@ -34,7 +35,7 @@ from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.ranks.launch import under_torchrun
-from ulna.training.run import begin_run
+from ulna.training.run import Begun, begin_run
 from ulna.training.source import Teaching
 from ulna.training.teacher.ask import ask_teacher
 from ulna.types import Study
@@ -62,9 +63,9 @@ class Lesson:
 
     studies: of the data, labelled ones among them; those that they hold out themselves (valid,
     test) teach nothing. source: of these. split: study keys by part, of the teacher's own run where
-    that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies that neither
-    has learned from; empty for those that the data or the run hold out. engine: that the teacher
-    answers the training films in. devices: processes that train, as in `train_run`.
+    that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies
+    that neither has learned from; empty for those that the data or the run hold out. engine: that
+    the teacher answers the training films in. devices: processes that train, as in `train_run`.
     """
 
     studies: Sequence[Study]
@@ -98,7 +99,7 @@ def distil(
     student's, for a folder of another student and without enough studies to examine it on;
     BundleError, DatasetError, TrainingError, WeightsError. Example::
 
-    recipe = find_recipe("student")
+        recipe = find_recipe("student")
         lesson = Lesson(index_data("films.csv"), DataSource("table", "films.csv"))
         bundle, parity = distil(Path("hybrid/bundle"), recipe, lesson, Path("runs/student"))
         parity.difference  # of AUROC: value and 95 % interval
@@ -106,21 +107,21 @@ def distil(
     tell = progress or _silent
     teacher = Predictor.load(teacher_path, lesson.engine)
     recipe = student_recipe(recipe, teacher)
+    candidate, accepted = out / REFUSED, out / "bundle"
+    for folder in (candidate, accepted):
+        check_replaceable(folder)
     if proof is not None:
+        _check_parts(proof, recipe)
         recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
-    recipe, parts = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
-    record(teacher, lesson.beside, out)
-    gate, films = ([], "") if proof else gate_studies(lesson, parts)
-    teach(teacher, recipe, parts, lesson, out, tell)
-    candidate = out / REFUSED
-    bundle = _exported(out, candidate, parts, proof, tell)
+        lesson = replace(lesson, split=None)
+    begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
+    teach(teacher, begun, lesson, out, tell)
+    bundle = _exported(out, candidate, begun.parts, proof, tell)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
-        found = Predictor.load(candidate), Predictor.load(teacher_path)
-        parity = compare_student(
-            found[1], found[0], gate, films, progress=partial(tell, "student and teacher")
-        )
+        one, other = Predictor.load(teacher_path), Predictor.load(candidate)
+        parity = compare_student(one, other, *gate, progress=partial(tell, "student and teacher"))
     parity = replace(parity, forced=accept and not parity.accepted)
     bundle = replace_parity(bundle, parity)
     if parity.refusals and not accept:
@@ -129,7 +130,26 @@ def distil(
             "or on more films (--also), take a larger input or encoder, or let it through with "
             "--accept"
         )
-    return _moved(candidate, out / "bundle"), parity
+    return _moved(candidate, accepted), parity
+
+
+def _begun(
+    teacher: Predictor, recipe: Recipe, lesson: Lesson, out: Path, gated: bool
+) -> tuple[Begun, tuple[list[Study], str]]:
+    """The run, begun, and what its student will be examined on.
+
+    A new run that could not be examined is not begun: the next call may have other settings.
+    """
+    new = not (out / "recipe.json").is_file()
+    begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
+    try:
+        gate = gate_studies(lesson, begun.parts) if gated else ([], "")
+    except ConfigError:
+        for name in ("recipe.json", "split.json", "data.json") if new else ():
+            (out / name).unlink(missing_ok=True)
+        raise
+    record(teacher, lesson.beside, out)
+    return begun, gate
 
 
 def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
@@ -160,6 +180,14 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
         categories=manifest.categories,
         operating_point=manifest.recipe.operating_point,
     )
+
+
+def _check_parts(proof: Proof, recipe: Recipe) -> None:
+    if set(proof.fusion.weights) != set(recipe.body_parts):
+        raise ConfigError(
+            f"the students on folds know {', '.join(proof.fusion.weights)}, this teacher "
+            f"{', '.join(recipe.body_parts)}: expected students of the same teachers' folds"
+        )
 
 
 def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
@@ -207,14 +235,7 @@ def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[
     return chosen, words
 
 
-def teach(
-    teacher: Predictor,
-    recipe: Recipe,
-    parts: Mapping[str, Sequence[Study]],
-    lesson: Lesson,
-    out: Path,
-    tell: Progress,
-) -> None:
+def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:
     """Ask the teacher about all training films, and train the student on its answers.
 
     Raises ConfigError under torchrun, whose other processes would ask and write the same.
@@ -224,11 +245,10 @@ def teach(
             "a student's run under torchrun: only its training is for several processes: start it "
             "without torchrun, with --devices"
         )
-    asked = [*parts["train"], *lesson.beside]
+    asked = [*begun.parts["train"], *lesson.beside]
     answers = ask_teacher(teacher, asked, out / "teacher", tell)
     source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
-    side = [s for studies in parts.values() for s in studies]
-    train_run(recipe, side, out, source, lesson.devices, tell)
+    train_run(begun.recipe, begun.side, out, source, lesson.devices, tell)
 
 
 def _exported(
@@ -242,13 +262,8 @@ def _exported(
     bundle = export_bundle(run, out, progress=partial(tell, "export"))
     if proof is not None:
         (expert,) = bundle.manifest.experts
-        parts = bundle.manifest.body_parts
-        if set(proof.fusion.weights) != set(parts):
-            raise ConfigError(
-                f"the students on folds know {', '.join(proof.fusion.weights)}, this one "
-                f"{', '.join(parts)}: expected students of the same teachers"
-            )
-        fusion = replace(proof.fusion, weights={p: {expert.name: 1.0} for p in parts})
+        weights = {part: {expert.name: 1.0} for part in bundle.manifest.body_parts}
+        fusion = replace(proof.fusion, weights=weights)
         return calibrate_as(out, fusion, studies["train"], partial(tell, "calibrate"))
     if calibration := studies.get("calibration"):
         return calibrate_bundle(out, calibration, partial(tell, "calibrate"))

@@ -45,7 +45,7 @@ def distilled(
     out: Path,
     beside: tuple[Study, ...] = (),
 ) -> Path:
-    recipe, parts = begin_run(recipe, studies, out, DataSource("table"))
-    answers = ask_teacher(teacher, [*parts["train"], *beside], out / "teacher")
+    begun = begin_run(recipe, studies, out, DataSource("table"))
+    answers = ask_teacher(teacher, [*begun.parts["train"], *beside], out / "teacher")
     source = DataSource("table", teaching=Teaching(answers, beside))
     return train_run(recipe, studies, out, source)

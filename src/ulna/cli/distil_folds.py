@@ -173,11 +173,11 @@ def teach_fold(folds: FoldTeachers, k: int, report: Report) -> None:
     everything = (*students.labelled, *students.beside, *folds.beside)
     source = DataSource(data_kind(data), data.name, students.cache, everything)
     studies = students.training(k)
-    recipe, parts = begin_run(students.fold_recipe(k), studies, run, source)
+    begun = begin_run(students.fold_recipe(k), studies, run, source)
     teacher = folds.teacher(k)
     record(teacher, folds.beside, run)
     lesson = Lesson(studies, source, beside=folds.beside, devices=folds.devices)
-    teach(teacher, recipe, parts, lesson, run, report)
+    teach(teacher, begun, lesson, run, report)
     export_bundle(run, run / "bundle")
 
 

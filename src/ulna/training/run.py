@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.fabric import Fabric
@@ -66,19 +67,29 @@ def train_run(
     return out
 
 
+class Begun(NamedTuple):
+    """A run that was begun: its recipe with the precision settled, and its studies.
+
+    side: all that it splits. parts: train, tune, calibration and perhaps test.
+    """
+
+    recipe: Recipe
+    side: list[Study]
+    parts: dict[str, list[Study]]
+
+
 def begin_run(
     recipe: Recipe,
     studies: Sequence[Study],
     out: Path,
     source: DataSource,
     split: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[Recipe, dict[str, list[Study]]]:
-    """Begin the run `out` without training: its recipe with the precision settled, its split.
+) -> Begun:
+    """Begin the run `out` without training.
 
     What `train_run` does first, for who must know before it which studies will train (a student's
     teacher is asked about these). split: study keys by part, for a new run that takes another
-    one's; None deals them by the recipe's fractions. The second value holds the studies by part:
-    train, tune, calibration and perhaps test. Raises as `train_run`.
+    one's; None deals them by the recipe's fractions. Raises as `train_run`.
     """
     recipe = with_precision(recipe, out / RECIPE)
     check_experts(recipe)
@@ -91,7 +102,8 @@ def begin_run(
     _open_run(recipe, data, side, out)
     parts: dict[str, list[str]] = json.loads((out / SPLIT).read_text("utf-8"))
     by_key = {s.key: s for s in side}
-    return recipe, {n: [by_key[k] for k in keys if k in by_key] for n, keys in parts.items()}
+    dealt = {n: [by_key[k] for k in keys if k in by_key] for n, keys in parts.items()}
+    return Begun(recipe, side, dealt)
 
 
 def _check_teaching(recipe: Recipe, source: DataSource) -> None:
