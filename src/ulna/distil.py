@@ -221,6 +221,7 @@ def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[
     held = [s for s in lesson.studies if s.split in HELD_OUT and s.abnormal is not None]
     if lesson.gate:
         chosen, words = labelled(lesson.gate, "the gate"), "given for the gate"
+        _check_apart(chosen, [s for studies in parts.values() for s in studies])
     elif held:
         chosen, words = held, "held out by the data"
     else:
@@ -233,6 +234,16 @@ def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[
             "'test' fraction, or what students on folds have shown (--proof)"
         )
     return chosen, words
+
+
+def _check_apart(gate: Sequence[Study], data: Sequence[Study]) -> None:
+    files = {i.path.resolve() for s in data for i in s.images}
+    shared = [s.key for s in gate if any(i.path.resolve() in files for i in s.images)]
+    if shared:
+        raise ConfigError(
+            f"{len(shared)} of {len(gate)} studies given for the gate are of the data that the "
+            f"student learns from (first: {shared[0]}): expected others"
+        )
 
 
 def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:

@@ -137,6 +137,7 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
         (("--set", "distillation={}"), "learns nothing from a teacher"),
         (("--set", "experts.student.fit_heads=true"), "heads fitted to labels forget it"),
         (("--set", 'fractions={"train":0.9,"tune":0,"calibration":0.1}'), "--gate"),
+        (("--gate", "table.csv"), "are of the data that the student learns from"),
         (("--proof", "nowhere"), "no crossval.json"),
         (("--folds", "cv"), "of their own"),
         (("--only", "1"), "expected BUNDLE and DATA"),
@@ -146,7 +147,8 @@ def test_bad_input_is_said_before_any_work(
     work: Path, changes: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
     given = (work / "teacher", work / "data/table.csv", *SMALL, "--set", SPLIT)
-    assert said in ulna("distil", *given, "--out", tmp_path / "o", *changes, code=2).output
+    named = [work / "data" / w if w == "table.csv" else w for w in changes]
+    assert said in ulna("distil", *given, "--out", tmp_path / "o", *named, code=2).output
     # The same folder takes other settings: nothing was begun.
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
 

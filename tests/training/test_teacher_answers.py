@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.runtime.analytic_bundle import FITTED, write_analytic
+from tests.runtime.analytic_bundle import COARSE, FINE, FITTED, write_analytic
 from tests.training.taught_tiny import STILL, student
 
 from ulna.errors import ImageWarning, TrainingError, UlnaWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import area_matrix
-from ulna.preprocess import normalise
+from ulna.preprocess import normalise, prepare
 from ulna.runtime import Predictor
 from ulna.training.batches import Batches
 from ulna.training.cache import build_cache
@@ -58,8 +58,13 @@ def test_answers_are_those_of_the_bundle(
             for p, part in enumerate(teacher.manifest.body_parts):
                 other = teacher.predict(replace(single, body_part=part))
                 assert answers.logit[row, p] == pytest.approx(other.images[0].logit, abs=1e-4)
-            found = 1 / (1 + np.exp(-answers.finding[row]))
-            np.testing.assert_allclose(found, list(image.finding_probabilities.values()), atol=1e-5)
+            if study.body_part is not None:
+                pixels, _ = prepare(
+                    read_radiograph(Path(image.source)), teacher.manifest.input_spec
+                )
+                shares = FITTED.weights[study.body_part]
+                finding = sum(shares[e.name] * e.answer(pixels)["finding"] for e in (COARSE, FINE))
+                np.testing.assert_allclose(answers.finding[row], finding, atol=1e-4)
             seen = teacher.without_refusal().predict(single, body_part="recognise")
             shares = list(seen.images[0].body_part_probabilities.values())
             np.testing.assert_allclose(answers.body_part[row], shares, atol=1e-5)

@@ -67,8 +67,8 @@ class ExpertConfig:
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
     stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
-    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed every
-    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
+    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed
+    every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose

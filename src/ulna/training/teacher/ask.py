@@ -35,7 +35,6 @@ _KEY_DIGITS = 20
 _TOGETHER = 32
 # Cells along a side of the maps that are kept; those of a student are seldom finer.
 MAP_SIDE = 40
-_LEAST_PROBABILITY = 1e-6
 
 
 def ask_teacher(
@@ -113,15 +112,24 @@ def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -
     routing = routing_weights(seen, parts, given)
     routed = fuse_image(image.experts, routing, manifest)
     each = [fuse_image(image.experts, own, manifest).logit for own in np.eye(len(parts))]
-    probability = np.clip(routed.findings, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return {
         "logit": np.array(each, np.float32),
         "body_part": part_probabilities(seen).astype(np.float32),
-        "finding": np.log(probability / (1 - probability)).astype(np.float32),
+        "finding": _finding(image, routing, manifest).astype(np.float32),
         "routing": routing.astype(np.float32),
         "map": as_half(_on_side(routed.grid, _side(manifest))),
         "bias": np.array(routed.bias, np.float32),
     }
+
+
+def _finding(image: ImageOutputs, routing: Floats, manifest: Manifest) -> Floats:
+    """(F,) the experts' logits of each category, weighted as their abnormal logits are."""
+    weights, parts = manifest.fusion.weights, manifest.body_parts
+    total = np.zeros(len(manifest.categories))
+    for name, output in image.experts.items():
+        share = float(routing @ [weights[p][name] for p in parts])
+        total += share * output.finding.astype(np.float64)
+    return total
 
 
 def _side(manifest: Manifest) -> int:
