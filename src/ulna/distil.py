@@ -153,7 +153,7 @@ def _begun(
 
 
 def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
-    """`recipe` with the teacher's body parts, categories and operating point.
+    """`recipe` with the teacher's body parts, categories, operating point and cut of the film.
 
     Raises ConfigError for one that is no student's.
     """
@@ -179,6 +179,8 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
         body_parts=manifest.body_parts,
         categories=manifest.categories,
         operating_point=manifest.recipe.operating_point,
+        # Both maps must lie over the same square of the film.
+        input_spec=replace(recipe.input_spec, trim_borders=manifest.input_spec.trim_borders),
     )
 
 

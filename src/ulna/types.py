@@ -45,18 +45,6 @@ class BodyPart(enum.StrEnum):
         return cls(name)
 
 
-# DICOM's other body parts (PS3.16 Annex L) and what collections call them: no radiograph of
-# these is one of the upper extremity.
-OTHER_REGIONS = frozenset(
-    {
-        "ABDOMEN", "ANKLE", "CALCANEUS", "CHEST", "CSPINE", "FEMUR", "FIBULA", "FOOT",
-        "HEAD", "HIP", "HIP_LEG", "JAW", "KNEE", "LEG", "LSPINE", "NECK", "OTHER",
-        "PATELLA", "PELVIS", "RIB", "SKULL", "SPINE", "STERNUM", "THIGH", "TIBIA", "TOE",
-        "TSPINE",
-    }
-)  # fmt: skip
-
-
 class Laterality(enum.StrEnum):
     """DICOM Laterality (0020,0060) and Image Laterality (0020,0062)."""
 
@@ -128,7 +116,9 @@ class Study:
     abnormal: True, False or None (no label). split: 'train', 'valid', 'test' or '' as the
     source says. categories: labelled finding categories of the study, None where unknown.
     remarks: sentences from its source that belong beside its answer, such as a header that names
-    another region; they stand first among the answer's flags.
+    another region; they stand first among the answer's flags. unknown: categories of which
+    nothing is said though others are labelled. source: its name among several sources, '' for one
+    alone. weight: how often a draw over several sources takes its source, relative to the others.
     """
 
     patient_id: str
@@ -139,6 +129,9 @@ class Study:
     split: str = ""
     categories: frozenset[FindingCategory] | None = None
     remarks: tuple[str, ...] = ()
+    unknown: frozenset[FindingCategory] = frozenset()
+    source: str = ""
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -152,6 +145,12 @@ class Study:
         """Unique within a data set: `PART/patient/study`."""
         part = self.body_part.value if self.body_part else "UNKNOWN"
         return f"{part}/{self.patient_id}/{self.study_id}"
+
+    def shows(self, category: FindingCategory) -> bool | None:
+        """Whether the study has a finding of the category; None where nobody has said."""
+        if self.categories is None or category in self.unknown:
+            return None
+        return category in self.categories
 
     @property
     def subtlety(self) -> Subtlety | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.training.tiny import make_recipe
 
+from ulna.config.augmentation import Augmentation
 from ulna.config.distillation import Distillation
-from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
+from ulna.config.recipe import ExpertConfig, LossWeights, Recipe
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.run import begin_run

@@ -14,8 +14,8 @@ from tests.runtime.analytic_bundle import FITTED, write_analytic
 from tests.training.taught_tiny import TAUGHT, distilled, student
 from tests.training.tiny import make_recipe
 
+from ulna.config.augmentation import Augmentation
 from ulna.config.distillation import Distillation
-from ulna.config.recipe import Augmentation
 from ulna.errors import ConfigError
 from ulna.imaging.geometry import area_matrix
 from ulna.models.expert import ExpertOutput

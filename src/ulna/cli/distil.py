@@ -60,6 +60,7 @@ def distil(
     bundle: Path | None,
     data: Path | None,
     recipe_name: str,
+    encoders: str | None,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
     out: Path,
@@ -100,7 +101,7 @@ def distil(
     from ulna.cli.train import quiet_fabric
     from ulna.datasets import index_data
 
-    recipe = choose_recipe(recipe_name, changes, initial)
+    recipe = choose_recipe(recipe_name, changes, initial, encoders)
     quiet_fabric()
     if folds is not None:
         from ulna.cli.distil_folds import distil_folds
@@ -156,6 +157,7 @@ def _lesson(
 ) -> Lesson:
     from ulna.datasets import data_kind, index_data
     from ulna.datasets.bare import without_labels
+    from ulna.datasets.labelled_data import recorded_name
     from ulna.distil import Lesson
     from ulna.training import DataSource
 
@@ -167,7 +169,7 @@ def _lesson(
         click.echo(f"split as in the teacher's run {run}", err=True)
     return Lesson(
         studies=studies,
-        source=DataSource(kind, data.resolve().name),
+        source=DataSource(kind, recorded_name(data)),
         split=split,
         beside=without_labels(sets, (kind, [*studies, *gate])),
         gate=gate,

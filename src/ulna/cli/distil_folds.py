@@ -21,6 +21,7 @@ from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.bare import without_labels
+from ulna.datasets.labelled_data import recorded_name
 from ulna.distil import Lesson, Proof, record, student_recipe, teach
 from ulna.errors import ConfigError
 from ulna.evaluation.cross_fit import fusions_without, logits_of_fold
@@ -171,7 +172,7 @@ def teach_fold(folds: FoldTeachers, k: int, report: Report) -> None:
         return
     data = Path(students.settings.data)
     everything = (*students.labelled, *students.beside, *folds.beside)
-    source = DataSource(data_kind(data), data.name, students.cache, everything)
+    source = DataSource(data_kind(data), recorded_name(data), students.cache, everything)
     studies = students.training(k)
     begun = begin_run(students.fold_recipe(k), studies, run, source)
     teacher = folds.teacher(k)
@@ -237,6 +238,7 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         body_parts=theirs.body_parts,
         categories=theirs.categories,
         operating_point=theirs.operating_point,
+        input_spec=replace(recipe.input_spec, trim_borders=theirs.input_spec.trim_borders),
         precision=theirs.precision,
         fractions=theirs.fractions,
     )

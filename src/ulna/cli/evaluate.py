@@ -36,6 +36,13 @@ _COLUMNS = {
     "kappa": "kappa",
 }
 
+_MET = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "refused": "refused",
+    "body_part_accuracy": "body part",
+}
+
 
 @click.command(epilog="What each number means and where it comes from: docs/metrics.md")
 @click.argument("data", type=READABLE)
@@ -144,6 +151,7 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         for part, scores in by_part.items()
     ]
     print_table("", ["body part", "abnormal/all", *shown.values()], rows)
+    print_sources(metrics.get("by_source") or {})
     place = metrics.get("localisation") or {}
     if _number(place.get("pointing_game")) is not None:
         click.echo(
@@ -159,6 +167,19 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         click.echo(verdict["sentence"])
     if "cascade" in metrics:
         click.echo(cascade_sentence(metrics["cascade"]))
+
+
+def print_sources(sources: Mapping[str, Any]) -> None:
+    """One row for each of several sources: what a reader meets there."""
+    shown = {n: one for n, one in sources.items() if one["n_studies"]}
+    rows = [
+        [name, one.get("where", ""), f"{one['n_abnormal']}/{one['n_studies']}"]
+        + [_interval(one[m], between="\n") for m in _MET]
+        for name, one in shown.items()
+    ]
+    if rows:
+        head = ["source", "", "abnormal/all", *_MET.values()]
+        print_table("by source, at the operating point", head, rows)
 
 
 def cascade_sentence(found: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ One small network that learns a bundle's answers and maps, and answers in one pa
 
 from __future__ import annotations
 
+from ulna.config.augmentation import Augmentation
 from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import Augmentation, ExpertConfig, LossWeights, Recipe
+from ulna.config.recipe import ExpertConfig, LossWeights, Recipe
 from ulna.types import BodyPart, FindingCategory
 
 
@@ -31,7 +32,8 @@ def student() -> Recipe:
         experts=(expert,),
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
-        input_spec=InputSpec(size=384),
+        # The greys that its ImageNet weights learned in: (255 x - 127) / 128.
+        input_spec=InputSpec(size=384, mean=0.498, std=0.502),
         augmentation=Augmentation(
             rotation=20, scale=0.25, brightness=0.12, contrast=0.3, noise=0.02, invert=0
         ),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
-from ulna.training.augment import Rows, Windows, augment, draw_affine, warp_float
+from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves, warp_float
 from ulna.training.cache import TrainingImages
 from ulna.training.crops import Aim, draw_centres, label_windows
 from ulna.training.hard import HARD_SIDE, find_hard
@@ -65,24 +65,28 @@ class Batches:
         rng = np.random.default_rng(np.random.SeedSequence(words))
         torch.manual_seed(int(rng.integers(2**62)))
         windows = self._windows(chosen, rng) if cropped else None
-        theta_N23 = draw_affine(len(chosen), self.recipe.augmentation, rng)
+        changes = self.config.augmentation or self.recipe.augmentation
+        fill = draw_fill(len(chosen), changes, rng) if changes.least_fill < 1 else None
+        moves = draw_moves(len(chosen), changes, rng, fill)
         whole_masks = torch.from_numpy(images.masks[mine]).to(self.device)
         pixels, masks = augment(
             torch.from_numpy(images.images[mine]).to(self.device),
             whole_masks,
-            self.recipe.augmentation,
+            changes,
             rng,
             windows,
             rows,
-            theta_N23,
+            moves,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
         has_mask, part, abnormal, categories = (
             torch.from_numpy(a[mine]).to(self.device) for a in labels
         )
-        taught = self._taught(mine, theta_N23[torch.from_numpy(rows.own)])
+        taught = self._taught(mine, moves.theta_N23[torch.from_numpy(rows.own)])
         batch = Batch(pixels, masks, has_mask, part, abnormal, categories, taught)
-        return label_windows(batch, whole_masks) if windows else batch
+        if windows is None:
+            return batch
+        return label_windows(batch, whole_masks, None if fill is None else fill[rows.own])
 
     def _taught(self, mine: npt.NDArray[np.int64], theta_B23: Tensor) -> Taught | None:
         """The teacher's answers on the images `mine`, their maps moved by `theta_B23`."""
