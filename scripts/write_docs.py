@@ -109,6 +109,8 @@ def _type(hint: Any) -> str:
         return "one of " + ", ".join(f"`{a}`" for a in args)
     if origin is tuple:
         return f"list of {_type(args[0])}"
+    if type(None) in args:
+        return " or ".join(_type(a) for a in args if a is not type(None)) + " or null"
     if origin is dict:
         return f"mapping of {_type(args[0])} to {_type(args[1])}"
     words = {int: "whole number", float: "number", str: "text", bool: "true or false"}

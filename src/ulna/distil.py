@@ -66,6 +66,7 @@ class Lesson:
     that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies
     that neither has learned from; empty for those that the data or the run hold out. engine: that
     the teacher answers the training films in. devices: processes that train, as in `train_run`.
+    elsewhere: tables of films of other regions of the body, which the student learns to refuse.
     """
 
     studies: Sequence[Study]
@@ -75,6 +76,7 @@ class Lesson:
     gate: Sequence[Study] = ()
     engine: EngineSettings = PORTABLE
     devices: int = 1
+    elsewhere: Sequence[Sequence[Study]] = ()
 
 
 def distil(
@@ -116,7 +118,7 @@ def distil(
         lesson = replace(lesson, split=None)
     begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
     teach(teacher, begun, lesson, out, tell)
-    bundle = _exported(out, candidate, begun.parts, proof, tell)
+    bundle = _exported(out, begun.parts, proof, lesson.elsewhere, tell)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
@@ -266,20 +268,21 @@ def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Pro
 
 def _exported(
     run: Path,
-    out: Path,
     studies: Mapping[str, Sequence[Study]],
     proof: Proof | None,
+    elsewhere: Sequence[Sequence[Study]],
     tell: Progress,
 ) -> ModelBundle:
     """The student's bundle, calibrated if there is anything to calibrate it by."""
+    out, calibrating = run / REFUSED, partial(tell, "calibrate")
     bundle = export_bundle(run, out, progress=partial(tell, "export"))
     if proof is not None:
         (expert,) = bundle.manifest.experts
         weights = {part: {expert.name: 1.0} for part in bundle.manifest.body_parts}
         fusion = replace(proof.fusion, weights=weights)
-        return calibrate_as(out, fusion, studies["train"], partial(tell, "calibrate"))
+        return calibrate_as(out, fusion, studies["train"], calibrating, elsewhere)
     if calibration := studies.get("calibration"):
-        return calibrate_bundle(out, calibration, partial(tell, "calibrate"))
+        return calibrate_bundle(out, calibration, calibrating, elsewhere=elsewhere)
     return bundle
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
@@ -25,6 +25,7 @@ from ulna.bundle.manifest import (
     Weights,
     uncalibrated_fusion,
 )
+from ulna.bundle.outside import OutsideHead, outside_inputs
 from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",
+    "ComparedParts",
     "ConformalScores",
     "DataFingerprint",
     "Distilled",
@@ -47,11 +49,13 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "OutsideHead",
     "StudentParity",
     "Weights",
     "check_replaceable",
     "default_bundle",
     "map_verdict",
+    "outside_inputs",
     "read_bundle",
     "read_domain",
     "replace_examination",

@@ -82,7 +82,7 @@ def read_domain(bundle: ModelBundle) -> Domain | None:
             f"{file}: damaged or exchanged: its SHA-256 is not the one the manifest says; copy "
             "the bundle again or calibrate it again"
         )
-    return Domain(entry, read_statistics(data, entry))
+    return read_statistics(data, entry)
 
 
 def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Path) -> ModelBundle:
@@ -131,7 +131,7 @@ def replace_fusion(
     kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
     entry = None
     if domain is not None:
-        data = statistics_bytes(domain.experts)
+        data = statistics_bytes(domain.experts, domain.heads)
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents: manifest and file agree at every moment.
         entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)

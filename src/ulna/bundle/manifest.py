@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ulna.bundle.cascade import CascadeParameters
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
@@ -74,10 +74,13 @@ class FusionParameters:
     calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
     point -> body part -> study probability from which a study is abnormal. map_threshold:
     calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
-    pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
+    pixel must exceed too, or it is not one (0: the threshold alone); map_share: a finding ends
+    where the map falls below this share of its largest pixel, if that is above the threshold;
+    map_limit: the calibrated
     logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
     what a study's probability is compared with to say how far its answer can be trusted; empty
-    where nothing was fitted.
+    where nothing was fitted. compared: the body parts whose lists stand together where a part has
+    few studies of its own; a part that is not in it stands alone.
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -87,8 +90,10 @@ class FusionParameters:
     map_threshold: float
     map_limit: float
     map_peak: float = 0.0
+    map_share: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
+    compared: dict[BodyPart, ComparedParts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
@@ -105,8 +110,15 @@ class FusionParameters:
             if not all(0 <= v <= 1 for v in values_by_part.values()):
                 raise BundleError(f"thresholds of {point!r}: {values_by_part}: expected 0 to 1")
         _check_finite("map threshold and peak", [self.map_threshold, self.map_peak])
+        if not 0 <= self.map_share < 1:
+            raise BundleError(f"map share {self.map_share}: expected a number in [0, 1)")
         if not 0 < self.map_limit < math.inf:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
+
+    def compared_with(self, part: BodyPart) -> ConformalScores | None:
+        """What a study of `part` is compared with; None where nothing was calibrated."""
+        found = self.compared.get(part)
+        return self.conformal.get(part) if found is None else found.scores(self.conformal)
 
     @property
     def calibrated(self) -> bool:
@@ -218,6 +230,12 @@ class Manifest:
                 f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
                 f"parts {sorted(parts)}"
             )
+        for part, with_ in fusion.compared.items():
+            if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
+                raise BundleError(
+                    f"conformal scores of {part} compared with {with_}: expected body parts among "
+                    f"{sorted(fusion.conformal)}"
+                )
         if self.domain is not None and not set(self.domain.limits) <= names:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         if self.cascade is not None:

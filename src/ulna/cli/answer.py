@@ -72,6 +72,8 @@ _ANSWERED = (
     "demonstration",
     "abnormal",
     "probability",
+    "domain",
+    "probability_interval",
     "threshold",
     "operating_point",
     "certainty",
@@ -118,6 +120,8 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "demonstration": prediction.demonstration,
         "abnormal": prediction.abnormal if answered else None,
         "probability": prediction.probability if answered else None,
+        "domain": prediction.domain or None,
+        "probability_interval": list(prediction.interval) if prediction.interval else None,
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
         "certainty": prediction.certainty,
@@ -143,7 +147,7 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
         prediction.study.study_id,
         part,
         _word(prediction),
-        "-" if prediction.refused else f"{prediction.probability:.3f}",
+        _stated(prediction),
         f"{prediction.threshold:.3f}",
         prediction.certainty or "-",
         prediction.triage(error_rate) or "-",
@@ -161,6 +165,16 @@ def answer_notes(prediction: StudyPrediction) -> list[str]:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
         said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
     return said
+
+
+def _stated(prediction: StudyPrediction) -> str:
+    """The probability, with its interval where that is wider."""
+    if prediction.refused:
+        return "-"
+    if prediction.interval is None:
+        return f"{prediction.probability:.3f}"
+    low, high = prediction.interval
+    return f"{prediction.probability:.3f} ({low:.2f} to {high:.2f})"
 
 
 def _word(prediction: StudyPrediction) -> str:
@@ -207,6 +221,9 @@ def _image_json(image: ImagePrediction) -> dict[str, Any]:
         "source": image.source,
         "refusal": image.refusal or None,
         "foreign": image.foreign,
+        "domain": image.domain or None,
+        "outside": image.outside,
+        "probability_interval": list(image.interval) if image.interval else None,
         "inverted": image.inverted,
         "probability": None if image.refusal else image.probability,
         "logit": None if image.refusal else image.logit,
@@ -221,7 +238,12 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     outline: Sequence[Sequence[float]] = []
     if finding.outline is not None:
         outline = [[round(float(x), 2), round(float(y), 2)] for x, y in finding.outline]
-    return {"box": list(finding.box), "score": finding.score, "outline": outline}
+    return {
+        "box": list(finding.box),
+        "score": finding.score,
+        "adds": finding.adds,
+        "outline": outline,
+    }
 
 
 def _by_name(values: Mapping[Any, float]) -> dict[str, float]:

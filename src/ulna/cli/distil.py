@@ -11,7 +11,14 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.held_out import run_of_bundle, run_split, same_data
-from ulna.cli.options import OUT_FOLDER, READABLE, engine_option, json_option, recipe_options
+from ulna.cli.options import (
+    OUT_FOLDER,
+    READABLE,
+    elsewhere_option,
+    engine_option,
+    json_option,
+    recipe_options,
+)
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
@@ -54,6 +61,7 @@ if TYPE_CHECKING:
     help="Processes that share every batch: one for each GPU, or all on the CPU.",
 )
 @click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
+@elsewhere_option
 @engine_option("auto")
 @json_option
 def distil(
@@ -71,6 +79,7 @@ def distil(
     proof: Path | None,
     devices: int,
     accept: bool,
+    elsewhere: tuple[Path, ...],
     engine: EngineSettings,
     as_json: bool,
 ) -> None:
@@ -106,17 +115,18 @@ def distil(
     if folds is not None:
         from ulna.cli.distil_folds import distil_folds
 
-        if bundle or data or gate or proof:
+        if bundle or data or gate or proof or elsewhere:
             raise ConfigError(
-                "--folds with BUNDLE, DATA, --gate or --proof: its folds have bundles, data and "
-                "held-out studies of their own"
+                "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have bundles, "
+                "data and held-out studies of their own"
             )
         distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
     if bundle is None or data is None or only:
         raise ConfigError("expected BUNDLE and DATA, or --folds (with --only if some will do)")
     lesson = _lesson(bundle, data, also, index_data(gate) if gate else (), engine)
-    lesson = replace(lesson, devices=devices)
+    others = [index_data(table) for table in elsewhere]
+    lesson = replace(lesson, devices=devices, elsewhere=others)
     _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
 
 

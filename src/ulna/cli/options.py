@@ -63,6 +63,16 @@ def json_option(command: Command) -> Command:
     )
 
 
+def elsewhere_option(command: Command) -> Command:
+    """`--elsewhere TABLE`, repeated: films of other regions of the body."""
+    return click.option(
+        "--elsewhere",
+        multiple=True,
+        type=READABLE,
+        help="Films of other regions, for the bundle to refuse; no labels needed; may be repeated.",
+    )(command)
+
+
 def bundle_option(command: Command) -> Command:
     """`--bundle BUNDLE`, required."""
     return click.option(

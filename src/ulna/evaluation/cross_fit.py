@@ -17,25 +17,33 @@ from ulna.errors import DatasetWarning, UlnaError, said_of
 from ulna.evaluation.calibrate import cascade_of, fit_fusion
 from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
-from ulna.evaluation.domain_fit import domain_of, fit_expert
+from ulna.evaluation.domain_fit import Beside, Fitted, domain_of, fit_expert
+from ulna.evaluation.near_fit import movements, slack_of
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
     from ulna.runtime import Predictor, StudyOutputs
+    from ulna.runtime.screen import Disturb
 
 Progress = Callable[[int, int], None]
 
 
 def run_fold(
-    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+    predictor: Predictor,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    disturb: Disturb | None = None,
 ) -> tuple[list[StudyOutputs], list[StudyRow]]:
-    """What the fold's experts say of the fold's studies; rows of those that cannot be read."""
+    """What the fold's experts say of the fold's studies; rows of those that cannot be read.
+
+    disturb: as in `Predictor.outputs`.
+    """
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            outputs.append(predictor.outputs(study, negatives=True))
+            outputs.append(predictor.outputs(study, negatives=True, disturb=disturb))
         except (UlnaError, MemoryError) as error:
             faults.append(fault_row(study, said_of(error)))
         if progress is not None:
@@ -143,15 +151,26 @@ def fit_joint_cascade(
     return None if found is None else for_folds(found, names, len(outputs))
 
 
-def fit_joint_domain(outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest) -> Domain | None:
-    """What the films of the joint bundle look like: to each expert, those of its own fold."""
-    found = {}
+def fit_joint_domain(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
+) -> Domain | None:
+    """What the films of the joint bundle look like: to each expert, those of its own fold.
+
+    beside: of each fold, what the fit is given beside its films; none where nothing is.
+    """
+    found, moved = dict[str, Fitted](), list[float]()
+    fusion = _fit([o for one in outputs for o in one], fold)
     for k, own in enumerate(outputs):
-        for expert in fold.experts:
-            fitted = fit_expert(own, expert.name)
-            if fitted is not None:
-                found[f"{expert.name}-{k}"] = fitted
-    return domain_of(found)
+        given = beside[k] if beside else None
+        names = [e.name for e in fold.experts]
+        fits = {n: f for n in names if (f := fit_expert(own, n, given)) is not None}
+        if (domain := domain_of(fits, given)) is not None:
+            moved += movements(own, domain, fusion, fold)
+        found |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
+    joint = domain_of(found, beside[0] if beside else None)
+    if joint is None:
+        return None
+    return replace(joint, entry=replace(joint.entry, slack=slack_of(moved)))
 
 
 def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:

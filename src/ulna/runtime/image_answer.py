@@ -10,7 +10,8 @@ from ulna.bundle import Manifest
 from ulna.imaging.outline import findings_from_map
 from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, sigmoid
 from ulna.runtime.outputs import ImageOutputs
-from ulna.types import Array, BodyPart, Finding, ImagePrediction
+from ulna.runtime.screen import Verdict
+from ulna.types import Array, BodyPart, Familiarity, Finding, ImagePrediction
 
 
 def image_answer(
@@ -18,18 +19,22 @@ def image_answer(
     names: Sequence[str],
     routing: Floats,
     image: ImageOutputs,
-    verdict: tuple[float | None, str],
+    judged: Verdict,
     heat_map: bool = True,
+    slack: float = 0.0,
 ) -> ImagePrediction:
-    """The answer for one image. names: of the experts that answer. verdict: of `refusal`.
+    """The answer for one image. names: of the experts that answer. judged: its verdict.
 
-    heat_map: False leaves the map on the model's grid and looks for no findings.
+    heat_map: False leaves the map on the model's grid and looks for no findings. slack: of the
+    bundle's domain.
     """
     fused = fuse_image(image.experts, routing, manifest)
     on_film, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
         on_film, limits = image.placement.to_source(fused.grid), manifest.fusion
-        findings = findings_from_map(on_film, limits.map_threshold, peak=limits.map_peak)
+        findings = findings_from_map(
+            on_film, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
+        )
     return ImagePrediction(
         source=str(image.ref.path),
         probability=float(sigmoid(fused.logit)),
@@ -43,10 +48,25 @@ def image_answer(
             c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
         },
         experts=fused.experts,
-        foreign=verdict[0],
-        refusal=verdict[1],
+        foreign=judged.distance,
+        refusal=judged.refusal,
         inverted=image.inverted,
+        domain=judged.domain,
+        outside=judged.outside,
+        interval=interval_of(fused.logit, judged, slack),
     )
+
+
+def interval_of(logit: float, judged: Verdict, slack: float) -> tuple[float, float] | None:
+    """Between which two the probability of a NEAR film lies; None of others.
+
+    The farther it is from the known films, the wider: `slack` logits for each unit of distance.
+    """
+    if judged.domain is not Familiarity.NEAR or judged.distance is None:
+        return None
+    width = slack * judged.distance
+    low, high = sigmoid([logit - width, logit + width])
+    return float(low), float(high)
 
 
 def by_part(manifest: Manifest, logits: Sequence[Array]) -> dict[BodyPart, float]:

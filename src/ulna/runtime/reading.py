@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ImageError, said_of
 from ulna.imaging.read import read_radiograph
 from ulna.runtime.screen import PreparedView
-from ulna.types import ImageRef, Study
+from ulna.types import ImageRef, Radiograph, Study
 
 Skipped = tuple[str, str]
 """(path, reason) of an unreadable radiograph."""
@@ -39,6 +40,16 @@ def read_views(
     if not views:
         raise nothing_readable(study, skipped)
     return views, skipped
+
+
+def views_of(
+    refs: Sequence[ImageRef], radiographs: Sequence[Radiograph], spec: InputSpec
+) -> list[PreparedView]:
+    """The views of radiographs that were read already."""
+    return [
+        PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
+        for ref, radiograph in zip(refs, radiographs, strict=True)
+    ]
 
 
 def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:
