@@ -117,8 +117,8 @@ def distil(
 
         if bundle or data or gate or proof or elsewhere:
             raise ConfigError(
-                "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have bundles, "
-                "data and held-out studies of their own"
+                "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have "
+                "bundles, data and held-out studies of their own"
             )
         distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
