@@ -20,6 +20,7 @@ from ulna.cli.failure import exit_codes
 from ulna.cli.main import VERBS, cli
 from ulna.config import recipe as settings
 from ulna.config.bounds import Distinct, hints_of
+from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.evaluation.corruptions import suite_rows
@@ -75,6 +76,7 @@ def settings_reference() -> str:
         settings.InitialWeights,
         settings.Augmentation,
         settings.LossWeights,
+        Distillation,
         settings.Fusion,
         InputSpec,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
+from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.quantisation import Quantisation
@@ -18,6 +19,8 @@ from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
+Weights = Literal["float32", "float16"]
+"""How a graph stores its weights; arithmetic is in float32 either way."""
 # `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
 # point at which results are compared.
 OPERATING_POINTS: tuple[str, ...] = get_args(OperatingPoint)
@@ -39,7 +42,7 @@ class ExpertEntry:
 
     graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
     abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
-    its encoder started. parameters: number of weights.
+    its encoder started. parameters: number of weights. weights: how the graph stores them.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ExpertEntry:
     grid: tuple[int, int]
     initial: InitialWeights
     parameters: int
+    weights: Weights = "float32"
 
     def __post_init__(self) -> None:
         if self.graph in ("", ".", "..") or "/" in self.graph or "\\" in self.graph:
@@ -157,6 +161,7 @@ class Manifest:
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
     cascade: when not all experts need be run, None where that was not fitted.
     quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
+    distilled: of a student, whose answers it has learned and how near it comes to them.
     """
 
     name: str
@@ -178,6 +183,7 @@ class Manifest:
     domain: DomainEntry | None = None
     cascade: CascadeParameters | None = None
     quantisation: Quantisation | None = None
+    distilled: Distilled | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]
@@ -201,8 +207,9 @@ class Manifest:
 
     @property
     def demonstration(self) -> bool:
-        """Whether it learned from phantoms alone, so that no answer of its means a patient."""
-        return self.data.simulated
+        """Whether it, or its teacher, learned from phantoms alone: its answers mean no patient."""
+        taught = self.distilled is not None and self.distilled.demonstration
+        return self.data.simulated or taught
 
     def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
         fusion = self.fusion

@@ -105,8 +105,8 @@ def optional_bundle_option(command: Command) -> Command:
     return click.option(
         "--bundle",
         type=READABLE,
-        help="The bundle's folder (from `ulna export`). [default: the demonstration that comes "
-        "with ulna, learned from simulated films; never for patients]",
+        help="The bundle's folder (from `ulna export`). [default: the one that comes with ulna; "
+        "`ulna info` says what it may be used for]",
     )(command)
 
 

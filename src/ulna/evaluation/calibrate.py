@@ -77,15 +77,7 @@ def calibrate_bundle(
     bundle = read_bundle(Path(bundle_path))
     usable = _usable(studies, bundle.manifest)
     predictor = Predictor.load(Path(bundle_path))
-    outputs = []
-    for done, study in enumerate(usable, start=1):
-        try:
-            outputs.append(predictor.outputs(study, negatives=True, disturb=disturbed))
-        except (ImageError, MemoryError) as error:
-            said = f"{study.key}: not calibrated on: {said_of(error)}"
-            warnings.warn(said, ImageWarning, stacklevel=2)
-        if progress is not None:
-            progress(done, len(usable))
+    outputs = _outputs(predictor, usable, progress)
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
     domain = _domain(predictor, outputs, fusion, elsewhere)
     cascade = cascade_of(outputs, fusion, bundle, asked)
@@ -107,6 +99,44 @@ def _domain(
         return None
     slack = slack_of(movements(outputs, domain, fusion, manifest))
     return replace(domain, entry=replace(domain.entry, slack=slack))
+
+
+def calibrate_as(
+    bundle_path: Path | str,
+    fusion: FusionParameters,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    elsewhere: Sequence[Sequence[Study]] = (),
+) -> ModelBundle:
+    """Write a `fusion` that was fitted elsewhere into the manifest of a bundle of one expert.
+
+    For a bundle that all films have taught, so that none is left to calibrate it on: its fusion
+    comes from others like it, on folds. studies: what it has learned from; of these the manifest
+    says what its films look like, if there are enough, and so a little too narrowly. elsewhere: as
+    in `calibrate_bundle`.
+    """
+    from ulna.runtime import Predictor
+
+    predictor = Predictor.load(Path(bundle_path))
+    outputs = _outputs(predictor, studies, progress)
+    domain = _domain(predictor, outputs, fusion, elsewhere)
+    return replace_fusion(predictor.bundle, fusion, {}, domain)
+
+
+def _outputs(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None
+) -> list[StudyOutputs]:
+    """What the experts say of every study that can be read (else an ImageWarning)."""
+    outputs = []
+    for done, study in enumerate(studies, start=1):
+        try:
+            outputs.append(predictor.outputs(study, negatives=True, disturb=disturbed))
+        except (ImageError, MemoryError) as error:
+            said = f"{study.key}: not calibrated on: {said_of(error)}"
+            warnings.warn(said, ImageWarning, stacklevel=3)
+        if progress is not None:
+            progress(done, len(studies))
+    return outputs
 
 
 def cascade_of(

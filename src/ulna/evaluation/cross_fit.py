@@ -76,6 +76,49 @@ def cross_fit(
     return rows
 
 
+def logits_of_fold(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+) -> list[StudyOutputs]:
+    """As `run_fold`, for who fits a fusion alone: maps are one cell, and thousands take no memory.
+
+    Studies without an answer are left out.
+    """
+    found = []
+    for done, study in enumerate(studies, start=1):
+        try:
+            found.append(_without_maps(predictor.outputs(study)))
+        except (UlnaError, MemoryError):
+            continue  # told where the fold is scored
+        finally:
+            if progress is not None:
+                progress(done, len(studies))
+    return found
+
+
+def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
+    images = []
+    for image in outputs.images:
+        experts = {
+            n: replace(o, cam=o.cam.mean(axis=(1, 2), keepdims=True), features=o.features[:0])
+            for n, o in image.experts.items()
+        }
+        images.append(replace(image, experts=experts))
+    return replace(outputs, images=tuple(images))
+
+
+def fusions_without(
+    outputs: Sequence[Sequence[StudyOutputs]], manifest: Manifest
+) -> list[FusionParameters]:
+    """For each fold the fusion fitted on all others: no label of a fold decides its answers.
+
+    outputs: of each fold's experts on its own studies. manifest: of any fold.
+    """
+    return [
+        _fit([o for j, fold in enumerate(outputs) if j != k for o in fold], manifest)
+        for k in range(len(outputs))
+    ]
+
+
 def fit_joint_fusion(
     outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, joint: Manifest
 ) -> FusionParameters:
