@@ -45,18 +45,6 @@ class BodyPart(enum.StrEnum):
         return cls(name)
 
 
-# DICOM's other body parts (PS3.16 Annex L) and what collections call them: no radiograph of
-# these is one of the upper extremity.
-OTHER_REGIONS = frozenset(
-    {
-        "ABDOMEN", "ANKLE", "CALCANEUS", "CHEST", "CSPINE", "FEMUR", "FIBULA", "FOOT",
-        "HEAD", "HIP", "HIP_LEG", "JAW", "KNEE", "LEG", "LSPINE", "NECK", "OTHER",
-        "PATELLA", "PELVIS", "RIB", "SKULL", "SPINE", "STERNUM", "THIGH", "TIBIA", "TOE",
-        "TSPINE",
-    }
-)  # fmt: skip
-
-
 class Laterality(enum.StrEnum):
     """DICOM Laterality (0020,0060) and Image Laterality (0020,0062)."""
 
@@ -196,7 +184,9 @@ class ImagePrediction:
 
     probability: calibrated, in [0, 1]. logit: calibrated logit, = mean(heat_map) + bias on
     the model's grid. grid: (h, w) map on that grid in logit units. heat_map: (H, W) the same
-    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: by category.
+    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of each
+    category that the bundle knows, calibrated where its findings are. finding_maps: likewise, as
+    `heat_map`, where they were asked for.
     experts: logit of each expert alone, by its name, routed like the hybrid. foreign: distance
     of its features from those of the films the bundle learned to know, 1 at the limit; None
     where the bundle cannot tell. refusal: why it is no film for this bundle, or ''. inverted:
@@ -212,6 +202,7 @@ class ImagePrediction:
     body_part_probabilities: Mapping[BodyPart, float]
     findings: tuple[Finding, ...] = ()
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
+    finding_maps: Mapping[FindingCategory, Array] = field(default_factory=dict)
     experts: Mapping[str, float] = field(default_factory=dict)
     foreign: float | None = None
     refusal: str = ""
@@ -262,6 +253,9 @@ class StudyPrediction:
     nothing. flags: sentences on what a reader should know before believing the answer.
     skipped_experts: those that a cascade did not run, being certain enough without them.
     demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
+    finding_probabilities, finding_thresholds: calibrated, by category; a category is called from
+    its threshold on; what the bundle cannot know is absent. leading_finding: of a study called
+    abnormal. abnormal_means: 'abnormality', or the one finding that the bundle's label stands for.
     """
 
     study: Study
@@ -284,6 +278,10 @@ class StudyPrediction:
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
     demonstration: bool = False
+    finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
+    finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)
+    leading_finding: FindingCategory | None = None
+    abnormal_means: str = "abnormality"
 
     def triage(self, error_rate: float) -> Triage | None:
         """Normal, abnormal or to be referred to a reader; None without p-values.

@@ -11,9 +11,10 @@ from dicom_files import encoded, make
 from pydicom.dataset import Dataset
 
 from ulna.dicom.body_part import coded_part, named_part
+from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.types import OTHER_REGIONS, BodyPart
+from ulna.types import BodyPart
 
 # Body Part Examined as archives hold it: sides, plurals, views, glued words, other languages.
 MEANT = {

@@ -7,6 +7,7 @@ from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
+from ulna.bundle.finding_calibration import FindingCalibration
 from ulna.bundle.io import (
     ModelBundle,
     check_replaceable,
@@ -35,6 +36,7 @@ __all__ = [
     "DomainEntry",
     "ExpertEntry",
     "FeatureStatistics",
+    "FindingCalibration",
     "FusionParameters",
     "Manifest",
     "MapExamination",

@@ -11,6 +11,7 @@ from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
+from ulna.bundle.finding_calibration import FindingCalibration
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
@@ -39,7 +40,8 @@ class ExpertEntry:
 
     graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
     abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
-    its encoder started. parameters: number of weights.
+    its encoder started. parameters: number of weights. finding_biases: as biases, by category;
+    empty where the graph gives no maps of categories (earlier versions; no finding head).
     """
 
     name: str
@@ -51,6 +53,7 @@ class ExpertEntry:
     grid: tuple[int, int]
     initial: InitialWeights
     parameters: int
+    finding_biases: dict[FindingCategory, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.graph in ("", ".", "..") or "/" in self.graph or "\\" in self.graph:
@@ -73,7 +76,9 @@ class FusionParameters:
     pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
     logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
     what a study's probability is compared with to say how far its answer can be trusted; empty
-    where nothing was fitted.
+    where nothing was fitted. findings: by category of the finding head; those that no study was
+    known to show, or known not to, are absent; None where findings were never calibrated (earlier
+    versions, not calibrated at all).
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -85,6 +90,7 @@ class FusionParameters:
     map_peak: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
+    findings: dict[FindingCategory, FindingCalibration] | None = None
 
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
@@ -114,7 +120,8 @@ class FusionParameters:
 class DataFingerprint:
     """What a model learned from: kind ('phantom', 'mura', 'table', 'dicom') and counts.
 
-    sha256: of the sorted study keys, labels and file names.
+    sha256: of the sorted study keys, labels and file names. findings: category -> how many studies
+    are known to show it, and known not to; None where that was not recorded (earlier versions).
     """
 
     kind: str
@@ -122,6 +129,7 @@ class DataFingerprint:
     n_studies: int
     n_images: int
     sha256: str
+    findings: dict[FindingCategory, tuple[int, int]] | None = None
 
     @property
     def simulated(self) -> bool:
@@ -188,6 +196,16 @@ class Manifest:
         return None if self.map_examination is None else self.map_examination.reliable
 
     @property
+    def abnormal_means(self) -> str:
+        """What the label abnormal says: 'abnormality', or the one finding that it stands for."""
+        return self.recipe.abnormal_means
+
+    @property
+    def finding_maps(self) -> bool:
+        """Whether every graph gives a map for each category; those of earlier versions do not."""
+        return bool(self.categories) and all(e.finding_biases for e in self.experts)
+
+    @property
     def demonstration(self) -> bool:
         """Whether it learned from phantoms alone, so that no answer of its means a patient."""
         return self.data.simulated
@@ -215,10 +233,25 @@ class Manifest:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         if self.cascade is not None:
             self.cascade.check(names, parts, fusion.thresholds)
+        self._check_findings()
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(
                     f"weights of {part} for {sorted(shares)}: expected {sorted(names)}"
+                )
+
+    def _check_findings(self) -> None:
+        known = set(self.categories)
+        if not set(self.fusion.findings or ()) <= known:
+            raise BundleError(
+                f"calibration of findings {sorted(self.fusion.findings or ())}: expected some of "
+                f"the bundle's {sorted(known)}"
+            )
+        for expert in self.experts:
+            if expert.finding_biases and set(expert.finding_biases) != known:
+                raise BundleError(
+                    f"finding biases of expert {expert.name!r} for "
+                    f"{sorted(expert.finding_biases)}: expected the bundle's {sorted(known)}"
                 )
 
 

@@ -17,6 +17,7 @@ from ulna.config.bounds import (
     recorded,
 )
 from ulna.config.input_spec import InputSpec
+from ulna.config.meaning import AbnormalMeaning
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory
 
@@ -66,8 +67,8 @@ class ExpertConfig:
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
     stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
-    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed every
-    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
+    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed
+    every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
@@ -228,7 +229,8 @@ class Recipe:
     what the environment variable ULNA_PRECISION names; the run records which. operating_point:
     the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
     budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit,
-    which makes a run depend on the machine's speed.
+    which makes a run depend on the machine's speed. abnormal_means: what the label says: any
+    abnormality, or one finding; of other findings a normal study then says nothing.
     """
 
     name: str
@@ -236,6 +238,7 @@ class Recipe:
     body_parts: Annotated[tuple[BodyPart, ...], Distinct(1)]
     description: str = ""
     categories: Annotated[tuple[FindingCategory, ...], Distinct()] = ()
+    abnormal_means: AbnormalMeaning = "abnormality"
     input_spec: InputSpec = field(default_factory=InputSpec)
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)

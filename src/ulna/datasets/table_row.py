@@ -10,8 +10,9 @@ from typing import Any
 
 from ulna.datasets.table_boxes import BOX_FORMATS, BoxFault, parse_boxes
 from ulna.dicom.body_part import named_part
+from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ConfigError
-from ulna.types import OTHER_REGIONS, BodyPart, FindingCategory, ImageRef, Laterality
+from ulna.types import BodyPart, FindingCategory, ImageRef, Laterality
 
 REQUIRED = ("path", "patient_id", "study_id", "body_part", "abnormal")
 # Whole words, in any case; numbers are compared as numbers (1, 1.0, 1,0).

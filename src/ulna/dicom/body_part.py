@@ -12,7 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ulna.types import OTHER_REGIONS, BodyPart
+from ulna.dicom.other_regions import OTHER_REGIONS
+from ulna.types import BodyPart
 
 # English, German, French, Spanish, Italian, Portuguese, Dutch, Scandinavian; without accents.
 _WORDS = {

@@ -64,6 +64,7 @@ def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
         augmentation=_CHANGES,
         loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         fractions=_ALL_TRAIN,
+        abnormal_means="fracture",
     )
 
 

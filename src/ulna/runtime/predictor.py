@@ -20,15 +20,15 @@ from ulna.bundle import (
     read_domain,
 )
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.dicom.body_part import region_remarks
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.certainty import trust_in
+from ulna.runtime.findings import named_findings
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
 from ulna.runtime.image_answer import alone, by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.reading import read_views
-from ulna.runtime.request import Routing, check_settings, given_part
+from ulna.runtime.reading import read_views, study_of
+from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
 from ulna.runtime.screen import (
     PreparedView,
     accepted,
@@ -41,7 +41,7 @@ from ulna.runtime.screen import (
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
 from ulna.runtime.stream import Answered, Steps, stream
-from ulna.types import Array, BodyPart, ImageRef, Radiograph, Study, StudyPrediction
+from ulna.types import Array, BodyPart, Radiograph, Study, StudyPrediction
 
 RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
@@ -118,7 +118,11 @@ class Predictor:
         return self.bundle.manifest
 
     def predict(
-        self, study: Study, operating_point: str | None = None, body_part: Routing = "given"
+        self,
+        study: Study,
+        operating_point: str | None = None,
+        body_part: Routing = "given",
+        heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
         """The answer for `study`: read, prepare, run the experts, fuse.
 
@@ -126,12 +130,12 @@ class Predictor:
         `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
         weight is 0 there are not run. Views that are no films for the bundle are left out, a
         study of nothing else is refused (docs/refusal.md). An unreadable image is skipped
-        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
-        operating point that the bundle does not know.
+        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part,
+        operating point or maps that the bundle does not know. heat_maps: as in `predict_outputs`.
         """
         given = given_part(self.manifest, study, operating_point, body_part)
         outputs = self._run(study, partial(self._answering, given, operating_point))
-        return self.predict_outputs(outputs, operating_point, body_part)
+        return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
 
     def stream(
         self,
@@ -140,7 +144,7 @@ class Predictor:
         body_part: Routing = "given",
         *,
         workers: int = 0,
-        heat_maps: bool = False,
+        heat_maps: HeatMaps = False,
     ) -> Generator[tuple[Answered, ...]]:
         """What `predict` says of many studies, in their order: reading and experts overlap.
 
@@ -181,17 +185,12 @@ class Predictor:
         body_part: what they show; None takes what the radiographs themselves say (their DICOM
         header) if they agree, else it is recognised from the pixels.
         """
-        said = {r.body_part for r in radiographs}
-        part = body_part or (said.pop() if len(said) == 1 else None)
-        refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
-        study = Study(
-            "", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs)
-        )
+        study = study_of(radiographs, body_part)
         given = given_part(self.manifest, study, operating_point, "given")
         spec = self.manifest.input_spec
         views = [
             PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
-            for ref, radiograph in zip(refs, radiographs, strict=True)
+            for ref, radiograph in zip(study.images, radiographs, strict=True)
         ]
         images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
@@ -210,12 +209,12 @@ class Predictor:
         outputs: StudyOutputs,
         operating_point: str | None = None,
         body_part: Routing = "given",
-        heat_maps: bool = True,
+        heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
         """The answer for a study whose experts were run: of `predict`, with all in `experts`.
 
         heat_maps: False leaves each `heat_map` on the model's grid and looks for no findings:
-        thousands of answers need no pictures.
+        thousands of answers need no pictures; 'findings' brings the map of each category too.
         """
         study, manifest = outputs.study, self.manifest
         given = given_part(manifest, study, operating_point, body_part)
@@ -231,12 +230,13 @@ class Predictor:
         images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
         probability = float(np.mean([images[i].probability for i in kept]))
+        called = probability >= manifest.fusion.thresholds[point][part]
         return StudyPrediction(
             study=study,
             body_part=part,
             body_part_given=given is not None,
             probability=probability,
-            abnormal=probability >= manifest.fusion.thresholds[point][part],
+            abnormal=called,
             threshold=manifest.fusion.thresholds[point][part],
             operating_point=point,
             body_part_probabilities=by_part(manifest, logits),
@@ -245,6 +245,10 @@ class Predictor:
             experts=alone([images[i] for i in kept]),
             skipped=outputs.skipped,
             **trust_in(probability, part, manifest.fusion, bool(refused)),
+            **named_findings(
+                [images[i] for i in kept], manifest.fusion, point, called and not refused
+            ),
+            abnormal_means=manifest.abnormal_means,
             map_reliable=manifest.map_reliable,
             refused=refused,
             flags=(*study.remarks, *flags_of(images, kept)),
@@ -270,7 +274,7 @@ class Predictor:
         return Cascade(self.manifest, self._domain, given, point)
 
     def _cascaded(
-        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: bool
+        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: HeatMaps
     ) -> StudyPrediction:
         """The answer of the step at which the study leaves."""
         step, said = cascade.chosen(outputs)
