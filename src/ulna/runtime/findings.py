@@ -128,6 +128,13 @@ def named_findings(
     }
 
 
+def called_findings(
+    stated: Mapping[FindingCategory, float], thresholds: Mapping[FindingCategory, float]
+) -> list[FindingCategory]:
+    """The categories whose probability reaches their threshold; those without one are none."""
+    return [c for c, p in stated.items() if c in thresholds and p >= thresholds[c]]
+
+
 def _log_odds(probability: float) -> float:
     p = min(max(probability, 1e-12), 1 - 1e-12)
     return float(np.log(p) - np.log1p(-p))
