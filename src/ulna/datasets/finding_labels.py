@@ -28,6 +28,12 @@ def known_finding(
     return False if named or abnormal_means == ANY else None
 
 
+def known_findings(study: Study, abnormal_means: str = ANY) -> dict[FindingCategory, bool]:
+    """Of every category that the source knows, whether the study shows it."""
+    each = {c: known_finding(study, c, abnormal_means) for c in FindingCategory}
+    return {c: shown for c, shown in each.items() if shown is not None}
+
+
 def finding_counts(
     studies: Sequence[Study], categories: Sequence[FindingCategory], abnormal_means: str = ANY
 ) -> dict[FindingCategory, tuple[int, int]]:

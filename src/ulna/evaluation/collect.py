@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ulna.datasets.finding_labels import known_findings
 from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, said_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
@@ -83,7 +84,9 @@ def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point:
     predictor = predictor.without_refusal()
     given = predictor.predict_outputs(outputs, operating_point, body_part="given")
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
-    return study_row(given, recognised, predictor.manifest.fusion.map_threshold)
+    row = study_row(given, recognised, predictor.manifest.fusion.map_threshold)
+    labels = known_findings(outputs.study, predictor.manifest.abnormal_means)
+    return replace(row, finding_labels=labels)
 
 
 def fault_row(study: Study, fault: str) -> StudyRow:
@@ -139,6 +142,9 @@ def _answer(prediction: StudyPrediction) -> Answer:
         prediction.threshold,
         prediction.p_normal,
         prediction.p_abnormal,
+        dict(prediction.finding_probabilities),
+        dict(prediction.finding_thresholds),
+        prediction.leading_finding,
     )
 
 

@@ -49,6 +49,12 @@ def known_categories(manifest: Manifest) -> tuple[FindingCategory, ...]:
     return tuple(c for c in manifest.categories if known is None or c in known)
 
 
+def unknown_categories(manifest: Manifest) -> tuple[FindingCategory, ...]:
+    """Those of the finding head that no calibrated probability can be given for."""
+    known = manifest.fusion.findings or {}
+    return tuple(c for c in manifest.categories if c not in known)
+
+
 def expert_shares(manifest: Manifest, routing: Floats) -> dict[str, float]:
     """What each expert's finding logits weigh: those above 0 alone, their sum is 1."""
     weights = manifest.fusion.weights
