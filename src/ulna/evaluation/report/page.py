@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ulna.bundle.digest import file_sha256
+from ulna.config.meaning import answer_words
 from ulna.evaluation.compare import MEAN
+from ulna.evaluation.finding_scores import MEASURES
 from ulna.evaluation.report import figures, gallery, reliability
 from ulna.evaluation.report.card import model_card
 from ulna.evaluation.report.render import render_page
@@ -55,6 +57,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
     return {
         "m": metrics,
         "card": model_card(bundle),
+        "words": answer_words(manifest.abnormal_means),
         "calibrated": manifest.fusion.calibrated,
         "trained_on_phantoms": manifest.data.kind == "phantom",
         "phantoms": any(f.cnr is not None for r in rows for i in r.images for f in i.ref.findings),
@@ -64,6 +67,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "ranking": _RANKING,
         "terms": _TERMS,
         "decisions": _DECISIONS,
+        "finding_measures": tuple(MEASURES),
         "alone": _alone(metrics),
         "figures": {k: Markup(v) for k, v in _figures(rows, metrics).items()},
         "galleries": gallery.build_gallery(rows, manifest.fusion.map_limit),

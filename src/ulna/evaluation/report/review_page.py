@@ -102,7 +102,16 @@ def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[s
 
 
 def _finding(prediction: StudyPrediction | None) -> tuple[str, ...]:
-    """The most likely kind of finding, of the view that shows it most; none below one half."""
+    """The leading finding; where none is calibrated, that of the view that shows one most.
+
+    None below one half then.
+    """
+    if prediction is not None and prediction.finding_thresholds:
+        leading = prediction.leading_finding
+        if leading is None:
+            return ()
+        share = prediction.finding_probabilities[leading]
+        return (f"looks most like {leading.value.replace('_', ' ')} ({share:.2f})",)
     found = [
         (share, category)
         for image in (prediction.images if prediction else ())
