@@ -2,8 +2,7 @@
 
 The family is that of the abnormal logit (docs/decisions/002, 016): one temperature and one
 offset, by the likelihood of the study labels with a prior towards none. They are fitted over all
-body parts together, since the head of a category is not of one body part and most categories are
-rare (docs/decisions/024).
+body parts together: the head of a category is not of one body part, and most categories are rare.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def cassettes() -> Recipe:
         fit_heads=True,
         initial=InitialWeights("shipped"),
     )
-    return _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
+    recipe = _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
+    return replace(recipe, abnormal_means="abnormality")  # phantoms show more than fractures
 
 
 def lower_limb() -> Recipe:

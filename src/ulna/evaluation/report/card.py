@@ -57,7 +57,7 @@ def model_card(bundle: ModelBundle) -> ModelCard:
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
     points = list(fusion.thresholds)
     word = answer_words(manifest.abnormal_means)[0].capitalize()
-    limits = (*LIMITS[:2], MEANING.format(word=word), *LIMITS[2:])
+    limits: tuple[str, ...] = (*LIMITS[:2], MEANING.format(word=word), *LIMITS[2:])
     limits += (PHANTOM_LIMIT,) if manifest.data.kind == "phantom" else ()
     return ModelCard(
         facts=_facts(bundle),

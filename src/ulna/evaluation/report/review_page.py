@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ulna import __version__
+from ulna.config.meaning import ANY, answer_words
 from ulna.errors import UlnaError, said_of
 from ulna.evaluation.report.gallery import Card, data_uri, draw_pair, scale_bar
 from ulna.evaluation.report.render import render_page
@@ -133,7 +134,8 @@ def write_review_page(
     """Write the page as one file that loads nothing.
 
     suspects: the whole list. entries: what is shown of it. scale: of the maps, None without any.
-    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`.
+    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
+    `words` (of `answer_words`, where the label is one finding).
     """
     content = {
         "ulna": __version__,
@@ -143,6 +145,7 @@ def write_review_page(
         "parts": count_by_part(suspects),
         "scale": scale_bar(scale.limit) if scale else "",
         "maps": scale,
+        "words": answer_words(ANY),
         "outlined": any(i.mask or i.findings for e in entries for i in e.suspect.study.images),
         **about,
     }
