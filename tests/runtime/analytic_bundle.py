@@ -79,9 +79,23 @@ class Analytic:
             helper.make_node("Flatten", ["quarters"], ["features"]),
         ]
 
+    def _head_nodes(self) -> list[onnx.NodeProto]:
+        block = SIZE // self.grid
+        sides = {"kernel_shape": [block, block], "strides": [block, block]}
+        return [
+            helper.make_node("AveragePool", ["image"], ["blocks"], **sides),
+            helper.make_node("Conv", ["blocks", "gains"], ["cam"]),
+            helper.make_node("ReduceMean", ["cam", "space"], ["cam_mean"], keepdims=0),
+            helper.make_node("Add", ["cam_mean", "biases"], ["abnormal"]),
+            helper.make_node("ReduceMean", ["image", "space"], ["mean"], keepdims=0),
+            helper.make_node("Mul", ["mean", "slopes"], ["sloped"]),
+            helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
+            helper.make_node("Mul", ["mean", "finding_slopes"], ["found"]),
+            helper.make_node("Add", ["found", "finding_levels"], ["finding"]),
+        ]
+
     def graph(self) -> bytes:
         """The same as ONNX."""
-        block = SIZE // self.grid
         constants = {
             "gains": np.array(self.gains).reshape(2, 1, 1, 1),
             "biases": np.array([self.biases]),
@@ -93,19 +107,7 @@ class Analytic:
         }
         values = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()]
         values.append(numpy_helper.from_array(np.array([2, 3], np.int64), "space"))
-        sides = {"kernel_shape": [block, block], "strides": [block, block]}
-        nodes = [
-            helper.make_node("AveragePool", ["image"], ["blocks"], **sides),
-            helper.make_node("Conv", ["blocks", "gains"], ["cam"]),
-            helper.make_node("ReduceMean", ["cam", "space"], ["cam_mean"], keepdims=0),
-            helper.make_node("Add", ["cam_mean", "biases"], ["abnormal"]),
-            helper.make_node("ReduceMean", ["image", "space"], ["mean"], keepdims=0),
-            helper.make_node("Mul", ["mean", "slopes"], ["sloped"]),
-            helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
-            helper.make_node("Mul", ["mean", "finding_slopes"], ["found"]),
-            helper.make_node("Add", ["found", "finding_levels"], ["finding"]),
-        ]
-        nodes += self._feature_nodes()
+        nodes = self._head_nodes() + self._feature_nodes()
         if self.gives_maps:
             nodes.append(helper.make_node("Conv", ["blocks", "finding_gains"], ["finding_cam"]))
         shapes: dict[str, list[str | int]] = {

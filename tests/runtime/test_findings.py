@@ -99,13 +99,26 @@ def test_a_study_is_the_mean_of_its_images_against_each_threshold(
         mean = np.mean([i.finding_probabilities[c] for i in answer.images])
         assert answer.finding_probabilities[c] == pytest.approx(mean)
         assert answer.finding_thresholds[c] == KNOWN[c].thresholds["sensitive"]
-    odds = {
-        c: np.log(p / (1 - p)) - np.log(t / (1 - t))
-        for c, p in answer.finding_probabilities.items()
-        for t in [answer.finding_thresholds[c]]
-    }
-    assert answer.leading_finding == max(odds, key=lambda c: odds[c])
     assert not answer.images[0].finding_maps
+
+
+@pytest.mark.parametrize(
+    ("fracture", "hardware", "leading"),
+    [
+        (0.0, 0.0, "likelier"),  # both reach their thresholds
+        (1.0, 1.0, "likelier"),  # neither does
+        (1.0, 0.0, HARDWARE),
+        (0.0, 1.0, FRACTURE),
+    ],
+)
+def test_the_most_probable_of_those_that_are_called_leads(
+    predictor: Predictor, study: Study, fracture: float, hardware: float, leading: str
+) -> None:
+    own = {FRACTURE: calibration(0.7, 0.3, fracture), HARDWARE: calibration(1.6, -0.4, hardware)}
+    answer = predictor.with_fusion(replace(FITTED, findings=own)).predict(study, "sensitive")
+    stated = answer.finding_probabilities
+    likelier = max(stated, key=lambda c: stated[c])
+    assert answer.leading_finding == (likelier if leading == "likelier" else leading)
 
 
 def test_no_finding_leads_a_study_that_is_not_called(predictor: Predictor, study: Study) -> None:

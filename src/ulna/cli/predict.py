@@ -134,8 +134,7 @@ def predict(
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
-    if finding_maps and out is None:
-        raise ConfigError("--finding-maps without --out: expected a folder for the maps")
+    maps = _maps_asked(finding_maps, out)
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     if bundle is None:
         click.echo(NO_BUNDLE, err=True)
@@ -147,13 +146,18 @@ def predict(
         asked = table_settings(operating_point, recognise, error_rate, workers)
         predict_table(predictor, studies, table, asked)
         return
-    maps: HeatMaps = "findings" if finding_maps else True
     ask = partial(predictor.predict, operating_point=operating_point, heat_maps=maps)
     if recognise:
         ask = partial(ask, body_part="recognise")
     each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
+
+
+def _maps_asked(finding_maps: bool, out: Path | None) -> HeatMaps:
+    if finding_maps and out is None:
+        raise ConfigError("--finding-maps without --out: expected a folder for the maps")
+    return "findings" if finding_maps else True
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:

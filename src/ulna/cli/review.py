@@ -50,13 +50,7 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
       ulna review table.csv --from predictions.csv --out runs/review --top 100 --json
     """
     require("report", "review")
-    from ulna.cli.review_steps import (
-        NO_FOLDS,
-        are_phantoms,
-        fold_experts,
-        meaning_of,
-        show_head,
-    )
+    from ulna.cli.review_steps import NO_FOLDS, are_phantoms, fold_experts, meaning_of, show_head
     from ulna.datasets import index_data
     from ulna.evaluation.out_of_fold import predictions_of
     from ulna.evaluation.report.review_page import count_by_part, write_review_page

@@ -119,14 +119,14 @@ def named_findings(
     """Each known category of a study: the mean of its images' probabilities, and its threshold.
 
     images: those that the study's probability is the mean of. called: the study is called
-    abnormal, so one finding leads: the one farthest above its threshold, or least below it, in
-    log odds. Nothing where findings were never calibrated.
+    abnormal, so one finding leads: the most probable of those that reach their thresholds, or of
+    all where none does. Nothing where findings were never calibrated.
     """
     known = fusion.findings or {}
     stated = {c: float(np.mean([i.finding_probabilities[c] for i in images])) for c in known}
     thresholds = {c: own.thresholds[point] for c, own in known.items()}
-    margin = {c: _log_odds(stated[c]) - _log_odds(thresholds[c]) for c in known}
-    leading = max(margin, key=lambda c: margin[c]) if called and margin else None
+    candidates = (called_findings(stated, thresholds) or [*known]) if called else []
+    leading = max(candidates, key=lambda c: stated[c], default=None)
     return {
         "finding_probabilities": stated,
         "finding_thresholds": thresholds,
@@ -139,11 +139,6 @@ def called_findings(
 ) -> list[FindingCategory]:
     """The categories whose probability reaches their threshold; those without one are none."""
     return [c for c, p in stated.items() if c in thresholds and p >= thresholds[c]]
-
-
-def _log_odds(probability: float) -> float:
-    p = min(max(probability, 1e-12), 1 - 1e-12)
-    return float(np.log(p) - np.log1p(-p))
 
 
 def name_regions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -58,6 +59,19 @@ def image_answer(
         refusal=verdict[1],
         inverted=image.inverted,
     )
+
+
+def image_answers(
+    manifest: Manifest,
+    names: Sequence[str],
+    routing: Floats,
+    images: Sequence[ImageOutputs],
+    verdicts: Sequence[tuple[float | None, str]],
+    heat_map: HeatMaps,
+) -> tuple[ImagePrediction, ...]:
+    """`image_answer` of each of `images`, with its verdict."""
+    answer = partial(image_answer, manifest, names, routing, heat_map=heat_map)
+    return tuple(map(answer, images, verdicts))
 
 
 def by_part(manifest: Manifest, logits: Sequence[Array]) -> dict[BodyPart, float]:

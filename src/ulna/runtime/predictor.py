@@ -22,10 +22,10 @@ from ulna.bundle import (
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
-from ulna.runtime.certainty import trust_in
+from ulna.runtime.certainty import said_of_bundle, trust_in
 from ulna.runtime.findings import named_findings
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
-from ulna.runtime.image_answer import alone, by_part, image_answer
+from ulna.runtime.image_answer import alone, by_part, image_answers
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import read_views, study_of
 from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
@@ -226,10 +226,10 @@ class Predictor:
         kept, refused = accepted([reason for _, reason in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        image = partial(image_answer, manifest, names, routing, heat_map=heat_maps)
-        images = tuple(map(image, outputs.images, judged))
+        images = image_answers(manifest, names, routing, outputs.images, judged, heat_maps)
+        own = [images[i] for i in kept]
         part = manifest.body_parts[int(np.argmax(routing))]
-        probability = float(np.mean([images[i].probability for i in kept]))
+        probability = float(np.mean([i.probability for i in own]))
         called = probability >= manifest.fusion.thresholds[point][part]
         return StudyPrediction(
             study=study,
@@ -241,18 +241,13 @@ class Predictor:
             operating_point=point,
             body_part_probabilities=by_part(manifest, logits),
             images=images,
-            bundle_hash=self.bundle.hash,
-            experts=alone([images[i] for i in kept]),
+            experts=alone(own),
             skipped=outputs.skipped,
             **trust_in(probability, part, manifest.fusion, bool(refused)),
-            **named_findings(
-                [images[i] for i in kept], manifest.fusion, point, called and not refused
-            ),
-            abnormal_means=manifest.abnormal_means,
-            map_reliable=manifest.map_reliable,
+            **named_findings(own, manifest.fusion, point, called and not refused),
             refused=refused,
             flags=(*study.remarks, *flags_of(images, kept)),
-            demonstration=manifest.demonstration,
+            **said_of_bundle(self.bundle),
         )
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
