@@ -207,6 +207,9 @@ def test_a_manifest_holds_the_calibration_and_is_checked(tmp_path: Path) -> None
     strange = {FindingCategory.DISLOCATION: KNOWN[FRACTURE]}
     with pytest.raises(BundleError, match="calibration of findings"):
         replace(read, fusion=replace(FITTED, findings=strange))
+    pointless = {FRACTURE: replace(KNOWN[FRACTURE], thresholds={"balanced": 0.5})}
+    with pytest.raises(BundleError, match="finding fracture: thresholds for balanced"):
+        replace(read, fusion=replace(FITTED, findings=pointless))
     experts = (replace(read.experts[0], finding_biases={FRACTURE: 0.1}), read.experts[1])
     with pytest.raises(BundleError, match="finding biases of expert 'coarse'"):
         replace(read, experts=experts)

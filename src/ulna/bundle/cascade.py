@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ulna.bundle.conformal_scores import ConformalScores
-from ulna.bundle.finding_calibration import FindingCalibration
+from ulna.bundle.finding_calibration import FindingCalibration, check_points
 from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
@@ -117,6 +117,7 @@ class CascadeParameters:
 def _check_stage(stage: CascadeStage, parts: set[BodyPart], thresholds: ByPoint) -> None:
     _check_parts("temperatures", stage.temperatures, parts)
     _check_parts("offsets", stage.offsets, parts)
+    check_points(stage.findings, thresholds)
     if not all(0 < t < math.inf for t in stage.temperatures.values()):
         raise BundleError(f"cascade: temperatures {stage.temperatures}: expected positive numbers")
     if not all(map(math.isfinite, stage.offsets.values())):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ulna.errors import BundleError
+from ulna.types import FindingCategory
 
 
 @dataclass(frozen=True)
@@ -35,4 +37,17 @@ class FindingCalibration:
             raise BundleError(
                 f"finding: {self.n_present} studies with and {self.n_absent} without it: "
                 "expected both, or the category left out"
+            )
+
+
+def check_points(
+    findings: Mapping[FindingCategory, FindingCalibration], points: Iterable[str]
+) -> None:
+    """BundleError unless every category has a threshold for each of the operating points."""
+    wanted = set(points)
+    for category, own in findings.items():
+        if not wanted <= set(own.thresholds):
+            raise BundleError(
+                f"finding {category}: thresholds for {', '.join(own.thresholds) or 'no point'}: "
+                f"expected the operating points {', '.join(sorted(wanted))}"
             )

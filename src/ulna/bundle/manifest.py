@@ -11,7 +11,7 @@ from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
-from ulna.bundle.finding_calibration import FindingCalibration
+from ulna.bundle.finding_calibration import FindingCalibration, check_points
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
@@ -247,6 +247,7 @@ class Manifest:
                 f"calibration of findings {sorted(self.fusion.findings or ())}: expected some of "
                 f"the bundle's {sorted(known)}"
             )
+        check_points(self.fusion.findings or {}, self.fusion.thresholds)
         for expert in self.experts:
             if expert.finding_biases and set(expert.finding_biases) != known:
                 raise BundleError(
