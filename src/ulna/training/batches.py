@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ulna.config.meaning import ANY
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
 from ulna.training.augment import Rows, Windows, augment
@@ -71,7 +72,11 @@ class Batches:
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
         known = (torch.from_numpy(a[mine]).to(self.device) for a in labels)
         batch = Batch(pixels, masks, *known)
-        return label_windows(batch, whole_masks) if windows else batch
+        if not windows:
+            return batch
+        means, categories = self.recipe.abnormal_means, self.recipe.categories
+        marked = torch.tensor([means in (ANY, c) for c in categories], dtype=torch.bool)
+        return label_windows(batch, whole_masks, marked.to(self.device))
 
     def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
         aim = Aim.of(self.config.crop_size, self.recipe.input_spec)

@@ -115,10 +115,12 @@ def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[n
     return np.flatnonzero(grey >= level)
 
 
-def label_windows(batch: Batch, whole_masks_Bmm: Tensor) -> Batch:
+def label_windows(batch: Batch, whole_masks_Bmm: Tensor, marked_F: Tensor) -> Batch:
     """`batch` of windows with the labels of what they show.
 
-    whole_masks_Bmm: uint8 masks of the whole images, on the windows' scale.
+    whole_masks_Bmm: uint8 masks of the whole images, on the windows' scale. marked_F: (F,) bool,
+    the categories whose place the masks mark. Of another that the film shows nobody knows whether
+    the window does; what is not known of the film is not known of the window.
     """
     total = whole_masks_Bmm.flatten(1).float().sum(1) / 255
     inside = batch.masks.flatten(1).sum(1) / total.clamp_min(1e-6)
@@ -128,5 +130,7 @@ def label_windows(batch: Batch, whole_masks_Bmm: Tensor) -> Batch:
     # where the finding's place is unknown nobody knows what the window shows
     abnormal = torch.where(batch.has_mask | (batch.abnormal == 0), abnormal, torch.nan)
     absent, unknown = (abnormal == 0)[:, None], torch.isnan(abnormal)[:, None]
-    categories = batch.categories.masked_fill(absent, 0.0).masked_fill(unknown, torch.nan)
+    known, shown_BF = ~torch.isnan(batch.categories), batch.categories == 1
+    seen = batch.categories.masked_fill(absent & known, 0.0).masked_fill(unknown, torch.nan)
+    categories = torch.where(marked_F, seen, batch.categories.masked_fill(shown_BF, torch.nan))
     return batch._replace(abnormal=abnormal, categories=categories)
