@@ -173,7 +173,10 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
 
 def _print_findings(metrics: Mapping[str, Any]) -> None:
     """A row for each category of finding and their means; how often the leading one is right."""
-    groups = metrics.get("findings") or {}
+    groups, word = (
+        metrics.get("findings") or {},
+        answer_words(metrics.get("abnormal_means", ANY))[0],
+    )
     for name, title in (("ALL", "findings"), ("VISIBLE", "findings, visible")):
         found = groups.get(name)
         if found is None:
@@ -192,7 +195,7 @@ def _print_findings(metrics: Mapping[str, Any]) -> None:
             click.echo(
                 f"leading finding right: {_interval(lead['right'])} of {lead['n_studies']} studies "
                 f"of one finding, {_interval(lead.get('right_of_called'))} of the "
-                f"{lead['n_called']} called abnormal"
+                f"{lead['n_called']} called {word}"
             )
     if metrics.get("findings_unknown"):
         unknown = ", ".join(metrics["findings_unknown"]).replace("_", " ")

@@ -90,7 +90,9 @@ def fuse_findings(
         bias, grid = float("nan"), np.zeros((0, 0), np.float32)
         if maps:
             bias = sum(s * biases[n][category] for n, s in shares.items()) + offset
-            cams = [s * outputs[n].finding_cam[column] for n, s in shares.items()]
+            cams = [
+                s * outputs[n].finding_cam[column].astype(np.float64) for n, s in shares.items()
+            ]
             grid = (sum_on_finest_grid(cams) / temperature).astype(np.float32)
         logit = float(logits[column] + offset) / temperature
         found[category] = FusedFinding(logit, bias / temperature, grid)
