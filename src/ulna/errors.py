@@ -85,7 +85,7 @@ class ImageWarning(UlnaWarning):
 
 
 class WeightsWarning(UlnaWarning):
-    """Initial weights are taken from outside this machine, by a connection."""
+    """Initial weights are used with a reservation: fetched by a connection, or for other input."""
 
 
 class DatasetWarning(UlnaWarning):

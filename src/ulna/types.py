@@ -1,8 +1,7 @@
 """The nouns every part of Ulna shares: body parts, studies, radiographs, findings, predictions.
 
-All are frozen and check themselves when made. Arrays are float32 unless said
-otherwise; pixel coordinates are (x, y), x to the right and y down, with the
-origin at the upper left corner of the upper left pixel.
+All are frozen and check themselves when made. Arrays are float32 unless said otherwise; pixel
+coordinates are (x, y), right and down from the upper left corner of the upper left pixel.
 """
 
 from __future__ import annotations
@@ -116,7 +115,9 @@ class Study:
     abnormal: True, False or None (no label). split: 'train', 'valid', 'test' or '' as the
     source says. categories: labelled finding categories of the study, None where unknown.
     remarks: sentences from its source that belong beside its answer, such as a header that names
-    another region; they stand first among the answer's flags.
+    another region; they stand first among the answer's flags. unknown: categories of which
+    nothing is said though others are labelled. source: its name among several sources, '' for one
+    alone. weight: how often a draw over several sources takes its source, relative to the others.
     """
 
     patient_id: str
@@ -127,6 +128,9 @@ class Study:
     split: str = ""
     categories: frozenset[FindingCategory] | None = None
     remarks: tuple[str, ...] = ()
+    unknown: frozenset[FindingCategory] = frozenset()
+    source: str = ""
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -140,6 +144,12 @@ class Study:
         """Unique within a data set: `PART/patient/study`."""
         part = self.body_part.value if self.body_part else "UNKNOWN"
         return f"{part}/{self.patient_id}/{self.study_id}"
+
+    def shows(self, category: FindingCategory) -> bool | None:
+        """Whether the study has a finding of the category; None where nobody has said."""
+        if self.categories is None or category in self.unknown:
+            return None
+        return category in self.categories
 
     @property
     def subtlety(self) -> Subtlety | None:
@@ -184,13 +194,11 @@ class ImagePrediction:
 
     probability: calibrated, in [0, 1]. logit: calibrated logit, = mean(heat_map) + bias on
     the model's grid. grid: (h, w) map on that grid in logit units. heat_map: (H, W) the same
-    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of each
-    category that the bundle knows, calibrated where its findings are. finding_maps: likewise, as
-    `heat_map`, where they were asked for.
-    experts: logit of each expert alone, by its name, routed like the hybrid. foreign: distance
-    of its features from those of the films the bundle learned to know, 1 at the limit; None
-    where the bundle cannot tell. refusal: why it is no film for this bundle, or ''. inverted:
-    its polarity was put right before it was read.
+    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of the
+    categories that the bundle knows; finding_maps: likewise, as `heat_map`, where asked for.
+    experts: logit of each alone, by its name, routed like the hybrid. foreign: distance of its
+    features from those of the films the bundle knows, 1 at the limit; None where it cannot tell.
+    refusal: why it is no film for this bundle, or ''. inverted: its polarity was put right first.
     """
 
     source: str
@@ -251,11 +259,10 @@ class StudyPrediction:
     map_reliable: whether the bundle's heat maps passed their examination, None before one.
     refused: why none of its images is a film for this bundle, or ''; the numbers then mean
     nothing. flags: sentences on what a reader should know before believing the answer.
-    skipped_experts: those that a cascade did not run, being certain enough without them.
-    demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
-    finding_probabilities, finding_thresholds: calibrated, by category; a category is called from
-    its threshold on; what the bundle cannot know is absent. leading_finding: of a study called
-    abnormal. abnormal_means: 'abnormality', or the one finding that the bundle's label stands for.
+    skipped_experts: those that a cascade did not run. demonstration: the bundle learned from
+    simulated films alone: nothing is said of a patient. finding_probabilities: of the categories
+    that the bundle can know; each is called from its finding_thresholds on. leading_finding:
+    where abnormal. abnormal_means: what the bundle's label stands for.
     """
 
     study: Study
@@ -284,12 +291,8 @@ class StudyPrediction:
     abnormal_means: str = "abnormality"
 
     def triage(self, error_rate: float) -> Triage | None:
-        """Normal, abnormal or to be referred to a reader; None without p-values.
-
-        A refused study always goes to a reader.
-        """
+        """Normal, abnormal or to a reader, as every refused study; None without p-values."""
         if self.refused:
             return Triage.REFER
-        if self.p_normal is None or self.p_abnormal is None:
-            return None
-        return triage_of(self.p_normal, self.p_abnormal, error_rate)
+        p, q = self.p_normal, self.p_abnormal
+        return None if p is None or q is None else triage_of(p, q, error_rate)

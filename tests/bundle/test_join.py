@@ -9,6 +9,7 @@ import pytest
 
 from ulna.bundle import Manifest, read_bundle, write_bundle
 from ulna.bundle.join import join_bundles, unite_bundles, unite_recipes
+from ulna.config.augmentation import Augmentation
 from ulna.config.recipe import Fusion
 from ulna.errors import BundleError, ConfigError
 
@@ -48,6 +49,21 @@ def test_united_recipes_have_all_experts_by_names_of_their_own(manifest: Manifes
     for i, expert in enumerate(both.experts):
         source = recipe.experts[i % len(names)]
         assert replace(expert, name=source.name) == source
+
+
+def test_recipes_of_other_augmentation_keep_it_for_their_experts(manifest: Manifest) -> None:
+    recipe = replace(manifest.recipe, fusion=Fusion())
+    changes = Augmentation(rotation=90)
+    special = replace(recipe.experts[0], augmentation=Augmentation(scale=1))
+    other = replace(
+        recipe, augmentation=changes, minutes=3.0, experts=(special, *recipe.experts[1:])
+    )
+    both = unite_recipes([recipe, other])
+    n = len(recipe.experts)
+    assert {e.augmentation for e in both.experts[:n]} == {recipe.augmentation}
+    assert both.experts[n].augmentation == special.augmentation
+    assert {e.augmentation for e in both.experts[n + 1 :]} == {changes}
+    assert both.minutes == recipe.minutes
 
 
 def test_recipes_that_see_or_learn_otherwise_are_not_united(manifest: Manifest) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,44 @@ def test_unknown_recipe_and_initial_kind() -> None:
         choose_recipe("demo", initial=["imagnet"])
     with pytest.raises(ConfigError, match="no such file"):
         choose_recipe("missing.json")
+
+
+def test_one_switch_gives_a_recipe_other_encoders() -> None:
+    """Experts that are not `cnn` are replaced in order, with the settings of their place."""
+    lite = choose_recipe(
+        "hybrid", encoders="tf_efficientnet_lite0, tf_efficientnet_lite1.in1k", initial=["random"]
+    )
+    assert [(e.name, e.encoder) for e in lite.experts] == [
+        ("tf_efficientnet_lite0", "tf_efficientnet_lite0"),
+        ("tf_efficientnet_lite1-in1k", "tf_efficientnet_lite1.in1k"),
+        ("cnn", "cnn"),
+    ]
+    back = choose_recipe(
+        "hybrid",
+        ["experts.vgg19.epochs=7"],
+        encoders="vgg19,densenet121,resnet50",
+    )
+    whole = RECIPES["hybrid"]()
+    assert back == replace(whole, experts=(replace(whole.experts[0], epochs=7), *whole.experts[1:]))
+    assert whole.experts[0].epochs != 7
+    more = choose_recipe("demo", encoders="vgg19,resnet50")
+    assert [e.name for e in more.experts] == ["cnn", "vgg19", "resnet50"]
+    assert {e.learning_rate for e in more.experts[1:]} == {
+        RECIPES["demo"]().experts[1].learning_rate
+    }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "encoders", "words"),
+    [
+        ("fracatlas", "vgg19", "all its experts are 'cnn'"),
+        ("hybrid", "", "expected names of timm's models"),
+        ("hybrid", "vgg19,cnn", "experts of 'cnn' stay"),
+        ("hybrid", "vgg19,vgg19", "distinct names"),
+        ("prototype", "vgg19", "layout names unknown expert 'densenet121'"),
+    ],
+)
+def test_a_switch_to_nothing_sensible_is_refused(recipe: str, encoders: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_recipe(recipe, encoders=encoders)
+    assert words in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ def study(abnormal: bool | None, *named: FindingCategory, silent: bool = False) 
         (study(True, FRACTURE), "fracture", True, False),
         (study(True, HARDWARE), "fracture", True, True),
         (study(True, silent=True), "hardware", None, True),
+        # A table of sources says of each what it knows.
+        (replace(study(False), source="films"), "fracture", False, False),
+        (replace(study(False), source="a", unknown=frozenset({HARDWARE})), "fracture", False, None),
+        (replace(study(True, FRACTURE), unknown=frozenset({HARDWARE})), "abnormality", True, None),
     ],
 )
 def test_what_a_source_says_of_a_category(

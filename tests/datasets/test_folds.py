@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,30 @@ def test_too_few_folds_or_patients_are_refused() -> None:
     one = [s for s in _studies() if s.patient_id == _studies()[0].patient_id]
     with pytest.raises(SplitError, match="1 patients for 5"):
         assign_folds(one, 5)
+
+
+def _of_source(name: str, n: int) -> list[Study]:
+    return [
+        replace(
+            s, patient_id=f"{name}.{s.patient_id}", study_id=f"{name}.{s.study_id}", source=name
+        )
+        for s in _studies(n)
+    ]
+
+
+def test_a_source_has_the_folds_beside_others_that_it_has_alone() -> None:
+    """So that what a second source brings is a paired difference."""
+    alone = assign_folds(_studies(120), 5, seed=3)
+    both = assign_folds([*_of_source("b", 120), *_of_source("a", 60)], 5, seed=3)
+    for own, joint in zip(alone, both, strict=True):
+        found = [s.study_id.removeprefix("b.") for s in joint if s.source == "b"]
+        assert sorted(found) == sorted(s.study_id for s in own)
+
+
+def test_sources_of_fewer_patients_than_folds_are_dealt_patient_by_patient() -> None:
+    few = [replace(s, patient_id=f"few.{i % 3}") for i, s in enumerate(_of_source("few", 9))]
+    folds = assign_folds([*_of_source("a", 60), *few], 5)
+    where = [{s.patient_id for s in f if s.source == "few"} for f in folds]
+    assert sorted(map(len, where)) == [0, 0, 1, 1, 1]
+    with pytest.raises(SplitError, match="3 patients for 5 folds"):
+        assign_folds(few, 5)

@@ -103,6 +103,12 @@ def test_fractions_that_make_no_sense(fractions: dict[str, float]) -> None:
         split_studies([study(1, 1, None, None)], fractions, 0)
 
 
+def test_a_share_may_be_a_whole_number() -> None:
+    """Report: {"train": 1} ended in an error of NumPy's."""
+    cohort = [study(i, 1, BodyPart.WRIST, bool(i % 2)) for i in range(4)]
+    assert len(split_studies(cohort, {"train": 1}, 0)["train"]) == 4
+
+
 def test_one_key_twice_is_an_error() -> None:
     with pytest.raises(DatasetError, match="1 study keys occur twice"):
         split_studies([study(1, 1, None, None)] * 2, {"a": 1.0}, 0)

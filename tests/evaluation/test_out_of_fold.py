@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn import metrics as reference
 
 from ulna.errors import ConfigError, DatasetError
+from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.out_of_fold import (
     ALL,
     FoldAnswers,
@@ -17,6 +19,7 @@ from ulna.evaluation.out_of_fold import (
     group_masks,
     read_answers,
     score,
+    source_in,
 )
 from ulna.evaluation.scores import Resampling
 
@@ -200,3 +203,39 @@ def test_a_file_that_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "film.csv").write_bytes(b"\x89PNG\xff\xfe,\n")
     with pytest.raises(DatasetError, match="not a CSV in UTF-8"):
         read_answers(tmp_path / "film.csv")
+
+
+def _with_source(file: Path, out: Path, source: str) -> Path:
+    """The table with keys as they are among several sources, and some studies of another."""
+    with file.open() as handle:
+        lines = list(csv.DictReader(handle))
+    with out.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS)
+        writer.writeheader()
+        for name in (source, "other"):
+            for line in lines if name == source else lines[:60]:
+                key = f"HAND/{name}.{line['patient']}/{name}.{line['study']}"
+                writer.writerow(line | {"study": key, "patient": f"{name}.{line['patient']}"})
+    return out
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_of_several_sources_is_compared_with_the_source_alone(
+    tmp_path: Path, turned: bool
+) -> None:
+    """Also where ids hold full stops, as unique identifiers of DICOM do."""
+    plain = _write(tmp_path / "a.csv", 1.0)
+    both = _with_source(plain, tmp_path / "both.csv", "atlas")
+    keyed = tmp_path / "keyed.csv"
+    keyed.write_text(
+        "".join(
+            re.sub(r"^(s\d+),(p\d+),", r"HAND/\2/\1,\2,", line)
+            for line in plain.read_text().splitlines(keepends=True)
+        )
+    )
+    mine, other = (keyed, both) if turned else (both, keyed)
+    found = score_folds(read_answers(mine), {}, {"peer": other}, HOW)["minus"]["peer"]
+    assert found["all"]["n_studies"] == 200 and found["all"]["auroc"]["value"] == 0
+    assert source_in("HAND/1.2.840/1.2.840.113") == "1" and source_in("HAND/p.1/s.1") == ""
+    studies = read_answers(both)
+    assert sum(source_in(k) == "other" for k in studies.keys) == len(studies.keys) - 200

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ulna.config.recipe import Augmentation
+from ulna.config.recipe import Augmentation, ExpertConfig
+from ulna.errors import UlnaWarning
 from ulna.training.augment import Windows, augment, draw_affine
-from ulna.training.crops import Aim, draw_centres, label_windows
+from ulna.training.cache import TrainingImages
+from ulna.training.crops import Aim, draw_centres, label_windows, window_share
 from ulna.training.learner import Batch
 
 NOTHING = Augmentation(
@@ -95,7 +97,7 @@ def test_labels_say_what_the_window_shows() -> None:
         abnormal=torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0]),
         categories=torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0]]),
     )
-    out = label_windows(batch, whole, torch.tensor([True]))
+    out = label_windows(batch, whole)
     nan = float("nan")
     expected = torch.tensor([1, nan, 0, 0, nan])
     torch.testing.assert_close(out.abnormal, expected, equal_nan=True)
@@ -118,11 +120,11 @@ def test_what_a_window_shows_of_findings_that_masks_do_not_mark() -> None:
         categories=film,
     )
     whole = torch.from_numpy(_masks(4))
-    fractures = label_windows(batch, whole, torch.tensor([True, False]))
+    fractures = label_windows(batch, whole, marked_F=torch.tensor([True, False]))
     wanted = torch.tensor([[1, nan], [0, 0], [0, nan], [0, nan]])
     torch.testing.assert_close(fractures.categories, wanted, equal_nan=True)
-    everything = label_windows(batch, whole, torch.tensor([True, True]))
-    wanted = torch.tensor([[1, 1], [0, 0], [0, nan], [0, 0]])
+    everything = label_windows(batch, whole)
+    wanted = torch.tensor([[1, 1], [0, 0], [0, nan], [0, nan]])
     torch.testing.assert_close(everything.categories, wanted, equal_nan=True)
 
 
@@ -136,3 +138,54 @@ def test_windows_of_normal_films_go_where_these_look_abnormal() -> None:
     near = np.hypot(centres[:, 0] + 0.625, centres[:, 1] - 0.625) < 0.3
     assert 0.55 < near[50:200].mean() < 0.85
     assert near[200:].mean() < 0.2 and near[:50].mean() < 0.2
+
+
+def test_a_window_says_nothing_of_findings_that_its_mask_does_not_mark() -> None:
+    """Report: a window without the fracture counted as one without hardware and dislocation."""
+    nan = float("nan")
+    whole = torch.from_numpy(_masks(4))
+    whole[2:] = 0
+    batch = Batch(
+        pixels=torch.zeros(4, 1, 64, 64),
+        masks=torch.zeros(4, 1, 16, 16),
+        has_mask=torch.tensor([True, True, True, True]),
+        part=torch.zeros(4, dtype=torch.long),
+        abnormal=torch.tensor([1.0, 1.0, 0.0, 0.0]),
+        categories=torch.tensor([[1, 0, nan], [1, 1, nan], [0, 1, nan], [0, 0, nan]]),
+    )
+    out = label_windows(batch, whole)
+    torch.testing.assert_close(out.abnormal, torch.zeros(4))
+    expected = torch.tensor([[0, 0, nan], [nan, nan, nan], [0, nan, nan], [0, 0, nan]])
+    torch.testing.assert_close(out.categories, expected, equal_nan=True)
+
+
+def test_a_finding_on_a_film_made_smaller_is_whole_in_a_window_that_holds_it() -> None:
+    whole = torch.from_numpy(_masks(1))
+    windows = torch.zeros(1, 1, 16, 16)
+    windows[0, 0, 4, 4] = 1  # a twelfth of the finding's area: all of it at 0.3 of the size
+    batch = Batch(
+        torch.zeros(1, 1, 64, 64), windows, torch.tensor([True]), torch.zeros(1).long(),
+        torch.ones(1), torch.ones(1, 1),
+    )  # fmt: skip
+    assert torch.isnan(label_windows(batch, whole).abnormal[0])
+    assert label_windows(batch, whole, np.array([0.3])).abnormal[0] == 1
+    assert torch.isnan(label_windows(batch, whole, np.array([1.0])).abnormal[0])
+
+
+def test_windows_are_for_sources_with_masks_and_normal_films_of_the_others() -> None:
+    def images(marked: np.ndarray, source: np.ndarray) -> TrainingImages:
+        n = len(marked)
+        empty = np.zeros((n, 1, 1), np.uint8)
+        abnormal, zeros = np.ones(n, np.float32), np.zeros(n, np.int64)
+        return TrainingImages(
+            empty, empty, marked, zeros, abnormal, np.ones((n, 1), np.float32), zeros, ("a",),
+            source, np.ones(n),
+        )  # fmt: skip
+
+    config = ExpertConfig(name="cnn", encoder="cnn", crop_size=32, crop_share=0.5)
+    marked = np.arange(40) < 10
+    of_two = images(marked, (np.arange(40) >= 12).astype(np.int64))
+    assert window_share(config, of_two, np.arange(40)) == 0.5
+    for nothing in (images(marked, np.zeros(40, np.int64)), images(marked & False, of_two.source)):
+        with pytest.warns(UlnaWarning, match="whole images only"):
+            assert window_share(config, nothing, np.arange(40)) == 0

@@ -15,6 +15,7 @@ from ulna.training.losses.classification import (
     finding_loss,
 )
 from ulna.training.losses.map import MapLoss
+from ulna.training.order import Shares, draw_rates
 
 NAN = float("nan")
 
@@ -135,7 +136,7 @@ def test_an_image_of_unknown_part_teaches_all_heads_with_its_own_weight() -> Non
 def test_class_weights_follow_what_is_drawn() -> None:
     label = np.array([0] * 90 + [1] * 10, np.float32)
     part = np.array([0] * 95 + [-1] * 5)
-    weights = class_weights(label, part, 1, abnormal_share=0.5)
+    weights = class_weights(label, part, 1, draw_rates(label == 1, Shares(0.5)))
     # five of ten abnormal images are of part 0: half of the abnormal draws, all normal ones
     np.testing.assert_allclose(weights[0], [0.75 / 2 / 0.5, 0.75 / 2 / 0.25], rtol=1e-5)
     np.testing.assert_array_equal(weights[1], 1)  # unknown part: one class only

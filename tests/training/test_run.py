@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from tests.training.tiny import make_recipe
 
+from ulna.config.augmentation import Augmentation
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.datasets import split_studies
@@ -86,6 +87,24 @@ def test_same_seed_same_weights_other_seed_others(
     )
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+def test_an_experts_own_augmentation_is_that_of_a_recipe_with_it(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    recipe, changes = make_recipe(), Augmentation(rotation=90, gamma=1.0)
+    own = tuple(replace(e, augmentation=changes) for e in recipe.experts)
+    runs = {
+        "plain": recipe,
+        "all": replace(recipe, augmentation=changes),
+        "own": replace(recipe, experts=own),
+    }
+    plain, every, one = (
+        _weights(train_run(r, tiny_studies, tmp_path / n, DataSource("table")))
+        for n, r in runs.items()
+    )
+    assert all(torch.equal(every[k], one[k]) for k in one)
+    assert any(not torch.equal(plain[k], one[k]) for k in one)
 
 
 def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
@@ -181,7 +200,7 @@ def test_without_a_tune_score_nothing_stops_early_and_the_last_epoch_is_kept(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     """A tune part that is empty or of one class has no AUROC: patience has nothing to go by."""
-    recipe = make_recipe(patience=1, fractions={"train": 0.8, "tune": 0.0, "calibration": 0.2})
+    recipe = make_recipe(patience=1, fractions={"train": 0.6, "tune": 0.0, "calibration": 0.4})
     with pytest.warns(UlnaWarning, match="no tune score"):
         run = train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
     state = json.loads((run / "experts/cnn/state.json").read_text())

@@ -68,7 +68,7 @@ def make_recipe(**changes: object) -> Recipe:
         "input_spec": InputSpec(size=64),
         "augmentation": Augmentation(erase=0.2),
         "loss": LossWeights(map=0.3),
-        "fractions": {"train": 0.6, "tune": 0.2, "calibration": 0.2},
+        "fractions": {"train": 0.5, "tune": 0.15, "calibration": 0.35},
         "patience": 5,
         "checkpoint_every": 2,
     }

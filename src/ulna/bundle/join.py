@@ -12,6 +12,18 @@ from ulna.bundle.manifest import DataFingerprint, uncalibrated_fusion
 from ulna.config.recipe import Recipe
 from ulna.errors import BundleError, ConfigError
 
+# What of a recipe only its training asks for, or names it.
+_MAY_DIFFER = (
+    "experts",
+    "seed",
+    "name",
+    "description",
+    "augmentation",
+    "minutes",
+    "patience",
+    "checkpoint_every",
+)
+
 
 def join_bundles(
     bundles: Sequence[ModelBundle], out: Path, name: str, data: DataFingerprint
@@ -46,12 +58,15 @@ def join_bundles(
 
 
 def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
-    """The recipe of all experts of `recipes`, which may differ in experts, seed and name alone.
+    """The recipe of all experts of `recipes`, which may differ in how experts were trained alone.
 
-    Name, description and seed are those of the first. An expert whose name is taken is called
+    Name, description, seed and all that is of the training alone are those of the first; where
+    augmentation differs every expert is given its own. An expert whose name is taken is called
     'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for a
     layout, which names experts.
     """
+    if len({r.augmentation for r in recipes}) > 1:
+        recipes = [_each_its_own(r) for r in recipes]
     first = recipes[0]
     experts, taken = list(first.experts), {e.name for e in first.experts}
     for other in recipes:
@@ -60,12 +75,12 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
                 f"recipe {other.name}: its layout says which expert answers for a body part: "
                 "expected fusion 'fitted' or 'mean'"
             )
-        own = {k: getattr(other, k) for k in ("experts", "seed", "name", "description")}
+        own = {k: getattr(other, k) for k in _MAY_DIFFER}
         differ = [k for k, v in vars(replace(first, **own)).items() if v != getattr(other, k)]
         if differ:
             raise ConfigError(
                 f"recipes {first.name} and {other.name} differ in {', '.join(differ)}: expected "
-                "the same but for experts and seed"
+                f"the same but for {', '.join(_MAY_DIFFER)}"
             )
     for other in recipes[1:]:
         for expert in other.experts:
@@ -74,6 +89,14 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
             taken.add(name)
             experts.append(replace(expert, name=name))
     return replace(first, experts=tuple(experts))
+
+
+def _each_its_own(recipe: Recipe) -> Recipe:
+    """The same training, with the recipe's augmentation written down for every expert."""
+    experts = [
+        replace(e, augmentation=e.augmentation or recipe.augmentation) for e in recipe.experts
+    ]
+    return replace(recipe, experts=tuple(experts))
 
 
 def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> ModelBundle:

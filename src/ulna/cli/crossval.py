@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.evaluate import cascade_sentence, read_metrics
+from ulna.cli.evaluate import cascade_sentence, print_sources, read_metrics
 from ulna.cli.extras import require
 from ulna.cli.incomplete import check_scored
 from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
@@ -56,12 +57,19 @@ _SHOWN = {
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
 @click.option("--also", type=READABLE, help="Data that every fold learns from too.")
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="SOURCE",
+    help="A source that no fold learns from; answered by all folds' bundle.",
+)
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
 def crossval(
     data: Path,
     recipe_name: str,
     out: Path,
+    encoders: str | None,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
     folds: int,
@@ -71,6 +79,7 @@ def crossval(
     against: tuple[Path, ...],
     only: tuple[int, ...],
     also: Path | None,
+    leave_out: tuple[str, ...],
     cache: Path | None,
     as_json: bool,
 ) -> None:
@@ -87,19 +96,26 @@ def crossval(
     training data to every fold, less the patients that it holds out. --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
+    Where DATA is a table of sources (docs/sources.md), scores are told by source too, and sources
+    with --leave-out teach nothing: the bundle of all folds answers them, OUT/left_out/SOURCE has
+    their evaluation, and their scores stand beside the others'.
+
     \b
     Examples:
       ulna crossval table.csv --recipe fracatlas --out runs/cv --jobs 2
       ulna crossval table.csv --recipe fracatlas --initial random --out runs/cv-random \\
           --against runs/cv --by hardware --by source_width:1000
+      ulna crossval sources.csv --recipe fracatlas --out runs/cv-left --leave-out mendeley_wrist
     """
     require("train", "report")
     from ulna.cli.crossval_settings import CrossvalSettings
     from ulna.cli.crossval_steps import CrossvalFolder
 
-    recipe = choose_recipe(recipe_name, changes, initial)
+    recipe = choose_recipe(recipe_name, changes, initial, encoders)
     beside = str(also.resolve()) if also else ""
-    settings = CrossvalSettings(str(data.resolve()), recipe, folds, fold_seed, beside)
+    settings = CrossvalSettings(
+        str(data.resolve()), recipe, folds, fold_seed, beside, tuple(sorted({*leave_out}))
+    )
     folder = CrossvalFolder.open(out, settings, cache, only)
     finish(folder, data, (by, against), jobs, as_json)
 
@@ -119,7 +135,7 @@ def finish(
     groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
-    scores = write_scores(folder.out, groups, others)
+    scores = write_scores(folder, groups, others)
     crossval_receipt(folder, data, by, others)
     metrics = read_metrics(folder.evaluation)
     if as_json:
@@ -139,11 +155,15 @@ def _checked(
     """What scores are grouped by and compared with, before hours are spent on training."""
     from ulna.cli.crossval_steps import record_data, warn_of_seen
     from ulna.evaluation.groups import column_groups
+    from ulna.evaluation.left_out import place_of
     from ulna.evaluation.truth import tell_of_masks
 
     check_outputs(folder.out, "scores.json", "receipt.json")
     check_outputs(folder.evaluation, *EVALUATION_FILES)
     others = _others(against)
+    for name in folder.left_out:
+        place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
+        check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
     record_data(folder)
     warn_of_seen(folder)
@@ -165,35 +185,47 @@ def _others(against: Sequence[Path]) -> dict[str, Path]:
 def _run(folder: CrossvalFolder, jobs: int) -> None:
     """Train what is not trained, answer every fold and write OUT/evaluation."""
     from ulna.cli.crossval_steps import answer_folds, train_folds
+    from ulna.evaluation.left_out import answer_left_out
     from ulna.evaluation.pipeline import Asked, report_writer, write_evaluation
     from ulna.evaluation.scores import Resampling
+    from ulna.runtime import Predictor
 
     writer = report_writer()
     with progress() as report:
         train_folds(folder, jobs, report)
         bundle, rows = answer_folds(folder, report)
-    rows = sorted(rows, key=lambda r: r.key)
-    point = bundle.manifest.operating_point
-    asked = Asked(point, Resampling())
-    write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
+        rows = sorted(rows, key=lambda r: r.key)
+        point = bundle.manifest.operating_point
+        asked = Asked(point, Resampling())
+        write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
+        if folder.left_out:
+            told = partial(report, "left out")
+            predictor = Predictor.load(folder.bundle)
+            answer_left_out(predictor, folder.left_out, folder.out, writer, told)
 
 
-def write_scores(out: Path, groups: Groups, others: Mapping[str, Path]) -> dict[str, Any]:
-    """Scores by group, and differences from `others`, as OUT/scores.json; returned too."""
+def write_scores(
+    folder: CrossvalFolder, groups: Groups, others: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Scores by group, and differences from `others`, as OUT/scores.json; returned too.
+
+    Of several sources also what is met at each, and the scores of those left out.
+    """
     from ulna.config.codec import write_json
-    from ulna.evaluation.fold_scores import score_folds
-    from ulna.evaluation.out_of_fold import read_answers
+    from ulna.evaluation.crossval_scores import crossval_scores
+    from ulna.evaluation.left_out import source_names
     from ulna.evaluation.scores import Resampling
 
-    answers = read_answers(out / "evaluation" / "predictions.csv")
-    scores = score_folds(answers, groups, others, Resampling())
-    write_json(scores, out / "scores.json")
+    names = source_names(folder.labelled), tuple(folder.left_out)
+    scores = crossval_scores(folder.out, groups, others, *names, Resampling())
+    write_json(scores, folder.out / "scores.json")
     return scores
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
-    """One row per group; then the differences from each other method."""
+    """One row per group; what is met at each source; the differences from each other method."""
     _print_groups("out of fold", scores["scores"], "")
+    print_sources(scores.get("sources", {}))
     for name, groups in scores["minus"].items():
         _print_groups(f"minus {name}, paired", groups, "+")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from ulna.config.bounds import Bounds, Seed, check_fields
-from ulna.config.codec import read_json
+from ulna.config.bounds import Bounds, Distinct, Seed, check_fields
+from ulna.config.codec import read_json, to_json
 from ulna.config.recipe import Recipe
+from ulna.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class CrossvalSettings:
     """All that decides the result; saved in the folder as crossval.json.
 
     data: table or folder. fold_seed: of the folds alone, so that methods share them. also: table
-    or folder whose studies every fold learns from, '' for none.
+    or folder whose studies every fold learns from, '' for none. leave_out: sources of `data` (a
+    table of sources) that no fold learns from and the bundle of all folds answers.
     """
 
     data: str
@@ -24,6 +27,7 @@ class CrossvalSettings:
     folds: Annotated[int, Bounds(2, 1_000)]
     fold_seed: Seed
     also: str = ""
+    leave_out: Annotated[tuple[str, ...], Distinct()] = ()
 
     def __post_init__(self) -> None:
         check_fields(self, "cross-validation")
@@ -41,3 +45,40 @@ class CrossvalSettings:
         there = saved.is_file()
         found = read_json(CrossvalSettings, saved).recipe.precision if there else best_precision()
         return replace(self, recipe=replace(self.recipe, precision=found))
+
+    def check_goes_on(self, before: CrossvalSettings, out: Path) -> None:
+        """Raise ConfigError unless the cross-validation in `out` can go on under these settings.
+
+        before: those it was begun with. An expert may start elsewhere than it did while no fold
+        has begun it: a start that could not be used is corrected so, and all folds start alike.
+        """
+        from ulna.training.folder import but_for_starts, told
+
+        if {**to_json(self), "recipe": but_for_starts(self.recipe)} != {
+            **to_json(before),
+            "recipe": but_for_starts(before.recipe),
+        }:
+            raise ConfigError(
+                f"{out} holds a cross-validation of other settings: give another --out, or delete "
+                "it"
+            )
+        begun = _begun(self.recipe, {k: out / f"fold{k}" for k in range(self.folds)})
+        for old, new in zip(before.recipe.experts, self.recipe.experts, strict=True):
+            if new.initial != old.initial and new.name in begun:
+                raise ConfigError(
+                    f"{out}: expert {new.name} starts from {told(old)} in fold {begun[new.name]}, "
+                    f"and was to start from {told(new)} now: expected one start for all folds; "
+                    "give that of before, or another --out"
+                )
+
+
+def _begun(recipe: Recipe, runs: Mapping[int, Path]) -> dict[str, int]:
+    """Names of the experts that a fold has begun, with the fold."""
+    from ulna.training.folder import begun_experts
+
+    whole = [e.name for e in recipe.experts]
+    return {
+        name: k
+        for k, run in runs.items()
+        for name in (whole if (run / "bundle").exists() else begun_experts(recipe, run))
+    }

@@ -19,11 +19,12 @@ from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
 from ulna.cli.train import quiet_fabric
-from ulna.config.codec import read_json, to_json, write_json
+from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.datasets.labelled import labelled
+from ulna.datasets.labelled import labelled, teaches_beside
+from ulna.datasets.labelled_data import recorded_name
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.cross_fit import (
     cross_fit,
@@ -32,6 +33,7 @@ from ulna.evaluation.cross_fit import (
     fit_joint_fusion,
     run_fold,
 )
+from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.evaluation.rows import StudyRow
 from ulna.machine import usable_cores
 from ulna.types import Study
@@ -66,11 +68,7 @@ class CrossvalFolder:
         saved = out / "crossval.json"
         settings = settings.settled(saved)
         if saved.is_file():
-            if to_json(read_json(CrossvalSettings, saved)) != to_json(settings):
-                raise ConfigError(
-                    f"{out} holds a cross-validation of other settings: give another --out, or "
-                    "delete it"
-                )
+            settings.check_goes_on(read_json(CrossvalSettings, saved), out)
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +88,8 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         asked = {f"fold{k}" for k in self.asked}
-        return "arithmetic" in metrics and {r.split for r in rows} == asked
+        outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
+        return "arithmetic" in metrics and {r.split for r in rows} == asked and outside
 
     @property
     def bundle(self) -> Path:
@@ -107,25 +106,37 @@ class CrossvalFolder:
         return self.out / f"fold{k}"
 
     @cached_property
+    def inside(self) -> list[Study]:
+        """The data but for the sources that are left out and what the data hold out themselves."""
+        free = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
+        return [s for s in free if s.source not in self.settings.leave_out]
+
+    @cached_property
+    def left_out(self) -> dict[str, list[Study]]:
+        """The labelled studies of each source that is left out."""
+        settings = self.settings
+        return studies_left_out(settings.data, settings.leave_out, settings.recipe.body_parts)
+
+    @cached_property
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
-        parts = self.settings.recipe.body_parts
-        studies = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
-        chosen = labelled(studies, "cross-validation", parts, part_needed=True)
-        if not chosen:
-            raise DatasetError(
-                f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
-                f"{', '.join(parts)}"
-            )
-        return chosen
+        parts, studies = self.settings.recipe.body_parts, self.inside
+        asked = [s for s in studies if not teaches_beside(s)]
+        if chosen := labelled(asked, "cross-validation", parts, part_needed=True):
+            return chosen
+        raise DatasetError(
+            f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
+            f"{', '.join(parts)}"
+        )
 
     @cached_property
     def beside(self) -> list[Study]:
-        """What every fold learns from beside the others' studies: all labelled ones of `also`."""
+        """What every fold learns from beside: what cannot be scored of several sources, `also`."""
+        own = [s for s in self.inside if teaches_beside(s)]
         if not self.settings.also:
-            return []
+            return own
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
-        found = labelled(free, f"{self.settings.also}")
+        found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
         if not found or shared:
             raise DatasetError(
@@ -133,7 +144,7 @@ class CrossvalFolder:
                 "the patient and study of one that is cross-validated: expected others, with ids "
                 "of their own"
             )
-        return found
+        return [*own, *found]
 
     def training(self, k: int) -> list[Study]:
         """What fold k learns from: nothing of a patient that it holds out."""
@@ -160,13 +171,18 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     memory, costs no other. Raises UlnaError naming the folds that ran out of memory, TrainingError
     those that failed otherwise, when the others are done.
     """
+    from ulna.models.check import check_experts
     from ulna.training.cache import build_cache
+    from ulna.training.folder import begun_experts
 
     n = len(folder.asked)
     todo = [k for k in folder.asked if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
     if not todo:
         return
-    build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
+    recipe = folder.settings.recipe
+    begun = set.intersection(*(set(begun_experts(recipe, folder.fold(k))) for k in todo))
+    check_experts(recipe, begun)
+    build_cache([*folder.labelled, *folder.beside], recipe, folder.cache, report)
     report("folds", n - len(todo), n)
     threads = max(1, usable_cores() // jobs)
     if jobs == 1:
@@ -207,7 +223,7 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     quiet_fabric()
     data, run = Path(folder.settings.data), folder.fold(k)
     everything = (*folder.labelled, *folder.beside)
-    source = DataSource(data_kind(data), data.name, folder.cache, everything)
+    source = DataSource(data_kind(data), recorded_name(data), folder.cache, everything)
     train_run(folder.fold_recipe(k), folder.training(k), run, source)
     export_bundle(run, run / "bundle")
 
@@ -222,7 +238,7 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     means = folder.settings.recipe.abnormal_means
-    found = fingerprint_studies(studies, data_kind(data), data.name, means)
+    found = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
     saved = folder.out / "data.json"
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(

@@ -44,6 +44,13 @@ _FINDING_COLUMNS = {
     "f1": "F1",
 }
 
+_MET = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "refused": "refused",
+    "body_part_accuracy": "body part",
+}
+
 
 @click.command(epilog="What each number means and where it comes from: docs/metrics.md")
 @click.argument("data", type=READABLE)
@@ -154,6 +161,7 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
     ]
     print_table("", ["body part", f"{word}/all", *shown.values()], rows)
     _print_findings(metrics)
+    print_sources(metrics.get("by_source") or {})
     place = metrics.get("localisation") or {}
     if _number(place.get("pointing_game")) is not None:
         click.echo(
@@ -200,6 +208,19 @@ def _print_findings(metrics: Mapping[str, Any]) -> None:
     if metrics.get("findings_unknown"):
         unknown = ", ".join(metrics["findings_unknown"]).replace("_", " ")
         click.echo(f"findings that the bundle gives no calibrated probability of: {unknown}")
+
+
+def print_sources(sources: Mapping[str, Any]) -> None:
+    """One row for each of several sources: what a reader meets there."""
+    shown = {n: one for n, one in sources.items() if one["n_studies"]}
+    rows = [
+        [name, one.get("where", ""), f"{one['n_abnormal']}/{one['n_studies']}"]
+        + [_interval(one[m], between="\n") for m in _MET]
+        for name, one in shown.items()
+    ]
+    if rows:
+        head = ["source", "", "abnormal/all", *_MET.values()]
+        print_table("by source, at the operating point", head, rows)
 
 
 def cascade_sentence(found: Mapping[str, Any]) -> str:

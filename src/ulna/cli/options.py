@@ -126,7 +126,7 @@ def by_option(help_text: str) -> Callable[[Command], Command]:
 
 
 def recipe_options(command: Command) -> Command:
-    """`--recipe`, `--set` and `--initial`: what `choose_recipe` takes."""
+    """`--recipe`, `--encoders`, `--set` and `--initial`: what `choose_recipe` takes."""
     for option in (
         click.option(
             "--initial",
@@ -136,6 +136,11 @@ def recipe_options(command: Command) -> Command:
         ),
         click.option(
             "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting."
+        ),
+        click.option(
+            "--encoders",
+            metavar="NAME,...",
+            help="An expert of each, in place of the recipe's that are not cnn.",
         ),
         click.option(
             "--recipe",

@@ -73,11 +73,13 @@ def crossval_receipt(
     """Write the receipt of `ulna crossval`."""
     from ulna.bundle import read_bundle
     from ulna.cli.evaluate import read_metrics
+    from ulna.evaluation.left_out import source_names
     from ulna.evaluation.receipt import see_data
 
     settings = folder.settings
     names = [f"evaluation/{n}" for n in EVALUATION_FILES]
     names += ["crossval.json", "scores.json", "split.json", "data.json"]
+    names += [f"left_out/{s}/{n}" for s in settings.leave_out for n in EVALUATION_FILES]
     bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.asked)]
     asked = {s.key for k in folder.asked for s in folder.folds[k]}
     studies = [s for s in folder.labelled if s.key in asked]
@@ -87,7 +89,8 @@ def crossval_receipt(
         "crossval",
         method_of(read_metrics(folder.evaluation))
         | {"folds": settings.folds, "fold_seed": settings.fold_seed, "by": list(by)}
-        | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed},
+        | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed}
+        | {"sources": list(source_names(folder.labelled)), "left_out": list(settings.leave_out)},
         names,
         data=see_data(studies, data.name, words),
         bundles={n: read_bundle(folder.out / n).hash for n in bundles},

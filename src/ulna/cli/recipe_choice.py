@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from ulna.config.recipe import Recipe
 
 
-def choose_recipe(name: str, changes: Sequence[str] = (), initial: Sequence[str] = ()) -> Recipe:
+def choose_recipe(
+    name: str,
+    changes: Sequence[str] = (),
+    initial: Sequence[str] = (),
+    encoders: str | None = None,
+) -> Recipe:
     """The recipe called `name`, or of the JSON file `name`, with `changes` applied.
 
+    encoders: names with commas between, of experts that replace the recipe's (see
+    `with_encoders`), before anything else is changed.
     changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
     after `experts`: 'seed=3', 'input_spec.size=128', 'experts.cnn.epochs=5'. The value is
     JSON; what is not JSON is text. initial: 'KIND[:PATH]' for every expert or
@@ -25,8 +32,11 @@ def choose_recipe(name: str, changes: Sequence[str] = (), initial: Sequence[str]
     from ulna.config.codec import from_json, read_json, to_json
     from ulna.config.recipe import Recipe
     from ulna.recipes import find_recipe
+    from ulna.recipes.encoders import with_encoders
 
     recipe = read_json(Recipe, Path(name)) if name.endswith(".json") else find_recipe(name)
+    if encoders is not None:
+        recipe = with_encoders(recipe, [e.strip() for e in encoders.split(",")])
     data = to_json(recipe)
     apply_changes(data, changes)
     for start in initial:
@@ -70,8 +80,11 @@ def _places(data: Any, head: str, change: str) -> list[tuple[Any, Any]]:
         chosen = [(data, i) for i, v in enumerate(data) if head in ("*", v["name"])]
         if chosen:
             return chosen
+    if data is None or data == {}:
+        known = "nothing is set yet: give the whole object as JSON"
+        raise ConfigError(f"{change!r}: no {head!r} here: {known}")
     if isinstance(data, dict):
-        known = ", ".join(map(str, data)) or "(nothing yet: give the whole object)"
+        known = ", ".join(map(str, data))
     elif isinstance(data, list):
         known = ", ".join(["*", *(str(v["name"]) for v in data if isinstance(v, dict))])
     else:

@@ -82,8 +82,9 @@ def show_head(
 
     scale = None
     if experts:
-        fusion = next(iter(experts.values())).manifest.fusion
-        scale = MapScale(fusion.map_threshold, fusion.map_limit)
+        manifest = next(iter(experts.values())).manifest
+        fusion, trimmed = manifest.fusion, manifest.input_spec.trim_borders
+        scale = MapScale(fusion.map_threshold, fusion.map_limit, trimmed)
     entries = []
     for done, suspect in enumerate(suspects, start=1):
         prediction = _answer(suspect, experts) if experts else None

@@ -31,6 +31,7 @@ def train(
     data: Path,
     recipe_name: str,
     out: Path,
+    encoders: str | None,
     changes: tuple[str, ...],
     initial: tuple[str, ...],
     devices: int,
@@ -47,15 +48,19 @@ def train(
     Examples:
       ulna train phantoms --recipe demo --out runs/first
       ulna train MURA-v1.1 --recipe hybrid --out runs/mura --devices 2
+      ulna train MURA-v1.1 --recipe hybrid --out runs/lite --initial cnn=shipped \\
+          --encoders tf_efficientnet_lite0,tf_efficientnet_lite1 \\
+          --set input_spec.mean=0.498 --set input_spec.std=0.502
       ulna train table.csv --recipe demo --out runs/own \\
           --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
     """
     require("train")
     from ulna.datasets import data_kind, index_data
+    from ulna.datasets.labelled_data import recorded_name
     from ulna.training import DataSource, train_run
     from ulna.training.ranks.launch import torchrun_rank
 
-    recipe = choose_recipe(recipe_name, changes, initial)
+    recipe = choose_recipe(recipe_name, changes, initial, encoders)
     first = torchrun_rank() == 0
     if not first:  # torchrun's first process says the same
         warnings.simplefilter("ignore", UlnaWarning)
@@ -67,7 +72,7 @@ def train(
             recipe,
             index_data(data),
             out,
-            DataSource(data_kind(data), data.resolve().name),
+            DataSource(data_kind(data), recorded_name(data)),
             devices=devices,
             progress=report if first else None,
         )

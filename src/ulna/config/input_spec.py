@@ -17,7 +17,9 @@ class InputSpec:
     pixels, percent) that become 0 and 1. mean, std: subtracted from and divided into the
     result, in units of that [0, 1] scale. local_contrast: 0, or the side of the neighbourhood, as
     a share of `size`, whose mean and deviation every pixel is measured by (see
-    `preprocess.contrast`): limbs that are dim on a film then look like others.
+    `preprocess.contrast`): limbs that are dim on a film then look like others. trim_borders: plain
+    lines at the borders (bars, cassettes' frames, air) are left out (see `preprocess.borders`),
+    so that the limb's size and greys do not depend on them.
     """
 
     size: Annotated[int, Bounds(32, 2048)] = 224
@@ -26,6 +28,7 @@ class InputSpec:
     low_percentile: Annotated[float, Bounds(0, 100)] = 0.5
     high_percentile: Annotated[float, Bounds(0, 100)] = 99.5
     local_contrast: Share = 0.0
+    trim_borders: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self, "input")

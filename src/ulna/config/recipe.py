@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from ulna.config.augmentation import Augmentation as Augmentation
 from ulna.config.bounds import (
     Bounds,
     Count,
@@ -38,11 +39,10 @@ Scale = Annotated[float, Bounds(0.25, 4)]
 class InitialWeights:
     """Where an expert's encoder starts.
 
-    kind: 'random'; 'imagenet' (timm's pretrained weights, needs a connection or a filled
-    cache); 'shipped' (the trunk of Ulna's own `cnn` that comes with the package, learned on
-    phantoms by the recipe `pretrain`); 'file' (a .safetensors or .pth file at `path`); 'run'
-    (the expert of the same name in an earlier Ulna run at `path`, or its only expert). There is
-    no fallback from one kind to another.
+    kind: 'random'; 'imagenet' (an installed package's of the extra `imagenet`, else fetched by
+    timm); 'shipped' (the trunk of Ulna's own `cnn`, learned on phantoms by the recipe `pretrain`);
+    'file' (a state dict at `path`); 'run' (the expert of the same name in an earlier Ulna run at
+    `path`, or its only expert). No kind falls back to another. More: docs/weights.md.
     """
 
     kind: InitialKind = "random"
@@ -66,9 +66,10 @@ class ExpertConfig:
     encoder: 'cnn' (Ulna's own) or any timm model name. neck: what stands between encoder and
     linear heads: 'plain' nothing, 'attention' the grid beside itself weighted by a spatial
     softmax (attention pooling). learning_rate: peak, heads. layer_decay: factor per encoder
-    stage from the heads down. frozen_stages: of the encoder's, from the input up, that never learn
-    (their batch statistics stay, too). frozen_epochs: heads only; then one more stage is freed
-    every `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
+    stage from the heads down. frozen_stages: of the encoder's stages, from the input up, those
+    that never learn; their batch statistics stay, too (as many as there are, or more: neck and
+    heads alone learn). frozen_epochs: heads only; then one more stage is freed every
+    `unfreeze_every` epochs, from the top (0: all at once). batch_size in images, over all
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
@@ -79,12 +80,17 @@ class ExpertConfig:
     abnormal_share: of the images drawn in an epoch, those that are abnormal (0: every image once,
     as they come). unknown_part_share: of the images drawn, those of unknown body part, where
     others are there too; hard places are then looked for, and heads fitted, without them (0: as
-    they come). hard_every: epochs between searches of the normal images for where they look
-    abnormal; most windows of theirs are then aimed there (0: never). test_mirror, test_scales: the
+    they come). source_balance: of data of several sources, how even draws are: each source comes in
+    proportion to (number of its images) ** (1 - source_balance) times its weight, 0 as they come, 1
+    all alike; with abnormal_share every source has that share of abnormal ones, so that the source
+    tells nothing of the label. hard_every: epochs between searches of the normal images for where
+    they look abnormal; most windows of theirs are then aimed there (0: never). test_mirror,
+    test_scales: the
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
     sees over that of the recipe's input, so that experts of one recipe can look at different
-    scales; windows are scaled alike. time_share: of the recipe's `minutes`,
+    scales; windows are scaled alike. augmentation: this expert's own instead of the recipe's.
+    time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -108,10 +114,12 @@ class ExpertConfig:
     fit_heads: bool = False
     abnormal_share: DrawnShare = 0.0
     unknown_part_share: DrawnShare = 0.0
+    source_balance: Share = 0.0
     hard_every: CountOrNone = 0
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
+    augmentation: Augmentation | None = None
     time_share: Annotated[float, Bounds(1e-3, 1_000)] = 1.0
 
     def __post_init__(self) -> None:
@@ -144,32 +152,6 @@ class ExpertConfig:
                     f"expert {self.name}: {name} {getattr(self, name)}: expected 0 (images as they "
                     f"come) or at least {_LEAST_DRAWN:g}"
                 )
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random changes of a training image; each range is symmetric about no change.
-
-    rotation: degrees; translation, scale: share of the side; brightness, contrast: share of
-    the grey range; gamma: log2 units; noise: standard deviation on [0, 1]; invert, flip,
-    erase: probabilities.
-    """
-
-    rotation: Annotated[float, Bounds(0, 180)] = 12.0
-    translation: Annotated[float, Bounds(0, 0.5)] = 0.05
-    scale: Annotated[float, Bounds(0, 3)] = 0.12
-    brightness: Share = 0.1
-    contrast: Share = 0.2
-    gamma: Annotated[float, Bounds(0, 4)] = 0.3
-    noise: Share = 0.01
-    invert: Share = 0.05
-    flip: Share = 0.5
-    erase: Share = 0.0
-
-    def __post_init__(self) -> None:
-        if recorded():
-            return
-        check_fields(self, "augmentation")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
     from ulna.datasets.dispatch import data_kind, index_data
     from ulna.datasets.given import index_films, index_given
+    from ulna.datasets.labelled_data import index_sources
     from ulna.datasets.mura import index_mura
     from ulna.datasets.phantoms import index_phantoms
+    from ulna.datasets.source_rows import read_sources
     from ulna.datasets.split import check_disjoint, split_studies
     from ulna.datasets.table import index_table
 
@@ -23,7 +25,9 @@ __all__ = [
     "index_given",
     "index_mura",
     "index_phantoms",
+    "index_sources",
     "index_table",
+    "read_sources",
     "split_studies",
 ]
 
@@ -36,7 +40,9 @@ _MODULES = {
     "index_given": "given",
     "index_mura": "mura",
     "index_phantoms": "phantoms",
+    "index_sources": "labelled_data",
     "index_table": "table",
+    "read_sources": "source_rows",
     "split_studies": "split",
 }
 

@@ -22,9 +22,10 @@ def index_data(path: Path | str) -> list[Study]:
 
 
 def data_kind(path: Path | str) -> str:
-    """The kind: "table", "phantom", "mura" or "dicom".
+    """The kind: "table", "sources", "phantom", "mura" or "dicom".
 
-    A .csv or .tsv file is a table. A folder is a phantom folder if it holds truth.csv, MURA if it
+    A .csv or .tsv file is a table, one of sources where it has their columns (`read_sources`) and
+    no column `path`. A folder is a phantom folder if it holds truth.csv, MURA if it
     or a folder in it holds train/XR_* or valid/XR_*, DICOM if any file in it or below is DICOM;
     hidden folders do not count. Raises DatasetError for anything else, with what was looked for.
     """

@@ -19,13 +19,11 @@ def known_finding(
     """
     if abnormal_means == category and study.abnormal is not None:
         return study.abnormal
-    named = study.categories
-    if named is None:
-        return None
-    if category in named:
-        return True
-    # Nothing named, where "normal" speaks of one finding alone, is no list of all there is.
-    return False if named or abnormal_means == ANY else None
+    shown = study.shows(category)
+    # Nothing named, where "normal" speaks of one finding alone, is no list of all there is, unless
+    # a table of sources has said what each of them knows.
+    listed = study.categories or study.source or abnormal_means == ANY
+    return shown if listed else None
 
 
 def known_findings(study: Study, abnormal_means: str = ANY) -> dict[FindingCategory, bool]:

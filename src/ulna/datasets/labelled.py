@@ -13,16 +13,18 @@ def labelled(
     purpose: str,
     parts: Collection[BodyPart] | None = None,
     part_needed: bool = False,
+    heads: bool = False,
 ) -> list[Study]:
     """The labelled ones of `studies`; one DatasetWarning with counts and keys for the others.
 
     purpose: what they are for, as the note begins ("training"). parts: those that will do, None
-    for any. part_needed: whether a study of unknown body part is left out.
+    for any. part_needed: whether a study of unknown body part is left out. heads: those that teach
+    other heads than that of the label (see `teaches_heads`) are kept, too.
     """
     left = LeftOut()
     kept = []
     for study in studies:
-        if why := _why_not(study, parts, part_needed):
+        if why := _why_not(study, parts, part_needed, heads):
             left.add(why, study.key)
         else:
             kept.append(study)
@@ -31,8 +33,25 @@ def labelled(
     return kept
 
 
-def _why_not(study: Study, parts: Collection[BodyPart] | None, part_needed: bool) -> str:
-    if study.abnormal is None:
+def teaches_heads(study: Study) -> bool:
+    """Whether a study without a label says what a source of several knows of its findings."""
+    return bool(study.source) and study.abnormal is None and study.categories is not None
+
+
+def teaches_beside(study: Study) -> bool:
+    """Whether a study of several sources teaches though it cannot be scored by itself.
+
+    It has no label but findings (`teaches_heads`), or a label but no known body part, as films of
+    the lower limb: these teach the heads of all.
+    """
+    labelled_alone = study.abnormal is not None and study.body_part is None
+    return teaches_heads(study) or (bool(study.source) and labelled_alone)
+
+
+def _why_not(
+    study: Study, parts: Collection[BodyPart] | None, part_needed: bool, heads: bool
+) -> str:
+    if study.abnormal is None and not (heads and teaches_heads(study)):
         return "without a label"
     if study.body_part is None:
         return "of unknown body part" if part_needed else ""

@@ -1,4 +1,4 @@
-"""Splits by patient: stratified by body part and label, seeded, checked.
+"""Splits by patient: stratified by source, body part and label, seeded, checked.
 
 Patients are assigned stratum by stratum to the side that lacks most (iterative
 stratification: Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011); what a stratum cannot divide
@@ -17,7 +17,7 @@ from ulna.datasets.listing import listed, natural_key
 from ulna.errors import DatasetError, SplitError
 from ulna.types import Study
 
-_Stratum = tuple[str, str]
+_Stratum = tuple[str, str, str]
 
 
 def split_studies(
@@ -27,7 +27,7 @@ def split_studies(
 
     fractions: share of the studies per part, positive, sum 1. The result depends on the set
     of studies and the seed, not on their order; each part is ordered by study key. Shares
-    hold as near as whole patients allow, within each body part x label as well.
+    hold as near as whole patients allow, within each source x body part x label as well.
 
     Raises DatasetError for fractions that make no sense or a study given twice, SplitError
     for fewer patients than parts.
@@ -75,7 +75,7 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
 
 def _stratum(study: Study) -> _Stratum:
     part = study.body_part.value if study.body_part else ""
-    return part, {True: "1", False: "0", None: ""}[study.abnormal]
+    return study.source, part, {True: "1", False: "0", None: ""}[study.abnormal]
 
 
 def _assign(
@@ -85,7 +85,7 @@ def _assign(
     for counts in strata.values():
         totals.update(counts)
     names = list(fractions)
-    share = np.array([fractions[n] for n in names])
+    share = np.array([fractions[n] for n in names], np.float64)
     lacking = {s: n * share for s, n in totals.items()}
     queues = _queues(strata, totals, seed)
     side: dict[str, str] = {}

@@ -73,7 +73,7 @@ def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path])
         patient_id=text["patient_id"],
         study_id=text["study_id"],
         body_part=part,
-        abnormal=_label(text["abnormal"]),
+        abnormal=read_label(text["abnormal"], "abnormal"),
         split=_choice("split", text.get("split", "").lower(), {s: s for s in _SPLITS}),
         image=ImageRef(
             path=path,
@@ -87,15 +87,16 @@ def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path])
     )
 
 
-def _label(text: str) -> bool | None:
-    word = text.lower()
+def read_label(text: str, column: str) -> bool | None:
+    """A cell of `column` as present, absent or not labelled. Raises RowFault."""
+    word = text.strip().lower()
     with suppress(ValueError):
         word = f"{float(word.replace(',', '.')):g}"
     if word in _NO_LABEL:
         return None
     if word not in (*_TRUE, *_FALSE):
         raise RowFault(
-            f"abnormal {text[:_SHOWN]!r}: expected 1 or 0, true or false, yes or no, positive or "
+            f"{column} {text[:_SHOWN]!r}: expected 1 or 0, true or false, yes or no, positive or "
             "negative, abnormal or normal, or empty: no label"
         )
     return word in _TRUE

@@ -37,25 +37,25 @@ class TableText:
     blank: int
 
 
-def read_table_text(path: Path) -> TableText:
+def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> TableText:
     """The cells of a table in UTF-8 (or UTF-16 with its mark), all as text.
 
-    Between the values stand commas, semicolons, tabs or upright strokes: whichever makes the
-    required columns of the first row. Raises DatasetError with lines for a file that is none,
-    lacks a column or has rows of another number of values.
+    required: columns it must have. Between the values stand commas, semicolons, tabs or upright
+    strokes: whichever makes the required columns of the first row. Raises DatasetError with lines
+    for a file that is none, lacks a column or has rows of another number of values.
     """
     text = _text(path)
     sep = _SEP_LINE.match(text)
     skipped = text[: sep.end()].count("\n") if sep else 0
     text = text[sep.end() :] if sep else text
-    mark = sep[1] if sep else _mark(text)
+    mark = sep[1] if sep else _mark(text, required)
     lines = [(n + skipped, cells) for n, cells in _lines(path, text, mark, skipped)]
     while lines and not lines[-1][1]:  # line ends after the last row are no rows
         lines.pop()
     filled = [(n, [c.strip() for c in cells]) for n, cells in lines]
     filled = [(n, cells) for n, cells in filled if any(cells)]
     columns = filled[0][1] if filled else []
-    _check_columns(path, columns)
+    _check_columns(path, columns, required)
     rows = _rows(path, columns, filled[1:])
     return TableText(tuple(columns), rows, sum(n > filled[0][0] for n, _ in lines) - len(rows))
 
@@ -78,10 +78,28 @@ def _text(path: Path) -> str:
     return text
 
 
-def _mark(text: str) -> str:
-    head = next((line for line in text.splitlines() if line.strip()), "")
+def first_row(path: Path) -> set[str]:
+    """The cells of the first row that holds any, whatever stands between them.
+
+    Empty for a file that cannot be read as text: reading it as a table says why.
+    """
+    try:
+        text = _text(path)
+    except DatasetError:
+        return set()
+    sep = _SEP_LINE.match(text)
+    head = _head(text[sep.end() :] if sep else text)
+    return set().union(*(_cells(head, mark) for mark in _MARKS))
+
+
+def _head(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def _mark(text: str, required: Sequence[str]) -> str:
+    head = _head(text)
     found = {mark: _cells(head, mark) for mark in _MARKS}
-    return max(_MARKS, key=lambda m: (len(set(REQUIRED) & found[m]), m == ","))
+    return max(_MARKS, key=lambda m: (len(set(required) & found[m]), m == ","))
 
 
 def _cells(line: str, mark: str) -> set[str]:
@@ -114,14 +132,14 @@ def _rows(
     return tuple((n, dict(zip(columns, cells, strict=False))) for n, cells in lines)
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
+def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
     if not any(columns):
-        raise DatasetError(f"{path}: is empty: expected a first row {','.join(REQUIRED)}")
-    missing = [c for c in REQUIRED if c not in columns]
+        raise DatasetError(f"{path}: is empty: expected a first row {','.join(required)}")
+    missing = [c for c in required if c not in columns]
     if missing:
         raise DatasetError(
             f"{path}: line 1: columns {', '.join(missing)} are missing among "
-            f"{', '.join(columns)[:300]}: expected at least {', '.join(REQUIRED)}, with commas, "
+            f"{', '.join(columns)[:300]}: expected at least {', '.join(required)}, with commas, "
             "semicolons or tabs between them"
         )
     twice = sorted({c for c in columns if c and columns.count(c) > 1})

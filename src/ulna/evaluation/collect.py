@@ -13,7 +13,8 @@ from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.evaluation.truth import locate, truth_or_fault
 from ulna.evaluation.unanswered import kind_of
-from ulna.types import BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
+from ulna.imaging.geometry import letterbox
+from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
 
 if TYPE_CHECKING:
     from ulna.runtime import Predictor, StudyOutputs
@@ -86,7 +87,17 @@ def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point:
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
     row = study_row(given, recognised, predictor.manifest.fusion.map_threshold)
     labels = known_findings(outputs.study, predictor.manifest.abnormal_means)
-    return replace(row, finding_labels=labels)
+    row = replace(row, finding_labels=labels)
+    if not predictor.manifest.input_spec.trim_borders:
+        return row
+    grids = [whole_grid(i) for i in given.images]
+    images = [replace(r, grid=g) for r, g in zip(row.images, grids, strict=True)]
+    return replace(row, images=tuple(images))
+
+
+def whole_grid(image: ImagePrediction) -> Array:
+    """(n, n) the map over the whole film's square, where the bundle has seen a part of it alone."""
+    return letterbox(image.heat_map, max(image.grid.shape))[0]
 
 
 def fault_row(study: Study, fault: str) -> StudyRow:
@@ -101,6 +112,7 @@ def fault_row(study: Study, fault: str) -> StudyRow:
         categories=study.categories or frozenset(),
         fault=fault,
         kind=kind_of(fault, study),
+        source=study.source,
     )
 
 
@@ -131,6 +143,7 @@ def study_row(
         experts=dict(given.experts),
         images=images,
         skipped=given.skipped,
+        source=study.source,
     )
 
 

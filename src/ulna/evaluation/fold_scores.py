@@ -9,11 +9,14 @@ from ulna.errors import ConfigError
 from ulna.evaluation.groups import Groups, region_groups
 from ulna.evaluation.out_of_fold import (
     FoldAnswers,
+    alone,
     difference,
     group_masks,
     of_folds,
+    of_source,
     read_answers,
     score,
+    source_in,
 )
 from ulna.evaluation.scores import Json, Resampling
 from ulna.types import BodyPart
@@ -25,22 +28,50 @@ def score_folds(
     """`{scores: {group: ...}, minus: {name: {group: ...}}}`, groups by region and by `groups`.
 
     others: predictions.csv of other methods on the same folds, by name; compared on the folds
-    that both have answered. Raises ConfigError where these are fewer than two.
+    that both have answered. Where one is of a single source and the other of several, they are
+    compared on that source alone: its folds are the same beside others. Raises ConfigError where
+    the folds in common are fewer than two.
     """
-    parts = {k: BodyPart(p) for k, p in zip(answers.keys, answers.parts, strict=True)}
-    named = {**region_groups(parts), **groups}
-    masks = group_masks(answers, named)
+    masks = group_masks(answers, _named(answers, groups))
     found: Json = {"scores": {n: score(answers, m, how) for n, m in masks.items()}, "minus": {}}
     for name, file in others.items():
-        other = read_answers(file)
-        folds = sorted({*answers.folds} & {*other.folds})
+        mine, theirs, own = _of_common_source(answers, read_answers(file), groups)
+        folds = sorted({*mine.folds} & {*theirs.folds})
         if len(folds) < 2:
             raise ConfigError(
-                f"{file}: folds {', '.join(sorted({*other.folds}))}, of which {len(folds)} are "
-                f"among {', '.join(sorted({*answers.folds}))}: expected two or more in common"
+                f"{file}: folds {', '.join(sorted({*theirs.folds}))}, of which {len(folds)} are "
+                f"among {', '.join(sorted({*mine.folds}))}: expected two or more in common"
             )
-        mine, theirs = of_folds(answers, folds), of_folds(other, folds)
+        mine, theirs = of_folds(mine, folds), of_folds(theirs, folds)
         found["minus"][name] = {
-            n: difference(mine, theirs, m, how) for n, m in group_masks(mine, named).items()
+            n: difference(mine, theirs, m, how)
+            for n, m in group_masks(mine, _named(mine, own)).items()
         }
     return found
+
+
+def _named(answers: FoldAnswers, groups: Groups) -> Groups:
+    parts = {k: BodyPart(p) for k, p in zip(answers.keys, answers.parts, strict=True)}
+    return {**region_groups(parts), **groups}
+
+
+def _of_common_source(
+    mine: FoldAnswers, theirs: FoldAnswers, groups: Groups
+) -> tuple[FoldAnswers, FoldAnswers, Groups]:
+    """Both on the source that they have in common, where one of them is of it alone."""
+    if mine.keys == theirs.keys:
+        return mine, theirs, groups
+    for source in sorted({*map(source_in, mine.keys)} - {""}):
+        own = of_source(mine, source)
+        if own.keys == theirs.keys:
+            renamed = {
+                name: {alone(key, source): value for key, value in values.items()}
+                for name, values in groups.items()
+                if name != "source"
+            }
+            return own, theirs, renamed
+    for source in sorted({*map(source_in, theirs.keys)} - {""}):
+        other = of_source(theirs, source)
+        if other.keys == mine.keys:
+            return mine, other, groups
+    return mine, theirs, groups

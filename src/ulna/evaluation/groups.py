@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ulna.datasets.labelled_data import labelled_kind
+from ulna.datasets.source_rows import read_sources
 from ulna.datasets.table import read_columns
 from ulna.datasets.table_text import is_table
 from ulna.errors import ConfigError
@@ -31,7 +33,8 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
 
     A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
     ConfigError for data that are no table, a column that it does not have or that is named twice,
-    or a value that is no number.
+    or a value that is no number. Of a table of sources the columns are those of any source's
+    table; studies of the others have no value.
     """
     if not columns:
         return {}
@@ -43,15 +46,24 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
             f"column {twice[0]!r} is asked for twice: expected each once; split it at another "
             "number in a run of its own"
         )
-    by_path = read_columns(table)
-    known = list(next(iter(by_path.values())))
+    by_path = _cells(table)
+    known = list(dict.fromkeys(name for cells in by_path.values() for name in cells))
     found: Groups = {}
     for column in columns:
         name, _, bound = column.partition(":")
         if name not in known:
             raise ConfigError(f"column {name!r}: {table} has {', '.join(known)}")
-        found[name] = {s.key: _value(by_path[s.images[0].path][name], name, bound) for s in studies}
+        cells = {s.key: by_path.get(s.images[0].path, {}).get(name, "") for s in studies}
+        found[name] = {key: _value(text, name, bound) for key, text in cells.items()}
     return found
+
+
+def _cells(table: Path) -> dict[Path, dict[str, str]]:
+    """All cells by column, for each image's path; of a table of sources those of its tables."""
+    if labelled_kind(table) != "sources":
+        return read_columns(table)
+    places = [s.place for s in read_sources(table).sources if is_table(s.place)]
+    return {path: cells for place in places for path, cells in read_columns(place).items()}
 
 
 def _value(text: str, name: str, bound: str) -> str:

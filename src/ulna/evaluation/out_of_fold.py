@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -137,19 +137,47 @@ def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
     missing = sorted(set(folds) - set(answers.folds))
     if missing:
         raise ConfigError(f"no answers of {', '.join(missing)}: expected some of every fold asked")
-    chosen = np.isin(answers.folds, list(folds))
-    abnormal, probability = answers.abnormal[chosen], answers.probability[chosen]
-    kept = tuple(_of(answers.folds, chosen))
+    return _where(answers, np.isin(answers.folds, list(folds)))
+
+
+def source_in(key: str) -> str:
+    """The source that a study's key names ('PART/source.patient/source.study'), or ''."""
+    _, _, ids = key.partition("/")
+    name, stop, rest = ids.partition(".")
+    return name if stop and f"/{name}." in rest else ""
+
+
+def alone(key: str, source: str) -> str:
+    """A study's key as it is where its source is read by itself."""
+    return key.replace(f"/{source}.", "/")
+
+
+def of_source(answers: FoldAnswers, source: str) -> FoldAnswers:
+    """The answers of one of several sources, under the keys that it has by itself."""
+    own = _where(answers, np.array([source_in(k) == source for k in answers.keys], np.bool_))
+    keys = [alone(k, source) for k in own.keys]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+    return replace(_taken(own, order), keys=tuple(sorted(keys)))
+
+
+def _where(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> FoldAnswers:
+    """The answers chosen, their decisions fitted on these alone."""
+    own = _taken(answers, np.flatnonzero(chosen))
+    return replace(own, decision=_cross_fitted(own.abnormal, own.probability, np.array(own.folds)))
+
+
+def _taken(answers: FoldAnswers, order: npt.NDArray[np.int64]) -> FoldAnswers:
+    """The answers in another order, or some of them."""
     return FoldAnswers(
-        keys=tuple(_of(answers.keys, chosen)),
-        patients=tuple(_of(answers.patients, chosen)),
-        parts=tuple(_of(answers.parts, chosen)),
-        folds=kept,
-        abnormal=abnormal,
-        probability=probability,
-        decision=_cross_fitted(abnormal, probability, np.array(kept)),
-        hits=answers.hits[chosen],
-        placed=answers.placed[chosen],
+        keys=tuple(answers.keys[i] for i in order),
+        patients=tuple(answers.patients[i] for i in order),
+        parts=tuple(answers.parts[i] for i in order),
+        folds=tuple(answers.folds[i] for i in order),
+        abnormal=answers.abnormal[order],
+        probability=answers.probability[order],
+        decision=answers.decision[order],
+        hits=answers.hits[order],
+        placed=answers.placed[order],
     )
 
 

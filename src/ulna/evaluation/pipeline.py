@@ -21,6 +21,7 @@ from ulna.evaluation.collect import check_splits, collect_rows
 from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
+from ulna.evaluation.source_scores import scores_by_source
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
@@ -109,6 +110,8 @@ def write_evaluation(
     metrics |= provenance(bundle, rows, asked)
     found = cascade_scores(rows, asked.how)
     metrics |= {} if found is None else {"cascade": found}
+    sources = scores_by_source(rows, asked.how)
+    metrics |= {} if sources is None else {"by_source": sources}
     metrics["no_answer"] = reasons_json(no_answer(rows))
     metrics["no_place"] = reasons_json(no_place(rows))
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]

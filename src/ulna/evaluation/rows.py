@@ -32,7 +32,8 @@ class Location:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits.
+    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits, over the
+    whole film's square.
 
     shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
     where no mask or box is known, applies, or can be read; mask_error says why it cannot.
@@ -95,8 +96,9 @@ class StudyRow:
     body_part: as the data say, None if they do not. given: routed by it where known.
     recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
     skipped: (path, reason) of unreadable images. cascade: where one was asked for. kind: the
-    fault without the names in it, by which like ones are counted. finding_labels: of each category
-    that the data know, whether the study shows it.
+    fault without the names in it, by which like ones are counted. source: among several, '' for
+    one alone; predictions.csv does not hold it. finding_labels: of each category that the data
+    know, whether the study shows it.
     """
 
     key: str
@@ -114,6 +116,7 @@ class StudyRow:
     fault: str = ""
     cascade: CascadeAnswer | None = None
     kind: str = ""
+    source: str = ""
     finding_labels: Mapping[FindingCategory, bool] = field(default_factory=dict)
 
     @property

@@ -12,8 +12,7 @@ from typing import Any
 from ulna.bundle.digest import file_sha256
 from ulna.config.codec import to_json
 from ulna.errors import UlnaError
-from ulna.evaluation.fold_scores import score_folds
-from ulna.evaluation.out_of_fold import read_answers
+from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.receipt import Receipt, code_versions
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
@@ -107,8 +106,9 @@ def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Ch
     }
 
     def compute() -> Check:
-        answers = read_answers(folder / "evaluation" / "predictions.csv")
-        found = score_folds(answers, groups or {}, others, _resampling(receipt))
+        sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
+        how = _resampling(receipt)
+        found = crossval_scores(folder, groups or {}, others, sources, left_out, how)
         reported = json.loads((folder / "scores.json").read_text("utf-8"))
         if groups is None and by:
             reported = _of_regions(reported)
@@ -125,9 +125,10 @@ def _of_regions(reported: Json) -> Json:
     """What needs no column of the table."""
 
     def kept(groups: Json) -> Json:
-        return {n: g for n, g in groups.items() if n == "all" or n.startswith("region: ")}
+        known = ("region: ", "source: ", "left out: ")
+        return {n: g for n, g in groups.items() if n == "all" or n.startswith(known)}
 
-    return {
+    return reported | {
         "scores": kept(reported["scores"]),
         "minus": {n: kept(g) for n, g in reported["minus"].items()},
     }

@@ -17,21 +17,25 @@ from ulna.imaging.resample import area_taps, linear_taps
 from ulna.types import Array
 
 Box = tuple[float, float, float, float]
+Part = tuple[int, int, int, int]
+"""(left, top, width, height) in px."""
 
 
 @dataclass(frozen=True)
 class Placement:
     """How an image of `source` (H, W) px lies in a square of `size` px; remembers the way back.
 
-    The image is centred in a square of max(H, W) source px (an odd remainder goes right and
-    down), which is then scaled to the target. scale: target px per source px. offset: (x, y)
-    of the image's upper left corner in target px.
+    The image, or `part` of it alone, is centred in a square of max(H, W) source px (an odd
+    remainder goes right and down), which is then scaled to the target. scale: target px per source
+    px. offset: (x, y) of the image's upper left corner in target px, beyond the square where that
+    corner is not in the part.
     """
 
     source: tuple[int, int]
     size: int
     scale: float
     offset: tuple[float, float]
+    part: Part | None = None
 
     def __post_init__(self) -> None:
         if min(self.source) < 1 or self.size < 1 or self.scale <= 0:
@@ -41,22 +45,37 @@ class Placement:
             )
 
     @classmethod
-    def fit(cls, source: tuple[int, int], size: int) -> Placement:
-        """The letterbox of an image of `source` (H, W) px in a square of `size` px."""
-        side = max(source)
+    def fit(cls, source: tuple[int, int], size: int, part: Part | None = None) -> Placement:
+        """The letterbox of an image of `source` (H, W) px in a square of `size` px.
+
+        part: of the image that is to fill it, None for all. Raises ImageError for one that is not
+        within the image.
+        """
+        x, y, width, height = part or (0, 0, source[1], source[0])
+        inside = x >= 0 and y >= 0 and x + width <= source[1] and y + height <= source[0]
+        if not inside or min(width, height) < 1:
+            raise ImageError(f"part {part} of an image of {source} px: expected one within it")
+        side = max(width, height)
         scale = size / side
-        left, top = (side - source[1]) // 2, (side - source[0]) // 2
-        return cls(source, size, scale, (left * scale, top * scale))
+        left, top = (side - width) // 2 - x, (side - height) // 2 - y
+        whole = (x, y, width, height) == (0, 0, source[1], source[0])
+        return cls(source, size, scale, (left * scale, top * scale), None if whole else part)
+
+    @property
+    def shown(self) -> Part:
+        """The part of the image that lies in the square: all of it, as a rule."""
+        return self.part or (0, 0, self.source[1], self.source[0])
 
     @property
     def side(self) -> int:
         """Side of the padded square in source px."""
-        return max(self.source)
+        return max(self.shown[2:])
 
     @property
     def padding(self) -> tuple[int, int]:
         """(left, top) padding in source px."""
-        return (self.side - self.source[1]) // 2, (self.side - self.source[0]) // 2
+        _, _, width, height = self.shown
+        return (self.side - width) // 2, (self.side - height) // 2
 
     def box_to_target(self, box: Box) -> Box:
         """`box` (x, y, width, height) from source px to target px."""
@@ -72,15 +91,21 @@ class Placement:
         """`grid` (h, w) over the padded square -> (H, W) float32 over the source image.
 
         Bilinear between the cells' centres, constant beyond the outermost centres: no value
-        leaves the range of the grid. Raises ImageError for anything but a 2-D grid.
+        leaves the range of the grid. 0 outside of the part shown, which adds nothing to a logit.
+        Raises ImageError for anything but a 2-D grid.
         """
         cells = np.asarray(grid, dtype=np.float32)
         if cells.ndim != 2 or cells.size == 0:
             raise ImageError(f"grid of shape {cells.shape}: expected (h, w)")
-        left, top = self.padding
-        rows = _linear_matrix(cells.shape[0], self.side, top, self.source[0])
-        columns = _linear_matrix(cells.shape[1], self.side, left, self.source[1])
-        return np.ascontiguousarray(rows @ (cells @ columns.T), dtype=np.float32)
+        (left, top), (x, y, width, height) = self.padding, self.shown
+        rows = _linear_matrix(cells.shape[0], self.side, top, height)
+        columns = _linear_matrix(cells.shape[1], self.side, left, width)
+        found = np.ascontiguousarray(rows @ (cells @ columns.T), dtype=np.float32)
+        if self.part is None:
+            return found
+        whole = np.zeros(self.source, np.float32)
+        whole[y : y + height, x : x + width] = found
+        return whole
 
     def array_to_target(self, pixels: npt.ArrayLike) -> Array:
         """`pixels` (H, W) -> (size, size) float32 in the letterbox, padding 0.
@@ -90,19 +115,25 @@ class Placement:
         image = np.asarray(pixels, dtype=np.float32)
         if image.shape != self.source:
             raise ImageError(f"array of shape {image.shape}: expected {self.source}")
-        left, top = self.padding
+        (left, top), (x, y, width, height) = self.padding, self.shown
+        image = image[y : y + height, x : x + width]
         taps = (area_taps if self.size < self.side else linear_taps)(self.side, self.size)
-        bands = taps.part(top, self.source[0]).rows(image)
-        columns = taps.part(left, self.source[1]).rows(np.ascontiguousarray(bands.T))
+        bands = taps.part(top, height).rows(image)
+        columns = taps.part(left, width).rows(np.ascontiguousarray(bands.T))
         return np.ascontiguousarray(columns.T)
 
 
-def letterbox(pixels: npt.ArrayLike, size: int) -> tuple[Array, Placement]:
-    """`pixels` (H, W) scaled into a square (size, size) float32, aspect kept, padded with 0."""
+def letterbox(
+    pixels: npt.ArrayLike, size: int, part: Part | None = None
+) -> tuple[Array, Placement]:
+    """`pixels` (H, W) scaled into a square (size, size) float32, aspect kept, padded with 0.
+
+    part: what alone is to be seen of them.
+    """
     image = np.asarray(pixels, dtype=np.float32)
     if image.ndim != 2 or image.size == 0:
         raise ImageError(f"pixels of shape {image.shape}: expected a non-empty (H, W) array")
-    placement = Placement.fit((image.shape[0], image.shape[1]), size)
+    placement = Placement.fit((image.shape[0], image.shape[1]), size, part)
     return placement.array_to_target(image), placement
 
 

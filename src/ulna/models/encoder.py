@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.cnn import Cnn
+from ulna.models.imagenet import cannot_be_had, hub_source
 from ulna.unreported import unreported
 
 with unreported():
@@ -50,8 +51,8 @@ class Encoder(nn.Module):
 def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
     """The encoder `name` for one-channel images of size x size px.
 
-    pretrained: timm's ImageNet weights, first convolution summed over colours (timm's
-    `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature
+    pretrained: ImageNet weights as timm fetches them, first convolution summed over colours
+    (timm's `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature
     grid, WeightsError when pretrained weights cannot be had.
     """
     if name == "cnn":
@@ -72,11 +73,10 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     pretrained_cfg = timm.get_pretrained_cfg(name)
     if getattr(pretrained_cfg, "fixed_input_size", False):
         settings["img_size"] = size
-    source = _source(pretrained_cfg) if pretrained else ""
     if pretrained:
         warnings.warn(
-            f"ImageNet weights of {name!r} come from {source} unless an earlier download is "
-            "kept; the request for them is all that leaves this machine",
+            f"ImageNet weights of {name!r} come from {hub_source(name)} unless an earlier download "
+            "is kept; the request for them is all that leaves this machine",
             WeightsWarning,
             stacklevel=2,
         )
@@ -85,23 +85,11 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     except Exception as error:  # timm and its hub client raise many kinds
         if not pretrained:
             raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
-        raise WeightsError(
-            f"ImageNet weights of {name!r} cannot be had: they come from {source} on first use; "
-            "connect, or give a local file with initial weights 'file', or say 'random'"
-        ) from error
+        raise cannot_be_had(name) from error
     for part in _BEHIND_GRID:
         if hasattr(body, part):
             setattr(body, part, nn.Identity())
     return body
-
-
-def _source(config: Any) -> str:
-    """Where timm fetches a model's weights."""
-    with unreported():
-        from huggingface_hub.constants import ENDPOINT
-
-    hub, url = getattr(config, "hf_hub_id", None), getattr(config, "url", None)
-    return f"{ENDPOINT}/{hub}" if hub else url or "the internet"
 
 
 def _probe(name: str, body: nn.Module, size: int) -> Encoder:

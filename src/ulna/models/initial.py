@@ -4,44 +4,65 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
+from ulna.models.encoder import Encoder
 from ulna.models.expert import Expert, build_expert
-from ulna.unreported import unreported
-
-with unreported():
-    from timm.models import adapt_input_conv
+from ulna.models.imagenet import packaged_file
+from ulna.models.weights_file import read_weights
+from ulna.models.weights_names import fitting
 
 # The one encoder whose weights come with the package.
 SHIPPED = "cnn"
-# The share of an encoder's tensors that a weights file must fill to be called a start.
-_LEAST_SHARE = 0.9
 
 
 def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
     """The expert of `config`, starting where `config.initial` says.
 
-    Raises WeightsError when the weights are not there or fit less than 90 % of the
-    encoder's tensors; nothing else is tried then.
+    ImageNet weights are those of an installed package of the extra `imagenet`, where it has the
+    encoder's, else what timm fetches. Raises WeightsError when the weights are not there or do
+    not fit the encoder to the last tensor; nothing else is tried then.
     """
-    initial = config.initial
+    given = _given_weights(config)
     expert = build_expert(
         config,
         recipe.body_parts,
         recipe.categories,
         recipe.input_spec,
-        pretrained=initial.kind == "imagenet",
+        pretrained=config.initial.kind == "imagenet" and given is None,
     )
-    if initial.kind == "shipped":
-        _fill_encoder(expert, _read_shipped(config.encoder), f"shipped weights of {SHIPPED!r}")
-    elif initial.kind in ("file", "run"):
-        _fill_encoder(expert, _read(initial, config.name), initial.path)
+    if given is not None:
+        body = expert.encoder.body
+        own = body.state_dict()
+        body.load_state_dict({**own, **fitting(given[0], own, config.encoder, given[1])})
     return expert
+
+
+def check_initial_weights(config: ExpertConfig, encoder: Encoder) -> bool:
+    """Whether the weights that `config` starts from are here; ImageNet's may have to be fetched.
+
+    encoder: the config's, also on the 'meta' device. Raises WeightsError for weights that cannot
+    be read or do not fit it.
+    """
+    given = _given_weights(config)
+    if given is None:
+        return config.initial.kind != "imagenet"
+    fitting(given[0], encoder.body.state_dict(), config.encoder, given[1])
+    return True
+
+
+def _given_weights(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
+    """The state dict that `config` starts from and what to call it; None: none on this machine."""
+    initial, whose = config.initial, f"expert {config.name!r}"
+    if initial.kind == "shipped":
+        return _read_shipped(config.encoder), f"shipped weights of {SHIPPED!r}"
+    if initial.kind in ("file", "run"):
+        return _read(initial, config.name), f"{whose}: {initial.path}"
+    packaged = packaged_file(config.encoder) if initial.kind == "imagenet" else None
+    return (read_weights(packaged, whose), str(packaged)) if packaged else None
 
 
 def write_shipped(run: Path, name: str = SHIPPED) -> Path:
@@ -75,25 +96,7 @@ def _read_shipped(encoder: str) -> dict[str, Tensor]:
 
 def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
     path = Path(initial.path)
-    if initial.kind == "run":
-        path = _of_run(path, name)
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no such file: expected weights of expert {name!r} "
-            "(.safetensors, or .pth with a state dict)"
-        )
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path}: not readable as weights: {error}") from None
-    except Exception as error:  # pickle's own errors have no common base but Exception
-        raise WeightsError(f"{path}: not a plain state dict: {error}") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path}: expected a state dict (names to tensors)")
-    return state
+    return read_weights(_of_run(path, name) if initial.kind == "run" else path, f"expert {name!r}")
 
 
 def _of_run(run: Path, name: str) -> Path:
@@ -101,35 +104,6 @@ def _of_run(run: Path, name: str) -> Path:
     own = run / "experts" / name / "weights.safetensors"
     others = list((run / "experts").glob("*/weights.safetensors"))
     return others[0] if not own.is_file() and len(others) == 1 else own
-
-
-def _fill_encoder(expert: Expert, state: dict[str, Tensor], path: str) -> None:
-    prefix = "encoder.body."
-    if any(k.startswith(prefix) for k in state):
-        state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    own = expert.encoder.body.state_dict()
-    fitting = {}
-    for key, tensor in own.items():
-        if key in state:
-            given = _one_channel(state[key], tensor)
-            if given.shape == tensor.shape:
-                fitting[key] = given
-    if len(fitting) < _LEAST_SHARE * len(own):
-        missing = sorted(set(own) - set(fitting))
-        raise WeightsError(
-            f"{path}: fits {len(fitting)} of {len(own)} tensors of encoder "
-            f"{expert.encoder.name!r} (first that does not: {missing[0]}): "
-            "expected weights of the same encoder"
-        )
-    expert.encoder.body.load_state_dict({**own, **fitting})
-
-
-def _one_channel(given: Tensor, wanted: Tensor) -> Tensor:
-    """A colour network's first convolution summed to the one channel of a radiograph."""
-    if given.ndim == 4 and wanted.ndim == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
-        adapted: Tensor = adapt_input_conv(1, given)
-        return adapted
-    return given
 
 
 def check_initial(initial: InitialWeights) -> None:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from ulna.config.input_spec import InputSpec
 from ulna.errors import ImageError
-from ulna.imaging.geometry import Placement, letterbox
+from ulna.imaging.geometry import Part, Placement, letterbox
 from ulna.imaging.quantiles import percentile_pair
+from ulna.preprocess.borders import picture_part
 from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
@@ -29,24 +30,33 @@ def letterbox_uint8(
 
     Returns (S, S) uint8, where 0 and 255 are the spec's low and high percentile and the
     padding is 0, and the placement. A constant image becomes 0 everywhere. With local contrast
-    the stretched film is measured by its neighbourhoods instead.
+    the stretched film is measured by its neighbourhoods instead. With `trim_borders` the square,
+    and the percentiles, are of `picture_part` alone.
     """
-    low, high = _percentiles(radiograph.pixels, spec)
+    part = picture_part(radiograph.pixels) if spec.trim_borders else None
+    low, high = _percentiles(_cut(radiograph.pixels, part), spec)
     if high <= low:
         stretched = np.zeros_like(radiograph.pixels)
     else:
         stretched = radiograph.pixels - low
         stretched /= high - low
         np.clip(stretched, 0, 1, out=stretched)
-    square, placement = letterbox(stretched, spec.size)
+    square, placement = letterbox(stretched, spec.size, part)
     if spec.local_contrast:
         square = local_contrast(square, _film(placement), spec.local_contrast)
     return np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8), placement
 
 
+def _cut(pixels: Array, part: Part | None) -> Array:
+    if part is None:
+        return pixels
+    x, y, width, height = part
+    return pixels[y : y + height, x : x + width]
+
+
 def _film(placement: Placement) -> npt.NDArray[np.bool_]:
     """(S, S) whether the middle of a pixel of the square lies on the film."""
-    (height, width), (left, top) = placement.source, placement.padding
+    (_, _, width, height), (left, top) = placement.shown, placement.padding
     centre = (np.arange(placement.size) + 0.5) * placement.side / placement.size
     rows = (centre > top) & (centre < top + height)
     columns = (centre > left) & (centre < left + width)

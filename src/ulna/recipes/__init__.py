@@ -8,7 +8,14 @@ from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
 from ulna.recipes.demonstration import demonstration
-from ulna.recipes.fracatlas import cassettes, fracatlas, fracatlas_cnn, lower_limb
+from ulna.recipes.fracatlas import (
+    cassettes,
+    fracatlas,
+    fracatlas_cnn,
+    fracatlas_lite0,
+    lower_limb,
+    lower_limb_lite0,
+)
 from ulna.recipes.hybrid import hybrid, hybrid_phantoms, prototype
 from ulna.recipes.pretrain import pretrain
 
@@ -21,7 +28,9 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "prototype": prototype,
     "cassettes": cassettes,
     "lower_limb": lower_limb,
+    "lower_limb_lite0": lower_limb_lite0,
     "fracatlas_cnn": fracatlas_cnn,
+    "fracatlas_lite0": fracatlas_lite0,
     "fracatlas": fracatlas,
 }
 

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ulna.config.recipe import Augmentation
+from ulna.config.augmentation import Augmentation
+from ulna.training.signature.change import change_signature, changes_signature
+from ulna.training.signature.detector import blurred
+
+# Films that are shrunk less than this need no averaging before.
+_SHARP = 0.85
 
 
 class Rows(NamedTuple):
@@ -35,15 +40,21 @@ def augment(
     rng: np.random.Generator,
     windows: Windows | None = None,
     rows: Rows | None = None,
+    fill: npt.NDArray[np.float64] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 
     images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
     [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
-    windows: of the whole batch, of which the images are `rows` (None: all).
+    windows: of the whole batch, of which the images are `rows` (None: all). fill: (N,) of the whole
+    batch, from `draw_fill`; drawn here where it is not given.
     """
     rows = rows or Rows(np.arange(len(images_BHW)), len(images_BHW))
     drawn_N23 = draw_affine(rows.of, settings, rng).to(images_BHW.device)
+    if fill is None and settings.least_fill < 1:
+        fill = draw_fill(rows.of, settings, rng)
+    drawn_N23 = drawn_N23 if fill is None else shrink(drawn_N23, fill, rng)
+    softened = None if fill is None else fill[rows.own]
     theta = drawn_N23[torch.from_numpy(rows.own).to(images_BHW.device)]
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
@@ -52,8 +63,11 @@ def augment(
         own = Windows(windows.side, windows.centres[rows.own])
         images_BHW, masks_Bhw, theta = cut_windows(images_BHW, masks_Bhw, theta, own, reach)
         size = windows.side
-    images = warp(images_BHW, theta, size)
+    images = warp(images_BHW, theta, size, softened)
     masks = warp(masks_Bhw, theta, mask_size)
+    if changes_signature(settings):
+        seeds = rng.integers(2**62, size=rows.of)[rows.own]
+        images, masks = change_signature(images, masks, settings, seeds)
     return change_grey(images, settings, rng, rows), masks
 
 
@@ -102,9 +116,40 @@ def draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.moveaxis(np.array(rows), -1, 0).astype(np.float32))
 
 
-def warp(x_BHW: Tensor, theta_B23: Tensor, side: int) -> Tensor:
-    """uint8 (B, H, W) looked up through `draw_affine`'s maps: float32 (B, 1, side, side)."""
+def draw_fill(n: int, a: Augmentation, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """(n,) the share of the frame that each film is shrunk to, log-uniform from `least_fill`."""
+    return np.asarray(a.least_fill ** rng.random(n))
+
+
+def shrink(theta_N23: Tensor, fill: npt.NDArray[np.float64], rng: np.random.Generator) -> Tensor:
+    """`draw_affine`'s maps of films that fill a share of the frame, anywhere in it.
+
+    fill: (N,). What lies beside the film is looked up outside of it: 0.
+    """
+    free = rng.uniform(-1, 1, (len(fill), 2)) * (1 - fill[:, None])
+    where = torch.from_numpy(free.astype(np.float32)).to(theta_N23.device)
+    turned = theta_N23[:, :, :2] / torch.from_numpy(fill.astype(np.float32)).to(where.device).view(
+        -1, 1, 1
+    )
+    moved = theta_N23[:, :, 2] - (turned @ where[:, :, None])[:, :, 0]
+    return torch.cat([turned, moved[:, :, None]], 2)
+
+
+def warp(
+    x_BHW: Tensor,
+    theta_B23: Tensor,
+    side: int,
+    fill: npt.NDArray[np.float64] | None = None,
+) -> Tensor:
+    """uint8 (B, H, W) looked up through `draw_affine`'s maps: float32 (B, 1, side, side).
+
+    fill: (B,) how much of the frame each is to fill; what becomes finer than a pixel is averaged
+    before, as it would be in a film stored smaller.
+    """
     x = as_float(x_BHW)
+    for i, share in enumerate([] if fill is None else fill.tolist()):
+        if share < _SHARP:
+            x[i, 0] = blurred(x[i, 0], 0.5 * math.sqrt(1 / share**2 - 1))
     grid = functional.affine_grid(theta_B23, [len(x), 1, side, side], align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 

@@ -9,7 +9,7 @@ import torch
 from ulna.config.meaning import ANY
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
-from ulna.training.augment import Rows, Windows, augment
+from ulna.training.augment import Rows, Windows, augment, draw_fill
 from ulna.training.cache import TrainingImages
 from ulna.training.crops import Aim, draw_centres, label_windows
 from ulna.training.hard import HARD_SIDE, find_hard
@@ -60,23 +60,27 @@ class Batches:
         rng = np.random.default_rng(np.random.SeedSequence(words))
         torch.manual_seed(int(rng.integers(2**62)))
         windows = self._windows(chosen, rng) if cropped else None
+        changes = self.config.augmentation or self.recipe.augmentation
+        fill = draw_fill(len(chosen), changes, rng) if changes.least_fill < 1 else None
         whole_masks = torch.from_numpy(images.masks[mine]).to(self.device)
         pixels, masks = augment(
             torch.from_numpy(images.images[mine]).to(self.device),
             whole_masks,
-            self.recipe.augmentation,
+            changes,
             rng,
             windows,
             rows,
+            fill,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
         known = (torch.from_numpy(a[mine]).to(self.device) for a in labels)
         batch = Batch(pixels, masks, *known)
-        if not windows:
+        if windows is None:
             return batch
         means, categories = self.recipe.abnormal_means, self.recipe.categories
         marked = torch.tensor([means in (ANY, c) for c in categories], dtype=torch.bool)
-        return label_windows(batch, whole_masks, marked.to(self.device))
+        shrunk = None if fill is None else fill[rows.own]
+        return label_windows(batch, whole_masks, shrunk, marked.to(self.device))
 
     def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
         aim = Aim.of(self.config.crop_size, self.recipe.input_spec)

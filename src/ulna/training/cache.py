@@ -52,8 +52,9 @@ class TrainingImages:
     images: (N, S, S) uint8, memory-mapped. masks: (N, S/4, S/4) uint8, share of the cell
     inside a finding in 1/255, memory-mapped. has_mask: (N,) whether the mask is known (it is,
     and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
-    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. lease: while it
-    lives, no other run removes the maps' files.
+    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. source: (N,) number
+    of the source among all, in the order of their names; all 0 for one alone. weight: (N,) of the
+    source in draws. lease: while it lives, no other run removes the maps' files.
     """
 
     images: npt.NDArray[np.uint8]
@@ -64,6 +65,8 @@ class TrainingImages:
     categories: npt.NDArray[np.float32]
     study: npt.NDArray[np.int64]
     keys: tuple[str, ...]
+    source: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
     lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -144,11 +147,11 @@ def _decode(
     def one(i: int) -> str:
         try:
             radiograph = read_radiograph(refs[i].path)
-            images[i] = letterbox_uint8(radiograph, spec)[0]
+            images[i], placement = letterbox_uint8(radiograph, spec)
             shape: tuple[int, int] = radiograph.pixels.shape
             mask = _mask(refs[i], shape)
             if mask is not None:
-                masks[i] = np.round(letterbox(mask, m)[0] * 255).astype(np.uint8)
+                masks[i] = np.round(letterbox(mask, m, placement.part)[0] * 255).astype(np.uint8)
         except (ImageError, OSError) as error:
             return str(error) or f"{refs[i].path}: not readable"
         return ""
@@ -225,12 +228,19 @@ def _assemble(
         categories=_category_targets(studies, recipe)[study],
         study=study,
         keys=tuple(s.key for s in studies),
+        source=_source_numbers(studies)[study],
+        weight=np.array([s.weight for s in studies], np.float64)[study],
         lease=lease,
     )
 
 
 def _label(abnormal: bool | None) -> float:
     return float("nan") if abnormal is None else float(abnormal)
+
+
+def _source_numbers(studies: Sequence[Study]) -> npt.NDArray[np.int64]:
+    names = sorted({s.source for s in studies})
+    return np.array([names.index(s.source) for s in studies], np.int64)
 
 
 def _category_targets(studies: Sequence[Study], recipe: Recipe) -> npt.NDArray[np.float32]:

@@ -36,17 +36,23 @@ _LEAST_KNOWN = 0.5
 def window_share(
     config: ExpertConfig, images: TrainingImages, train: npt.NDArray[np.int64]
 ) -> float:
-    """The share of epochs on windows: the config's, or 0 (with a warning) without masks."""
+    """The share of epochs on windows: the config's, or 0 (with a warning) without masks.
+
+    Of several sources those count that have masks at all: windows of the others' abnormal films
+    have no label, and those of their normal films teach.
+    """
     if not config.crop_share:
         return 0.0
     abnormal = train[images.abnormal[train] == 1]
-    known = float(images.has_mask[abnormal].mean()) if len(abnormal) else 0.0
+    marked = np.unique(images.source[abnormal[images.has_mask[abnormal]]])
+    of_marked = abnormal[np.isin(images.source[abnormal], marked)]
+    known = float(images.has_mask[of_marked].mean()) if len(of_marked) else 0.0
     if known >= _LEAST_KNOWN:
         return config.crop_share
     warnings.warn(
         f"expert {config.name}: masks or boxes are known for {known:.0%} of the abnormal images: "
-        f"its {config.crop_share:.0%} of epochs on windows need them for {_LEAST_KNOWN:.0%}; it "
-        "trains on whole images only",
+        f"its {config.crop_share:.0%} of epochs on windows need them for {_LEAST_KNOWN:.0%} (of "
+        "the sources that have any); it trains on whole images only",
         UlnaWarning,
         stacklevel=3,
     )
@@ -115,22 +121,44 @@ def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[n
     return np.flatnonzero(grey >= level)
 
 
-def label_windows(batch: Batch, whole_masks_Bmm: Tensor, marked_F: Tensor) -> Batch:
+def label_windows(
+    batch: Batch,
+    whole_masks_Bmm: Tensor,
+    fill: npt.NDArray[np.float64] | None = None,
+    marked_F: Tensor | None = None,
+) -> Batch:
     """`batch` of windows with the labels of what they show.
 
-    whole_masks_Bmm: uint8 masks of the whole images, on the windows' scale. marked_F: (F,) bool,
-    the categories whose place the masks mark. Of another that the film shows nobody knows whether
-    the window does; what is not known of the film is not known of the window.
+    whole_masks_Bmm: uint8 masks of the whole images, on the windows' scale. fill: (B,) how far the
+    images were shrunk before; a finding's area shrinks with the square of it. marked_F: (F,) bool,
+    the categories whose place the masks mark; all without it.
     """
     total = whole_masks_Bmm.flatten(1).float().sum(1) / 255
+    if fill is not None:
+        total = total * torch.from_numpy(fill.astype(np.float32)).to(total.device) ** 2
     inside = batch.masks.flatten(1).sum(1) / total.clamp_min(1e-6)
     some = torch.where(inside > 0, torch.nan, 0.0)
     shown = (inside >= _ENOUGH) | (batch.masks.flatten(1).mean(1) >= _FILLED)
     abnormal = torch.where(shown, 1.0, some).to(batch.abnormal.dtype)
     # where the finding's place is unknown nobody knows what the window shows
     abnormal = torch.where(batch.has_mask | (batch.abnormal == 0), abnormal, torch.nan)
+    if marked_F is None:
+        marked_F = torch.ones_like(batch.categories[0], dtype=torch.bool)
+    return batch._replace(abnormal=abnormal, categories=_categories(batch, abnormal, marked_F))
+
+
+def _categories(batch: Batch, abnormal: Tensor, marked_F: Tensor) -> Tensor:
+    """Of windows with these labels: what the film does not show, or nobody knows of, stays so.
+
+    What the film shows is not in a window without the place marked, if it is all of the marked
+    kinds that it shows; otherwise the place may be another finding's. Of a category that is not
+    marked and that the film shows, nobody knows whether the window does. Of a window that shows a
+    part of the place, or of a film whose place is unknown, nothing is known.
+    """
+    shown = batch.categories == 1
+    alone = ((shown & marked_F).sum(1) == 1) & (batch.abnormal == 1)
+    gone = torch.where(alone[:, None], 0.0, torch.nan).to(batch.categories.dtype)
     absent, unknown = (abnormal == 0)[:, None], torch.isnan(abnormal)[:, None]
-    known, shown_BF = ~torch.isnan(batch.categories), batch.categories == 1
-    seen = batch.categories.masked_fill(absent & known, 0.0).masked_fill(unknown, torch.nan)
-    categories = torch.where(marked_F, seen, batch.categories.masked_fill(shown_BF, torch.nan))
-    return batch._replace(abnormal=abnormal, categories=categories)
+    categories = torch.where(absent & shown, gone, batch.categories)
+    seen = categories.masked_fill(unknown, torch.nan)
+    return torch.where(marked_F, seen, batch.categories.masked_fill(shown, torch.nan))

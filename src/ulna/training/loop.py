@@ -8,7 +8,7 @@ processes (`training.ranks`) share each batch, and do what one would do alone.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ulna.config.codec import write_json
-from ulna.config.recipe import ExpertConfig
+from ulna.config.recipe import ExpertConfig, InitialWeights
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
@@ -41,15 +41,17 @@ from ulna.training.checkpoint import (
     unpack_optimizer,
 )
 from ulna.training.crops import window_share
+from ulna.training.folder import CHECKPOINT, FINISHED
 from ulna.training.heads import fit_heads
 from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
-from ulna.training.order import draw_beside
+from ulna.training.order import Shares, draw_beside, draw_rates, source_shares
+from ulna.training.parts import batch_size
 from ulna.training.plan import Plan
 from ulna.training.ranks.whole_batch import whole_batch
 from ulna.training.schedule import first_free_stage, stage_rates
-from ulna.training.score import study_auroc_score, warn_if_unscored
+from ulna.training.score import study_auroc_score
 from ulna.training.state import FitInput, FitState
 
 
@@ -61,14 +63,8 @@ class ExpertFit:
         self.recipe, self.images, self.ranks = given.recipe, given.images, given.ranks
         self.ordinal = [e.name for e in self.recipe.experts].index(config.name)
         self.own = self._own()
-        self.batch_size = min(config.batch_size, len(given.train))
+        self.batch_size = batch_size(config, len(given.train))
         self.steps_per_epoch = len(given.train) // self.batch_size
-        if self.batch_size < max(2, self.ranks.size):
-            raise TrainingError(
-                f"{len(given.train)} training images, batch {self.batch_size} over "
-                f"{self.ranks.size} devices: expected at least 2 images, and 1 for each device; "
-                "add studies or use fewer devices"
-            )
         self.learner = self._learner()
         self.rates = stage_rates(config, len(self.learner.stages()))
         groups = [
@@ -92,9 +88,12 @@ class ExpertFit:
             self.images.abnormal[train],
             self.images.part[train],
             len(recipe.body_parts),
-            self.config.abnormal_share,
+            draw_rates(self.images.abnormal[train] == 1, self._shares()),
         )
-        expert = load_initial_weights(self.config, recipe)
+        # What a checkpoint holds replaces any start, which may be gone by now.
+        begun = self.ranks.decide((self.given.folder / CHECKPOINT).is_file)
+        config = replace(self.config, initial=InitialWeights()) if begun else self.config
+        expert = load_initial_weights(config, recipe)
         expert.to(memory_format=torch.channels_last)
         weight_P2, total = torch.from_numpy(weight), self.ranks.total
         return Learner(expert, recipe.loss, weight_P2, recipe.input_spec, total)
@@ -125,7 +124,6 @@ class ExpertFit:
             self._train_epoch(epoch)
             self._end_epoch(epoch)
         warn_if_cut(self.config, self.state.epochs, self.given.minutes)
-        warn_if_unscored(self.config, self.recipe.patience, self.state.history)
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
@@ -156,9 +154,15 @@ class ExpertFit:
 
     def _order(self, seed: np.random.SeedSequence) -> npt.NDArray[np.int64]:
         train = self.given.train
-        beside = self.config.unknown_part_share if len(self.own) < len(train) else 0.0
         abnormal, unknown = self.images.abnormal[train] == 1, self.images.part[train] < 0
-        return draw_beside(train, abnormal, unknown, (self.config.abnormal_share, beside), seed)
+        return draw_beside(train, abnormal, unknown, self._shares(), seed)
+
+    def _shares(self) -> Shares:
+        train, config = self.given.train, self.config
+        beside = config.unknown_part_share if len(self.own) < len(train) else 0.0
+        source = self.images.source[train]
+        of_source = source_shares(source, self.images.weight[train], config.source_balance)
+        return Shares(config.abnormal_share, beside, source, of_source)
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
         factor = self.plan.rate_factor(self.state, self.cropped)
@@ -249,10 +253,10 @@ class ExpertFit:
         if self.average is not None:
             tensors.update(pack("average", self.average))
         meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
-        save_tensors(tensors, meta, self.given.folder / "checkpoint.safetensors")
+        save_tensors(tensors, meta, self.given.folder / CHECKPOINT)
 
     def _resume(self) -> None:
-        path = self.given.folder / "checkpoint.safetensors"
+        path = self.given.folder / CHECKPOINT
         if not self.ranks.decide(path.is_file):
             return
         tensors, meta = load_tensors(path)
@@ -279,5 +283,5 @@ class ExpertFit:
         computed = computed_in(self.fabric, self.recipe.precision)
         summary = {"done": True, "kept_epoch": kept, **computed, **asdict(self.state)}
         summary.pop("best_score")
-        write_json(summary, self.given.folder / "state.json")
-        (self.given.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        write_json(summary, self.given.folder / FINISHED)
+        (self.given.folder / CHECKPOINT).unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,16 @@ from ulna.training.arithmetic import start_fabric
 from ulna.training.cache import TrainingImages, build_cache
 from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
-from ulna.training.folder import RECIPE, begin
+from ulna.training.folder import (
+    FINISHED,
+    RECIPE,
+    begin,
+    begun_experts,
+    expert_folder,
+    with_recorded_starts,
+)
 from ulna.training.loop import ExpertFit
+from ulna.training.parts import check_parts, warn_of_small_parts
 from ulna.training.precision import with_precision
 from ulna.training.ranks.group import Ranks
 from ulna.training.ranks.launch import run_together
@@ -48,15 +56,19 @@ def train_run(
     """Train every expert of `recipe` on the training side of `studies` into the folder `out`.
 
     Studies whose split is 'valid' or 'test' are left out; the rest are split by patient into
-    the recipe's fractions; those of unknown body part teach the heads of all. An unfinished run
-    in `out` is resumed when recipe and data are the same. devices: processes that share every
-    batch, one for each GPU or all on the CPU; those of torchrun where it has started this one. A
-    script that asks for several calls this below `if __name__ == "__main__":`. Returns `out`.
+    the recipe's fractions; those of unknown body part teach the heads of all. Encoders, initial
+    weights and the parts' sizes are checked before the first expert trains. An unfinished run in
+    `out` is resumed when recipe and data are the same; experts that have not begun may start from
+    other weights than were asked for before, the others keep theirs. devices: processes that share
+    every batch, one for each GPU or all on the CPU; those of torchrun where it has started this
+    one. A script that asks for several calls this below `if __name__ == "__main__":`. Returns
+    `out`.
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
-    (nothing labelled, one class only), TrainingError, WeightsError.
+    (nothing labelled, one class only), TrainingError, WeightsError. Warns where a part is too
+    small for what it is there for.
     """
-    recipe = with_precision(recipe, out / RECIPE)
-    check_experts(recipe)
+    recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
+    check_experts(recipe, begun_experts(recipe, out))
     given = RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
     within_the_machine()
     run_together(devices, _train, given, progress)
@@ -89,10 +101,14 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
     cache, decoded = source.cache or out / "cache", source.cached or used
     images = _decode(ranks, decoded, recipe, cache, progress)
     train, tune = images.of(parts["train"]), images.of(parts["tune"])
+    if set(begun_experts(recipe, out)) < {e.name for e in recipe.experts}:
+        check_parts(recipe, images, train, ranks.size)
+        if ranks.first:
+            warn_of_small_parts(recipe, images, tune, side, parts)
     shares = sum(e.time_share for e in recipe.experts)
     for config in recipe.experts:
-        folder = out / "experts" / config.name
-        if ranks.decide((folder / "state.json").is_file):
+        folder = expert_folder(out, config.name)
+        if ranks.decide((folder / FINISHED).is_file):
             continue
         folder.mkdir(parents=True, exist_ok=True)
         minutes = recipe.minutes * config.time_share / shares
@@ -118,8 +134,8 @@ def _decode(
 
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     free = [s for s in studies if s.split not in _HELD_OUT]
-    side = labelled(free, "training", recipe.body_parts)
-    labels = {s.abnormal for s in side}
+    side = labelled(free, "training", recipe.body_parts, heads=True)
+    labels = {s.abnormal for s in side} - {None}
     if labels != {True, False}:
         raise DatasetError(
             f"{len(side)} labelled training studies of {', '.join(recipe.body_parts)} with labels "
@@ -128,12 +144,25 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     return side
 
 
+def split_side(
+    side: Sequence[Study], shares: Mapping[str, float], seed: int
+) -> dict[str, list[Study]]:
+    """`split_studies` of the labelled ones; those that teach heads alone learn with 'train'.
+
+    Of these, studies of a patient who stands in another part are left out.
+    """
+    split = split_studies([s for s in side if s.abnormal is not None], shares, seed)
+    others = {s.patient_id for part, own in split.items() if part != "train" for s in own}
+    split["train"] += [s for s in side if s.abnormal is None and s.patient_id not in others]
+    return split
+
+
 def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path) -> None:
     """Begin a run, its split first: a folder with a recipe is a whole one."""
     if not (out / RECIPE).is_file():
         out.mkdir(parents=True, exist_ok=True)
         shares = {k: recipe.fractions[k] for k in _PARTS if recipe.fractions.get(k)}
-        split = split_studies(side, shares, recipe.seed)
+        split = split_side(side, shares, recipe.seed)
         keys = {k: sorted(s.key for s in split.get(k, [])) for k in recipe.fractions}
         write_json(keys, out / SPLIT)
     begin(recipe, data, out)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from ulna.config.recipe import ExpertConfig
-from ulna.errors import UlnaWarning
 from ulna.metrics import auroc
 from ulna.training.cache import TrainingImages
 
@@ -35,17 +29,3 @@ def study_auroc_score(
         if truth.any() and not truth.all():
             values.append(auroc(truth, mean[chosen]))
     return float(np.mean(values)) if values else float("nan")
-
-
-def warn_if_unscored(
-    config: ExpertConfig, patience: int, history: Sequence[Mapping[str, float]]
-) -> None:
-    """Say so (UlnaWarning) where an expert that should stop early had no score to stop by."""
-    if patience and history and math.isnan(history[-1]["tune_auroc"]):
-        warnings.warn(
-            f"expert {config.name}: no tune score: no body part of the tune part has normal and "
-            "abnormal studies, so training did not stop early and the last epoch is kept; raise "
-            "the recipe's fraction 'tune', or set patience=0",
-            UlnaWarning,
-            stacklevel=2,
-        )

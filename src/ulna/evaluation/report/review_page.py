@@ -12,6 +12,7 @@ import numpy as np
 from ulna import __version__
 from ulna.config.meaning import ANY, answer_words
 from ulna.errors import UlnaError, said_of
+from ulna.evaluation.collect import whole_grid
 from ulna.evaluation.report.gallery import Card, data_uri, draw_pair, scale_bar
 from ulna.evaluation.report.render import render_page
 from ulna.evaluation.rows import ImageRow
@@ -26,10 +27,14 @@ SIDE = 400
 
 @dataclass(frozen=True)
 class MapScale:
-    """The two fixed values of a bundle's maps, in logits: where outlines begin, the last colour."""
+    """The two fixed values of a bundle's maps, in logits: where outlines begin, the last colour.
+
+    trimmed: the bundle sees films without their borders, and its maps' grids are of what is left.
+    """
 
     threshold: float
     limit: float
+    trimmed: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ def _card(
         row = ImageRow(ref, 0.0, 0.0, (shape[0], shape[1]), np.zeros((1, 1), np.float32))
     else:
         shape = image.heat_map.shape
-        row = ImageRow(ref, image.probability, image.logit, (shape[0], shape[1]), image.grid)
+        grid = whole_grid(image) if scale and scale.trimmed else image.grid
+        row = ImageRow(ref, image.probability, image.logit, (shape[0], shape[1]), grid)
     limit = scale.limit if scale else 1.0
     film, overlay = draw_pair(row, bool(suspect.study.abnormal), limit, SIDE)
     plain = image is None and bool((film == overlay).all())

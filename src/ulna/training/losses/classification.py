@@ -19,21 +19,17 @@ def class_weights(
     abnormal: npt.NDArray[np.float32],
     part: npt.NDArray[np.int64],
     n_parts: int,
-    abnormal_share: float = 0.0,
+    rates: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float32]:
     """(P + 1, 2) weights of normal and abnormal images: inverse frequency within a body part.
 
     Mean 1 within a part; the last row is for images of unknown part. A class that a part lacks
-    has weight 1: it never occurs. abnormal_share: of the images drawn, 0 as they come.
+    has weight 1: it never occurs. rates: (N,) how often each image is drawn, None: all alike.
     """
-    drawn = np.ones(2)
-    if abnormal_share:
-        drawn = np.array([1 - abnormal_share, abnormal_share])
-        drawn /= np.maximum([(abnormal == 0).sum(), (abnormal == 1).sum()], 1)
+    rates = np.ones(len(abnormal)) if rates is None else rates
     weights = np.ones((n_parts + 1, 2), np.float32)
     for p in range(-1, n_parts):
-        labels = abnormal[(part == p) & ~np.isnan(abnormal)]
-        counts = np.array([(labels == 0).sum(), (labels == 1).sum()]) * drawn
+        counts = np.array([rates[(part == p) & (abnormal == v)].sum() for v in (0, 1)])
         if counts.min() > 0:
             weights[p] = counts.sum() / (2 * counts)
     return weights

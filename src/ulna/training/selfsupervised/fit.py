@@ -35,6 +35,7 @@ from ulna.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
+from ulna.training.folder import CHECKPOINT
 from ulna.training.log import write_log
 from ulna.training.schedule import learning_rate_factor
 from ulna.training.selfsupervised.learner import SelfSupervisedLearner, Terms
@@ -165,10 +166,10 @@ class SelfSupervisedFit:
     def _save(self) -> None:
         tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer)}
         meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
-        save_tensors(tensors, meta, self.folder / "checkpoint.safetensors")
+        save_tensors(tensors, meta, self.folder / CHECKPOINT)
 
     def _resume(self) -> None:
-        path = self.folder / "checkpoint.safetensors"
+        path = self.folder / CHECKPOINT
         if not path.is_file():
             return
         tensors, meta = load_tensors(path)
@@ -183,4 +184,4 @@ class SelfSupervisedFit:
         save_tensors(weights, meta, self.folder / "weights.safetensors")
         computed = computed_in(self.fabric, self.settings.precision)
         write_json({"done": True, **computed, **asdict(self.state)}, self.folder / SUMMARY)
-        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)

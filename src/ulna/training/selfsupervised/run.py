@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import ConfigError, DatasetError
+from ulna.models.check import check_experts
 from ulna.models.encoder import Encoder
-from ulna.models.initial import check_initial, load_initial_weights
+from ulna.models.initial import load_initial_weights
 from ulna.training.arithmetic import start_fabric
 from ulna.training.cache import build_cache
 from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
-from ulna.training.folder import SELF_SUPERVISION, begin
+from ulna.training.folder import CHECKPOINT, SELF_SUPERVISION, begin, expert_folder
 from ulna.training.precision import with_precision
 from ulna.training.ranks.launch import under_torchrun
 from ulna.training.selfsupervised.fit import SUMMARY, SelfSupervisedFit
@@ -43,15 +45,18 @@ def self_supervised_run(
     if under_torchrun():
         raise ConfigError("learning without labels runs in one process: start it without torchrun")
     settings = with_precision(settings, out / SELF_SUPERVISION)
-    check_initial(settings.initial)
+    recipe = _recipe(settings)
+    folder = expert_folder(out, settings.name)
+    begun = any((folder / made).is_file() for made in (CHECKPOINT, SUMMARY))
+    check_experts(recipe, [settings.name] if begun else [])
+    if begun:  # what a checkpoint holds replaces any start, which may be gone by now
+        recipe = _recipe(replace(settings, initial=InitialWeights()))
     films = without_labels(studies)
     begin(settings, fingerprint_studies(films, kind, name), out)
-    folder = out / "experts" / settings.name
     if (folder / SUMMARY).is_file():
         return out
     folder.mkdir(parents=True, exist_ok=True)
     fabric = start_fabric(settings.precision)
-    recipe = _recipe(settings)
     decoded = build_cache(films, recipe, out / "cache", progress)
     fit = SelfSupervisedFit(fabric, settings, _encoder(recipe), decoded.images, folder)
     fit.fit(progress)

@@ -1,0 +1,135 @@
+"""Labels of a source as what they say of each finding, and of what a bundle is to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ulna.datasets.source_rows import Role, Source
+from ulna.datasets.table import read_columns
+from ulna.datasets.table_row import RowFault, read_label
+from ulna.datasets.table_text import is_table
+from ulna.errors import DatasetError
+from ulna.types import FindingCategory, ImageRef, Study
+
+_Known = dict[FindingCategory, bool]
+
+
+def studies_of_source(
+    studies: Sequence[Study], source: Source, answer: FindingCategory | None
+) -> list[Study]:
+    """The `studies` of one source as those of one among several.
+
+    answer: what abnormal is to mean; None for any abnormality. A finding is present or absent
+    where label, `findings`, or a column of its own say so, and otherwise unknown, never absent:
+
+    - a label that means one finding says that this one is there or not, and nothing of others;
+    - a label that means any abnormality says that a normal study has no finding at all;
+    - `abnormal` becomes whether the study has the finding `answer`, or (None) any finding.
+
+    Boxes and masks of other findings than the answer's are left out: they would teach where to
+    look for something else. Raises DatasetError for a column that the source's table lacks, or a
+    cell in it that is no label.
+    """
+    cells = _finding_cells(source)
+    return [_translated(s, source, answer, cells) for s in studies]
+
+
+def _translated(
+    study: Study,
+    source: Source,
+    answer: FindingCategory | None,
+    cells: Mapping[Path, Mapping[FindingCategory, bool | None]],
+) -> Study:
+    known = _known_findings(study, source.label_means)
+    known |= _from_columns([cells.get(i.path, {}) for i in study.images])
+    label = known.get(answer) if answer else _any_finding(study, source.label_means, known)
+    if source.role == Role.UNLABELLED:
+        known = {}
+    named = {c for c, shown in known.items() if shown}
+    teaches = source.role in (Role.TRAIN, Role.TEST)
+    means = source.label_means
+    return replace(
+        study,
+        patient_id=f"{source.name}.{study.patient_id}",
+        study_id=f"{source.name}.{study.study_id}",
+        images=tuple(_placed(i, frozenset(named), means, answer) for i in study.images),
+        abnormal=label if teaches else None,
+        split="test" if source.role == Role.TEST else study.split,
+        categories=frozenset(named) if known else None,
+        unknown=frozenset(FindingCategory) - known.keys() if known else frozenset(),
+        source=source.name,
+        weight=source.weight,
+    )
+
+
+def _known_findings(study: Study, means: FindingCategory | None) -> _Known:
+    if means is None:
+        if study.categories is not None:
+            known = frozenset(FindingCategory) - study.unknown
+            return {c: c in study.categories for c in known}
+        return dict.fromkeys(FindingCategory, False) if study.abnormal is False else {}
+    named = dict.fromkeys(study.categories or (), True)
+    return named if study.abnormal is None else {**named, means: study.abnormal}
+
+
+def _any_finding(study: Study, means: FindingCategory | None, known: _Known) -> bool | None:
+    """Whether anything is abnormal: a source that looked for one finding cannot say no."""
+    if means is None:
+        return study.abnormal
+    return True if any(known.values()) else None
+
+
+def _placed(
+    image: ImageRef,
+    named: frozenset[FindingCategory],
+    means: FindingCategory | None,
+    answer: FindingCategory | None,
+) -> ImageRef:
+    """The image with those places alone that are of the answer."""
+    if answer is None or named == {answer}:
+        return image
+    kept = tuple(f for f in image.findings if (f.category or means) == answer)
+    return replace(image, findings=kept, mask=image.mask if means == answer else None)
+
+
+def _finding_cells(source: Source) -> dict[Path, dict[FindingCategory, bool | None]]:
+    """What the columns of a table say of findings, for each image's path."""
+    if not is_table(source.place):
+        if source.columns:
+            raise DatasetError(
+                f"source {source.name!r}: {source.place} is no table: it has no finding_columns"
+            )
+        return {}
+    rows = read_columns(source.place)
+    there = set(next(iter(rows.values()), {}))
+    if missing := sorted({*source.columns.values()} - there):
+        raise DatasetError(
+            f"source {source.name!r}: {source.place} has no column {missing[0]!r}: expected one "
+            f"of {', '.join(sorted(there))}"
+        )
+    columns = {c: c.value for c in FindingCategory if c.value in there} | dict(source.columns)
+    return {
+        path: {c: _cell(source, path, name, cells[name]) for c, name in columns.items()}
+        for path, cells in rows.items()
+    }
+
+
+def _cell(source: Source, path: Path, column: str, text: str) -> bool | None:
+    try:
+        return read_label(text, column)
+    except RowFault as fault:
+        raise DatasetError(f"source {source.name!r}: {path}: {fault}") from None
+
+
+def _from_columns(views: Sequence[Mapping[FindingCategory, bool | None]]) -> _Known:
+    """Of all views of a study: present in any, absent only where every view says so."""
+    found: _Known = {}
+    for category in FindingCategory:
+        said = [v.get(category) for v in views]
+        if True in said:
+            found[category] = True
+        elif all(s is False for s in said):
+            found[category] = False
+    return found

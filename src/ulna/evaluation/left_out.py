@@ -1,0 +1,154 @@
+"""Sources that a cross-validation leaves out: answered by the bundle of all its folds.
+
+What counts of a bundle is how it answers films of a hospital it has never seen; so these stand
+beside the out-of-fold scores of the sources that it learned from, in the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.datasets import index_data
+from ulna.datasets.labelled import labelled
+from ulna.errors import ConfigError, DatasetError
+from ulna.evaluation.collect import collect_rows
+from ulna.evaluation.out_of_fold import FoldAnswers, score
+from ulna.evaluation.pipeline import Asked, Report, said_of_refused, write_evaluation
+from ulna.evaluation.rows import StudyRow, scored_rows
+from ulna.evaluation.scores import Json, Resampling, study_sample
+from ulna.evaluation.source_scores import met_at_source
+from ulna.evaluation.table_reading import read_predictions
+from ulna.types import BodyPart, Study
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+Progress = Callable[[int, int], None]
+IN_SOURCE, LEFT_OUT = "in source", "left out"
+
+
+def source_names(studies: Sequence[Study]) -> tuple[str, ...]:
+    """The sources of the studies, in order; none for data of one alone."""
+    return tuple(sorted({s.source for s in studies} - {""}))
+
+
+def studies_left_out(
+    data: str, names: Sequence[str], parts: Collection[BodyPart]
+) -> dict[str, list[Study]]:
+    """The labelled studies of the sources `names` of a table of sources, of these body parts.
+
+    Those that the source itself holds out are among them: it is outside as a whole. Raises
+    ConfigError for a name that no source has, DatasetError for a source without a study that
+    could be scored.
+    """
+    if not names:
+        return {}
+    studies = index_data(data)
+    known = source_names(studies)
+    found = {}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{data}: no source {name!r} to leave out: expected one of "
+                f"{', '.join(known) or 'a table of sources (docs/sources.md)'}"
+            )
+        own = [s for s in studies if s.source == name]
+        found[name] = labelled(own, f"source {name}", parts, part_needed=True)
+        if not found[name]:
+            raise DatasetError(
+                f"{data}: source {name}: none of {len(own)} studies has a label that means what "
+                f"the others' labels mean, and one of the body parts {', '.join(parts)}"
+            )
+    return found
+
+
+def place_of(out: Path, name: str) -> Path:
+    """Where the evaluation of the left out source `name` lies in the cross-validation `out`."""
+    return out / "left_out" / name
+
+
+def answer_left_out(
+    predictor: Predictor,
+    sources: Mapping[str, Sequence[Study]],
+    out: Path,
+    report: Report,
+    progress: Progress | None = None,
+) -> None:
+    """Evaluate each source with a bundle that has not learned from it, into `place_of(out, name)`.
+
+    The three files of `ulna evaluate`. predictor: at its own operating point. report: writes
+    report.html. progress(done, all) counts studies. Raises what `write_evaluation` does.
+    """
+    point = predictor.manifest.operating_point
+    total, before = sum(map(len, sources.values())), 0
+    for name, studies in sources.items():
+
+        def count(done: int, _: int, start: int = before) -> None:
+            if progress is not None:
+                progress(start + done, total)
+
+        rows, said = collect_rows(predictor, studies, point, count)
+        rows = [replace(r, split=name) for r in rows]
+        said += said_of_refused(rows)
+        place = place_of(out, name)
+        place.mkdir(parents=True, exist_ok=True)
+        asked = Asked(point, engine=predictor.engine)
+        write_evaluation(predictor.bundle, rows, place, asked, said, report)
+        before += len(studies)
+
+
+def score_left_out(out: Path, names: Sequence[str], how: Resampling) -> dict[str, Json]:
+    """By source: the measures of `out_of_fold.score`, decisions being the bundle's own.
+
+    Read from the files of `answer_left_out`. Raises DatasetError where they are damaged.
+    """
+    found = {}
+    for name in names:
+        rows = scored_rows(read_predictions(place_of(out, name) / "predictions.csv"))
+        found[name] = score(_as_answers(rows), np.ones(len(rows), np.bool_), how)
+    return found
+
+
+def by_source(
+    out: Path, source_of: Mapping[str, str], left_out: Sequence[str], how: Resampling
+) -> dict[str, Json]:
+    """What a reader meets at each source, those that were learned from and those left out.
+
+    source_of: the source of each cross-validated study by its key. `{source: {where, n_studies,
+    n_abnormal, sensitivity, specificity, refused, body_part_accuracy}}`: where is 'in source' (out
+    of fold) or 'left out'; decisions at the operating point, which was fitted without the study's
+    fold, or without the source; refused: share of images that `ulna predict` would refuse;
+    body_part_accuracy: of images, as recognised. All with intervals over patients.
+    """
+    rows = read_predictions(out / "evaluation" / "predictions.csv")
+    found = {}
+    for name in sorted({*source_of.values()}):
+        own = [r for r in rows if source_of.get(r.key) == name]
+        found[name] = {"where": IN_SOURCE} | met_at_source(own, how)
+    for name in left_out:
+        own = read_predictions(place_of(out, name) / "predictions.csv")
+        found[name] = {"where": LEFT_OUT} | met_at_source(own, how)
+    return found
+
+
+def _as_answers(rows: Sequence[StudyRow]) -> FoldAnswers:
+    """Scored rows of one source as answers of one fold."""
+    sample = study_sample(rows)
+    assert sample.decision is not None
+    placed = [[i.location.pointing for i in r.images if i.location is not None] for r in rows]
+    return FoldAnswers(
+        keys=tuple(r.key for r in rows),
+        patients=tuple(r.patient_id for r in rows),
+        parts=tuple(str(r.part) for r in rows),
+        folds=tuple(r.split for r in rows),
+        abnormal=sample.abnormal,
+        probability=sample.probability,
+        decision=sample.decision,
+        hits=np.array([float(sum(p)) for p in placed]),
+        placed=np.array([float(len(p)) for p in placed]),
+    )

@@ -1,0 +1,1 @@
+"""Does a bundle read the bone or the hospital: a probe of its features, and standardised films."""

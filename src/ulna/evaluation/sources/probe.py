@@ -1,0 +1,198 @@
+"""Can a linear classifier tell the source of a film from a bundle's features, within label?
+
+Where it can, whatever the features say of the finding may as well be the hospital's mark. Within
+label, since sources differ in their share of abnormal films; and, with `parts`, within body part,
+since features that know a wrist from an elbow are no fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from ulna.config.bounds import Bounds, Seed, check_fields
+from ulna.errors import DatasetError
+from ulna.evaluation.scores import Json, Resampling, interval_json
+from ulna.metrics.bootstrap import Statistic, bootstrap_intervals
+from ulna.metrics.inputs import Floats, ratio
+from ulna.metrics.ranking import weighted_auroc
+
+Names = npt.NDArray[np.str_]
+LABELS = {"normal": 0.0, "abnormal": 1.0}
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """How the probe is made.
+
+    folds: of patients; sources with fewer patients within a label are left out there. penalty: of
+    the squared weights on standardised features (half of 1 / C of scikit-learn's). seed: of folds.
+    """
+
+    folds: Annotated[int, Bounds(2, 1_000)] = 5
+    penalty: Annotated[float, Bounds(1e-6, 1e6)] = 0.5
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "source probe")
+
+
+@dataclass(frozen=True)
+class FilmFeatures:
+    """(N, C) features of N films; source, patient, body_part: (N,) names; abnormal: (N,) 0, 1, nan.
+
+    No other noun holds what a graph makes of films apart from its answers.
+    """
+
+    features: Floats
+    source: Names
+    patient: Names
+    body_part: Names
+    abnormal: Floats
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> FilmFeatures:
+        """Those of the films chosen (N,)."""
+        return FilmFeatures(
+            self.features[chosen],
+            self.source[chosen],
+            self.patient[chosen],
+            self.body_part[chosen],
+            self.abnormal[chosen],
+        )
+
+
+def probe_sources(
+    films: FilmFeatures,
+    settings: ProbeSettings | None = None,
+    how: Resampling | None = None,
+) -> Json:
+    """`{normal: ..., abnormal: ...}`: how well a linear classifier tells the sources apart.
+
+    Of each label: `auroc` (macro mean over sources, each against the others; chance 0.5) and
+    `balanced_accuracy` (mean recall; `chance` 1 / number of sources) with intervals over patients,
+    `n` films by source, and `left_out`: sources of too few patients. Out-of-fold answers of a
+    multinomial logistic regression whose classes weigh alike (`fit_logistic`), cross-validated by
+    patient. A label with fewer than two sources has `reason` instead. Raises DatasetError without
+    features.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> names = np.repeat(["a", "b"], 100)
+    >>> films = FilmFeatures(
+    ...     rng.normal(size=(200, 8)) + 2 * (names == "b")[:, None],
+    ...     names, np.arange(200).astype(str), np.full(200, "WRIST"), np.zeros(200),
+    ... )
+    >>> probe_sources(films)["normal"]["auroc"]["value"] > 0.99
+    True
+    """
+    settings, how = settings or ProbeSettings(), how or Resampling()
+    if not films.features.size:
+        raise DatasetError(
+            "no features: expected a bundle whose graphs have the output 'features' (export it "
+            "again with this version)"
+        )
+    return {
+        name: _within(films.of(films.abnormal == value), settings, how)
+        for name, value in LABELS.items()
+    }
+
+
+def _within(films: FilmFeatures, settings: ProbeSettings, how: Resampling) -> Json:
+    patients = {s: len({*films.patient[films.source == s]}) for s in np.unique(films.source)}
+    kept = sorted(str(s) for s, n in patients.items() if n >= settings.folds)
+    found: Json = {
+        "n": {s: int((films.source == s).sum()) for s in kept},
+        "left_out": {str(s): n for s, n in patients.items() if s not in kept},
+    }
+    if len(kept) < 2:
+        return found | {"reason": f"fewer than two sources have {settings.folds} patients"}
+    films = films.of(np.isin(films.source, kept))
+    truth = np.searchsorted(kept, films.source)
+    probability = _out_of_fold(films, truth, len(kept), settings)
+    statistics: dict[str, Statistic] = {
+        "auroc": partial(_macro_auroc, truth, probability),
+        "balanced_accuracy": partial(_balanced, truth, probability.argmax(axis=1)),
+    }
+    intervals = bootstrap_intervals(films.patient, statistics, how.draws, how.seed)
+    found |= {name: interval_json(i) for name, i in intervals.items()}
+    return found | {"chance": 1 / len(kept)}
+
+
+def _out_of_fold(
+    films: FilmFeatures, truth: npt.NDArray[np.int64], k: int, settings: ProbeSettings
+) -> Floats:
+    fold = _folds_by_patient(films, settings)
+    found = np.zeros((len(truth), k))
+    for one in range(settings.folds):
+        held = fold == one
+        weight, bias = fit_logistic(films.features[~held], truth[~held], k, settings.penalty)
+        found[held] = _softmax(films.features[held] @ weight + bias)
+    return found
+
+
+def _folds_by_patient(films: FilmFeatures, settings: ProbeSettings) -> npt.NDArray[np.int64]:
+    """(N,) patients of each source dealt in turn, in a seeded order."""
+    rng = np.random.default_rng(settings.seed)
+    fold: dict[str, int] = {}
+    for source in np.unique(films.source):
+        own = np.unique(films.patient[films.source == source])
+        for i, patient in enumerate(rng.permutation(own)):
+            fold.setdefault(str(patient), i % settings.folds)
+    return np.array([fold[str(p)] for p in films.patient])
+
+
+def fit_logistic(
+    features: Floats, truth: npt.NDArray[np.int64], k: int, penalty: float
+) -> tuple[Floats, Floats]:
+    """(C, k) weights and (k,) biases of a multinomial logistic regression for (N, C) features.
+
+    Classes 0 to k - 1 weigh alike whatever their numbers. Minimises the sum of weighted
+    cross-entropies plus penalty * squared weights on features standardised to deviation 1, by
+    L-BFGS; biases are free. Classes that do not occur get a low bias.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation = np.where(deviation > 1e-9, deviation, 1.0)
+    x = (features - mean) / deviation
+    counts = np.maximum(np.bincount(truth, minlength=k), 1)
+    share = (len(truth) / k / counts)[truth]
+    target = np.eye(k)[truth]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weight, bias = flat[:-k].reshape(-1, k), flat[-k:]
+        p = _softmax(x @ weight + bias)
+        value = -(share * np.log(np.maximum(p[np.arange(len(p)), truth], 1e-300))).sum()
+        wrong = share[:, None] * (p - target)
+        slope = np.concatenate([(x.T @ wrong + 2 * penalty * weight).ravel(), wrong.sum(axis=0)])
+        return float(value + penalty * (weight**2).sum()), slope
+
+    found = minimize(loss, np.zeros(x.shape[1] * k + k), jac=True, method="L-BFGS-B").x
+    weight = found[:-k].reshape(-1, k) / deviation[:, None]
+    return weight, found[-k:] - mean @ weight
+
+
+def _softmax(z: Floats) -> Floats:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    shares: Floats = e / e.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _macro_auroc(truth: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
+    each = [
+        weighted_auroc(truth == k, probability[:, k], weights) for k in range(probability.shape[1])
+    ]
+    return np.asarray(np.mean(each, axis=0))
+
+
+def _balanced(truth: npt.NDArray[np.int64], said: npt.NDArray[np.int64], weights: Floats) -> Floats:
+    hits = (truth == said).astype(np.float64)
+    each = [
+        ratio(weights[:, truth == k] @ hits[truth == k], weights[:, truth == k].sum(axis=1))
+        for k in np.unique(truth)
+    ]
+    return np.asarray(np.mean(each, axis=0))

@@ -1,0 +1,178 @@
+"""`ulna crossval` of several sources, one left out; the experts are made beforehand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.calls import ulna
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+
+from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
+
+from ulna.bundle import read_bundle  # noqa: E402
+from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
+from ulna.config.codec import write_json  # noqa: E402
+from ulna.evaluation.left_out import source_names  # noqa: E402
+from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
+from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
+from ulna.runtime import Predictor  # noqa: E402
+
+COLUMNS = "path,patient_id,study_id,body_part,abnormal,plate"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sources, one of implants that labels nothing else, and one of unknown body part."""
+    work = tmp_path_factory.mktemp("sources")
+    rows = ["source,table,label_means,licence,role"]
+    for name, n in (("atlas", 36), ("wrist", 24), ("away", 24), ("steel", 6), ("legs", 6)):
+        folder = work / name
+        folder.mkdir()
+        lines = [COLUMNS if name == "atlas" else COLUMNS.removesuffix(",plate")]
+        for i, s in enumerate(write_studies(folder, n)):
+            part = "" if name == "legs" else s.body_part
+            about = f"{s.patient_id},{s.study_id},{part},{int(bool(s.abnormal))}"
+            plate = f",{i % 2}" if name == "atlas" else ""
+            lines += [f"{image.path.name},{about}{plate}" for image in s.images]
+        (folder / "table.csv").write_text("\n".join(lines) + "\n")
+        steel = name == "steel"
+        means, role = ("hardware", "heads_only") if steel else ("fracture", "train")
+        rows.append(f"{name},{name}/table.csv,{means},CC BY 4.0,{role}")
+    (work / "sources.csv").write_text("\n".join(rows) + "\n")
+    write_json(make_manifest().recipe, work / "recipe.json")
+    _made(work, "cv", "sources.csv", ("away",))
+    _made(work, "alone", "atlas/table.csv", ())
+    command = ["crossval", "--recipe", work / "recipe.json", "--folds", 2]
+    ulna(*command, work / "atlas/table.csv", "--out", work / "alone")
+    options = ["--leave-out", "away", "--by", "plate", "--against", work / "alone"]
+    done = ulna(*command, work / "sources.csv", "--out", work / "cv", *options)
+    assert "left out" in done.stdout and "by source" in done.stdout
+    return work
+
+
+def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
+    """A cross-validation whose folds have their experts already."""
+    path = str((work / data).resolve())
+    recipe = make_manifest().recipe
+    settings = CrossvalSettings(path, recipe, 2, 0, leave_out=leave_out)
+    CrossvalFolder.open(work / out, settings, None)
+    for k in (0, 1):
+        write_blob_bundle(work / out / f"fold{k}/bundle")
+
+
+def _folder(work: Path, *leave_out: str) -> CrossvalFolder:
+    path = str((work / "sources.csv").resolve())
+    settings = CrossvalSettings(path, make_manifest().recipe, 2, 0, leave_out=leave_out)
+    return CrossvalFolder(work / "nowhere", settings, work, (0, 1))
+
+
+def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> None:
+    folder = _folder(work, "away")
+    for k in (0, 1):
+        learned = {s.source for s in folder.training(k)}
+        assert learned == {"atlas", "wrist", "steel", "legs"}
+        assert not {s.key for s in folder.training(k)} & {s.key for s in folder.folds[k]}
+    assert (
+        {s.source for s in folder.labelled}
+        == {"atlas", "wrist"}
+        == {*source_names(folder.labelled)}
+    )
+    assert {s.source for s in folder.beside} == {"steel", "legs"}
+    assert len(folder.left_out["away"]) == 24
+    used = json.loads((work / "cv/split.json").read_text())["train"]
+    assert not any("away." in key for key in used)
+
+
+def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
+    scores = json.loads((work / "cv/scores.json").read_text())
+    groups = scores["scores"]
+    assert groups["all"]["n_studies"] == 60
+    assert groups["source: atlas"]["n_studies"] == 36
+    assert groups["source: wrist"]["n_studies"] == groups["left out: away"]["n_studies"] == 24
+    assert set(groups["left out: away"]) == set(groups["source: atlas"])
+    assert groups["plate: 1"]["n_studies"] == 18
+    met = scores["sources"]
+    assert [met[n]["where"] for n in ("atlas", "away", "wrist")] == [
+        "in source", "left out", "in source",
+    ]  # fmt: skip
+    for one in met.values():
+        assert one["refused"]["value"] == 0 and one["body_part_accuracy"]["value"] == 1
+        assert 0 <= one["specificity"]["value"] <= 1
+    assert (work / "cv/left_out/away/report.html").is_file()
+
+
+def test_a_source_is_compared_with_itself_alone_on_its_own_folds(work: Path) -> None:
+    """The same experts answer it in both: what a second source brings is nothing here."""
+    found = json.loads((work / "cv/scores.json").read_text())["minus"]["alone"]
+    assert found["all"]["n_studies"] == 36
+    assert found["all"]["auroc"]["value"] == 0 == found["all"]["auroc"]["low"]
+    assert "plate: 1" in found and not any(name.startswith("source") for name in found)
+
+
+def test_the_folder_goes_on_and_verifies(work: Path) -> None:
+    command = ["crossval", work / "sources.csv", "--recipe", work / "recipe.json", "--folds", 2]
+    options = ["--by", "plate", "--against", work / "alone"]
+    before = (work / "cv/left_out/away/metrics.json").stat().st_mtime_ns
+    ulna(*command, "--out", work / "cv", "--leave-out", "away", *options)
+    assert (work / "cv/left_out/away/metrics.json").stat().st_mtime_ns == before
+    done = ulna(*command, "--out", work / "cv", *options, code=2)
+    assert "of other settings" in done.output
+    checks = json.loads(ulna("verify", work / "cv", "--json").stdout)["checks"]
+    assert not [c for c in checks if c["equal"] is False]
+    assert {c["what"]: c["equal"] for c in checks}["numbers of scores.json"] is True
+
+
+def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
+    command = ["crossval", work / "sources.csv", "--recipe", work / "recipe.json"]
+    done = ulna(*command, "--out", work / "no", "--leave-out", "mars", code=2)
+    assert (
+        "no source 'mars' to leave out: expected one of atlas, away, legs, steel, wrist"
+        in done.output
+    )
+    table = ["crossval", work / "atlas/table.csv", "--recipe", work / "recipe.json"]
+    done = ulna(*table, "--out", work / "no2", "--leave-out", "mars", code=2)
+    assert "a table of sources" in done.output
+    shutil.rmtree(work / "no", ignore_errors=True)
+    command += ["--out", work / "no3", "--leave-out", "steel"]
+    assert "none of 6 studies has a label" in ulna(*command, code=3).output
+
+
+def test_evaluate_and_info_take_a_table_of_sources(work: Path) -> None:
+    place = ["--bundle", work / "cv/bundle", "--out", work / "evaluation"]
+    done = ulna("evaluate", work / "sources.csv", *place, "--split", "all")
+    assert "6 left out" in done.output and "6 without a label: " in done.output
+    metrics = json.loads((work / "evaluation/metrics.json").read_text())
+    assert metrics["data"]["n_studies"] == 90
+    met = metrics["by_source"]
+    assert {n: one["n_studies"] for n, one in met.items()} == {
+        "atlas": 36, "away": 24, "legs": 6, "wrist": 24,
+    }  # fmt: skip
+    assert met["away"]["auroc"]["value"] == pytest.approx(
+        json.loads((work / "cv/scores.json").read_text())["scores"]["left out: away"]["auroc"][
+            "value"
+        ]
+    )
+    assert "by source" in done.output
+    info = json.loads((work / "cv/data.json").read_text())
+    assert info["kind"] == "sources" and "steel (CC BY 4.0)" in info["name"]
+
+
+def test_controls_are_scored_beside_the_plain_films(work: Path) -> None:
+    predictor = Predictor.load(work / "cv/bundle")
+    studies = _folder(work).labelled[:16]
+    controls = {name: CONTROLS[name] for name in ("plain", "no_letters")}
+    found = score_controls(predictor, studies, controls)
+    assert found["n_studies"] == 16 and not found["left_out"]
+    plain = found["controls"]["plain"]
+    assert plain["minus"]["auroc"]["value"] == 0
+    assert 0 <= plain["scores"]["auroc"]["value"] <= 1 and plain["refused"] == 0
+    films = film_features(read_bundle(work / "cv/bundle"), studies, expert="cnn-0")
+    assert films.features.shape == (32, 0)  # these graphs have no output "features"
+    assert {*films.source} <= {"atlas", "wrist", "away"}
+    with pytest.raises(Exception, match="the bundle has cnn-0"):
+        film_features(read_bundle(work / "cv/bundle"), studies, expert="other")

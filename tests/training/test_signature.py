@@ -1,0 +1,208 @@
+"""Changes of a source's signature: off unless asked for, one seed an image, covers leave masks."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from ulna.config.recipe import Augmentation
+from ulna.training.augment import Rows, Windows, augment, draw_fill
+from ulna.training.signature.change import change_signature, changes_signature
+from ulna.training.signature.covers import draw_frame, draw_letters
+from ulna.training.signature.detector import (
+    blurred,
+    change_edges,
+    change_tone,
+    compress,
+    lay_veil,
+    lower_resolution,
+)
+
+NOTHING = Augmentation(
+    rotation=0, translation=0, scale=0, brightness=0, contrast=0, gamma=0, noise=0, invert=0, flip=0
+)
+EVERYTHING = {
+    "frame": 0.5, "letters": 0.6, "veil": 0.5, "edges": 2.0, "resample": 0.6, "jpeg": 0.5,
+    "tone": 0.2,
+}  # fmt: skip
+
+
+def _film(seed: int = 0, side: int = 96) -> torch.Tensor:
+    """(S, S) a smooth picture with detail, in [0.1, 0.9]."""
+    noise = np.random.default_rng(seed).random((side, side))
+    smooth = ndimage.gaussian_filter(noise, 2)
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    return torch.from_numpy((0.1 + 0.8 * smooth).astype(np.float32))
+
+
+def _batch(n: int = 6, side: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.stack([_film(i, side) for i in range(n)])
+    masks = torch.zeros(n, side // 4, side // 4)
+    masks[:, 4:9, 5:9] = 1
+    return (images * 255).to(torch.uint8), (masks * 255).to(torch.uint8)
+
+
+def test_off_is_the_same_draws_as_before_there_were_any() -> None:
+    """Recipes of earlier versions train image by image as they did."""
+    settings = Augmentation()
+    assert not changes_signature(settings) and settings.least_fill == 1
+    rng, other = np.random.default_rng(5), np.random.default_rng(5)
+    augment(*_batch(), settings, rng)
+    other.random(6 * (1 + 1 + 1 + 2))  # angle, scale, flip, shift
+    other.random(6 * 5)  # gamma, contrast, brightness, polarity, noise
+    other.integers(2**62)
+    assert rng.random() == other.random()
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_each_change_changes_and_stays_in_range(name: str) -> None:
+    settings = Augmentation(**{name: EVERYTHING[name] if name in ("edges", "tone") else 0.8})
+    x = torch.stack([_film(i) for i in range(12)])[:, None]
+    seeds = np.arange(12)
+    out, masks = change_signature(x, torch.ones(12, 1, 24, 24), settings, seeds)
+    assert out.shape == x.shape and out.dtype == torch.float32
+    assert out.min() >= 0 and out.max() <= 1
+    changed = (out != x).flatten(1).any(1)
+    assert 3 <= changed.sum() <= 12
+    assert changes_signature(settings)
+    covers = name in ("frame", "letters")
+    assert bool((masks < 1).any()) == covers
+
+
+def test_an_image_is_changed_alike_whatever_stands_beside_it() -> None:
+    """Several processes that share a batch change what one would change alone."""
+    settings = Augmentation(**EVERYTHING, least_fill=0.4)
+    images, masks = _batch()
+    whole = augment(images, masks, settings, np.random.default_rng(3))
+    for own in ([0, 1, 2], [3, 4, 5], [1, 4]):
+        rows = Rows(np.array(own), 6)
+        part = augment(images[own], masks[own], settings, np.random.default_rng(3), None, rows)
+        for one, other in zip(part, whole, strict=True):
+            torch.testing.assert_close(one, other[own], atol=0, rtol=0)
+
+
+def test_windows_are_changed_too_and_deterministically() -> None:
+    settings = Augmentation(**EVERYTHING, least_fill=0.5)
+    images, masks = _batch()
+    windows = Windows(32, np.zeros((6, 2), np.float32))
+    first = augment(images, masks, settings, np.random.default_rng(1), windows)
+    again = augment(images, masks, settings, np.random.default_rng(1), windows)
+    assert first[0].shape == (6, 1, 32, 32) and first[1].shape == (6, 1, 8, 8)
+    for one, other in zip(first, again, strict=True):
+        torch.testing.assert_close(one, other, atol=0, rtol=0)
+
+
+def test_a_film_fills_the_share_drawn_anywhere_in_its_frame() -> None:
+    n, settings = 200, Augmentation(**{**vars(NOTHING), "least_fill": 0.3})
+    images = torch.full((n, 64, 64), 200, dtype=torch.uint8)
+    masks = torch.full((n, 16, 16), 255, dtype=torch.uint8)
+    fill = draw_fill(n, settings, np.random.default_rng(0))
+    assert 0.3 <= fill.min() < 0.33 and 0.95 < fill.max() <= 1
+    assert np.median(fill) == pytest.approx(np.sqrt(0.3), abs=0.05)
+    out, moved = augment(images, masks, settings, np.random.default_rng(0), fill=fill)
+    shown = (out[:, 0] > 0.3).float()
+    np.testing.assert_allclose(shown.mean((1, 2)).sqrt(), fill, atol=0.04)
+    np.testing.assert_allclose(moved.mean((1, 2, 3)).sqrt(), fill, atol=0.03)
+    rows = (shown * torch.arange(64)[:, None]).sum((1, 2)) / shown.sum((1, 2))
+    small = torch.from_numpy(fill < 0.4)
+    assert rows[small].min() < 16 and rows[small].max() > 48
+
+
+def test_fine_detail_is_averaged_before_a_film_is_made_smaller() -> None:
+    """A film stored smaller is a mean over areas: looked-up pixels would be noise."""
+    noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 256, 256), np.uint8))
+    small = augment(
+        noise, noise[:, ::4, ::4].contiguous(), NOTHING, np.random.default_rng(0),
+        fill=np.array([1.0]),
+    )[0]  # fmt: skip
+    settings = Augmentation(**{**vars(NOTHING), "least_fill": 0.3})
+    out = augment(
+        noise, noise[:, ::4, ::4].contiguous(), settings, np.random.default_rng(0),
+        fill=np.array([0.3]),
+    )[0]  # fmt: skip
+    inside = out[out > 0.02]
+    assert small.std() > 0.25 and inside.std() < 0.12
+
+
+def test_what_is_covered_leaves_the_mask() -> None:
+    rng = np.random.default_rng(0)
+    for draw in (draw_frame, draw_letters):
+        for _ in range(20):
+            film = _film()
+            changed, covered = draw(film, rng)
+            if draw is draw_frame:  # a letter's soft edge is no cover
+                torch.testing.assert_close(changed[covered == 0], film[covered == 0])
+            assert set(covered.unique().tolist()) <= {0.0, 1.0}
+            assert covered.mean() < 0.45
+
+
+def test_letters_are_read_by_the_detector_of_plates() -> None:
+    """What is drawn looks like what `find_letters` finds on films."""
+    from ulna.evaluation.sources.standardise import find_letters
+
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(40):
+        film = 0.2 + 0.1 * _film(side=320)
+        found += bool(find_letters(draw_letters(film, rng)[0].numpy()))
+    assert found > 10
+
+
+def test_blur_and_edges_are_gaussian() -> None:
+    film = _film()
+    expected = ndimage.gaussian_filter(film.numpy(), 1.5, mode="nearest", truncate=3.0)
+    np.testing.assert_allclose(blurred(film, 1.5), expected, atol=1e-6)
+    torch.testing.assert_close(change_edges(film, 0.0, 1.5), film)
+    torch.testing.assert_close(change_edges(film, -1.0, 1.5), blurred(film, 1.5).clamp(0, 1))
+    torch.testing.assert_close(change_edges(film, -3.0, 1.5), blurred(film, 1.5).clamp(0, 1))
+    fine = film - blurred(film, 1.5)
+    torch.testing.assert_close(change_edges(film, 0.3, 1.5), (film + 0.3 * fine).clamp(0, 1))
+
+
+@pytest.mark.parametrize("quality", [12, 35, 60, 88])
+def test_compression_is_that_of_a_jpeg_coder(quality: int) -> None:
+    film = torch.from_numpy(np.round(_film(side=90).numpy() * 255).astype(np.float32) / 255)
+    buffer = io.BytesIO()
+    Image.fromarray((film.numpy() * 255).round().astype(np.uint8)).save(
+        buffer, "JPEG", quality=quality
+    )
+    expected = np.asarray(Image.open(buffer), np.float32) / 255
+    found = compress(film, quality).numpy()
+    away = np.abs(found - expected)
+    # A coefficient at the border of two steps may be rounded to either.
+    blocks = away[:88, :88].reshape(11, 8, 11, 8).max((1, 3))
+    assert (blocks < 1.6 / 255).mean() > 0.8 and away.mean() < 1 / 255
+    assert np.abs(found - film.numpy()).max() > 2 / 255
+
+
+def test_lower_resolution_loses_detail_and_keeps_the_mean() -> None:
+    film = _film()
+    low = lower_resolution(film, 0.4)
+    assert low.shape == film.shape and abs(float(low.mean() - film.mean())) < 2e-3
+    detail = [float((f - blurred(f, 2.0)).std()) for f in (film, low)]
+    assert detail[1] < 0.8 * detail[0]
+    assert lower_resolution(film, 1.0) is film
+
+
+def test_a_tone_curve_rises_and_leaves_the_line_by_no_more_than_asked() -> None:
+    ramp = torch.linspace(0, 1, 512)[None].expand(4, 512)
+    away = []
+    for seed in range(60):
+        out = change_tone(ramp, 0.2, np.random.default_rng(seed))
+        assert (out.diff(dim=1) >= 0).all()
+        assert out[0, 0] == 0 and out[0, -1] == 1
+        away.append(float((out - ramp).abs().max()))
+    assert 0.1 < max(away) <= 0.2 + 2e-3 and min(away) < 0.05
+
+
+def test_a_veil_brightens_and_hides_nothing() -> None:
+    film = _film()
+    out = lay_veil(film, np.random.default_rng(2))
+    assert (out >= film - 1e-6).all() and (out > film + 0.02).any() and (out == film).any()
+    where = out > film + 0.02
+    kept = float(np.corrcoef(film[where], out[where])[0, 1])
+    assert kept > 0.5
