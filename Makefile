@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | test | test-fast | test-long | cases | fuzz | check | format | docs | bench | bench-parts | clean
+# make demo | fracatlas | box | student | test | test-fast | test-long | cases | fuzz | check | format | docs | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box test test-fast test-long cases fuzz check format docs bench bench-parts bench-overview clean
+.PHONY: help setup setup-dev demo fracatlas box student test test-fast test-long cases fuzz check format docs bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -23,6 +23,9 @@ fracatlas: setup ## real films: trunk, five folds, scores and the bundle; DATA=f
 
 box: setup ## the demonstration bundle in the package, from nothing
 	scripts/box_bundle.sh runs/box
+
+student: setup-dev ## BUNDLE=folder of `ulna distil`: it answers where no bundle is given
+	$(BIN)/python scripts/ship_student.py "$(BUNDLE)"
 
 test: setup-dev ## every test but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long"

@@ -21,6 +21,7 @@ from ulna.cli.failure import exit_codes
 from ulna.cli.main import VERBS, cli
 from ulna.config import recipe as settings
 from ulna.config.bounds import Distinct, hints_of
+from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.evaluation.corruptions import suite_rows
@@ -76,6 +77,7 @@ def settings_reference() -> str:
         settings.InitialWeights,
         settings.Augmentation,
         settings.LossWeights,
+        Distillation,
         settings.Fusion,
         InputSpec,
     )
@@ -110,6 +112,8 @@ def _type(hint: Any) -> str:
         return " or ".join("none" if a is type(None) else _type(a) for a in args)
     if origin is tuple:
         return f"list of {_type(args[0])}"
+    if type(None) in args:
+        return " or ".join(_type(a) for a in args if a is not type(None)) + " or null"
     if origin is dict:
         return f"mapping of {_type(args[0])} to {_type(args[1])}"
     words = {int: "whole number", float: "number", str: "text", bool: "true or false"}

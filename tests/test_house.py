@@ -158,6 +158,9 @@ def test_no_large_or_binary_surprise() -> None:
     assert sum(f.stat().st_size for f in box.iterdir()) <= 4e6
     for path in (*box.glob("*.onnx"), *box.glob("*.npz")):
         found.remove(_name(path))
+    student = ROOT / "src/ulna/bundle/student"  # docs/student.md; absent until one was made
+    assert sum(f.stat().st_size for f in student.glob("*")) <= 8e6
+    found = [name for name in found if not name.startswith("src/ulna/bundle/student/")]
     assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
 
 

@@ -15,6 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError, ImageError
+from ulna.standing import Certainty as Certainty
+from ulna.standing import Familiarity as Familiarity
+from ulna.standing import Triage as Triage
+from ulna.standing import triage_of as triage_of
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -76,7 +80,8 @@ class Finding:
     """One finding of one radiograph, true or predicted, in source pixels.
 
     box: (x, y, width, height). score: predicted strength (logit contribution), None for truth.
-    outline: (N, 2) x, y vertices or None. cnr: measured contrast-to-noise ratio (phantoms).
+    outline: (N, 2) x, y vertices or None. cnr: measured contrast-to-noise ratio (phantoms). adds:
+    how many logits of the answer the region of a predicted one makes up; None where not known.
     """
 
     box: tuple[float, float, float, float]
@@ -85,6 +90,7 @@ class Finding:
     outline: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     subtlety: Subtlety | None = None
     cnr: float | None = None
+    adds: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.box) != 4 or self.box[2] < 0 or self.box[3] < 0:
@@ -199,6 +205,10 @@ class ImagePrediction:
     experts: logit of each alone, by its name, routed like the hybrid. foreign: distance of its
     features from those of the films the bundle knows, 1 at the limit; None where it cannot tell.
     refusal: why it is no film for this bundle, or ''. inverted: its polarity was put right first.
+    domain: whether it is one of the films that the bundle learned from. outside: how much it looks
+    like something else than a limb, 0 for the middle of the known films and 1 at the limit of
+    refusal; None where the bundle cannot tell. interval: of a NEAR film, between which two its
+    probability lies; None of others.
     """
 
     source: str
@@ -215,36 +225,9 @@ class ImagePrediction:
     foreign: float | None = None
     refusal: str = ""
     inverted: bool = False
-
-
-class Triage(enum.StrEnum):
-    """What a study's answer is good for at a chosen error rate; most urgent first."""
-
-    ABNORMAL = "abnormal"
-    REFER = "refer"
-    NORMAL = "normal"
-
-
-def triage_of(p_normal: float, p_abnormal: float, error_rate: float) -> Triage:
-    """The one label whose conformal p-value exceeds `error_rate`; REFER where both or none do.
-
-    A study like the calibration studies gets its true label ruled out with a probability of at
-    most `error_rate`. Raises ConfigError for a rate outside (0, 1).
-    """
-    if not 0 < error_rate < 1:
-        raise ConfigError(f"error rate {error_rate}: expected a number between 0 and 1")
-    normal, abnormal = p_normal > error_rate, p_abnormal > error_rate
-    if normal == abnormal:
-        return Triage.REFER
-    return Triage.NORMAL if normal else Triage.ABNORMAL
-
-
-class Certainty(enum.StrEnum):
-    """Between which operating points a study's probability lies."""
-
-    CERTAIN = "certain"
-    DOUBTFUL = "doubtful"
-    NONE = "none"
+    domain: Familiarity = Familiarity.UNKNOWN
+    outside: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +246,9 @@ class StudyPrediction:
     simulated films alone: nothing is said of a patient. finding_probabilities: of the categories
     that the bundle can know; each is called from its finding_thresholds on. leading_finding:
     where abnormal. abnormal_means: what the bundle's label stands for.
+    domain: the least familiar of the views that answer. interval: of a NEAR study, between which
+    two its probability lies; its p-values are then the largest in between, so that triage rules a
+    label out only where both ends do.
     """
 
     study: Study
@@ -285,6 +271,8 @@ class StudyPrediction:
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
     demonstration: bool = False
+    domain: Familiarity = Familiarity.UNKNOWN
+    interval: tuple[float, float] | None = None
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
     finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)
     leading_finding: FindingCategory | None = None

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tests.cli.calls import ulna
 
-from ulna.bundle import BOX_BUNDLE, read_bundle
+from ulna.bundle import BOX_BUNDLE, default_bundle, read_bundle
 
 HEAVY = ("torch", "timm", "scipy", "pydicom", "matplotlib", "numba", "onnx", "asyncio")
 
@@ -29,22 +29,33 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_the_table_says_it(film: Path) -> None:
-    done = ulna("predict", film)
+    done = ulna("predict", film, "--bundle", BOX_BUNDLE)
     assert "must not be used on patients" in done.stdout
-    assert "no --bundle" in done.stderr
+    assert "no --bundle" not in done.stderr
 
 
 def test_the_json_says_it(film: Path) -> None:
-    (answer,) = json.loads(ulna("predict", film, "--json").stdout)
+    (answer,) = json.loads(ulna("predict", film, "--json", "--bundle", BOX_BUNDLE).stdout)
     assert answer["demonstration"] is True
     assert answer["bundle"] == read_bundle(BOX_BUNDLE).hash
+
+
+def test_without_a_bundle_the_package_s_own_answers(film: Path) -> None:
+    done = ulna("predict", film, "--json")
+    (answer,) = json.loads(done.stdout)
+    own = read_bundle(default_bundle())
+    assert answer["bundle"] == own.hash
+    assert answer["demonstration"] is own.manifest.demonstration
+    kind = "a demonstration" if own.manifest.demonstration else own.manifest.name
+    assert f"no --bundle: the one that comes with ulna answers ({kind})" in done.stderr
 
 
 def test_info_says_it() -> None:
     (line,) = [s for s in ulna("info", BOX_BUNDLE).stdout.splitlines() if "DEMONSTRATION" in s]
     assert "not for use on patients" in line
     box = json.loads(ulna("info", "--json").stdout)["box"]
-    assert box["demonstration"] and "must not be used on patients" in box["intended_use"]
+    assert box["demonstration"] == ("must not be used on patients" in box["intended_use"])
+    assert box["bundle"] == str(default_bundle())
     assert "bundle in the package" in ulna("info").stdout
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
 
+from ulna.evaluation.conformal_limit import conformal_limit
 from ulna.evaluation.domain_fit import (
     CLOSER,
     REFUSED,
-    conformal_limit,
     cross_fitted,
     fit_features,
     fit_statistics,

@@ -179,3 +179,27 @@ def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
         for image in row.images:
             image.ref.path.unlink()
     assert all(g.cards == () for g in build_gallery(rows, 4.0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "heading", "said"),
+    [
+        (0.2, 0.4, "examination passed", "passed 1 of 1"),
+        (-0.1, 0.3, "examination not passed", "undecided on so few: deletion"),
+        (-0.3, -0.1, "examination not passed", "failed deletion"),
+    ],
+)
+def test_the_verdict_of_the_maps_heads_the_report(
+    low: float, high: float, heading: str, said: str
+) -> None:
+    from ulna.bundle import BOX_BUNDLE, MapExamination, MapTest, read_bundle
+    from ulna.evaluation.report.card import map_banner
+
+    manifest = read_bundle(BOX_BUNDLE).manifest
+    test = MapTest("deletion", (low + high) / 2, low, high, 0.0, True)
+    found = MapExamination("films", 40, (test,), {})
+    banner = map_banner(replace(manifest, map_examination=found))
+    assert heading in str(banner["heading"]) and said in str(banner["sentence"])
+    assert banner["passed"] is (low > 0)
+    none = map_banner(replace(manifest, map_examination=None))
+    assert "not examined" in str(none["heading"]) and not none["passed"]

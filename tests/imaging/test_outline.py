@@ -100,3 +100,36 @@ def test_no_map(heat: np.ndarray) -> None:
         findings_from_map(heat, 0.0)
     with pytest.raises(ImageError, match="threshold"):
         findings_from_map(np.zeros((3, 3)), float("nan"))
+
+
+def _hill(height: float, width: float = 6.0) -> np.ndarray:
+    y, x = np.mgrid[:60, :80]
+    return height * np.exp(-((x - 40) ** 2 + (y - 30) ** 2) / (2 * width**2))
+
+
+def test_a_share_of_the_peak_makes_outlines_of_one_size() -> None:
+    """Report: outlines were larger the stronger the finding, up to several times its size."""
+    plain = [findings_from_map(_hill(h), 1.0)[0].box[2] for h in (20.0, 2000.0)]
+    shared = [findings_from_map(_hill(h), 1.0, share=0.2)[0].box[2] for h in (20.0, 2000.0)]
+    assert plain[1] > 1.4 * plain[0] and shared[0] == shared[1] < plain[0]
+    level = 0.2 * _hill(2000.0).max()
+    (finding,) = findings_from_map(_hill(2000.0), 1.0, share=0.2)
+    columns = np.flatnonzero((_hill(2000.0) > level).any(axis=0))
+    assert finding.box[::2] == (columns[0], len(columns))
+
+
+def test_without_a_share_nothing_changes_and_weak_parts_of_a_region_go() -> None:
+    two = _hill(100.0, 3.0) + np.roll(_hill(30.0, 3.0), 12, axis=1)
+    (whole,) = findings_from_map(two, 1.0, peak=50.0)
+    (strong,) = findings_from_map(two, 1.0, peak=50.0, share=0.2)
+    assert strong.box[2] < whole.box[2] and strong.score == whole.score
+    assert len(findings_from_map(two, 1.0, peak=20.0, share=0.2)) == 2
+    with pytest.raises(ImageError, match="share"):
+        findings_from_map(two, 1.0, share=1.0)
+
+
+def test_what_all_regions_add_is_the_mean_of_the_map() -> None:
+    """Of a square film: the map's mean is the logit but for its bias."""
+    heat = np.maximum(_hill(10.0)[:, :60] - 1.0, 0)
+    found = findings_from_map(heat, 0.0)
+    assert sum(f.adds or 0 for f in found) == pytest.approx(heat.mean(), rel=1e-5)

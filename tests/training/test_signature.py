@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ulna.config.recipe import Augmentation
-from ulna.training.augment import Rows, Windows, augment, draw_fill
+from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves
 from ulna.training.signature.change import change_signature, changes_signature
 from ulna.training.signature.covers import draw_frame, draw_letters
 from ulna.training.signature.detector import (
@@ -104,7 +104,8 @@ def test_a_film_fills_the_share_drawn_anywhere_in_its_frame() -> None:
     fill = draw_fill(n, settings, np.random.default_rng(0))
     assert 0.3 <= fill.min() < 0.33 and 0.95 < fill.max() <= 1
     assert np.median(fill) == pytest.approx(np.sqrt(0.3), abs=0.05)
-    out, moved = augment(images, masks, settings, np.random.default_rng(0), fill=fill)
+    moves = draw_moves(n, settings, np.random.default_rng(0), fill)
+    out, moved = augment(images, masks, settings, np.random.default_rng(0), moves=moves)
     shown = (out[:, 0] > 0.3).float()
     np.testing.assert_allclose(shown.mean((1, 2)).sqrt(), fill, atol=0.04)
     np.testing.assert_allclose(moved.mean((1, 2, 3)).sqrt(), fill, atol=0.03)
@@ -118,12 +119,12 @@ def test_fine_detail_is_averaged_before_a_film_is_made_smaller() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 256, 256), np.uint8))
     small = augment(
         noise, noise[:, ::4, ::4].contiguous(), NOTHING, np.random.default_rng(0),
-        fill=np.array([1.0]),
+        moves=draw_moves(1, NOTHING, np.random.default_rng(0), np.array([1.0])),
     )[0]  # fmt: skip
     settings = Augmentation(**{**vars(NOTHING), "least_fill": 0.3})
     out = augment(
         noise, noise[:, ::4, ::4].contiguous(), settings, np.random.default_rng(0),
-        fill=np.array([0.3]),
+        moves=draw_moves(1, settings, np.random.default_rng(0), np.array([0.3])),
     )[0]  # fmt: skip
     inside = out[out > 0.02]
     assert small.std() > 0.25 and inside.std() < 0.12

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ulna.bundle.box import BOX_BUNDLE
+from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
+from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.finding_calibration import FindingCalibration
@@ -13,25 +14,33 @@ from ulna.bundle.io import (
     check_replaceable,
     read_bundle,
     read_domain,
-    replace_examination,
     replace_fusion,
     write_bundle,
 )
 from ulna.bundle.manifest import (
+    DEMONSTRATION_USE,
     DataFingerprint,
     ExpertEntry,
     FusionParameters,
     Manifest,
+    Weights,
     uncalibrated_fusion,
 )
+from ulna.bundle.outside import OutsideHead, outside_inputs
+from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
     "BOX_BUNDLE",
+    "DEMONSTRATION_USE",
+    "STUDENT_BUNDLE",
+    "TEACHER",
     "CascadeCheck",
     "CascadeParameters",
     "CascadeStage",
+    "ComparedParts",
     "ConformalScores",
     "DataFingerprint",
+    "Distilled",
     "Domain",
     "DomainEntry",
     "ExpertEntry",
@@ -42,12 +51,18 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
+    "OutsideHead",
+    "StudentParity",
+    "Weights",
     "check_replaceable",
+    "default_bundle",
     "map_verdict",
+    "outside_inputs",
     "read_bundle",
     "read_domain",
     "replace_examination",
     "replace_fusion",
+    "replace_parity",
     "uncalibrated_fusion",
     "write_bundle",
 ]

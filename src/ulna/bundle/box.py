@@ -1,8 +1,21 @@
-"""The bundle that comes with the package: a demonstration, learned from simulated films alone."""
+"""The bundles that come with the package, and which of them answers where none is given."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 BOX_BUNDLE = Path(__file__).parent / "demonstration"
-"""Its folder; written by scripts/box_bundle.sh, read and verified like any other bundle."""
+"""A demonstration, learned from simulated films alone; written by scripts/box_bundle.sh, read and
+verified like any other bundle."""
+STUDENT_BUNDLE = Path(__file__).parent / "student"
+"""One network taught by a larger bundle (`ulna distil`), at most 8 MB; put there by
+scripts/ship_student.py. Absent from a source tree for which none was made."""
+
+
+def default_bundle() -> Path:
+    """The folder of the bundle that answers where none is given: the student, where there is one.
+
+    Else the demonstration. To replace it: `make student BUNDLE=runs/student/bundle`.
+    """
+    there = (STUDENT_BUNDLE / "manifest.json").is_file()
+    return STUDENT_BUNDLE if there else BOX_BUNDLE

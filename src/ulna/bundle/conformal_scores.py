@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ulna.errors import BundleError
+from ulna.types import BodyPart
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,22 @@ class ConformalScores:
                 raise BundleError(
                     f"conformal scores of {name} studies: expected ascending probabilities"
                 )
+
+
+@dataclass(frozen=True)
+class ComparedParts:
+    """The body parts whose calibration studies stand together for one, by label.
+
+    A part with few studies of a label is compared with those of its region, or of all parts. The
+    promise then is one for the studies of these parts together.
+    """
+
+    normal: tuple[BodyPart, ...]
+    abnormal: tuple[BodyPart, ...]
+
+    def scores(self, of: Mapping[BodyPart, ConformalScores]) -> ConformalScores:
+        """The studies of these parts as one ascending list for each label."""
+        return ConformalScores(
+            tuple(sorted(v for p in self.normal for v in of[p].normal)),
+            tuple(sorted(v for p in self.abnormal for v in of[p].abnormal)),
+        )

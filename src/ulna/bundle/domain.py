@@ -2,7 +2,9 @@
 
 An image's distance is that of Mahalanobis, from the mean of the films the bundle was calibrated
 on, with their covariance (Lee et al. 2018, A simple unified framework for detecting
-out-of-distribution samples and adversarial attacks, eq. 1-2; one class in place of many).
+out-of-distribution samples and adversarial attacks, eq. 1-2; one class in place of many). It
+tells one hospital from another better than an arm from a leg, so it does not refuse where there is
+an `OutsideHead`: it only says that a film is no known one.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from ulna.bundle.outside import OutsideHead, outside_arrays, outside_of
 from ulna.errors import BundleError
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +32,10 @@ class DomainEntry:
     file: name of theirs, sha256: of it. limits: by expert, the distance above which a film is
     foreign; look_again: share of the limit from which the negative is looked at too. n_images:
     what the expert's statistics were fitted on. refused: share of good films that the limits
-    refuse when they are not among those films.
+    refuse when they are not among those films. outside: the experts with an `OutsideHead`; empty
+    where the distance alone refuses, as in bundles of earlier versions. n_outside: what those
+    heads know as outside, by kind. slack: of a film beyond the limit of distance, by how many
+    calibrated logits its answer is uncertain, times its distance over the limit.
     """
 
     file: str
@@ -38,6 +44,9 @@ class DomainEntry:
     look_again: float
     n_images: dict[str, int]
     refused: float
+    outside: tuple[str, ...] = ()
+    n_outside: dict[str, int] = field(default_factory=dict)
+    slack: float = 0.0
 
     def __post_init__(self) -> None:
         if self.file in ("", ".", "..") or "/" in self.file or "\\" in self.file:
@@ -50,6 +59,11 @@ class DomainEntry:
         if not (0 <= self.look_again <= 1 and 0 <= self.refused <= 1):
             raise BundleError(
                 f"domain: look_again {self.look_again}, refused {self.refused}: expected 0 to 1"
+            )
+        if not (0 <= self.slack < math.inf and set(self.outside) <= set(self.limits)):
+            raise BundleError(
+                f"domain: slack {self.slack}, outside {self.outside}: expected a number >= 0 and "
+                f"experts among {sorted(self.limits)}"
             )
 
 
@@ -96,9 +110,10 @@ class Domain:
 
     entry: DomainEntry
     experts: Mapping[str, FeatureStatistics]
+    heads: Mapping[str, OutsideHead] = field(default_factory=dict)
 
     def score(self, features: Mapping[str, npt.ArrayLike]) -> float | None:
-        """How foreign an image is by its (C,) features of each expert run; 1 at the limit.
+        """How far an image is by its (C,) features of each expert run; 1 at the limit.
 
         The mean of the experts' distances, each against its own limit. None where none of the
         experts has statistics.
@@ -112,25 +127,47 @@ class Domain:
         ]
         return float(np.mean(shares))
 
+    def outside(
+        self, features: Mapping[str, npt.ArrayLike], parts: Mapping[str, npt.ArrayLike]
+    ) -> float | None:
+        """How much an image looks like something else than a limb: 0 as the middle of the known
+        films, 1 at the limit of refusal; the mean of the experts.
 
-def statistics_bytes(experts: Mapping[str, FeatureStatistics]) -> bytes:
+        features, parts: (C,) and (P,) body-part logits of each expert run. None where none of
+        these experts has a head.
+        """
+        known = [n for n in features if n in self.heads]
+        if not known:
+            return None
+        return float(np.mean([self.heads[n].share(features[n], parts[n]) for n in known]))
+
+
+def statistics_bytes(
+    experts: Mapping[str, FeatureStatistics], heads: Mapping[str, OutsideHead] | None = None
+) -> bytes:
     """The statistics as an npz file of single precision; the same for the same numbers."""
     arrays = {}
     for name, found in experts.items():
         for what in _ARRAYS:
             arrays[f"{name}/{what}"] = getattr(found, what).astype(np.float32)
         arrays[f"{name}/rest"] = np.array([found.rest], np.float32)
+    for name, head in (heads or {}).items():
+        arrays |= {f"{name}/{what}": values for what, values in outside_arrays(head).items()}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
 
 
-def read_statistics(data: bytes, entry: DomainEntry) -> dict[str, FeatureStatistics]:
+def read_statistics(data: bytes, entry: DomainEntry) -> Domain:
     """The statistics of every expert that `entry` names. Raises BundleError for other contents."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {k: stored[k].astype(np.float64) for k in stored.files}
-        return {n: _statistics_of(arrays, n) for n in entry.limits}
+        return Domain(
+            entry,
+            {n: _statistics_of(arrays, n) for n in entry.limits},
+            {n: outside_of(arrays, n) for n in entry.outside},
+        )
     except (KeyError, IndexError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{entry.file}: no feature statistics: {error}; calibrate again"

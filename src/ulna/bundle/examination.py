@@ -31,6 +31,11 @@ class MapTest:
         """Whether the whole interval lies on the right side of the bar."""
         return self.low > self.bar if self.above else self.high < self.bar
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the bar lies inside the interval: more films would tell."""
+        return self.low <= self.bar <= self.high
+
 
 @dataclass(frozen=True)
 class MapExamination:
@@ -64,4 +69,6 @@ def map_verdict(found: MapExamination | None) -> str:
     if found.reliable:
         return f"heat maps: passed {n} of {n} tests on {films}"
     failed = f"{', '.join(found.failed)} ({len(found.failed)} of {n} tests)"
-    return f"heat maps: UNRELIABLE, failed {failed} on {films}"
+    open_ = [t.name for t in found.tests if t.undecided]
+    more = f"; undecided on so few: {', '.join(open_)} (examine more: --studies)" if open_ else ""
+    return f"heat maps: UNRELIABLE, failed {failed} on {films}{more}"

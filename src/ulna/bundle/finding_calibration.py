@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ulna.errors import BundleError
@@ -50,4 +50,26 @@ def check_points(
             raise BundleError(
                 f"finding {category}: thresholds for {', '.join(own.thresholds) or 'no point'}: "
                 f"expected the operating points {', '.join(sorted(wanted))}"
+            )
+
+
+def check_findings(
+    categories: Collection[FindingCategory],
+    findings: Mapping[FindingCategory, FindingCalibration],
+    points: Iterable[str],
+    biases: Mapping[str, Mapping[FindingCategory, float]],
+) -> None:
+    """BundleError unless calibration and every expert's `biases` are of the bundle's categories."""
+    known = set(categories)
+    if not set(findings) <= known:
+        raise BundleError(
+            f"calibration of findings {sorted(findings)}: expected some of the bundle's "
+            f"{sorted(known)}"
+        )
+    check_points(findings, points)
+    for expert, own in biases.items():
+        if own and set(own) != known:
+            raise BundleError(
+                f"finding biases of expert {expert!r} for {sorted(own)}: expected the bundle's "
+                f"{sorted(known)}"
             )

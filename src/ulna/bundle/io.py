@@ -14,8 +14,8 @@ from typing import Any
 
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.digest import file_sha256
+from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
-from ulna.bundle.examination import MapExamination
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
@@ -82,7 +82,7 @@ def read_domain(bundle: ModelBundle) -> Domain | None:
             f"{file}: damaged or exchanged: its SHA-256 is not the one the manifest says; copy "
             "the bundle again or calibrate it again"
         )
-    return Domain(entry, read_statistics(data, entry))
+    return read_statistics(data, entry)
 
 
 def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Path) -> ModelBundle:
@@ -106,7 +106,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
             digest = _file_sha256(partial / expert.graph, "graph")
             experts.append(replace(expert, sha256=digest))
         manifest = replace(manifest, experts=tuple(experts), domain=None)
-        digest = _write_manifest(manifest, partial)
+        digest = write_manifest(manifest, partial)
         _swap(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -127,11 +127,11 @@ def replace_fusion(
     one goes in any case: it was of another calibration.
     Raises BundleError if the manifest on disk is not the one of `bundle` any more.
     """
-    _check_unchanged(bundle)
+    check_unchanged(bundle)
     kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
     entry = None
     if domain is not None:
-        data = statistics_bytes(domain.experts)
+        data = statistics_bytes(domain.experts, domain.heads)
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents: manifest and file agree at every moment.
         entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
@@ -144,25 +144,22 @@ def replace_fusion(
         cascade=cascade,
         # Other weights and temperatures make other maps: what was said of the old ones is void.
         map_examination=None,
+        distilled=_unproven(bundle.manifest.distilled),
     )
-    new = ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
+    new = ModelBundle(bundle.path, manifest, write_manifest(manifest, bundle.path))
     old = bundle.manifest.domain
     if old is not None and (entry is None or old.file != entry.file):
         (bundle.path / old.file).unlink(missing_ok=True)
     return new
 
 
-def replace_examination(bundle: ModelBundle, found: MapExamination) -> ModelBundle:
-    """Rewrite the bundle's manifest with the examination of its maps.
-
-    Raises BundleError if the manifest on disk is not the one of `bundle` any more.
-    """
-    _check_unchanged(bundle)
-    manifest = replace(bundle.manifest, map_examination=found)
-    return ModelBundle(bundle.path, manifest, _write_manifest(manifest, bundle.path))
+def _unproven(distilled: Distilled | None) -> Distilled | None:
+    """The gate's figures were of the answers under the calibration before."""
+    return None if distilled is None else replace(distilled, parity=None)
 
 
-def _check_unchanged(bundle: ModelBundle) -> None:
+def check_unchanged(bundle: ModelBundle) -> None:
+    """BundleError if the manifest on disk is not the one of `bundle` any more."""
     if _read_manifest(bundle.path)[1] != bundle.hash:
         raise BundleError(
             f"{bundle.path / MANIFEST}: changed since it was read: read the bundle again"
@@ -232,7 +229,8 @@ def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
     return str(data["hash"])
 
 
-def _write_manifest(manifest: Manifest, folder: Path) -> str:
+def write_manifest(manifest: Manifest, folder: Path) -> str:
+    """Write the manifest of the bundle in `folder`; returns its hash."""
     data = to_json(manifest)
     digest = manifest_hash(data)
     _put_whole(_rendered({**data, "hash": digest}), folder / MANIFEST)

@@ -53,6 +53,7 @@ def join_bundles(
         data=data,
         split={"train": data.n_studies, "tune": 0, "calibration": 0},
         metrics=_worst(bundles),
+        distilled=None,  # each had a teacher of its own
     )
     return write_bundle(manifest, graphs, out)
 
@@ -128,7 +129,12 @@ def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> 
     graphs = {n: b.graph_path(e) for n, (b, e) in zip(names, entries, strict=True)}
     fusion = uncalibrated_fusion(names, first.body_parts, first.operating_point)
     manifest = replace(
-        first, recipe=recipe, experts=tuple(named), fusion=fusion, metrics=_worst(bundles)
+        first,
+        recipe=recipe,
+        experts=tuple(named),
+        fusion=fusion,
+        metrics=_worst(bundles),
+        distilled=None,
     )
     return write_bundle(manifest, graphs, out)
 

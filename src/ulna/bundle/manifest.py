@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 from ulna.bundle.cascade import CascadeParameters
-from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
+from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
-from ulna.bundle.finding_calibration import FindingCalibration, check_points
+from ulna.bundle.finding_calibration import FindingCalibration, check_findings
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
@@ -19,6 +20,8 @@ from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
+Weights = Literal["float32", "float16"]
+"""How a graph stores its weights; arithmetic is in float32 either way."""
 # `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
 # point at which results are compared.
 OPERATING_POINTS: tuple[str, ...] = get_args(OperatingPoint)
@@ -40,8 +43,9 @@ class ExpertEntry:
 
     graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
     abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
-    its encoder started. parameters: number of weights. finding_biases: as biases, by category;
-    empty where the graph gives no maps of categories (earlier versions; no finding head).
+    its encoder started. parameters: number of weights. weights: how the graph stores them.
+    finding_biases: as biases, by category; empty where the graph gives no maps of categories
+    (earlier versions; no finding head).
     """
 
     name: str
@@ -53,6 +57,7 @@ class ExpertEntry:
     grid: tuple[int, int]
     initial: InitialWeights
     parameters: int
+    weights: Weights = "float32"
     finding_biases: dict[FindingCategory, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,12 +78,14 @@ class FusionParameters:
     calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
     point -> body part -> study probability from which a study is abnormal. map_threshold:
     calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
-    pixel must exceed too, or it is not one (0: the threshold alone); map_limit: the calibrated
-    logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
-    what a study's probability is compared with to say how far its answer can be trusted; empty
-    where nothing was fitted. findings: by category of the finding head; those that no study was
-    known to show, or known not to, are absent; None where findings were never calibrated (earlier
-    versions, not calibrated at all).
+    pixel must exceed too, or it is not one (0: the threshold alone); map_share: a finding ends
+    where the map falls below this share of its largest pixel, if that is above the threshold;
+    map_limit: the calibrated logit of the last colour. n_calibration_studies: 0 where nothing was
+    fitted yet. conformal: what a study's probability is compared with to say how far its answer can
+    be trusted; empty where nothing was fitted. compared: the body parts whose lists stand together
+    where a part has few studies of its own; a part that is not in it stands alone. findings: by
+    category of the finding head; those that no study was known to show, or known not to, are
+    absent; None where findings were never calibrated (earlier versions; not at all).
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -88,8 +95,10 @@ class FusionParameters:
     map_threshold: float
     map_limit: float
     map_peak: float = 0.0
+    map_share: float = 0.0
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
+    compared: dict[BodyPart, ComparedParts] = field(default_factory=dict)
     findings: dict[FindingCategory, FindingCalibration] | None = None
 
     def __post_init__(self) -> None:
@@ -107,8 +116,15 @@ class FusionParameters:
             if not all(0 <= v <= 1 for v in values_by_part.values()):
                 raise BundleError(f"thresholds of {point!r}: {values_by_part}: expected 0 to 1")
         _check_finite("map threshold and peak", [self.map_threshold, self.map_peak])
+        if not 0 <= self.map_share < 1:
+            raise BundleError(f"map share {self.map_share}: expected a number in [0, 1)")
         if not 0 < self.map_limit < math.inf:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
+
+    def compared_with(self, part: BodyPart) -> ConformalScores | None:
+        """What a study of `part` is compared with; None where nothing was calibrated."""
+        found = self.compared.get(part)
+        return self.conformal.get(part) if found is None else found.scores(self.conformal)
 
     @property
     def calibrated(self) -> bool:
@@ -153,6 +169,7 @@ class Manifest:
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
     cascade: when not all experts need be run, None where that was not fitted.
     quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
+    distilled: of a student, whose answers it has learned and how near it comes to them.
     """
 
     name: str
@@ -174,6 +191,7 @@ class Manifest:
     domain: DomainEntry | None = None
     cascade: CascadeParameters | None = None
     quantisation: Quantisation | None = None
+    distilled: Distilled | None = None
 
     def __post_init__(self) -> None:
         names = [e.name for e in self.experts]
@@ -207,8 +225,9 @@ class Manifest:
 
     @property
     def demonstration(self) -> bool:
-        """Whether it learned from phantoms alone, so that no answer of its means a patient."""
-        return self.data.simulated
+        """Whether it, or its teacher, learned from phantoms alone: its answers mean no patient."""
+        taught = self.distilled is not None and self.distilled.demonstration
+        return self.data.simulated or taught
 
     def _check_parts(self, parts: set[BodyPart], names: set[str]) -> None:
         fusion = self.fusion
@@ -229,30 +248,26 @@ class Manifest:
                 f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
                 f"parts {sorted(parts)}"
             )
+        for part, with_ in fusion.compared.items():
+            if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
+                raise BundleError(
+                    f"conformal scores of {part} compared with {with_}: expected body parts among "
+                    f"{sorted(fusion.conformal)}"
+                )
         if self.domain is not None and not set(self.domain.limits) <= names:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         if self.cascade is not None:
             self.cascade.check(names, parts, fusion.thresholds)
-        self._check_findings()
+        check_findings(
+            self.categories,
+            fusion.findings or {},
+            fusion.thresholds,
+            {e.name: e.finding_biases for e in self.experts},
+        )
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(
                     f"weights of {part} for {sorted(shares)}: expected {sorted(names)}"
-                )
-
-    def _check_findings(self) -> None:
-        known = set(self.categories)
-        if not set(self.fusion.findings or ()) <= known:
-            raise BundleError(
-                f"calibration of findings {sorted(self.fusion.findings or ())}: expected some of "
-                f"the bundle's {sorted(known)}"
-            )
-        check_points(self.fusion.findings or {}, self.fusion.thresholds)
-        for expert in self.experts:
-            if expert.finding_biases and set(expert.finding_biases) != known:
-                raise BundleError(
-                    f"finding biases of expert {expert.name!r} for "
-                    f"{sorted(expert.finding_biases)}: expected the bundle's {sorted(known)}"
                 )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ulna.config.meaning import answer_words
+from ulna.cli.answer_words import (
+    answer_word,
+    leading_text,
+    probability_text,
+    regions_text,
+    triage_word,
+)
 from ulna.errors import said_of
 
 if TYPE_CHECKING:
@@ -80,6 +85,8 @@ _ANSWERED = (
     "abnormal_means",
     "abnormal",
     "probability",
+    "domain",
+    "probability_interval",
     "threshold",
     "operating_point",
     "certainty",
@@ -127,6 +134,8 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "abnormal_means": prediction.abnormal_means,
         "abnormal": prediction.abnormal if answered else None,
         "probability": prediction.probability if answered else None,
+        "domain": prediction.domain or None,
+        "probability_interval": list(prediction.interval) if prediction.interval else None,
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
         "certainty": prediction.certainty,
@@ -152,40 +161,15 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
     return [
         prediction.study.study_id,
         part,
-        _word(prediction),
-        "-" if prediction.refused else f"{prediction.probability:.3f}",
+        answer_word(prediction),
+        probability_text(prediction),
         f"{prediction.threshold:.3f}",
         prediction.certainty or "-",
         leading_text(prediction),
-        _triage_word(prediction, error_rate),
+        triage_word(prediction, error_rate),
         str(len(prediction.images)),
-        _regions_text(prediction),
+        regions_text(prediction),
     ]
-
-
-def leading_text(prediction: StudyPrediction) -> str:
-    """'lytic lesion 0.83': the leading finding and its probability; '-' without one."""
-    leading = prediction.leading_finding
-    if leading is None:
-        return "-"
-    return f"{leading.replace('_', ' ')} {prediction.finding_probabilities[leading]:.2f}"
-
-
-def _triage_word(prediction: StudyPrediction, error_rate: float) -> str:
-    from ulna.types import Triage
-
-    found = prediction.triage(error_rate)
-    abnormal, normal = answer_words(prediction.abnormal_means)
-    words = {Triage.ABNORMAL: abnormal, Triage.NORMAL: normal}
-    return "-" if found is None else words.get(found, found.value)
-
-
-def _regions_text(prediction: StudyPrediction) -> str:
-    """'3: 2 fracture, 1 hardware': the outlined regions, and of which category where named."""
-    regions = [f for i in prediction.images if not i.refusal for f in i.findings]
-    named = Counter(f.category.replace("_", " ") for f in regions if f.category is not None)
-    kinds = ", ".join(f"{n} {name}" for name, n in named.items())
-    return f"{len(regions)}: {kinds}" if kinds else str(len(regions))
 
 
 def answer_notes(prediction: StudyPrediction) -> list[str]:
@@ -197,13 +181,6 @@ def answer_notes(prediction: StudyPrediction) -> list[str]:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
         said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
     return said
-
-
-def _word(prediction: StudyPrediction) -> str:
-    if prediction.refused:
-        return "refused"
-    abnormal, normal = answer_words(prediction.abnormal_means)
-    return abnormal.upper() if prediction.abnormal else normal
 
 
 def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
@@ -266,6 +243,9 @@ def _image_json(
         "source": image.source,
         "refusal": image.refusal or None,
         "foreign": image.foreign,
+        "domain": image.domain or None,
+        "outside": image.outside,
+        "probability_interval": list(image.interval) if image.interval else None,
         "inverted": image.inverted,
         "probability": None if image.refusal else image.probability,
         "logit": None if image.refusal else image.logit,
@@ -285,6 +265,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "box": list(finding.box),
         "category": finding.category,
         "score": finding.score,
+        "adds": finding.adds,
         "outline": outline,
     }
 

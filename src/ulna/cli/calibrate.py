@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ulna.cli.held_out import calibration_studies
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import READABLE, elsewhere_option, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
@@ -27,17 +27,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a cascade: the share of studies that may change side (docs/cascade.md).",
 )
+@elsewhere_option
 @json_option
-def calibrate(bundle: Path, run: Path, data: Path, disagreement: float, as_json: bool) -> None:
+def calibrate(
+    bundle: Path,
+    run: Path,
+    data: Path,
+    disagreement: float,
+    elsewhere: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Fit BUNDLE's fusion, temperatures and thresholds; rewrites its manifest.
 
     Uses only the studies that the run has set aside for this: no expert learned from them,
     and none of them is in the test side. With several experts a cascade is fitted too: where the
-    first are certain enough for `ulna predict --cascade` to stop.
+    first are certain enough for `ulna predict --cascade` to stop. What shows no limb is learned
+    from made pictures and from the films of --elsewhere (docs/refusal.md).
 
     \b
-    Example:
+    Examples:
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
+      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
     """
     from ulna.datasets import index_data
     from ulna.evaluation import calibrate_bundle
@@ -45,9 +55,14 @@ def calibrate(bundle: Path, run: Path, data: Path, disagreement: float, as_json:
 
     asked = Asked(disagreement)
     studies = calibration_studies(index_data(data), run)
+    others = [index_data(table) for table in elsewhere]
     with progress() as report:
         fitted = calibrate_bundle(
-            bundle, studies, progress=lambda d, n: report("calibrate", d, n), asked=asked
+            bundle,
+            studies,
+            progress=lambda d, n: report("calibrate", d, n),
+            asked=asked,
+            elsewhere=others,
         )
     fusion = fitted.manifest.fusion
     if as_json:
@@ -110,9 +125,16 @@ def domain_line(manifest: Manifest) -> str:
             "features, or too few films were calibrated on (docs/refusal.md)"
         )
     films = ", ".join(f"{name} {n}" for name, n in domain.n_images.items())
+    known = f"learned from the films of the calibration part (by expert: {films})"
+    if not domain.outside:
+        return (
+            "foreign images: refused by features, which refuses about "
+            f"{domain.refused:.0%} of good films; {known}"
+        )
+    others = ", ".join(f"{n} of the kind '{kind}'" for kind, n in domain.n_outside.items() if n)
     return (
-        f"foreign images: refused by features, which refuses about {domain.refused:.0%} of good "
-        f"films; learned from the films of the calibration part (by expert: {films})"
+        f"foreign images: about {domain.refused:.1%} of good films are refused as no film of a "
+        f"limb, told apart by {others}; films of other hospitals get a wider probability; {known}"
     )
 
 

@@ -12,7 +12,14 @@ import click
 from ulna.cli.evaluate import cascade_sentence, print_sources, read_metrics
 from ulna.cli.extras import require
 from ulna.cli.incomplete import check_scored
-from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, recipe_options
+from ulna.cli.options import (
+    OUT_FOLDER,
+    READABLE,
+    by_option,
+    elsewhere_option,
+    json_option,
+    recipe_options,
+)
 from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import EVALUATION_FILES, crossval_receipt
@@ -57,6 +64,7 @@ _SHOWN = {
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
 @click.option("--also", type=READABLE, help="Data that every fold learns from too.")
+@elsewhere_option
 @click.option(
     "--leave-out",
     multiple=True,
@@ -79,6 +87,7 @@ def crossval(
     against: tuple[Path, ...],
     only: tuple[int, ...],
     also: Path | None,
+    elsewhere: tuple[Path, ...],
     leave_out: tuple[str, ...],
     cache: Path | None,
     as_json: bool,
@@ -93,7 +102,8 @@ def crossval(
     goes on where it was when the same command is given again.
 
     --only looks at some folds first; the others can follow in the same folder. --also adds
-    training data to every fold, less the patients that it holds out. --against takes the folder
+    training data to every fold, less the patients that it holds out. The films of --elsewhere are
+    refused by the bundle of all folds (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
     Where DATA is a table of sources (docs/sources.md), scores are told by source too, and sources
@@ -116,7 +126,7 @@ def crossval(
     settings = CrossvalSettings(
         str(data.resolve()), recipe, folds, fold_seed, beside, tuple(sorted({*leave_out}))
     )
-    folder = CrossvalFolder.open(out, settings, cache, only)
+    folder = CrossvalFolder.open(out, settings, cache, only).refusing(elsewhere)
     finish(folder, data, (by, against), jobs, as_json)
 
 
@@ -184,7 +194,8 @@ def _others(against: Sequence[Path]) -> dict[str, Path]:
 
 def _run(folder: CrossvalFolder, jobs: int) -> None:
     """Train what is not trained, answer every fold and write OUT/evaluation."""
-    from ulna.cli.crossval_steps import answer_folds, train_folds
+    from ulna.cli.crossval_answers import answer_folds
+    from ulna.cli.crossval_steps import train_folds
     from ulna.evaluation.left_out import answer_left_out
     from ulna.evaluation.pipeline import Asked, report_writer, write_evaluation
     from ulna.evaluation.scores import Resampling

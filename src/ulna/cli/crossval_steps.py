@@ -12,8 +12,7 @@ from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 
-from ulna.bundle import DataFingerprint, ModelBundle, read_bundle, replace_fusion
-from ulna.bundle.join import join_bundles
+from ulna.bundle import DataFingerprint, read_bundle
 from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.held_out import TEST_SIDES, run_split, same_data
 from ulna.cli.progress import Report
@@ -26,15 +25,7 @@ from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
-from ulna.evaluation.cross_fit import (
-    cross_fit,
-    fit_joint_cascade,
-    fit_joint_domain,
-    fit_joint_fusion,
-    run_fold,
-)
 from ulna.evaluation.left_out import place_of, studies_left_out
-from ulna.evaluation.rows import StudyRow
 from ulna.machine import usable_cores
 from ulna.types import Study
 
@@ -44,12 +35,14 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
+    elsewhere: tables of films of other regions, which the bundle learns to refuse.
     """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
     asked: tuple[int, ...]
+    elsewhere: tuple[tuple[Study, ...], ...] = ()
 
     @classmethod
     def open(
@@ -89,7 +82,16 @@ class CrossvalFolder:
             return False
         asked = {f"fold{k}" for k in self.asked}
         outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
-        return "arithmetic" in metrics and {r.split for r in rows} == asked and outside
+        done = "arithmetic" in metrics and {r.split for r in rows} == asked and outside
+        return done and (not self.elsewhere or self._knows_elsewhere())
+
+    def refusing(self, elsewhere: Sequence[Path]) -> CrossvalFolder:
+        """The same, whose bundle learns to refuse the films of these tables or folders."""
+        return replace(self, elsewhere=tuple(tuple(index_data(t)) for t in elsewhere))
+
+    def _knows_elsewhere(self) -> bool:
+        domain = read_bundle(self.bundle).manifest.domain
+        return domain is None or domain.n_outside.get("other region", 0) > 0
 
     @property
     def bundle(self) -> Path:
@@ -270,28 +272,3 @@ def warn_of_seen(folder: CrossvalFolder) -> None:
             DatasetWarning,
             stacklevel=2,
         )
-
-
-def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
-    """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
-    from ulna.runtime import Predictor
-
-    predictors, outputs = [], []
-    rows: list[StudyRow] = []
-    asked = {k: folder.folds[k] for k in folder.asked}
-    total, done = sum(map(len, asked.values())), 0
-    for k, studies in asked.items():
-        predictor = Predictor.load(folder.fold(k) / "bundle")
-        said, faults = run_fold(predictor, studies)
-        done += len(studies)
-        report("predict", done, total)
-        rows += [replace(f, split=f"fold{k}") for f in faults]
-        predictors.append(predictor)
-        outputs.append(said)
-    rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point, folder.asked)
-    bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.asked]
-    joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, record_data(folder))
-    fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
-    domain = fit_joint_domain(outputs, bundles[0].manifest)
-    cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)
-    return replace_fusion(joint, fusion, {}, domain, cascade), rows

@@ -8,7 +8,7 @@ import click
 
 from ulna.cli.crossval import finish
 from ulna.cli.extras import require
-from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, by_option, elsewhere_option, json_option
 
 
 @click.command(epilog="The protocol and its measures: docs/metrics.md")
@@ -21,6 +21,7 @@ from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option
 @click.option(
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
+@elsewhere_option
 @json_option
 def ensemble(
     folders: tuple[Path, ...],
@@ -28,6 +29,7 @@ def ensemble(
     by: tuple[str, ...],
     against: tuple[Path, ...],
     only: tuple[int, ...],
+    elsewhere: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Let the experts of several `ulna crossval` answer together; nothing is trained.
@@ -45,5 +47,5 @@ def ensemble(
     require("train", "report")
     from ulna.cli.ensemble_steps import open_united
 
-    folder = open_united(folders, out, only)
+    folder = open_united(folders, out, only).refusing(elsewhere)
     finish(folder, Path(folder.settings.data), (by, against), 1, as_json)

@@ -35,8 +35,8 @@ def open_united(folders: Sequence[Path], out: Path, only: Sequence[int]) -> Cros
 
 
 def _united_settings(folders: Sequence[Path]) -> CrossvalSettings:
-    every = [_settings(f) for f in folders]
-    first, data = every[0], _fingerprint(folders[0])
+    every = [read_settings(f) for f in folders]
+    first, data = every[0], fingerprint_of(folders[0])
     for folder, other in zip(folders[1:], every[1:], strict=True):
         if replace(other, recipe=first.recipe, data=first.data) != first:
             raise ConfigError(
@@ -44,7 +44,7 @@ def _united_settings(folders: Sequence[Path]) -> CrossvalSettings:
                 f"{other.also or 'nothing'}; {folders[0]}: {first.folds} of seed "
                 f"{first.fold_seed}, also {first.also or 'nothing'}: expected the same"
             )
-        if _fingerprint(folder).sha256 != data.sha256:
+        if fingerprint_of(folder).sha256 != data.sha256:
             raise ConfigError(
                 f"{folder} is of other studies, labels or file names than {folders[0]}: expected "
                 "cross-validations of the same data"
@@ -52,14 +52,16 @@ def _united_settings(folders: Sequence[Path]) -> CrossvalSettings:
     return replace(first, recipe=unite_recipes([s.recipe for s in every]))
 
 
-def _settings(folder: Path) -> CrossvalSettings:
+def read_settings(folder: Path) -> CrossvalSettings:
+    """Of the cross-validation in `folder`. Raises ConfigError where there is none."""
     file = folder / "crossval.json"
     if not file.is_file():
         raise ConfigError(f"{folder}: no crossval.json: expected a folder of `ulna crossval`")
     return read_json(CrossvalSettings, file)
 
 
-def _fingerprint(folder: Path) -> DataFingerprint:
+def fingerprint_of(folder: Path) -> DataFingerprint:
+    """Of the studies of the cross-validation in `folder`. Raises ConfigError without one."""
     file = folder / "data.json"
     if not file.is_file():
         raise ConfigError(f"{folder}: no data.json: give its `ulna crossval` once more")

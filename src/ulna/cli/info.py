@@ -46,10 +46,10 @@ def info(path: Path | None, as_json: bool) -> None:
 
 
 def _tell_installation(as_json: bool) -> None:
-    from ulna.bundle import BOX_BUNDLE, read_bundle
+    from ulna.bundle import default_bundle, read_bundle
     from ulna.recipes import RECIPES
 
-    box = read_bundle(BOX_BUNDLE)
+    box = read_bundle(default_bundle())
     extras = {e: all(find_spec(m) for m in modules) for e, modules in MODULES.items()}
     known: dict[str, Any] = {
         "ulna": __version__,
@@ -58,7 +58,7 @@ def _tell_installation(as_json: bool) -> None:
         "engines": _engines(),
         "packages": {p: _version(p) for p in ("numpy", "onnxruntime", "pydicom", "torch", "timm")},
         "box": {
-            "bundle": BOX_BUNDLE,
+            "bundle": box.path,
             "hash": box.hash,
             "demonstration": box.manifest.demonstration,
             "intended_use": box.manifest.intended_use,
@@ -73,7 +73,7 @@ def _tell_installation(as_json: bool) -> None:
     print_table(
         "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
     )
-    click.echo(f"bundle in the package: {BOX_BUNDLE}, hash {box.hash[:12]}: verified")
+    click.echo(f"bundle in the package: {box.path}, hash {box.hash[:12]}: verified")
     click.echo(box.manifest.intended_use)
     _print_engines(known["engines"])
     rows = [[k, v] for k, v in known["recipes"].items()]
@@ -110,6 +110,7 @@ def _version(package: str) -> str | None:
 
 def _tell_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
+    from ulna.bundle.distilled import distilled_lines
     from ulna.bundle.quantisation import quantisation_lines
     from ulna.cli.calibrate import cascade_line, domain_line, findings_lines, print_fusion
 
@@ -134,7 +135,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
             e.encoder,
             e.initial.kind,
             f"{e.grid[0]}x{e.grid[1]}",
-            f"{e.parameters / 1e6:.1f} M",
+            f"{e.parameters / 1e6:.1f} M, {e.weights}",
         ]
         for e in manifest.experts
     ]
@@ -143,6 +144,8 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     if manifest.quantisation is not None:
         click.echo("\n".join(quantisation_lines(manifest.quantisation)))
     click.echo("\n".join(findings_lines(manifest)))
+    if manifest.distilled is not None:
+        click.echo("\n".join(distilled_lines(manifest.distilled)))
     click.echo(map_verdict(manifest.map_examination))
     click.echo(domain_line(manifest))
     click.echo(cascade_line(manifest))

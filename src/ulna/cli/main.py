@@ -21,6 +21,7 @@ VERBS: Mapping[str, str] = {
     "train": "Train the experts of a recipe.",
     "crossval": "Train and score a recipe on folds of the data, by patient.",
     "ensemble": "Let the experts of several cross-validations answer together.",
+    "distil": "Teach a bundle's answers and maps to one small network.",
     "review": "List the labels to read again, the most suspicious first.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",

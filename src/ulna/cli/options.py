@@ -63,6 +63,16 @@ def json_option(command: Command) -> Command:
     )
 
 
+def elsewhere_option(command: Command) -> Command:
+    """`--elsewhere TABLE`, repeated: films of other regions of the body."""
+    return click.option(
+        "--elsewhere",
+        multiple=True,
+        type=READABLE,
+        help="Films of other regions, for the bundle to refuse; no labels needed; may be repeated.",
+    )(command)
+
+
 def bundle_option(command: Command) -> Command:
     """`--bundle BUNDLE`, required."""
     return click.option(
@@ -95,8 +105,8 @@ def optional_bundle_option(command: Command) -> Command:
     return click.option(
         "--bundle",
         type=READABLE,
-        help="The bundle's folder (from `ulna export`). [default: the demonstration that comes "
-        "with ulna, learned from simulated films; never for patients]",
+        help="The bundle's folder (from `ulna export`). [default: the one that comes with ulna; "
+        "`ulna info` says what it may be used for]",
     )(command)
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ulna.types import Study, StudyPrediction
 
 
-NO_BUNDLE = "note: no --bundle: the demonstration that comes with ulna answers"
+NO_BUNDLE = "note: no --bundle: the one that comes with ulna answers"
 DEMONSTRATION = (
     "DEMONSTRATION: the bundle learned from simulated films alone; it must not be used on patients"
 )
@@ -116,8 +116,8 @@ def predict(
 
     With --table thousands of studies go to one table, without maps (docs/batch.md).
 
-    Without --bundle the one that comes with ulna answers at once. It is a demonstration that
-    learned from simulated films alone: it must not be used on patients.
+    Without --bundle the one that comes with ulna answers at once; `ulna info` names it. Where it
+    is a demonstration, which learned from simulated films alone, it must not be used on patients.
 
     \b
     Examples:
@@ -129,16 +129,18 @@ def predict(
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
       ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
     """
-    from ulna.bundle import BOX_BUNDLE
+    from ulna.bundle import default_bundle
     from ulna.runtime import Predictor
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
     maps = _maps_asked(finding_maps, out)
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
+    predictor = Predictor.load(bundle or default_bundle(), engine)
     if bundle is None:
-        click.echo(NO_BUNDLE, err=True)
-    predictor = Predictor.load(bundle or BOX_BUNDLE, engine)
+        manifest = predictor.manifest
+        kind = "a demonstration" if manifest.demonstration else manifest.name
+        click.echo(f"{NO_BUNDLE} ({kind})", err=True)
     predictor = predictor.with_cascade() if cascade else predictor
     check_asked(predictor.manifest, operating_point, worklist, finding_maps)
     studies = _studies(paths, body_part)

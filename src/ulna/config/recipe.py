@@ -17,6 +17,7 @@ from ulna.config.bounds import (
     check_fields,
     recorded,
 )
+from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
 from ulna.config.meaning import AbnormalMeaning
 from ulna.errors import ConfigError
@@ -224,6 +225,7 @@ class Recipe:
     input_spec: InputSpec = field(default_factory=InputSpec)
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)
+    distillation: Distillation = field(default_factory=Distillation)
     fusion: Fusion = field(default_factory=Fusion)
     fractions: dict[str, Share] = field(
         default_factory=lambda: {"train": 0.8, "tune": 0.08, "calibration": 0.12}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from ulna.bundle import (
     CascadeParameters,
     ConformalScores,
+    Domain,
     FusionParameters,
     ModelBundle,
     read_bundle,
@@ -27,11 +29,16 @@ from ulna.errors import (
     said_of,
 )
 from ulna.evaluation.cascade_fit import Asked, fit_cascade
+from ulna.evaluation.compared_parts import compared_parts
+from ulna.evaluation.disturb import disturbed
 from ulna.evaluation.domain_fit import fit_domain
 from ulna.evaluation.finding_fit import fit_findings, with_findings, without_finding_maps
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.graph_cost import multiply_adds
 from ulna.evaluation.map_scale import fit_map_scale
+from ulna.evaluation.near_fit import movements, slack_of
+from ulna.evaluation.outline_share import fit_outline_share
+from ulna.evaluation.outside_films import beside_of
 from ulna.evaluation.part_scores import Floats, PartScores, part_scores, pooled_scores
 from ulna.evaluation.thresholds import fit_thresholds
 from ulna.metrics.ranking import auroc
@@ -40,7 +47,7 @@ from ulna.types import BodyPart, Study
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
     from ulna.config.recipe import Recipe
-    from ulna.runtime import StudyOutputs
+    from ulna.runtime import Predictor, StudyOutputs
 
 Progress = Callable[[int, int], None]
 # Fewer of either class say less than the other body parts do.
@@ -54,6 +61,7 @@ def calibrate_bundle(
     studies: Sequence[Study],
     progress: Progress | None = None,
     asked: Asked | None = None,
+    elsewhere: Sequence[Sequence[Study]] = (),
 ) -> ModelBundle:
     """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
 
@@ -61,7 +69,8 @@ def calibrate_bundle(
     cannot be read, has no label or a body part the bundle does not know is left out with a
     warning. What these films look like is written too, where the graphs give features and there
     are enough films (`domain_fit.MIN_IMAGES`), and a cascade if there are several experts.
-    progress(done, all). asked: what the cascade must hold. Raises ConfigError when what is left
+    progress(done, all). asked: what the cascade must hold. elsewhere: tables of films of other
+    regions of the body, to be refused. Raises ConfigError when what is left
     lacks a class.
     """
     from ulna.runtime import Predictor
@@ -69,20 +78,67 @@ def calibrate_bundle(
     bundle = read_bundle(Path(bundle_path))
     usable = _usable(studies, bundle.manifest)
     predictor = Predictor.load(Path(bundle_path))
-    outputs = []
-    for done, study in enumerate(usable, start=1):
-        try:
-            outputs.append(without_finding_maps(predictor.outputs(study, negatives=True)))
-        except (ImageError, MemoryError) as error:
-            said = f"{study.key}: not calibrated on: {said_of(error)}"
-            warnings.warn(said, ImageWarning, stacklevel=2)
-        if progress is not None:
-            progress(done, len(usable))
+    outputs = _outputs(predictor, usable, progress)
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
-    domain = fit_domain(outputs, [e.name for e in bundle.manifest.experts])
+    domain = _domain(predictor, outputs, fusion, elsewhere)
     cascade = cascade_of(outputs, fusion, bundle, asked)
     summary = _summary(outputs, fusion, bundle.manifest)
     return replace_fusion(bundle, fusion, summary, domain, cascade)
+
+
+def _domain(
+    predictor: Predictor,
+    outputs: Sequence[StudyOutputs],
+    fusion: FusionParameters,
+    elsewhere: Sequence[Sequence[Study]],
+) -> Domain | None:
+    """What the films of `outputs` look like, and what is outside; None with few films."""
+    manifest = predictor.manifest
+    beside = beside_of(predictor, outputs, elsewhere)
+    domain = fit_domain(outputs, [e.name for e in manifest.experts], beside)
+    if domain is None:
+        return None
+    slack = slack_of(movements(outputs, domain, fusion, manifest))
+    return replace(domain, entry=replace(domain.entry, slack=slack))
+
+
+def calibrate_as(
+    bundle_path: Path | str,
+    fusion: FusionParameters,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    elsewhere: Sequence[Sequence[Study]] = (),
+) -> ModelBundle:
+    """Write a `fusion` that was fitted elsewhere into the manifest of a bundle of one expert.
+
+    For a bundle that all films have taught, so that none is left to calibrate it on: its fusion
+    comes from others like it, on folds. studies: what it has learned from; of these the manifest
+    says what its films look like, if there are enough, and so a little too narrowly. elsewhere: as
+    in `calibrate_bundle`.
+    """
+    from ulna.runtime import Predictor
+
+    predictor = Predictor.load(Path(bundle_path))
+    outputs = _outputs(predictor, studies, progress)
+    domain = _domain(predictor, outputs, fusion, elsewhere)
+    return replace_fusion(predictor.bundle, fusion, {}, domain)
+
+
+def _outputs(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None
+) -> list[StudyOutputs]:
+    """What the experts say of every study that can be read (else an ImageWarning)."""
+    outputs = []
+    for done, study in enumerate(studies, start=1):
+        try:
+            found = predictor.outputs(study, negatives=True, disturb=disturbed)
+            outputs.append(without_finding_maps(found))
+        except (ImageError, MemoryError) as error:
+            said = f"{study.key}: not calibrated on: {said_of(error)}"
+            warnings.warn(said, ImageWarning, stacklevel=3)
+        if progress is not None:
+            progress(done, len(studies))
+    return outputs
 
 
 def cascade_of(
@@ -131,6 +187,7 @@ def fit_fusion(
     map_threshold, map_peak, map_limit = fit_map_scale(outputs, fits, manifest)
     names = [e.name for e in manifest.experts]
     weights = {p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()}
+    conformal = {p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts}
     return FusionParameters(
         weights=weights,
         temperatures={p: f.temperature for p, f in fits.items()},
@@ -138,9 +195,11 @@ def fit_fusion(
         thresholds=thresholds,
         map_threshold=map_threshold,
         map_peak=map_peak,
+        map_share=fit_outline_share(outputs, fits, manifest, (map_threshold, map_peak)),
         map_limit=map_limit,
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
-        conformal={p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts},
+        conformal=conformal,
+        compared=compared_parts(conformal),
         findings=fit_findings(outputs, weights, manifest),
     )
 
@@ -186,7 +245,7 @@ def _by_class(scores: PartScores | None, fit: Fit) -> tuple[Floats, Floats]:
 
 
 def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
-    """Of the body part's own studies, however few: others would void what is guaranteed."""
+    """Of the body part's own studies, however few; `compared_parts` says who stands with them."""
     normal, abnormal = (tuple(float(v) for v in np.sort(p)) for p in _by_class(scores, fit))
     return ConformalScores(normal, abnormal)
 

@@ -17,26 +17,35 @@ from ulna.errors import DatasetWarning, UlnaError, said_of
 from ulna.evaluation.calibrate import cascade_of, fit_fusion
 from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
-from ulna.evaluation.domain_fit import domain_of, fit_expert
+from ulna.evaluation.domain_fit import Beside, Fitted, domain_of, fit_expert
 from ulna.evaluation.finding_fit import without_finding_maps
+from ulna.evaluation.near_fit import movements, slack_of
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
     from ulna.runtime import Predictor, StudyOutputs
+    from ulna.runtime.screen import Disturb
 
 Progress = Callable[[int, int], None]
 
 
 def run_fold(
-    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+    predictor: Predictor,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    disturb: Disturb | None = None,
 ) -> tuple[list[StudyOutputs], list[StudyRow]]:
-    """What the fold's experts say of the fold's studies; rows of those that cannot be read."""
+    """What the fold's experts say of the fold's studies; rows of those that cannot be read.
+
+    disturb: as in `Predictor.outputs`.
+    """
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            outputs.append(without_finding_maps(predictor.outputs(study, negatives=True)))
+            found = predictor.outputs(study, negatives=True, disturb=disturb)
+            outputs.append(without_finding_maps(found))
         except (UlnaError, MemoryError) as error:
             faults.append(fault_row(study, said_of(error)))
         if progress is not None:
@@ -67,6 +76,49 @@ def cross_fit(
                 row = with_cascade(row, fitted.with_cascade(), output, point)
             rows.append(row)
     return rows
+
+
+def logits_of_fold(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+) -> list[StudyOutputs]:
+    """As `run_fold`, for who fits a fusion alone: maps are one cell, and thousands take no memory.
+
+    Studies without an answer are left out.
+    """
+    found = []
+    for done, study in enumerate(studies, start=1):
+        try:
+            found.append(_without_maps(predictor.outputs(study)))
+        except (UlnaError, MemoryError):
+            continue  # told where the fold is scored
+        finally:
+            if progress is not None:
+                progress(done, len(studies))
+    return found
+
+
+def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
+    images = []
+    for image in outputs.images:
+        experts = {
+            n: replace(o, cam=o.cam.mean(axis=(1, 2), keepdims=True), features=o.features[:0])
+            for n, o in image.experts.items()
+        }
+        images.append(replace(image, experts=experts))
+    return replace(outputs, images=tuple(images))
+
+
+def fusions_without(
+    outputs: Sequence[Sequence[StudyOutputs]], manifest: Manifest
+) -> list[FusionParameters]:
+    """For each fold the fusion fitted on all others: no label of a fold decides its answers.
+
+    outputs: of each fold's experts on its own studies. manifest: of any fold.
+    """
+    return [
+        _fit([o for j, fold in enumerate(outputs) if j != k for o in fold], manifest)
+        for k in range(len(outputs))
+    ]
 
 
 def fit_joint_fusion(
@@ -101,15 +153,26 @@ def fit_joint_cascade(
     return None if found is None else for_folds(found, names, len(outputs))
 
 
-def fit_joint_domain(outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest) -> Domain | None:
-    """What the films of the joint bundle look like: to each expert, those of its own fold."""
-    found = {}
+def fit_joint_domain(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
+) -> Domain | None:
+    """What the films of the joint bundle look like: to each expert, those of its own fold.
+
+    beside: of each fold, what the fit is given beside its films; none where nothing is.
+    """
+    found, moved = dict[str, Fitted](), list[float]()
+    fusion = _fit([o for one in outputs for o in one], fold)
     for k, own in enumerate(outputs):
-        for expert in fold.experts:
-            fitted = fit_expert(own, expert.name)
-            if fitted is not None:
-                found[f"{expert.name}-{k}"] = fitted
-    return domain_of(found)
+        given = beside[k] if beside else None
+        names = [e.name for e in fold.experts]
+        fits = {n: f for n in names if (f := fit_expert(own, n, given)) is not None}
+        if (domain := domain_of(fits, given)) is not None:
+            moved += movements(own, domain, fusion, fold)
+        found |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
+    joint = domain_of(found, beside[0] if beside else None)
+    if joint is None:
+        return None
+    return replace(joint, entry=replace(joint.entry, slack=slack_of(moved)))
 
 
 def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:

@@ -2,27 +2,31 @@
 
 Mean and covariance are fitted on all of them; the limit is a conformal quantile of distances
 that each film has from a fit without its own fold of patients, so that about one good film in a
-hundred is refused. Films of the other polarity are turned first, where their negative is closer.
+hundred lies beyond. Films of the other polarity are turned first, where their negative is closer.
+What lies outside is learned from examples (`outside_fit`).
 """
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ulna.bundle import OutsideHead
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics, Floats
+from ulna.evaluation.conformal_limit import conformal_limit
+from ulna.evaluation.outside_fit import REFUSED as REFUSED_OUTSIDE
+from ulna.evaluation.outside_fit import Limbs, Outside, fit_outside, inputs_of
 from ulna.runtime.screen import CLOSER
 
 if TYPE_CHECKING:
-    from ulna.runtime import StudyOutputs
+    from ulna.runtime import ImageOutputs, StudyOutputs
 
-# Share of good films that the limit refuses.
+# Share of good films that lie beyond the limit of distance.
 REFUSED = 0.01
 # Fewer say nothing about the last hundredth.
 MIN_IMAGES = 100
@@ -35,36 +39,64 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Fitted:
-    """Of one expert; limit: distance; look_again: share of the limit; n_images: fitted on."""
+    """Of one expert; limit: distance; look_again: share of the limit; n_images: fitted on.
+
+    head: what tells limbs from what is outside, None without examples of it.
+    """
 
     statistics: FeatureStatistics
     limit: float
     look_again: float
     n_images: int
+    head: OutsideHead | None = None
 
 
-def fit_domain(outputs: Sequence[StudyOutputs], names: Sequence[str]) -> Domain | None:
+@dataclass(frozen=True)
+class Beside:
+    """What a fit is given beside the calibration films.
+
+    outside: what the experts say of images without a limb. widths: by expert, how many of its
+    features are of the last stage; all where that is not known.
+    """
+
+    outside: Outside = field(default_factory=Outside)
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+
+def enough_films(outputs: Sequence[StudyOutputs]) -> bool:
+    """Whether a fit of these is possible at all, as far as their number says."""
+    return sum(not i.foreign for s in outputs for i in s.images) >= MIN_IMAGES
+
+
+def fit_domain(
+    outputs: Sequence[StudyOutputs], names: Sequence[str], beside: Beside | None = None
+) -> Domain | None:
     """The statistics of each of the experts `names`; None without features or with few films."""
-    found = {n: f for n in names if (f := fit_expert(outputs, n)) is not None}
-    return domain_of(found)
+    found = {n: f for n in names if (f := fit_expert(outputs, n, beside)) is not None}
+    return domain_of(found, beside)
 
 
-def domain_of(found: dict[str, Fitted]) -> Domain | None:
+def domain_of(found: dict[str, Fitted], beside: Beside | None = None) -> Domain | None:
     """The fits of several experts, each of its own films; None without any."""
     if not found:
         return None
+    heads = {n: f.head for n, f in found.items() if f.head is not None}
     entry = DomainEntry(
         file="unwritten",
         sha256="",
         limits={n: f.limit for n, f in found.items()},
         look_again=float(np.mean([f.look_again for f in found.values()])),
         n_images={n: f.n_images for n, f in found.items()},
-        refused=REFUSED,
+        refused=REFUSED_OUTSIDE if heads else REFUSED,
+        outside=tuple(heads),
+        n_outside=beside.outside.counts if heads and beside else {},
     )
-    return Domain(entry, {n: f.statistics for n, f in found.items()})
+    return Domain(entry, {n: f.statistics for n, f in found.items()}, heads)
 
 
-def fit_expert(outputs: Sequence[StudyOutputs], name: str) -> Fitted | None:
+def fit_expert(
+    outputs: Sequence[StudyOutputs], name: str, beside: Beside | None = None
+) -> Fitted | None:
     """The fit of the expert `name`; None without features or with few films."""
     images = [(s.study.patient_id, i) for s in outputs for i in s.images if not i.foreign]
     known = [(p, i) for p, i in images if name in i.experts and i.experts[name].features.size]
@@ -72,12 +104,37 @@ def fit_expert(outputs: Sequence[StudyOutputs], name: str) -> Fitted | None:
         return None
     upright = np.array([i.experts[name].features for _, i in known], dtype=np.float64)
     turned = np.array([i.negative.get(name, i.experts[name].features) for _, i in known])
-    return fit_features(upright, turned.astype(np.float64), [p for p, _ in known])
+    patients = [p for p, _ in known]
+    fitted = fit_features(upright, turned.astype(np.float64), patients)
+    if beside is None:
+        return fitted
+    return replace(fitted, head=_head([i for _, i in known], name, folds_of(patients), beside))
+
+
+def _head(
+    images: Sequence[ImageOutputs], name: str, fold: npt.NDArray[np.int64], beside: Beside
+) -> OutsideHead | None:
+    width = beside.widths.get(name, 0) or len(images[0].experts[name].features)
+    copied = [k for k, i in enumerate(images) if name in i.disturbed]
+    said = inputs_of([i.experts[name] for i in images], width)
+    copies = inputs_of([images[k].disturbed[name] for k in copied], width)
+    limbs = Limbs(
+        said, copies.reshape(len(copied), said.shape[1]), np.array(copied, np.int64), fold
+    )
+    both = (beside.outside.no_films, beside.outside.elsewhere)
+    return fit_outside(limbs, [inputs_of([i.experts[name] for i in o], width) for o in both])
+
+
+def folds_of(patients: Sequence[str]) -> npt.NDArray[np.int64]:
+    """(N,) part of the patients to which each film belongs."""
+    return np.array(
+        [zlib.crc32(p.encode("utf-8", "backslashreplace")) % _FOLDS for p in patients], np.int64
+    )
 
 
 def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -> Fitted:
     """The fit of good films: (N, C) features, those of their negatives, and whose they are."""
-    fold = np.array([zlib.crc32(p.encode("utf-8", "backslashreplace")) % _FOLDS for p in patients])
+    fold = folds_of(patients)
     chosen = features
     for _ in range(_ROUNDS):
         others = cross_fitted(chosen, negatives, fold)
@@ -99,16 +156,6 @@ def cross_fitted(fitted: Floats, asked: Floats, fold: npt.NDArray[np.int64]) -> 
             return fit_statistics(fitted).distance(asked)
         found[held] = fit_statistics(fitted[~held]).distance(asked[held])
     return found
-
-
-def conformal_limit(distances: Floats, rate: float) -> float:
-    """What a new distance, drawn like these, exceeds with a probability of at most `rate`.
-
-    The ceil((n + 1)(1 - rate))-th smallest (Vovk, Gammerman and Shafer 2005, section 2.3), the
-    largest where that is more than n.
-    """
-    rank = min(math.ceil((len(distances) + 1) * (1 - rate)), len(distances))
-    return float(np.sort(distances)[rank - 1])
 
 
 def fit_statistics(features: Floats) -> FeatureStatistics:

@@ -40,7 +40,7 @@ def fit_map_scale(
         if part is None or part not in fits or output.study.abnormal is None:
             continue
         for image in output.images:
-            grid = _fused(image, fits[part], manifest, part)
+            grid = fused_grid(image, fits[part], manifest, part)
             peaks[output.study.abnormal].append(float(grid.max()))
             if not output.study.abnormal:
                 normal.append(grid.ravel())
@@ -55,7 +55,7 @@ def fit_map_scale(
     )
 
 
-def _fused(image: ImageOutputs, fit: Fit, manifest: Manifest, part: BodyPart) -> Floats:
+def fused_grid(image: ImageOutputs, fit: Fit, manifest: Manifest, part: BodyPart) -> Floats:
     """The map of one image on the finest grid, as the runtime fuses it."""
     column = manifest.body_parts.index(part)
     cams = [image.experts[e.name].cam[column].astype(np.float64) for e in manifest.experts]

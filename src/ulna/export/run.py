@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ulna.bundle import (
+    DEMONSTRATION_USE,
+    TEACHER,
     DataFingerprint,
+    Distilled,
     ExpertEntry,
     Manifest,
     ModelBundle,
+    Weights,
     check_replaceable,
     uncalibrated_fusion,
     write_bundle,
@@ -25,6 +29,7 @@ from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import ConfigError
 from ulna.export.graph import expert_graph
+from ulna.export.half import in_half
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
 from ulna.models.test_time import TestTimeViews, with_test_views
@@ -37,20 +42,28 @@ _PACKAGES = ("ulna", "torch", "timm", "onnx", "onnxscript", "onnxruntime", "nump
 
 
 def export_bundle(
-    run: Path, out: Path, name: str = "", progress: Progress | None = None
+    run: Path,
+    out: Path,
+    name: str = "",
+    progress: Progress | None = None,
+    weights: Weights | None = None,
 ) -> ModelBundle:
     """Export every expert of the trained `run` and write the bundle `out`, not yet calibrated.
 
-    name: of the bundle, else the recipe's. progress(done, all) after each expert. Each graph
-    is compared with its torch module first. Raises ConfigError for a folder that is no run,
-    WeightsError for weights that are missing or do not fit, BundleError for a graph that
+    name: of the bundle, else the recipe's. progress(done, all) after each expert. weights: how
+    they are stored; None for float16 of a student's run and float32 of any other. In float16 the
+    files are half as large, and arithmetic stays in float32. Each graph is compared with its torch
+    module first, in float16 with one of rounded weights. Raises ConfigError for a folder that is
+    no run, WeightsError for weights that are missing or do not fit, BundleError for a graph that
     does not answer like torch and for an `out` that holds anything but a bundle.
     """
     check_replaceable(out)
     recipe = read_json(Recipe, run / "recipe.json")
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")
-    exported = _export_experts(run, recipe, progress)
+    distilled = _teacher_of(run, recipe)
+    stored = weights or ("float16" if recipe.distillation.asked else "float32")
+    exported = _export_experts(run, recipe, stored, progress)
     manifest = Manifest(
         name=name or recipe.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,7 +80,8 @@ def export_bundle(
         split=split,
         versions=_versions(),
         metrics=_metrics(exported, run),
-        intended_use=data.intended_use,
+        intended_use=_intended_use(data, distilled),
+        distilled=distilled,
     )
     bundle = write_bundle(manifest, {e.entry.name: e.graph for e in exported}, out)
     if progress is not None:
@@ -82,7 +96,9 @@ class _Exported:
     parity: Parity
 
 
-def _export_experts(run: Path, recipe: Recipe, progress: Progress | None) -> list[_Exported]:
+def _export_experts(
+    run: Path, recipe: Recipe, weights: Weights, progress: Progress | None
+) -> list[_Exported]:
     within_the_machine()
     exported = []
     for done, config in enumerate(recipe.experts):
@@ -90,14 +106,16 @@ def _export_experts(run: Path, recipe: Recipe, progress: Progress | None) -> lis
             progress(done, len(recipe.experts))
         expert = load_expert(run, recipe, config)
         asked = with_test_views(expert, config, recipe.input_spec.size)
-        exported.append(_export_expert(asked, config, recipe))
+        exported.append(_export_expert(asked, config, recipe, weights))
     return exported
 
 
 def _export_expert(
-    expert: Expert | TestTimeViews, config: ExpertConfig, recipe: Recipe
+    expert: Expert | TestTimeViews, config: ExpertConfig, recipe: Recipe, weights: Weights
 ) -> _Exported:
     graph = expert_graph(expert, recipe.input_spec)
+    if weights == "float16":
+        graph, expert = in_half(expert, graph)
     images = parity_images(recipe.input_spec)
     onnx = Session(graph).run(images)
     parity = check_parity(expert, images, onnx, config.name)
@@ -114,6 +132,7 @@ def _export_expert(
         grid=(height, width),
         initial=config.initial,
         parameters=sum(p.numel() for p in expert.parameters()),
+        weights=weights,
         finding_biases=dict(zip(recipe.categories, finding_biases, strict=True)),
     )
     return _Exported(graph, entry, parity)
@@ -136,6 +155,17 @@ def _metrics(exported: Sequence[_Exported], run: Path) -> dict[str, float]:
             if isinstance(score, float) and math.isfinite(score):
                 found[f"tune_auroc.{name}"] = score
     return found
+
+
+def _teacher_of(run: Path, recipe: Recipe) -> Distilled | None:
+    """Whose answers the run learned, if it is a student's."""
+    return read_json(Distilled, run / TEACHER) if recipe.distillation.asked else None
+
+
+def _intended_use(data: DataFingerprint, distilled: Distilled | None) -> str:
+    """What the data allow; a student of a demonstration is one too."""
+    taught = distilled is not None and distilled.demonstration
+    return DEMONSTRATION_USE if taught else data.intended_use
 
 
 def _json_object(path: Path) -> dict[str, Any]:

@@ -18,28 +18,64 @@ def findings_from_map(
     threshold: float,
     *,
     peak: float = -np.inf,
+    share: float = 0.0,
     limit: int = MAX_FINDINGS,
 ) -> tuple[Finding, ...]:
     """The connected regions (8 neighbours) of `heat_map` (H, W) above `threshold`.
 
     Only those whose maximum is above `peak` too (hysteresis: Canny 1986, A computational
-    approach to edge detection, section VII). Strongest first, at most `limit`. box: the region's
+    approach to edge detection, section VII). share: of a region's maximum; where that is above
+    `threshold` the region ends there, so that a strong one is no larger than a weak one; it may
+    fall apart. Strongest first, at most `limit`. box: the region's
     pixels. score: its maximum, in the map's units. outline: (N, 2) closed line where the map,
     interpolated between pixel centres, crosses the threshold; within half a pixel of the box.
-    Raises ImageError for a map that is not 2-D and finite.
+    adds: what the region adds to the map's mean over the padded square, thus to the logit. Raises
+    ImageError for a map that is not 2-D and finite, and a share outside [0, 1).
     """
     values = np.asarray(heat_map, dtype=np.float32)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
         raise ImageError(f"heat map of shape {values.shape}: expected (H, W) finite numbers")
     if not np.isfinite(threshold):
         raise ImageError(f"threshold {threshold}: expected a finite number")
+    if not 0 <= share < 1:
+        raise ImageError(f"share {share} of a region's maximum: expected a number in [0, 1)")
     threshold = float(np.float32(threshold))  # the map's own precision, here and in the outline
-    found = [(region.largest(values), region) for region in regions(values > threshold)]
+    found = [
+        (part.largest(values), part, level)
+        for region in regions(values > threshold)
+        for part, level in _parts(values, region, threshold, peak, share)
+    ]
     strongest = sorted((f for f in found if f[0] > peak), key=lambda f: -f[0])[:limit]
     return tuple(
-        Finding(box=_box(region.place), score=score, outline=_outline(values, region, threshold))
-        for score, region in strongest
+        Finding(
+            box=_box(region.place),
+            score=score,
+            outline=_outline(values, region, level),
+            adds=_sum(values, region) / max(values.shape) ** 2,
+        )
+        for score, region, level in strongest
     )
+
+
+def _parts(
+    values: Array, region: Region, threshold: float, peak: float, share: float
+) -> list[tuple[Region, float]]:
+    """What is left of a region above its own level, and that level."""
+    largest = region.largest(values)
+    level = float(np.float32(share * largest))
+    if not share or level <= threshold or largest <= peak:
+        return [(region, threshold)]
+    rows, columns = region.place
+    inside = region.mask(region.place) & (values[rows, columns] > level)
+    return [
+        (Region(r.row + rows.start, r.start + columns.start, r.stop + columns.start), level)
+        for r in regions(inside)
+    ]
+
+
+def _sum(values: Array, region: Region) -> float:
+    runs = zip(region.row, region.start, region.stop, strict=True)
+    return float(sum(values[r, a:b].sum(dtype=np.float64) for r, a, b in runs))
 
 
 def _box(place: tuple[slice, slice]) -> tuple[float, float, float, float]:

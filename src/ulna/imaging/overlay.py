@@ -46,20 +46,24 @@ def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) 
 
 
 def draw_scale(limit: float, height: int = 160) -> Picture:
-    """(height, 72, 3) uint8: the colours of `draw_overlay` over mid-grey with their logits."""
+    """(height, 96, 3) uint8: the colours of `draw_overlay` over mid-grey, and what they add.
+
+    The map's mean over the padded square is the answer's logit, but for its bias. So a colour is
+    labelled with the logits that one hundredth of the square adds to the answer in that colour.
+    """
     if height < 48:
         raise ImageError(f"scale of {height} px: expected at least 48 px")
     bar_height = height - 24
     heat = np.repeat(np.linspace(limit, 0, bar_height)[:, None], 16, axis=1)
     bar = _paint(np.full(heat.shape, 0.4), heat, limit)
-    picture = np.zeros((height, 72, 3), dtype=np.uint8)
+    picture = np.zeros((height, 96, 3), dtype=np.uint8)
     picture[12 : 12 + bar_height, 4:20] = bar
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     for share in (1.0, 0.5, 0.0):
         y = 12 + round((1 - share) * (bar_height - 1))
         draw.line((20, y, 24, y), fill=(255, 255, 255))
-        draw.text((28, y - 6), f"{share * limit:+.2g}", fill=(255, 255, 255))
+        draw.text((28, y - 6), f"{share * limit / 100:+.2g}/1%", fill=(255, 255, 255))
     return np.asarray(image, dtype=np.uint8)
 
 

@@ -18,6 +18,7 @@ from ulna.recipes.fracatlas import (
 )
 from ulna.recipes.hybrid import hybrid, hybrid_phantoms, prototype
 from ulna.recipes.pretrain import pretrain
+from ulna.recipes.student import student
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": demo,
@@ -32,6 +33,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "fracatlas_cnn": fracatlas_cnn,
     "fracatlas_lite0": fracatlas_lite0,
     "fracatlas": fracatlas,
+    "student": student,
 }
 
 __all__ = ["RECIPES", "find_recipe"]

@@ -30,8 +30,8 @@ from ulna.runtime.fusion import (
     sigmoid,
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.screen import PreparedView, put_right, refusal, run_views
-from ulna.types import Array, BodyPart
+from ulna.runtime.screen import PreparedView, put_right, run_views, verdict
+from ulna.types import Array, BodyPart, Familiarity
 
 # A study whose body part is recognised leaves only where the experts so far are this sure of it.
 SURE_PART = 0.95
@@ -119,11 +119,11 @@ def leaves(
     """Whether the step's answer is that of the study.
 
     images: with the outputs of the step's experts. Never where there is anything unusual: a view
-    that would be refused or whose polarity was put right, or an unsure body part.
+    that no known film is like or whose polarity was put right, or an unsure body part.
     """
     if step.stage is None:
         return True
-    if any(i.inverted or refusal(i, step.names, domain)[1] for i in images):
+    if any(i.inverted or unusual(verdict(i, step.names, domain).domain) for i in images):
         return False
     logits = [i.experts[n].body_part for i in images for n in step.names]
     routing = routing_weights(logits, manifest.body_parts, given)
@@ -131,6 +131,11 @@ def leaves(
         return False
     part = manifest.body_parts[int(np.argmax(routing))]
     return step.stage.leaves(_study_probability(step, images, routing, manifest), part, point)
+
+
+def unusual(domain: Familiarity) -> bool:
+    """Whether a view is no film that the bundle knows."""
+    return domain in (Familiarity.NEAR, Familiarity.FAR)
 
 
 def _study_probability(

@@ -35,12 +35,27 @@ class Trust(TypedDict):
     certainty: Certainty | None
 
 
-def trust_in(probability: float, part: BodyPart, fusion: FusionParameters, refused: bool) -> Trust:
-    """Conformal p-values and certainty; None each where refused: nothing is promised then."""
+def trust_in(
+    probability: float,
+    part: BodyPart,
+    fusion: FusionParameters,
+    refused: bool,
+    interval: tuple[float, float] | None = None,
+) -> Trust:
+    """Conformal p-values and certainty; None each where refused: nothing is promised then.
+
+    interval: between which two the probability lies. The p-values are then the largest in it, and
+    a certainty is one that both ends have, else doubtful.
+    """
     if refused:
         return {"p_normal": None, "p_abnormal": None, "certainty": None}
-    p_normal, p_abnormal = p_values(probability, fusion.conformal.get(part))
-    certainty = certainty_of(probability, part, fusion)
+    low, high = interval or (probability, probability)
+    scores = fusion.compared_with(part)
+    # p_normal falls and p_abnormal rises with the probability.
+    p_normal, p_abnormal = p_values(low, scores)[0], p_values(high, scores)[1]
+    certainty = certainty_of(low, part, fusion)
+    if certainty != certainty_of(high, part, fusion):
+        certainty = Certainty.DOUBTFUL
     return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from ulna.runtime.findings import fuse_findings, name_regions
 from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, sigmoid
 from ulna.runtime.outputs import ImageOutputs
 from ulna.runtime.request import HeatMaps, check_finding_maps
-from ulna.types import Array, BodyPart, Finding, ImagePrediction
+from ulna.runtime.screen import Verdict
+from ulna.types import Array, BodyPart, Familiarity, Finding, ImagePrediction
 
 
 def image_answer(
@@ -21,13 +21,15 @@ def image_answer(
     names: Sequence[str],
     routing: Floats,
     image: ImageOutputs,
-    verdict: tuple[float | None, str],
+    judged: Verdict,
     heat_map: HeatMaps = True,
+    slack: float = 0.0,
 ) -> ImagePrediction:
-    """The answer for one image. names: of the experts that answer. verdict: of `refusal`.
+    """The answer for one image. names: of the experts that answer. judged: its verdict.
 
     heat_map: False leaves the map on the model's grid and looks for no findings; 'findings' brings
-    the map of each category too (ConfigError where the bundle has none).
+    the map of each category too (ConfigError where the bundle has none). slack: of the
+    bundle's domain.
     """
     if heat_map == "findings":
         check_finding_maps(manifest)
@@ -36,7 +38,9 @@ def image_answer(
     on_film, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
         on_film, limits = image.placement.to_source(fused.grid), manifest.fusion
-        findings = findings_from_map(on_film, limits.map_threshold, peak=limits.map_peak)
+        findings = findings_from_map(
+            on_film, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
+        )
         if limits.findings:
             findings = name_regions(findings, fused.grid, kinds, image.placement)
     return ImagePrediction(
@@ -55,23 +59,25 @@ def image_answer(
             if heat_map == "findings" and kind.grid.size
         },
         experts=fused.experts,
-        foreign=verdict[0],
-        refusal=verdict[1],
+        foreign=judged.distance,
+        refusal=judged.refusal,
         inverted=image.inverted,
+        domain=judged.domain,
+        outside=judged.outside,
+        interval=interval_of(fused.logit, judged, slack),
     )
 
 
-def image_answers(
-    manifest: Manifest,
-    names: Sequence[str],
-    routing: Floats,
-    images: Sequence[ImageOutputs],
-    verdicts: Sequence[tuple[float | None, str]],
-    heat_map: HeatMaps,
-) -> tuple[ImagePrediction, ...]:
-    """`image_answer` of each of `images`, with its verdict."""
-    answer = partial(image_answer, manifest, names, routing, heat_map=heat_map)
-    return tuple(map(answer, images, verdicts))
+def interval_of(logit: float, judged: Verdict, slack: float) -> tuple[float, float] | None:
+    """Between which two the probability of a NEAR film lies; None of others.
+
+    The farther it is from the known films, the wider: `slack` logits for each unit of distance.
+    """
+    if judged.domain is not Familiarity.NEAR or judged.distance is None:
+        return None
+    width = slack * judged.distance
+    low, high = sigmoid([logit - width, logit + width])
+    return float(low), float(high)
 
 
 def by_part(manifest: Manifest, logits: Sequence[Array]) -> dict[BodyPart, float]:

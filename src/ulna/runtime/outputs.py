@@ -16,7 +16,8 @@ class ImageOutputs:
 
     foreign: why its pixels alone say that it is no film, or ''. page: it has the greys of a
     printed page. inverted: the outputs are those of its negative. negative: (C,) features of the
-    negative by expert, where calibration asked for them.
+    negative by expert, disturbed: what they say of a changed copy, without a map; where
+    calibration asked for them.
     """
 
     ref: ImageRef
@@ -26,6 +27,7 @@ class ImageOutputs:
     page: bool = False
     inverted: bool = False
     negative: Mapping[str, Array] = field(default_factory=dict)
+    disturbed: Mapping[str, ExpertOutput] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -22,26 +22,25 @@ from ulna.bundle import (
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
-from ulna.runtime.certainty import said_of_bundle, trust_in
-from ulna.runtime.findings import named_findings
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
-from ulna.runtime.image_answer import alone, by_part, image_answers
+from ulna.runtime.image_answer import by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.reading import read_views, study_of
+from ulna.runtime.reading import read_views, study_of, views_of
 from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
 from ulna.runtime.screen import (
+    Disturb,
     PreparedView,
     accepted,
-    flags_of,
     put_right,
-    refusal,
     run_views,
-    with_negatives,
+    verdict,
+    with_copies,
 )
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
 from ulna.runtime.stream import Answered, Steps, stream
-from ulna.types import Array, BodyPart, Radiograph, Study, StudyPrediction
+from ulna.runtime.study_answer import Asked, study_answer
+from ulna.types import Array, BodyPart, ImageRef, Radiograph, Study, StudyPrediction
 
 RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
 
@@ -187,22 +186,28 @@ class Predictor:
         """
         study = study_of(radiographs, body_part)
         given = given_part(self.manifest, study, operating_point, "given")
-        spec = self.manifest.input_spec
-        views = [
-            PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
-            for ref, radiograph in zip(study.images, radiographs, strict=True)
-        ]
+        views = views_of(study.images, radiographs, self.manifest.input_spec)
         images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
-    def outputs(self, study: Study, negatives: bool = False) -> StudyOutputs:
+    def outputs(
+        self, study: Study, negatives: bool = False, disturb: Disturb | None = None
+    ) -> StudyOutputs:
         """What every expert says of every readable image of `study`, before fusion.
 
         negatives: as calibration needs them: no polarity is put right, and of every view's
-        negative the features are there. Unreadable images are skipped (ImageWarning); raises
+        negative the features are there; with `disturb` what is said of a copy changed by it too.
+        Unreadable images are skipped (ImageWarning); raises
         ImageError if none is readable.
         """
-        return self._run(study, partial(self._run_views, list(self._sessions), negatives=negatives))
+        run = partial(self._run_views, list(self._sessions), negatives=negatives, disturb=disturb)
+        return self._run(study, run)
+
+    def outputs_of(self, radiographs: Sequence[Radiograph]) -> tuple[ImageOutputs, ...]:
+        """What every expert says of radiographs that were read already, as they came."""
+        refs = [ImageRef(Path(r.source)) for r in radiographs]
+        views = views_of(refs, radiographs, self.manifest.input_spec)
+        return tuple(run_views(views, partial(self._experts, list(self._sessions))))
 
     def predict_outputs(
         self,
@@ -222,33 +227,16 @@ class Predictor:
         if self._cascades:
             return self._cascaded(outputs, self._cascade(given, point), body_part, heat_maps)
         names = active_experts(manifest, given)
-        judged = [refusal(i, names, self._domain) for i in outputs.images]
-        kept, refused = accepted([reason for _, reason in judged], self._refuses)
+        judged = [verdict(i, names, self._domain) for i in outputs.images]
+        kept, refused = accepted([v.refusal for v in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        images = image_answers(manifest, names, routing, outputs.images, judged, heat_maps)
-        own = [images[i] for i in kept]
+        slack = manifest.domain.slack if manifest.domain else 0.0
+        image = partial(image_answer, manifest, names, routing, heat_map=heat_maps, slack=slack)
+        images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        probability = float(np.mean([i.probability for i in own]))
-        called = probability >= manifest.fusion.thresholds[point][part]
-        return StudyPrediction(
-            study=study,
-            body_part=part,
-            body_part_given=given is not None,
-            probability=probability,
-            abnormal=called,
-            threshold=manifest.fusion.thresholds[point][part],
-            operating_point=point,
-            body_part_probabilities=by_part(manifest, logits),
-            images=images,
-            experts=alone(own),
-            skipped=outputs.skipped,
-            **trust_in(probability, part, manifest.fusion, bool(refused)),
-            **named_findings(own, manifest.fusion, point, called and not refused),
-            refused=refused,
-            flags=(*study.remarks, *flags_of(images, kept)),
-            **said_of_bundle(self.bundle),
-        )
+        asked = Asked(part, given is not None, by_part(manifest, logits), point)
+        return study_answer(self.bundle, outputs, asked, images, (kept, refused))
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         views, skipped = read_views(study, self.manifest.input_spec)
@@ -283,13 +271,17 @@ class Predictor:
         return {n: self._sessions[n].run(batch) for n in names}
 
     def _run_views(
-        self, names: Sequence[str], views: Sequence[PreparedView], negatives: bool = False
+        self,
+        names: Sequence[str],
+        views: Sequence[PreparedView],
+        negatives: bool = False,
+        disturb: Disturb | None = None,
     ) -> tuple[ImageOutputs, ...]:
         spec = self.manifest.input_spec
         run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
-            images = with_negatives(images, views, run, spec)
+            images = with_copies(images, views, run, spec, disturb)
         elif self._domain is not None:
             images = put_right(images, views, run, self._domain, spec)
         return tuple(images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def study_of(radiographs: Sequence[Radiograph], body_part: BodyPart | None) -> S
     part = body_part or (said.pop() if len(said) == 1 else None)
     refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
     return Study("", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs))
+
+
+def views_of(
+    refs: Sequence[ImageRef], radiographs: Sequence[Radiograph], spec: InputSpec
+) -> list[PreparedView]:
+    """The views of radiographs that were read already."""
+    return [
+        PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
+        for ref, radiograph in zip(refs, radiographs, strict=True)
+    ]
 
 
 def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:

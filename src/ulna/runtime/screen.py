@@ -15,7 +15,7 @@ from ulna.imaging.geometry import Placement
 from ulna.preprocess import prepare
 from ulna.runtime.fusion import ExpertOutput
 from ulna.runtime.outputs import ImageOutputs
-from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, Radiograph
+from ulna.types import Array, BodyPart, Familiarity, ImagePrediction, ImageRef, Radiograph
 
 # A negative must be this much closer than the film as it came.
 CLOSER = 0.9
@@ -23,6 +23,8 @@ CLOSER = 0.9
 _SURE = 0.8
 
 Run = Callable[[Array], Mapping[str, Sequence[ExpertOutput]]]
+Disturb = Callable[[Radiograph], Radiograph]
+NOT_LEARNED = "does not look like the films this model learned from; no answer"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,24 @@ class PreparedView:
         film = self.again()
         return prepare(replace(film, pixels=negative(film)), spec)[0]
 
+    def disturbed(self, spec: InputSpec, disturb: Disturb) -> Array:
+        """(1, S, S) of the film as `disturb` changes it."""
+        return prepare(disturb(self.again()), spec)[0]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of an image: is it a film for the bundle. No other noun holds both distances and the answer.
+
+    distance: from the known films, 1 at their limit. outside: as `Domain.outside`. Each None
+    where the bundle cannot tell. refusal: why there is no answer, or ''.
+    """
+
+    distance: float | None
+    outside: float | None
+    domain: Familiarity
+    refusal: str = ""
+
 
 def run_views(views: Sequence[PreparedView], run: Run) -> list[ImageOutputs]:
     """What the experts say of the views as they came."""
@@ -61,15 +81,34 @@ def run_views(views: Sequence[PreparedView], run: Run) -> list[ImageOutputs]:
     ]
 
 
-def with_negatives(
-    images: Sequence[ImageOutputs], views: Sequence[PreparedView], run: Run, spec: InputSpec
+def with_copies(
+    images: Sequence[ImageOutputs],
+    views: Sequence[PreparedView],
+    run: Run,
+    spec: InputSpec,
+    disturb: Disturb | None,
 ) -> list[ImageOutputs]:
-    """The same with the features of every view's negative, for calibration."""
-    found = run(np.stack([v.negative(spec) for v in views]))
-    return [
-        replace(image, negative={n: o[i].features for n, o in found.items()})
+    """The same with the features of every view's negative and of its copy, for calibration.
+
+    disturb: None for no copies.
+    """
+    negatives = run(np.stack([v.negative(spec) for v in views]))
+    found = [
+        replace(image, negative={n: o[i].features for n, o in negatives.items()})
         for i, image in enumerate(images)
     ]
+    if disturb is None:
+        return found
+    copies = run(np.stack([v.disturbed(spec, disturb) for v in views]))
+    return [
+        replace(image, disturbed={n: without_map(o[i]) for n, o in copies.items()})
+        for i, image in enumerate(found)
+    ]
+
+
+def without_map(output: ExpertOutput) -> ExpertOutput:
+    """The same with an empty map: thousands are kept for their logits and features."""
+    return replace(output, cam=np.zeros((0, 0, 0), np.float32))
 
 
 def put_right(
@@ -101,24 +140,41 @@ def put_right(
     return right
 
 
-def refusal(
-    image: ImageOutputs, names: Sequence[str], domain: Domain | None
-) -> tuple[float | None, str]:
-    """How foreign an image is (1 at the limit; None if unknown), and why it is refused or ''.
+def verdict(image: ImageOutputs, names: Sequence[str], domain: Domain | None) -> Verdict:
+    """Whether an image is a film for the bundle. names: of the experts that answer.
 
-    names: of the experts that answer.
+    What lies outside is FAR and refused; else what lies beyond the limit of distance is NEAR.
+    A bundle that knows of nothing outside refuses what lies beyond the limit of distance.
     """
     features = {n: f for n, f in _features(image).items() if n in names}
-    score = None if domain is None else domain.score(features)
+    distance = outside = None
+    if domain is not None:
+        distance = domain.score(features)
+        outside = domain.outside(features, {n: image.experts[n].body_part for n in features})
     if image.foreign:
-        return score, image.foreign
-    if score is None or score <= 1:
-        return score, ""
+        return Verdict(distance, outside, Familiarity.FAR, image.foreign)
+    if distance is None:
+        return Verdict(None, outside, Familiarity.UNKNOWN)
+    refusing = distance if outside is None else outside
+    if refusing > 1:
+        return Verdict(distance, outside, Familiarity.FAR, _far(distance, outside, image.page))
+    return Verdict(distance, outside, Familiarity.NEAR if distance > 1 else Familiarity.KNOWN)
+
+
+def _far(distance: float, outside: float | None, page: bool) -> str:
+    """Why an image is refused by its features."""
     said = (
-        f"its features lie {score:.2f} times as far as the limit from those of the films that "
+        f"its features lie {distance:.2f} times as far as the limit from those of the films that "
         "the bundle knows"
     )
-    return score, f"the greys of a text page or a drawing, and {said}" if image.page else said
+    if outside is not None:
+        said = f"{NOT_LEARNED} (it looks {outside:.2f} of the way from these to the limit)"
+    return f"the greys of a text page or a drawing, and {said}" if page else said
+
+
+def refusal(image: ImageOutputs, names: Sequence[str], domain: Domain | None) -> str:
+    """Why an image is refused, or ''."""
+    return verdict(image, names, domain).refusal
 
 
 def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
@@ -146,12 +202,24 @@ def flags_of(images: Sequence[ImagePrediction], kept: Collection[int]) -> tuple[
         for k, image in enumerate(images)
         if k not in kept
     ]
+    said += [_near_flag(images[k]) for k in kept if images[k].domain is Familiarity.NEAR]
     sure = [(i, *_most_likely(i)) for i in images if not i.refusal]
     sure = [(i, part, p) for i, part, p in sure if p >= _SURE]
     if len({part for _, part, _ in sure}) > 1:
         each = ", ".join(f"{Path(i.source).name} {part} ({p:.2f})" for i, part, p in sure)
         said.append(f"views disagree on the body part: {each}")
     return tuple(said)
+
+
+def _near_flag(image: ImagePrediction) -> str:
+    said = (
+        f"{Path(image.source).name}: a film unlike those learned from (another hospital or "
+        f"technique; {image.foreign or 0:.1f} times the limit)"
+    )
+    if image.interval is None:
+        return said
+    low, high = image.interval
+    return f"{said}: its probability {image.probability:.2f} may be {low:.2f} to {high:.2f}"
 
 
 def _most_likely(image: ImagePrediction) -> tuple[BodyPart, float]:

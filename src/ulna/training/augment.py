@@ -33,6 +33,29 @@ class Windows(NamedTuple):
     centres: npt.NDArray[np.float32]
 
 
+class Moves(NamedTuple):
+    """How N images are moved. theta_N23: maps from [-1, 1] of the changed image to the given one.
+
+    fill: (N,) the share of the frame that each is shrunk to; None where none is.
+    """
+
+    theta_N23: Tensor
+    fill: npt.NDArray[np.float64] | None
+
+
+def draw_moves(
+    n: int,
+    settings: Augmentation,
+    rng: np.random.Generator,
+    fill: npt.NDArray[np.float64] | None = None,
+) -> Moves:
+    """The moves of `n` images. fill: of `draw_fill`; drawn here where it is not given."""
+    theta_N23 = draw_affine(n, settings, rng)
+    if fill is None and settings.least_fill < 1:
+        fill = draw_fill(n, settings, rng)
+    return Moves(theta_N23 if fill is None else shrink(theta_N23, fill, rng), fill)
+
+
 def augment(
     images_BHW: Tensor,
     masks_Bhw: Tensor,
@@ -40,21 +63,19 @@ def augment(
     rng: np.random.Generator,
     windows: Windows | None = None,
     rows: Rows | None = None,
-    fill: npt.NDArray[np.float64] | None = None,
+    moves: Moves | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 
     images_BHW, masks_Bhw: uint8, square. Returns float32 (B, 1, S, S) and (B, 1, s, s) in
     [0, 1], whole or (windows) only those windows, which costs no more than their pixels.
-    windows: of the whole batch, of which the images are `rows` (None: all). fill: (N,) of the whole
-    batch, from `draw_fill`; drawn here where it is not given.
+    windows: of the whole batch, of which the images are `rows` (None: all). moves: of the whole
+    batch, from `draw_moves`; drawn here where they are not given.
     """
     rows = rows or Rows(np.arange(len(images_BHW)), len(images_BHW))
-    drawn_N23 = draw_affine(rows.of, settings, rng).to(images_BHW.device)
-    if fill is None and settings.least_fill < 1:
-        fill = draw_fill(rows.of, settings, rng)
-    drawn_N23 = drawn_N23 if fill is None else shrink(drawn_N23, fill, rng)
-    softened = None if fill is None else fill[rows.own]
+    moves = moves or draw_moves(rows.of, settings, rng)
+    drawn_N23 = moves.theta_N23.to(images_BHW.device)
+    softened = None if moves.fill is None else moves.fill[rows.own]
     theta = drawn_N23[torch.from_numpy(rows.own).to(images_BHW.device)]
     size, mask_size = images_BHW.shape[-1], masks_Bhw.shape[-1]
     if windows is not None:
@@ -150,6 +171,11 @@ def warp(
     for i, share in enumerate([] if fill is None else fill.tolist()):
         if share < _SHARP:
             x[i, 0] = blurred(x[i, 0], 0.5 * math.sqrt(1 / share**2 - 1))
+    return warp_float(x, theta_B23, side)
+
+
+def warp_float(x: Tensor, theta_B23: Tensor, side: int) -> Tensor:
+    """(B, C, H, W) float32 looked up through `draw_affine`'s maps, 0 beyond its borders."""
     grid = functional.affine_grid(theta_B23, [len(x), 1, side, side], align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", align_corners=False)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ulna.config.meaning import ANY
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
-from ulna.training.augment import Rows, Windows, augment, draw_fill
+from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves, warp_float
 from ulna.training.cache import TrainingImages
 from ulna.training.crops import Aim, draw_centres, label_windows
 from ulna.training.hard import HARD_SIDE, find_hard
 from ulna.training.learner import Batch
+from ulna.training.losses.distillation import Taught
 from ulna.training.ranks.group import Ranks
+from ulna.training.teacher.answers import TeacherAnswers
 
 
 def search_due(config: ExpertConfig, step: int, steps_per_epoch: int) -> bool:
@@ -28,6 +31,7 @@ class Batches:
 
     Every process draws for the whole batch and changes its own rows.
 
+    answers: of a teacher, one for each of `images`; None without one.
     hard: (N, 28, 28) uint8, where normal images look most abnormal (see `find_hard`); empty
     until they have been searched.
     """
@@ -39,8 +43,10 @@ class Batches:
         config: ExpertConfig,
         device: torch.device,
         ranks: Ranks,
+        answers: TeacherAnswers | None = None,
     ) -> None:
         self.images, self.recipe, self.config = images, recipe, config
+        self.answers = answers
         self.ordinal = [e.name for e in recipe.experts].index(config.name)
         self.device, self.ranks = device, ranks
         self.hard = np.zeros((0, HARD_SIDE, HARD_SIDE), np.uint8)
@@ -62,6 +68,7 @@ class Batches:
         windows = self._windows(chosen, rng) if cropped else None
         changes = self.config.augmentation or self.recipe.augmentation
         fill = draw_fill(len(chosen), changes, rng) if changes.least_fill < 1 else None
+        moves = draw_moves(len(chosen), changes, rng, fill)
         whole_masks = torch.from_numpy(images.masks[mine]).to(self.device)
         pixels, masks = augment(
             torch.from_numpy(images.images[mine]).to(self.device),
@@ -70,17 +77,34 @@ class Batches:
             rng,
             windows,
             rows,
-            fill,
+            moves,
         )
         labels = [images.has_mask, images.part, images.abnormal, images.categories]
-        known = (torch.from_numpy(a[mine]).to(self.device) for a in labels)
-        batch = Batch(pixels, masks, *known)
+        has_mask, part, abnormal, categories = (
+            torch.from_numpy(a[mine]).to(self.device) for a in labels
+        )
+        taught = self._taught(mine, moves.theta_N23[torch.from_numpy(rows.own)])
+        batch = Batch(pixels, masks, has_mask, part, abnormal, categories, taught)
         if windows is None:
             return batch
-        means, categories = self.recipe.abnormal_means, self.recipe.categories
-        marked = torch.tensor([means in (ANY, c) for c in categories], dtype=torch.bool)
+        means = self.recipe.abnormal_means
+        marked = torch.tensor([means in (ANY, c) for c in self.recipe.categories]).bool()
         shrunk = None if fill is None else fill[rows.own]
         return label_windows(batch, whole_masks, shrunk, marked.to(self.device))
+
+    def _taught(self, mine: npt.NDArray[np.int64], theta_B23: Tensor) -> Taught | None:
+        """The teacher's answers on the images `mine`, their maps moved by `theta_B23`."""
+        if self.answers is None:
+            return None
+        own = self.answers.take(mine)
+        maps = torch.from_numpy(own.map.astype(np.float32))[:, None]
+        # Of an enlarged film every cell holds a smaller share of what makes the logit.
+        (a, b), (c, d) = theta_B23[:, :, :2].permute(1, 2, 0)
+        area_B111 = (a * d - b * c).abs()[:, None, None, None]
+        moved = warp_float(maps, theta_B23, maps.shape[-1]) * area_B111
+        given = (own.known, own.logit, own.body_part, own.finding, own.routing)
+        tensors = [*map(torch.from_numpy, given), moved, torch.from_numpy(own.bias)]
+        return Taught(*(t.to(self.device) for t in tensors))
 
     def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
         aim = Aim.of(self.config.crop_size, self.recipe.input_spec)

@@ -54,7 +54,8 @@ class TrainingImages:
     and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
     0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. source: (N,) number
     of the source among all, in the order of their names; all 0 for one alone. weight: (N,) of the
-    source in draws. lease: while it lives, no other run removes the maps' files.
+    source in draws. films: the path of each image. lease: while it lives, no other run removes the
+    maps' files.
     """
 
     images: npt.NDArray[np.uint8]
@@ -67,6 +68,7 @@ class TrainingImages:
     keys: tuple[str, ...]
     source: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float64]
+    films: tuple[Path, ...] = ()
     lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -120,12 +122,13 @@ def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
     digest = hashlib.sha256(f"{__version__}|{PIXELS_VERSION}|{spec!r}\n".encode())
     for study, ref in refs:
         boxes = [f.box for f in ref.findings]
-        mask = f"|{_stamp(ref.mask)}" if ref.mask else ""
-        digest.update(f"{study}|{_stamp(ref.path)}|{boxes}{mask}\n".encode())
+        mask = f"|{film_stamp(ref.mask)}" if ref.mask else ""
+        digest.update(f"{study}|{film_stamp(ref.path)}|{boxes}{mask}\n".encode())
     return digest.hexdigest()
 
 
-def _stamp(file: Path) -> str:
+def film_stamp(file: Path) -> str:
+    """Of a file: another text once it has changed, or is gone."""
     try:
         stat = file.stat()
     except OSError:  # it is left out by name when its turn comes
@@ -230,6 +233,7 @@ def _assemble(
         keys=tuple(s.key for s in studies),
         source=_source_numbers(studies)[study],
         weight=np.array([s.weight for s in studies], np.float64)[study],
+        films=tuple(ref.path for _, ref in refs),
         lease=lease,
     )
 

@@ -9,15 +9,19 @@ from torch import Tensor, nn
 
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import LossWeights
-from ulna.models.expert import Expert
+from ulna.models.expert import Expert, ExpertOutput
 from ulna.training.losses.attention import attention_loss
 from ulna.training.losses.classification import abnormal_loss, body_part_loss, finding_loss
+from ulna.training.losses.distillation import DistillationLoss, Taught
 from ulna.training.losses.map import MapLoss
 from ulna.training.losses.total import Total, alone
 
 
 class Batch(NamedTuple):
-    """B images: pixels (B, 1, S, S) in [0, 1], masks (B, 1, m, m) in [0, 1], labels."""
+    """B images: pixels (B, 1, S, S) in [0, 1], masks (B, 1, m, m) in [0, 1], labels.
+
+    taught: what a teacher says of them, where there is one.
+    """
 
     pixels: Tensor
     masks: Tensor
@@ -25,10 +29,14 @@ class Batch(NamedTuple):
     part: Tensor
     abnormal: Tensor
     categories: Tensor
+    taught: Taught | None = None
 
 
 class Learner(nn.Module):
-    """Expert plus loss terms; forward gives this process's share of the whole batch's loss."""
+    """Expert plus loss terms; forward gives this process's share of the whole batch's loss.
+
+    distilled: the terms of a teacher, beside which the labels weigh `hard`.
+    """
 
     class_weight_P2: Tensor
 
@@ -39,9 +47,10 @@ class Learner(nn.Module):
         class_weight_P2: Tensor,
         spec: InputSpec,
         total: Total = alone,
+        distilled: DistillationLoss | None = None,
     ) -> None:
         super().__init__()
-        self.expert = expert
+        self.expert, self.distilled = expert, distilled
         self.map_loss = MapLoss(total) if weights.map else None
         self.weights, self.total = weights, total
         self.mean, self.std = spec.mean, spec.std
@@ -49,6 +58,13 @@ class Learner(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         out = self.expert((batch.pixels - self.mean) / self.std)
+        if self.distilled is None or batch.taught is None:
+            return self._labelled(out, batch)
+        loss = self.distilled(out, self.expert.bias_P, batch.taught)
+        return loss + self.distilled.settings.hard * self._labelled(out, batch)
+
+    def _labelled(self, out: ExpertOutput, batch: Batch) -> Tensor:
+        """The loss by the films' own labels and masks."""
         loss = abnormal_loss(
             out.abnormal_BP,
             batch.abnormal,

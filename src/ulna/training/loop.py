@@ -53,6 +53,7 @@ from ulna.training.ranks.whole_batch import whole_batch
 from ulna.training.schedule import first_free_stage, stage_rates
 from ulna.training.score import study_auroc_score
 from ulna.training.state import FitInput, FitState
+from ulna.training.teacher.taught import distillation_loss
 
 
 class ExpertFit:
@@ -77,7 +78,9 @@ class ExpertFit:
         self.state = FitState(epochs=config.epochs)
         self.best: dict[str, torch.Tensor] = {}
         self.cropped = False
-        self.batches = Batches(self.images, self.recipe, config, fabric.device, self.ranks)
+        self.batches = Batches(
+            self.images, self.recipe, config, fabric.device, self.ranks, given.answers
+        )
         share = window_share(config, self.images, given.train)
         self.plan = Plan(config, self.recipe, given.minutes, share, self.steps_per_epoch)
 
@@ -96,7 +99,8 @@ class ExpertFit:
         expert = load_initial_weights(config, recipe)
         expert.to(memory_format=torch.channels_last)
         weight_P2, total = torch.from_numpy(weight), self.ranks.total
-        return Learner(expert, recipe.loss, weight_P2, recipe.input_spec, total)
+        distilled = distillation_loss(expert, self.given)
+        return Learner(expert, recipe.loss, weight_P2, recipe.input_spec, total, distilled)
 
     def _own(self) -> npt.NDArray[np.int64]:
         """The training images that are not only drawn beside the others."""

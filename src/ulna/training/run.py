@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.fabric import Fabric
@@ -15,7 +16,7 @@ from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.datasets.labelled import labelled
-from ulna.errors import DatasetError
+from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
 from ulna.models.threads import within_the_machine
 from ulna.training.arithmetic import start_fabric
@@ -37,6 +38,7 @@ from ulna.training.ranks.group import Ranks
 from ulna.training.ranks.launch import run_together
 from ulna.training.source import DataSource
 from ulna.training.state import FitInput
+from ulna.training.teacher.answers import read_answers
 from ulna.types import Study
 
 _HELD_OUT = ("valid", "test")
@@ -65,14 +67,65 @@ def train_run(
     `out`.
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError. Warns where a part is too
-    small for what it is there for.
+    small for what it is there for. A recipe whose distillation asks for a teacher needs
+    `source.teaching` (ConfigError).
     """
+    _check_teaching(recipe, source)
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
     check_experts(recipe, begun_experts(recipe, out))
     given = RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
     within_the_machine()
     run_together(devices, _train, given, progress)
     return out
+
+
+class Begun(NamedTuple):
+    """A run that was begun: its recipe with the precision settled, and its studies.
+
+    side: all that it splits. parts: train, tune, calibration and perhaps test.
+    """
+
+    recipe: Recipe
+    side: list[Study]
+    parts: dict[str, list[Study]]
+
+
+def begin_run(
+    recipe: Recipe,
+    studies: Sequence[Study],
+    out: Path,
+    source: DataSource,
+    split: Mapping[str, Sequence[str]] | None = None,
+) -> Begun:
+    """Begin the run `out` without training.
+
+    What `train_run` does first, for who must know before it which studies will train (a student's
+    teacher is asked about these). split: study keys by part, for a new run that takes another
+    one's; None deals them by the recipe's fractions. Raises as `train_run`.
+    """
+    recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
+    check_experts(recipe, begun_experts(recipe, out))
+    side = _training_side(studies, recipe)
+    data = fingerprint_studies(side, source.kind, source.name)
+    if split is not None and not (out / RECIPE).is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        write_json({name: sorted(keys) for name, keys in split.items()}, out / SPLIT)
+        begin(recipe, data, out)
+    _open_run(recipe, data, side, out)
+    parts: dict[str, list[str]] = json.loads((out / SPLIT).read_text("utf-8"))
+    by_key = {s.key: s for s in side}
+    dealt = {n: [by_key[k] for k in keys if k in by_key] for n, keys in parts.items()}
+    return Begun(recipe, side, dealt)
+
+
+def _check_teaching(recipe: Recipe, source: DataSource) -> None:
+    if recipe.distillation.asked != (source.teaching is not None):
+        raise ConfigError(
+            f"recipe {recipe.name}: its distillation weighs what a teacher says "
+            f"{'above 0' if recipe.distillation.asked else '0'}, and the run has "
+            f"{'a' if source.teaching else 'no'} teacher: expected a student's recipe with `ulna "
+            "distil` and any other with `ulna train`"
+        )
 
 
 @dataclass(frozen=True)
@@ -97,10 +150,13 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name, means), side, out)
     parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text("utf-8")))
     learned = {*parts["train"], *parts["tune"]}
-    used = [s for s in side if s.key in learned]
+    taught = source.teaching
+    beside = taught.beside if taught else ()
+    used = [*(s for s in side if s.key in learned), *beside]
     cache, decoded = source.cache or out / "cache", source.cached or used
     images = _decode(ranks, decoded, recipe, cache, progress)
-    train, tune = images.of(parts["train"]), images.of(parts["tune"])
+    train, tune = images.of([*parts["train"], *(s.key for s in beside)]), images.of(parts["tune"])
+    answers = read_answers(taught.answers, images) if taught else None
     if set(begun_experts(recipe, out)) < {e.name for e in recipe.experts}:
         check_parts(recipe, images, train, ranks.size)
         if ranks.first:
@@ -112,7 +168,7 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         minutes = recipe.minutes * config.time_share / shares
-        task = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks)
+        task = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks, answers)
         ExpertFit(fabric, config, task).fit()
         ranks.wait()
 

@@ -13,6 +13,7 @@ from ulna.training.budget import TimeSpent
 from ulna.training.cache import TrainingImages
 from ulna.training.cache_folder import Progress
 from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.teacher.answers import TeacherAnswers
 
 
 @dataclass
@@ -36,7 +37,8 @@ class FitState:
 class FitInput:
     """What one expert's training needs beside its own settings.
 
-    progress: None in all processes but the first.
+    progress: None in all processes but the first. answers: of a teacher, one for each of `images`;
+    None without one.
     """
 
     recipe: Recipe
@@ -47,3 +49,4 @@ class FitInput:
     minutes: float
     progress: Progress | None
     ranks: Ranks = ALONE
+    answers: TeacherAnswers | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ulna.errors import BundleError
+from ulna.runtime.session.half import in_single
 
 # Only what these read is a weight: a resize, say, reads its factors from a tensor too.
 _LEARNED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
@@ -21,7 +22,7 @@ def randomised_graph(graph: Path, share: float, seed: int) -> bytes:
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(str(graph))
+    model = in_single(onnx.load(str(graph)))
     weights = {i.name: i for i in model.graph.initializer if _is_weight(i)}
     learned = [node for node in model.graph.node if node.op_type in _LEARNED]
     order = list(dict.fromkeys(n for node in learned for n in node.input if n in weights))

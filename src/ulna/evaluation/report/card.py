@@ -134,8 +134,9 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
         ("Fusion", f"{recipe.fusion.kind}, {fitted}"),
         (
             "Map",
-            f"outlined above {fusion.map_threshold:.2f} where it reaches {fusion.map_peak:.2f}, "
-            f"last colour at {fusion.map_limit:.2f} (calibrated logits)",
+            f"outlined above {fusion.map_threshold:.2f} where it reaches {fusion.map_peak:.2f}"
+            + (f", down to {fusion.map_share:.0%} of its peak" if fusion.map_share else "")
+            + f"; last colour at {fusion.map_limit:.2f} (calibrated logits)",
         ),
         ("Map examined", map_verdict(manifest.map_examination).removeprefix("heat maps: ")),
         ("Created", manifest.created),
@@ -171,3 +172,18 @@ def _expert(expert: ExpertEntry) -> tuple[str, ...]:
 
 def _count(n: int) -> str:
     return f"{n:,}".replace(",", "\u202f")
+
+
+def map_banner(manifest: Manifest) -> dict[str, str | bool]:
+    """What stands of the heat maps at the top of the report: passed, heading, sentence."""
+    found = manifest.map_examination
+    if found is None:
+        said = "Nobody has tested what they show (ulna examine); do not read them as a reason."
+        return {"passed": False, "heading": "Heat maps not examined.", "sentence": said}
+    sentence = f"{map_verdict(found).removeprefix('heat maps: ')}."
+    heading = (
+        "Heat maps: examination passed."
+        if found.reliable
+        else ("Heat maps: examination not passed.")
+    )
+    return {"passed": found.reliable, "heading": heading, "sentence": sentence}

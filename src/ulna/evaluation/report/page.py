@@ -14,7 +14,7 @@ from ulna.config.meaning import answer_words
 from ulna.evaluation.compare import MEAN
 from ulna.evaluation.finding_scores import MEASURES
 from ulna.evaluation.report import figures, gallery, reliability
-from ulna.evaluation.report.card import model_card
+from ulna.evaluation.report.card import map_banner, model_card
 from ulna.evaluation.report.render import render_page
 from ulna.evaluation.report.sections.section import Section, absent
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
@@ -58,6 +58,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "m": metrics,
         "card": model_card(bundle),
         "words": answer_words(manifest.abnormal_means),
+        "maps": map_banner(manifest),
         "calibrated": manifest.fusion.calibrated,
         "trained_on_phantoms": manifest.data.kind == "phantom",
         "phantoms": any(f.cnr is not None for r in rows for i in r.images for f in i.ref.findings),

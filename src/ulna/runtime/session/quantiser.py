@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ulna.errors import BundleError
+from ulna.runtime.session.half import in_single
 from ulna.types import Array
 from ulna.unreported import unreported
 
@@ -32,14 +33,17 @@ class GraphQuantiser:
         with unreported():
             from onnxruntime.quantization.calibrate import create_calibrator
 
-        self._model = onnx.shape_inference.infer_shapes(onnx.load(str(graph)))
+        model = in_single(onnx.load(str(graph)))
+        self._model = onnx.shape_inference.infer_shapes(model)
         self.layers = [n.name for n in self._model.graph.node if n.op_type == "Conv"]
         if not self.layers:
             raise BundleError(f"{graph}: no convolutions: expected a graph of `ulna export`")
         self.costs = _multiplications(self._model)
         with tempfile.TemporaryDirectory() as folder:
             observed = Path(folder) / "observed.onnx"
-            calibrator = create_calibrator(graph, ["Conv"], augmented_model_path=str(observed))
+            whole = Path(folder) / "whole.onnx"
+            onnx.save(model, str(whole))
+            calibrator = create_calibrator(whole, ["Conv"], augmented_model_path=str(observed))
             calibrator.infer_session = observing_session(observed)  # its own takes all cores
             calibrator.collect_data(_Reader(images))
             self._ranges = calibrator.compute_data()

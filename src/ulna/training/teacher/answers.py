@@ -1,0 +1,108 @@
+"""A teacher's answers as arrays: written in parts, joined, and put in the order of the images."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.errors import TrainingError
+from ulna.imaging.geometry import area_matrix
+from ulna.training.cache import TrainingImages
+from ulna.types import Study
+
+_FLOAT16_MOST = 6e4
+
+
+def film_name(study: Study, film: Path) -> str:
+    """Names a film among the answers: the same file may stand in two studies."""
+    return f"{study.key}|{film}"
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherAnswers:
+    """Of N films, P body parts, F finding categories; all fused, calibrated where the bundle is.
+
+    known: (N,) whether there is an answer. logit: (N, P) abnormal logit of each body part's head.
+    body_part: (N, P) probabilities. finding: (N, F) logits. routing: (N, P) >= 0 with sum 1, which
+    body part's heads the map is of: the film's own, or as recognised where that is not known. map:
+    (N, h, w) float16 and bias: (N,), whose mean plus bias is routing @ logit.
+    """
+
+    known: npt.NDArray[np.bool_]
+    logit: npt.NDArray[np.float32]
+    body_part: npt.NDArray[np.float32]
+    finding: npt.NDArray[np.float32]
+    routing: npt.NDArray[np.float32]
+    map: npt.NDArray[np.float16]
+    bias: npt.NDArray[np.float32]
+
+    def take(self, index: npt.NDArray[np.int64]) -> TeacherAnswers:
+        """The answers at `index` (M,)."""
+        return TeacherAnswers(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def contrast(self, chosen: npt.NDArray[np.int64], side: int) -> float:
+        """Root mean square of the maps' cells about their film's mean, on `side` cells or fewer.
+
+        Of the films `chosen`; 1 where no map says anything.
+        """
+        maps = self.map[chosen[self.known[chosen]]].astype(np.float64)
+        h, w = (min(side, n) for n in self.map.shape[1:])
+        rows, columns = area_matrix(self.map.shape[1], h), area_matrix(self.map.shape[2], w)
+        coarse = rows @ maps @ columns.T
+        spread = coarse - coarse.mean((1, 2), keepdims=True)
+        found = float(np.sqrt(np.mean(spread**2))) if len(maps) else 0.0
+        return found if found > 1e-6 else 1.0
+
+
+def as_half(grid: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+    """`grid` in half precision, within its range."""
+    return np.asarray(np.clip(grid, -_FLOAT16_MOST, _FLOAT16_MOST), dtype=np.float16)
+
+
+def write_part(answers: TeacherAnswers, names: Sequence[str], file: Path) -> None:
+    """Write the answers of the films `names`, whole or not at all."""
+    partial = file.with_name(f"{file.name}.partial")
+    arrays = {f.name: getattr(answers, f.name) for f in fields(answers)}
+    with partial.open("wb") as stream:
+        np.savez(stream, films=np.array(names, dtype=np.str_), **arrays)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)
+
+
+def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
+    """The answers in `folder`, one for each of the N `images`, in their order.
+
+    A film that the teacher has no answer for is not `known`. Raises TrainingError for a damaged
+    file and for a folder without answers.
+    """
+    parts = [_read_part(file) for file in sorted(folder.glob("*.npz"))]
+    if not parts:
+        raise TrainingError(f"{folder}: no answers of a teacher: give the same command again")
+    place = {name: i for i, name in enumerate(n for names, _ in parts for n in names)}
+    whole = {}
+    for name in (f.name for f in fields(TeacherAnswers)):
+        rows = [getattr(answers, name) for _, answers in parts]
+        nothing = np.zeros((1, *rows[0].shape[1:]), rows[0].dtype)  # where -1 points
+        whole[name] = np.concatenate([*rows, nothing])
+    named = (f"{images.keys[s]}|{film}" for s, film in zip(images.study, images.films, strict=True))
+    index = np.array([place.get(name, -1) for name in named], np.int64)
+    return TeacherAnswers(**whole).take(index)
+
+
+def _read_part(file: Path) -> tuple[list[str], TeacherAnswers]:
+    try:
+        with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as stored:
+            arrays = {f.name: stored[f.name] for f in fields(TeacherAnswers)}
+            return [str(n) for n in stored["films"]], TeacherAnswers(**arrays)
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            f"{file}: damaged ({error}): delete it, and the same command asks the teacher again"
+        ) from None

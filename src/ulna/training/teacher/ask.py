@@ -1,0 +1,152 @@
+"""Ask a bundle about every film that a student learns from; a kill costs the last few films."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ulna.bundle import Manifest
+from ulna.config.codec import to_json
+from ulna.errors import ImageError, ImageWarning, UlnaWarning, said_of
+from ulna.imaging.geometry import area_matrix
+from ulna.runtime import ImageOutputs, Predictor
+from ulna.runtime.fusion import (
+    Floats,
+    active_experts,
+    fuse_image,
+    part_probabilities,
+    routing_weights,
+)
+from ulna.training.cache import film_stamp
+from ulna.training.cache_folder import Progress
+from ulna.training.teacher.answers import TeacherAnswers, as_half, film_name, write_part
+from ulna.types import BodyPart, Study
+
+# Raise it with every change of what is written.
+_VERSION = 1
+_KEY_DIGITS = 20
+# Studies whose answers are written together.
+_TOGETHER = 32
+# Cells along a side of the maps that are kept; those of a student are seldom finer.
+MAP_SIDE = 40
+
+
+def ask_teacher(
+    teacher: Predictor, studies: Sequence[Study], folder: Path, progress: Progress | None = None
+) -> Path:
+    """What `teacher` says of every film of `studies`, in a folder below `folder`; returns it.
+
+    Films of a body part that the teacher knows are answered by its heads, the others by those of
+    the body part it recognises. The answers are those of the bundle's fusion: calibrated, where it
+    is (else an UlnaWarning). Written in parts: what is there already, of the same bundle, fusion,
+    engine and films, is not asked again. A film that cannot be read has no answer (ImageWarning).
+    Read them with `read_answers`.
+    """
+    if not teacher.manifest.fusion.calibrated:
+        warnings.warn(
+            f"{teacher.bundle.path}: the teacher is not calibrated: its experts count alike, and "
+            "its logits are taken as they are; run `ulna calibrate` first",
+            UlnaWarning,
+            stacklevel=2,
+        )
+    answers = folder / _key(teacher, studies)
+    answers.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(studies), _TOGETHER):
+        part = studies[start : start + _TOGETHER]
+        file = answers / f"{start // _TOGETHER:06}.npz"
+        if not file.is_file():
+            _ask_part(teacher, part, file)
+        if progress:
+            progress("ask the teacher", min(start + _TOGETHER, len(studies)), len(studies))
+    return answers
+
+
+def _key(teacher: Predictor, studies: Sequence[Study]) -> str:
+    """Of all that the answers depend on."""
+    fusion = json.dumps(to_json(teacher.manifest.fusion), sort_keys=True)
+    engine = replace(teacher.engine, threads=0)
+    digest = hashlib.sha256(f"{_VERSION}|{teacher.bundle.hash}|{engine}|{fusion}\n".encode())
+    for study in studies:
+        films = [film_stamp(ref.path) for ref in study.images]
+        digest.update(f"{study.key}|{study.body_part}|{films}\n".encode("utf-8", "replace"))
+    return digest.hexdigest()[:_KEY_DIGITS]
+
+
+def _ask_part(teacher: Predictor, studies: Sequence[Study], file: Path) -> None:
+    names, rows = [], []
+    for study in studies:
+        for name, row in _of_study(teacher, study):
+            names.append(name)
+            rows.append(row)
+    rows = rows or [_nothing(teacher.manifest)]  # shapes without rows
+    columns = {k: np.stack([row[k] for row in rows])[: len(names)] for k in rows[0]}
+    write_part(TeacherAnswers(known=np.ones(len(names), np.bool_), **columns), names, file)
+
+
+Row = dict[str, np.ndarray]
+
+
+def _of_study(teacher: Predictor, study: Study) -> Iterator[tuple[str, Row]]:
+    manifest = teacher.manifest
+    given = study.body_part if study.body_part in manifest.body_parts else None
+    try:
+        outputs = teacher.outputs(study)
+    except (ImageError, MemoryError) as error:
+        said = f"{study.key}: not asked about: {said_of(error)}"
+        warnings.warn(said, ImageWarning, stacklevel=4)
+        return
+    for image in outputs.images:
+        yield film_name(study, image.ref.path), answer_of(image, given, manifest)
+
+
+def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -> Row:
+    """The row of `TeacherAnswers` of one film, whose experts were all run."""
+    parts = manifest.body_parts
+    seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
+    routing = routing_weights(seen, parts, given)
+    routed = fuse_image(image.experts, routing, manifest)
+    each = [fuse_image(image.experts, own, manifest).logit for own in np.eye(len(parts))]
+    return {
+        "logit": np.array(each, np.float32),
+        "body_part": part_probabilities(seen).astype(np.float32),
+        "finding": _finding(image, routing, manifest).astype(np.float32),
+        "routing": routing.astype(np.float32),
+        "map": as_half(_on_side(routed.grid, _side(manifest))),
+        "bias": np.array(routed.bias, np.float32),
+    }
+
+
+def _finding(image: ImageOutputs, routing: Floats, manifest: Manifest) -> Floats:
+    """(F,) the experts' logits of each category, weighted as their abnormal logits are."""
+    weights, parts = manifest.fusion.weights, manifest.body_parts
+    total = np.zeros(len(manifest.categories))
+    for name, output in image.experts.items():
+        share = float(routing @ [weights[p][name] for p in parts])
+        total += share * output.finding.astype(np.float64)
+    return total
+
+
+def _side(manifest: Manifest) -> int:
+    """Of all maps that are kept, whichever experts have a weight for a film's body part."""
+    return min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
+
+
+def _on_side(grid: np.ndarray, side: int) -> Floats:
+    """(side, side) cells of the same mean."""
+    rows, columns = (area_matrix(n, side) for n in grid.shape)
+    return np.asarray(rows @ grid.astype(np.float64) @ columns.T)
+
+
+def _nothing(manifest: Manifest) -> Row:
+    """A row of the right shapes, for a part of no readable film."""
+    p, f = len(manifest.body_parts), len(manifest.categories)
+    side = _side(manifest)
+    zeros = {"logit": p, "body_part": p, "finding": f, "routing": p}
+    row: Row = {k: np.zeros(n, np.float32) for k, n in zeros.items()}
+    return row | {"map": np.zeros((side, side), np.float16), "bias": np.array(0, np.float32)}

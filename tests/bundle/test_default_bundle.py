@@ -1,0 +1,91 @@
+"""Which bundle answers where none is given, and what may become it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.runtime.analytic_bundle import COARSE, write_analytic
+
+from ulna.bundle import (
+    BOX_BUNDLE,
+    STUDENT_BUNDLE,
+    DataFingerprint,
+    Distilled,
+    ModelBundle,
+    StudentParity,
+    box,
+    default_bundle,
+    read_bundle,
+    replace_fusion,
+    write_bundle,
+)
+from ulna.bundle.distilled import MOST_BYTES
+from ulna.errors import UlnaError
+
+PARITY = StudentParity(
+    "films", 100, 90, (0.93, 0.925), (-0.005, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
+    "onnxruntime:fp32", 7_000_000,
+)  # fmt: skip
+
+
+def test_the_default_is_whole_small_and_calibrated() -> None:
+    """The student once there is one: else the demonstration, which says so."""
+    bundle = read_bundle(default_bundle())
+    assert bundle.calibrated
+    assert sum(f.stat().st_size for f in bundle.path.iterdir()) <= MOST_BYTES
+    if bundle.path == STUDENT_BUNDLE:
+        distilled = bundle.manifest.distilled
+        assert distilled is not None and distilled.parity is not None and distilled.parity.accepted
+        assert not bundle.manifest.demonstration
+    else:
+        assert bundle.path == BOX_BUNDLE and bundle.manifest.demonstration
+
+
+def test_a_student_in_the_package_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(box, "STUDENT_BUNDLE", tmp_path / "student")
+    assert default_bundle() == BOX_BUNDLE
+    shutil.copytree(BOX_BUNDLE, tmp_path / "student")
+    assert default_bundle() == tmp_path / "student"
+
+
+def _student(out: Path, **changes: object) -> ModelBundle:
+    raw = write_analytic(out, [COARSE])
+    values: dict[str, object] = {
+        "data": DataFingerprint("table", "films", 10, 10, ""),
+        "fusion": replace(raw.manifest.fusion, n_calibration_studies=40),
+        "distilled": Distilled("a" * 64, "hybrid", "onnxruntime:fp32", parity=PARITY),
+    }
+    manifest = replace(raw.manifest, **{**values, **changes})  # type: ignore[arg-type]
+    return write_bundle(manifest, {"coarse": COARSE.graph()}, out)
+
+
+def test_only_a_student_that_may_be_shipped_is(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(repository / "scripts")
+    import ship_student
+
+    target = tmp_path / "package" / "student"
+    target.parent.mkdir()
+    ship_student.ship(_student(tmp_path / "good").path, target)
+    assert read_bundle(target).hash == read_bundle(tmp_path / "good").hash
+    worse = replace(PARITY, difference=(-0.02, -0.03, -0.01), forced=True)
+    fusion = read_bundle(target).manifest.fusion
+    for name, changes, said in (
+        ("refused", {"distilled": Distilled("a", "h", "e", parity=worse)}, "0.010 below"),
+        ("plain", {"distilled": None}, "no gate has compared it"),
+        ("raw", {"fusion": replace(fusion, n_calibration_studies=0)}, "not calibrated"),
+        ("box", {"data": DataFingerprint("phantom", "p", 1, 1, "")}, "simulated films alone"),
+    ):
+        bundle = _student(tmp_path / name, **changes)  # type: ignore[arg-type]
+        with pytest.raises(UlnaError, match=said):
+            ship_student.ship(bundle.path, target)
+    again = replace_fusion(read_bundle(tmp_path / "good"), fusion, {})
+    with pytest.raises(UlnaError, match="no gate has compared it"):
+        ship_student.ship(again.path, target)
+    assert read_bundle(target).manifest.distilled is not None
+    sys.modules.pop("ship_student")

@@ -1,0 +1,162 @@
+"""What lies outside: scikit-learn's classes, limits that hold, the last stage found in a graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from ulna.bundle import OutsideHead, outside_inputs
+from ulna.bundle.domain import Domain, DomainEntry, read_statistics, statistics_bytes
+from ulna.errors import BundleError
+from ulna.evaluation.disturb import CHANGES, disturbed
+from ulna.evaluation.domain_fit import fit_statistics
+from ulna.evaluation.last_stage import last_stage_width
+from ulna.evaluation.near_fit import slack_of
+from ulna.evaluation.no_films import no_films
+from ulna.evaluation.outside_fit import Limbs, fit_classes, fit_outside
+from ulna.types import Radiograph
+
+
+def _cloud(n: int, d: int, by: float, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(by, np.linspace(0.5, 2, d), (n, d))
+
+
+@pytest.mark.parametrize("d", [5, 90])
+def test_classes_are_those_of_scikit_learn(d: int) -> None:
+    classes = [_cloud(120, d, 0.0, 0), _cloud(60, d, 0.4, 1), _cloud(40, d, -0.5, 2)]
+    x, y = np.concatenate(classes), np.repeat([0, 1, 2], [120, 60, 40])
+    scaler = StandardScaler().fit(x)
+    theirs = LogisticRegression(C=70 / d, class_weight="balanced", max_iter=5000, tol=1e-8)
+    wanted = theirs.fit(scaler.transform(x), y).predict_proba(scaler.transform(x))
+    weights, levels = fit_classes(classes)
+    logits = x @ weights.T + levels
+    found = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    np.testing.assert_allclose(found, wanted, atol=2e-3)
+    odds = OutsideHead(weights, levels, 0.0, 1.0).log_odds(x)
+    np.testing.assert_allclose(1 / (1 + np.exp(odds)), wanted[:, 0], atol=2e-3)
+
+
+def _limbs(n: int, d: int, seed: int) -> Limbs:
+    inputs = _cloud(n, d, 0.0, seed)
+    copies = inputs + np.random.default_rng(seed + 50).normal(0, 0.3, inputs.shape)
+    return Limbs(inputs, copies, np.arange(n), np.arange(n) % 10)
+
+
+def test_new_limbs_are_refused_as_rarely_as_promised() -> None:
+    rates = []
+    for seed in range(6):
+        head = fit_outside(_limbs(400, 12, seed), [_cloud(100, 12, 1.0, 1000 + seed)])
+        assert head is not None
+        share = (head.log_odds(_cloud(3000, 12, 0.0, 2000 + seed)) - head.middle) / (
+            head.limit - head.middle
+        )
+        rates.append(float((share > 1).mean()))
+    assert np.mean(rates) < 0.015
+
+
+def test_without_examples_there_is_no_head() -> None:
+    assert fit_outside(_limbs(100, 4, 0), []) is None
+    assert fit_outside(_limbs(100, 4, 0), [_cloud(5, 4, 1.0, 1)]) is None
+
+
+def test_a_copy_never_tells_on_its_film() -> None:
+    """A film's odds come from a fit without its patient's copies."""
+    limbs = _limbs(200, 30, 3)
+    far = replace(limbs, copies=limbs.copies + 100.0)
+    near, other = (fit_outside(one, [_cloud(60, 30, 0.6, 4)]) for one in (limbs, far))
+    assert near is not None and other is not None
+    assert near.limit != other.limit
+
+
+def test_the_inputs_are_the_last_stage_the_parts_and_their_energy() -> None:
+    found = outside_inputs(np.arange(6.0), [1.0, 2.0], 3)
+    np.testing.assert_allclose(found, [3, 4, 5, 1, 2, np.log(np.exp(1) + np.exp(2))])
+    with pytest.raises(BundleError, match="calibrate again"):
+        outside_inputs(np.arange(6.0), [1.0, 2.0], 7)
+
+
+def test_heads_lie_beside_the_statistics() -> None:
+    films = _cloud(150, 8, 0.0, 0)
+    head = OutsideHead(np.ones((2, 11)), np.array([0.5, -0.5]), -2.0, 1.0)
+    entry = DomainEntry("f", "", {"a": 3.0, "b": 3.0}, 0.5, {"a": 150, "b": 150}, 0.01, ("a",))
+    data = statistics_bytes({n: fit_statistics(films) for n in "ab"}, {"a": head})
+    domain = read_statistics(data, entry)
+    features, parts = {"a": films[0], "b": films[0]}, {"a": [0.1, 0.2], "b": [0.1, 0.2]}
+    assert domain.outside(features, parts) == pytest.approx(head.share(films[0], [0.1, 0.2]))
+    assert Domain(entry, domain.experts).outside(features, parts) is None
+    with pytest.raises(BundleError, match="calibrate again"):
+        read_statistics(data, replace(entry, outside=("b",)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"limit": -3.0},
+        {"levels": np.zeros(1), "weights": np.ones((1, 4))},
+        {"weights": np.full((2, 4), np.nan)},
+    ],
+)
+def test_an_impossible_head_is_refused(wrong: dict) -> None:
+    good = {"weights": np.ones((2, 4)), "levels": np.zeros(2), "middle": -2.0, "limit": 1.0}
+    OutsideHead(**good)
+    with pytest.raises(BundleError, match="head"):
+        OutsideHead(**(good | wrong))
+
+
+def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
+    from ulna.bundle import BOX_BUNDLE, read_bundle
+
+    bundle = read_bundle(BOX_BUNDLE)
+    assert last_stage_width(bundle.graph_path(bundle.manifest.experts[0])) == 64
+
+
+def test_nine_movements_in_ten_lie_inside_the_slack() -> None:
+    rng = np.random.default_rng(5)
+    moved, new = np.abs(rng.normal(0, 1, 500)), np.abs(rng.normal(0, 1, 5000))
+    assert (new <= slack_of(moved.tolist())).mean() == pytest.approx(0.9, abs=0.04)
+    assert slack_of([]) == 0.0
+
+
+def test_disturbed_films_are_films_and_the_same_each_time() -> None:
+    film = np.random.default_rng(6).random((300, 200)).astype(np.float32)
+    seen = set()
+    for name in map(str, range(60)):
+        one = disturbed(Radiograph(film, source=f"folder/{name}.png"))
+        again = disturbed(Radiograph(film, source=f"elsewhere/{name}.png"))
+        np.testing.assert_array_equal(one.pixels, again.pixels)
+        assert one.pixels.min() >= 0 and one.pixels.max() <= 1
+        assert not np.array_equal(one.pixels, film)
+        seen.add(one.pixels.tobytes())
+    assert len(seen) > len(CHANGES)
+    tiny = np.full((1, 1), 0.5, np.float32)
+    for name in map(str, range(40)):
+        assert disturbed(Radiograph(tiny, source=name)).pixels.size
+
+
+def test_pictures_that_are_no_films_come_again_with_the_seed() -> None:
+    first, again = list(no_films(8, 3)), list(no_films(8, 3))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a.pixels, b.pixels)
+        assert np.ptp(a.pixels) > 0.2
+    other = next(no_films(1, 4))
+    assert other.pixels.shape != first[0].pixels.shape or not np.array_equal(
+        other.pixels, first[0].pixels
+    )
+
+
+def test_graph_without_a_matrix_for_body_parts_is_unknown(tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("Identity", ["x"], ["body_part"])
+    value = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["b", 2]) for n in ("x", "body_part")
+    ]
+    model = helper.make_model(helper.make_graph([node], "g", value[:1], value[1:]))
+    onnx.save(model, tmp_path / "g.onnx")
+    assert last_stage_width(tmp_path / "g.onnx") == 0

@@ -1,0 +1,154 @@
+"""Known, near, far: three answers, and how uncertain the middle one is."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analytic_bundle import BOTH, COARSE, FINE, PARTS, write_analytic
+from PIL import Image
+
+from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
+from ulna.cli.answer import answer_json, answer_notes, answer_row
+from ulna.config.engine import EngineSettings
+from ulna.errors import ImageWarning
+from ulna.evaluation.disturb import disturbed
+from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
+from ulna.evaluation.near_fit import movements, slack_of
+from ulna.evaluation.outside_films import beside_of
+from ulna.runtime import Predictor
+from ulna.runtime.certainty import trust_in
+from ulna.types import Certainty, Familiarity, ImageRef, Study, Triage
+
+EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
+RNG = np.random.default_rng(0)
+SCORES = ConformalScores(
+    tuple(np.sort(RNG.uniform(0.0, 0.6, 99)).tolist()),
+    tuple(np.sort(RNG.uniform(0.4, 1.0, 99)).tolist()),
+)
+FUSION = replace(BOTH, conformal=dict.fromkeys(PARTS, SCORES))
+
+
+def _limb(number: int, level: float = 1.0) -> np.ndarray:
+    """A bright limb on a dark ground; level: of another hospital's film below 1."""
+    rng = np.random.default_rng(number)
+    columns = np.arange(60)[None, :] - 30 - rng.normal(0, 2)
+    limb = (
+        np.exp(-((columns / rng.uniform(8, 12)) ** 2))
+        * np.linspace(1, rng.uniform(0.7, 1), 80)[:, None]
+    )
+    grey = 20 + 200 * limb**level + rng.normal(0, 4, (80, 60))
+    return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+def _study(folder: Path, *films: np.ndarray) -> Study:
+    refs = []
+    for pixels in films:
+        path = folder / f"film{len(list(folder.glob('film*')))}.png"
+        Image.fromarray(pixels).save(path)
+        refs.append(ImageRef(path))
+    return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
+    folder = tmp_path_factory.mktemp("familiarity")
+    plain = write_analytic(folder / "bundle", EXPERTS, FUSION)
+    predictor = Predictor.load(plain.path, EngineSettings(threads=1))
+    outputs = [
+        predictor.outputs(_study(folder, _limb(i)), True, disturbed) for i in range(2 * MIN_IMAGES)
+    ]
+    names = [e.name for e in plain.manifest.experts]
+    domain = fit_domain(outputs, names, beside_of(predictor, outputs))
+    assert domain is not None and domain.entry.n_outside["no film"] == 120
+    slack = slack_of(movements(outputs, domain, FUSION, plain.manifest))
+    assert slack > 0
+    return replace_fusion(
+        plain, FUSION, {}, replace(domain, entry=replace(domain.entry, slack=slack))
+    )
+
+
+@pytest.fixture
+def predictor(bundle: ModelBundle) -> Predictor:
+    return Predictor.load(bundle.path, EngineSettings(threads=1))
+
+
+def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
+    answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
+    assert sum(bool(a.refused) for a in answers) <= 1
+    known = [a for a in answers if a.domain is Familiarity.KNOWN]
+    assert len(known) >= 35
+    for answer in known:
+        assert answer.interval is None and not answer.flags
+        plain = trust_in(answer.probability, answer.body_part, FUSION, False)
+        assert (answer.p_normal, answer.p_abnormal) == (plain["p_normal"], plain["p_abnormal"])
+
+
+def test_another_hospitals_limb_is_answered_with_a_wider_probability(
+    tmp_path: Path, predictor: Predictor
+) -> None:
+    answers = [predictor.predict(_study(tmp_path, _limb(i, 0.45))) for i in range(30)]
+    near = [a for a in answers if a.domain is Familiarity.NEAR]
+    assert len(near) >= 20 and sum(bool(a.refused) for a in answers) <= 5
+    for answer in near:
+        assert answer.interval is not None and answer.images[0].foreign is not None
+        low, high = answer.interval
+        assert low < answer.probability < high
+        assert answer.images[0].foreign > 1 and not answer.refused
+        assert any(
+            "another hospital" in f and f"{low:.2f} to {high:.2f}" in f for f in answer.flags
+        )
+        said = answer_json(answer, 0.1)
+        assert said["domain"] == "near" and said["probability_interval"] == [low, high]
+        assert f"({low:.2f} to {high:.2f})" in answer_row(answer, 0.1)[3]
+
+
+def test_the_farther_a_film_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
+    images = [predictor.predict(_study(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
+    near = [i for i in images if i.interval is not None]
+    assert len(near) == 2 and near[0].foreign < near[1].foreign  # type: ignore[operator]
+    logit = lambda p: np.log(p / (1 - p))  # noqa: E731
+    widths = [logit(i.interval[1]) - logit(i.interval[0]) for i in near]  # type: ignore[index]
+    assert widths[0] < widths[1]
+
+
+def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predictor) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (80, 60)).astype(np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImageWarning)
+        answer = predictor.predict(_study(tmp_path, noise))
+    assert answer.domain is Familiarity.FAR
+    assert answer.refused.startswith(
+        "does not look like the films this model learned from; no answer"
+    )
+    assert answer.triage(0.1) is Triage.REFER and answer.interval is None
+    assert answer_json(answer, 0.1)["probability"] is None
+    assert any("no answer" in note for note in answer_notes(answer))
+
+
+def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
+    wide = trust_in(0.5, PARTS[0], FUSION, False, (0.1, 0.9))
+    ends = [trust_in(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
+    assert wide["p_normal"] == max(e["p_normal"] for e in ends)  # type: ignore[type-var]
+    assert wide["p_abnormal"] == max(e["p_abnormal"] for e in ends)  # type: ignore[type-var]
+    assert wide["certainty"] is Certainty.DOUBTFUL
+    point = trust_in(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
+    assert point == trust_in(0.5, PARTS[0], FUSION, False)
+
+
+def test_a_bundle_of_an_earlier_version_refuses_by_distance(
+    tmp_path: Path, bundle: ModelBundle
+) -> None:
+    domain = Predictor.load(bundle.path, EngineSettings(threads=1))._domain
+    assert domain is not None
+    old = write_analytic(tmp_path / "old", EXPERTS, FUSION)
+    entry = replace(domain.entry, outside=(), n_outside={}, slack=0.0)
+    replace_fusion(old, FUSION, {}, replace(domain, entry=entry, heads={}))
+    answer = Predictor.load(old.path, EngineSettings(threads=1)).predict(
+        _study(tmp_path, _limb(3, 0.45))
+    )
+    assert answer.refused and "times as far as the limit" in answer.refused
+    assert answer.domain is Familiarity.FAR and answer.images[0].outside is None
