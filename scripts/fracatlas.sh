@@ -33,5 +33,5 @@ fi
 "$ulna" train "$data/lower_limb.csv" --recipe lower_limb_lite0 "${trunk0[@]}" \
     --out "$out/trunk-lite0" --resume
 "$ulna" crossval "$data/table.csv" --recipe fracatlas "${every[@]}" --initial "run:$out/trunk" \
-    --initial "lite0=run:$out/trunk-lite0" --out "$out/folds" --jobs $((jobs < 5 ? jobs : 5)) \
-    --by hardware --by source_width:1000
+    --initial "lite0=run:$out/trunk-lite0" --initial lite0_plain=imagenet --out "$out/folds" \
+    --jobs $((jobs < 5 ? jobs : 5)) --by hardware --by source_width:1000

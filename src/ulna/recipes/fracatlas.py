@@ -29,12 +29,11 @@ _ENLARGED = InputSpec(size=640, local_contrast=0.2)
 _CHANGES = Augmentation(
     rotation=25, scale=0.25, brightness=0.12, contrast=0.3, gamma=0.3, noise=0.03, invert=0
 )
-# For experts that are to hold at other hospitals: a wider range of sizes, and their films' marks.
+# A wider range of sizes; and for experts that are to hold at other hospitals, their films' marks.
+_WIDER = replace(_CHANGES, scale=0.6, brightness=0.15, gamma=0.4)
 _ELSEWHERE = replace(
-    _CHANGES,
+    _WIDER,
     scale=0.5,
-    brightness=0.15,
-    gamma=0.4,
     least_fill=0.85,
     frame=0.15,
     letters=0.15,
@@ -146,7 +145,7 @@ def lower_limb_lite0() -> Recipe:
     return replace(
         recipe,
         input_spec=_ENLARGED,
-        augmentation=replace(_CHANGES, scale=0.6, brightness=0.15, gamma=0.4),
+        augmentation=_WIDER,
         precision="32-true",
     )
 
@@ -159,12 +158,16 @@ def fracatlas_lite0() -> Recipe:
 
 
 def fracatlas() -> Recipe:
-    """Ulna's own network at two scales, and EfficientNet-Lite0 from ImageNet.
+    """Ulna's own network at two scales, and EfficientNet-Lite0 from ImageNet in two ways.
 
     Windows of `cnn` and `cnn_wide` are 96 px that they see; those of `cnn_wide`, which looks at
-    the film at three quarters, show nearly twice the area.
+    the film at three quarters, show nearly twice the area. `lite0` learned on the lower limb first
+    and sees films changed as at other hospitals; `lite0_plain` learned neither.
     """
     (fine,), (transferred,) = fracatlas_cnn().experts, fracatlas_lite0().experts
     wide = replace(fine, name="cnn_wide", crop_size=128, input_scale=0.75, epochs=59)
-    recipe = replace(_recipe("fracatlas", _USE, fine), experts=(fine, wide, transferred))
+    plain = replace(
+        _lite0(12, hard_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
+    )
+    recipe = replace(_recipe("fracatlas", _USE, fine), experts=(fine, wide, transferred, plain))
     return replace(recipe, input_spec=_ENLARGED, precision="32-true")
