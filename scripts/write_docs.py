@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,6 +108,8 @@ def _type(hint: Any) -> str:
         return f"{inner} {bound}"
     if origin is typing.Literal:
         return "one of " + ", ".join(f"`{a}`" for a in args)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join("none" if a is type(None) else _type(a) for a in args)
     if origin is tuple:
         return f"list of {_type(args[0])}"
     if type(None) in args:

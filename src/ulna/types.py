@@ -1,8 +1,7 @@
 """The nouns every part of Ulna shares: body parts, studies, radiographs, findings, predictions.
 
-All are frozen and check themselves when made. Arrays are float32 unless said
-otherwise; pixel coordinates are (x, y), x to the right and y down, with the
-origin at the upper left corner of the upper left pixel.
+All are frozen and check themselves when made. Arrays are float32 unless said otherwise; pixel
+coordinates are (x, y), right and down from the upper left corner of the upper left pixel.
 """
 
 from __future__ import annotations
@@ -201,14 +200,15 @@ class ImagePrediction:
 
     probability: calibrated, in [0, 1]. logit: calibrated logit, = mean(heat_map) + bias on
     the model's grid. grid: (h, w) map on that grid in logit units. heat_map: (H, W) the same
-    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: by category.
-    experts: logit of each expert alone, by its name, routed like the hybrid. foreign: distance
-    of its features from those of the films the bundle learned to know, 1 at the limit; None
-    where the bundle cannot tell. refusal: why it is no film for this bundle, or ''. inverted:
-    its polarity was put right before it was read. domain: whether it is one of the films that the
-    bundle learned from. outside: how much it looks like something else than a limb, 0 for the
-    middle of the known films and 1 at the limit of refusal; None where the bundle cannot tell.
-    interval: of a NEAR film, between which two its probability lies; None of others.
+    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of the
+    categories that the bundle knows; finding_maps: likewise, as `heat_map`, where asked for.
+    experts: logit of each alone, by its name, routed like the hybrid. foreign: distance of its
+    features from those of the films the bundle knows, 1 at the limit; None where it cannot tell.
+    refusal: why it is no film for this bundle, or ''. inverted: its polarity was put right first.
+    domain: whether it is one of the films that the bundle learned from. outside: how much it looks
+    like something else than a limb, 0 for the middle of the known films and 1 at the limit of
+    refusal; None where the bundle cannot tell. interval: of a NEAR film, between which two its
+    probability lies; None of others.
     """
 
     source: str
@@ -220,6 +220,7 @@ class ImagePrediction:
     body_part_probabilities: Mapping[BodyPart, float]
     findings: tuple[Finding, ...] = ()
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
+    finding_maps: Mapping[FindingCategory, Array] = field(default_factory=dict)
     experts: Mapping[str, float] = field(default_factory=dict)
     foreign: float | None = None
     refusal: str = ""
@@ -241,8 +242,10 @@ class StudyPrediction:
     map_reliable: whether the bundle's heat maps passed their examination, None before one.
     refused: why none of its images is a film for this bundle, or ''; the numbers then mean
     nothing. flags: sentences on what a reader should know before believing the answer.
-    skipped_experts: those that a cascade did not run, being certain enough without them.
-    demonstration: the bundle learned from simulated films alone: nothing is said of a patient.
+    skipped_experts: those that a cascade did not run. demonstration: the bundle learned from
+    simulated films alone: nothing is said of a patient. finding_probabilities: of the categories
+    that the bundle can know; each is called from its finding_thresholds on. leading_finding:
+    where abnormal. abnormal_means: what the bundle's label stands for.
     domain: the least familiar of the views that answer. interval: of a NEAR study, between which
     two its probability lies; its p-values are then the largest in between, so that triage rules a
     label out only where both ends do.
@@ -270,14 +273,14 @@ class StudyPrediction:
     demonstration: bool = False
     domain: Familiarity = Familiarity.UNKNOWN
     interval: tuple[float, float] | None = None
+    finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
+    finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)
+    leading_finding: FindingCategory | None = None
+    abnormal_means: str = "abnormality"
 
     def triage(self, error_rate: float) -> Triage | None:
-        """Normal, abnormal or to be referred to a reader; None without p-values.
-
-        A refused study always goes to a reader.
-        """
+        """Normal, abnormal or to a reader, as every refused study; None without p-values."""
         if self.refused:
             return Triage.REFER
-        if self.p_normal is None or self.p_abnormal is None:
-            return None
-        return triage_of(self.p_normal, self.p_abnormal, error_rate)
+        p, q = self.p_normal, self.p_abnormal
+        return None if p is None or q is None else triage_of(p, q, error_rate)

@@ -89,6 +89,50 @@ def test_row_fits_its_columns(tmp_path: Path) -> None:
     assert (said["triage"], said["p_normal"], said["error_rate"]) == ("abnormal", 0.02, 0.1)
 
 
+def _named(folder: Path) -> StudyPrediction:
+    """Of a bundle whose label is fracture and whose findings are calibrated."""
+    plain = _prediction(folder)
+    region = replace(plain.images[0].findings[0], category=FindingCategory.HARDWARE)
+    stated = {FindingCategory.FRACTURE: 0.5, FindingCategory.HARDWARE: 0.3}
+    maps = {c: plain.images[0].heat_map * s for c, s in zip(stated, (0.5, 1.0), strict=True)}
+    image = replace(plain.images[0], findings=(region, region), finding_maps=maps)
+    return replace(
+        plain,
+        images=(replace(image, finding_probabilities=stated),),
+        finding_probabilities=stated,
+        finding_thresholds={FindingCategory.FRACTURE: 0.6, FindingCategory.HARDWARE: 0.2},
+        leading_finding=FindingCategory.HARDWARE,
+        abnormal_means="fracture",
+        p_normal=0.02,
+        p_abnormal=0.4,
+    )
+
+
+def test_the_answer_says_which_finding_and_what_its_label_means(tmp_path: Path) -> None:
+    said = json.loads(json.dumps(answer_json(_named(tmp_path), 0.1), allow_nan=False))
+    assert said["abnormal_means"] == "fracture" and said["leading_finding"] == "hardware"
+    assert said["finding_probabilities"] == {"fracture": 0.5, "hardware": 0.3}
+    assert said["finding_thresholds"] == {"fracture": 0.6, "hardware": 0.2}
+    assert said["called_findings"] == said["images"][0]["called_findings"] == ["hardware"]
+    assert said["images"][0]["findings"][0]["category"] == "hardware"
+    row = dict(zip(COLUMNS, answer_row(_named(tmp_path), 0.1), strict=True))
+    assert (row["answer"], row["triage"]) == ("FRACTURE", "fracture")
+    assert (row["finding"], row["regions"]) == ("hardware 0.30", "2: 2 hardware")
+    normal = replace(_named(tmp_path), abnormal=False, leading_finding=None, p_normal=0.9)
+    row = dict(zip(COLUMNS, answer_row(normal, 0.5), strict=True))
+    assert (row["answer"], row["triage"], row["finding"]) == ("no fracture", "no fracture", "-")
+    refused = answer_json(replace(_named(tmp_path), refused="no film"), 0.1)
+    assert refused["finding_probabilities"] == {} and refused["called_findings"] == []
+
+
+def test_each_finding_has_a_picture_of_its_own(tmp_path: Path) -> None:
+    written = write_heat_maps(_named(tmp_path), tmp_path / "maps", 4.0)
+    names = ["1_a_film", "1_a_film.fracture", "1_a_film.hardware"]
+    assert [p.name for p in written] == [f"{n}.png" for n in names]
+    whole, *kinds = (np.asarray(Image.open(p)) for p in written)
+    assert all(k.shape == whole.shape and (k != whole).any() for k in kinds)
+
+
 def test_worklist_has_the_abnormal_first_and_the_normal_last(tmp_path: Path) -> None:
     plain = _prediction(tmp_path)
     p_values = [(0.5, 0.02), (0.3, 0.4), (0.01, 0.9), (0.9, 0.01), (0.05, 0.3), (0.4, 0.2)]
@@ -182,7 +226,7 @@ def test_a_refused_study_has_a_reason_and_no_answer(tmp_path: Path) -> None:
     assert data["triage"] == "refer"
     assert data["images"][0]["refusal"] == "blank" and data["images"][0]["probability"] is None
     row = dict(zip(COLUMNS, answer_row(refused, 0.1), strict=True))
-    assert (row["answer"], row["probability"], row["findings"]) == ("refused", "-", "0")
+    assert (row["answer"], row["probability"], row["regions"]) == ("refused", "-", "0")
     assert answer_notes(refused) == ["s 1: refused: blank", "s 1: a flag"]
     assert write_heat_maps(refused, tmp_path / "maps", 4.0) == []
     assert answer_json(whole, 0.1)["refused"] is None

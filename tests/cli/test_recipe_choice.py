@@ -97,7 +97,7 @@ def test_one_switch_gives_a_recipe_other_encoders() -> None:
 @pytest.mark.parametrize(
     ("recipe", "encoders", "words"),
     [
-        ("fracatlas", "vgg19", "all its experts are 'cnn'"),
+        ("pretrain", "vgg19", "all its experts are 'cnn'"),
         ("hybrid", "", "expected names of timm's models"),
         ("hybrid", "vgg19,cnn", "experts of 'cnn' stay"),
         ("hybrid", "vgg19,vgg19", "distinct names"),

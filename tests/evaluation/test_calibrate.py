@@ -12,7 +12,8 @@ from ulna.bundle import FusionParameters, Manifest
 from ulna.config.recipe import Fusion
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.evaluation import fit_fusion
-from ulna.types import BodyPart, ImageRef, Study
+from ulna.evaluation.finding_fit import fit_findings
+from ulna.types import BodyPart, FindingCategory, ImageRef, Study
 
 PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
 
@@ -150,3 +151,24 @@ def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_film
         assert high == pytest.approx(0.1, abs=0.02)
     else:  # maps that are high nearly everywhere: the threshold alone is stricter
         assert high <= 0.1 and found.map_peak == found.map_threshold
+
+
+def test_findings_are_fitted_with_the_fusions_weights(manifest: Manifest) -> None:
+    """As `ulna calibrate` and every fold of `ulna crossval` fit them."""
+    kind = FindingCategory.HARDWARE
+    data = outputs(60, (0.4, 3.0))
+    rng = np.random.default_rng(0)
+    for o in data:
+        shown = bool(rng.random() < 0.3)
+        named = frozenset({kind} if shown else ())
+        object.__setattr__(o.study, "categories", named)
+        for name, experts in o.images[0].experts.items():
+            # the second expert knows nothing
+            experts.finding = np.array([3.0 * shown - 1 if name == "cnn" else rng.normal(0, 9)])
+    found = fit(replace(manifest, categories=(kind,)), data)
+    assert found.findings is not None and set(found.findings) == {kind}
+    assert found.findings == fit_findings(
+        data, found.weights, replace(manifest, categories=(kind,))
+    )
+    assert set(found.findings[kind].thresholds) == set(found.thresholds)
+    assert fit(manifest, data).findings == {}

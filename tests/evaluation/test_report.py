@@ -13,12 +13,13 @@ from page_checker import Checker
 from PIL import Image
 from synthetic_studies import PARTS
 
-from ulna.bundle import Manifest, ModelBundle
+from ulna.bundle import FindingCalibration, Manifest, ModelBundle
 from ulna.evaluation.pipeline import Asked, write_evaluation
 from ulna.evaluation.report.gallery import build_gallery
 from ulna.evaluation.report.page import write_report
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling
+from ulna.types import FindingCategory
 
 MakeRows = Callable[[int], list[StudyRow]]
 
@@ -71,6 +72,54 @@ def test_every_number_of_the_table_is_in_the_page(
         for name in ("auroc", "kappa", "ece", "precision"):
             value = scores[name]["value"]
             assert value is None or f"<b>{value:.3f}</b>" in page
+
+
+def test_the_page_says_which_abnormality(
+    make_rows: MakeRows, manifest: Manifest, tmp_path: Path
+) -> None:
+    import json
+
+    kinds = (FindingCategory.FRACTURE, FindingCategory.HARDWARE)
+    rng = np.random.default_rng(0)
+    rows = []
+    for row in make_rows(36):
+        stated = {c: 0.5 * (c in row.categories) + 0.5 * float(rng.random()) for c in kinds}
+        called = row.given is not None and row.given.abnormal
+        given = replace(
+            row.given,
+            findings=stated,
+            finding_thresholds=dict.fromkeys(kinds, 0.5),
+            leading_finding=max(stated, key=lambda c: stated[c]) if called else None,
+        )
+        labels = {c: c in row.categories for c in FindingCategory}
+        rows.append(replace(row, given=given, finding_labels=labels))
+    calibration = {c: FindingCalibration(1.0, 0.0, {"specificity_0.90": 0.5}, 9, 9) for c in kinds}
+    fusion = replace(manifest.fusion, findings=calibration)
+    fusion = replace(fusion, thresholds={"specificity_0.90": dict.fromkeys(PARTS, 0.5)})
+    named = replace(manifest, categories=(*kinds, FindingCategory.DISLOCATION), fusion=fusion)
+    page = render(rows, named, tmp_path)
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["findings_unknown"] == ["dislocation"]
+    for own in found["findings"]["ALL"]["categories"].values():
+        assert f"<b>{own['auroc']['value']:.3f}</b>" in page
+    assert "Which abnormality" in page and "The leading finding" in page
+    assert "for want of labels: dislocation" in page and "called hardware (p =" in page
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+
+
+def test_the_page_calls_an_answer_what_its_label_means(
+    make_rows: MakeRows, manifest: Manifest, tmp_path: Path
+) -> None:
+    plain = render(make_rows(18), manifest, tmp_path)
+    assert "Answers: fracture" not in plain and "“Abnormal” is this bundle’s word" in plain
+    recipe = replace(manifest.recipe, abnormal_means="fracture")
+    page = render(make_rows(18), replace(manifest, recipe=recipe), tmp_path)
+    assert "Answers: fracture or no fracture." in page
+    assert "<th>no fracture</th><th>fracture</th>" in page
+    assert "“Fracture” is this bundle’s word" in page
+    assert "Which abnormality" not in page
 
 
 def test_real_data_are_not_called_phantoms(

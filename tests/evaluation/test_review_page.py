@@ -67,6 +67,15 @@ def test_page_loads_nothing_and_is_spoken(tmp_path: Path, maps: bool) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_page_calls_labels_what_they_mean(tmp_path: Path) -> None:
+    suspects = _suspects(tmp_path)
+    about = {"data": "a", "predictions": "cv", "phantoms": False, "notes": []}
+    words = {"words": ("fracture", "no fracture")}
+    write_review_page(suspects, [], None, {**about, **words}, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Answers: fracture or no fracture." in page and "labelled no fracture" in page
+
+
 def test_page_says_what_it_is_and_why(tmp_path: Path) -> None:
     page = _page(tmp_path, maps=True)
     for words in (

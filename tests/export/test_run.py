@@ -35,6 +35,7 @@ EXPERTS = {
 }
 CNN = EXPERTS["cnn"]
 SMALL = ExpertConfig(name="small", encoder="resnet10t")
+HEADS = ("abnormal", "body_part", "finding", "cam", "features", "finding_cam")
 
 
 @pytest.fixture(autouse=True)
@@ -55,15 +56,18 @@ def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
     for batch in (1, 5):  # the graph was traced with 2
         for i, found in enumerate(session.run(images[:batch])):
             logits = (wanted.abnormal_BP, wanted.body_part_BP, wanted.finding_BF)
-            shared = (*logits, wanted.cam_BPhw, wanted.features_BC)
+            shared = (*logits, wanted.cam_BPhw, wanted.features_BC, wanted.finding_cam_BFhw)
             for a, b in zip(shared, vars(found).values(), strict=True):
                 assert np.abs(a[i].numpy() - b).max() <= 1e-4
             bias = expert.bias_P.detach().numpy()
             assert np.abs(found.cam.mean(axis=(1, 2)) + bias - found.abnormal).max() <= 1e-4
+            finding_bias = expert.finding_bias_F.detach().numpy()
+            mean = found.finding_cam.mean(axis=(1, 2))
+            assert np.abs(mean + finding_bias - found.finding).max() <= 1e-4
             torch_map = wanted.cam_BPhw[i].numpy().mean(axis=(1, 2))
             assert np.abs(torch_map + bias - wanted.abnormal_BP[i].numpy()).max() <= 1e-4
     # Not agreement of two silences.
-    assert wanted.abnormal_BP.std() > 0.05
+    assert wanted.abnormal_BP.std() > 0.05 and wanted.finding_cam_BFhw.std() > 0.01
 
 
 def test_graph_holds_no_path_of_the_machine_that_wrote_it() -> None:
@@ -118,7 +122,9 @@ def test_graph_without_findings_has_no_such_output(tmp_path: Path) -> None:
     bundle = export_bundle(tmp_path / "run", tmp_path / "bundle", name="named")
     assert bundle.manifest.name == "named"
     session = Session(bundle.graph_path(bundle.manifest.experts[0]), EngineSettings(threads=1))
-    assert session.run(parity_images(recipe.input_spec))[0].finding.shape == (0,)
+    (found, *_) = session.run(parity_images(recipe.input_spec))
+    assert found.finding.shape == (0,) and found.finding_cam.size == 0
+    assert not bundle.manifest.finding_maps
 
 
 def test_gate_refuses_a_graph_of_other_weights() -> None:
@@ -138,6 +144,12 @@ def test_gate_refuses_a_map_that_does_not_add_up() -> None:
     images = parity_images(recipe.input_spec)
     onnx = Session(expert_graph(expert, recipe.input_spec), EngineSettings(threads=1)).run(images)
     shifted = [replace(o, cam=o.cam + np.float32(2e-4)) for o in onnx]
+    with pytest.raises(BundleError, match="map and logit by"):
+        check_parity(expert, images, shifted, "cnn")
+    with torch.no_grad():
+        expert.finding.weight.mul_(30)
+    onnx = Session(expert_graph(expert, recipe.input_spec), EngineSettings(threads=1)).run(images)
+    shifted = [replace(o, finding_cam=o.finding_cam + np.float32(2e-4)) for o in onnx]
     with pytest.raises(BundleError, match="map and logit by"):
         check_parity(expert, images, shifted, "cnn")
 
@@ -161,9 +173,10 @@ def test_gate_refuses_an_answer_that_is_no_number() -> None:
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
     values = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw, out.features_BC)
+    values = (*values, out.finding_cam_BFhw)
     same = [ExpertOutput(*(v[i].numpy() for v in values)) for i in range(len(images))]
     assert check_parity(expert, images, same, "small").parity_error == 0
-    for head, image in product(("abnormal", "body_part", "finding", "cam", "features"), (0, 2)):
+    for head, image in product(HEADS, (0, 2)):
         odd = getattr(same[image], head).copy()
         odd.flat[-1] = np.nan
         answers = [*same]
@@ -248,3 +261,9 @@ def test_test_time_views_are_part_of_the_graph(tmp_path: Path) -> None:
         assert np.abs(one[i].abnormal - mirrored[i].abnormal).max() > 1e-3
         assert np.abs(averaged[0][i].abnormal - averaged[1][i].abnormal).max() < 1e-4
         assert averaged[0][i].cam.shape == one[i].cam.shape
+        kinds = averaged[0][i].finding_cam
+        bias = both.manifest.experts[0].finding_biases.values()
+        assert kinds.shape[1:] == one[i].cam.shape[1:] and len(kinds) == len(bias)
+        assert np.abs(kinds.mean((1, 2)) + list(bias) - averaged[0][i].finding).max() <= 1e-4
+        # of a film and of its mirror image they are mirror images
+        np.testing.assert_allclose(kinds[..., ::-1], averaged[1][i].finding_cam, atol=1e-3)

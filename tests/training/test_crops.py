@@ -105,6 +105,29 @@ def test_labels_say_what_the_window_shows() -> None:
     torch.testing.assert_close(out.categories, expected, equal_nan=True)
 
 
+def test_what_a_window_shows_of_findings_that_masks_do_not_mark() -> None:
+    """Masks of a source of fractures say nothing of hardware, and a missing label stays unknown."""
+    nan = float("nan")
+    windows = torch.zeros(4, 1, 16, 16)
+    windows[0, 0, 4:7, 4:8] = 1  # all of the fracture
+    film = torch.tensor([[1, 1], [1, 0], [0, nan], [0, 1]])
+    batch = Batch(
+        pixels=torch.zeros(4, 1, 64, 64),
+        masks=windows,
+        has_mask=torch.ones(4, dtype=torch.bool),
+        part=torch.zeros(4, dtype=torch.long),
+        abnormal=film[:, 0],
+        categories=film,
+    )
+    whole = torch.from_numpy(_masks(4))
+    fractures = label_windows(batch, whole, marked_F=torch.tensor([True, False]))
+    wanted = torch.tensor([[1, nan], [0, 0], [0, nan], [0, nan]])
+    torch.testing.assert_close(fractures.categories, wanted, equal_nan=True)
+    everything = label_windows(batch, whole)
+    wanted = torch.tensor([[1, 1], [0, 0], [0, nan], [0, nan]])
+    torch.testing.assert_close(everything.categories, wanted, equal_nan=True)
+
+
 def test_windows_of_normal_films_go_where_these_look_abnormal() -> None:
     images = np.full((300, 128, 128), 90, np.uint8)
     masks = np.zeros((300, 32, 32), np.uint8)

@@ -8,6 +8,7 @@ from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
+from ulna.bundle.finding_calibration import FindingCalibration
 from ulna.bundle.io import (
     ModelBundle,
     check_replaceable,
@@ -44,6 +45,7 @@ __all__ = [
     "DomainEntry",
     "ExpertEntry",
     "FeatureStatistics",
+    "FindingCalibration",
     "FusionParameters",
     "Manifest",
     "MapExamination",

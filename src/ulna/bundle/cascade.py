@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.finding_calibration import FindingCalibration, check_points
 from ulna.errors import BundleError
-from ulna.types import BodyPart
+from ulna.types import BodyPart, FindingCategory
 
 ByPoint = dict[str, dict[BodyPart, float]]
 
@@ -18,9 +19,9 @@ class CascadeStage:
     """How a study is answered by the experts run so far, and when that is the answer.
 
     experts: those that this stage adds. temperatures, offsets: of the fusion's weights of all
-    experts so far, scaled to sum 1. low, high: operating point -> body part -> study probability
-    below or above which the study leaves; 0 and 1 where none does. low <= threshold <= high, so
-    the side on which a study leaves is that of its probability.
+    experts so far, scaled to sum 1; findings: likewise. low, high: operating point -> body part ->
+    study probability below or above which the study leaves; 0 and 1 where none does.
+    low <= threshold <= high, so the side on which a study leaves is that of its probability.
     """
 
     experts: tuple[str, ...]
@@ -28,6 +29,7 @@ class CascadeStage:
     offsets: dict[BodyPart, float]
     low: ByPoint
     high: ByPoint
+    findings: dict[FindingCategory, FindingCalibration] = field(default_factory=dict)
 
     def leaves(self, probability: float, part: BodyPart, point: str) -> bool:
         """Whether a study of this probability, by the experts so far, is answered."""
@@ -115,6 +117,7 @@ class CascadeParameters:
 def _check_stage(stage: CascadeStage, parts: set[BodyPart], thresholds: ByPoint) -> None:
     _check_parts("temperatures", stage.temperatures, parts)
     _check_parts("offsets", stage.offsets, parts)
+    check_points(stage.findings, thresholds)
     if not all(0 < t < math.inf for t in stage.temperatures.values()):
         raise BundleError(f"cascade: temperatures {stage.temperatures}: expected positive numbers")
     if not all(map(math.isfinite, stage.offsets.values())):

@@ -108,7 +108,9 @@ def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> 
     """
     first = bundles[0].manifest
     for bundle in bundles[1:]:
-        if bundle.manifest.data != first.data or bundle.manifest.split != first.split:
+        # Counts of findings were not always recorded; the hash says which studies they were.
+        own = replace(bundle.manifest.data, findings=first.data.findings)
+        if own != first.data or bundle.manifest.split != first.split:
             raise BundleError(f"{bundle.path}: of other studies than {bundles[0].path}: not united")
     entries = [(b, e) for b in bundles for e in b.manifest.experts]
     known: dict[str, Path] = {}

@@ -12,6 +12,7 @@ from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
+from ulna.bundle.finding_calibration import FindingCalibration, check_findings
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
@@ -43,6 +44,8 @@ class ExpertEntry:
     graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
     abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
     its encoder started. parameters: number of weights. weights: how the graph stores them.
+    finding_biases: as biases, by category; empty where the graph gives no maps of categories
+    (earlier versions; no finding head).
     """
 
     name: str
@@ -55,6 +58,7 @@ class ExpertEntry:
     initial: InitialWeights
     parameters: int
     weights: Weights = "float32"
+    finding_biases: dict[FindingCategory, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.graph in ("", ".", "..") or "/" in self.graph or "\\" in self.graph:
@@ -76,11 +80,12 @@ class FusionParameters:
     calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
     pixel must exceed too, or it is not one (0: the threshold alone); map_share: a finding ends
     where the map falls below this share of its largest pixel, if that is above the threshold;
-    map_limit: the calibrated
-    logit of the last colour. n_calibration_studies: 0 where nothing was fitted yet. conformal:
-    what a study's probability is compared with to say how far its answer can be trusted; empty
-    where nothing was fitted. compared: the body parts whose lists stand together where a part has
-    few studies of its own; a part that is not in it stands alone.
+    map_limit: the calibrated logit of the last colour. n_calibration_studies: 0 where nothing was
+    fitted yet. conformal: what a study's probability is compared with to say how far its answer can
+    be trusted; empty where nothing was fitted. compared: the body parts whose lists stand together
+    where a part has few studies of its own; a part that is not in it stands alone. findings: by
+    category of the finding head; those that no study was known to show, or known not to, are
+    absent; None where findings were never calibrated (earlier versions; not at all).
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -94,6 +99,7 @@ class FusionParameters:
     n_calibration_studies: int = 0
     conformal: dict[BodyPart, ConformalScores] = field(default_factory=dict)
     compared: dict[BodyPart, ComparedParts] = field(default_factory=dict)
+    findings: dict[FindingCategory, FindingCalibration] | None = None
 
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
@@ -130,7 +136,8 @@ class FusionParameters:
 class DataFingerprint:
     """What a model learned from: kind ('phantom', 'mura', 'table', 'dicom') and counts.
 
-    sha256: of the sorted study keys, labels and file names.
+    sha256: of the sorted study keys, labels and file names. findings: category -> how many studies
+    are known to show it, and known not to; None where that was not recorded (earlier versions).
     """
 
     kind: str
@@ -138,6 +145,7 @@ class DataFingerprint:
     n_studies: int
     n_images: int
     sha256: str
+    findings: dict[FindingCategory, tuple[int, int]] | None = None
 
     @property
     def simulated(self) -> bool:
@@ -206,6 +214,16 @@ class Manifest:
         return None if self.map_examination is None else self.map_examination.reliable
 
     @property
+    def abnormal_means(self) -> str:
+        """What the label abnormal says: 'abnormality', or the one finding that it stands for."""
+        return self.recipe.abnormal_means
+
+    @property
+    def finding_maps(self) -> bool:
+        """Whether every graph gives a map for each category; those of earlier versions do not."""
+        return bool(self.categories) and all(e.finding_biases for e in self.experts)
+
+    @property
     def demonstration(self) -> bool:
         """Whether it, or its teacher, learned from phantoms alone: its answers mean no patient."""
         taught = self.distilled is not None and self.distilled.demonstration
@@ -240,6 +258,12 @@ class Manifest:
             raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
         if self.cascade is not None:
             self.cascade.check(names, parts, fusion.thresholds)
+        check_findings(
+            self.categories,
+            fusion.findings or {},
+            fusion.thresholds,
+            {e.name: e.finding_biases for e in self.experts},
+        )
         for part, shares in fusion.weights.items():
             if set(shares) != names:
                 raise BundleError(

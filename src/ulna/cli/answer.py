@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ulna.cli.answer_words import (
+    answer_word,
+    leading_text,
+    probability_text,
+    regions_text,
+    triage_word,
+)
 from ulna.errors import said_of
 
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
-    from ulna.types import Finding, ImagePrediction, Study, StudyPrediction
+    from ulna.types import Finding, FindingCategory, ImagePrediction, Study, StudyPrediction
 
 COLUMNS = (
     "study",
@@ -18,10 +25,11 @@ COLUMNS = (
     "answer",
     "probability",
     "threshold",
+    "certainty",
     "finding",
     "triage",
     "views",
-    "findings",
+    "regions",
 )
 
 
@@ -58,6 +66,10 @@ def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
         "flags": [],
         **dict.fromkeys(_ANSWERED),
         "error_rate": error_rate,
+        "finding_probabilities": {},
+        "finding_thresholds": {},
+        "called_findings": [],
+        "leading_finding": None,
         "experts": {},
         "skipped_experts": [],
         "images": [],
@@ -70,6 +82,7 @@ def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
 
 _ANSWERED = (
     "demonstration",
+    "abnormal_means",
     "abnormal",
     "probability",
     "domain",
@@ -118,6 +131,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "refused": prediction.refused or None,
         "flags": list(prediction.flags),
         "demonstration": prediction.demonstration,
+        "abnormal_means": prediction.abnormal_means,
         "abnormal": prediction.abnormal if answered else None,
         "probability": prediction.probability if answered else None,
         "domain": prediction.domain or None,
@@ -130,9 +144,10 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "p_abnormal": prediction.p_abnormal,
         "triage": prediction.triage(error_rate),
         "error_rate": error_rate,
+        **_findings_json(prediction),
         "experts": _by_name(prediction.experts) if answered else {},
         "skipped_experts": list(prediction.skipped_experts),
-        "images": [_image_json(i) for i in prediction.images],
+        "images": [_image_json(i, prediction.finding_thresholds) for i in prediction.images],
         "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
         "bundle": prediction.bundle_hash,
         "error": None,
@@ -146,13 +161,14 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
     return [
         prediction.study.study_id,
         part,
-        _word(prediction),
-        _stated(prediction),
+        answer_word(prediction),
+        probability_text(prediction),
         f"{prediction.threshold:.3f}",
         prediction.certainty or "-",
-        prediction.triage(error_rate) or "-",
+        leading_text(prediction),
+        triage_word(prediction, error_rate),
         str(len(prediction.images)),
-        str(sum(len(i.findings) for i in prediction.images if not i.refusal)),
+        regions_text(prediction),
     ]
 
 
@@ -165,22 +181,6 @@ def answer_notes(prediction: StudyPrediction) -> list[str]:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
         said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
     return said
-
-
-def _stated(prediction: StudyPrediction) -> str:
-    """The probability, with its interval where that is wider."""
-    if prediction.refused:
-        return "-"
-    if prediction.interval is None:
-        return f"{prediction.probability:.3f}"
-    low, high = prediction.interval
-    return f"{prediction.probability:.3f} ({low:.2f} to {high:.2f})"
-
-
-def _word(prediction: StudyPrediction) -> str:
-    if prediction.refused:
-        return "refused"
-    return "ABNORMAL" if prediction.abnormal else "normal"
 
 
 def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
@@ -203,12 +203,16 @@ def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
     return sorted(outcomes, key=urgency)
 
 
-def check_asked(manifest: Manifest, operating_point: str | None, worklist: bool) -> None:
+def check_asked(
+    manifest: Manifest, operating_point: str | None, worklist: bool, finding_maps: bool = False
+) -> None:
     """ConfigError for what a bundle's answers cannot have, before any is asked for."""
     from ulna.errors import ConfigError
-    from ulna.runtime.request import check_settings
+    from ulna.runtime.request import check_finding_maps, check_settings
 
     check_settings(manifest, operating_point, "given")
+    if finding_maps:
+        check_finding_maps(manifest)
     if worklist and not manifest.fusion.conformal:
         raise ConfigError(
             "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
@@ -216,7 +220,25 @@ def check_asked(manifest: Manifest, operating_point: str | None, worklist: bool)
         )
 
 
-def _image_json(image: ImagePrediction) -> dict[str, Any]:
+def _findings_json(prediction: StudyPrediction) -> dict[str, Any]:
+    """Which abnormality; of a refused study the thresholds alone."""
+    from ulna.runtime.findings import called_findings
+
+    stated = {} if prediction.refused else prediction.finding_probabilities
+    return {
+        "finding_probabilities": _by_name(stated),
+        "finding_thresholds": _by_name(prediction.finding_thresholds),
+        "called_findings": called_findings(stated, prediction.finding_thresholds),
+        "leading_finding": prediction.leading_finding,
+    }
+
+
+def _image_json(
+    image: ImagePrediction, thresholds: Mapping[FindingCategory, float]
+) -> dict[str, Any]:
+    from ulna.runtime.findings import called_findings
+
+    stated = {} if image.refusal else image.finding_probabilities
     return {
         "source": image.source,
         "refusal": image.refusal or None,
@@ -228,7 +250,8 @@ def _image_json(image: ImagePrediction) -> dict[str, Any]:
         "probability": None if image.refusal else image.probability,
         "logit": None if image.refusal else image.logit,
         "body_part_probabilities": _by_name(image.body_part_probabilities),
-        "finding_probabilities": {} if image.refusal else _by_name(image.finding_probabilities),
+        "finding_probabilities": _by_name(stated),
+        "called_findings": called_findings(stated, thresholds),
         "experts": {} if image.refusal else _by_name(image.experts),
         "findings": [] if image.refusal else [_finding_json(f) for f in image.findings],
     }
@@ -240,6 +263,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         outline = [[round(float(x), 2), round(float(y), 2)] for x, y in finding.outline]
     return {
         "box": list(finding.box),
+        "category": finding.category,
         "score": finding.score,
         "adds": finding.adds,
         "outline": outline,

@@ -69,6 +69,7 @@ def calibrate(
         print_json(fusion)
     else:
         print_fusion(fusion)
+        click.echo("\n".join(findings_lines(fitted.manifest)))
         click.echo(domain_line(fitted.manifest))
         click.echo(cascade_line(fitted.manifest))
 
@@ -94,6 +95,25 @@ def cascade_line(manifest: Manifest) -> str:
         f"studies left early, {check.n_changed} changed side (at most {check.at_most:.1%} of new "
         f"ones at {sure} confidence); {check.cost:.2f} of the multiply-adds{whose}"
     )
+
+
+def findings_lines(manifest: Manifest) -> list[str]:
+    """A line for each category of finding that the bundle knows, one for those it cannot know."""
+    known = manifest.fusion.findings
+    if not manifest.categories:
+        return ["findings: the bundle names none"]
+    if known is None:
+        return ["findings: not calibrated: named of single images alone; run `ulna calibrate`"]
+    point = manifest.operating_point
+    lines = [
+        f"finding {c.replace('_', ' ')}: temperature {own.temperature:.2f}, offset "
+        f"{own.offset:+.2f}, threshold {own.thresholds[point]:.3f} ({point}; {own.n_present} "
+        f"studies with, {own.n_absent} without)"
+        for c, own in known.items()
+    ]
+    absent = [c.replace("_", " ") for c in manifest.categories if c not in known]
+    unknown = f"findings that the bundle cannot know: {', '.join(absent)}"
+    return [*lines, unknown] if absent else lines
 
 
 def domain_line(manifest: Manifest) -> str:

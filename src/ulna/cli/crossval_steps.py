@@ -239,7 +239,8 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     from ulna.training.fingerprint import fingerprint_studies
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
-    found = fingerprint_studies(studies, data_kind(data), recorded_name(data))
+    means = folder.settings.recipe.abnormal_means
+    found = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
     saved = folder.out / "data.json"
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(

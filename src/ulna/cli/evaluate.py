@@ -23,6 +23,7 @@ from ulna.cli.options import (
 from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import EVALUATION_FILES, evaluation_receipt
+from ulna.config.meaning import ANY, answer_words
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
@@ -34,6 +35,13 @@ _COLUMNS = {
     "auroc": "AUROC",
     "sensitivity": "sensitivity",
     "kappa": "kappa",
+}
+_FINDING_COLUMNS = {
+    "auroc": "AUROC",
+    "average_precision": "AP",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
 }
 
 _MET = {
@@ -142,6 +150,7 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
     """
     by_part = metrics["by_body_part"]
     shown = {k: v for k, v in _COLUMNS.items() if any(k in scores for scores in by_part.values())}
+    word = answer_words(metrics.get("abnormal_means", ANY))[0]
     rows = [
         [
             part,
@@ -150,7 +159,8 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         ]
         for part, scores in by_part.items()
     ]
-    print_table("", ["body part", "abnormal/all", *shown.values()], rows)
+    print_table("", ["body part", f"{word}/all", *shown.values()], rows)
+    _print_findings(metrics)
     print_sources(metrics.get("by_source") or {})
     place = metrics.get("localisation") or {}
     if _number(place.get("pointing_game")) is not None:
@@ -167,6 +177,37 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         click.echo(verdict["sentence"])
     if "cascade" in metrics:
         click.echo(cascade_sentence(metrics["cascade"]))
+
+
+def _print_findings(metrics: Mapping[str, Any]) -> None:
+    """A row for each category of finding and their means; how often the leading one is right."""
+    groups, word = (
+        metrics.get("findings") or {},
+        answer_words(metrics.get("abnormal_means", ANY))[0],
+    )
+    for name, title in (("ALL", "findings"), ("VISIBLE", "findings, visible")):
+        found = groups.get(name)
+        if found is None:
+            continue
+        rows = [
+            [c.replace("_", " "), f"{own['n_present']}/{own['n_present'] + own['n_absent']}"]
+            + [_interval(own[k], between="\n") for k in _FINDING_COLUMNS]
+            for c, own in found["categories"].items()
+        ]
+        macro = found["macro"]
+        cells = [_interval(macro.get(k), between="\n") for k in _FINDING_COLUMNS]
+        rows.append([f"mean of {macro['n_categories']}", "", *cells])
+        print_table(title, ["finding", "present/known", *_FINDING_COLUMNS.values()], rows)
+        if "leading" in found:
+            lead = found["leading"]
+            click.echo(
+                f"leading finding right: {_interval(lead['right'])} of {lead['n_studies']} studies "
+                f"of one finding, {_interval(lead.get('right_of_called'))} of the "
+                f"{lead['n_called']} called {word}"
+            )
+    if metrics.get("findings_unknown"):
+        unknown = ", ".join(metrics["findings_unknown"]).replace("_", " ")
+        click.echo(f"findings that the bundle gives no calibrated probability of: {unknown}")
 
 
 def print_sources(sources: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ulna import __version__
 from ulna.cli.extras import MODULES
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
+from ulna.config.meaning import answer_words
 
 if TYPE_CHECKING:
     from ulna.types import Study
@@ -111,7 +112,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
     from ulna.bundle.distilled import distilled_lines
     from ulna.bundle.quantisation import quantisation_lines
-    from ulna.cli.calibrate import cascade_line, domain_line, print_fusion
+    from ulna.cli.calibrate import cascade_line, domain_line, findings_lines, print_fusion
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
@@ -122,6 +123,8 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     if manifest.demonstration:
         click.echo("DEMONSTRATION: learned from simulated films alone; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
+    word, normal = answer_words(manifest.abnormal_means)
+    click.echo(f"answers: {word} or {normal}")
     data = manifest.data
     click.echo(
         f"trained on {data.kind} {data.name!r}: {data.n_studies} studies, {data.n_images} images"
@@ -140,6 +143,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     print_fusion(manifest.fusion)
     if manifest.quantisation is not None:
         click.echo("\n".join(quantisation_lines(manifest.quantisation)))
+    click.echo("\n".join(findings_lines(manifest)))
     if manifest.distilled is not None:
         click.echo("\n".join(distilled_lines(manifest.distilled)))
     click.echo(map_verdict(manifest.map_examination))

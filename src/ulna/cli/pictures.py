@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ulna.errors import IncompleteError, said_of
 
 if TYPE_CHECKING:
-    from ulna.types import ImagePrediction, StudyPrediction
+    from ulna.types import Array, FindingCategory, ImagePrediction, StudyPrediction
 
 # With number, ending and a temporary one still within the 143 bytes of an encrypted home.
 _LONGEST = 110
@@ -54,10 +54,11 @@ def new_name(name: str, taken: set[str]) -> str:
 def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
     """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
 
-    A refused view has none: its map means nothing. limit: the logit of the last colour, from the
-    bundle. Maps that failed their examination, or are of a demonstration, say so on the picture.
-    Returns the files, each whole. Raises IncompleteError naming the views whose file could not be
-    written, once those of the others are; OSError where the folder cannot be made.
+    Where the answer has maps of findings, another for each category, on the same scale, named
+    after it. A refused view has none: its map means nothing. limit: the logit of the last colour,
+    from the bundle. Maps that failed their examination, or are of a demonstration, say so on the
+    picture. Returns the files, each whole. Raises IncompleteError naming the views whose file could
+    not be written, once those of the others are; OSError where the folder cannot be made.
     """
     from ulna.imaging.overlay import cautions
 
@@ -67,26 +68,41 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
     for number, image in enumerate(prediction.images, 1):
         if image.refusal:
             continue
-        path = folder / f"{number}_{file_name(Path(image.source).stem)}.png"
-        try:
-            _write_whole(_picture(image, limit, note), path)
-        except Exception as error:  # one view's picture must not cost the others theirs
-            failed.append(said_of(error))
-            continue
-        written.append(path)
+        stem = f"{number}_{file_name(Path(image.source).stem)}"
+        maps = {stem: (image.heat_map, note)}
+        for category, heat in image.finding_maps.items():
+            told = _finding_note(prediction, image, category)
+            maps[f"{stem}.{category}"] = (heat, f"{told}\n{note}" if note else told)
+        for name, (heat, said) in maps.items():
+            try:
+                _write_whole(_picture(image, heat, limit, said), folder / f"{name}.png")
+            except Exception as error:  # one view's picture must not cost the others theirs
+                failed.append(said_of(error))
+                continue
+            written.append(folder / f"{name}.png")
     if failed:
         raise IncompleteError("; ".join(dict.fromkeys(failed)))
     return written
 
 
-def _picture(image: ImagePrediction, limit: float, note: str) -> bytes:
+def _finding_note(
+    prediction: StudyPrediction, image: ImagePrediction, category: FindingCategory
+) -> str:
+    """'fracture 0.31, threshold 0.40': whose map a picture shows."""
+    said = f"{category.replace('_', ' ')} {image.finding_probabilities[category]:.2f}"
+    threshold = prediction.finding_thresholds.get(category)
+    return f"{said}, not calibrated" if threshold is None else f"{said}, threshold {threshold:.2f}"
+
+
+def _picture(image: ImagePrediction, heat_map: Array, limit: float, note: str) -> bytes:
+    """The film under `heat_map`; outlines belong to the map of what is abnormal alone."""
     from PIL import Image
 
     from ulna.imaging import read_radiograph
     from ulna.imaging.overlay import draw_note, draw_outline, draw_overlay
 
-    picture = draw_overlay(read_radiograph(Path(image.source)), image.heat_map, limit)
-    for finding in image.findings:
+    picture = draw_overlay(read_radiograph(Path(image.source)), heat_map, limit)
+    for finding in image.findings if heat_map is image.heat_map else ():
         if finding.outline is not None:
             picture = draw_outline(picture, finding.outline)
     if note:

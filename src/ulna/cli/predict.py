@@ -36,6 +36,7 @@ from ulna.errors import ConfigError, UlnaError, said_of
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
+    from ulna.runtime.request import HeatMaps
     from ulna.types import Study, StudyPrediction
 
 
@@ -51,6 +52,9 @@ DEMONSTRATION = (
 @body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=OUT_FOLDER, help="Folder for the heat maps, one PNG for each view.")
+@click.option(
+    "--finding-maps", is_flag=True, help="With --out: a PNG of each category of finding, too."
+)
 @click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
 @click.option(
     "--error-rate",
@@ -84,6 +88,7 @@ def predict(
     body_part: str | None,
     recognise: bool,
     out: Path | None,
+    finding_maps: bool,
     operating_point: str | None,
     error_rate: float,
     worklist: bool,
@@ -93,12 +98,15 @@ def predict(
     engine: EngineSettings,
     as_json: bool,
 ) -> None:
-    """Answer for each study at PATH: which body part, abnormal or not, how sure, where.
+    """Answer for each study at PATH: which body part, abnormal or not, what, how sure, where.
 
     A film (PNG, JPEG, TIFF) given by its name is a study of one view. The films in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
     are grouped by Study Instance UID. A MURA or phantom folder or a table (.csv, .tsv) holds
     the studies it lists. One note reports what is left out (docs/data.md).
+
+    Of a study called abnormal the leading finding is named, where the bundle knows findings; what
+    a bundle's label stands for (a fracture, any abnormality) is its word for abnormal.
 
     Triage calls a study normal or abnormal only where the other label can be ruled out at the
     error rate, else it refers the study to a reader (docs/metrics.md).
@@ -116,6 +124,7 @@ def predict(
       ulna predict film.png
       ulna predict film.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
+      ulna predict visit/ --bundle runs/demo/bundle --out maps --finding-maps
       ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
       ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
@@ -125,6 +134,7 @@ def predict(
 
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
+    maps = _maps_asked(finding_maps, out)
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     predictor = Predictor.load(bundle or default_bundle(), engine)
     if bundle is None:
@@ -132,18 +142,24 @@ def predict(
         kind = "a demonstration" if manifest.demonstration else manifest.name
         click.echo(f"{NO_BUNDLE} ({kind})", err=True)
     predictor = predictor.with_cascade() if cascade else predictor
-    check_asked(predictor.manifest, operating_point, worklist)
+    check_asked(predictor.manifest, operating_point, worklist, finding_maps)
     studies = _studies(paths, body_part)
     if table is not None:
         asked = table_settings(operating_point, recognise, error_rate, workers)
         predict_table(predictor, studies, table, asked)
         return
-    ask = partial(predictor.predict, operating_point=operating_point)
+    ask = partial(predictor.predict, operating_point=operating_point, heat_maps=maps)
     if recognise:
         ask = partial(ask, body_part="recognise")
     each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
+
+
+def _maps_asked(finding_maps: bool, out: Path | None) -> HeatMaps:
+    if finding_maps and out is None:
+        raise ConfigError("--finding-maps without --out: expected a folder for the maps")
+    return "findings" if finding_maps else True
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
@@ -200,7 +216,7 @@ def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
 
 def _without_maps(answer: StudyPrediction) -> StudyPrediction:
     """Thousands of studies must not keep thousands of full-size maps in memory."""
-    images = tuple(replace(i, heat_map=i.grid) for i in answer.images)
+    images = tuple(replace(i, heat_map=i.grid, finding_maps={}) for i in answer.images)
     return replace(answer, images=images)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ulna.cli.progress import progress
+from ulna.config.meaning import answer_words
 from ulna.errors import ConfigError, ImageError, IncompleteError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def predict_table(
         raise ImageError(
             f"none of {state.studies} studies has an answer: the column 'error' of {table} says why"
         )
-    click.echo(_summary(state))
+    click.echo(_summary(state, answer_words(predictor.manifest.abnormal_means)[0]))
     click.echo(f"table: {table}; research only, not a medical device")
     if state.no_answer:
         raise IncompleteError(
@@ -101,11 +102,12 @@ def soft_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _summary(state: State) -> str:
+def _summary(state: State, word: str) -> str:
+    """word: what a study that is called abnormal is called."""
     answered = state.studies - state.no_answer - state.refused
     parts = [
         f"{state.studies} studies with {state.images} images",
-        f"{answered} answered ({state.abnormal} abnormal)",
+        f"{answered} answered ({state.abnormal} {word})",
         f"{state.refused} refused",
         f"{state.no_answer} without an answer",
     ]

@@ -13,6 +13,7 @@ from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import check_outputs, print_json, print_table
 from ulna.cli.progress import progress
 from ulna.cli.receipts import review_receipt
+from ulna.config.meaning import answer_words
 
 if TYPE_CHECKING:
     from ulna.evaluation.suspects import Suspect
@@ -49,12 +50,7 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
       ulna review table.csv --from predictions.csv --out runs/review --top 100 --json
     """
     require("report", "review")
-    from ulna.cli.review_steps import (
-        NO_FOLDS,
-        are_phantoms,
-        fold_experts,
-        show_head,
-    )
+    from ulna.cli.review_steps import NO_FOLDS, are_phantoms, fold_experts, meaning_of, show_head
     from ulna.datasets import index_data
     from ulna.evaluation.out_of_fold import predictions_of
     from ulna.evaluation.report.review_page import count_by_part, write_review_page
@@ -73,6 +69,7 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
         "predictions": source.name,
         "notes": [] if experts else [NO_FOLDS],
         "phantoms": are_phantoms(suspects),
+        "words": answer_words(meaning_of(predictions)),
     }
     write_review_page(suspects, entries, scale, about, out / "review.html")
     review_receipt(out, data, predictions, [s.study for s in suspects])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ulna.bundle import Manifest, read_bundle
 from ulna.cli.held_out import run_split
 from ulna.cli.progress import Report
+from ulna.config.meaning import ANY, AbnormalMeaning
 from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
 from ulna.runtime import Predictor
 
@@ -22,6 +24,19 @@ if TYPE_CHECKING:
 NO_FOLDS = (
     "No heat maps: they need the folder of `ulna crossval`, in which the experts of every fold lie."
 )
+
+
+def meaning_of(predictions: Path) -> str:
+    """What the label stands for, by the metrics.json beside a table of predictions.
+
+    Any abnormality where there is none, or one of an earlier version.
+    """
+    try:
+        found = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return ANY
+    means = found.get("abnormal_means") if isinstance(found, dict) else None
+    return str(means) if means in get_args(AbnormalMeaning) else ANY
 
 
 def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predictor]:

@@ -19,6 +19,7 @@ from ulna.config.bounds import (
 )
 from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
+from ulna.config.meaning import AbnormalMeaning
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory
 
@@ -211,7 +212,8 @@ class Recipe:
     what the environment variable ULNA_PRECISION names; the run records which. operating_point:
     the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
     budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit,
-    which makes a run depend on the machine's speed.
+    which makes a run depend on the machine's speed. abnormal_means: what the label says: any
+    abnormality, or one finding; of other findings a normal study then says nothing.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Recipe:
     body_parts: Annotated[tuple[BodyPart, ...], Distinct(1)]
     description: str = ""
     categories: Annotated[tuple[FindingCategory, ...], Distinct()] = ()
+    abnormal_means: AbnormalMeaning = "abnormality"
     input_spec: InputSpec = field(default_factory=InputSpec)
     augmentation: Augmentation = field(default_factory=Augmentation)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -32,6 +32,7 @@ from ulna.evaluation.cascade_fit import Asked, fit_cascade
 from ulna.evaluation.compared_parts import compared_parts
 from ulna.evaluation.disturb import disturbed
 from ulna.evaluation.domain_fit import fit_domain
+from ulna.evaluation.finding_fit import fit_findings, with_findings, without_finding_maps
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.graph_cost import multiply_adds
 from ulna.evaluation.map_scale import fit_map_scale
@@ -130,7 +131,8 @@ def _outputs(
     outputs = []
     for done, study in enumerate(studies, start=1):
         try:
-            outputs.append(predictor.outputs(study, negatives=True, disturb=disturbed))
+            found = predictor.outputs(study, negatives=True, disturb=disturbed)
+            outputs.append(without_finding_maps(found))
         except (ImageError, MemoryError) as error:
             said = f"{study.key}: not calibrated on: {said_of(error)}"
             warnings.warn(said, ImageWarning, stacklevel=3)
@@ -155,7 +157,8 @@ def cascade_of(
         warnings.warn(f"no cascade: {error}", UlnaWarning, stacklevel=3)
         return None
     found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
-    return fit_cascade({p: s for p, s in found.items() if s is not None}, fusion, costs, asked)
+    scores = {p: s for p, s in found.items() if s is not None}
+    return with_findings(fit_cascade(scores, fusion, costs, asked), outputs, fusion, manifest)
 
 
 def fit_fusion(
@@ -183,9 +186,10 @@ def fit_fusion(
     )
     map_threshold, map_peak, map_limit = fit_map_scale(outputs, fits, manifest)
     names = [e.name for e in manifest.experts]
+    weights = {p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()}
     conformal = {p: _conformal(scores.get(p), fits[p]) for p in manifest.body_parts}
     return FusionParameters(
-        weights={p: dict(zip(names, map(float, f.weights), strict=True)) for p, f in fits.items()},
+        weights=weights,
         temperatures={p: f.temperature for p, f in fits.items()},
         offsets={p: f.offset for p, f in fits.items()},
         thresholds=thresholds,
@@ -196,6 +200,7 @@ def fit_fusion(
         n_calibration_studies=sum(len(s.abnormal) for s in scores.values()),
         conformal=conformal,
         compared=compared_parts(conformal),
+        findings=fit_findings(outputs, weights, manifest),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ulna.datasets.finding_labels import known_findings
 from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, said_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
@@ -85,6 +86,8 @@ def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point:
     given = predictor.predict_outputs(outputs, operating_point, body_part="given")
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
     row = study_row(given, recognised, predictor.manifest.fusion.map_threshold)
+    labels = known_findings(outputs.study, predictor.manifest.abnormal_means)
+    row = replace(row, finding_labels=labels)
     if not predictor.manifest.input_spec.trim_borders:
         return row
     grids = [whole_grid(i) for i in given.images]
@@ -152,6 +155,9 @@ def _answer(prediction: StudyPrediction) -> Answer:
         prediction.threshold,
         prediction.p_normal,
         prediction.p_abnormal,
+        dict(prediction.finding_probabilities),
+        dict(prediction.finding_thresholds),
+        prediction.leading_finding,
     )
 
 

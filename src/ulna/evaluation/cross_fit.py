@@ -18,6 +18,7 @@ from ulna.evaluation.calibrate import cascade_of, fit_fusion
 from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
 from ulna.evaluation.domain_fit import Beside, Fitted, domain_of, fit_expert
+from ulna.evaluation.finding_fit import without_finding_maps
 from ulna.evaluation.near_fit import movements, slack_of
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
@@ -43,7 +44,8 @@ def run_fold(
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            outputs.append(predictor.outputs(study, negatives=True, disturb=disturb))
+            found = predictor.outputs(study, negatives=True, disturb=disturb)
+            outputs.append(without_finding_maps(found))
         except (UlnaError, MemoryError) as error:
             faults.append(fault_row(study, said_of(error)))
         if progress is not None:

@@ -25,6 +25,7 @@ from ulna.evaluation.source_scores import scores_by_source
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
+from ulna.runtime.findings import unknown_categories
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -194,6 +195,8 @@ def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> J
             "calibrated": manifest.fusion.n_calibration_studies > 0,
         },
         "body_parts": [p.value for p in manifest.body_parts],
+        "abnormal_means": manifest.abnormal_means,
+        "findings_unknown": [c.value for c in unknown_categories(manifest)],
         **answered_by(bundle, asked.engine),
         "operating_point": asked.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},

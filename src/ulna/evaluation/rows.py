@@ -61,7 +61,8 @@ class ImageRow:
 class Answer:
     """A study probability and the decision at the operating point of `body_part`.
 
-    p_normal, p_abnormal: conformal p-values, None from a bundle that is not calibrated.
+    p_normal, p_abnormal: conformal p-values, None from a bundle that is not calibrated. findings,
+    finding_thresholds, leading_finding: which abnormality, as in `StudyPrediction`.
     """
 
     body_part: BodyPart
@@ -70,6 +71,9 @@ class Answer:
     threshold: float
     p_normal: float | None = None
     p_abnormal: float | None = None
+    findings: Mapping[FindingCategory, float] = field(default_factory=dict)
+    finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)
+    leading_finding: FindingCategory | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class StudyRow:
     recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
     skipped: (path, reason) of unreadable images. cascade: where one was asked for. kind: the
     fault without the names in it, by which like ones are counted. source: among several, '' for
-    one alone; predictions.csv does not hold it.
+    one alone; predictions.csv does not hold it. finding_labels: of each category that the data
+    know, whether the study shows it.
     """
 
     key: str
@@ -112,6 +117,7 @@ class StudyRow:
     cascade: CascadeAnswer | None = None
     kind: str = ""
     source: str = ""
+    finding_labels: Mapping[FindingCategory, bool] = field(default_factory=dict)
 
     @property
     def scored(self) -> bool:

@@ -14,6 +14,7 @@ from ulna.evaluation.compare import (
     measure_alone,
     verdict,
 )
+from ulna.evaluation.finding_scores import finding_scores
 from ulna.evaluation.place_scores import localisation, localisation_by_part, recognition
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
 from ulna.evaluation.scores import (
@@ -54,6 +55,9 @@ def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampli
     trust = triage_scores(rows)
     if trust is not None:
         found["triage"] = trust
+    named = finding_scores(rows, how)
+    if named is not None:
+        found["findings"] = named
     place = localisation(rows, how)
     if place is not None:
         found["localisation"] = place | {

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ulna.evaluation.compare import MEAN, expert_names
-from ulna.evaluation.rows import ImageRow, StudyRow, sigmoid
+from ulna.evaluation.rows import Answer, ImageRow, StudyRow, sigmoid
+from ulna.types import FindingCategory
+
+# Of each category, before its name: what is stated, from where on it is called, the label.
+FINDING, FINDING_THRESHOLD, FINDING_LABEL = "finding", "finding_threshold", "finding_label"
+_STATED = (FINDING, FINDING_THRESHOLD)
 
 _STUDY = (
     "study",
@@ -55,7 +60,8 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
     Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
     """
     names = expert_names(rows)
-    columns = [*_STUDY, *_IMAGE]
+    found = finding_columns(rows)
+    columns = [*_STUDY, *found, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
     partial = out.with_name(out.name + ".partial")
     with partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as handle:
@@ -64,14 +70,30 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
             for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
         )
         usual.writeheader()
-        for line in (line for row in rows for line in _lines(row, names)):
+        for line in (line for row in rows for line in _lines(row, names, bool(found))):
             # A carriage return ends a row for those who read, but is not quoted by itself.
             (odd if any("\r" in cell for cell in line.values()) else usual).writerow(line)
     partial.replace(out)
 
 
-def _lines(row: StudyRow, names: Sequence[str]) -> Iterator[dict[str, str]]:
-    head = _study_cells(row) | {f"study_{n}": _text(row.experts.get(n)) for n in names}
+def finding_columns(rows: Sequence[StudyRow]) -> list[str]:
+    """`leading_finding`, what is stated of each category that some answer names, and the labels.
+
+    Labels also of other categories: a study may show what the bundle does not know. None at all
+    where no answer names any.
+    """
+    given = [r.given for r in rows if r.given is not None]
+    named = [c for c in FindingCategory if any(c in a.findings for a in given)]
+    labelled = [c for c in FindingCategory if any(c in r.finding_labels for r in rows)]
+    stated = [f"{kind}_{c}" for c in named for kind in _STATED]
+    labels = [f"{FINDING_LABEL}_{c}" for c in labelled]
+    return ["leading_finding", *stated, *labels] if named else []
+
+
+def _lines(row: StudyRow, names: Sequence[str], found: bool) -> Iterator[dict[str, str]]:
+    """found: with the cells of `finding_columns`."""
+    head = _study_cells(row) | (_finding_cells(row, row.given) if found and row.given else {})
+    head |= {f"study_{n}": _text(row.experts.get(n)) for n in names}
     if names and row.images:
         head[f"study_{MEAN}"] = _text(row.mean_of_experts)
     for image in row.images:
@@ -108,6 +130,14 @@ def _study_cells(row: StudyRow) -> dict[str, str]:
             "recognised_decision": _flag(row.recognised.abnormal),
         }
     return cells
+
+
+def _finding_cells(row: StudyRow, given: Answer) -> dict[str, str]:
+    cells = {"leading_finding": given.leading_finding or ""}
+    for c, probability in given.findings.items():
+        cells[f"{FINDING}_{c}"] = _text(probability)
+        cells[f"{FINDING_THRESHOLD}_{c}"] = _text(given.finding_thresholds[c])
+    return cells | {f"{FINDING_LABEL}_{c}": _flag(v) for c, v in row.finding_labels.items()}
 
 
 def _image_cells(image: ImageRow, names: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from ulna.errors import DatasetError
 from ulna.evaluation.compare import MEAN
 from ulna.evaluation.rows import Answer, ImageRow, Location, StudyRow
+from ulna.evaluation.table import FINDING, FINDING_LABEL, FINDING_THRESHOLD
 from ulna.types import BodyPart, Finding, FindingCategory, ImageRef, Subtlety
 
 _NEEDED = {
@@ -80,12 +81,16 @@ def _study(key: str, lines: Sequence[Line]) -> StudyRow:
         images=tuple(_image(line, names) for line in lines if line["image_probability"]),
         skipped=tuple((r["image"], r["error"]) for r in lines if r["image"] and r["error"]),
         fault=next((r["error"] for r in lines if not r["image"]), ""),
+        finding_labels={
+            c: bool(_flag(text)) for c, text in _by_category(head, FINDING_LABEL).items()
+        },
     )
 
 
 def _given(head: Line, part: BodyPart | None) -> Answer | None:
     if not head["study_probability"] or part is None:
         return None
+    stated = _by_category(head, FINDING)
     return Answer(
         part,
         float(head["study_probability"]),
@@ -93,7 +98,16 @@ def _given(head: Line, part: BodyPart | None) -> Answer | None:
         float(head["threshold"]),
         _number(head["p_normal"]),
         _number(head["p_abnormal"]),
+        {c: float(text) for c, text in stated.items()},
+        {c: float(text) for c, text in _by_category(head, FINDING_THRESHOLD).items()},
+        FindingCategory(head["leading_finding"]) if head.get("leading_finding") else None,
     )
+
+
+def _by_category(head: Line, kind: str) -> dict[FindingCategory, str]:
+    """The cells of `kind` by category, those that hold something."""
+    cells = {c: head.get(f"{kind}_{c}") for c in FindingCategory}
+    return {c: text for c, text in cells.items() if text}
 
 
 def _recognised(head: Line) -> Answer | None:

@@ -27,7 +27,7 @@ _BATCH = 3
 class Parity:
     """parity_error: largest difference of torch and ONNX as `check_parity` measures it, where
     MAP_TOLERANCE of a map counts as TOLERANCE. completeness_error: of either's
-    |mean(cam) + bias - logit|, in logits.
+    |mean(map) + bias - logit|, in logits, of the abnormal map and of each category's.
     """
 
     parity_error: float
@@ -55,13 +55,20 @@ def check_parity(
     """
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
-    wanted = (out.abnormal_BP, out.body_part_BP, out.finding_BF, out.cam_BPhw, out.features_BC)
-    bias = expert.bias_P.detach().double().numpy()
+    logits = (out.abnormal_BP, out.body_part_BP, out.finding_BF)
+    wanted = (*logits, out.cam_BPhw, out.features_BC, out.finding_cam_BFhw)
     torch_outputs = [
         ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
     ]
     parity = _worst(_difference(a, b) for a, b in zip(torch_outputs, onnx, strict=True))
-    completeness = _worst(_incompleteness(o, bias) for o in [*torch_outputs, *onnx])
+    bias, finding_bias = (
+        b.detach().double().numpy() for b in (expert.bias_P, expert.finding_bias_F)
+    )
+    completeness = _worst(
+        _incompleteness(*part)
+        for o in [*torch_outputs, *onnx]
+        for part in ((o.cam, bias, o.abnormal), (o.finding_cam, finding_bias, o.finding))
+    )
     for what, error in (("torch and ONNX differ by", parity), ("map and logit by", completeness)):
         if not error <= TOLERANCE:  # also refuses nan
             raise BundleError(
@@ -74,7 +81,8 @@ def check_parity(
 def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
     pairs = ((a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding))
     errors = [_relative(x, y) for x, y in (*pairs, (a.features, b.features))]
-    return _worst([*errors, _relative(a.cam, b.cam) * TOLERANCE / MAP_TOLERANCE])
+    maps = ((a.cam, b.cam), (a.finding_cam, b.finding_cam))
+    return _worst([*errors, *(_relative(x, y) * TOLERANCE / MAP_TOLERANCE for x, y in maps)])
 
 
 def _relative(x: Array, y: Array) -> float:
@@ -82,9 +90,9 @@ def _relative(x: Array, y: Array) -> float:
     return _largest(x - y) / max(1.0, _largest(x))
 
 
-def _incompleteness(output: ExpertOutput, bias: npt.NDArray[np.float64]) -> float:
-    mean = output.cam.astype(np.float64).mean(axis=(1, 2))
-    return _largest(mean + bias - output.abnormal)
+def _incompleteness(cam: Array, bias: npt.NDArray[np.float64], logit: Array) -> float:
+    mean = cam.astype(np.float64).mean(axis=(1, 2)) if len(cam) else np.zeros(0)
+    return _largest(mean + bias - logit)
 
 
 def _worst(errors: Iterable[float]) -> float:

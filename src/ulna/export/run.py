@@ -120,6 +120,7 @@ def _export_expert(
     onnx = Session(graph).run(images)
     parity = check_parity(expert, images, onnx, config.name)
     biases = expert.bias_P.detach().double().tolist()
+    finding_biases = expert.finding_bias_F.detach().double().tolist()
     height, width = onnx[0].cam.shape[1:]
     entry = ExpertEntry(
         name=config.name,
@@ -132,6 +133,7 @@ def _export_expert(
         initial=config.initial,
         parameters=sum(p.numel() for p in expert.parameters()),
         weights=weights,
+        finding_biases=dict(zip(recipe.categories, finding_biases, strict=True)),
     )
     return _Exported(graph, entry, parity)
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Collection
 
 import torch
 
-from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Recipe
-from ulna.errors import ConfigError, WeightsError, WeightsWarning
+from ulna.errors import ConfigError, WeightsError
 from ulna.models.encoder import Encoder, build_encoder
-from ulna.models.imagenet import cannot_be_had, grey_normalisation
+from ulna.models.imagenet import cannot_be_had
 from ulna.models.initial import SHIPPED, check_initial, check_initial_weights
 from ulna.models.scale import scaled_side
-
-# How far an input may lie from what ImageNet weights learned on before it is said: in standard
-# deviations, and as their ratio.
-_MOST_SHIFT, _MOST_RATIO = 0.25, 1.25
 
 
 def check_experts(recipe: Recipe, begun: Collection[str] = ()) -> None:
@@ -31,7 +24,6 @@ def check_experts(recipe: Recipe, begun: Collection[str] = ()) -> None:
     Raises ConfigError for an unknown encoder, for one without a feature grid or for images of a
     size it does not take, and for initial weights in a file or run that is not there;
     WeightsError for initial weights that cannot be read or had, or that the encoder cannot have.
-    WeightsWarning where ImageNet weights would see images of another normalisation.
     """
     fetched = []
     for expert in recipe.experts:
@@ -40,8 +32,6 @@ def check_experts(recipe: Recipe, begun: Collection[str] = ()) -> None:
             check_initial(expert.initial)
             _check_kind(expert)
         encoder = _tried_encoder(expert, recipe.input_spec.size)
-        if new and expert.initial.kind == "imagenet":
-            _warn_of_normalisation(expert, recipe.input_spec)
         if new and not check_initial_weights(expert, encoder):
             fetched.append(expert.encoder)
     _fetch(fetched, recipe.input_spec.size)
@@ -72,23 +62,6 @@ def _try_encoder(expert: ExpertConfig, size: int, device: str) -> Encoder:
         for side in _sides(expert, size):
             _try_side(expert, encoder, side)
     return encoder
-
-
-def _warn_of_normalisation(expert: ExpertConfig, spec: InputSpec) -> None:
-    learned = grey_normalisation(expert.encoder)
-    if learned is None:
-        return
-    mean, std = learned
-    ratio = abs(math.log(spec.std / std))
-    if abs(spec.mean - mean) > _MOST_SHIFT * std or ratio > math.log(_MOST_RATIO):
-        warnings.warn(
-            f"expert {expert.name}: ImageNet weights of {expert.encoder!r} learned on grey levels "
-            f"less {mean:.3f}, divided by {std:.3f}; the recipe's input is less {spec.mean:g}, "
-            f"divided by {spec.std:g}: expected the same, like --set input_spec.mean={mean:.3f} "
-            f"--set input_spec.std={std:.3f} (docs/weights.md)",
-            WeightsWarning,
-            stacklevel=3,
-        )
 
 
 def _sides(expert: ExpertConfig, size: int) -> list[int]:

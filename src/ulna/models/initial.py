@@ -11,7 +11,8 @@ from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, WeightsError
 from ulna.models.encoder import Encoder
 from ulna.models.expert import Expert, build_expert
-from ulna.models.imagenet import packaged_file
+from ulna.models.imagenet import grey_normalisation, packaged_file
+from ulna.models.normalisation import bring_to_input
 from ulna.models.weights_file import read_weights
 from ulna.models.weights_names import fitting
 
@@ -23,7 +24,8 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
     """The expert of `config`, starting where `config.initial` says.
 
     ImageNet weights are those of an installed package of the extra `imagenet`, where it has the
-    encoder's, else what timm fetches. Raises WeightsError when the weights are not there or do
+    encoder's, else what timm fetches; they are brought to the grey levels of the recipe's input.
+    Raises WeightsError when the weights are not there or do
     not fit the encoder to the last tensor; nothing else is tried then.
     """
     given = _given_weights(config)
@@ -38,6 +40,9 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
         body = expert.encoder.body
         own = body.state_dict()
         body.load_state_dict({**own, **fitting(given[0], own, config.encoder, given[1])})
+    learned = grey_normalisation(config.encoder) if config.initial.kind == "imagenet" else None
+    if learned is not None:
+        bring_to_input(expert.encoder.body, learned, recipe.input_spec)
     return expert
 
 

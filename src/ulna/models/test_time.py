@@ -29,12 +29,18 @@ class TestTimeViews(nn.Module):
         """What the abnormal logit is when the map is zero everywhere."""
         return self.expert.bias_P
 
+    @property
+    def finding_bias_F(self) -> Tensor:
+        """What each category's logit is when its map is zero everywhere."""
+        return self.expert.finding_bias_F
+
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
         outs = [self._view(x_BCHW, side, m) for side in self.sides for m in self.mirrors]
         # On the grid of the first scale; a change of grid keeps the mean of each map.
         cell = outs[0].cam_BPhw.shape[-2:]
         cams = [_to_grid(o.cam_BPhw, cell) for o in outs]
         scores = [_to_grid(o.attention_BAhw, cell) for o in outs]
+        found = [_to_grid(o.finding_cam_BFhw, cell) for o in outs]
         return ExpertOutput(
             abnormal_BP=torch.stack([o.abnormal_BP for o in outs]).mean(0),
             body_part_BP=torch.stack([o.body_part_BP for o in outs]).mean(0),
@@ -42,6 +48,7 @@ class TestTimeViews(nn.Module):
             cam_BPhw=torch.stack(cams).mean(0),
             attention_BAhw=torch.stack(scores).mean(0),
             features_BC=torch.stack([o.features_BC for o in outs]).mean(0),
+            finding_cam_BFhw=torch.stack(found).mean(0),
         )
 
     def _view(self, x_BCHW: Tensor, side: int, mirrored: bool) -> ExpertOutput:
@@ -54,7 +61,9 @@ class TestTimeViews(nn.Module):
             return out
         out = self.expert(x_BCHW.flip(-1))
         return out._replace(
-            cam_BPhw=out.cam_BPhw.flip(-1), attention_BAhw=out.attention_BAhw.flip(-1)
+            cam_BPhw=out.cam_BPhw.flip(-1),
+            attention_BAhw=out.attention_BAhw.flip(-1),
+            finding_cam_BFhw=out.finding_cam_BFhw.flip(-1),
         )
 
 

@@ -83,6 +83,7 @@ def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
         augmentation=_CHANGES,
         loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         fractions=_ALL_TRAIN,
+        abnormal_means="fracture",
     )
 
 
@@ -97,7 +98,8 @@ def cassettes() -> Recipe:
         fit_heads=True,
         initial=InitialWeights("shipped"),
     )
-    return _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
+    recipe = _recipe("cassettes", "trunk for real films, on phantom cassettes", expert)
+    return replace(recipe, abnormal_means="abnormality")  # phantoms show more than fractures
 
 
 def lower_limb() -> Recipe:

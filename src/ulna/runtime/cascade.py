@@ -90,7 +90,12 @@ def _fusion_after(
         total = sum(own.values())
         weights[part] = {n: w / total for n, w in own.items()}
     fusion = replace(
-        fusion, weights=weights, temperatures=stage.temperatures, offsets=stage.offsets
+        fusion,
+        weights=weights,
+        temperatures=stage.temperatures,
+        offsets=stage.offsets,
+        # Those of the whole hybrid are not these experts'.
+        findings=None if fusion.findings is None else stage.findings,
     )
     return _with_conformal(fusion, cascade, point)
 

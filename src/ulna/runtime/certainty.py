@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from ulna.bundle.conformal_scores import ConformalScores
+from ulna.bundle.io import ModelBundle
 from ulna.bundle.manifest import FusionParameters
 from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Certainty
@@ -56,6 +57,26 @@ def trust_in(
     if certainty != certainty_of(high, part, fusion):
         certainty = Certainty.DOUBTFUL
     return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
+
+
+class SaidOfBundle(TypedDict):
+    """The fields of a `StudyPrediction` that are the same in all answers of a bundle."""
+
+    bundle_hash: str
+    map_reliable: bool | None
+    demonstration: bool
+    abnormal_means: str
+
+
+def said_of_bundle(bundle: ModelBundle) -> SaidOfBundle:
+    """What an answer says of the bundle that gave it."""
+    manifest = bundle.manifest
+    return {
+        "bundle_hash": bundle.hash,
+        "map_reliable": manifest.map_reliable,
+        "demonstration": manifest.demonstration,
+        "abnormal_means": manifest.abnormal_means,
+    }
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ Floats = npt.NDArray[np.float64]
 class ExpertOutput:
     """What one expert says of one image, in logits: P body parts, F categories, map (h, w).
 
-    abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,). features:
-    (C,), means of the encoder's stages; (0,) from a graph that does not give them.
+    abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,) = mean of
+    finding_cam (F, h, w) + bias. features: (C,), means of the encoder's stages. features and
+    finding_cam are empty, (0,) and (0, 1, 1), from a graph that does not give them.
     """
 
     abnormal: Array
@@ -39,20 +40,20 @@ class ExpertOutput:
     finding: Array
     cam: Array
     features: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    finding_cam: Array = field(default_factory=lambda: np.zeros((0, 1, 1), np.float32))
 
 
 @dataclass(frozen=True)
 class FusedImage:
     """The hybrid's answer for one image: logit = mean(grid) + bias, calibrated.
 
-    grid: (h, w) float32. findings: (F,) probabilities. experts: each one's routed logit,
-    uncalibrated.
+    grid: (h, w) float32. experts: each one's routed logit, uncalibrated. Which finding it is:
+    `ulna.runtime.findings`.
     """
 
     logit: float
     bias: float
     grid: Array
-    findings: Floats
     experts: dict[str, float]
 
 
@@ -99,7 +100,6 @@ def fuse_image(
     gain = routing / np.array([fusion.temperatures[p] for p in parts])
     offset = float(gain @ [fusion.offsets[p] for p in parts])
     logit, bias = offset, offset
-    findings = np.zeros(len(manifest.categories))
     cams: list[Floats] = []
     for expert in manifest.experts:
         shares = np.array([fusion.weights[p][expert.name] for p in parts])
@@ -109,13 +109,11 @@ def fuse_image(
         output, weights = outputs[expert.name], gain * shares
         logit += float(weights @ output.abnormal)
         bias += float(weights @ [expert.biases[p] for p in parts])
-        findings += float(routing @ shares) * np.asarray(output.finding, dtype=np.float64)
         cams.append(np.tensordot(weights, output.cam.astype(np.float64), axes=1))
     return FusedImage(
         logit=logit,
         bias=bias,
         grid=sum_on_finest_grid(cams).astype(np.float32),
-        findings=sigmoid(findings),
         experts={n: float(routing @ o.abnormal) for n, o in outputs.items()},
     )
 

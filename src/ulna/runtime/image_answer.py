@@ -8,8 +8,10 @@ import numpy as np
 
 from ulna.bundle import Manifest
 from ulna.imaging.outline import findings_from_map
+from ulna.runtime.findings import fuse_findings, name_regions
 from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, sigmoid
 from ulna.runtime.outputs import ImageOutputs
+from ulna.runtime.request import HeatMaps, check_finding_maps
 from ulna.runtime.screen import Verdict
 from ulna.types import Array, BodyPart, Familiarity, Finding, ImagePrediction
 
@@ -20,21 +22,27 @@ def image_answer(
     routing: Floats,
     image: ImageOutputs,
     judged: Verdict,
-    heat_map: bool = True,
+    heat_map: HeatMaps = True,
     slack: float = 0.0,
 ) -> ImagePrediction:
     """The answer for one image. names: of the experts that answer. judged: its verdict.
 
-    heat_map: False leaves the map on the model's grid and looks for no findings. slack: of the
+    heat_map: False leaves the map on the model's grid and looks for no findings; 'findings' brings
+    the map of each category too (ConfigError where the bundle has none). slack: of the
     bundle's domain.
     """
+    if heat_map == "findings":
+        check_finding_maps(manifest)
     fused = fuse_image(image.experts, routing, manifest)
+    kinds = fuse_findings(image.experts, routing, manifest, maps=bool(heat_map))
     on_film, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
         on_film, limits = image.placement.to_source(fused.grid), manifest.fusion
         findings = findings_from_map(
             on_film, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
         )
+        if limits.findings:
+            findings = name_regions(findings, fused.grid, kinds, image.placement)
     return ImagePrediction(
         source=str(image.ref.path),
         probability=float(sigmoid(fused.logit)),
@@ -44,8 +52,11 @@ def image_answer(
         heat_map=on_film,
         body_part_probabilities=by_part(manifest, [image.experts[n].body_part for n in names]),
         findings=findings,
-        finding_probabilities={
-            c: float(p) for c, p in zip(manifest.categories, fused.findings, strict=True)
+        finding_probabilities={c: kind.probability for c, kind in kinds.items()},
+        finding_maps={
+            c: image.placement.to_source(kind.grid)
+            for c, kind in kinds.items()
+            if heat_map == "findings" and kind.grid.size
         },
         experts=fused.experts,
         foreign=judged.distance,

@@ -20,14 +20,13 @@ from ulna.bundle import (
     read_domain,
 )
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.dicom.body_part import region_remarks
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
 from ulna.runtime.image_answer import by_part, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.reading import read_views, views_of
-from ulna.runtime.request import Routing, check_settings, given_part
+from ulna.runtime.reading import read_views, study_of, views_of
+from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
 from ulna.runtime.screen import (
     Disturb,
     PreparedView,
@@ -118,7 +117,11 @@ class Predictor:
         return self.bundle.manifest
 
     def predict(
-        self, study: Study, operating_point: str | None = None, body_part: Routing = "given"
+        self,
+        study: Study,
+        operating_point: str | None = None,
+        body_part: Routing = "given",
+        heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
         """The answer for `study`: read, prepare, run the experts, fuse.
 
@@ -126,12 +129,12 @@ class Predictor:
         `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
         weight is 0 there are not run. Views that are no films for the bundle are left out, a
         study of nothing else is refused (docs/refusal.md). An unreadable image is skipped
-        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part or
-        operating point that the bundle does not know.
+        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part,
+        operating point or maps that the bundle does not know. heat_maps: as in `predict_outputs`.
         """
         given = given_part(self.manifest, study, operating_point, body_part)
         outputs = self._run(study, partial(self._answering, given, operating_point))
-        return self.predict_outputs(outputs, operating_point, body_part)
+        return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
 
     def stream(
         self,
@@ -140,7 +143,7 @@ class Predictor:
         body_part: Routing = "given",
         *,
         workers: int = 0,
-        heat_maps: bool = False,
+        heat_maps: HeatMaps = False,
     ) -> Generator[tuple[Answered, ...]]:
         """What `predict` says of many studies, in their order: reading and experts overlap.
 
@@ -181,14 +184,9 @@ class Predictor:
         body_part: what they show; None takes what the radiographs themselves say (their DICOM
         header) if they agree, else it is recognised from the pixels.
         """
-        said = {r.body_part for r in radiographs}
-        part = body_part or (said.pop() if len(said) == 1 else None)
-        refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
-        study = Study(
-            "", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs)
-        )
+        study = study_of(radiographs, body_part)
         given = given_part(self.manifest, study, operating_point, "given")
-        views = views_of(refs, radiographs, self.manifest.input_spec)
+        views = views_of(study.images, radiographs, self.manifest.input_spec)
         images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
@@ -216,12 +214,12 @@ class Predictor:
         outputs: StudyOutputs,
         operating_point: str | None = None,
         body_part: Routing = "given",
-        heat_maps: bool = True,
+        heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
         """The answer for a study whose experts were run: of `predict`, with all in `experts`.
 
         heat_maps: False leaves each `heat_map` on the model's grid and looks for no findings:
-        thousands of answers need no pictures.
+        thousands of answers need no pictures; 'findings' brings the map of each category too.
         """
         study, manifest = outputs.study, self.manifest
         given = given_part(manifest, study, operating_point, body_part)
@@ -259,7 +257,7 @@ class Predictor:
         return Cascade(self.manifest, self._domain, given, point)
 
     def _cascaded(
-        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: bool
+        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: HeatMaps
     ) -> StudyPrediction:
         """The answer of the step at which the study leaves."""
         step, said = cascade.chosen(outputs)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from ulna.config.input_spec import InputSpec
+from ulna.dicom.body_part import region_remarks
 from ulna.errors import ImageError, said_of
 from ulna.imaging.read import read_radiograph
 from ulna.runtime.screen import PreparedView
-from ulna.types import ImageRef, Radiograph, Study
+from ulna.types import BodyPart, ImageRef, Radiograph, Study
 
 Skipped = tuple[str, str]
 """(path, reason) of an unreadable radiograph."""
@@ -40,6 +42,17 @@ def read_views(
     if not views:
         raise nothing_readable(study, skipped)
     return views, skipped
+
+
+def study_of(radiographs: Sequence[Radiograph], body_part: BodyPart | None) -> Study:
+    """Radiographs that were read already, as one study without a name.
+
+    body_part: None for what they themselves say, if they agree.
+    """
+    said = {r.body_part for r in radiographs}
+    part = body_part or (said.pop() if len(said) == 1 else None)
+    refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
+    return Study("", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs))
 
 
 def views_of(

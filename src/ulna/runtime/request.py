@@ -9,6 +9,8 @@ from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
 Routing = Literal["given", "recognise"]
+# Whether maps are brought to the film and outlined; 'findings': those of each category, too.
+HeatMaps = bool | Literal["findings"]
 
 
 def check_settings(manifest: Manifest, operating_point: str | None, how: Routing) -> None:
@@ -18,6 +20,17 @@ def check_settings(manifest: Manifest, operating_point: str | None, how: Routing
         raise ConfigError(f"operating point {operating_point!r}: the bundle has {', '.join(known)}")
     if how not in get_args(Routing):
         raise ConfigError(f"body_part {how!r}: expected 'given' or 'recognise'")
+
+
+def check_finding_maps(manifest: Manifest) -> None:
+    """ConfigError unless the bundle has a map for each category of finding."""
+    if not manifest.categories:
+        raise ConfigError("maps of findings: the bundle names no findings: ask for heat maps alone")
+    if not manifest.finding_maps:
+        raise ConfigError(
+            "maps of findings: the bundle's graphs are of an earlier version and give none: "
+            "export its run again, then calibrate it"
+        )
 
 
 def given_part(

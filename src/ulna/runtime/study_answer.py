@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.bundle import ModelBundle
-from ulna.runtime.certainty import trust_in
+from ulna.runtime.certainty import said_of_bundle, trust_in
+from ulna.runtime.findings import named_findings
 from ulna.runtime.image_answer import alone
 from ulna.runtime.outputs import StudyOutputs
 from ulna.runtime.screen import flags_of
@@ -39,26 +40,26 @@ def study_answer(
     probability = float(np.mean([i.probability for i in answering]))
     domain, interval = standing(answering, bool(refused))
     threshold = manifest.fusion.thresholds[asked.point][asked.part]
+    called = probability >= threshold
     return StudyPrediction(
         study=study,
         body_part=asked.part,
         body_part_given=asked.given,
         probability=probability,
-        abnormal=probability >= threshold,
+        abnormal=called,
         threshold=threshold,
         operating_point=asked.point,
         body_part_probabilities=asked.shares,
         images=images,
-        bundle_hash=bundle.hash,
         experts=alone(answering),
         skipped=outputs.skipped,
         **trust_in(probability, asked.part, manifest.fusion, bool(refused), interval),
-        map_reliable=manifest.map_reliable,
+        **named_findings(answering, manifest.fusion, asked.point, called and not refused),
         refused=refused,
         flags=(*study.remarks, *flags_of(images, kept)),
-        demonstration=manifest.demonstration,
         domain=domain,
         interval=interval,
+        **said_of_bundle(bundle),
     )
 
 

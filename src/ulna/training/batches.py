@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ulna.config.meaning import ANY
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
 from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves, warp_float
@@ -86,7 +87,10 @@ class Batches:
         batch = Batch(pixels, masks, has_mask, part, abnormal, categories, taught)
         if windows is None:
             return batch
-        return label_windows(batch, whole_masks, None if fill is None else fill[rows.own])
+        means = self.recipe.abnormal_means
+        marked = torch.tensor([means in (ANY, c) for c in self.recipe.categories]).bool()
+        shrunk = None if fill is None else fill[rows.own]
+        return label_windows(batch, whole_masks, shrunk, marked.to(self.device))
 
     def _taught(self, mine: npt.NDArray[np.int64], theta_B23: Tensor) -> Taught | None:
         """The teacher's answers on the images `mine`, their maps moved by `theta_B23`."""

@@ -22,6 +22,7 @@ from ulna.config.codec import write_json
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import Recipe
 from ulna.datasets.boxes import warn_of_boxes_outside
+from ulna.datasets.finding_labels import known_finding
 from ulna.errors import DatasetError, ImageError, ImageWarning
 from ulna.imaging import read_radiograph
 from ulna.imaging.geometry import letterbox
@@ -37,7 +38,7 @@ from ulna.training.cache_folder import (
     open_entry,
     reserve,
 )
-from ulna.types import FindingCategory, ImageRef, Study
+from ulna.types import ImageRef, Study
 
 # Masks are kept at a quarter of the input's side: the finest grid of any expert is an eighth.
 MASK_STRIDE = 4
@@ -227,7 +228,7 @@ def _assemble(
         has_mask=drawn | (abnormal == 0),
         part=np.array(part, np.int64)[study],
         abnormal=abnormal,
-        categories=_category_targets(studies, recipe.categories)[study],
+        categories=_category_targets(studies, recipe)[study],
         study=study,
         keys=tuple(s.key for s in studies),
         source=_source_numbers(studies)[study],
@@ -246,11 +247,8 @@ def _source_numbers(studies: Sequence[Study]) -> npt.NDArray[np.int64]:
     return np.array([names.index(s.source) for s in studies], np.int64)
 
 
-def _category_targets(
-    studies: Sequence[Study], categories: Sequence[FindingCategory]
-) -> npt.NDArray[np.float32]:
-    targets = np.full((len(studies), len(categories)), np.nan, np.float32)
-    for i, study in enumerate(studies):
-        shown = [study.shows(c) for c in categories]
-        targets[i] = [np.nan if s is None else s for s in shown]
-    return targets
+def _category_targets(studies: Sequence[Study], recipe: Recipe) -> npt.NDArray[np.float32]:
+    """(n, F) 0, 1, or nan where the source does not say."""
+    categories, means = recipe.categories, recipe.abnormal_means
+    known = [_label(known_finding(s, c, means)) for s in studies for c in categories]
+    return np.array(known, np.float32).reshape(len(studies), len(categories))

@@ -122,12 +122,16 @@ def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[n
 
 
 def label_windows(
-    batch: Batch, whole_masks_Bmm: Tensor, fill: npt.NDArray[np.float64] | None = None
+    batch: Batch,
+    whole_masks_Bmm: Tensor,
+    fill: npt.NDArray[np.float64] | None = None,
+    marked_F: Tensor | None = None,
 ) -> Batch:
     """`batch` of windows with the labels of what they show.
 
     whole_masks_Bmm: uint8 masks of the whole images, on the windows' scale. fill: (B,) how far the
-    images were shrunk before; a finding's area shrinks with the square of it.
+    images were shrunk before; a finding's area shrinks with the square of it. marked_F: (F,) bool,
+    the categories whose place the masks mark; all without it.
     """
     total = whole_masks_Bmm.flatten(1).float().sum(1) / 255
     if fill is not None:
@@ -138,19 +142,23 @@ def label_windows(
     abnormal = torch.where(shown, 1.0, some).to(batch.abnormal.dtype)
     # where the finding's place is unknown nobody knows what the window shows
     abnormal = torch.where(batch.has_mask | (batch.abnormal == 0), abnormal, torch.nan)
-    return batch._replace(abnormal=abnormal, categories=_categories(batch, abnormal))
+    if marked_F is None:
+        marked_F = torch.ones_like(batch.categories[0], dtype=torch.bool)
+    return batch._replace(abnormal=abnormal, categories=_categories(batch, abnormal, marked_F))
 
 
-def _categories(batch: Batch, abnormal: Tensor) -> Tensor:
+def _categories(batch: Batch, abnormal: Tensor, marked_F: Tensor) -> Tensor:
     """Of windows with these labels: what the film does not show, or nobody knows of, stays so.
 
-    What the film shows is not in a window without the place marked, if it is all that it shows;
-    otherwise the place may be another finding's. Of a window that shows a part of the place, or of
-    a film whose place is unknown, nothing is known.
+    What the film shows is not in a window without the place marked, if it is all of the marked
+    kinds that it shows; otherwise the place may be another finding's. Of a category that is not
+    marked and that the film shows, nobody knows whether the window does. Of a window that shows a
+    part of the place, or of a film whose place is unknown, nothing is known.
     """
     shown = batch.categories == 1
-    alone = (shown.sum(1) == 1) & (batch.abnormal == 1)
+    alone = ((shown & marked_F).sum(1) == 1) & (batch.abnormal == 1)
     gone = torch.where(alone[:, None], 0.0, torch.nan).to(batch.categories.dtype)
     absent, unknown = (abnormal == 0)[:, None], torch.isnan(abnormal)[:, None]
     categories = torch.where(absent & shown, gone, batch.categories)
-    return categories.masked_fill(unknown, torch.nan)
+    seen = categories.masked_fill(unknown, torch.nan)
+    return torch.where(marked_F, seen, batch.categories.masked_fill(shown, torch.nan))

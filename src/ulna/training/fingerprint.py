@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 from ulna.bundle import DataFingerprint
 from ulna.bundle.digest import lines_sha256
-from ulna.types import Study
+from ulna.config.meaning import ANY
+from ulna.datasets.finding_labels import finding_counts
+from ulna.types import FindingCategory, Study
 
 
-def fingerprint_studies(studies: Sequence[Study], kind: str, name: str) -> DataFingerprint:
-    """Hash of the sorted study keys, labels and file names; not of pixels, not of folders."""
+def fingerprint_studies(
+    studies: Sequence[Study], kind: str, name: str, abnormal_means: str = ANY
+) -> DataFingerprint:
+    """Hash of the sorted study keys, labels and file names; not of pixels, not of folders.
+
+    abnormal_means: what the label says, to count the findings that are known.
+    """
     lines = [f"{s.key}|{s.abnormal}|{[i.path.name for i in s.images]}" for s in studies]
     return DataFingerprint(
         kind=kind,
@@ -18,4 +25,5 @@ def fingerprint_studies(studies: Sequence[Study], kind: str, name: str) -> DataF
         n_studies=len(studies),
         n_images=sum(len(s.images) for s in studies),
         sha256=lines_sha256(lines),
+        findings=finding_counts(studies, tuple(FindingCategory), abnormal_means),
     )

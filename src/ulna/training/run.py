@@ -146,7 +146,8 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
     recipe = replace(given.recipe, precision=precision)
     fabric = _fabric(recipe, ranks)
     if ranks.first:
-        _open_run(recipe, fingerprint_studies(side, source.kind, source.name), side, out)
+        means = recipe.abnormal_means
+        _open_run(recipe, fingerprint_studies(side, source.kind, source.name, means), side, out)
     parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text("utf-8")))
     learned = {*parts["train"], *parts["tune"]}
     taught = source.teaching

@@ -7,18 +7,22 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ulna.bundle import map_verdict
+from ulna.config.meaning import answer_words
 from ulna.runtime.certainty import costs
+from ulna.runtime.findings import unknown_categories
 
 if TYPE_CHECKING:
     from ulna.bundle import ExpertEntry, FusionParameters, Manifest, ModelBundle
 
+MEANING = (
+    "“{word}” is this bundle’s word for what its training labels call abnormal. It does not rule "
+    "out what those labels do not cover."
+)
 LIMITS = (
     "Research only. It is not a medical device, has no regulatory clearance, and its answers "
     "must not be used for diagnosis or treatment.",
     "It knows the body parts listed here and no others; other regions, modalities and casts of "
     "the whole field get an answer too, without meaning.",
-    "“Abnormal” means what the labels of its training data call abnormal. It does not rule out "
-    "what those labels do not cover.",
     "Scores hold for data like those evaluated here. Another hospital, device or case mix "
     "changes them; thresholds and temperatures must then be fitted again.",
     "A heat map shows what moved the logit. It is not an outline of disease, and a calm map is "
@@ -42,6 +46,8 @@ class ModelCard:
     fusion_columns: tuple[str, ...]
     costs: tuple[tuple[str, ...], ...]
     cost_columns: tuple[str, ...]
+    findings: tuple[tuple[str, ...], ...]
+    finding_columns: tuple[str, ...]
     limits: tuple[str, ...]
 
 
@@ -50,7 +56,9 @@ def model_card(bundle: ModelBundle) -> ModelCard:
     manifest = bundle.manifest
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
     points = list(fusion.thresholds)
-    limits = LIMITS + ((PHANTOM_LIMIT,) if manifest.data.kind == "phantom" else ())
+    word = answer_words(manifest.abnormal_means)[0].capitalize()
+    limits: tuple[str, ...] = (*LIMITS[:2], MEANING.format(word=word), *LIMITS[2:])
+    limits += (PHANTOM_LIMIT,) if manifest.data.kind == "phantom" else ()
     return ModelCard(
         facts=_facts(bundle),
         experts=tuple(_expert(e) for e in manifest.experts),
@@ -67,8 +75,24 @@ def model_card(bundle: ModelBundle) -> ModelCard:
         ),
         fusion_columns=("Body part", *names, "Temperature", "Offset", *points),
         costs=_costs(fusion),
-        cost_columns=("Body part", "abnormal / normal", *points),
+        cost_columns=("Body part", " / ".join(answer_words(manifest.abnormal_means)), *points),
+        findings=_findings(manifest),
+        finding_columns=("Finding", "Temperature", "Offset", "present / absent", *points),
         limits=limits,
+    )
+
+
+def _findings(manifest: Manifest) -> tuple[tuple[str, ...], ...]:
+    """The calibration of each category of finding that the bundle knows."""
+    return tuple(
+        (
+            c.replace("_", " "),
+            f"{own.temperature:.2f}",
+            f"{own.offset:+.2f}",
+            f"{own.n_present} / {own.n_absent}",
+            *(f"{own.thresholds[p]:.3f}" for p in manifest.fusion.thresholds),
+        )
+        for c, own in (manifest.fusion.findings or {}).items()
     )
 
 
@@ -91,7 +115,8 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
     return (
         ("Intended use", manifest.intended_use),
         ("Body parts", ", ".join(p.lower() for p in manifest.body_parts)),
-        ("Findings", ", ".join(c.replace("_", " ") for c in manifest.categories) or "none named"),
+        ("Answers", " or ".join(answer_words(manifest.abnormal_means))),
+        ("Findings", _named(manifest)),
         (
             "Training data",
             f"{data.kind} “{data.name}”, {_count(data.n_studies)} studies, "
@@ -118,6 +143,17 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
         ("Versions", versions),
         ("Bundle hash", bundle.hash),
     )
+
+
+def _named(manifest: Manifest) -> str:
+    """The categories of the finding head, and which of them the answers cannot know."""
+    if not manifest.categories:
+        return "none named"
+    named = ", ".join(c.replace("_", " ") for c in manifest.categories)
+    if manifest.fusion.findings is None:
+        return f"{named}; not calibrated"
+    unknown = ", ".join(c.replace("_", " ") for c in unknown_categories(manifest))
+    return f"{named}; absent for want of labels: {unknown}" if unknown else named
 
 
 def _expert(expert: ExpertEntry) -> tuple[str, ...]:

@@ -142,8 +142,13 @@ def _facts(row: StudyRow, image: ImageRow) -> tuple[str, ...]:
     if row.given is None:
         return ()
     facts = [f"study p = {row.given.probability:.2f} (threshold {row.given.threshold:.2f})"]
+    if row.given.leading_finding is not None:
+        leading = row.given.leading_finding
+        stated = row.given.findings[leading]
+        facts.append(f"called {leading.replace('_', ' ')} (p = {stated:.2f})")
     if row.categories:
-        facts.append(", ".join(sorted(c.value.replace("_", " ") for c in row.categories)))
+        named = ", ".join(sorted(c.value.replace("_", " ") for c in row.categories))
+        facts.append(f"label: {named}")
     cnr = [f.cnr for f in image.ref.findings if f.cnr is not None]
     if image.subtlety is not None:
         measured = f", contrast-to-noise {max(cnr):.1f}" if cnr else ""

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ulna.bundle.digest import file_sha256
+from ulna.config.meaning import answer_words
 from ulna.evaluation.compare import MEAN
+from ulna.evaluation.finding_scores import MEASURES
 from ulna.evaluation.report import figures, gallery, reliability
 from ulna.evaluation.report.card import map_banner, model_card
 from ulna.evaluation.report.render import render_page
@@ -55,6 +57,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
     return {
         "m": metrics,
         "card": model_card(bundle),
+        "words": answer_words(manifest.abnormal_means),
         "maps": map_banner(manifest),
         "calibrated": manifest.fusion.calibrated,
         "trained_on_phantoms": manifest.data.kind == "phantom",
@@ -65,6 +68,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "ranking": _RANKING,
         "terms": _TERMS,
         "decisions": _DECISIONS,
+        "finding_measures": tuple(MEASURES),
         "alone": _alone(metrics),
         "figures": {k: Markup(v) for k, v in _figures(rows, metrics).items()},
         "galleries": gallery.build_gallery(rows, manifest.fusion.map_limit),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ulna import __version__
+from ulna.config.meaning import ANY, answer_words
 from ulna.errors import UlnaError, said_of
 from ulna.evaluation.collect import whole_grid
 from ulna.evaluation.report.gallery import Card, data_uri, draw_pair, scale_bar
@@ -108,7 +109,16 @@ def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[s
 
 
 def _finding(prediction: StudyPrediction | None) -> tuple[str, ...]:
-    """The most likely kind of finding, of the view that shows it most; none below one half."""
+    """The leading finding; where none is calibrated, that of the view that shows one most.
+
+    None below one half then.
+    """
+    if prediction is not None and prediction.finding_thresholds:
+        leading = prediction.leading_finding
+        if leading is None:
+            return ()
+        share = prediction.finding_probabilities[leading]
+        return (f"looks most like {leading.value.replace('_', ' ')} ({share:.2f})",)
     found = [
         (share, category)
         for image in (prediction.images if prediction else ())
@@ -130,7 +140,8 @@ def write_review_page(
     """Write the page as one file that loads nothing.
 
     suspects: the whole list. entries: what is shown of it. scale: of the maps, None without any.
-    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`.
+    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
+    `words` (of `answer_words`, where the label is one finding).
     """
     content = {
         "ulna": __version__,
@@ -140,6 +151,7 @@ def write_review_page(
         "parts": count_by_part(suspects),
         "scale": scale_bar(scale.limit) if scale else "",
         "maps": scale,
+        "words": answer_words(ANY),
         "outlined": any(i.mask or i.findings for e in entries for i in e.suspect.study.images),
         **about,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ulna.config.meaning import answer_words
 from ulna.evaluation.corruptions import suite_rows
 from ulna.evaluation.report.render import render_page
 from ulna.evaluation.report.stress_figures import left_out_figure, moves_figure, scores_figure
@@ -46,6 +47,7 @@ def _content(bundle: ModelBundle, stressed: Stressed, found: Json) -> dict[str, 
         "suite": suite_rows(),
         "phantoms": any(f.cnr is not None for i in films for f in i.findings),
         "trained_on_phantoms": bundle.manifest.data.kind == "phantom",
+        "words": answer_words(bundle.manifest.abnormal_means),
         "input_size": bundle.manifest.input_spec.size,
         "figures": {k: Markup(v) for k, v in _figures(stressed, found).items()},
         "strips": film_strips(

@@ -30,9 +30,9 @@ class LoadedGraph(Protocol):
 class Session:
     """One graph: input "image" (B, 1, S, S), outputs "abnormal", "body_part", "finding", "cam".
 
-    Graphs of earlier versions have no output "features": theirs are empty. engine: what it was
-    resolved to. Raises ConfigError where the engine is not to be had, BundleError for a graph
-    that it cannot load or that is no expert's.
+    "finding", "features" and "finding_cam" are empty from graphs that lack them (earlier versions;
+    no finding head). engine: what it was resolved to. Raises ConfigError where the engine is not
+    to be had, BundleError for a graph that it cannot load or that is no expert's.
     """
 
     def __init__(self, graph: Path | bytes, engine: EngineSettings = PORTABLE) -> None:
@@ -58,13 +58,10 @@ class Session:
     def _run(self, images: Array) -> list[ExpertOutput]:
         found = self._graph.run(np.ascontiguousarray(images))
         nothing = np.zeros((len(images), 0), np.float32)
-        last = [found.get(name, nothing) for name in ("finding", "features")]
-        return [
-            ExpertOutput(
-                found["abnormal"][i], found["body_part"][i], last[0][i], found["cam"][i], last[1][i]
-            )
-            for i in range(len(images))
-        ]
+        names = ("abnormal", "body_part", "finding", "cam", "features")
+        given = [found.get(name, nothing) for name in names]
+        given.append(found.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
+        return [ExpertOutput(*(values[i] for values in given)) for i in range(len(images))]
 
 
 def _load(graph: Path | bytes, engine: EngineSettings, name: str) -> LoadedGraph:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from ulna.errors import UlnaError
+from ulna.runtime.findings import called_findings
 from ulna.runtime.stream import Answered
-from ulna.types import ImagePrediction, Study, StudyPrediction
+from ulna.types import FindingCategory, ImagePrediction, Study, StudyPrediction
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class Column:
     name: str
     kind: Literal["text", "number", "flag"]
     meaning: str
+
+
+def _plain(category: FindingCategory) -> str:
+    return category.replace("_", " ")
 
 
 # Names as in `predictions.csv` of `ulna evaluate` wherever it has the same thing.
@@ -36,11 +42,17 @@ COLUMNS = (
     Column("study_refusal", "text", "why no image of the study is a film for the bundle"),
     Column("flags", "text", "what to know before believing the answer, `; ` between"),
     Column("skipped_experts", "text", "not run by a cascade, `; ` between"),
+    Column("abnormal_means", "text", "what the bundle's label abnormal stands for"),
+    Column("leading_finding", "text", "of a study called abnormal: which abnormality"),
+    Column("called_findings", "text", "at or above their own thresholds, `; ` between"),
+    *(Column(f"finding_{c}", "number", f"calibrated, of {_plain(c)}") for c in FindingCategory),
     Column("image", "text", "path, as listed"),
     Column("view", "text", "view position, where the data name it"),
     Column("image_probability", "number", "calibrated, in [0, 1]"),
     Column("image_logit", "number", "the same before the logistic function"),
     Column("image_recognised_part", "text", "the body part its pixels show"),
+    Column("image_called_findings", "text", "as `called_findings`, of this image"),
+    *(Column(f"image_finding_{c}", "number", "of this image") for c in FindingCategory),
     Column("domain", "text", "`known`, `near` (another hospital's) or `far` (no film of a limb)"),
     Column("probability_low", "number", "of a `near` image: its probability is at least this"),
     Column("probability_high", "number", "and at most this"),
@@ -88,7 +100,7 @@ def rows_of(answered: Answered, stamp: Stamp) -> list[Cells]:
     rows = []
     for k, ref in enumerate(study.images):
         if images and images[0].source == str(ref.path):
-            own = _image_cells(images.popleft())
+            own = _image_cells(images.popleft(), answer.finding_thresholds)
         else:
             own = {"error": _one_line(skipped.popleft()[1])}
         rows.append(_listed(study, k) | head | own)
@@ -111,6 +123,7 @@ def _listed(study: Study, place: int) -> Cells:
 def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
     """A refused study has a body part, reason and triage, but no numbers: they mean nothing."""
     refused = bool(answer.refused)
+    stated = {} if refused else answer.finding_probabilities
     return {
         "body_part": answer.body_part.value,
         "body_part_given": _flag(answer.body_part_given),
@@ -124,12 +137,28 @@ def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
         "study_refusal": _one_line(answer.refused),
         "flags": _one_line("; ".join(answer.flags)),
         "skipped_experts": "; ".join(answer.skipped_experts),
+        "abnormal_means": answer.abnormal_means,
+        "leading_finding": answer.leading_finding or "",
+        **_finding_cells("", stated, answer.finding_thresholds),
     }
 
 
-def _image_cells(image: ImagePrediction) -> Cells:
-    shares = image.body_part_probabilities
+def _finding_cells(
+    level: str, stated: Mapping[FindingCategory, float], thresholds: Mapping[FindingCategory, float]
+) -> Cells:
+    """level: '' of the study or 'image_'. Nothing where findings were never calibrated."""
+    known = {c: p for c, p in stated.items() if c in thresholds}
     return {
+        f"{level}called_findings": "; ".join(called_findings(known, thresholds)),
+        **{f"{level}finding_{c}": _number(p) for c, p in known.items()},
+    }
+
+
+def _image_cells(image: ImagePrediction, thresholds: Mapping[FindingCategory, float]) -> Cells:
+    shares = image.body_part_probabilities
+    stated = {} if image.refusal else image.finding_probabilities
+    return {
+        **_finding_cells("image_", stated, thresholds),
         "image_probability": "" if image.refusal else _number(image.probability),
         "image_logit": "" if image.refusal else _number(image.logit),
         "image_recognised_part": max(shares, key=lambda p: shares[p]).value,

@@ -31,7 +31,7 @@ from ulna.types import Study, triage_of
 if TYPE_CHECKING:
     from ulna.runtime.predictor import Predictor
 
-FORMAT = 1
+FORMAT = 2
 COMMIT_SECONDS = 2.0
 """At most so much work, and the batch at hand, is done again after a kill."""
 

@@ -1,0 +1,181 @@
+"""Which abnormality: every category's scores, their macro averages, and the leading finding."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.evaluation.rows import StudyRow, parts_of
+from ulna.evaluation.scores import (
+    Json,
+    Resampling,
+    Sample,
+    interval_json,
+    measure,
+    share,
+    statistics,
+)
+from ulna.metrics.bootstrap import Interval, Statistic, bootstrap_intervals
+from ulna.metrics.inputs import Floats
+from ulna.types import FindingCategory
+
+# As in multi-label work: recall is the sensitivity of one category.
+MEASURES = {
+    "auroc": "auroc",
+    "average_precision": "average_precision",
+    "precision": "precision",
+    "recall": "sensitivity",
+    "f1": "f1",
+}
+# Of either kind, for a category to be scored within one body part.
+MIN_STUDIES = 8
+VISIBLE = "VISIBLE"
+# Under the confusion's answers: the study was called normal, so nothing leads.
+CALLED_NORMAL = "none"
+
+
+def finding_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+    """`findings.<PART|ALL|VISIBLE>`; None where no answer names findings.
+
+    A study counts for a category where its label is known: an unknown one is neither present nor
+    absent. VISIBLE: studies that are normal or whose finding is obvious or moderate. A body part
+    has the categories with at least 8 studies of either kind.
+    """
+    named = [r for r in rows if r.given is not None and r.given.findings and r.finding_labels]
+    if not named:
+        return None
+    found = {"ALL": _group(named, how)}
+    if any(r.subtlety is not None for r in named):
+        found[VISIBLE] = _group([r for r in named if r.visible], how)
+    for part in parts_of(named):
+        own = _group([r for r in named if r.part == part], how, MIN_STUDIES)
+        if own["categories"]:
+            found[part.value] = own
+    return found
+
+
+def _group(rows: Sequence[StudyRow], how: Resampling, least: int = 1) -> Json:
+    """least: present and absent studies that a category needs; with 1 all are listed."""
+    flags = {c: _known(rows, c) for c in FindingCategory}
+    samples = {c: _sample(rows, c, known) for c, known in flags.items() if known.any()}
+    kept = {c: s for c, s in samples.items() if least == 1 or _fewest(s) >= least}
+    scored = [c for c, s in kept.items() if _fewest(s) >= 1]
+    found: Json = {
+        "n_studies": len(rows),
+        "categories": {c.value: _category(s, how) for c, s in kept.items()},
+        "macro": {"n_categories": len(scored)},
+    }
+    if scored:
+        found["macro"] |= _macro(rows, {c: (flags[c], kept[c]) for c in scored}, how)
+    leading = _leading(rows, [*kept], how)
+    return found | ({"leading": leading} if leading else {})
+
+
+def _known(rows: Sequence[StudyRow], category: FindingCategory) -> npt.NDArray[np.bool_]:
+    """(N,) whether the study has both an answer and a label for the category."""
+    return np.array(
+        [
+            category in r.finding_labels and r.given is not None and category in r.given.findings
+            for r in rows
+        ],
+        np.bool_,
+    )
+
+
+def _sample(
+    rows: Sequence[StudyRow], category: FindingCategory, known: npt.NDArray[np.bool_]
+) -> Sample:
+    chosen = [r for r, k in zip(rows, known, strict=True) if k]
+    answers = [r.given for r in chosen if r.given is not None]
+    stated = np.array([a.findings[category] for a in answers])
+    return Sample(
+        [r.patient_id for r in chosen],
+        np.array([r.finding_labels[category] for r in chosen]),
+        stated,
+        stated >= np.array([a.finding_thresholds[category] for a in answers]),
+    )
+
+
+def _fewest(sample: Sample) -> int:
+    return int(min(sample.abnormal.sum(), (~sample.abnormal).sum()))
+
+
+def _category(sample: Sample, how: Resampling) -> Json:
+    found = measure(sample, how, [*MEASURES.values()])
+    present = int(sample.abnormal.sum())
+    return {
+        "n_present": present,
+        "n_absent": len(sample.abnormal) - present,
+        **{name: found[own] for name, own in MEASURES.items()},
+    }
+
+
+def _macro(
+    rows: Sequence[StudyRow],
+    samples: Mapping[FindingCategory, tuple[npt.NDArray[np.bool_], Sample]],
+    how: Resampling,
+) -> Json:
+    """The unweighted mean of each measure over the categories, on the same draws of patients.
+
+    As `average='macro'` of scikit-learn; undefined where the measure of one category is.
+    """
+    wanted: dict[str, Statistic] = {}
+    for name, own in MEASURES.items():
+        each = [(known, statistics(sample)[own]) for known, sample in samples.values()]
+        wanted[name] = partial(_mean, each)
+    found = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in found.items()}
+
+
+def _mean(each: Sequence[tuple[npt.NDArray[np.bool_], Statistic]], weights: Floats) -> Floats:
+    return np.asarray(np.mean([statistic(weights[:, known]) for known, statistic in each], axis=0))
+
+
+def _leading(
+    rows: Sequence[StudyRow], categories: Sequence[FindingCategory], how: Resampling
+) -> Json | None:
+    """The leading finding of the studies that show exactly one of the categories.
+
+    None with fewer than two categories, where there is nothing to confuse, or without studies.
+    """
+    pairs = [(c, r) for r in rows if (c := _only(r, categories)) is not None]
+    if len(categories) < 2 or not pairs:
+        return None
+    called = [(c, r) for c, r in pairs if _lead(r) is not None]
+    counts = Counter((c, _lead(r)) for c, r in pairs)
+    others = [c for c in FindingCategory if c not in categories and any(s == c for _, s in counts)]
+    said: list[FindingCategory | None] = [*categories, *others, None]
+    found: Json = {
+        "n_studies": len(pairs),
+        "n_called": len(called),
+        "right": interval_json(_right(pairs, how)),
+        "confusion": {
+            c.value: {(CALLED_NORMAL if s is None else s.value): counts[c, s] for s in said}
+            for c in categories
+        },
+    }
+    if called:
+        found["right_of_called"] = interval_json(_right(called, how))
+    return found
+
+
+def _right(pairs: Sequence[tuple[FindingCategory, StudyRow]], how: Resampling) -> Interval:
+    hits = [float(_lead(r) == c) for c, r in pairs]
+    return share([r.patient_id for _, r in pairs], hits, how)
+
+
+def _lead(row: StudyRow) -> FindingCategory | None:
+    return None if row.given is None else row.given.leading_finding
+
+
+def _only(row: StudyRow, categories: Sequence[FindingCategory]) -> FindingCategory | None:
+    """The one category that the study shows; None where it is none or several, or not known."""
+    labels = row.finding_labels
+    if not all(c in labels for c in categories):
+        return None
+    present = [c for c, shown in labels.items() if shown]
+    return present[0] if len(present) == 1 and present[0] in categories else None
