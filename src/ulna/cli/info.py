@@ -18,6 +18,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.config.meaning import answer_words
 
 if TYPE_CHECKING:
+    from ulna.bundle import Manifest
     from ulna.types import Study
 
 
@@ -129,6 +130,20 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     click.echo(
         f"trained on {data.kind} {data.name!r}: {data.n_studies} studies, {data.n_images} images"
     )
+    _print_experts(manifest)
+    print_fusion(manifest.fusion)
+    if manifest.quantisation is not None:
+        click.echo("\n".join(quantisation_lines(manifest.quantisation)))
+    click.echo("\n".join(findings_lines(manifest)))
+    if manifest.distilled is not None:
+        click.echo("\n".join(distilled_lines(manifest.distilled)))
+    click.echo(map_verdict(manifest.map_examination))
+    click.echo(domain_line(manifest))
+    click.echo(cascade_line(manifest))
+    click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")
+
+
+def _print_experts(manifest: Manifest) -> None:
     rows = [
         [
             e.name,
@@ -140,16 +155,6 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
         for e in manifest.experts
     ]
     print_table("experts", ["name", "encoder", "initial weights", "map", "parameters"], rows)
-    print_fusion(manifest.fusion)
-    if manifest.quantisation is not None:
-        click.echo("\n".join(quantisation_lines(manifest.quantisation)))
-    click.echo("\n".join(findings_lines(manifest)))
-    if manifest.distilled is not None:
-        click.echo("\n".join(distilled_lines(manifest.distilled)))
-    click.echo(map_verdict(manifest.map_examination))
-    click.echo(domain_line(manifest))
-    click.echo(cascade_line(manifest))
-    click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")
 
 
 def _tell_data(path: Path, as_json: bool) -> None:
