@@ -124,8 +124,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     if manifest.demonstration:
         click.echo("DEMONSTRATION: learned from simulated films alone; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
-    word, normal = answer_words(manifest.abnormal_means)
-    click.echo(f"answers: {word} or {normal}")
+    click.echo(f"answers: {' or '.join(answer_words(manifest.abnormal_means))}")
     data = manifest.data
     click.echo(
         f"trained on {data.kind} {data.name!r}: {data.n_studies} studies, {data.n_images} images"

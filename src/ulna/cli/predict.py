@@ -37,7 +37,7 @@ from ulna.errors import ConfigError, UlnaError, said_of
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
     from ulna.config.engine import EngineSettings
-    from ulna.runtime.request import HeatMaps
+    from ulna.runtime.request import HeatMaps, Routing
     from ulna.types import Study, StudyPrediction
 
 
@@ -147,9 +147,8 @@ def predict(
         asked = table_settings(operating_point, recognise, error_rate, workers)
         predict_table(predictor, studies, table, asked)
         return
-    ask = partial(predictor.predict, operating_point=operating_point, heat_maps=maps)
-    if recognise:
-        ask = partial(ask, body_part="recognise")
+    how: Routing = "recognise" if recognise else "given"
+    ask = partial(predictor.predict, operating_point=operating_point, body_part=how, heat_maps=maps)
     each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ulna.bundle import Manifest
 from ulna.imaging.outline import findings_from_map
-from ulna.runtime.findings import fuse_findings, name_regions
+from ulna.runtime.findings import FusedFinding, fuse_findings, name_regions
 from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, sigmoid
 from ulna.runtime.outputs import ImageOutputs
 from ulna.runtime.request import HeatMaps, check_finding_maps
 from ulna.runtime.screen import Verdict
-from ulna.types import Array, BodyPart, Familiarity, Finding, ImagePrediction
+from ulna.types import Array, BodyPart, Familiarity, Finding, FindingCategory, ImagePrediction
 
 
 def image_answer(
@@ -31,8 +31,6 @@ def image_answer(
     the map of each category too (ConfigError where the bundle has none). slack: of the
     bundle's domain.
     """
-    if heat_map == "findings":
-        check_finding_maps(manifest)
     fused = fuse_image(image.experts, routing, manifest)
     kinds = fuse_findings(image.experts, routing, manifest, maps=bool(heat_map))
     on_film, findings = fused.grid, tuple[Finding, ...]()
@@ -53,11 +51,7 @@ def image_answer(
         body_part_probabilities=by_part(manifest, [image.experts[n].body_part for n in names]),
         findings=findings,
         finding_probabilities={c: kind.probability for c, kind in kinds.items()},
-        finding_maps={
-            c: image.placement.to_source(kind.grid)
-            for c, kind in kinds.items()
-            if heat_map == "findings" and kind.grid.size
-        },
+        finding_maps=_finding_maps(manifest, kinds, image) if heat_map == "findings" else {},
         experts=fused.experts,
         foreign=judged.distance,
         refusal=judged.refusal,
@@ -66,6 +60,14 @@ def image_answer(
         outside=judged.outside,
         interval=interval_of(fused.logit, judged, slack),
     )
+
+
+def _finding_maps(
+    manifest: Manifest, kinds: Mapping[FindingCategory, FusedFinding], image: ImageOutputs
+) -> dict[FindingCategory, Array]:
+    """(H, W) the map of each category on the film; ConfigError where the bundle has none."""
+    check_finding_maps(manifest)
+    return {c: image.placement.to_source(k.grid) for c, k in kinds.items() if k.grid.size}
 
 
 def interval_of(logit: float, judged: Verdict, slack: float) -> tuple[float, float] | None:
