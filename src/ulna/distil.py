@@ -181,6 +181,7 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
         body_parts=manifest.body_parts,
         categories=manifest.categories,
         operating_point=manifest.recipe.operating_point,
+        abnormal_means=manifest.recipe.abnormal_means,
         # Both maps must lie over the same square of the film.
         input_spec=replace(recipe.input_spec, trim_borders=manifest.input_spec.trim_borders),
     )

@@ -81,7 +81,7 @@ def _taught(n: int, side: int = 8, seed: int = 0) -> tuple[Taught, ExpertOutput,
         torch.nn.functional.avg_pool2d(whole, 2), routing_BP @ bias_P,
     )  # fmt: skip
     none = torch.zeros(n, 0)
-    return taught, ExpertOutput(logit_BP, part_BP, finding_BF, cam_BPhw, none, none), bias_P
+    return taught, ExpertOutput(logit_BP, part_BP, finding_BF, cam_BPhw, none, none, none), bias_P
 
 
 def test_nothing_is_lost_where_student_and_teacher_agree() -> None:
@@ -89,7 +89,7 @@ def test_nothing_is_lost_where_student_and_teacher_agree() -> None:
     loss = DistillationLoss(TAUGHT, 1.0)
     assert float(loss(same, bias_P, taught)) == pytest.approx(0, abs=1e-5)
     for name, other in same._asdict().items():
-        if other.numel() and name not in ("attention_BAhw", "features_BC"):
+        if other.numel():
             worse = same._replace(**{name: other + torch.linspace(0, 1, other.shape[1]).view(
                 1, -1, *[1] * (other.ndim - 2))})  # fmt: skip
             assert float(loss(worse, bias_P, taught)) > 1e-3, name

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
     from ulna.config.recipe import Recipe
     from ulna.distil import Lesson
-    from ulna.types import Study
 
 
 @click.command(epilog="What is taught, and how it is examined: docs/student.md")
@@ -108,26 +107,27 @@ def distil(
     """
     require("train")
     from ulna.cli.train import quiet_fabric
-    from ulna.datasets import index_data
 
     recipe = choose_recipe(recipe_name, changes, initial, encoders)
     quiet_fabric()
     if folds is not None:
         from ulna.cli.distil_folds import distil_folds
 
-        if bundle or data or gate or proof or elsewhere:
-            raise ConfigError(
-                "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have "
-                "bundles, data and held-out studies of their own"
-            )
+        _only_folds(bundle, data, gate, proof, *elsewhere)
         distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
     if bundle is None or data is None or only:
         raise ConfigError("expected BUNDLE and DATA, or --folds (with --only if some will do)")
-    lesson = _lesson(bundle, data, also, index_data(gate) if gate else (), engine)
-    others = [index_data(table) for table in elsewhere]
-    lesson = replace(lesson, devices=devices, elsewhere=others)
+    lesson = replace(_lesson(bundle, data, also, gate, elsewhere), engine=engine, devices=devices)
     _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
+
+
+def _only_folds(*others: Path | None) -> None:
+    if any(others):
+        raise ConfigError(
+            "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have bundles, "
+            "data and held-out studies of their own"
+        )
 
 
 def _distil(
@@ -159,11 +159,7 @@ def _distil(
 
 
 def _lesson(
-    bundle: Path,
-    data: Path,
-    also: Sequence[Path],
-    gate: Sequence[Study],
-    engine: EngineSettings,
+    bundle: Path, data: Path, also: Sequence[Path], gate: Path | None, elsewhere: Sequence[Path]
 ) -> Lesson:
     from ulna.datasets import data_kind, index_data
     from ulna.datasets.bare import without_labels
@@ -172,6 +168,7 @@ def _lesson(
     from ulna.training import DataSource
 
     kind, studies = data_kind(data), index_data(data)
+    examined = index_data(gate) if gate is not None else []
     sets = [(data_kind(path), index_data(path)) for path in also]
     run, split = run_of_bundle(bundle), None
     if run is not None and same_data(studies, run) and run_split(run).get("calibration"):
@@ -181,7 +178,7 @@ def _lesson(
         studies=studies,
         source=DataSource(kind, recorded_name(data)),
         split=split,
-        beside=without_labels(sets, (kind, [*studies, *gate])),
-        gate=gate,
-        engine=engine,
+        beside=without_labels(sets, (kind, [*studies, *examined])),
+        gate=examined,
+        elsewhere=[index_data(table) for table in elsewhere],
     )

@@ -238,6 +238,7 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         body_parts=theirs.body_parts,
         categories=theirs.categories,
         operating_point=theirs.operating_point,
+        abnormal_means=theirs.abnormal_means,
         input_spec=replace(recipe.input_spec, trim_borders=theirs.input_spec.trim_borders),
         precision=theirs.precision,
         fractions=theirs.fractions,

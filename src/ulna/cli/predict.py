@@ -35,6 +35,7 @@ from ulna.cli.predict_table import check_table_options, predict_table, table_set
 from ulna.errors import ConfigError, UlnaError, said_of
 
 if TYPE_CHECKING:
+    from ulna.bundle import Manifest
     from ulna.config.engine import EngineSettings
     from ulna.runtime.request import HeatMaps, Routing
     from ulna.types import Study, StudyPrediction
@@ -138,9 +139,7 @@ def predict(
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     predictor = Predictor.load(bundle or default_bundle(), engine)
     if bundle is None:
-        manifest = predictor.manifest
-        kind = "a demonstration" if manifest.demonstration else manifest.name
-        click.echo(f"{NO_BUNDLE} ({kind})", err=True)
+        click.echo(f"{NO_BUNDLE} ({_kind(predictor.manifest)})", err=True)
     predictor = predictor.with_cascade() if cascade else predictor
     check_asked(predictor.manifest, operating_point, worklist, finding_maps)
     studies = _studies(paths, body_part)
@@ -159,6 +158,10 @@ def _maps_asked(finding_maps: bool, out: Path | None) -> HeatMaps:
     if finding_maps and out is None:
         raise ConfigError("--finding-maps without --out: expected a folder for the maps")
     return "findings" if finding_maps else True
+
+
+def _kind(manifest: Manifest) -> str:
+    return "a demonstration" if manifest.demonstration else manifest.name
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:

@@ -101,7 +101,12 @@ def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
     images = []
     for image in outputs.images:
         experts = {
-            n: replace(o, cam=o.cam.mean(axis=(1, 2), keepdims=True), features=o.features[:0])
+            n: replace(
+                o,
+                cam=o.cam.mean(axis=(1, 2), keepdims=True),
+                features=o.features[:0],
+                finding_cam=o.finding_cam.mean(axis=(1, 2), keepdims=True),
+            )
             for n, o in image.experts.items()
         }
         images.append(replace(image, experts=experts))
