@@ -30,7 +30,7 @@ def test_one_picture_for_each_view(tmp_path: Path) -> None:
         radiograph = read_radiograph(Path(image.source))
         height, width = radiograph.pixels.shape
         picture = np.asarray(Image.open(path))
-        assert picture.shape == (height, 2 * width + 2 * 6 + 72, 3)
+        assert picture.shape == (height, 2 * width + 2 * 6 + 96, 3)
         film = np.rint(radiograph.pixels * 255)
         assert np.array_equal(picture[:, :width].mean(axis=2), film)
         overlay = draw_overlay(radiograph, image.heat_map, FITTED.map_limit)

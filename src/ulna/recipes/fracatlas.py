@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from ulna.config.augmentation import Augmentation
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
+from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart
 
 # A pixel is about 0.95 mm on a film of 43 cm: what most of FracAtlas was stored at.
@@ -169,5 +169,11 @@ def fracatlas() -> Recipe:
     plain = replace(
         _lite0(12, hard_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
     )
-    recipe = replace(_recipe("fracatlas", _USE, fine), experts=(fine, wide, transferred, plain))
-    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+    return replace(
+        _recipe("fracatlas", _USE, fine),
+        experts=(fine, wide, transferred, plain),
+        input_spec=_ENLARGED,
+        # Weights fitted to the twenty fractures of a humerus or shoulder rank worse than none.
+        fusion=Fusion("mean"),
+        precision="32-true",
+    )
