@@ -22,7 +22,7 @@ def test_it_says_what_it_is() -> None:
     assert "fracture against none, FracAtlas, research only" in card["Recipe"]
     assert "Not a medical device" in card["Intended use"]
     assert card["Training data"].startswith("table")
-    assert sum(f.stat().st_size for f in BUNDLE.iterdir()) < 37e6
+    assert sum(f.stat().st_size for f in BUNDLE.iterdir()) < 112e6
 
 
 @pytest.mark.slow
@@ -35,7 +35,9 @@ def test_it_refuses_a_drawing_and_else_answers_with_a_map_that_adds_up(tmp_path:
     study = Study("p", "s", BodyPart.FOREARM, (ImageRef(tmp_path / "film.png"),))
     predictor = Predictor.load(BUNDLE, EngineSettings(threads=1))
     refused = predictor.predict(study)
-    assert "features lie" in refused.refused  # a drawing is no film
+    assert (
+        "does not look like the films this model learned from" in refused.refused
+    )  # a drawing is no film
     answer = predictor.without_refusal().predict(study)
     (image,) = answer.images
     assert image.logit == pytest.approx(float(image.grid.mean()) + image.bias, abs=1e-3)
