@@ -71,7 +71,10 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     assert trunk.kind == "run" and Path(trunk.path) == out / "trunk-phantom"
     bundle = out / "folds/bundle"
     graphs = sorted(p.name for p in bundle.glob("*.onnx"))
-    assert graphs == [f"{e}-{k}.onnx" for e in ("cnn", "cnn_wide") for k in range(5)]
+    experts = ("cnn", "cnn_wide", "lite0", "lite0_plain")
+    assert graphs == [f"{e}-{k}.onnx" for e in experts for k in range(5)]
+    transferred = read_json(Recipe, out / "trunk-lite0/recipe.json").experts[0].initial
+    assert transferred.kind == "imagenet"
     film = next(data.rglob("image1.png"))
     (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
     assert 0 < answer["probability"] < 1

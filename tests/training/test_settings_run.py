@@ -29,6 +29,7 @@ from ulna.types import Study
 
 # Costs only: everything else is drawn from all that its bounds allow.
 _CHEAP: dict[str, st.SearchStrategy[Any]] = {
+    "augmentation": st.none() | st.deferred(lambda: _drawn(Augmentation)),
     "encoder": st.just("cnn"),
     "name": st.sampled_from(["cnn", "A-1", "x_2"]),
     "initial": st.just(ExpertConfig("a", "cnn").initial),
