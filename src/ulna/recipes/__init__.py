@@ -13,6 +13,7 @@ from ulna.recipes.fracatlas import (
     fracatlas,
     fracatlas_cnn,
     fracatlas_lite0,
+    fracatlas_plain,
     lower_limb,
     lower_limb_lite0,
 )
@@ -32,6 +33,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "lower_limb_lite0": lower_limb_lite0,
     "fracatlas_cnn": fracatlas_cnn,
     "fracatlas_lite0": fracatlas_lite0,
+    "fracatlas_plain": fracatlas_plain,
     "fracatlas": fracatlas,
     "student": student,
 }

@@ -31,6 +31,9 @@ _CHANGES = Augmentation(
 )
 # A wider range of sizes; and for experts that are to hold at other hospitals, their films' marks.
 _WIDER = replace(_CHANGES, scale=0.6, brightness=0.15, gamma=0.4)
+_PLAIN = Augmentation(
+    rotation=20, scale=0.15, brightness=0.0, contrast=0.0, gamma=0.4, noise=0.0, invert=0
+)
 _ELSEWHERE = replace(
     _WIDER,
     scale=0.5,
@@ -154,6 +157,25 @@ def fracatlas_lite0() -> Recipe:
     """The one from ImageNet alone, on windows with boxes, its heads fitted on whole films."""
     expert = replace(_lite0(24, hard_every=8), fit_heads=True, augmentation=_ELSEWHERE)
     recipe = _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert)
+    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+
+
+def fracatlas_plain() -> Recipe:
+    """The plain peer: EfficientNet-Lite0 from ImageNet on whole films of 320 px, without boxes.
+
+    One linear head a body part on the pooled features, taught nearly alike (`other_parts`); every
+    weight learns. As an expert of the hybrid it sees what windows do not: the whole film.
+    """
+    expert = ExpertConfig(
+        name="lite0_whole",
+        encoder="tf_efficientnet_lite0",
+        initial=InitialWeights("imagenet"),
+        epochs=12,
+        batch_size=16,
+        input_scale=0.5,
+        augmentation=_PLAIN,
+    )
+    recipe = _recipe("fracatlas_plain", f"{_USE}, plain network on whole films", expert)
     return replace(recipe, input_spec=_ENLARGED, precision="32-true")
 
 
