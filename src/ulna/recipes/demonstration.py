@@ -7,20 +7,33 @@ docs/results/box.md.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import LossWeights, Recipe
-from ulna.recipes.demo import OWN
+from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart, FindingCategory
+
+OWN = ExpertConfig(
+    name="cnn",
+    encoder="cnn",
+    neck="attention",
+    initial=InitialWeights("shipped"),
+    epochs=22,
+    batch_size=64,
+    learning_rate=2e-3,
+    layer_decay=0.7,
+    frozen_epochs=1,
+    ema_decay=0.98,
+    crop_size=96,
+    crop_share=0.7,
+    trunk_on_whole=False,
+)
 
 
 def demonstration() -> Recipe:
-    """The expert `cnn` of the demo on every region that phantoms have."""
+    """Ulna's own network on every region that phantoms have."""
     return Recipe(
         name="demonstration",
         description="the bundle in the package: one small expert, phantoms of all regions",
-        experts=(replace(OWN, epochs=22),),
+        experts=(OWN,),
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
-from ulna.recipes.demo import OWN, demo
+from ulna.recipes.demo import demo
+from ulna.recipes.demonstration import OWN
 from ulna.types import BodyPart, FindingCategory
 
 
@@ -99,7 +100,9 @@ def hybrid_phantoms() -> Recipe:
             _from_nothing("resnet50", 1.5e-3, 8, 96),
             _from_nothing("vgg19", 3e-4, 5, 64),
         ),
+        loss=LossWeights(body_part=0.5, finding=0.3, attention=2.0),
         fractions={"train": 0.62, "tune": 0.02, "calibration": 0.36},
+        precision="auto",
         minutes=0.0,
         checkpoint_every=40,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ulna.config.recipe import ExpertConfig
+from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import UlnaWarning
 
 # A step without a way back through the encoder takes about this share of a whole step.
@@ -30,6 +31,22 @@ class TimeSpent:
         if on_windows:
             self.window_seconds += seconds
             self.window_steps += 1
+
+
+def minutes_of(name: str, recipe: Recipe, spent: Mapping[str, float]) -> float:
+    """Minutes of the expert `name`: its share of the recipe's, and of what those before it left.
+
+    spent: minutes that each expert before it took. One that took more than its own takes nothing
+    from those after it. 0 where the recipe has no budget.
+    """
+    left, shares = recipe.minutes, sum(e.time_share for e in recipe.experts)
+    for expert in recipe.experts:
+        own = left * expert.time_share / shares
+        if expert.name == name:
+            return own
+        left -= min(own, spent[expert.name])
+        shares -= expert.time_share
+    raise KeyError(name)
 
 
 def epochs_per_minute(

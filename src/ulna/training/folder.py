@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,6 +30,26 @@ def begun_experts(recipe: Recipe, out: Path) -> list[str]:
     """Names of the experts that have weights of their own in the run `out`, finished or not."""
     folders = {e.name: expert_folder(out, e.name) for e in recipe.experts}
     return [n for n, f in folders.items() if any((f / m).is_file() for m in (CHECKPOINT, FINISHED))]
+
+
+def minutes_spent(recipe: Recipe, out: Path) -> dict[str, float]:
+    """Minutes that each finished expert of the run `out` trained. Raises ConfigError for a damaged
+    state.json."""
+    spent = {}
+    for expert in recipe.experts:
+        state = expert_folder(out, expert.name) / FINISHED
+        if not state.is_file():
+            continue
+        try:
+            spent[expert.name] = (
+                float(json.loads(state.read_text("utf-8"))["spent"]["seconds"]) / 60
+            )
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(
+                f"{state}: damaged: expected the seconds that the expert trained under 'spent'; "
+                f"delete {state.parent} to train it again"
+            ) from None
+    return spent
 
 
 def with_recorded_starts(recipe: Recipe, out: Path) -> Recipe:

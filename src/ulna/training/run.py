@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
 from ulna.models.threads import within_the_machine
 from ulna.training.arithmetic import start_fabric
+from ulna.training.budget import minutes_of
 from ulna.training.cache import TrainingImages, build_cache
 from ulna.training.cache_folder import Progress
 from ulna.training.fingerprint import fingerprint_studies
@@ -29,6 +31,7 @@ from ulna.training.folder import (
     begin,
     begun_experts,
     expert_folder,
+    minutes_spent,
     with_recorded_starts,
 )
 from ulna.training.loop import ExpertFit
@@ -161,16 +164,19 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
         check_parts(recipe, images, train, ranks.size)
         if ranks.first:
             warn_of_small_parts(recipe, images, tune, side, parts)
-    shares = sum(e.time_share for e in recipe.experts)
     for config in recipe.experts:
         folder = expert_folder(out, config.name)
         if ranks.decide((folder / FINISHED).is_file):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        minutes = recipe.minutes * config.time_share / shares
+        minutes = ranks.decide(partial(_minutes, config.name, recipe, out))
         task = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks, answers)
         ExpertFit(fabric, config, task).fit()
         ranks.wait()
+
+
+def _minutes(name: str, recipe: Recipe, out: Path) -> float:
+    return minutes_of(name, recipe, minutes_spent(recipe, out)) if recipe.minutes else 0.0
 
 
 def _fabric(recipe: Recipe, ranks: Ranks) -> Fabric:
