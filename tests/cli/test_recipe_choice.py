@@ -43,6 +43,17 @@ def test_initial_weights_for_one_and_for_all() -> None:
     assert set(kinds.values()) == {("random", "")}
 
 
+def test_what_starts_at_random_is_not_frozen() -> None:
+    """Stages that ImageNet taught may stay as they are; random ones would stay random."""
+    frozen = {e.name: e.frozen_stages for e in choose_recipe("demo").experts}
+    assert frozen["lite0"] > 0
+    for start in ("random", "lite0=random"):
+        chosen = choose_recipe("demo", initial=[start])
+        assert {e.frozen_stages for e in chosen.experts} == {0}
+    other = choose_recipe("demo", initial=["cnn=random"])
+    assert {e.name: e.frozen_stages for e in other.experts} == frozen
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -25,7 +25,8 @@ def choose_recipe(
     changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
     after `experts`: 'seed=3', 'input_spec.size=128', 'experts.cnn.epochs=5'. The value is
     JSON; what is not JSON is text. initial: 'KIND[:PATH]' for every expert or
-    'EXPERT=KIND[:PATH]' for one. Raises ConfigError.
+    'EXPERT=KIND[:PATH]' for one; from 'random' all stages learn, whatever the recipe froze.
+    Raises ConfigError.
     """
     from pathlib import Path
 
@@ -42,8 +43,10 @@ def choose_recipe(
     for start in initial:
         expert, equals, text = start.partition("=")
         kind, _, path = (text if equals else start).partition(":")
-        place = f"experts.{expert if equals else '*'}.initial"
-        _set(data, place, {"kind": kind, "path": path}, start)
+        place = f"experts.{expert if equals else '*'}"
+        _set(data, f"{place}.initial", {"kind": kind, "path": path}, start)
+        if kind == "random":
+            _set(data, f"{place}.frozen_stages", 0, start)
     return from_json(Recipe, data, "recipe")
 
 
