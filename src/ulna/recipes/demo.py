@@ -17,7 +17,7 @@ _OWN = ExpertConfig(
     encoder="cnn",
     neck="attention",
     initial=InitialWeights("shipped"),
-    epochs=40,
+    epochs=30,
     batch_size=64,
     learning_rate=2e-3,
     layer_decay=0.7,
@@ -27,7 +27,7 @@ _OWN = ExpertConfig(
     crop_share=1.0,
     trunk_on_whole=False,
     fit_heads=True,
-    hard_every=8,
+    hard_every=6,
     time_share=1.0,
 )
 _IMAGENET = ExpertConfig(
@@ -35,7 +35,7 @@ _IMAGENET = ExpertConfig(
     encoder="tf_efficientnet_lite0",
     neck="attention",
     initial=InitialWeights("imagenet"),
-    epochs=16,
+    epochs=18,
     batch_size=32,
     frozen_stages=3,
     ema_decay=0.99,
@@ -43,9 +43,9 @@ _IMAGENET = ExpertConfig(
     crop_share=1.0,
     trunk_on_whole=False,
     fit_heads=True,
-    hard_every=5,
+    hard_every=6,
     input_scale=4 / 3,
-    time_share=2.0,
+    time_share=3.0,
 )
 
 
