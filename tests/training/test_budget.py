@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.training.tiny import make_recipe
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import ConfigError, UlnaWarning
+from ulna.training import DataSource, train_run
 from ulna.training.budget import TimeSpent, epochs_per_minute, minutes_of, warn_if_cut
 from ulna.training.folder import minutes_spent
-from ulna.types import BodyPart
+from ulna.training.loop import ExpertFit
+from ulna.types import BodyPart, Study
 
 
 def _recipe(minutes: float, **shares: float) -> Recipe:
@@ -88,3 +93,24 @@ def test_a_training_cut_short_says_so_and_no_other_does() -> None:
         warn_if_cut(config, 5, 1.5)
     for epochs, minutes in ((15, 1.5), (30, 1.5), (5, 0.0)):  # warnings are errors here
         warn_if_cut(config, epochs, minutes)
+
+
+def test_the_second_expert_of_a_run_is_given_what_the_first_left(
+    tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, float] = {}
+    fit = ExpertFit.fit
+
+    def recorded(self: ExpertFit) -> None:
+        given[self.config.name] = self.given.minutes
+        fit(self)
+
+    monkeypatch.setattr(ExpertFit, "fit", recorded)
+    experts = tuple(
+        ExpertConfig(name=n, encoder="cnn", epochs=1, batch_size=8) for n in ("first", "second")
+    )
+    recipe = make_recipe(experts=experts, minutes=60.0, patience=0)
+    run = train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
+    state = json.loads((run / "experts/first/state.json").read_text())
+    assert given["first"] == 30.0
+    assert given["second"] == pytest.approx(60.0 - state["spent"]["seconds"] / 60)
