@@ -7,6 +7,7 @@ is not done again, so a killed call goes on where it was.
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,8 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets.labelled import labelled
-from ulna.errors import BundleError, ConfigError
+from ulna.datasets.overlap import Overlap
+from ulna.errors import BundleError, ConfigError, DatasetWarning
 from ulna.evaluation import calibrate_bundle
 from ulna.evaluation.calibrate import calibrate_as
 from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
@@ -242,12 +244,20 @@ def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[
 
 
 def _check_apart(gate: Sequence[Study], data: Sequence[Study]) -> None:
-    files = {i.path.resolve() for s in data for i in s.images}
-    shared = [s.key for s in gate if any(i.path.resolve() in files for i in s.images)]
+    learned = Overlap(data)
+    shared = [s.key for s in gate if learned.films(s)]
     if shared:
         raise ConfigError(
             f"{len(shared)} of {len(gate)} studies given for the gate are of the data that the "
             f"student learns from (first: {shared[0]}): expected others"
+        )
+    if known := [s.key for s in gate if learned.patient(s)]:
+        warnings.warn(
+            f"{len(known)} of {len(gate)} studies given for the gate have the patient_id of one "
+            f"that the student learns from (first: {known[0]}): if it is the same patient, the "
+            "gate's figures are flattered; give others",
+            DatasetWarning,
+            stacklevel=3,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,17 @@ from synthetic_studies import make_manifest, write_blob_bundle, write_studies  #
 from ulna.bundle import read_bundle  # noqa: E402
 from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
+from ulna.config.recipe import Recipe  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
 from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
 from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
 from ulna.runtime import Predictor  # noqa: E402
+
+
+def _recipe() -> Recipe:
+    """Of answers that mean what the labels of the sources mean."""
+    return replace(make_manifest().recipe, abnormal_means="fracture")
+
 
 COLUMNS = "path,patient_id,study_id,body_part,abnormal,plate"
 
@@ -44,7 +52,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         means, role = ("hardware", "heads_only") if steel else ("fracture", "train")
         rows.append(f"{name},{name}/table.csv,{means},CC BY 4.0,{role}")
     (work / "sources.csv").write_text("\n".join(rows) + "\n")
-    write_json(make_manifest().recipe, work / "recipe.json")
+    write_json(_recipe(), work / "recipe.json")
     _made(work, "cv", "sources.csv", ("away",))
     _made(work, "alone", "atlas/table.csv", ())
     command = ["crossval", "--recipe", work / "recipe.json", "--folds", 2]
@@ -58,8 +66,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
     """A cross-validation whose folds have their experts already."""
     path = str((work / data).resolve())
-    recipe = make_manifest().recipe
-    settings = CrossvalSettings(path, recipe, 2, 0, leave_out=leave_out)
+    settings = CrossvalSettings(path, _recipe(), 2, 0, leave_out=leave_out)
     CrossvalFolder.open(work / out, settings, None)
     for k in (0, 1):
         write_blob_bundle(work / out / f"fold{k}/bundle")
@@ -67,7 +74,7 @@ def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
 
 def _folder(work: Path, *leave_out: str) -> CrossvalFolder:
     path = str((work / "sources.csv").resolve())
-    settings = CrossvalSettings(path, make_manifest().recipe, 2, 0, leave_out=leave_out)
+    settings = CrossvalSettings(path, _recipe(), 2, 0, leave_out=leave_out)
     return CrossvalFolder(work / "nowhere", settings, work, (0, 1))
 
 

@@ -164,6 +164,7 @@ def _checked(
 ) -> tuple[Groups, dict[str, Path]]:
     """What scores are grouped by and compared with, before hours are spent on training."""
     from ulna.cli.crossval_steps import record_data, warn_of_seen
+    from ulna.datasets.meaning import check_meaning
     from ulna.evaluation.groups import column_groups
     from ulna.evaluation.left_out import place_of
     from ulna.evaluation.truth import tell_of_masks
@@ -175,6 +176,7 @@ def _checked(
         place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
         check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
+    check_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
     record_data(folder)
     warn_of_seen(folder)
     tell_of_masks(folder.labelled)

@@ -24,10 +24,14 @@ from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
+from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.machine import usable_cores
 from ulna.types import Study
+
+DATA = "data.json"
+"""In the folder of a cross-validation that was begun: what it learns from."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,9 @@ class CrossvalFolder:
             )
         saved = out / "crossval.json"
         settings = settings.settled(saved)
-        if saved.is_file():
+        if saved.is_file() and _begun(out):
             settings.check_goes_on(read_json(CrossvalSettings, saved), out)
-        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        elif not saved.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
@@ -140,18 +144,21 @@ class CrossvalFolder:
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
         found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
-        if not found or shared:
+        away = Overlap(s for studies in self.left_out.values() for s in studies)
+        outside = [s.key for s in found if away.patient(s) or away.films(s)]
+        if not found or shared or outside:
             raise DatasetError(
                 f"{self.settings.also}: {len(found)} labelled studies, {len(shared)} of them with "
-                "the patient and study of one that is cross-validated: expected others, with ids "
-                "of their own"
+                f"the patient and study of one that is cross-validated, {len(outside)} of a source "
+                "that is left out: expected others, with ids of their own"
             )
         return [*own, *found]
 
     def training(self, k: int) -> list[Study]:
-        """What fold k learns from: nothing of a patient that it holds out."""
-        held = {s.patient_id for s in self.folds[k]}
-        return [s for s in (*self.labelled, *self.beside) if s.patient_id not in held]
+        """What fold k learns from: no patient and no film that it holds out."""
+        held = Overlap(self.folds[k])
+        every = (*self.labelled, *self.beside)
+        return [s for s in every if not (held.patient(s) or held.films(s))]
 
     @cached_property
     def folds(self) -> list[list[Study]]:
@@ -164,6 +171,11 @@ class CrossvalFolder:
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
         return replace(recipe, fractions=fractions, seed=recipe.seed + k)
+
+
+def _begun(out: Path) -> bool:
+    """Whether more is there than the settings of a call that was refused before any work."""
+    return (out / DATA).is_file() or any(out.glob("fold*"))
 
 
 def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
@@ -241,7 +253,7 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     means = folder.settings.recipe.abnormal_means
     found = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
-    saved = folder.out / "data.json"
+    saved = folder.out / DATA
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(
             f"{folder.out} holds a cross-validation of {before.n_studies} studies, the data have "

@@ -167,18 +167,17 @@ def _lesson(
     from ulna.distil import Lesson
     from ulna.training import DataSource
 
-    kind, studies = data_kind(data), index_data(data)
+    studies = index_data(data)
     examined = index_data(gate) if gate is not None else []
-    sets = [(data_kind(path), index_data(path)) for path in also]
     run, split = run_of_bundle(bundle), None
     if run is not None and same_data(studies, run) and run_split(run).get("calibration"):
         split = run_split(run)
         click.echo(f"split as in the teacher's run {run}", err=True)
     return Lesson(
         studies=studies,
-        source=DataSource(kind, recorded_name(data)),
+        source=DataSource(data_kind(data), recorded_name(data)),
         split=split,
-        beside=without_labels(sets, (kind, [*studies, *examined])),
+        beside=without_labels([index_data(path) for path in also], [*studies, *examined]),
         gate=examined,
         elsewhere=[index_data(table) for table in elsewhere],
     )

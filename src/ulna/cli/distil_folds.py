@@ -131,9 +131,8 @@ def open_folds(
         raise ConfigError(
             f"{theirs.data} is not what {teachers} learned from any more: give it as it was"
         )
-    kind = data_kind(theirs.data)
-    sets = [(data_kind(path), index_data(path)) for path in also]
-    beside = without_labels(sets, (kind, [*index_data(theirs.data), *folder.beside]))
+    data = [*index_data(theirs.data), *folder.beside]
+    beside = without_labels([index_data(path) for path in also], data)
     return FoldTeachers(teachers, folder, engine, beside)
 
 
