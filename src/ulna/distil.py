@@ -7,7 +7,6 @@ is not done again, so a killed call goes on where it was.
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,12 +26,11 @@ from ulna.bundle.digest import lines_sha256
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
-from ulna.datasets.labelled import labelled
-from ulna.datasets.overlap import Overlap
-from ulna.errors import BundleError, ConfigError, DatasetWarning
+from ulna.errors import BundleError, ConfigError
 from ulna.evaluation import calibrate_bundle
 from ulna.evaluation.calibrate import calibrate_as
-from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
+from ulna.evaluation.gate_studies import gate_studies
+from ulna.evaluation.student import bundle_bytes, compare_student
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
@@ -43,7 +41,6 @@ from ulna.training.teacher.ask import ask_teacher
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
-HELD_OUT = ("valid", "test")
 REFUSED = "refused"
 """Where in the run's folder a student stays that the gate refuses."""
 
@@ -147,7 +144,7 @@ def _begun(
     new = not (out / "recipe.json").is_file()
     begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
     try:
-        gate = gate_studies(lesson, begun.parts) if gated else ([], "")
+        gate = gate_studies(lesson.gate, lesson.studies, begun.parts) if gated else ([], "")
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)
@@ -218,47 +215,6 @@ def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
             )
         return
     write_json(own, file)
-
-
-def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[list[Study], str]:
-    """The studies that a student is examined on, and in words which they are.
-
-    Raises ConfigError for fewer than 20 or only one class, before any hours are spent.
-    """
-    held = [s for s in lesson.studies if s.split in HELD_OUT and s.abnormal is not None]
-    if lesson.gate:
-        chosen, words = labelled(lesson.gate, "the gate"), "given for the gate"
-        _check_apart(chosen, [s for studies in parts.values() for s in studies])
-    elif held:
-        chosen, words = held, "held out by the data"
-    else:
-        chosen, words = list(parts.get("test", ())), "the run's test part"
-    n = sum(bool(s.abnormal) for s in chosen)
-    if len(chosen) < MIN_STUDIES or n in (0, len(chosen)):
-        raise ConfigError(
-            f"{len(chosen)} studies to examine the student on ({words}), {n} of them abnormal: "
-            f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
-            "'test' fraction, or what students on folds have shown (--proof)"
-        )
-    return chosen, words
-
-
-def _check_apart(gate: Sequence[Study], data: Sequence[Study]) -> None:
-    learned = Overlap(data)
-    shared = [s.key for s in gate if learned.films(s)]
-    if shared:
-        raise ConfigError(
-            f"{len(shared)} of {len(gate)} studies given for the gate are of the data that the "
-            f"student learns from (first: {shared[0]}): expected others"
-        )
-    if known := [s.key for s in gate if learned.patient(s)]:
-        warnings.warn(
-            f"{len(known)} of {len(gate)} studies given for the gate have the patient_id of one "
-            f"that the student learns from (first: {known[0]}): if it is the same patient, the "
-            "gate's figures are flattered; give others",
-            DatasetWarning,
-            stacklevel=3,
-        )
 
 
 def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:

@@ -113,7 +113,7 @@ def distil(
     if folds is not None:
         from ulna.cli.distil_folds import distil_folds
 
-        _only_folds(bundle, data, gate, proof, *elsewhere)
+        _only_folds(accept, bundle, data, gate, proof, *elsewhere)
         distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
     if bundle is None or data is None or only:
@@ -122,11 +122,11 @@ def distil(
     _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
 
 
-def _only_folds(*others: Path | None) -> None:
+def _only_folds(*others: Path | bool | None) -> None:
     if any(others):
         raise ConfigError(
-            "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have bundles, "
-            "data and held-out studies of their own"
+            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --elsewhere: its folds have "
+            "bundles, data and held-out studies of their own, and none is refused"
         )
 
 

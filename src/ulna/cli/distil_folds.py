@@ -207,7 +207,7 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Report) -> StudentPar
         beside = side_by_side(
             Predictor.load(folds.bundle(k)).with_fusion(folds.teacher(k).manifest.fusion),
             Predictor.load(students.fold(k) / "bundle"),
-            students.folds[k][:_TIMED],
+            _spread(students.folds[k]),
         )
         found = SideBySide(
             found.teacher + beside.teacher,
@@ -218,6 +218,12 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Report) -> StudentPar
     last = Predictor.load(students.fold(students.asked[-1]) / "bundle")
     parity = parity_of(paired, found, last, f"out of {len(common)} folds")
     return replace(parity, pointing=_pointing(teacher, student))
+
+
+def _spread(studies: Sequence[Study]) -> list[Study]:
+    """Some, evenly over all: studies are in the order of their keys, thus of body parts."""
+    chosen = np.unique(np.linspace(0, len(studies) - 1, _TIMED).round().astype(np.int64))
+    return [studies[i] for i in chosen]
 
 
 def _pointing(teacher: FoldAnswers, student: FoldAnswers) -> tuple[float, float] | None:
