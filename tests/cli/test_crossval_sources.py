@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ulna.bundle import read_bundle  # noqa: E402
 from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
 from ulna.config.recipe import Recipe  # noqa: E402
+from ulna.errors import DatasetError  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
 from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
 from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
@@ -95,6 +95,21 @@ def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> Non
     assert not any("away." in key for key in used)
 
 
+def test_a_table_of_one_source_beside_them_teaches_no_fold_what_it_holds_out(work: Path) -> None:
+    """Its patients have the name of the source before them in one and not in the other."""
+    folder = _folder(work, "away")
+    for name in ("atlas", "wrist"):
+        also = replace(folder.settings, also=str(work / name / "table.csv"))
+        beside = replace(folder, settings=also)
+        for k in (0, 1):
+            held = {i.path.resolve() for s in beside.folds[k] for i in s.images}
+            taught = {i.path.resolve() for s in beside.training(k) for i in s.images}
+            assert held and not held & taught
+    away = replace(folder.settings, also=str(work / "away/table.csv"))
+    with pytest.raises(DatasetError, match="24 of a source that is left out"):
+        _ = replace(folder, settings=away).beside
+
+
 def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
     scores = json.loads((work / "cv/scores.json").read_text())
     groups = scores["scores"]
@@ -144,8 +159,8 @@ def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
     table = ["crossval", work / "atlas/table.csv", "--recipe", work / "recipe.json"]
     done = ulna(*table, "--out", work / "no2", "--leave-out", "mars", code=2)
     assert "a table of sources" in done.output
-    shutil.rmtree(work / "no", ignore_errors=True)
-    command += ["--out", work / "no3", "--leave-out", "steel"]
+    # Nothing was begun there, so the corrected command takes the same folder.
+    command += ["--out", work / "no", "--leave-out", "steel"]
     assert "none of 6 studies has a label" in ulna(*command, code=3).output
 
 

@@ -1,7 +1,7 @@
 """No film and no patient teaches and examines at once, whatever table it is read from.
 
-Report: ids of a table of sources begin with the source's name, so a plain table of the same hospital
-beside it (`--also`) shared no patient with it, and taught the folds what they held out.
+Report: ids of a table of sources begin with the source's name, so a plain table of the same
+hospital beside it (`--also`) shared no patient with it, and taught the folds what they held out.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ulna.evaluation.last_stage import last_stage_width
 from ulna.evaluation.near_fit import slack_of
 from ulna.evaluation.no_films import no_films
 from ulna.evaluation.outside_fit import Limbs, fit_classes, fit_outside
+from ulna.runtime.session.half import store_as_half
 from ulna.types import Radiograph
 
 
@@ -112,7 +113,15 @@ def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
     from ulna.bundle import BOX_BUNDLE, read_bundle
 
     bundle = read_bundle(BOX_BUNDLE)
-    assert last_stage_width(bundle.graph_path(bundle.manifest.experts[0])) == 64
+    graph = bundle.graph_path(bundle.manifest.experts[0])
+    assert last_stage_width(graph) == 64
+    # Report: of a graph with weights in half precision, a student's, it was not found, and all
+    # stages were looked at, of which the first know the hospital.
+    import onnx
+
+    model = onnx.load(str(graph))
+    store_as_half(model, {i.name for i in model.graph.initializer if len(i.dims) > 1})
+    assert last_stage_width(model.SerializeToString()) == 64
 
 
 def test_nine_movements_in_ten_lie_inside_the_slack() -> None:

@@ -14,6 +14,7 @@ from ulna.cli.held_out import run_of_bundle, run_split, same_data
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
+    devices_option,
     elsewhere_option,
     engine_option,
     json_option,
@@ -52,13 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--proof", type=READABLE, metavar="FOLDER", help="Students of --folds: gate, calibration."
 )
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that share every batch: one for each GPU, or all on the CPU.",
-)
+@devices_option
 @click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
 @elsewhere_option
 @engine_option("auto")
