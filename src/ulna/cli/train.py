@@ -34,9 +34,10 @@ def train(
     """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
 
     DATA is a MURA folder, a phantom folder, a table (.csv) or a table of several sources
-    (docs/sources.md). Studies that it holds out itself (valid, test) are left alone; of the rest, parts are set aside by patient as the recipe's
-    fractions say: to stop early, for `ulna calibrate`, and for `ulna evaluate` where DATA
-    holds out none. A killed run goes on where it was with --resume (docs/training.md).
+    (docs/sources.md). Studies that it holds out itself (valid, test) are left alone; of the rest,
+    parts are set aside by patient as the recipe's fractions say: to stop early, for `ulna
+    calibrate`, and for `ulna evaluate` where DATA holds out none. A killed run goes on where it
+    was with --resume (docs/training.md).
 
     \b
     Examples:
