@@ -145,6 +145,12 @@ def finish(
     groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
+    elif folder.elsewhere:
+        click.echo(
+            f"note: {folder.out} is answered: its bundle keeps the films of other regions that it "
+            f"has learned to refuse; to give it these, delete {folder.evaluation}",
+            err=True,
+        )
     scores = write_scores(folder, groups, others)
     crossval_receipt(folder, data, by, others)
     metrics = read_metrics(folder.evaluation)
