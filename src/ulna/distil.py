@@ -49,11 +49,13 @@ REFUSED = "refused"
 class Proof:
     """What students of the same recipe on folds have shown (`ulna distil --folds`).
 
-    parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers.
+    parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers. data:
+    hash of what the folds were dealt of (`DataFingerprint.sha256`).
     """
 
     parity: StudentParity
     fusion: FusionParameters
+    data: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def distil(
     for folder in (candidate, accepted):
         check_replaceable(folder)
     if proof is not None:
-        _check_parts(proof, recipe)
+        _check_proof(proof, teacher)
         recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
         lesson = replace(lesson, split=None)
     begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
@@ -186,11 +188,18 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
     )
 
 
-def _check_parts(proof: Proof, recipe: Recipe) -> None:
-    if set(proof.fusion.weights) != set(recipe.body_parts):
+def _check_proof(proof: Proof, teacher: Predictor) -> None:
+    """ConfigError where the students on folds had other teachers than this one's experts."""
+    manifest = teacher.manifest
+    if set(proof.fusion.weights) != set(manifest.body_parts):
         raise ConfigError(
             f"the students on folds know {', '.join(proof.fusion.weights)}, this teacher "
-            f"{', '.join(recipe.body_parts)}: expected students of the same teachers' folds"
+            f"{', '.join(manifest.body_parts)}: expected students of the same teachers' folds"
+        )
+    if proof.data != manifest.data.sha256:
+        raise ConfigError(
+            f"the students on folds have shown nothing of {teacher.bundle.path}, which has learned "
+            "from other studies than their teachers: expected the bundle of the same folds"
         )
 
 

@@ -123,6 +123,9 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     assert manifest.distilled is not None and manifest.distilled.parity is not None
     assert manifest.distilled.parity.difference == parity.difference
     assert manifest.distilled.parity.films == "out of 2 folds, students"
+    # Report: they vouched for a student of any teacher of the same body parts.
+    stranger = (work / "teacher", *given[1:-1], work / "other")
+    assert "expected the bundle of the same folds" in ulna("distil", *stranger, code=2).output
     said = ulna("distil", *given, "--set", "seed=3", code=2).output
     assert "students of another recipe (they differ in seed)" in said
 

@@ -258,4 +258,5 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
     parity = read_json(StudentParity, folder / PARITY)
     fusion = read_bundle(folder / "bundle").manifest.fusion
-    return Proof(replace(parity, films=f"{parity.films}, {folder.resolve().name}"), fusion)
+    told = replace(parity, films=f"{parity.films}, {folder.resolve().name}")
+    return Proof(told, fusion, fingerprint_of(folder).sha256)
