@@ -6,12 +6,13 @@ hospital beside it (`--also`) shared no patient with it, and taught the folds wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ulna.datasets.bare import without_labels
-from ulna.datasets.overlap import Overlap
+from ulna.datasets.overlap import Overlap, named_in
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -57,3 +58,24 @@ def test_films_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: P
     # Phantoms are numbered from 1 in every set.
     phantom = _study("p1", str(tmp_path / "b.png"), simulated=True)
     assert len(without_labels([[phantom]], data)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "same"),
+    [
+        ("HAND/p1/s-a.png", ("p1", "a.png"), True),
+        ("HAND/p1/s-a.png", ("p1", "a.png", "atlas"), True),
+        ("HAND/atlas.p1/atlas.s-a.png", ("p1", "a.png"), True),
+        ("HAND/atlas.p1/atlas.s-a.png", ("p1", "a.png", "atlas"), True),
+        ("HAND/atlas.p1/atlas.s-a.png", ("p1", "a.png", "other"), False),
+        ("HAND/p2/s-a.png", ("p1", "a.png", "atlas"), False),
+    ],
+)
+def test_a_study_is_known_by_its_key_under_both_names(
+    key: str, asked: tuple[str, ...], same: bool
+) -> None:
+    """Report: folds of a table of sources took starts from folds of one of its tables alone
+    without a look at what those had learned."""
+    patient, film, *source = asked
+    study = replace(_study(patient, film, *source), study_id=".".join([*source, f"s-{film}"]))
+    assert named_in({key}, [study]) == ({study.key} if same else set())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ulna.types import Study
 
@@ -38,3 +38,29 @@ def _files(study: Study) -> set[str]:
 
 def _patient(study: Study) -> str:
     return study.patient_id.removeprefix(f"{study.source}.") if study.source else study.patient_id
+
+
+def named_in(keys: Collection[str], studies: Iterable[Study]) -> set[str]:
+    """Keys of `studies` that stand among `keys`, those of another run.
+
+    Also where one of the two was read as one of several sources and the other by itself.
+    """
+    plain = {alone(k, source_in(k)) for k in keys if source_in(k)}
+    found = set()
+    for study in studies:
+        bare = study.key in plain if not study.source else alone(study.key, study.source) in keys
+        if study.key in keys or bare:
+            found.add(study.key)
+    return found
+
+
+def source_in(key: str) -> str:
+    """The source that a study's key names ('PART/source.patient/source.study'), or ''."""
+    _, _, ids = key.partition("/")
+    name, stop, rest = ids.partition(".")
+    return name if stop and f"/{name}." in rest else ""
+
+
+def alone(key: str, source: str) -> str:
+    """A study's key as it is where its source is read by itself."""
+    return key.replace(f"/{source}.", "/")
