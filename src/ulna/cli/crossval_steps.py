@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -25,7 +26,7 @@ from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
 from ulna.datasets.overlap import Overlap
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.machine import usable_cores
 from ulna.types import Study
@@ -145,7 +146,15 @@ class CrossvalFolder:
         found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
         away = Overlap(s for studies in self.left_out.values() for s in studies)
-        outside = [s.key for s in found if away.patient(s) or away.films(s)]
+        outside = [s.key for s in found if away.films(s)]
+        if known := [s.key for s in found if away.patient(s)]:
+            warnings.warn(
+                f"{self.settings.also}: {len(known)} studies have the patient_id of one of a "
+                f"source that is left out (first: {known[0]}): if it is the same patient, that "
+                "source's scores are flattered",
+                DatasetWarning,
+                stacklevel=2,
+            )
         if not found or shared or outside:
             raise DatasetError(
                 f"{self.settings.also}: {len(found)} labelled studies, {len(shared)} of them with "
