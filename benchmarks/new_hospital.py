@@ -5,14 +5,16 @@
 TABLE: labelled films that BUNDLE has not learned from. Each repeat draws whole patients, normal
 and abnormal ones in their proportion, until the films are 20; the bundle is adapted to them as
 `ulna adapt` does, and answers the other patients' studies: as it comes, recalibrated, with heads
-moved. Every film is answered once (--keep FILE: kept for the next time). Figures are means over the
-repeats, with the 10th to 90th percentile of the repeats (what another draw of films would give),
-and a 95 % interval by bootstrap over the patients of TABLE (what other patients would give).
+moved. Every film is answered once (--keep FILE: kept for the next time). With --answers
+EVALUATION/predictions.csv (of `ulna evaluate`) nothing is asked, and heads stay. Figures are means
+over the repeats, with the 10th to 90th percentile of the repeats (what another draw of films would
+give), and a 95 % interval by bootstrap over the patients of TABLE (what other patients would give).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import warnings
@@ -160,6 +162,26 @@ def some_experts(bundle: ModelBundle, names: Sequence[str]) -> ModelBundle:
     return ModelBundle(bundle.path, few, bundle.hash)
 
 
+def evaluated_films(file: Path) -> HospitalFilms:
+    """What predictions.csv of `ulna evaluate` says of the bundle's logits; nothing of its heads."""
+    with file.open(newline="", encoding="utf-8") as handle:
+        rows = [r for r in csv.DictReader(handle) if r["image_logit"]]
+    names, first, study = np.unique(
+        [r["study"] for r in rows], return_index=True, return_inverse=True
+    )
+    logit = np.array([float(r["image_logit"]) for r in rows])
+    return HospitalFilms(
+        logit=logit,
+        experts=logit[None],
+        gain=np.ones((len(rows), 1)),
+        looked=(),
+        study=study,
+        abnormal=np.array([rows[k]["abnormal"] == "1" for k in first]),
+        patient=np.array([rows[k]["patient"] for k in first]),
+        part=tuple(BodyPart(rows[k]["body_part"]) for k in first),
+    )
+
+
 def kept_films(file: Path | None, ask: partial[HospitalFilms]) -> HospitalFilms:
     """The answers in `file`, or those of `ask`, which are then kept there."""
     if file is not None and file.is_file():
@@ -192,17 +214,18 @@ def main() -> None:
     parser.add_argument("--experts", default="", help="of the bundle, with commas; all if none")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--keep", type=Path, help="answers of all films, written or read")
+    parser.add_argument("--answers", type=Path, help="predictions.csv: recalibration alone")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     names = [n for n in given.experts.split(",") if n]
     bundle, studies = some_experts(read_bundle(given.bundle), names), index_data(given.table)
     engine = EngineSettings.parse(given.engine)
     ask = partial(read_films, bundle, studies, True, _count, engine)
-    films = kept_films(given.keep, ask)
+    films = evaluated_films(given.answers) if given.answers else kept_films(given.keep, ask)
     same = dict(pair.split("=") for pair in given.same.split(",") if pair)
     films = replace(films, patient=np.array([same.get(str(p), str(p)) for p in films.patient]))
     rng = np.random.default_rng(given.seed)
-    freedoms = [float(f) for f in given.freedoms.split(",") if f]
+    freedoms = [float(f) for f in given.freedoms.split(",") if f and films.looked]
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DatasetWarning)  # of body parts without a study

