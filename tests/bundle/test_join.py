@@ -71,6 +71,9 @@ def test_recipes_that_see_or_learn_otherwise_are_not_united(manifest: Manifest) 
     other = replace(recipe, operating_point="sensitive", name="other")
     with pytest.raises(ConfigError, match=r"differ in operating_point: expected"):
         unite_recipes([recipe, other])
+    mean = replace(recipe, fusion=Fusion("mean"), weights="float16")
+    assert unite_recipes([recipe, mean]).fusion == recipe.fusion
+    assert unite_recipes([mean, recipe]).fusion == mean.fusion
     layout = Fusion("layout", {recipe.body_parts[0]: recipe.experts[0].name})
     with pytest.raises(ConfigError, match="layout"):
         unite_recipes([replace(recipe, fusion=layout)] * 2)

@@ -255,3 +255,22 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
     own = work / "phantoms"
     refused = ulna(*_command(work, "refused"), "--also", own, code=3)
     assert f"{STUDIES} of them with the patient and study" in refused.output
+
+
+def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path) -> None:
+    """A start that has learned from the films held out would flatter what is out of fold."""
+    other = _command(work, "from-folds")
+    ulna(*other, "--initial", f"run:{work / 'cv'}", "--set", "experts.*.epochs=1")
+    for k in range(3):
+        recipe = json.loads((work / f"from-folds/fold{k}/recipe.json").read_text())
+        starts = {e["initial"]["path"] for e in recipe["experts"]}
+        assert starts == {str(work / f"cv/fold{k}")}
+    again = ["--initial", f"run:{work / 'cv'}", "--fold-seed", 5]
+    said = ulna(*_command(work, "shuffled"), *again, code=2).output
+    assert "that fold 0 holds out" in said and "on the same folds" in said
+
+
+def test_a_fold_that_is_not_there_is_no_start(work: Path) -> None:
+    command = [*_command(work, "more")[:-3], 4, "--out", work / "more"]
+    said = ulna(*command, "--initial", f"run:{work / 'cv'}", code=2).output
+    assert "no fold 3" in said or "holds out" in said

@@ -73,6 +73,13 @@ def test_given_again_it_answers_the_same_and_trains_nothing(work: Path) -> None:
     assert (again / "evaluation/predictions.csv").read_bytes() == before
 
 
+def test_the_fusion_can_be_another(work: Path) -> None:
+    ulna("ensemble", work / "one", work / "two", "--out", work / "mean", "--fusion", "mean")
+    fusion = json.loads((work / "mean/bundle/manifest.json").read_text())["fusion"]
+    for shares in fusion["weights"].values():
+        assert set(shares.values()) == {pytest.approx(1 / len(shares))}
+
+
 def test_what_cannot_answer_together_is_refused(work: Path) -> None:
     one, two = work / "one", work / "two"
     alone = ulna("ensemble", one, "--out", work / "x", code=2)

@@ -15,11 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 
 from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
 
-from ulna.cli.crossval_steps import (  # noqa: E402
-    CrossvalFolder,
-    CrossvalSettings,
-    warn_of_seen,
-)
+from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
+from ulna.cli.fold_starts import warn_of_seen  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
 from ulna.config.recipe import InitialWeights  # noqa: E402
 from ulna.datasets import index_data  # noqa: E402
@@ -169,9 +166,8 @@ def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
     settings = CrossvalSettings(str((work / "table.csv").resolve()), changed, 2, 0)
     folder = CrossvalFolder.open(work / "seen", settings, None)
     with pytest.warns(DatasetWarning, match="learned from 40 of the 48 studies"):
-        warn_of_seen(folder)
-    plain = CrossvalFolder.open(work / "plain", replace(settings, recipe=recipe), None)
-    warn_of_seen(plain)  # warnings are errors here
+        warn_of_seen(changed, studies, folder.labelled)
+    warn_of_seen(recipe, studies, folder.labelled)  # warnings are errors here
 
 
 def test_a_column_that_is_not_there_is_told_before_any_training(work: Path) -> None:

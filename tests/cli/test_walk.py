@@ -50,6 +50,16 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
+def test_weights_of_half_the_size_answer_alike(work: Path) -> None:
+    half = work / "half"
+    ulna("export", work / "run", "--out", half, "--weights", "float16")
+    told = json.loads((half / "manifest.json").read_text())["experts"]
+    assert {e["weights"] for e in told} == {"float16"}
+    for entry in told:
+        sizes = [(b / entry["graph"]).stat().st_size for b in (half, work / "run/bundle")]
+        assert sizes[0] < 0.75 * sizes[1]
+
+
 def _films(work: Path) -> Sequence[Path]:
     return sorted((work / "phantoms" / "valid").rglob("*.png"))
 

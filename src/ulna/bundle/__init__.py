@@ -23,7 +23,6 @@ from ulna.bundle.manifest import (
     ExpertEntry,
     FusionParameters,
     Manifest,
-    Weights,
     uncalibrated_fusion,
 )
 from ulna.bundle.outside import OutsideHead, outside_inputs
@@ -53,7 +52,6 @@ __all__ = [
     "ModelBundle",
     "OutsideHead",
     "StudentParity",
-    "Weights",
     "check_replaceable",
     "default_bundle",
     "map_verdict",

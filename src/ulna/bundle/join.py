@@ -22,6 +22,8 @@ _MAY_DIFFER = (
     "minutes",
     "patience",
     "checkpoint_every",
+    "fusion",
+    "weights",
 )
 
 
@@ -61,10 +63,10 @@ def join_bundles(
 def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
     """The recipe of all experts of `recipes`, which may differ in how experts were trained alone.
 
-    Name, description, seed and all that is of the training alone are those of the first; where
-    augmentation differs every expert is given its own. An expert whose name is taken is called
-    'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for a
-    layout, which names experts.
+    Name, description, seed, fusion and all that is of the training alone are those of the first;
+    where augmentation differs every expert is given its own. An expert whose name is taken is
+    called 'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for
+    a layout, which names experts.
     """
     if len({r.augmentation for r in recipes}) > 1:
         recipes = [_each_its_own(r) for r in recipes]

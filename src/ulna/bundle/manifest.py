@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
@@ -15,13 +15,11 @@ from ulna.bundle.examination import MapExamination
 from ulna.bundle.finding_calibration import FindingCalibration, check_findings
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
-from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe
+from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe, Weights
 from ulna.errors import BundleError
 from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
-Weights = Literal["float32", "float16"]
-"""How a graph stores its weights; arithmetic is in float32 either way."""
 # `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
 # point at which results are compared.
 OPERATING_POINTS: tuple[str, ...] = get_args(OperatingPoint)

@@ -163,7 +163,9 @@ def _checked(
     folder: CrossvalFolder, data: Path, by: Sequence[str], against: Sequence[Path]
 ) -> tuple[Groups, dict[str, Path]]:
     """What scores are grouped by and compared with, before hours are spent on training."""
-    from ulna.cli.crossval_steps import record_data, warn_of_seen
+    from ulna.cli.crossval_steps import record_data
+    from ulna.cli.fold_starts import warn_of_seen
+    from ulna.datasets import index_data
     from ulna.evaluation.groups import column_groups
     from ulna.evaluation.left_out import place_of
     from ulna.evaluation.truth import tell_of_masks
@@ -176,7 +178,7 @@ def _checked(
         check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
     record_data(folder)
-    warn_of_seen(folder)
+    warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled)
     tell_of_masks(folder.labelled)
     return groups, others
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -14,7 +13,8 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
 from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.held_out import TEST_SIDES, run_split, same_data
+from ulna.cli.fold_starts import starts_from_folds, starts_of_fold
+from ulna.cli.held_out import TEST_SIDES
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
 from ulna.cli.train import quiet_fabric
@@ -24,7 +24,7 @@ from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
-from ulna.errors import ConfigError, DatasetError, DatasetWarning
+from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.machine import usable_cores
 from ulna.types import Study
@@ -163,7 +163,8 @@ class CrossvalFolder:
         recipe = self.settings.recipe
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
-        return replace(recipe, fractions=fractions, seed=recipe.seed + k)
+        own = replace(recipe, fractions=fractions, seed=recipe.seed + k)
+        return starts_of_fold(own, k, self.folds[k], [*self.labelled, *self.beside])
 
 
 def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
@@ -173,18 +174,14 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     memory, costs no other. Raises UlnaError naming the folds that ran out of memory, TrainingError
     those that failed otherwise, when the others are done.
     """
-    from ulna.models.check import check_experts
     from ulna.training.cache import build_cache
-    from ulna.training.folder import begun_experts
 
     n = len(folder.asked)
     todo = [k for k in folder.asked if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
     if not todo:
         return
-    recipe = folder.settings.recipe
-    begun = set.intersection(*(set(begun_experts(recipe, folder.fold(k))) for k in todo))
-    check_experts(recipe, begun)
-    build_cache([*folder.labelled, *folder.beside], recipe, folder.cache, report)
+    check_starts(folder, todo)
+    build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
     report("folds", n - len(todo), n)
     threads = max(1, usable_cores() // jobs)
     if jobs == 1:
@@ -201,6 +198,17 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
     )
     logs = {k: folder.fold(k) / "train.log" for k in sorted(failed)}
     tell_of_failed({f"fold {k} (more in {log})": failed[k] for k, log in logs.items()})
+
+
+def check_starts(folder: CrossvalFolder, folds: Sequence[int]) -> None:
+    """Raise for experts of these folds that could not be built, or start, when their turn comes."""
+    from ulna.models.check import check_experts
+    from ulna.training.folder import begun_experts
+
+    recipe = folder.settings.recipe
+    begun = set.intersection(*(set(begun_experts(recipe, folder.fold(k))) for k in folds))
+    for k in folds if starts_from_folds(recipe) else folds[:1]:
+        check_experts(folder.fold_recipe(k), begun)
 
 
 def _train_in_process(folder: CrossvalFolder, threads: int, k: int) -> None:
@@ -252,23 +260,3 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     write_json(split, folder.out / "split.json")
     write_json(found, saved)
     return found
-
-
-def warn_of_seen(folder: CrossvalFolder) -> None:
-    """DatasetWarning for experts that start from a run on the very studies cross-validated."""
-    studies = index_data(folder.settings.data)
-    held = {s.key for s in folder.labelled}
-    for expert in folder.settings.recipe.experts:
-        run = Path(expert.initial.path)
-        known = expert.initial.kind == "run" and (run / "split.json").is_file()
-        if not known or not same_data(studies, run):
-            continue
-        parts = run_split(run)
-        seen = held & {*parts["train"], *parts["tune"]}
-        warnings.warn(
-            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
-            f"{len(held)} studies that are cross-validated: their out-of-fold scores are "
-            "flattered; start from a run on other data",
-            DatasetWarning,
-            stacklevel=2,
-        )

@@ -12,7 +12,7 @@ import numpy as np
 from ulna.bundle import FusionParameters, StudentParity, read_bundle
 from ulna.bundle.distilled import parity_lines
 from ulna.cli.crossval import finish
-from ulna.cli.crossval_steps import CrossvalFolder, record_data
+from ulna.cli.crossval_steps import CrossvalFolder, check_starts, record_data
 from ulna.cli.ensemble_steps import fingerprint_of, read_settings
 from ulna.cli.extras import require
 from ulna.cli.progress import Report, progress
@@ -127,6 +127,7 @@ def open_folds(
     folder = CrossvalFolder.open(out, settings, None, several)
     if only and not several:
         folder = replace(folder, asked=_one(only[0], theirs.folds))
+    check_starts(folder, folder.asked)
     if record_data(folder).sha256 != fingerprint_of(teachers).sha256:
         raise ConfigError(
             f"{theirs.data} is not what {teachers} learned from any more: give it as it was"

@@ -9,6 +9,7 @@ import click
 from ulna.cli.crossval import finish
 from ulna.cli.extras import require
 from ulna.cli.options import OUT_FOLDER, READABLE, by_option, elsewhere_option, json_option
+from ulna.config.recipe import FusionKind
 
 
 @click.command(epilog="The protocol and its measures: docs/metrics.md")
@@ -21,6 +22,11 @@ from ulna.cli.options import OUT_FOLDER, READABLE, by_option, elsewhere_option, 
 @click.option(
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
+@click.option(
+    "--fusion",
+    type=click.Choice(["fitted", "mean"]),
+    help="How experts become one answer.  [default: as of the first FOLDER]",
+)
 @elsewhere_option
 @json_option
 def ensemble(
@@ -29,13 +35,14 @@ def ensemble(
     by: tuple[str, ...],
     against: tuple[Path, ...],
     only: tuple[int, ...],
+    fusion: FusionKind | None,
     elsewhere: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Let the experts of several `ulna crossval` answer together; nothing is trained.
 
     Each FOLDER is a finished cross-validation of the same data on the same folds, of recipes that
-    differ in experts, seeds or initial weights alone. OUT becomes a cross-validation of all their
+    differ in how experts are trained alone. OUT becomes a cross-validation of all their
     experts: fusion, temperatures and thresholds of a fold are fitted on the other folds, and
     scores, receipt and the bundle of all folds are as of `ulna crossval`. An expert whose name is
     taken is called EXPERT_2, EXPERT_3, ...
@@ -47,5 +54,5 @@ def ensemble(
     require("train", "report")
     from ulna.cli.ensemble_steps import open_united
 
-    folder = open_united(folders, out, only).refusing(elsewhere)
+    folder = open_united(folders, out, only, fusion).refusing(elsewhere)
     finish(folder, Path(folder.settings.data), (by, against), 1, as_json)

@@ -12,19 +12,24 @@ from ulna.bundle.join import unite_bundles, unite_recipes
 from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.crossval_steps import CrossvalFolder
 from ulna.config.codec import read_json
+from ulna.config.recipe import Fusion, FusionKind
 from ulna.errors import BundleError, ConfigError
 
 
-def open_united(folders: Sequence[Path], out: Path, only: Sequence[int]) -> CrossvalFolder:
+def open_united(
+    folders: Sequence[Path], out: Path, only: Sequence[int], fusion: FusionKind | None = None
+) -> CrossvalFolder:
     """The cross-validation `out` of the experts of those in `folders`; its folds have bundles.
 
-    only: some of the folds; none for all. Raises ConfigError for folders that are no
-    cross-validations of the same data and folds, whose folds are not all trained, or for an `out`
-    that is of other experts; BundleError.
+    only: some of the folds; none for all. fusion: None for the first folder's. Raises ConfigError
+    for folders that are no cross-validations of the same data and folds, whose folds are not all
+    trained, or for an `out` that is of other experts; BundleError.
     """
     if len(folders) < 2:
         raise ConfigError("one folder: expected two or more cross-validations to answer together")
     settings = _united_settings(folders)
+    if fusion:
+        settings = replace(settings, recipe=replace(settings.recipe, fusion=Fusion(fusion)))
     seen = {out.resolve(), *(f.resolve() for f in folders)}
     if len(seen) <= len(folders):
         raise ConfigError(f"{out} and the folders given: expected each to be another folder")

@@ -8,12 +8,18 @@ import click
 
 from ulna.cli.extras import require
 from ulna.cli.options import READABLE
+from ulna.config.recipe import Weights
 
 
 @click.command(epilog="What a bundle holds: docs/bundle.md")
 @click.argument("run", type=READABLE)
 @click.option("--out", type=READABLE, required=True, help="The bundle's folder.")
-def export(run: Path, out: Path) -> None:
+@click.option(
+    "--weights",
+    type=click.Choice(["float32", "float16"]),
+    help="How the graphs store weights; float16 halves the files.  [default: recipe's]",
+)
+def export(run: Path, out: Path, weights: Weights | None) -> None:
     """Turn the trained RUN into a bundle: one ONNX graph for each expert and a manifest.
 
     The bundle predicts without torch. It is not calibrated yet: its experts count alike and
@@ -26,7 +32,7 @@ def export(run: Path, out: Path) -> None:
     require("train")
     from ulna.export import export_bundle
 
-    bundle = export_bundle(run, out)
+    bundle = export_bundle(run, out, weights=weights)
     experts = ", ".join(e.name for e in bundle.manifest.experts)
     click.echo(
         f"bundle {bundle.path}: {experts}; next, ulna calibrate {out} --run {run} --data ..."

@@ -26,6 +26,8 @@ from ulna.types import BodyPart, FindingCategory
 InitialKind = Literal["random", "imagenet", "shipped", "file", "run"]
 Neck = Literal["plain", "attention"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+Weights = Literal["float32", "float16"]
+"""How a graph stores its weights; arithmetic is in float32 either way."""
 FusionKind = Literal["fitted", "mean", "layout"]
 OperatingPoint = Literal["sensitive", "balanced", "specificity_0.90", "specific"]
 _LONGEST_NAME = 64
@@ -43,7 +45,8 @@ class InitialWeights:
     kind: 'random'; 'imagenet' (an installed package's of the extra `imagenet`, else fetched by
     timm); 'shipped' (the trunk of Ulna's own `cnn`, learned on phantoms by the recipe `pretrain`);
     'file' (a state dict at `path`); 'run' (the expert of the same name in an earlier Ulna run at
-    `path`, or its only expert). No kind falls back to another. More: docs/weights.md.
+    `path`, or its only expert; of a cross-validation at `path`, fold k's for fold k of another one
+    on the same folds, else fold 0's). No kind falls back to another. More: docs/weights.md.
     """
 
     kind: InitialKind = "random"
@@ -213,7 +216,9 @@ class Recipe:
     the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
     budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit,
     which makes a run depend on the machine's speed. abnormal_means: what the label says: any
-    abnormality, or one finding; of other findings a normal study then says nothing.
+    abnormality, or one finding; of other findings a normal study then says nothing. weights: how
+    the exported graphs store them; in 'float16' files are half as large, and arithmetic stays in
+    float32 (a student's are float16 in any case).
     """
 
     name: str
@@ -236,6 +241,7 @@ class Recipe:
     checkpoint_every: Count = 100
     operating_point: OperatingPoint = "specificity_0.90"
     minutes: Minutes = 0.0
+    weights: Weights = "float32"
 
     def __post_init__(self) -> None:
         if recorded():

@@ -20,13 +20,12 @@ from ulna.bundle import (
     ExpertEntry,
     Manifest,
     ModelBundle,
-    Weights,
     check_replaceable,
     uncalibrated_fusion,
     write_bundle,
 )
 from ulna.config.codec import read_json
-from ulna.config.recipe import ExpertConfig, Recipe
+from ulna.config.recipe import ExpertConfig, Recipe, Weights
 from ulna.errors import ConfigError
 from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
@@ -51,18 +50,18 @@ def export_bundle(
     """Export every expert of the trained `run` and write the bundle `out`, not yet calibrated.
 
     name: of the bundle, else the recipe's. progress(done, all) after each expert. weights: how
-    they are stored; None for float16 of a student's run and float32 of any other. In float16 the
-    files are half as large, and arithmetic stays in float32. Each graph is compared with its torch
-    module first, in float16 with one of rounded weights. Raises ConfigError for a folder that is
-    no run, WeightsError for weights that are missing or do not fit, BundleError for a graph that
-    does not answer like torch and for an `out` that holds anything but a bundle.
+    they are stored; None for float16 of a student's run and what its recipe says of any other. In
+    float16 the files are half as large, and arithmetic stays in float32. Each graph is compared
+    with its torch module first, in float16 with one of rounded weights. Raises ConfigError for a
+    folder that is no run, WeightsError for weights that are missing or do not fit, BundleError for
+    a graph that does not answer like torch and for an `out` that holds anything but a bundle.
     """
     check_replaceable(out)
     recipe = read_json(Recipe, run / "recipe.json")
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")
     distilled = _teacher_of(run, recipe)
-    stored = weights or ("float16" if recipe.distillation.asked else "float32")
+    stored = weights or ("float16" if recipe.distillation.asked else recipe.weights)
     exported = _export_experts(run, recipe, stored, progress)
     manifest = Manifest(
         name=name or recipe.name,

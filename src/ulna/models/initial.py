@@ -105,7 +105,12 @@ def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
 
 
 def _of_run(run: Path, name: str) -> Path:
-    """The weights of the run's expert `name`, or of its only expert whatever its name."""
+    """The weights of the run's expert `name`, or of its only expert whatever its name.
+
+    Of a cross-validation those of fold 0.
+    """
+    if (run / "crossval.json").is_file():
+        run = run / "fold0"
     own = run / "experts" / name / "weights.safetensors"
     others = list((run / "experts").glob("*/weights.safetensors"))
     return others[0] if not own.is_file() and len(others) == 1 else own

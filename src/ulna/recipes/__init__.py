@@ -14,6 +14,7 @@ from ulna.recipes.fracatlas import (
     fracatlas_cnn,
     fracatlas_lite0,
     fracatlas_plain,
+    fracatlas_student,
     lower_limb,
     lower_limb_lite0,
 )
@@ -34,6 +35,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "fracatlas_cnn": fracatlas_cnn,
     "fracatlas_lite0": fracatlas_lite0,
     "fracatlas_plain": fracatlas_plain,
+    "fracatlas_student": fracatlas_student,
     "fracatlas": fracatlas,
     "student": student,
 }

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ulna.config.augmentation import Augmentation
+from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart
@@ -177,6 +178,33 @@ def fracatlas_plain() -> Recipe:
     )
     recipe = _recipe("fracatlas_plain", f"{_USE}, plain network on whole films", expert)
     return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+
+
+def fracatlas_student() -> Recipe:
+    """The hybrid's student: the plain network taught its answers and maps for some epochs.
+
+    `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/whole`: each fold's
+    student starts from the plain network of the same fold, which is a good part of the way.
+    """
+    (plain,) = fracatlas_plain().experts
+    expert = replace(
+        plain,
+        name="student",
+        epochs=5,
+        learning_rate=5e-4,
+        frozen_stages=3,
+        ema_decay=0.99,
+        augmentation=_WIDER,
+    )
+    return replace(
+        _recipe("fracatlas_student", f"{_USE}, one small network taught by the hybrid", expert),
+        input_spec=_ENLARGED,
+        loss=LossWeights(body_part=0.1, other_parts=0.8),
+        distillation=Distillation(
+            logits=1.0, other_parts=0.8, body_part=0.2, map=0.5, temperature=2.0, hard=0.3
+        ),
+        precision="32-true",
+    )
 
 
 def fracatlas() -> Recipe:
