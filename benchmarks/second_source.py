@@ -20,6 +20,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def scores(found: Answers) -> Json:
     """AUROC of every way, and minus the first."""
     of: dict[str, Statistic] = {}
     for name, logit in found.ways.items():
-        of[name] = lambda w, z=logit: weighted_auroc(found.abnormal, z, w)
+        of[name] = partial(weighted_auroc, found.abnormal, logit)
     first = next(iter(of))
     pairs = {f"{n} minus {first}": difference_of(s, of[first]) for n, s in of.items() if n != first}
     intervals = bootstrap_intervals(found.patient, {**of, **pairs}, 1000, SEED)

@@ -10,6 +10,7 @@ import click
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
     from ulna.evaluation.adapt.pipeline import Adapted
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "--freedom",
     type=click.FloatRange(0.01, 100),
-    default=1.0,
-    show_default=True,
-    help="Of --heads: how far a typical film's logit may move (docs/results/new_hospital.md).",
+    help="Of --heads: logits by which a typical film may move. [default: 1]",
 )
 @json_option
-def adapt(bundle: Path, films: Path, out: Path, heads: bool, freedom: float, as_json: bool) -> None:
+def adapt(
+    bundle: Path, films: Path, out: Path, heads: bool, freedom: float | None, as_json: bool
+) -> None:
     """Adapt BUNDLE to the hospital of FILMS, a table of some 20 films that it has labelled.
 
     Recalibrates: one scale and one offset for all body parts, and thresholds. With --heads the
@@ -46,7 +47,9 @@ def adapt(bundle: Path, films: Path, out: Path, heads: bool, freedom: float, as_
     from ulna.evaluation.adapt.fit import HeadPlan
     from ulna.evaluation.adapt.pipeline import adapt_bundle, adapted_scores
 
-    studies, plan = index_data(films), HeadPlan(freedom) if heads else None
+    if freedom is not None and not heads:
+        raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")
+    studies, plan = index_data(films), HeadPlan(freedom or 1.0) if heads else None
     with progress() as report:
         found = adapt_bundle(bundle, studies, out, plan, lambda d, n: report("adapt", d, n))
     scores = adapted_scores(bundle, found)

@@ -110,6 +110,8 @@ def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path
     said = ulna("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--heads").output
     assert "18 studies, 9 abnormal" in said and "flatter" in said
     assert read_bundle(out).hash[:12] in said
+    given = ("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--freedom", 2)
+    assert "give --heads too" in ulna(*given, code=2).output
 
 
 @pytest.mark.parametrize("half", [False, True])

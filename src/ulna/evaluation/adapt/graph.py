@@ -87,9 +87,13 @@ def _head(model: onnx.ModelProto, graph: Path) -> tuple[Any, Any]:
     if node is not None and node.op_type == "Add":  # the attention's evidence
         above = [made[i] for i in node.input if i in made]
         node = next((n for n in above if n.op_type == "Conv"), None)
-    fit = node is not None and node.op_type == "Conv" and known.get(node.input[1], ())[2:] == (1, 1)
-    added = last is not None and last.op_type == "Add"
-    if not fit or not added or not any(name in known for name in last.input):
+    if (
+        node is None
+        or last is None
+        or (node.op_type, last.op_type) != ("Conv", "Add")
+        or known.get(node.input[1], ())[2:] != (1, 1)
+        or not any(name in known for name in last.input)
+    ):
         raise BundleError(
             f"{graph}: the head of abnormality cannot be told apart in this graph: expected one of "
             "`ulna export` in float32 or float16 that looks at a film once; recalibrate alone"
