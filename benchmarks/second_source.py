@@ -17,6 +17,7 @@ Body parts of another hospital: `second_source_parts.py`, on the same files.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,6 +209,16 @@ def _subsets(answers: Answers) -> Json:
     }
 
 
+def answers_of(file: Path) -> Answers:
+    """Of predictions.csv of `ulna evaluate` on the second source: the bundle's mean logit."""
+    with file.open(newline="", encoding="utf-8") as handle:
+        rows = [r for r in csv.DictReader(handle) if r["image_logit"]]
+    films = {k: np.array([r[k] for r in rows]) for k in ("study", "patient")}
+    films["patient"] = np.array([SAME.get(str(p), str(p)) for p in films["patient"]])
+    films["abnormal"] = np.array([float(r["abnormal"]) for r in rows])
+    return by_study(films, {"bundle": np.array([float(r["image_logit"]) for r in rows])})
+
+
 def _probe(films: Films, features: Floats) -> Json:
     said = probe_sources(
         FilmFeatures(
@@ -224,13 +235,17 @@ def _probe(films: Films, features: Floats) -> Json:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("films", type=Path, nargs="+")
+    parser.add_argument("films", type=Path, nargs="*")
+    parser.add_argument("--answers", type=Path, help="predictions.csv of the second source")
     parser.add_argument("--own", default="fracatlas")
     parser.add_argument("--second", default="mendeley_wrist")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    films = read_films(given.films)
     found: Json = {"controls": {}}
+    if given.answers:
+        answers = answers_of(given.answers)
+        found["bundle"] = {"all": scores(answers)} | _subsets(answers)
+    films = read_films(given.films) if given.films else {"control": np.array([])}
     for control in np.unique(films["control"]):
         chosen = where(films, films["control"] == control)
         found["controls"][str(control)] = study_of_control(chosen, given.own, given.second)
