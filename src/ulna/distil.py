@@ -26,11 +26,11 @@ from ulna.bundle.digest import lines_sha256
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
-from ulna.datasets.labelled import labelled
 from ulna.errors import BundleError, ConfigError
 from ulna.evaluation import calibrate_bundle
 from ulna.evaluation.calibrate import calibrate_as
-from ulna.evaluation.student import MIN_STUDIES, bundle_bytes, compare_student
+from ulna.evaluation.gate_studies import gate_studies
+from ulna.evaluation.student import bundle_bytes, compare_student
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
@@ -41,7 +41,6 @@ from ulna.training.teacher.ask import ask_teacher
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
-HELD_OUT = ("valid", "test")
 REFUSED = "refused"
 """Where in the run's folder a student stays that the gate refuses."""
 
@@ -50,11 +49,13 @@ REFUSED = "refused"
 class Proof:
     """What students of the same recipe on folds have shown (`ulna distil --folds`).
 
-    parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers.
+    parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers. data:
+    hash of what the folds were dealt of (`DataFingerprint.sha256`).
     """
 
     parity: StudentParity
     fusion: FusionParameters
+    data: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def distil(
     for folder in (candidate, accepted):
         check_replaceable(folder)
     if proof is not None:
-        _check_parts(proof, recipe)
+        _check_proof(proof, teacher)
         recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
         lesson = replace(lesson, split=None)
     begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
@@ -145,7 +146,7 @@ def _begun(
     new = not (out / "recipe.json").is_file()
     begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
     try:
-        gate = gate_studies(lesson, begun.parts) if gated else ([], "")
+        gate = gate_studies(lesson.gate, lesson.studies, begun.parts) if gated else ([], "")
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)
@@ -187,11 +188,18 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
     )
 
 
-def _check_parts(proof: Proof, recipe: Recipe) -> None:
-    if set(proof.fusion.weights) != set(recipe.body_parts):
+def _check_proof(proof: Proof, teacher: Predictor) -> None:
+    """ConfigError where the students on folds had other teachers than this one's experts."""
+    manifest = teacher.manifest
+    if set(proof.fusion.weights) != set(manifest.body_parts):
         raise ConfigError(
             f"the students on folds know {', '.join(proof.fusion.weights)}, this teacher "
-            f"{', '.join(recipe.body_parts)}: expected students of the same teachers' folds"
+            f"{', '.join(manifest.body_parts)}: expected students of the same teachers' folds"
+        )
+    if proof.data != manifest.data.sha256:
+        raise ConfigError(
+            f"the students on folds have shown nothing of {teacher.bundle.path}, which has learned "
+            "from other studies than their teachers: expected the bundle of the same folds"
         )
 
 
@@ -216,39 +224,6 @@ def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
             )
         return
     write_json(own, file)
-
-
-def gate_studies(lesson: Lesson, parts: Mapping[str, Sequence[Study]]) -> tuple[list[Study], str]:
-    """The studies that a student is examined on, and in words which they are.
-
-    Raises ConfigError for fewer than 20 or only one class, before any hours are spent.
-    """
-    held = [s for s in lesson.studies if s.split in HELD_OUT and s.abnormal is not None]
-    if lesson.gate:
-        chosen, words = labelled(lesson.gate, "the gate"), "given for the gate"
-        _check_apart(chosen, [s for studies in parts.values() for s in studies])
-    elif held:
-        chosen, words = held, "held out by the data"
-    else:
-        chosen, words = list(parts.get("test", ())), "the run's test part"
-    n = sum(bool(s.abnormal) for s in chosen)
-    if len(chosen) < MIN_STUDIES or n in (0, len(chosen)):
-        raise ConfigError(
-            f"{len(chosen)} studies to examine the student on ({words}), {n} of them abnormal: "
-            f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
-            "'test' fraction, or what students on folds have shown (--proof)"
-        )
-    return chosen, words
-
-
-def _check_apart(gate: Sequence[Study], data: Sequence[Study]) -> None:
-    files = {i.path.resolve() for s in data for i in s.images}
-    shared = [s.key for s in gate if any(i.path.resolve() in files for i in s.images)]
-    if shared:
-        raise ConfigError(
-            f"{len(shared)} of {len(gate)} studies given for the gate are of the data that the "
-            f"student learns from (first: {shared[0]}): expected others"
-        )
 
 
 def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:

@@ -124,6 +124,8 @@ class Study:
     another region; they stand first among the answer's flags. unknown: categories of which
     nothing is said though others are labelled. source: its name among several sources, '' for one
     alone. weight: how often a draw over several sources takes its source, relative to the others.
+    label_means: what `abnormal` stands for, 'abnormality' or one finding; '' where nobody has said.
+    simulated: it shows a phantom and no patient.
     """
 
     patient_id: str
@@ -137,6 +139,8 @@ class Study:
     unknown: frozenset[FindingCategory] = frozenset()
     source: str = ""
     weight: float = 1.0
+    label_means: str = ""
+    simulated: bool = False
 
     def __post_init__(self) -> None:
         if not self.images:

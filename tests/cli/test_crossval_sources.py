@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,18 @@ from synthetic_studies import make_manifest, write_blob_bundle, write_studies  #
 from ulna.bundle import read_bundle  # noqa: E402
 from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
+from ulna.config.recipe import Recipe  # noqa: E402
+from ulna.errors import DatasetError, DatasetWarning  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
 from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
 from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
 from ulna.runtime import Predictor  # noqa: E402
+
+
+def _recipe() -> Recipe:
+    """Of answers that mean what the labels of the sources mean."""
+    return replace(make_manifest().recipe, abnormal_means="fracture")
+
 
 COLUMNS = "path,patient_id,study_id,body_part,abnormal,plate"
 
@@ -44,7 +52,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         means, role = ("hardware", "heads_only") if steel else ("fracture", "train")
         rows.append(f"{name},{name}/table.csv,{means},CC BY 4.0,{role}")
     (work / "sources.csv").write_text("\n".join(rows) + "\n")
-    write_json(make_manifest().recipe, work / "recipe.json")
+    write_json(_recipe(), work / "recipe.json")
     _made(work, "cv", "sources.csv", ("away",))
     _made(work, "alone", "atlas/table.csv", ())
     command = ["crossval", "--recipe", work / "recipe.json", "--folds", 2]
@@ -58,8 +66,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
     """A cross-validation whose folds have their experts already."""
     path = str((work / data).resolve())
-    recipe = make_manifest().recipe
-    settings = CrossvalSettings(path, recipe, 2, 0, leave_out=leave_out)
+    settings = CrossvalSettings(path, _recipe(), 2, 0, leave_out=leave_out)
     CrossvalFolder.open(work / out, settings, None)
     for k in (0, 1):
         write_blob_bundle(work / out / f"fold{k}/bundle")
@@ -67,7 +74,7 @@ def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
 
 def _folder(work: Path, *leave_out: str) -> CrossvalFolder:
     path = str((work / "sources.csv").resolve())
-    settings = CrossvalSettings(path, make_manifest().recipe, 2, 0, leave_out=leave_out)
+    settings = CrossvalSettings(path, _recipe(), 2, 0, leave_out=leave_out)
     return CrossvalFolder(work / "nowhere", settings, work, (0, 1))
 
 
@@ -86,6 +93,24 @@ def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> Non
     assert len(folder.left_out["away"]) == 24
     used = json.loads((work / "cv/split.json").read_text())["train"]
     assert not any("away." in key for key in used)
+
+
+def test_a_table_of_one_source_beside_them_teaches_no_fold_what_it_holds_out(work: Path) -> None:
+    """Its patients have the name of the source before them in one and not in the other."""
+    folder = _folder(work, "away")
+    for name in ("atlas", "wrist"):
+        also = replace(folder.settings, also=str(work / name / "table.csv"))
+        beside = replace(folder, settings=also)
+        with pytest.warns(DatasetWarning, match="of a source that is left out"):
+            _ = beside.beside  # its patients are called like those of `away`
+        for k in (0, 1):
+            held = {i.path.resolve() for s in beside.folds[k] for i in s.images}
+            taught = {i.path.resolve() for s in beside.training(k) for i in s.images}
+            assert held and not held & taught
+    away = replace(folder.settings, also=str(work / "away/table.csv"))
+    told = pytest.warns(DatasetWarning, match="of a source that is left out")
+    with told, pytest.raises(DatasetError, match="24 of a source that is left out"):
+        _ = replace(folder, settings=away).beside
 
 
 def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
@@ -137,8 +162,8 @@ def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
     table = ["crossval", work / "atlas/table.csv", "--recipe", work / "recipe.json"]
     done = ulna(*table, "--out", work / "no2", "--leave-out", "mars", code=2)
     assert "a table of sources" in done.output
-    shutil.rmtree(work / "no", ignore_errors=True)
-    command += ["--out", work / "no3", "--leave-out", "steel"]
+    # Nothing was begun there, so the corrected command takes the same folder.
+    command += ["--out", work / "no", "--leave-out", "steel"]
     assert "none of 6 studies has a label" in ulna(*command, code=3).output
 
 

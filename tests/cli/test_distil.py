@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,9 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     assert manifest.distilled is not None and manifest.distilled.parity is not None
     assert manifest.distilled.parity.difference == parity.difference
     assert manifest.distilled.parity.films == "out of 2 folds, students"
+    # Report: they vouched for a student of any teacher of the same body parts.
+    stranger = (work / "teacher", *given[1:-1], work / "other")
+    assert "expected the bundle of the same folds" in ulna("distil", *stranger, code=2).output
     said = ulna("distil", *given, "--set", "seed=3", code=2).output
     assert "students of another recipe (they differ in seed)" in said
 
@@ -158,13 +162,14 @@ def test_films_without_labels_teach_by_answers_alone(work: Path, tmp_path: Path)
     data = index_data(work / "data/table.csv")
     other = index_data(work / "beside/table.csv")
     with pytest.warns(DatasetWarning, match="3 of files that the labelled data hold"):
-        found = without_labels([("table", [*other, *data[:3]])], ("table", data))
+        found = without_labels([[*other, *data[:3]]], data)
     assert len(found) == len(other) and len({s.key for s in found}) == len(found)
     for study in found:
         assert study.abnormal is None and study.body_part is None and study.categories is None
         assert all(not i.findings and i.mask is None for i in study.images)
     copies = index_data(write_table(tmp_path / "copies", 4))  # the same patients, other files
     with pytest.warns(DatasetWarning), pytest.raises(DatasetError, match="none of 4"):
-        without_labels([("table", copies)], ("table", data))
-    assert len(without_labels([("phantom", copies)], ("table", data))) == 4
-    assert to_json(without_labels([], ("table", data))) == []
+        without_labels([copies], data)
+    phantoms = [replace(s, simulated=True) for s in copies]
+    assert len(without_labels([phantoms], data)) == 4
+    assert to_json(without_labels([], data)) == []

@@ -19,7 +19,8 @@ from ulna.bundle import (
     write_bundle,
 )
 from ulna.bundle.distilled import distilled_lines
-from ulna.errors import BundleError, ConfigError
+from ulna.errors import BundleError, ConfigError, UlnaWarning
+from ulna.evaluation import student as student_module
 from ulna.evaluation.student import bundle_bytes, compare_student, map_agreement
 from ulna.metrics import auroc
 from ulna.runtime import Predictor
@@ -56,6 +57,29 @@ def test_a_student_that_is_its_teacher(blob_bundle: ModelBundle, studies: list[S
     assert found.n_studies == 24 and found.n_patients == 8
     assert found.size == bundle_bytes(blob_bundle.path) and found.accepted
     assert 0.2 < found.faster < 5
+
+
+def test_both_come_first_in_turn_and_what_has_no_answer_is_told(
+    blob_bundle: ModelBundle, studies: list[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Report: the teacher always read a film from disk and the student from memory, and studies
+    that one of them could not answer went without a word."""
+    asked: list[str] = []
+    timed = student_module._timed
+
+    def noted(predictor: Predictor, study: Study) -> student_module.Timed:
+        asked.append("teacher" if predictor is teacher else "student")
+        return timed(predictor, study)
+
+    monkeypatch.setattr(student_module, "_timed", noted)
+    teacher, student = Predictor.load(blob_bundle.path), Predictor.load(blob_bundle.path)
+    for image in studies[3].images:
+        image.path.write_bytes(b"")
+    with pytest.warns(UlnaWarning) as told:
+        found = student_module.side_by_side(teacher, student, studies[:6])
+    assert asked[0] == "teacher" and asked[2:4] == ["student", "teacher"]
+    assert len(found.seconds) == len(found.teacher) == 5
+    assert any("1 without an answer of student or teacher" in str(w.message) for w in told)
 
 
 def test_a_student_that_sees_less_is_refused(

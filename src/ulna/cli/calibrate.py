@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ulna.cli.expert_names import by_folds
 from ulna.cli.held_out import calibration_studies
 from ulna.cli.options import READABLE, elsewhere_option, json_option
 from ulna.cli.output import print_json, print_table
@@ -88,7 +89,7 @@ def cascade_line(manifest: Manifest) -> str:
             f"most {most} change side ({sure} confidence, {cascade.n_needed} needed or more): "
             "calibrate on more, or allow more (--disagreement)"
         )
-    order = ", ".join("+".join(s.experts) for s in cascade.stages)
+    order = ", ".join("+".join(by_folds(s.experts)) for s in cascade.stages)
     whose = "" if cascade.measured else "; found with one fold's experts, not with their mean"
     return (
         f"cascade: {order} first, then the rest; {check.n_left} of {check.n_studies} calibration "
@@ -124,7 +125,9 @@ def domain_line(manifest: Manifest) -> str:
             "foreign images: not recognised but for blank and coloured ones: the graphs give no "
             "features, or too few films were calibrated on (docs/refusal.md)"
         )
-    films = ", ".join(f"{name} {n}" for name, n in domain.n_images.items())
+    experts = by_folds(domain.n_images)
+    counts = {name: sum(domain.n_images[n] for n in own) for name, own in experts.items()}
+    films = ", ".join(f"{name} {n}" for name, n in counts.items())
     known = f"learned from the films of the calibration part (by expert: {films})"
     if not domain.outside:
         return (
@@ -139,13 +142,16 @@ def domain_line(manifest: Manifest) -> str:
 
 
 def print_fusion(fusion: FusionParameters) -> None:
-    """One row per body part: weight of each expert, temperature, offset, thresholds."""
-    names = list(next(iter(fusion.weights.values())))
+    """One row per body part: weight of each expert, temperature, offset, thresholds.
+
+    An expert that has a graph for every fold is one column: what they weigh together.
+    """
+    experts = by_folds(next(iter(fusion.weights.values())))
     points = list(fusion.thresholds)
     rows = [
         [
             part.value,
-            *(f"{weights[n]:.2f}" for n in names),
+            *(f"{sum(weights[n] for n in own):.2f}" for own in experts.values()),
             f"{fusion.temperatures[part]:.2f}",
             f"{fusion.offsets[part]:+.2f}",
             *(f"{fusion.thresholds[p][part]:.2f}" for p in points),
@@ -153,7 +159,7 @@ def print_fusion(fusion: FusionParameters) -> None:
         for part, weights in fusion.weights.items()
     ]
     title = f"fitted on {fusion.n_calibration_studies} studies"
-    print_table(title, ["body part", *names, "temperature", "offset", *points], rows)
+    print_table(title, ["body part", *experts, "temperature", "offset", *points], rows)
     if fusion.conformal:
         _print_costs(fusion)
 

@@ -145,6 +145,12 @@ def finish(
     groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs)
+    elif folder.elsewhere:
+        click.echo(
+            f"note: {folder.out} is answered: its bundle keeps the films of other regions that it "
+            f"has learned to refuse; to give it these, delete {folder.evaluation}",
+            err=True,
+        )
     scores = write_scores(folder, groups, others)
     crossval_receipt(folder, data, by, others)
     metrics = read_metrics(folder.evaluation)
@@ -166,6 +172,7 @@ def _checked(
     from ulna.cli.crossval_steps import record_data
     from ulna.cli.fold_starts import warn_of_seen
     from ulna.datasets import index_data
+    from ulna.datasets.meaning import check_meaning
     from ulna.evaluation.groups import column_groups
     from ulna.evaluation.left_out import place_of
     from ulna.evaluation.truth import tell_of_masks
@@ -177,6 +184,7 @@ def _checked(
         place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
         check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
+    check_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
     record_data(folder)
     warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled)
     tell_of_masks(folder.labelled)

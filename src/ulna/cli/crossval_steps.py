@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -24,10 +25,14 @@ from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
 from ulna.datasets.labelled import labelled, teaches_beside
 from ulna.datasets.labelled_data import recorded_name
-from ulna.errors import ConfigError, DatasetError
+from ulna.datasets.overlap import Overlap
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.machine import usable_cores
 from ulna.types import Study
+
+DATA = "data.json"
+"""In the folder of a cross-validation that was begun: what it learns from."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +65,9 @@ class CrossvalFolder:
             )
         saved = out / "crossval.json"
         settings = settings.settled(saved)
-        if saved.is_file():
+        if saved.is_file() and _begun(out):
             settings.check_goes_on(read_json(CrossvalSettings, saved), out)
-        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        elif not saved.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
@@ -140,18 +145,29 @@ class CrossvalFolder:
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
         found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
-        if not found or shared:
+        away = Overlap(s for studies in self.left_out.values() for s in studies)
+        outside = [s.key for s in found if away.films(s)]
+        if known := [s.key for s in found if away.patient(s)]:
+            warnings.warn(
+                f"{self.settings.also}: {len(known)} studies have the patient_id of one of a "
+                f"source that is left out (first: {known[0]}): if it is the same patient, that "
+                "source's scores are flattered",
+                DatasetWarning,
+                stacklevel=2,
+            )
+        if not found or shared or outside:
             raise DatasetError(
                 f"{self.settings.also}: {len(found)} labelled studies, {len(shared)} of them with "
-                "the patient and study of one that is cross-validated: expected others, with ids "
-                "of their own"
+                f"the patient and study of one that is cross-validated, {len(outside)} of a source "
+                "that is left out: expected others, with ids of their own"
             )
         return [*own, *found]
 
     def training(self, k: int) -> list[Study]:
-        """What fold k learns from: nothing of a patient that it holds out."""
-        held = {s.patient_id for s in self.folds[k]}
-        return [s for s in (*self.labelled, *self.beside) if s.patient_id not in held]
+        """What fold k learns from: no patient and no film that it holds out."""
+        held = Overlap(self.folds[k])
+        every = (*self.labelled, *self.beside)
+        return [s for s in every if not (held.patient(s) or held.films(s))]
 
     @cached_property
     def folds(self) -> list[list[Study]]:
@@ -165,6 +181,11 @@ class CrossvalFolder:
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
         own = replace(recipe, fractions=fractions, seed=recipe.seed + k)
         return starts_of_fold(own, k, self.folds[k], [*self.labelled, *self.beside])
+
+
+def _begun(out: Path) -> bool:
+    """Whether more is there than the settings of a call that was refused before any work."""
+    return (out / DATA).is_file() or any(out.glob("fold*"))
 
 
 def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
@@ -249,7 +270,7 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     means = folder.settings.recipe.abnormal_means
     found = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
-    saved = folder.out / "data.json"
+    saved = folder.out / DATA
     if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
         raise ConfigError(
             f"{folder.out} holds a cross-validation of {before.n_studies} studies, the data have "

@@ -14,6 +14,7 @@ from ulna.cli.held_out import run_of_bundle, run_split, same_data
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
+    devices_option,
     elsewhere_option,
     engine_option,
     json_option,
@@ -52,13 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--proof", type=READABLE, metavar="FOLDER", help="Students of --folds: gate, calibration."
 )
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that share every batch: one for each GPU, or all on the CPU.",
-)
+@devices_option
 @click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
 @elsewhere_option
 @engine_option("auto")
@@ -113,7 +108,7 @@ def distil(
     if folds is not None:
         from ulna.cli.distil_folds import distil_folds
 
-        _only_folds(bundle, data, gate, proof, *elsewhere)
+        _only_folds(accept, bundle, data, gate, proof, *elsewhere)
         distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
         return
     if bundle is None or data is None or only:
@@ -122,11 +117,11 @@ def distil(
     _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
 
 
-def _only_folds(*others: Path | None) -> None:
+def _only_folds(*others: Path | bool | None) -> None:
     if any(others):
         raise ConfigError(
-            "--folds with BUNDLE, DATA, --gate, --proof or --elsewhere: its folds have bundles, "
-            "data and held-out studies of their own"
+            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --elsewhere: its folds have "
+            "bundles, data and held-out studies of their own, and none is refused"
         )
 
 
@@ -167,18 +162,17 @@ def _lesson(
     from ulna.distil import Lesson
     from ulna.training import DataSource
 
-    kind, studies = data_kind(data), index_data(data)
+    studies = index_data(data)
     examined = index_data(gate) if gate is not None else []
-    sets = [(data_kind(path), index_data(path)) for path in also]
     run, split = run_of_bundle(bundle), None
     if run is not None and same_data(studies, run) and run_split(run).get("calibration"):
         split = run_split(run)
         click.echo(f"split as in the teacher's run {run}", err=True)
     return Lesson(
         studies=studies,
-        source=DataSource(kind, recorded_name(data)),
+        source=DataSource(data_kind(data), recorded_name(data)),
         split=split,
-        beside=without_labels(sets, (kind, [*studies, *examined])),
+        beside=without_labels([index_data(path) for path in also], [*studies, *examined]),
         gate=examined,
         elsewhere=[index_data(table) for table in elsewhere],
     )

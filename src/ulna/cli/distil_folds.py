@@ -132,9 +132,8 @@ def open_folds(
         raise ConfigError(
             f"{theirs.data} is not what {teachers} learned from any more: give it as it was"
         )
-    kind = data_kind(theirs.data)
-    sets = [(data_kind(path), index_data(path)) for path in also]
-    beside = without_labels(sets, (kind, [*index_data(theirs.data), *folder.beside]))
+    data = [*index_data(theirs.data), *folder.beside]
+    beside = without_labels([index_data(path) for path in also], data)
     return FoldTeachers(teachers, folder, engine, beside)
 
 
@@ -209,7 +208,7 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Report) -> StudentPar
         beside = side_by_side(
             Predictor.load(folds.bundle(k)).with_fusion(folds.teacher(k).manifest.fusion),
             Predictor.load(students.fold(k) / "bundle"),
-            students.folds[k][:_TIMED],
+            _spread(students.folds[k]),
         )
         found = SideBySide(
             found.teacher + beside.teacher,
@@ -220,6 +219,12 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Report) -> StudentPar
     last = Predictor.load(students.fold(students.asked[-1]) / "bundle")
     parity = parity_of(paired, found, last, f"out of {len(common)} folds")
     return replace(parity, pointing=_pointing(teacher, student))
+
+
+def _spread(studies: Sequence[Study]) -> list[Study]:
+    """Some, evenly over all: studies are in the order of their keys, thus of body parts."""
+    chosen = np.unique(np.linspace(0, len(studies) - 1, _TIMED).round().astype(np.int64))
+    return [studies[i] for i in chosen]
 
 
 def _pointing(teacher: FoldAnswers, student: FoldAnswers) -> tuple[float, float] | None:
@@ -254,4 +259,5 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
     parity = read_json(StudentParity, folder / PARITY)
     fusion = read_bundle(folder / "bundle").manifest.fusion
-    return Proof(replace(parity, films=f"{parity.films}, {folder.resolve().name}"), fusion)
+    told = replace(parity, films=f"{parity.films}, {folder.resolve().name}")
+    return Proof(told, fusion, fingerprint_of(folder).sha256)

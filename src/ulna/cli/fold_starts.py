@@ -11,6 +11,7 @@ from ulna.bundle import DataFingerprint
 from ulna.cli.held_out import run_split, same_data
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
+from ulna.datasets.overlap import named_in
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.types import Study
 
@@ -47,7 +48,7 @@ def _of_fold(
             "leave that fold out (--only)"
         )
     parts = run_split(run)
-    seen = {*parts["train"], *parts["tune"]} & {s.key for s in held}
+    seen = named_in({*parts["train"], *parts["tune"]}, held)
     # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
     simulated = read_json(DataFingerprint, run / "data.json").kind == "phantom"
     if seen and (not simulated or same_data(studies, run)):

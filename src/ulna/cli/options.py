@@ -63,6 +63,17 @@ def json_option(command: Command) -> Command:
     )
 
 
+def devices_option(command: Command) -> Command:
+    """`--devices N`: processes that train together."""
+    return click.option(
+        "--devices",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Processes that share every batch: one for each GPU, or all on the CPU.",
+    )(command)
+
+
 def elsewhere_option(command: Command) -> Command:
     """`--elsewhere TABLE`, repeated: films of other regions of the body."""
     return click.option(

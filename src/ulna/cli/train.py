@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ulna.cli.extras import require
-from ulna.cli.options import OUT_FOLDER, READABLE, recipe_options
+from ulna.cli.options import OUT_FOLDER, READABLE, devices_option, recipe_options
 from ulna.cli.progress import progress
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.errors import ConfigError, UlnaWarning
@@ -19,13 +19,7 @@ from ulna.errors import ConfigError, UlnaWarning
 @click.argument("data", type=READABLE)
 @click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
 @recipe_options
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that share every batch: one for each GPU, or all on the CPU.",
-)
+@devices_option
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def train(
     data: Path,
@@ -39,18 +33,18 @@ def train(
 ) -> None:
     """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
 
-    DATA is a MURA folder, a phantom folder or a table (.csv). Studies that it holds out itself
-    (valid, test) are left alone; of the rest, parts are set aside by patient as the recipe's
-    fractions say: to stop early, for `ulna calibrate`, and for `ulna evaluate` where DATA
-    holds out none. A killed run goes on where it was with --resume (docs/training.md).
+    DATA is a MURA folder, a phantom folder, a table (.csv) or a table of several sources
+    (docs/sources.md). Studies that it holds out itself (valid, test) are left alone; of the rest,
+    parts are set aside by patient as the recipe's fractions say: to stop early, for `ulna
+    calibrate`, and for `ulna evaluate` where DATA holds out none. A killed run goes on where it
+    was with --resume (docs/training.md).
 
     \b
     Examples:
       ulna train phantoms --recipe demo --out runs/first
       ulna train MURA-v1.1 --recipe hybrid --out runs/mura --devices 2
       ulna train MURA-v1.1 --recipe hybrid --out runs/lite --initial cnn=shipped \\
-          --encoders tf_efficientnet_lite0,tf_efficientnet_lite1 \\
-          --set input_spec.mean=0.498 --set input_spec.std=0.502
+          --encoders tf_efficientnet_lite0,tf_efficientnet_lite1
       ulna train table.csv --recipe demo --out runs/own \\
           --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
     """

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from ulna.config.meaning import ANY
 from ulna.datasets.listing import listed, natural_key
 from ulna.datasets.mura_counts import warn_of_counts
 from ulna.datasets.mura_csv import MuraLists, read_lists
@@ -72,6 +73,7 @@ def _study(base: Path, folder: StudyFolder, lists: MuraLists) -> Study:
         images=tuple(ImageRef(place / n) for n in sorted(folder.images, key=natural_key)),
         abnormal=lists.labels.get(folder.path, folder.abnormal),
         split=folder.split,
+        label_means=ANY,
     )
 
 

@@ -81,6 +81,7 @@ def _with_truth(
         study,
         images=tuple(_image(base, path, own) for path, own in rows.items()),
         categories=frozenset(FindingCategory(n) for n in named),
+        simulated=True,
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ulna.datasets.source_rows import Role, Source
+from ulna.config.meaning import ANY
+from ulna.datasets.listing import listed
+from ulna.datasets.source_rows import ABNORMAL, Role, Source
 from ulna.datasets.table import read_columns
 from ulna.datasets.table_row import RowFault, read_label
 from ulna.datasets.table_text import is_table
@@ -29,21 +31,46 @@ def studies_of_source(
     - `abnormal` becomes whether the study has the finding `answer`, or (None) any finding.
 
     Boxes and masks of other findings than the answer's are left out: they would teach where to
-    look for something else. Raises DatasetError for a column that the source's table lacks, or a
-    cell in it that is no label.
+    look for something else. Raises DatasetError for a column that the source's table lacks, a
+    cell in it that is no label or contradicts the label or `findings`, and a source whose label is
+    known to mean something else (MURA, phantoms).
     """
+    meant = {s.label_means for s in studies} - {"", source.label_means or ANY}
+    if meant:
+        raise DatasetError(
+            f"source {source.name!r}: label_means {source.label_means}: the label of "
+            f"{source.place} means any abnormality: expected {ABNORMAL}"
+        )
     cells = _finding_cells(source)
-    return [_translated(s, source, answer, cells) for s in studies]
+    columns = [_from_columns([cells.get(i.path, {}) for i in s.images]) for s in studies]
+    _check_columns_agree(studies, columns, source)
+    return [_translated(s, source, answer, c) for s, c in zip(studies, columns, strict=True)]
+
+
+def _check_columns_agree(
+    studies: Sequence[Study], columns: Sequence[_Known], source: Source
+) -> None:
+    """A column adds to what a label says; that a normal study has hardware is no contradiction."""
+    clashes = []
+    for study, column in zip(studies, columns, strict=True):
+        known = _known_findings(study, source.label_means)
+        clashes += [
+            f"{study.key}: {c} by its column {'there' if column[c] else 'not there'}"
+            for c in FindingCategory
+            if c in known and c in column and known[c] != column[c]
+            and (known[c] or c == source.label_means)
+        ]  # fmt: skip
+    if clashes:
+        raise DatasetError(
+            f"source {source.name!r}: in {len(clashes)} studies a column contradicts the label or "
+            f"`findings`: expected both to say the same, or an empty cell:{listed(clashes)}"
+        )
 
 
 def _translated(
-    study: Study,
-    source: Source,
-    answer: FindingCategory | None,
-    cells: Mapping[Path, Mapping[FindingCategory, bool | None]],
+    study: Study, source: Source, answer: FindingCategory | None, columns: _Known
 ) -> Study:
-    known = _known_findings(study, source.label_means)
-    known |= _from_columns([cells.get(i.path, {}) for i in study.images])
+    known = _known_findings(study, source.label_means) | columns
     label = known.get(answer) if answer else _any_finding(study, source.label_means, known)
     if source.role == Role.UNLABELLED:
         known = {}
@@ -61,6 +88,7 @@ def _translated(
         unknown=frozenset(FindingCategory) - known.keys() if known else frozenset(),
         source=source.name,
         weight=source.weight,
+        label_means=answer or ANY,
     )
 
 

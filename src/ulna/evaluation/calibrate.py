@@ -36,6 +36,7 @@ from ulna.evaluation.finding_fit import fit_findings, with_findings, without_fin
 from ulna.evaluation.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.evaluation.graph_cost import multiply_adds
 from ulna.evaluation.map_scale import fit_map_scale
+from ulna.evaluation.meaning import said_of_meaning
 from ulna.evaluation.near_fit import movements, slack_of
 from ulna.evaluation.outline_share import fit_outline_share
 from ulna.evaluation.outside_films import beside_of
@@ -252,6 +253,7 @@ def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
 
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     usable = [s for s in studies if s.abnormal is not None and s.body_part in manifest.body_parts]
+    said_of_meaning(usable, manifest, "calibration")
     if len(usable) < len(studies):
         known = ", ".join(manifest.body_parts)
         warnings.warn(

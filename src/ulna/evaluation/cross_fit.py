@@ -19,7 +19,7 @@ from ulna.evaluation.cascade_fit import for_folds
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
 from ulna.evaluation.domain_fit import Beside, Fitted, domain_of, fit_expert
 from ulna.evaluation.finding_fit import without_finding_maps
-from ulna.evaluation.near_fit import movements, slack_of
+from ulna.evaluation.near_fit import Movement, movements, slack_of
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
 
@@ -165,7 +165,7 @@ def fit_joint_domain(
 
     beside: of each fold, what the fit is given beside its films; none where nothing is.
     """
-    found, moved = dict[str, Fitted](), list[float]()
+    found, moved = dict[str, Fitted](), list[Movement]()
     fusion = _fit([o for one in outputs for o in one], fold)
     for k, own in enumerate(outputs):
         given = beside[k] if beside else None

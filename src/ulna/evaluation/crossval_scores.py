@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ulna.datasets.overlap import source_in
 from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.groups import Groups
 from ulna.evaluation.left_out import by_source, score_left_out
-from ulna.evaluation.out_of_fold import read_answers, source_in
+from ulna.evaluation.out_of_fold import read_answers
 from ulna.evaluation.scores import Json, Resampling
 
 

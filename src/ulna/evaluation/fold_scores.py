@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ulna.datasets.overlap import alone, source_in
 from ulna.errors import ConfigError
 from ulna.evaluation.groups import Groups, region_groups
 from ulna.evaluation.out_of_fold import (
     FoldAnswers,
-    alone,
     difference,
     group_masks,
     of_folds,
     of_source,
     read_answers,
     score,
-    source_in,
 )
 from ulna.evaluation.scores import Json, Resampling
 from ulna.types import BodyPart

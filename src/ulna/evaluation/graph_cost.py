@@ -6,7 +6,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ulna.errors import BundleError, DependencyError
+from ulna.errors import BundleError
+from ulna.evaluation.onnx_graph import read_graph
 
 if TYPE_CHECKING:
     import onnx
@@ -20,15 +21,9 @@ def multiply_adds(graph: Path | bytes) -> int:
     All other work is left out: it is a few per cent. Raises DependencyError without the package
     onnx, BundleError for a graph in which a length other than the batch's is not known.
     """
-    try:
-        import onnx
-        from onnx import shape_inference
-    except ModuleNotFoundError:
-        raise DependencyError(
-            "counting what an expert costs needs onnx: install Ulna's extra 'train' "
-            "(pip install 'ulna[train]')"
-        ) from None
-    model = onnx.load_from_string(graph) if isinstance(graph, bytes) else onnx.load(str(graph))
+    model = read_graph(graph, "counting what an expert costs")
+    from onnx import shape_inference
+
     model = shape_inference.infer_shapes(model, data_prop=True)
     shapes = _shapes(model.graph)
     return sum(_of_node(node, shapes) for node in model.graph.node)

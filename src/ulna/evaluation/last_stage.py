@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ulna.bundle import ModelBundle
 from ulna.errors import DependencyError, UlnaWarning
+from ulna.evaluation.onnx_graph import read_graph
 
 
 def last_stages(bundle: ModelBundle) -> Mapping[str, int]:
@@ -25,14 +26,7 @@ def last_stage_width(graph: Path | bytes) -> int:
 
     That is what its body-part head looks at. Raises DependencyError without the package onnx.
     """
-    try:
-        import onnx
-    except ModuleNotFoundError:
-        raise DependencyError(
-            "telling an encoder's last stage from the others needs onnx: install Ulna's extra "
-            "'train' (pip install 'ulna[train]')"
-        ) from None
-    model = onnx.load_from_string(graph) if isinstance(graph, bytes) else onnx.load(str(graph))
+    model = read_graph(graph, "telling an encoder's last stage from the others")
     shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
     for node in model.graph.node:
         if "body_part" in node.output and node.op_type == "Gemm":

@@ -54,8 +54,9 @@ def studies_left_out(
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{data}: no source {name!r} to leave out: expected one of "
-                f"{', '.join(known) or 'a table of sources (docs/sources.md)'}"
+                f"{data}: no source {name!r} to leave out: expected "
+                f"{'one of ' + ', '.join(known) if known else 'a table of sources as DATA'} "
+                "(docs/sources.md)"
             )
         own = [s for s in studies if s.source == name]
         found[name] = labelled(own, f"source {name}", parts, part_needed=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ulna.datasets.overlap import alone, source_in
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
@@ -138,18 +139,6 @@ def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
     if missing:
         raise ConfigError(f"no answers of {', '.join(missing)}: expected some of every fold asked")
     return _where(answers, np.isin(answers.folds, list(folds)))
-
-
-def source_in(key: str) -> str:
-    """The source that a study's key names ('PART/source.patient/source.study'), or ''."""
-    _, _, ids = key.partition("/")
-    name, stop, rest = ids.partition(".")
-    return name if stop and f"/{name}." in rest else ""
-
-
-def alone(key: str, source: str) -> str:
-    """A study's key as it is where its source is read by itself."""
-    return key.replace(f"/{source}.", "/")
 
 
 def of_source(answers: FoldAnswers, source: str) -> FoldAnswers:

@@ -7,7 +7,7 @@ maximum, chosen on calibration films whose finding's place is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,16 +44,17 @@ def fit_outline_share(
     areas, whose median may not exceed LARGEST. Where none keeps to that, the largest share; 0 with
     fewer than MIN_FILMS such films.
     """
-    films = _films(outputs, fits, manifest)
-    measured = {
-        share: [m for heat, place in films if (m := measure(heat, place, levels, share))]
-        for share in SHARES
-    }
+    measured: dict[float, list[tuple[float, float]]] = {share: [] for share in SHARES}
+    # One film at a time: some hundreds with their maps are more than a machine's memory.
+    for heat, place in _films(outputs, fits, manifest):
+        for share, said in measured.items():
+            if (found := measure(heat, place, levels, share)) is not None:
+                said.append(found)
     if len(measured[SHARES[0]]) < MIN_FILMS:
         return 0.0
-    found = {s: np.array(m) for s, m in measured.items()}
-    small = [s for s, m in found.items() if np.median(m[:, 1]) <= LARGEST]
-    return max(small, key=lambda s: found[s][:, 0].mean()) if small else SHARES[-1]
+    each = {s: np.array(m) for s, m in measured.items()}
+    small = [s for s, m in each.items() if np.median(m[:, 1]) <= LARGEST]
+    return max(small, key=lambda s: each[s][:, 0].mean()) if small else SHARES[-1]
 
 
 def measure(
@@ -83,16 +84,19 @@ def outlined_pixels(
 
 def _films(
     outputs: Sequence[StudyOutputs], fits: Mapping[BodyPart, Fit], manifest: Manifest
-) -> list[tuple[Array, Mask]]:
+) -> Iterator[tuple[Array, Mask]]:
     """Map and place of the first films whose finding's place is known, on their own pixels."""
-    films: list[tuple[Array, Mask]] = []
+    n = 0
     for output in outputs:
         part, known = output.study.body_part, any(r.findings or r.mask for r in output.study.images)
         if part is None or part not in fits or not output.study.abnormal or not known:
             continue
         for image in output.images:
             place, _ = truth_or_fault(image.ref, image.placement.source)
-            if place is not None and len(films) < _MOST_FILMS:
-                grid = fused_grid(image, fits[part], manifest, part)
-                films.append((image.placement.to_source(grid), place))
-    return films
+            if place is None:
+                continue
+            if n == _MOST_FILMS:
+                return
+            n += 1
+            grid = fused_grid(image, fits[part], manifest, part)
+            yield image.placement.to_source(grid), place

@@ -18,6 +18,7 @@ from ulna.errors import ConfigError, DatasetError, DependencyError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
+from ulna.evaluation.meaning import said_of_meaning
 from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -83,7 +84,7 @@ def evaluate(
     point = choose_operating_point(predictor.bundle, asked.operating_point or None)
     cascaded = predictor.with_cascade() if asked.cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
-    said += said_of_refused(rows)
+    said += said_of_refused(rows) + said_of_meaning(studies, predictor.manifest, "evaluation")
     report = partial(write_report, sections=sections)
     asked = replace(asked, operating_point=point, engine=predictor.engine)
     return write_evaluation(predictor.bundle, rows, Path(out), asked, said, report)

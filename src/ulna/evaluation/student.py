@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.bundle.distilled import Pair, StudentParity
-from ulna.errors import ConfigError, UlnaError
+from ulna.datasets.left_out import LeftOut
+from ulna.errors import ConfigError, UlnaError, said_of
 from ulna.evaluation.collect import row_of_outputs
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling, share, study_sample
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ulna.runtime import Predictor
 
 Progress = Callable[[int, int], None]
+Timed = tuple[StudyRow, float]
 # Of fewer, no AUROC says anything.
 MIN_STUDIES = 20
 
@@ -84,14 +86,16 @@ def side_by_side(
     studies: Sequence[Study],
     progress: Progress | None = None,
 ) -> SideBySide:
-    """Both asked about every study, one after the other; those that either cannot answer go."""
-    found = SideBySide([], [], [])
+    """Both asked about every study, in turn the one and the other first, since whoever comes
+    second finds the file in memory. What either cannot answer is left out (DatasetWarning)."""
+    found, unanswered = SideBySide([], [], []), LeftOut()
     for done, study in enumerate(studies, start=1):
         try:
             if not found.seconds:  # the first run of an engine sets it up
                 teacher.outputs(study), student.outputs(study)
-            (one, t), (other, s) = _timed(teacher, study), _timed(student, study)
-        except (UlnaError, MemoryError):
+            (one, t), (other, s) = _both(teacher, student, study, student_first=done % 2 == 0)
+        except (UlnaError, MemoryError) as error:
+            unanswered.add("without an answer of student or teacher", study.key, said_of(error))
             continue
         finally:
             if progress is not None:
@@ -99,10 +103,21 @@ def side_by_side(
         found.teacher.append(one)
         found.student.append(other)
         found.seconds.append((t, s))
+    unanswered.warn(f"student and teacher: of {len(studies)} studies")
     return found
 
 
-def _timed(predictor: Predictor, study: Study) -> tuple[StudyRow, float]:
+def _both(
+    teacher: Predictor, student: Predictor, study: Study, student_first: bool
+) -> tuple[Timed, Timed]:
+    """Teacher and student in this order, whoever was asked first."""
+    if student_first:
+        second = _timed(student, study)
+        return _timed(teacher, study), second
+    return _timed(teacher, study), _timed(student, study)
+
+
+def _timed(predictor: Predictor, study: Study) -> Timed:
     """The study's row, and the seconds for one of its films: reading and all graphs."""
     began = time.perf_counter()
     outputs = predictor.outputs(study)

@@ -16,11 +16,14 @@ def fingerprint_studies(
 ) -> DataFingerprint:
     """Hash of the sorted study keys, labels and file names; not of pixels, not of folders.
 
-    abnormal_means: what the label says, to count the findings that are known.
+    kind: 'phantom' where all labels are of phantoms, whatever stands beside them: what learns from
+    them is a demonstration. abnormal_means: what the label says, to count the findings that are
+    known.
     """
+    taught = [s.simulated for s in studies if s.abnormal is not None]
     lines = [f"{s.key}|{s.abnormal}|{[i.path.name for i in s.images]}" for s in studies]
     return DataFingerprint(
-        kind=kind,
+        kind="phantom" if taught and all(taught) else kind,
         name=name,
         n_studies=len(studies),
         n_images=sum(len(s.images) for s in studies),

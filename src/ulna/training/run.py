@@ -16,6 +16,7 @@ from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.datasets.labelled import labelled
+from ulna.datasets.meaning import check_meaning
 from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
 from ulna.models.threads import within_the_machine
@@ -106,7 +107,7 @@ def begin_run(
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
     check_experts(recipe, begun_experts(recipe, out))
     side = _training_side(studies, recipe)
-    data = fingerprint_studies(side, source.kind, source.name)
+    data = fingerprint_studies(side, source.kind, source.name, recipe.abnormal_means)
     if split is not None and not (out / RECIPE).is_file():
         out.mkdir(parents=True, exist_ok=True)
         write_json({name: sorted(keys) for name, keys in split.items()}, out / SPLIT)
@@ -191,6 +192,7 @@ def _decode(
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     free = [s for s in studies if s.split not in _HELD_OUT]
     side = labelled(free, "training", recipe.body_parts, heads=True)
+    check_meaning(side, recipe)
     labels = {s.abnormal for s in side} - {None}
     if labels != {True, False}:
         raise DatasetError(

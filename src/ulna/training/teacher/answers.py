@@ -27,12 +27,13 @@ def film_name(study: Study, film: Path) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TeacherAnswers:
-    """Of N films, P body parts, F finding categories; all fused, calibrated where the bundle is.
+    """Of N films, P body parts, F finding categories; all fused.
 
-    known: (N,) whether there is an answer. logit: (N, P) abnormal logit of each body part's head.
-    body_part: (N, P) probabilities. finding: (N, F) logits. routing: (N, P) >= 0 with sum 1, which
-    body part's heads the map is of: the film's own, or as recognised where that is not known. map:
-    (N, h, w) float16 and bias: (N,), whose mean plus bias is routing @ logit.
+    known: (N,) whether there is an answer. logit: (N, P) abnormal logit of each body part's head,
+    calibrated where the bundle is. body_part: (N, P) probabilities. finding: (N, F) logits, not
+    calibrated: the student's are fitted to labels of its own. routing: (N, P) >= 0 with sum 1,
+    which body part's heads the map is of: the film's own, or as recognised where that is not known.
+    map: (N, h, w) float16 and bias: (N,), whose mean plus bias is routing @ logit.
     """
 
     known: npt.NDArray[np.bool_]

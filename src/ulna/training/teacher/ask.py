@@ -16,6 +16,7 @@ from ulna.config.codec import to_json
 from ulna.errors import ImageError, ImageWarning, UlnaWarning, said_of
 from ulna.imaging.geometry import area_matrix
 from ulna.runtime import ImageOutputs, Predictor
+from ulna.runtime.findings import expert_shares, finding_logits
 from ulna.runtime.fusion import (
     Floats,
     active_experts,
@@ -111,25 +112,16 @@ def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -
     seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
     routing = routing_weights(seen, parts, given)
     routed = fuse_image(image.experts, routing, manifest)
+    shares = expert_shares(manifest, routing)
     each = [fuse_image(image.experts, own, manifest).logit for own in np.eye(len(parts))]
     return {
         "logit": np.array(each, np.float32),
         "body_part": part_probabilities(seen).astype(np.float32),
-        "finding": _finding(image, routing, manifest).astype(np.float32),
+        "finding": finding_logits(image.experts, shares, manifest).astype(np.float32),
         "routing": routing.astype(np.float32),
         "map": as_half(_on_side(routed.grid, _side(manifest))),
         "bias": np.array(routed.bias, np.float32),
     }
-
-
-def _finding(image: ImageOutputs, routing: Floats, manifest: Manifest) -> Floats:
-    """(F,) the experts' logits of each category, weighted as their abnormal logits are."""
-    weights, parts = manifest.fusion.weights, manifest.body_parts
-    total = np.zeros(len(manifest.categories))
-    for name, output in image.experts.items():
-        share = float(routing @ [weights[p][name] for p in parts])
-        total += share * output.finding.astype(np.float64)
-    return total
 
 
 def _side(manifest: Manifest) -> int:

@@ -1,0 +1,30 @@
+"""`ulna info` of a bundle of folds: a column for each expert, not for each of its graphs.
+
+Report: the table of weights of a bundle of 20 graphs had columns of one letter.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.runtime.analytic_bundle import FITTED
+
+from ulna.cli.calibrate import print_fusion
+from ulna.cli.expert_names import by_folds
+
+FOLDS = [f"{n}-{k}" for n in ("cnn", "lite0_plain") for k in range(5)]
+
+
+def test_graphs_of_one_expert_stand_together() -> None:
+    assert list(by_folds(FOLDS)) == ["cnn (5)", "lite0_plain (5)"]
+    assert by_folds(["cnn", "a-b", "lite0-0"]) == {
+        "cnn": ["cnn"], "a-b": ["a-b"], "lite0-0": ["lite0-0"],
+    }  # fmt: skip
+
+
+def test_the_table_of_weights_fits_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import replace
+
+    weights = {part: dict.fromkeys(FOLDS, 0.1) for part in FITTED.weights}
+    print_fusion(replace(FITTED, weights=weights))
+    shown = capsys.readouterr().out
+    assert "cnn (5)" in shown and "0.50" in shown and "cnn-0" not in shown
