@@ -8,8 +8,10 @@ scale and gamma. `resnet18`: from random weights at 224 px, batch 32, 10 epochs;
 and brightness. Both: one channel, letterboxed films, AdamW at 1e-3 with a one-cycle rate, binary
 cross-entropy, one seed for each fold. The folds are those of `ulna crossval`, and
 `OUT/predictions.csv` can be compared with its: `ulna crossval ... --against OUT`. Folds that are
-done already are not trained again. --other TABLE: films of another source, answered by the mean
-logit of all folds' networks (`OUT/other.csv`).
+done already are not trained again. `ulna crossval --recipe fracatlas_plain` trains the lite0 peer
+in Ulna's own loop, as an expert of the hybrid (with a head for body parts and local contrast):
+docs/results/real.md compares with that one. --other TABLE: films of another source, answered by the
+mean logit of all folds' networks (`OUT/other.csv`).
 """
 
 from __future__ import annotations

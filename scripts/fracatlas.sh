@@ -14,6 +14,9 @@ export GLIBC_TUNABLES="glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=858993
 for table in table.csv lower_limb.csv; do
     [ -f "$data/$table" ] || { echo "$data/$table: no such file: see docs/results/real.md" >&2; exit 2; }
 done
+# Films that show no upper limb teach the bundle to refuse such (docs/refusal.md).
+elsewhere=(--elsewhere "$data/lower_limb.csv")
+[ ! -f "$data/other.csv" ] || elsewhere+=(--elsewhere "$data/other.csv")
 studies=1750 trunk=() trunk0=() every=()
 if [ -n "${QUICK:-}" ]; then
     studies=40
@@ -33,5 +36,6 @@ fi
 "$ulna" train "$data/lower_limb.csv" --recipe lower_limb_lite0 "${trunk0[@]}" \
     --out "$out/trunk-lite0" --resume
 "$ulna" crossval "$data/table.csv" --recipe fracatlas "${every[@]}" --initial "run:$out/trunk" \
-    --initial "lite0=run:$out/trunk-lite0" --initial lite0_plain=imagenet --out "$out/folds" \
-    --jobs $((jobs < 5 ? jobs : 5)) --by hardware --by source_width:1000
+    --initial "lite0=run:$out/trunk-lite0" --initial lite0_plain=imagenet \
+    --initial lite0_whole=imagenet --out "$out/folds" \
+    --jobs $((jobs < 5 ? jobs : 5)) --by hardware --by source_width:1000 "${elsewhere[@]}"

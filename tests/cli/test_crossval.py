@@ -271,6 +271,10 @@ def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path
 
 
 def test_a_fold_that_is_not_there_is_no_start(work: Path) -> None:
-    command = [*_command(work, "more")[:-3], 4, "--out", work / "more"]
-    said = ulna(*command, "--initial", f"run:{work / 'cv'}", code=2).output
-    assert "no fold 3" in said or "holds out" in said
+    other = work / "two-folds"
+    for name in ("crossval.json", "fold0", "fold1"):
+        copy = shutil.copytree if (work / "cv" / name).is_dir() else shutil.copy
+        other.mkdir(exist_ok=True)
+        copy(work / "cv" / name, other / name)
+    said = ulna(*_command(work, "third"), "--initial", f"run:{other}", code=2).output
+    assert "two-folds, which has no fold 2" in said and "--only" in said

@@ -71,7 +71,7 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     assert trunk.kind == "run" and Path(trunk.path) == out / "trunk-phantom"
     bundle = out / "folds/bundle"
     graphs = sorted(p.name for p in bundle.glob("*.onnx"))
-    experts = ("cnn", "cnn_wide", "lite0", "lite0_plain")
+    experts = ("cnn", "lite0", "lite0_plain", "lite0_whole")
     assert graphs == [f"{e}-{k}.onnx" for e in experts for k in range(5)]
     transferred = read_json(Recipe, out / "trunk-lite0/recipe.json").experts[0].initial
     assert transferred.kind == "imagenet"
@@ -79,7 +79,7 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
     assert 0 < answer["probability"] < 1
     # what is finished is not done again
-    weights = out / "folds/fold4/experts/cnn_wide/weights.safetensors"
+    weights = out / "folds/fold4/experts/lite0_whole/weights.safetensors"
     written = weights.stat().st_mtime_ns
     said = _make(data, out)
     assert "train cnn" not in said and "phantoms:" not in said

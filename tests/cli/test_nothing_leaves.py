@@ -33,6 +33,7 @@ phantom {w}/films --studies 100 --seed 4 --size 96
 ! train {w}/films --recipe {w}/tiny.json --out {w}/run
 export {w}/run --out {w}/run/bundle
 calibrate {w}/run/bundle --run {w}/run --data {w}/films
+adapt {w}/run/bundle {w}/films --out {w}/adapted --heads
 distil {w}/run/bundle {w}/films --recipe {w}/student.json --out {w}/student
 quantise {w}/run/bundle --data {w}/films --out {w}/int8 --images 8
 ! evaluate {w}/films --bundle {w}/run/bundle --out {w}/evaluation

@@ -14,7 +14,7 @@ from tests.training.tiny import PARTS, make_recipe, make_studies
 from ulna.config.recipe import ExpertConfig, LossWeights, Recipe
 from ulna.models.expert import Expert, build_expert
 from ulna.training.cache import TrainingImages, build_cache
-from ulna.training.heads import fit_heads
+from ulna.training.heads import fit_heads, head_rates
 
 
 @pytest.fixture
@@ -160,3 +160,79 @@ def test_only_the_images_given_count(images: TrainingImages, recipe: Recipe) -> 
     turned[1::2] = 1 - turned[1::2]
     fit_heads(expert, replace(images, abnormal=turned), some, recipe)
     assert torch.equal(expert.abnormal.weight, fitted)
+
+
+def _of_two_sources(images: TrainingImages) -> TrainingImages:
+    """The first quarter of the studies are a source of their own, with the weight 1.5."""
+    own = images.study < len(images.keys) // 4
+    source = np.where(own, 0, 1).astype(np.int64)
+    return replace(images, source=source, weight=np.where(own, 1.5, 1.0))
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("abnormal_share", [0.0, 0.5])
+def test_a_source_counts_for_the_heads_as_it_is_drawn(
+    images: TrainingImages, balance: float, abnormal_share: float
+) -> None:
+    """Of issue 16: heads fitted in the end did not know of source_balance."""
+    images = _of_two_sources(images)
+    config = ExpertConfig("cnn", "cnn", source_balance=balance, abnormal_share=abnormal_share)
+    rates = head_rates(images, np.arange(len(images.part)), config)
+    assert rates is not None
+    n = np.bincount(images.source)
+    wanted = n ** (1 - balance) * [1.5, 1.0]
+    found = np.bincount(images.source, rates)
+    np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum())
+    for source in (0, 1):
+        own = images.source == source
+        share = rates[own & (images.abnormal == 1)].sum() / rates[own].sum()
+        plain = images.abnormal[own].mean()
+        np.testing.assert_allclose(share, abnormal_share or plain)
+
+
+def test_sources_that_come_as_they_are_leave_the_heads_alone(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    config = ExpertConfig("cnn", "cnn", abnormal_share=0.5)
+    train = np.arange(len(images.part))
+    both = replace(_of_two_sources(images), weight=np.ones(len(train)))
+    assert head_rates(both, train, config) is None
+    assert head_rates(images, train, replace(config, source_balance=1.0)) is None
+    found = []
+    for given, asked in ((images, None), (both, config)):
+        expert = _expert(recipe)
+        fit_heads(expert, given, train, recipe, asked)
+        found.append(expert.state_dict())
+    assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
+
+
+def test_heads_of_two_sources_are_those_of_scikit_learn_with_their_weights(
+    images: TrainingImages, recipe: Recipe
+) -> None:
+    images, expert = _of_two_sources(images), _expert(recipe)
+    config = ExpertConfig("cnn", "cnn", source_balance=1.0)
+    everywhere, looked, _ = _features(expert, images, recipe)
+    train = np.arange(len(images.part))
+    fit_heads(expert, images, train, recipe, config)
+    n = np.bincount(images.source)
+    rate = (np.array([1.5, 1.0]) / n)[images.source]
+    rate /= rate.mean()
+    y, part = images.abnormal, images.part
+    weight = np.empty(len(y))
+    for p in range(len(PARTS)):
+        for label in (0, 1):
+            own = part == p
+            chosen = own & (y == label)
+            weight[chosen] = rate[chosen] * rate[own].sum() / (2 * rate[chosen].sum())
+    x = _standard(looked)
+    many = LogisticRegression(C=0.05 / len(PARTS), tol=1e-9, max_iter=500, solver="newton-cholesky")
+    wanted = many.fit(x, y, sample_weight=weight).decision_function(x)
+    found = looked @ expert.abnormal.weight.detach().double().numpy().T
+    found = found + expert.abnormal.bias.detach().double().numpy()
+    for p in range(len(PARTS)):
+        np.testing.assert_allclose(found[:, p], wanted, atol=2e-3)
+    x = _standard(everywhere)
+    body = LogisticRegression(C=10.0, tol=1e-9, max_iter=5000).fit(x, part, sample_weight=rate)
+    logits = everywhere @ expert.body_part.weight.detach().double().numpy().T
+    logits = logits + expert.body_part.bias.detach().double().numpy()
+    np.testing.assert_allclose(logits[:, 1] - logits[:, 0], body.decision_function(x), atol=2e-3)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ulna.bundle.io import ModelBundle, write_bundle
 from ulna.bundle.manifest import DataFingerprint, uncalibrated_fusion
-from ulna.config.recipe import Recipe
+from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import BundleError, ConfigError
 
 # What of a recipe only its training asks for, or names it.
@@ -33,11 +33,12 @@ def join_bundles(
     """Write the bundle `out` of all experts of `bundles`, renamed 'expert-k', not calibrated.
 
     data: what all of them together learned from. Raises BundleError unless all have the same
-    recipe but for the seed.
+    recipe but for the seed and for where experts start (each fold's from the same fold of another
+    cross-validation); the first one's is recorded, and of every expert its own start.
     """
     first = bundles[0].manifest
     for bundle in bundles[1:]:
-        if replace(bundle.manifest.recipe, seed=first.recipe.seed) != first.recipe:
+        if _of_any_fold(bundle.manifest.recipe) != _of_any_fold(first.recipe):
             raise BundleError(f"{bundle.path}: another recipe than {bundles[0].path}: not joined")
     experts, graphs = [], {}
     for k, bundle in enumerate(bundles):
@@ -58,6 +59,12 @@ def join_bundles(
         distilled=None,  # each had a teacher of its own
     )
     return write_bundle(manifest, graphs, out)
+
+
+def _of_any_fold(recipe: Recipe) -> Recipe:
+    """`recipe` without what is each fold's own."""
+    experts = [replace(e, initial=InitialWeights()) for e in recipe.experts]
+    return replace(recipe, seed=0, experts=tuple(experts))
 
 
 def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:

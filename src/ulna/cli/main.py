@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "review": "List the labels to read again, the most suspicious first.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
+    "adapt": "Adapt a bundle to a new hospital from some 20 labelled films.",
     "quantise": "Turn a bundle to int8, if its answers are the same.",
     "evaluate": "Score a bundle on labelled studies; write the report.",
     "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",

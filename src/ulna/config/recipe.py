@@ -87,9 +87,9 @@ class ExpertConfig:
     they come). source_balance: of data of several sources, how even draws are: each source comes in
     proportion to (number of its images) ** (1 - source_balance) times its weight, 0 as they come, 1
     all alike; with abnormal_share every source has that share of abnormal ones, so that the source
-    tells nothing of the label. hard_every: epochs between searches of the normal images for where
-    they look abnormal; most windows of theirs are then aimed there (0: never). test_mirror,
-    test_scales: the
+    tells nothing of the label; `fit_heads` weighs images so, too. hard_every: epochs between
+    searches of the normal images for where they look abnormal; most windows of theirs are then
+    aimed there (0: never). test_mirror, test_scales: the
     exported graph answers by the mean over the film, its mirror image and these scales of it (the
     first sets the map's grid); training does not use them. input_scale: side of what the encoder
     sees over that of the recipe's input, so that experts of one recipe can look at different

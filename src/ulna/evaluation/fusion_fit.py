@@ -22,6 +22,7 @@ WEIGHT_PRIOR = 3.0
 # Standard deviations of the normal priors on log T and on offset / T (logits).
 _POOLED_SPREAD = (1.0, 2.0)
 _PART_SPREAD = (0.4, 0.7)
+_HOSPITAL_SPREAD = (0.4, 2.0)
 # An expert below this share is left out, so that it need not be run.
 _SMALLEST_WEIGHT = 0.05
 _LOG_T_BOUND = 4.0
@@ -49,6 +50,15 @@ def fit_pooled(scores: PartScores, start: Fit, free: Sequence[int]) -> Fit:
 def fit_part(scores: PartScores, pooled: Fit, free: Sequence[int]) -> Fit:
     """The fit of one body part, drawn to `pooled`."""
     return _fit(scores, pooled, free, _PART_SPREAD)
+
+
+def fit_hospital(scores: PartScores, start: Fit) -> Fit:
+    """Temperature and offset of another hospital's films, drawn to `start`; weights stay.
+
+    Its offset is less certain than a body part's: what is called abnormal, and how films are
+    processed, differs between hospitals more than between the limbs of one.
+    """
+    return _fit(scores, start, [], _HOSPITAL_SPREAD)
 
 
 def _fit(scores: PartScores, centre: Fit, free: Sequence[int], spread: tuple[float, float]) -> Fit:

@@ -1,8 +1,8 @@
 """ulna crossval table.csv --recipe fracatlas --initial EXPERT=run:TRUNK ... --out runs/fracatlas
 
-Fracture against none on real films, on two cores. Two of the experts are Ulna's own network, whose
-trunk learned on phantoms and films of the lower limb; one is EfficientNet-Lite0 from ImageNet
-weights, whose trunk learned on those films too. `scripts/fracatlas.sh` takes all the steps:
+Fracture against none on real films, on two cores. One expert is Ulna's own network, whose trunk
+learned on phantoms and films of the lower limb; three are EfficientNet-Lite0 from ImageNet weights,
+one of which learned on those films too. `scripts/fracatlas.sh` takes all the steps:
 
     ulna phantom runs/cassettes --studies 1750 --seed 20262 --size 448 --film cassette \\
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
@@ -208,22 +208,24 @@ def fracatlas_student() -> Recipe:
 
 
 def fracatlas() -> Recipe:
-    """Ulna's own network at two scales, and EfficientNet-Lite0 from ImageNet in two ways.
+    """Ulna's own network, and EfficientNet-Lite0 from ImageNet in three ways.
 
-    Windows of `cnn` and `cnn_wide` are 96 px that they see; those of `cnn_wide`, which looks at
-    the film at three quarters, show nearly twice the area. `lite0` learned on the lower limb first
-    and sees films changed as at other hospitals; `lite0_plain` learned neither.
+    `cnn`, `lite0` and `lite0_plain` learn on windows. `lite0` learned on the lower limb first and
+    sees films changed as at other hospitals, `lite0_plain` neither; `lite0_whole` is the plain
+    network of `fracatlas_plain` and sees whole films.
     """
-    (fine,), (transferred,) = fracatlas_cnn().experts, fracatlas_lite0().experts
-    wide = replace(fine, name="cnn_wide", crop_size=128, input_scale=0.75, epochs=59)
+    (cnn,), (transferred,), (whole,) = (
+        r.experts for r in (fracatlas_cnn(), fracatlas_lite0(), fracatlas_plain())
+    )
     plain = replace(
         _lite0(12, hard_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
     )
     return replace(
-        _recipe("fracatlas", _USE, fine),
-        experts=(fine, wide, transferred, plain),
+        _recipe("fracatlas", _USE, cnn),
+        experts=(cnn, transferred, plain, whole),
         input_spec=_ENLARGED,
         # Weights fitted to the twenty fractures of a humerus or shoulder rank worse than none.
         fusion=Fusion("mean"),
         precision="32-true",
+        weights="float16",
     )

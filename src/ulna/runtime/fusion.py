@@ -31,8 +31,9 @@ class ExpertOutput:
     """What one expert says of one image, in logits: P body parts, F categories, map (h, w).
 
     abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,) = mean of
-    finding_cam (F, h, w) + bias. features: (C,), means of the encoder's stages. features and
-    finding_cam are empty, (0,) and (0, 1, 1), from a graph that does not give them.
+    finding_cam (F, h, w) + bias. features: (C,), means of the encoder's stages. looked: (K,), means
+    of what the abnormal head reads. features, finding_cam and looked are empty, (0,) and (0, 1, 1),
+    from a graph that does not give them; looked comes from graphs made to be adapted alone.
     """
 
     abnormal: Array
@@ -41,6 +42,7 @@ class ExpertOutput:
     cam: Array
     features: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     finding_cam: Array = field(default_factory=lambda: np.zeros((0, 1, 1), np.float32))
+    looked: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ulna.config.recipe import Recipe
+from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert, Pooled
 from ulna.training.augment import as_float
 from ulna.training.cache import TrainingImages
@@ -25,6 +25,7 @@ from ulna.training.losses.classification import (
     class_weights,
     finding_loss,
 )
+from ulna.training.order import Shares, draw_rates, source_shares
 
 LossOf = Callable[[Tensor], Tensor]
 _BATCH = 16
@@ -41,22 +42,31 @@ _LEAST_SPREAD = 0.05
 
 
 def fit_heads(
-    expert: Expert, images: TrainingImages, train: npt.NDArray[np.int64], recipe: Recipe
+    expert: Expert,
+    images: TrainingImages,
+    train: npt.NDArray[np.int64],
+    recipe: Recipe,
+    config: ExpertConfig | None = None,
 ) -> None:
     """Set the heads of `expert` to the best ones for the whole images `train`, unchanged.
 
-    Classes weigh alike within a body part, `other_parts` as in training. Leaves the expert in
+    Classes weigh alike within a body part, `other_parts` as in training. config: by its
+    `source_balance` and the sources' weights the images of several sources count as often as they
+    are drawn in training (`head_rates`); without it all count alike. Leaves the expert in
     evaluation mode; encoder and neck stay as they are. Deterministic.
     """
     expert.eval()
     seen = _pooled(expert, images, train, recipe)
     part, abnormal = (torch.from_numpy(a[train]) for a in (images.part, images.abnormal))
-    weight = class_weights(images.abnormal[train], images.part[train], len(recipe.body_parts))
+    rates = None if config is None else head_rates(images, train, config)
+    n_parts = len(recipe.body_parts)
+    weight = class_weights(images.abnormal[train], images.part[train], n_parts, rates)
     weight_P2, other = torch.from_numpy(weight).double(), recipe.loss.other_parts
-    target = abnormal.double()
+    target, counted = abnormal.double(), ~torch.isnan(abnormal)
+    rate_N = _mean_one(rates, counted)
 
     def abnormal_of(logits: Tensor) -> Tensor:
-        return abnormal_loss(logits, target, part, weight_P2, other)
+        return abnormal_loss(logits, target, part, weight_P2, other, rate_B=rate_N)
 
     told = expert.reads_evidence and bool(seen.evidence_B.std(correction=0) >= _LEAST_SPREAD)
     free_NK = seen.evidence_B[:, None] if told else seen.looked_BC[:, :0]
@@ -64,10 +74,57 @@ def fit_heads(
     if expert.reads_evidence:
         evidence_P = found_PK[:, 0] if told else found_PK.new_zeros(len(found_PK))
         _set_evidence(expert, seen, evidence_P, abnormal == 0)
-    _fit(expert.body_part, seen.everywhere_BC, lambda z: body_part_loss(z, part), _RIDGE)
+    _fit_others(expert, seen, part, torch.from_numpy(images.categories[train]).double(), rates)
+
+
+def _fit_others(
+    expert: Expert,
+    seen: Pooled,
+    part_N: Tensor,
+    known_NF: Tensor,
+    rates: npt.NDArray[np.float64] | None,
+) -> None:
+    """The heads of body parts and of findings."""
+    rate_N = _mean_one(rates, part_N >= 0)
+    _fit(
+        expert.body_part,
+        seen.everywhere_BC,
+        lambda z: body_part_loss(z, part_N, rate_B=rate_N),
+        _RIDGE,
+    )
     if expert.finding is not None:
-        known = torch.from_numpy(images.categories[train]).double()
-        _fit(expert.finding, seen.looked_BC, lambda z: finding_loss(z, known), _RIDGE)
+        found_N = _mean_one(rates, (~torch.isnan(known_NF)).any(1))
+        _fit(
+            expert.finding,
+            seen.looked_BC,
+            lambda z: finding_loss(z, known_NF, rate_B=found_N),
+            _RIDGE,
+        )
+
+
+def head_rates(
+    images: TrainingImages, train: npt.NDArray[np.int64], config: ExpertConfig
+) -> npt.NDArray[np.float64] | None:
+    """(N,) how much each of the images `train` counts for the heads; None: all alike.
+
+    What an epoch of training draws: all images of a source together count (their number) ** (1 -
+    source_balance) times its weight, and with abnormal_share the abnormal ones of every source
+    have that share of it. None for one source, or where sources come as they are.
+    """
+    source = images.source[train]
+    of_source = source_shares(source, images.weight[train], config.source_balance)
+    if of_source is None:
+        return None
+    shares = Shares(config.abnormal_share, 0.0, source, of_source)
+    return draw_rates(images.abnormal[train] == 1, shares)
+
+
+def _mean_one(rates: npt.NDArray[np.float64] | None, counted: Tensor) -> Tensor | None:
+    """The rates scaled to mean 1 over the images that a head learns from."""
+    if rates is None or not counted.any():
+        return None
+    rate_N = torch.from_numpy(rates)
+    return rate_N / rate_N[counted].mean()
 
 
 @torch.no_grad()

@@ -280,7 +280,7 @@ class ExpertFit:
         if self.best:
             unpack("best", self.best, expert)
         if self.config.fit_heads:
-            fit_heads(expert, self.images, self.own, self.recipe)
+            fit_heads(expert, self.images, self.own, self.recipe, self.config)
         meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
         save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
         kept = self.state.best_epoch if self.best else len(self.state.history) - 1

@@ -61,6 +61,7 @@ class Session:
         names = ("abnormal", "body_part", "finding", "cam", "features")
         given = [found.get(name, nothing) for name in names]
         given.append(found.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
+        given.append(found.get("looked", nothing))
         return [ExpertOutput(*(values[i] for values in given)) for i in range(len(images))]
 
 

@@ -2,6 +2,7 @@
 
 A body part of -1 is not known: such an image teaches the abnormal heads of all body parts.
 total: of `losses.total`; each loss is this process's share of the whole batch's mean.
+rate_B: (B,) how much each image counts, None: all alike; their mean should be 1.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def abnormal_loss(
     weight_P2: Tensor,
     other_parts: float = 0.0,
     total: Total = alone,
+    rate_B: Tensor | None = None,
 ) -> Tensor:
     """Weighted binary cross-entropy of each image's own body part; nan labels do not count.
 
@@ -59,24 +61,42 @@ def abnormal_loss(
     share = own * (1 - other_parts) + alike
     targets = target[:, None].expand_as(logit)
     loss = functional.binary_cross_entropy_with_logits(logit, targets, reduction="none")
-    return ((loss * share).sum(1) * weight_P2[part, target.long()]).sum() / count
+    weight = weight_P2[part, target.long()]
+    if rate_B is not None:
+        weight = weight * rate_B[known]
+    return ((loss * share).sum(1) * weight).sum() / count
 
 
-def body_part_loss(logit_BP: Tensor, part_B: Tensor, total: Total = alone) -> Tensor:
+def body_part_loss(
+    logit_BP: Tensor, part_B: Tensor, total: Total = alone, rate_B: Tensor | None = None
+) -> Tensor:
     """Cross-entropy over body parts; images of unknown part (-1) do not count."""
     known = part_B >= 0
     count = total(known.sum())
     if not count:
         return logit_BP.sum() * 0
+    if rate_B is not None:
+        each = functional.cross_entropy(logit_BP[known], part_B[known], reduction="none")
+        return (each * rate_B[known]).sum() / count
     return functional.cross_entropy(logit_BP[known], part_B[known], reduction="sum") / count
 
 
-def finding_loss(logit_BF: Tensor, target_BF: Tensor, total: Total = alone) -> Tensor:
+def finding_loss(
+    logit_BF: Tensor, target_BF: Tensor, total: Total = alone, rate_B: Tensor | None = None
+) -> Tensor:
     """Mean binary cross-entropy of the finding categories; nan targets do not count."""
     known = ~torch.isnan(target_BF)
     here = known.sum()
     count = total(here)
     if not here:
         return logit_BF.sum() * 0
+    if rate_B is not None:
+        weight = rate_B[:, None].expand_as(logit_BF)[known]
+        return (
+            functional.binary_cross_entropy_with_logits(
+                logit_BF[known], target_BF[known], weight, reduction="sum"
+            )
+            / count
+        )
     mean = functional.binary_cross_entropy_with_logits(logit_BF[known], target_BF[known])
     return mean * (here / count)

@@ -1,0 +1,148 @@
+"""A bundle adapted to a hospital: it answers as was fitted, and says what it cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.cli.calls import ulna
+from tests.export.tiny_run import lively_expert, tiny_recipe
+from tests.runtime.analytic_bundle import BOTH, PARTS, write_analytic, write_films
+
+from ulna.bundle import ModelBundle, read_bundle
+from ulna.config.engine import EngineSettings
+from ulna.config.recipe import ExpertConfig
+from ulna.errors import BundleError, ConfigError, DatasetWarning
+from ulna.evaluation.adapt.fit import HeadPlan, changed_logit
+from ulna.evaluation.adapt.graph import probing_graph, with_head_moved
+from ulna.evaluation.adapt.pipeline import adapt_bundle
+from ulna.export.graph import expert_graph
+from ulna.export.half import in_half
+from ulna.runtime import Predictor
+from ulna.runtime.session import Session
+from ulna.types import ImageRef, Study
+
+ONE = EngineSettings(threads=1)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> ModelBundle:
+    return write_analytic(tmp_path / "bundle", fusion=BOTH)
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> list[Study]:
+    """Eighteen of one part, of two views each; every other one is abnormal."""
+    refs: tuple[ImageRef, ...] = write_films(tmp_path / "films", [(60 + i, 50) for i in range(36)])
+    pairs = [refs[2 * k : 2 * k + 2] for k in range(18)]
+    return [Study(f"p{k}", f"s{k}", PARTS[0], pair, k % 2 == 1) for k, pair in enumerate(pairs)]
+
+
+@pytest.mark.parametrize("heads", [None, HeadPlan(2.0)])
+def test_the_written_bundle_answers_as_was_fitted(
+    bundle: ModelBundle, studies: list[Study], tmp_path: Path, heads: HeadPlan | None
+) -> None:
+    with pytest.warns(DatasetWarning, match=f"no study of {PARTS[1]}"):
+        found = adapt_bundle(bundle.path, studies, tmp_path / "ours", heads)
+    assert read_bundle(bundle.path) == bundle
+    again = read_bundle(tmp_path / "ours")
+    assert again.hash == found.bundle.hash and again.calibrated
+    logit = changed_logit(found.films, found.changes) if heads else found.films.logit
+    wanted = found.films.probability(found.shift.of(logit))
+    predictor, before = Predictor(again), Predictor(bundle)
+    for k, study in enumerate(studies):
+        answer, old = predictor.predict(study), before.predict(study)
+        assert answer.probability == pytest.approx(wanted[k], abs=1e-5)
+        assert old.probability == pytest.approx(found.before[k], abs=1e-6)
+        for image in answer.images:
+            assert image.grid.mean() + image.bias == pytest.approx(image.logit, abs=1e-4)
+    assert bool(found.changes) == (heads is not None)
+    if heads is None:
+        assert [e.sha256 for e in again.manifest.experts] == [
+            e.sha256 for e in bundle.manifest.experts
+        ]
+
+
+def test_every_body_part_moves_alike(
+    bundle: ModelBundle, studies: list[Study], tmp_path: Path
+) -> None:
+    with pytest.warns(DatasetWarning):
+        found = adapt_bundle(bundle.path, studies, tmp_path / "ours", HeadPlan())
+    old, new = Predictor(bundle).outputs(studies[0]), Predictor(found.bundle).outputs(studies[0])
+    for name in ("coarse", "fine"):
+        moved = new.images[0].experts[name].abnormal - old.images[0].experts[name].abnormal
+        assert moved[0] == pytest.approx(moved[1], abs=1e-5) and abs(moved[0]) > 1e-6
+    fusion, before = found.bundle.manifest.fusion, bundle.manifest.fusion
+    for part in PARTS:
+        assert fusion.temperatures[part] == pytest.approx(
+            before.temperatures[part] * found.shift.scale
+        )
+    assert fusion.n_calibration_studies == 18 and found.bundle.manifest.cascade is None
+
+
+def test_what_cannot_be_adapted_is_said(
+    bundle: ModelBundle, studies: list[Study], tmp_path: Path, blob_bundle: ModelBundle
+) -> None:
+    out = tmp_path / "ours"
+    with pytest.raises(ConfigError, match="3 normal and 3 abnormal.*at least 4 of each"):
+        adapt_bundle(bundle.path, studies[:6], out)
+    with pytest.raises(BundleError, match="is the bundle itself"):
+        adapt_bundle(bundle.path, studies, bundle.path)
+    with pytest.raises(BundleError, match="recalibrate alone"):
+        probing_graph(blob_bundle.graph_path(blob_bundle.manifest.experts[0]))
+    nameless = [Study(s.patient_id, "s", None, s.images, s.abnormal) for s in studies]
+    with pytest.warns(DatasetWarning), pytest.raises(ConfigError, match="none of 0 studies"):
+        adapt_bundle(bundle.path, nameless, out)
+    assert not out.exists()
+
+
+def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path: Path) -> None:
+    rows = [
+        f"{i.path},{s.patient_id},{s.study_id},{s.body_part},{int(bool(s.abnormal))}"
+        for s in studies
+        for i in s.images
+    ]
+    head = "path,patient_id,study_id,body_part,abnormal"
+    (tmp_path / "ours.csv").write_text("\n".join([head, *rows]) + "\n")
+    out = tmp_path / "ours"
+    said = ulna("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--heads").output
+    assert "18 studies, 9 abnormal" in said and "flatter" in said
+    assert read_bundle(out).hash[:12] in said
+    given = ("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--freedom", 2)
+    assert "give --heads too" in ulna(*given, code=2).output
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_moved_head_moves_map_and_logit_alike(tmp_path: Path, half: bool) -> None:
+    """With an attention and its evidence, stored in single and in half precision."""
+    config = ExpertConfig("cnn", "cnn", neck="attention", fit_heads=True)
+    recipe = tiny_recipe([config])
+    torch.set_num_threads(1)
+    expert = lively_expert(config, recipe)
+    graph, twin = expert_graph(expert, recipe.input_spec), expert
+    if half:
+        graph, twin = in_half(expert, graph)
+    file = tmp_path / "cnn.onnx"
+    file.write_bytes(graph)
+    rng = np.random.default_rng(0)
+    images = rng.normal(0, 1, (3, 1, 64, 64)).astype(np.float32)
+    before = Session(probing_graph(file), ONE).run(images)
+    with torch.inference_mode():
+        looked = twin.pool(torch.from_numpy(images)).looked_BC.numpy()
+    np.testing.assert_allclose([b.looked for b in before], looked, atol=1e-3)
+    weight, bias = rng.normal(0, 1, (3, looked.shape[1])), rng.normal(0, 1, 3)
+    moved = tmp_path / "moved.onnx"
+    moved.write_bytes(with_head_moved(file, weight, bias))
+    for old, new in zip(before, Session(moved, ONE).run(images), strict=True):
+        wanted = old.looked @ weight.T + bias
+        np.testing.assert_allclose(new.abnormal - old.abnormal, wanted, atol=2e-3)
+        above = (new.cam - old.cam).mean(axis=(1, 2))
+        np.testing.assert_allclose(above, wanted - bias, atol=2e-3)
+        np.testing.assert_array_equal(new.body_part, old.body_part)
+        np.testing.assert_array_equal(new.features, old.features)
+    back = tmp_path / "back.onnx"
+    back.write_bytes(with_head_moved(moved, -weight, -bias))
+    for old, new in zip(before, Session(back, ONE).run(images), strict=True):
+        np.testing.assert_allclose(new.abnormal, old.abnormal, atol=2e-3)
