@@ -94,6 +94,15 @@ def test_heads_lie_beside_the_statistics() -> None:
         read_statistics(data, replace(entry, outside=("b",)))
 
 
+def test_axes_of_half_precision_leave_distances_where_they_are() -> None:
+    films = _cloud(200, 96, 0.0, 0)
+    statistics = fit_statistics(films)
+    entry = DomainEntry("f", "", {"a": 3.0}, 0.5, {"a": 200}, 0.01)
+    read = read_statistics(statistics_bytes({"a": statistics}), entry).experts["a"]
+    far = np.concatenate([films, _cloud(50, 96, 4.0, 1)])
+    np.testing.assert_allclose(read.distance(far), statistics.distance(far), rtol=0.01)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
