@@ -30,6 +30,7 @@ def phantoms_and_recipe(work: Path) -> None:
         experts=(ExpertConfig(name="cnn", encoder="cnn", epochs=1, batch_size=8),),
         input_spec=InputSpec(size=96),
         minutes=0.0,
+        precision="auto",  # what the machine computes fastest, which tests can force
     )
     write_json(recipe, work / "tiny.json")
     ulna("phantom", work / "phantoms", "--studies", 60, "--seed", 4, "--size", 96)

@@ -31,6 +31,7 @@ def _tiny_recipe() -> Recipe:
         input_spec=InputSpec(size=96),
         fractions={"train": 0.4, "tune": 0.2, "calibration": 0.4},
         minutes=0.0,
+        precision="auto",
     )
 
 
