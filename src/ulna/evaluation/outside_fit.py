@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Classes = Sequence[Floats]
 # Share of known films that the limit refuses.
-REFUSED = 0.01
+REFUSED = 0.005
 # Fewer examples of a class say nothing about it.
 MIN_EXAMPLES = 20
 # Variance of a logit under the prior, whatever the number of inputs.
@@ -70,7 +70,7 @@ def inputs_of(said: Sequence[ExpertOutput], width: int) -> Floats:
 def fit_outside(limbs: Limbs, others: Classes) -> OutsideHead | None:
     """The head that tells limbs from each class in `others` (N, D); small classes are left out.
 
-    Its limit is the conformal quantile that one known film in a hundred exceeds, of log-odds
+    Its limit is the conformal quantile that one known film in two hundred exceeds, of log-odds
     that each film has from a fit without its own part of the patients. None without classes.
     """
     classes = [o for o in others if len(o) >= MIN_EXAMPLES]
