@@ -61,6 +61,7 @@ def _make(data: Path, out: Path, code: int = 0) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(1500)  # two cores, four experts in five folds, other tests beside it
 @pytest.mark.skipif(
     not (ROOT / ".venv/bin/ulna").is_file(), reason="no .venv: the script runs what `make` set up"
 )
