@@ -9,6 +9,7 @@ import pytest
 
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
+from ulna.config.recipe import InitialWeights
 from ulna.errors import ConfigError
 from ulna.recipes import RECIPES
 
@@ -69,6 +70,12 @@ def test_wrong_changes_say_what_is_wrong(change: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         choose_recipe("demo", [change])
     assert words in str(caught.value)
+
+
+def test_a_recipe_says_which_expert_of_a_run_it_starts_from() -> None:
+    (student,) = choose_recipe("fracatlas_student", initial=["run:runs/folds"]).experts
+    assert student.name == "student"
+    assert student.initial == InitialWeights("run", "runs/folds", expert="lite0")
 
 
 def test_unknown_recipe_and_initial_kind() -> None:

@@ -173,6 +173,13 @@ def test_run_start_takes_the_only_expert_whatever_its_name_but_never_guesses(
     save_file(source.state_dict(), tmp_path / "experts" / "two" / "weights.safetensors")
     with pytest.raises(WeightsError, match="expected weights of expert 'e'"):
         load_initial_weights(recipe.experts[0], recipe)
+    named = _recipe(InitialWeights("run", str(tmp_path), expert="two"))
+    chosen = load_initial_weights(named.experts[0], named)
+    for mine, given in zip(chosen.encoder.parameters(), source.encoder.parameters(), strict=True):
+        torch.testing.assert_close(mine, given)
+    absent = _recipe(InitialWeights("run", str(tmp_path), expert="three"))
+    with pytest.raises(WeightsError, match="three"):
+        load_initial_weights(absent.experts[0], absent)
 
 
 def test_colour_weights_are_summed_to_one_channel(tmp_path: Path) -> None:

@@ -36,8 +36,10 @@ class DomainEntry:
     what the expert's statistics were fitted on. refused: share of good films that the limits
     refuse when they are not among those films. outside: the experts with an `OutsideHead`; empty
     where the distance alone refuses, as in bundles of earlier versions. n_outside: what those
-    heads know as outside, by kind. slack: of a film beyond the limit of distance, by how many
-    calibrated logits its answer is uncertain, times its distance over the limit.
+    heads know as outside, by kind. outside_limit: the mean of all these heads' shares from which
+    on an image is refused (each alone refuses at 1). slack: of a film beyond the limit of
+    distance, by how many calibrated logits its answer is uncertain, times its distance over the
+    limit.
     """
 
     file: str
@@ -49,6 +51,7 @@ class DomainEntry:
     outside: tuple[str, ...] = ()
     n_outside: dict[str, int] = field(default_factory=dict)
     slack: float = 0.0
+    outside_limit: float = 1.0
 
     def __post_init__(self) -> None:
         if self.file in ("", ".", "..") or "/" in self.file or "\\" in self.file:
@@ -61,6 +64,10 @@ class DomainEntry:
         if not (0 <= self.look_again <= 1 and 0 <= self.refused <= 1):
             raise BundleError(
                 f"domain: look_again {self.look_again}, refused {self.refused}: expected 0 to 1"
+            )
+        if not 0 < self.outside_limit < math.inf:
+            raise BundleError(
+                f"domain: outside_limit {self.outside_limit}: expected a positive number"
             )
         if not (0 <= self.slack < math.inf and set(self.outside) <= set(self.limits)):
             raise BundleError(
@@ -133,15 +140,17 @@ class Domain:
         self, features: Mapping[str, npt.ArrayLike], parts: Mapping[str, npt.ArrayLike]
     ) -> float | None:
         """How much an image looks like something else than a limb: 0 as the middle of the known
-        films, 1 at the limit of refusal; the mean of the experts.
+        films, 1 at the limit of refusal; the mean of the experts, which spreads less than each.
 
         features, parts: (C,) and (P,) body-part logits of each expert run. None where none of
-        these experts has a head.
+        these experts has a head. Where only some of them are run, their mean is measured by 1, as
+        each alone.
         """
         known = [n for n in features if n in self.heads]
         if not known:
             return None
-        return float(np.mean([self.heads[n].share(features[n], parts[n]) for n in known]))
+        mean = float(np.mean([self.heads[n].share(features[n], parts[n]) for n in known]))
+        return mean / self.entry.outside_limit if len(known) == len(self.heads) else mean
 
 
 def statistics_bytes(

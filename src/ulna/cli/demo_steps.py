@@ -25,7 +25,7 @@ from ulna.errors import ConfigError, DatasetError, DatasetWarning, UlnaError, Ul
 from ulna.types import BodyPart, Study
 
 PHANTOM_STUDIES = 1200
-EXAMINED_STUDIES = 12
+EXAMINED_STUDIES = 36
 """Whose maps are examined: enough for a verdict, seconds of work."""
 _PICTURED_PER_PART = 4
 

@@ -57,7 +57,7 @@ def _of_fold(
             f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
             "cross-validation on the same folds (--folds, --fold-seed)"
         )
-    return replace(expert, initial=InitialWeights("run", str(run)))
+    return replace(expert, initial=replace(expert.initial, path=str(run)))
 
 
 def warn_of_seen(recipe: Recipe, studies: Sequence[Study], held: Sequence[Study]) -> None:

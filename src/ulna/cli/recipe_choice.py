@@ -44,7 +44,8 @@ def choose_recipe(
         expert, equals, text = start.partition("=")
         kind, _, path = (text if equals else start).partition(":")
         place = f"experts.{expert if equals else '*'}"
-        _set(data, f"{place}.initial", {"kind": kind, "path": path}, start)
+        _set(data, f"{place}.initial.kind", kind, start)
+        _set(data, f"{place}.initial.path", path, start)
         if kind == "random":
             _set(data, f"{place}.frozen_stages", 0, start)
     return from_json(Recipe, data, "recipe")

@@ -46,11 +46,14 @@ class InitialWeights:
     timm); 'shipped' (the trunk of Ulna's own `cnn`, learned on phantoms by the recipe `pretrain`);
     'file' (a state dict at `path`); 'run' (the expert of the same name in an earlier Ulna run at
     `path`, or its only expert; of a cross-validation at `path`, fold k's for fold k of another one
-    on the same folds, else fold 0's). No kind falls back to another. More: docs/weights.md.
+    on the same folds, else fold 0's). No kind falls back to another. expert: which one of an
+    earlier run's experts; '': that of the same name. `--initial` leaves it as the recipe has it.
+    More: docs/weights.md.
     """
 
     kind: InitialKind = "random"
     path: str = ""
+    expert: str = ""
 
     def __post_init__(self) -> None:
         if recorded():

@@ -20,8 +20,9 @@ from ulna.bundle import OutsideHead
 from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics, Floats
 from ulna.evaluation.conformal_limit import conformal_limit
 from ulna.evaluation.outside_fit import REFUSED as REFUSED_OUTSIDE
-from ulna.evaluation.outside_fit import Limbs, Outside, fit_outside, inputs_of
+from ulna.evaluation.outside_fit import LearnedHead, Limbs, Outside, fit_outside, inputs_of
 from ulna.runtime.screen import CLOSER
+from ulna.types import ImageRef
 
 if TYPE_CHECKING:
     from ulna.runtime import ImageOutputs, StudyOutputs
@@ -41,7 +42,8 @@ _ROUNDS = 3
 class Fitted:
     """Of one expert; limit: distance; look_again: share of the limit; n_images: fitted on.
 
-    head: what tells limbs from what is outside, None without examples of it.
+    head: what tells limbs from what is outside, None without examples of it. shares: how far each
+    of the films is on the way to the head's limit, from a fit without its patient.
     """
 
     statistics: FeatureStatistics
@@ -49,6 +51,7 @@ class Fitted:
     look_again: float
     n_images: int
     head: OutsideHead | None = None
+    shares: Mapping[ImageRef, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def domain_of(found: dict[str, Fitted], beside: Beside | None = None) -> Domain 
         refused=REFUSED_OUTSIDE if heads else REFUSED,
         outside=tuple(heads),
         n_outside=beside.outside.counts if heads and beside else {},
+        outside_limit=limit_of_mean([f.shares for f in found.values()]),
     )
     return Domain(entry, {n: f.statistics for n, f in found.items()}, heads)
 
@@ -108,12 +112,36 @@ def fit_expert(
     fitted = fit_features(upright, turned.astype(np.float64), patients)
     if beside is None:
         return fitted
-    return replace(fitted, head=_head([i for _, i in known], name, folds_of(patients), beside))
+    learned = _head([i for _, i in known], name, folds_of(patients), beside)
+    if learned is None:
+        return fitted
+    refs = (i.ref for _, i in known)
+    shares = dict(zip(refs, learned.shares.tolist(), strict=True))
+    return replace(fitted, head=learned.head, shares=shares)
+
+
+def limit_of_mean(shares: Sequence[Mapping[ImageRef, float]]) -> float:
+    """What the mean of the experts' shares exceeds on one known film in two hundred.
+
+    shares: of each expert, on the films that it did not learn from. Of a bundle of folds a film's
+    mean is over the experts of its own fold alone; that over all folds spreads less still, so that
+    fewer known films are refused than promised. 1 without any, and where no mean lies above the
+    medians.
+    """
+    by_film: dict[ImageRef, list[float]] = {}
+    for one in shares:
+        for ref, share in one.items():
+            by_film.setdefault(ref, []).append(share)
+    if not by_film:
+        return 1.0
+    means = np.array([np.mean(s) for s in by_film.values()])
+    limit = conformal_limit(means, REFUSED_OUTSIDE)
+    return limit if limit > 0 else 1.0
 
 
 def _head(
     images: Sequence[ImageOutputs], name: str, fold: npt.NDArray[np.int64], beside: Beside
-) -> OutsideHead | None:
+) -> LearnedHead | None:
     width = beside.widths.get(name, 0) or len(images[0].experts[name].features)
     copied = [k for k, i in enumerate(images) if name in i.disturbed]
     said = inputs_of([i.experts[name] for i in images], width)

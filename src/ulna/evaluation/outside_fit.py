@@ -61,13 +61,24 @@ class Limbs:
     fold: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
+@dataclass(frozen=True)
+class LearnedHead:
+    """A head, and (N,) how far its known films are: 0 the median, 1 at its limit.
+
+    Each film's share comes from a fit without its own part of the patients.
+    """
+
+    head: OutsideHead
+    shares: Floats
+
+
 def inputs_of(said: Sequence[ExpertOutput], width: int) -> Floats:
     """(N, D) of what one expert says of N images; (0, 0) of none."""
     rows = [outside_inputs(s.features, s.body_part, width) for s in said]
     return np.stack(rows) if rows else np.zeros((0, 0))
 
 
-def fit_outside(limbs: Limbs, others: Classes) -> OutsideHead | None:
+def fit_outside(limbs: Limbs, others: Classes) -> LearnedHead | None:
     """The head that tells limbs from each class in `others` (N, D); small classes are left out.
 
     Its limit is the conformal quantile that one known film in two hundred exceeds, of log-odds
@@ -87,7 +98,8 @@ def fit_outside(limbs: Limbs, others: Classes) -> OutsideHead | None:
         )
     weights, levels = fit_classes([np.concatenate([limbs.inputs, limbs.copies]), *classes])
     middle, limit = float(np.median(odds)), conformal_limit(odds, REFUSED)
-    return OutsideHead(weights, levels, middle, max(limit, middle + 1e-3))
+    head = OutsideHead(weights, levels, middle, max(limit, middle + 1e-3))
+    return LearnedHead(head, (odds - middle) / (head.limit - middle))
 
 
 def fit_classes(classes: Classes) -> tuple[Floats, Floats]:

@@ -101,7 +101,9 @@ def _read_shipped(encoder: str) -> dict[str, Tensor]:
 
 def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
     path = Path(initial.path)
-    return read_weights(_of_run(path, name) if initial.kind == "run" else path, f"expert {name!r}")
+    if initial.kind == "run":
+        path = _of_run(path, initial.expert or name)
+    return read_weights(path, f"expert {name!r}")
 
 
 def _of_run(run: Path, name: str) -> Path:

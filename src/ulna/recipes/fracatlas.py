@@ -181,25 +181,34 @@ def fracatlas_plain() -> Recipe:
 
 
 def fracatlas_student() -> Recipe:
-    """The hybrid's student: the plain network taught its answers and maps for some epochs.
+    """The hybrid's student: its expert `lite0` taught on whole films what all experts say of them.
 
-    `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/whole`: each fold's
-    student starts from the plain network of the same fold, which is a good part of the way.
+    `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds`: each fold's
+    student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at 560
+    (docs/decisions/029-student-answers-larger.md).
     """
-    (plain,) = fracatlas_plain().experts
+    (start,) = fracatlas_lite0().experts
     expert = replace(
-        plain,
+        start,
         name="student",
-        epochs=5,
+        initial=InitialWeights("imagenet", expert="lite0"),
+        epochs=4,
+        batch_size=16,
         learning_rate=5e-4,
-        frozen_stages=3,
-        ema_decay=0.99,
+        crop_size=0,
+        crop_share=0.0,
+        trunk_on_whole=True,
+        fit_heads=False,
+        abnormal_share=0.0,
+        hard_every=0,
+        input_scale=0.7,
+        test_scales=(1.25,),
         augmentation=_WIDER,
     )
     return replace(
         _recipe("fracatlas_student", f"{_USE}, one small network taught by the hybrid", expert),
         input_spec=_ENLARGED,
-        loss=LossWeights(body_part=0.1, other_parts=0.8),
+        loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         distillation=Distillation(
             logits=1.0, other_parts=0.8, body_part=0.2, map=0.5, temperature=2.0, hard=0.3
         ),
