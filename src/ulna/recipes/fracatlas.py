@@ -47,6 +47,8 @@ _ELSEWHERE = replace(
     jpeg=0.15,
     tone=0.15,
 )
+# The mean over three scales ranks better than one (docs/decisions/029-answer-at-other-scales.md).
+_SCALES = (1.0, 0.8, 1.25)
 _PARTS = (
     BodyPart.ELBOW,
     BodyPart.FOREARM,
@@ -156,7 +158,9 @@ def lower_limb_lite0() -> Recipe:
 
 def fracatlas_lite0() -> Recipe:
     """The one from ImageNet alone, on windows with boxes, its heads fitted on whole films."""
-    expert = replace(_lite0(24, hard_every=8), fit_heads=True, augmentation=_ELSEWHERE)
+    expert = replace(
+        _lite0(24, hard_every=8), fit_heads=True, augmentation=_ELSEWHERE, test_scales=_SCALES
+    )
     recipe = _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert)
     return replace(recipe, input_spec=_ENLARGED, precision="32-true")
 
@@ -185,7 +189,7 @@ def fracatlas_student() -> Recipe:
 
     `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds`: each fold's
     student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at 560
-    (docs/decisions/029-student-answers-larger.md).
+    (docs/decisions/029-answer-at-other-scales.md).
     """
     (start,) = fracatlas_lite0().experts
     expert = replace(
@@ -227,7 +231,11 @@ def fracatlas() -> Recipe:
         r.experts for r in (fracatlas_cnn(), fracatlas_lite0(), fracatlas_plain())
     )
     plain = replace(
-        _lite0(12, hard_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
+        _lite0(12, hard_every=6),
+        name="lite0_plain",
+        fit_heads=True,
+        augmentation=_WIDER,
+        test_scales=_SCALES,
     )
     return replace(
         _recipe("fracatlas", _USE, cnn),
