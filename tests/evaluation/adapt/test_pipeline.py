@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from tests.cli.calls import ulna
 from tests.export.tiny_run import lively_expert, tiny_recipe
 from tests.runtime.analytic_bundle import BOTH, PARTS, write_analytic, write_films
+from torch.nn.functional import interpolate
 
 from ulna.bundle import ModelBundle, read_bundle
 from ulna.config.engine import EngineSettings
@@ -20,6 +22,9 @@ from ulna.evaluation.adapt.graph import probing_graph, with_head_moved
 from ulna.evaluation.adapt.pipeline import adapt_bundle
 from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
+from ulna.models.expert import Expert
+from ulna.models.scale import scaled_side
+from ulna.models.test_time import with_test_views
 from ulna.runtime import Predictor
 from ulna.runtime.session import Session
 from ulna.types import ImageRef, Study
@@ -114,14 +119,43 @@ def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path
     assert "give --heads too" in ulna(*given, code=2).output
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_a_moved_head_moves_map_and_logit_alike(tmp_path: Path, half: bool) -> None:
-    """With an attention and its evidence, stored in single and in half precision."""
-    config = ExpertConfig("cnn", "cnn", neck="attention", fit_heads=True)
+def _looked(
+    expert: Any, films: torch.Tensor, mirror: bool, scales: tuple[float, ...]
+) -> np.ndarray:
+    """(B, C) of the network itself: what its head reads, the mean over the views."""
+    bare = expert if isinstance(expert, Expert) else expert.expert
+    sizes = [(scaled_side(64, s),) * 2 for s in scales]
+    seen = [interpolate(films, size, mode="bilinear", align_corners=False) for size in sizes]
+    seen += [view.flip(-1) for view in seen] if mirror else []
+    return torch.stack([bare.pool(view).looked_BC for view in seen]).mean(0).numpy()
+
+
+@pytest.mark.parametrize(
+    ("half", "mirror", "scales"),
+    [
+        (False, False, (1.0,)),
+        (True, False, (1.0,)),
+        (False, True, (1.0, 0.5, 1.5)),
+        (True, False, (1.0, 2.0)),
+        (False, False, (1.5,)),
+    ],
+)
+def test_a_moved_head_moves_map_and_logit_alike(
+    tmp_path: Path, half: bool, mirror: bool, scales: tuple[float, ...]
+) -> None:
+    """With an attention and its evidence, in single and half precision, over one view and more.
+
+    Report: a graph that answers over several scales could not be adapted but by its calibration.
+    """
+    config = ExpertConfig(
+        "cnn", "cnn", neck="attention", fit_heads=True, test_mirror=mirror, test_scales=scales
+    )
     recipe = tiny_recipe([config])
     torch.set_num_threads(1)
     expert = lively_expert(config, recipe)
-    graph, twin = expert_graph(expert, recipe.input_spec), expert
+    asked = with_test_views(expert, config, recipe.input_spec.size)
+    twin: Any = expert
+    graph = expert_graph(asked, recipe.input_spec)
     if half:
         graph, twin = in_half(expert, graph)
     file = tmp_path / "cnn.onnx"
@@ -130,7 +164,7 @@ def test_a_moved_head_moves_map_and_logit_alike(tmp_path: Path, half: bool) -> N
     images = rng.normal(0, 1, (3, 1, 64, 64)).astype(np.float32)
     before = Session(probing_graph(file), ONE).run(images)
     with torch.inference_mode():
-        looked = twin.pool(torch.from_numpy(images)).looked_BC.numpy()
+        looked = _looked(twin, torch.from_numpy(images), mirror, scales)
     np.testing.assert_allclose([b.looked for b in before], looked, atol=1e-3)
     weight, bias = rng.normal(0, 1, (3, looked.shape[1])), rng.normal(0, 1, 3)
     moved = tmp_path / "moved.onnx"

@@ -2,7 +2,9 @@
 
 The head is a 1 x 1 convolution whose output, with the attention's evidence added where there is
 any, is the map; the logit is the map's mean plus a bias. So a change of the head's weights changes
-map and logit alike, and `logit = mean(map) + bias` holds of the changed graph as well.
+map and logit alike, and `logit = mean(map) + bias` holds of the changed graph as well. A graph that
+looks at several views of a film (its mirror image, other scales) has a head for each, of the same
+weights; its answer is their mean, and so is what they look at.
 """
 
 from __future__ import annotations
@@ -27,16 +29,19 @@ _WEIGHT, _BIAS = "adapted.abnormal.weight", "adapted.abnormal.bias"
 def probing_graph(graph: Path) -> bytes:
     """The same graph with one output more, "looked" (B, C): means of what the abnormal head reads.
 
-    Raises BundleError for a graph whose head cannot be told apart (int8, several views of a film
-    in one graph), DependencyError without the package onnx.
+    Raises BundleError for a graph whose head cannot be told apart (int8), DependencyError without
+    the package onnx.
     """
     onnx = _onnx()
     model = onnx.load(str(graph))
-    head, _ = _head(model, graph)
-    pooled, node = f"{LOOKED}.pooled", onnx.helper.make_node
-    model.graph.node.append(node("GlobalAveragePool", [head.input[0]], [pooled]))
-    model.graph.node.append(node("Flatten", [pooled], [LOOKED]))
-    width = _weights(model, head).shape[1]
+    heads = [head for head, _ in _heads(model, graph)]
+    node, pooled = onnx.helper.make_node, []
+    for k, head in enumerate(heads):
+        pooled.append(f"{LOOKED}.pooled.{k}")
+        model.graph.node.append(node("GlobalAveragePool", [head.input[0]], [pooled[-1]]))
+    model.graph.node.append(node("Mean", pooled, [f"{LOOKED}.mean"]))
+    model.graph.node.append(node("Flatten", [f"{LOOKED}.mean"], [LOOKED]))
+    width = _weights(model, heads[0]).shape[1]
     kind = onnx.TensorProto.FLOAT
     model.graph.output.append(
         onnx.helper.make_tensor_value_info(LOOKED, kind, ["batch", int(width)])
@@ -52,13 +57,13 @@ def with_head_moved(graph: Path, weight: Floats, bias: Floats) -> bytes:
     """
     onnx = _onnx()
     model = onnx.load(str(graph))
-    head, last = _head(model, graph)
-    own = _weights(model, head)
-    moved = own + weight.reshape(own.shape)
-    _put(model, head, 1, moved, _WEIGHT)
-    known = _initializers(in_single(model))
-    place = next(i for i, name in enumerate(last.input) if name in known)
-    _put(model, last, place, _values(model, last.input[place]) + bias, _BIAS)
+    for head, last in _heads(model, graph):
+        own = _weights(model, head)
+        moved = own + weight.reshape(own.shape)
+        _put(model, head, 1, moved, _WEIGHT)
+        known = _initializers(in_single(model))
+        place = next(i for i, name in enumerate(last.input) if name in known)
+        _put(model, last, place, _values(model, last.input[place]) + bias, _BIAS)
     return _bytes(model)
 
 
@@ -79,26 +84,44 @@ def _bytes(model: onnx.ModelProto) -> bytes:
     return serialised
 
 
-def _head(model: onnx.ModelProto, graph: Path) -> tuple[Any, Any]:
-    """The convolution that makes the map, and the addition that makes the logit."""
+def _heads(model: onnx.ModelProto, graph: Path) -> list[tuple[Any, Any]]:
+    """Of each view the convolution that makes its map, and the addition that makes its logit."""
     made = {name: node for node in model.graph.node for name in node.output}
     known = _initializers(in_single(model))
-    last, node = made.get("abnormal"), made.get("cam")
-    if node is not None and node.op_type == "Add":  # the attention's evidence
-        above = [made[i] for i in node.input if i in made]
-        node = next((n for n in above if n.op_type == "Conv"), None)
-    if (
-        node is None
-        or last is None
-        or (node.op_type, last.op_type) != ("Conv", "Add")
-        or known.get(node.input[1], ())[2:] != (1, 1)
-        or not any(name in known for name in last.input)
+    found = [(_head(made, last), last) for last in _logits(made)]
+    if not found or not all(
+        head is not None
+        and known.get(head.input[1], ())[2:] == (1, 1)
+        and any(name in known for name in last.input)
+        for head, last in found
     ):
         raise BundleError(
             f"{graph}: the head of abnormality cannot be told apart in this graph: expected one of "
-            "`ulna export` in float32 or float16 that looks at a film once; recalibrate alone"
+            "`ulna export` in float32 or float16; recalibrate alone"
         )
-    return node, last
+    return found
+
+
+def _logits(made: dict[str, Any]) -> list[Any]:
+    """The addition of map and bias of each view whose mean is the output "abnormal"."""
+    last = made.get("abnormal")
+    if last is not None and last.op_type == "ReduceMean":
+        stack: Any = made.get(last.input[0])
+        alone = stack is None or stack.op_type == "Unsqueeze"
+        views = [stack] if alone else [made.get(name) for name in stack.input]
+        adds = [made.get(v.input[0]) for v in views if v is not None and v.op_type == "Unsqueeze"]
+        return [a for a in adds if a is not None and a.op_type == "Add"]
+    return [last] if last is not None and last.op_type == "Add" else []
+
+
+def _head(made: dict[str, Any], last: Any) -> Any:
+    """The convolution behind the mean that `last` adds the bias to; None where there is none."""
+    mean = next((made[i] for i in last.input if i in made and "Reduce" in made[i].op_type), None)
+    node = None if mean is None else made.get(mean.input[0])
+    if node is not None and node.op_type == "Add":  # the attention's evidence
+        above = [made[i] for i in node.input if i in made]
+        node = next((n for n in above if n.op_type == "Conv"), None)
+    return node if node is not None and node.op_type == "Conv" else None
 
 
 def _initializers(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
