@@ -17,14 +17,20 @@ from ulna.types import Study
 
 
 def starts_of_fold(
-    recipe: Recipe, k: int, held: Sequence[Study], studies: Sequence[Study]
+    recipe: Recipe,
+    k: int,
+    held: Sequence[Study],
+    studies: Sequence[Study],
+    away: Sequence[Study] = (),
 ) -> Recipe:
     """`recipe` for fold k: an expert that starts from a cross-validation starts from its fold k.
 
-    held: what fold k holds out of `studies`. Raises ConfigError where that run is not there or has
-    learned from some of `held`: its folds are others.
+    held: what fold k holds out of `studies`. away: of the sources that no fold learns from. Raises
+    ConfigError where that run is not there or has learned from some of `held`, since its folds are
+    others, or of `away`.
     """
-    return replace(recipe, experts=tuple(_of_fold(e, k, held, studies) for e in recipe.experts))
+    examined = (held, away, studies)
+    return replace(recipe, experts=tuple(_of_fold(e, k, *examined) for e in recipe.experts))
 
 
 def starts_from_folds(recipe: Recipe) -> bool:
@@ -37,7 +43,11 @@ def _is_crossval(initial: InitialWeights) -> bool:
 
 
 def _of_fold(
-    expert: ExpertConfig, k: int, held: Sequence[Study], studies: Sequence[Study]
+    expert: ExpertConfig,
+    k: int,
+    held: Sequence[Study],
+    away: Sequence[Study],
+    studies: Sequence[Study],
 ) -> ExpertConfig:
     if not _is_crossval(expert.initial):
         return expert
@@ -47,36 +57,58 @@ def _of_fold(
             f"expert {expert.name} starts from {run.parent}, which has no fold {k}: finish it, or "
             "leave that fold out (--only)"
         )
-    parts = run_split(run)
-    seen = named_in({*parts["train"], *parts["tune"]}, held)
     # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
-    simulated = read_json(DataFingerprint, run / "data.json").kind == "phantom"
-    if seen and (not simulated or same_data(studies, run)):
+    told = not _simulated(run) or same_data([*studies, *away], run)
+    if told and (seen := _seen(run, held)):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
             "cross-validation on the same folds (--folds, --fold-seed)"
         )
+    if told and (seen := _seen(run, away)):
+        raise ConfigError(
+            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
+            f"{len(away)} studies of sources that are left out (first: {min(seen)}): expected a "
+            "cross-validation that leaves them out too (--leave-out)"
+        )
     return replace(expert, initial=InitialWeights("run", str(run)))
 
 
-def warn_of_seen(recipe: Recipe, studies: Sequence[Study], held: Sequence[Study]) -> None:
-    """DatasetWarning for experts that start from one run on the very studies cross-validated.
+def _seen(run: Path, studies: Sequence[Study]) -> set[str]:
+    """Keys of those of `studies` that `run` has learned from, as far as their names say."""
+    parts = run_split(run)
+    return named_in({*parts["train"], *parts["tune"]}, studies)
 
-    studies: the data; held: those of them that are cross-validated.
+
+def _simulated(run: Path) -> bool:
+    return read_json(DataFingerprint, run / "data.json").simulated
+
+
+def warn_of_seen(
+    recipe: Recipe, studies: Sequence[Study], held: Sequence[Study], away: Sequence[Study] = ()
+) -> None:
+    """DatasetWarning for experts that start from one run on studies that are to examine them.
+
+    studies: the data; held: those of them that are cross-validated; away: of the sources that are
+    left out. A run on other data, by hash, may have learned from studies of the same names: that
+    is said too, but of phantoms, which are numbered from 1 in every set.
     """
-    keys = {s.key for s in held}
     for expert in recipe.experts:
         run = Path(expert.initial.path)
         known = expert.initial.kind == "run" and (run / "split.json").is_file()
-        if not known or _is_crossval(expert.initial) or not same_data(studies, run):
+        if not known or _is_crossval(expert.initial):
             continue
-        parts = run_split(run)
-        seen = keys & {*parts["train"], *parts["tune"]}
-        warnings.warn(
-            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
-            f"{len(held)} studies that are cross-validated: their out-of-fold scores are "
-            "flattered; start from a run on other data",
-            DatasetWarning,
-            stacklevel=2,
-        )
+        same = same_data(studies, run)
+        if not same and _simulated(run):
+            continue
+        words = "" if same else "studies with the ids of "
+        for what, examined in (("are cross-validated", held), ("no fold learns from", away)):
+            if seen := _seen(run, examined):
+                warnings.warn(
+                    f"expert {expert.name} starts from {run}, which has learned from {words}"
+                    f"{len(seen)} of the {len(examined)} studies that {what}: "
+                    f"{'their' if same else 'if they are the same, their'} scores are flattered; "
+                    "start from a run on other data",
+                    DatasetWarning,
+                    stacklevel=2,
+                )
