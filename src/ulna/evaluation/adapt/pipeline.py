@@ -12,6 +12,7 @@ import numpy as np
 
 from ulna.bundle import (
     ConformalScores,
+    Domain,
     FusionParameters,
     ModelBundle,
     check_replaceable,
@@ -83,9 +84,9 @@ def adapt_bundle(
 
     Ten of each class are enough to begin with. Fitted are one scale and one offset of the
     calibrated logit, for all body parts, and thresholds; weights of experts, what films of limbs
-    look like, and the calibration of findings stay. heads: the experts' abnormal heads are moved
-    too (`fit.fit_changes`), by the same amount for every body part. The trunks stay as they are. A
-    cascade is of the answers before, and goes.
+    look like, and the calibration of findings stay; intervals of foreign films scale along. heads:
+    the experts' abnormal heads are moved too (`fit.fit_changes`), by the same amount for every body
+    part. The trunks stay as they are. A cascade is of the answers before, and goes.
 
     studies: of this hospital alone, labelled as the bundle means its label. Those without a label,
     without a body part that the bundle knows, or without a readable image are left out with a
@@ -111,7 +112,7 @@ def adapt_bundle(
     shift = fit_shift(films, logit)
     after = films.probability(shift.of(logit))
     fusion = adapted_fusion(bundle.manifest, films, shift, after)
-    written = _write(bundle, changes, fusion, films, place)
+    written = _write(bundle, changes, fusion, films, place, _domain(bundle, shift))
     return Adapted(written, shift, films, films.probability(films.logit), after, changes)
 
 
@@ -234,6 +235,7 @@ def _write(
     fusion: FusionParameters,
     films: HospitalFilms,
     out: Path,
+    domain: Domain | None,
 ) -> ModelBundle:
     manifest = bundle.manifest
     graphs: dict[str, Path | bytes] = {e.name: bundle.graph_path(e) for e in manifest.experts}
@@ -255,7 +257,15 @@ def _write(
         "adapted.n_images": float(len(films.logit)),
         "adapted.heads": float(bool(changes)),
     }
-    return replace_fusion(new, fusion, metrics, read_domain(bundle))
+    return replace_fusion(new, fusion, metrics, domain)
+
+
+def _domain(bundle: ModelBundle, shift: Shift) -> Domain | None:
+    """The bundle's, with what answers of foreign films are uncertain by in logits under `shift`."""
+    domain = read_domain(bundle)
+    if domain is None:
+        return None
+    return replace(domain, entry=replace(domain.entry, slack=domain.entry.slack / shift.scale))
 
 
 def adapted_scores(before: Path | str, found: Adapted) -> dict[str, dict[str, float]]:
