@@ -42,6 +42,7 @@ from ulna.evaluation.adapt.fit import (
 from ulna.evaluation.adapt.graph import probing_graph, with_head_moved
 from ulna.evaluation.calibrate import MIN_POOLED, MIN_STUDIES
 from ulna.evaluation.compared_parts import compared_parts
+from ulna.evaluation.meaning import said_of_meaning
 from ulna.evaluation.part_scores import Floats
 from ulna.evaluation.scores import Sample, statistics
 from ulna.evaluation.thresholds import fit_thresholds
@@ -88,9 +89,10 @@ def adapt_bundle(
     the experts' abnormal heads are moved too (`fit.fit_changes`), by the same amount for every body
     part. The trunks stay as they are. A cascade is of the answers before, and goes.
 
-    studies: of this hospital alone, labelled as the bundle means its label. Those without a label,
-    without a body part that the bundle knows, or without a readable image are left out with a
-    warning, body parts without a study are named in one. progress(done, all) counts studies.
+    studies: of this hospital alone, labelled as the bundle means its label; known to mean something
+    else, they are warned of. Those without a label, without a body part that the bundle knows, or
+    without a readable image are left out with a warning, body parts without a study are named in
+    one. progress(done, all) counts studies.
     Raises ConfigError with fewer than 4 studies of either class or fewer than 4 patients,
     BundleError for an `out` that is the bundle itself or holds anything else, and where a graph's
     head cannot be told apart.
@@ -141,6 +143,7 @@ def read_films(
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     parts = manifest.body_parts
     usable = [s for s in studies if s.abnormal is not None and s.body_part in parts]
+    said_of_meaning(usable, manifest, "adaptation")
     if len(usable) < len(studies):
         warnings.warn(
             f"{len(studies) - len(usable)} of {len(studies)} studies have no label or no body part "
