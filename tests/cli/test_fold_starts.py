@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ulna.cli.fold_starts import starts_of_fold, warn_of_seen
+from ulna.cli.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
-from ulna.config.recipe import Recipe
+from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.training.fingerprint import fingerprint_studies
+from ulna.training.folder import with_recorded_starts
 from ulna.types import BodyPart, ImageRef, Study
 
 
@@ -79,3 +80,23 @@ def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path:
         assert "studies with the ids of 8 of the 10" in said and "if they are the same" in said
     phantoms = [replace(s, simulated=True) for s in alone]
     assert not _said(_recipe(_run(tmp_path / "phantoms", phantoms, "phantom")), alone[:9])
+
+
+def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path) -> None:
+    """It asked for the start that it had, which no one start for all folds could be."""
+    recipe, run = _recipe(tmp_path / "cv"), tmp_path / "own/fold1"
+    start = InitialWeights("run", str(tmp_path / "cv/fold1"))
+    begun = replace(recipe, experts=(replace(recipe.experts[0], initial=start),))
+    assert with_begun_starts(recipe, 1, run) == recipe
+    run.mkdir(parents=True)
+    write_json(begun, run / "recipe.json")
+    assert with_begun_starts(recipe, 1, run) == recipe  # nothing of it has trained
+    expert = run / "experts" / recipe.experts[0].name
+    expert.mkdir(parents=True)
+    (expert / "checkpoint.safetensors").write_bytes(b"")
+    found = starts_of_fold(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
+    assert found == begun == with_recorded_starts(found, run)
+    with pytest.raises(ConfigError, match="is under way from"):
+        with_recorded_starts(recipe, run)
+    elsewhere = _recipe(tmp_path / "other")
+    assert with_begun_starts(elsewhere, 1, run) == elsewhere

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
 from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.fold_starts import starts_from_folds, starts_of_fold
+from ulna.cli.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
 from ulna.cli.held_out import TEST_SIDES
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
@@ -180,6 +180,7 @@ class CrossvalFolder:
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
         own = replace(recipe, fractions=fractions, seed=recipe.seed + k)
+        own = with_begun_starts(own, k, self.fold(k))
         every = [*self.labelled, *self.beside]
         return starts_of_fold(own, k, self.folds[k], every, self.away)
 

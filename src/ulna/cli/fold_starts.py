@@ -33,6 +33,26 @@ def starts_of_fold(
     return replace(recipe, experts=tuple(_of_fold(e, k, *examined) for e in recipe.experts))
 
 
+def with_begun_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
+    """`recipe` whose experts that fold k's `run` has begun start where is recorded there.
+
+    Such a start is not read again: that cross-validation may be gone by now.
+    """
+    from ulna.training.folder import RECIPE, begun_experts
+
+    if not (run / RECIPE).is_file():
+        return recipe
+    before = {e.name: e.initial for e in read_json(Recipe, run / RECIPE).experts}
+    begun = begun_experts(recipe, run)
+
+    def started(expert: ExpertConfig) -> ExpertConfig:
+        own = InitialWeights("run", str(Path(expert.initial.path) / f"fold{k}"))
+        known = expert.name in begun and before.get(expert.name) == own
+        return replace(expert, initial=own) if known else expert
+
+    return replace(recipe, experts=tuple(map(started, recipe.experts)))
+
+
 def starts_from_folds(recipe: Recipe) -> bool:
     """Whether an expert of `recipe` starts from a cross-validation."""
     return any(_is_crossval(e.initial) for e in recipe.experts)
@@ -77,7 +97,7 @@ def _of_fold(
 def _seen(run: Path, studies: Sequence[Study]) -> set[str]:
     """Keys of those of `studies` that `run` has learned from, as far as their names say."""
     parts = run_split(run)
-    return named_in({*parts["train"], *parts["tune"]}, studies)
+    return named_in({*parts.get("train", ()), *parts.get("tune", ())}, studies)
 
 
 def _simulated(run: Path) -> bool:
