@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,6 +57,19 @@ def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: P
         starts_of_fold(recipe, 1, OWN[:5], OWN, AWAY)
     (expert,) = starts_of_fold(recipe, 1, OWN[5:], OWN, AWAY).experts
     assert expert.initial.path == str(tmp_path / "fold1")
+
+
+def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) -> None:
+    """Numbers of patients coincide: such a start is no error, but it is told."""
+    alone = [replace(s, patient_id=f"p{i}", study_id=f"s{i}", source="") for i, s in enumerate(OWN)]
+    (tmp_path / "crossval.json").write_text("{}")
+    _run(tmp_path / "fold0", alone[5:])
+    for name in ("split.json", "data.json"):
+        shutil.copy(_run(tmp_path / f"whole-{name}", alone) / name, tmp_path / name)
+    (expert,) = starts_of_fold(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
+    assert expert.initial.path == str(tmp_path / "fold0")
+    (said,) = _said(_recipe(tmp_path), OWN, AWAY)
+    assert "studies with the ids of 6 of the 6 studies that no fold learns from" in said
 
 
 def _said(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:

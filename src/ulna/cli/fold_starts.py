@@ -79,13 +79,14 @@ def _of_fold(
         )
     # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
     told = not _simulated(run) or same_data([*studies, *away], run)
-    if told and (seen := _seen(run, held)):
+    if told and (seen := named_in(_learned(run), held)):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
             "cross-validation on the same folds (--folds, --fold-seed)"
         )
-    if told and (seen := _seen(run, away)):
+    # By their own names: the ids of one source read by itself may be those of another one.
+    if told and (seen := _learned(run) & {s.key for s in away}):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(away)} studies of sources that are left out (first: {min(seen)}): expected a "
@@ -94,10 +95,10 @@ def _of_fold(
     return replace(expert, initial=InitialWeights("run", str(run)))
 
 
-def _seen(run: Path, studies: Sequence[Study]) -> set[str]:
-    """Keys of those of `studies` that `run` has learned from, as far as their names say."""
+def _learned(run: Path) -> set[str]:
+    """Keys of the studies that `run` has learned from."""
     parts = run_split(run)
-    return named_in({*parts.get("train", ()), *parts.get("tune", ())}, studies)
+    return {*parts.get("train", ()), *parts.get("tune", ())}
 
 
 def _simulated(run: Path) -> bool:
@@ -107,23 +108,24 @@ def _simulated(run: Path) -> bool:
 def warn_of_seen(
     recipe: Recipe, studies: Sequence[Study], held: Sequence[Study], away: Sequence[Study] = ()
 ) -> None:
-    """DatasetWarning for experts that start from one run on studies that are to examine them.
+    """DatasetWarning for experts that start from a run on studies that are to examine them.
 
-    studies: the data; held: those of them that are cross-validated; away: of the sources that are
-    left out. A run on other data, by hash, may have learned from studies of the same names: that
-    is said too, but of phantoms, which are numbered from 1 in every set.
+    studies: the data; held: those of them that are cross-validated, which `starts_of_fold` sees to
+    where the start is a cross-validation; away: of the sources that are left out. A run on other
+    data, by hash, may have learned from studies of the same names: that is said too, but of
+    phantoms, which are numbered from 1 in every set.
     """
     for expert in recipe.experts:
         run = Path(expert.initial.path)
-        known = expert.initial.kind == "run" and (run / "split.json").is_file()
-        if not known or _is_crossval(expert.initial):
+        if expert.initial.kind != "run" or not (run / "split.json").is_file():
             continue
-        same = same_data(studies, run)
+        folds, same = _is_crossval(expert.initial), same_data(studies, run)
         if not same and _simulated(run):
             continue
         words = "" if same else "studies with the ids of "
-        for what, examined in (("are cross-validated", held), ("no fold learns from", away)):
-            if seen := _seen(run, examined):
+        sides = {"no fold learns from": away} | ({} if folds else {"are cross-validated": held})
+        for what, examined in sides.items():
+            if seen := named_in(_learned(run), examined):
                 warnings.warn(
                     f"expert {expert.name} starts from {run}, which has learned from {words}"
                     f"{len(seen)} of the {len(examined)} studies that {what}: "
