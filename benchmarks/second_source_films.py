@@ -24,6 +24,7 @@ from ulna.bundle import ModelBundle, read_bundle
 from ulna.cli.held_out import run_split
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
+from ulna.datasets.overlap import named_in
 from ulna.evaluation.sources.standardise import CONTROLS
 from ulna.imaging import read_radiograph
 from ulna.preprocess import prepare
@@ -66,6 +67,13 @@ def asked(given: argparse.Namespace) -> list[Study]:
     return [s for own in kept.values() for s in own[: given.most or None]]
 
 
+def not_learned(studies: Sequence[Study], own: str, run: Path) -> list[Study]:
+    """Those that `run` does not know, whether it was made on the table of sources or on `own`."""
+    learned = {key for keys in run_split(run).values() for key in keys}
+    known = learned | named_in(learned, [s for s in studies if s.source == own])
+    return [s for s in studies if s.key not in known]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crossval", type=Path)
@@ -83,21 +91,13 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for k in map(int, given.folds.split(",")):
         run, started = given.crossval / f"fold{k}", time.process_time()
-        learned = {key for keys in run_split(run).values() for key in keys}
-        held = [s for s in studies if s.source != given.own or _plain_key(s) not in learned]
+        held = not_learned(studies, given.own, run)
         bundle = read_bundle(run / "bundle")
         rows += rows_of(bundle, k, held, given.control, engine)
         print(f"fold {k}: {len(held)} studies, {time.process_time() - started:.0f} s", flush=True)
     parts = np.array([str(p) for p in bundle.manifest.body_parts])
     columns = {name: np.array([r[name] for r in rows]) for name in rows[0]}
     np.savez_compressed(given.out, parts=parts, **columns)
-
-
-def _plain_key(study: Study) -> str:
-    """The key as it is where the source stands alone: ids without the source before them."""
-    start = f"{study.source}."
-    ids = (study.patient_id.removeprefix(start), study.study_id.removeprefix(start))
-    return Study(ids[0], ids[1], study.body_part, study.images, study.abnormal).key
 
 
 if __name__ == "__main__":

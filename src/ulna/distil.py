@@ -146,7 +146,8 @@ def _begun(
     new = not (out / "recipe.json").is_file()
     begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
     try:
-        gate = gate_studies(lesson.gate, lesson.studies, begun.parts) if gated else ([], "")
+        given, manifest = (lesson.gate, lesson.studies, begun.parts), teacher.manifest
+        gate = gate_studies(*given, manifest) if gated else ([], "")
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)

@@ -21,6 +21,14 @@ def test_graphs_of_one_expert_stand_together() -> None:
     }  # fmt: skip
 
 
+def test_experts_that_a_recipe_numbers_stand_alone() -> None:
+    """They were one column, with the sum of what each weighs."""
+    for names in (["net-1", "net-2"], ["cnn", "cnn-0"], ["net-0", "net-2"]):
+        assert by_folds(names) == {n: [n] for n in names}
+    both = by_folds(["net-1-0", "net-2-0", "net-1-1", "net-2-1"])
+    assert both == {"net-1 (2)": ["net-1-0", "net-1-1"], "net-2 (2)": ["net-2-0", "net-2-1"]}
+
+
 def test_the_table_of_weights_fits_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     from dataclasses import replace
 

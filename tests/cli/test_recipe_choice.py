@@ -55,6 +55,16 @@ def test_what_starts_at_random_is_not_frozen() -> None:
     assert {e.name: e.frozen_stages for e in other.experts} == frozen
 
 
+def test_only_the_start_that_counts_frees_stages() -> None:
+    """`--initial random` for all, then a start of its own for one: that one stays frozen."""
+    frozen = {e.name: e.frozen_stages for e in choose_recipe("demo").experts}
+    chosen = choose_recipe("demo", initial=["random", "lite0=imagenet"]).experts
+    assert {e.name: e.frozen_stages for e in chosen} == {"cnn": 0, "lite0": frozen["lite0"]}
+    for starts in (["lite0=imagenet", "random"], ["lite0=imagenet", "lite0=random"]):
+        again = {e.name: e.frozen_stages for e in choose_recipe("demo", initial=starts).experts}
+        assert again["lite0"] == 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

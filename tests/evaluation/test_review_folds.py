@@ -18,6 +18,7 @@ from ulna.bundle import read_bundle, replace_fusion, write_bundle
 from ulna.bundle.join import join_bundles
 from ulna.cli.main import cli
 from ulna.cli.review_steps import fold_experts
+from ulna.errors import ConfigError
 from ulna.evaluation.suspects import rank_labels
 from ulna.types import Study
 
@@ -87,6 +88,26 @@ def test_maps_come_from_experts_that_have_not_seen_the_study(tmp_path: Path) -> 
         for shares in predictor.manifest.fusion.weights.values():
             assert shares == pytest.approx({"cnn": 0.9, "tiny": 0.1})
         assert predictor.manifest.fusion.map_limit == 5.0
+
+
+def test_maps_of_some_folds_alone(tmp_path: Path) -> None:
+    """A traceback: of `ulna crossval --only 1 --only 2` the joint bundle counts from 0 too."""
+    studies = _cross_validation(tmp_path)
+    file = tmp_path / "cv/evaluation/predictions.csv"
+    text = file.read_text()
+    for k in (1, 0):
+        (tmp_path / f"cv/fold{k}").rename(tmp_path / f"cv/fold{k + 1}")
+        text = text.replace(f"fold{k}", f"fold{k + 1}")
+    file.write_text(text)
+    experts = fold_experts(tmp_path / "cv", rank_labels(studies, file))
+    assert set(experts) == {"fold1", "fold2"}
+    for predictor in experts.values():
+        for shares in predictor.manifest.fusion.weights.values():
+            assert shares == pytest.approx({"cnn": 0.9, "tiny": 0.1})
+    graphs = {"cnn": blob_graph(3.0), "tiny": blob_graph(1.5)}
+    write_bundle(make_manifest(), graphs, tmp_path / "cv/fold2/bundle")
+    with pytest.raises(ConfigError, match="fold2: an expert of it is none of the bundle"):
+        fold_experts(tmp_path / "cv", rank_labels(studies, file))
 
 
 def test_the_whole_page(work: Path) -> None:

@@ -16,7 +16,7 @@ from synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle
 from ulna.config.engine import EngineSettings
-from ulna.errors import ConfigError, DatasetError
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.scores import Resampling, Sample
 from ulna.evaluation.stress import stress
@@ -237,6 +237,10 @@ def test_what_cannot_be_stressed_is_said(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     other = [replace(s, body_part=BodyPart.HAND) for s in studies]
+    meant = [replace(s, label_means="fracture") for s in other]
+    told = pytest.warns(DatasetWarning, match="stress: these labels count .* means fracture")
+    with told, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
+        run(meant, blob_bundle, tmp_path / "out")
     with pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(other, blob_bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -14,7 +14,8 @@ from PIL import Image
 from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
 from ulna.cli.answer import answer_json, answer_notes, answer_row
 from ulna.config.engine import EngineSettings
-from ulna.errors import ImageWarning
+from ulna.errors import DatasetWarning, ImageWarning
+from ulna.evaluation.adapt.pipeline import adapt_bundle
 from ulna.evaluation.disturb import disturbed
 from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
 from ulna.evaluation.near_fit import movements, slack_of
@@ -152,3 +153,24 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
     )
     assert answer.refused and "times as far as the limit" in answer.refused
     assert answer.domain is Familiarity.FAR and answer.images[0].outside is None
+
+
+def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:
+    """The slack is in calibrated logits: it stayed what it was where the scale changed."""
+    films = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
+    before = [Predictor(bundle).predict(f) for f in films]
+    order = np.argsort([a.probability for a in before])
+    ill = np.isin(np.arange(24), order[12:])  # in the order of the answers: a scale far from 1
+    studies = [replace(f, abnormal=bool(a)) for f, a in zip(films, ill, strict=True)]
+    with pytest.warns(DatasetWarning, match="no study of"):
+        found = adapt_bundle(bundle.path, studies, tmp_path / "ours")
+    assert found.shift.scale < 0.8
+    after = [Predictor(found.bundle).predict(f) for f in films]
+    widths = [[_width(a.interval) for a in answers if a.interval] for answers in (before, after)]
+    assert len(widths[0]) >= 15
+    assert np.array(widths[1]) == pytest.approx(np.array(widths[0]) / found.shift.scale, rel=1e-3)
+
+
+def _width(interval: tuple[float, float]) -> float:
+    low, high = (float(np.log(p / (1 - p))) for p in interval)
+    return high - low

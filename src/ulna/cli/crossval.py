@@ -186,7 +186,7 @@ def _checked(
     groups = column_groups(data, folder.labelled, by)
     check_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
     record_data(folder)
-    warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled)
+    warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled, folder.away)
     tell_of_masks(folder.labelled)
     return groups, others
 

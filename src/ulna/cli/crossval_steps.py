@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
 from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.fold_starts import starts_from_folds, starts_of_fold
+from ulna.cli.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
 from ulna.cli.held_out import TEST_SIDES
 from ulna.cli.progress import Report
 from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
@@ -145,7 +145,7 @@ class CrossvalFolder:
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
         found = labelled(free, f"{self.settings.also}", heads=True)
         shared = {s.key for s in found} & {s.key for s in self.labelled}
-        away = Overlap(s for studies in self.left_out.values() for s in studies)
+        away = Overlap(self.away)
         outside = [s.key for s in found if away.films(s)]
         if known := [s.key for s in found if away.patient(s)]:
             warnings.warn(
@@ -180,7 +180,14 @@ class CrossvalFolder:
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
         own = replace(recipe, fractions=fractions, seed=recipe.seed + k)
-        return starts_of_fold(own, k, self.folds[k], [*self.labelled, *self.beside])
+        own = with_begun_starts(own, k, self.fold(k))
+        every = [*self.labelled, *self.beside]
+        return starts_of_fold(own, k, self.folds[k], every, self.away)
+
+    @cached_property
+    def away(self) -> list[Study]:
+        """The studies of the sources that are left out."""
+        return [s for studies in self.left_out.values() for s in studies]
 
 
 def _begun(out: Path) -> bool:

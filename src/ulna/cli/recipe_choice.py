@@ -40,15 +40,22 @@ def choose_recipe(
         recipe = with_encoders(recipe, [e.strip() for e in encoders.split(",")])
     data = to_json(recipe)
     apply_changes(data, changes)
-    for start in initial:
-        expert, equals, text = start.partition("=")
-        kind, _, path = (text if equals else start).partition(":")
-        place = f"experts.{expert if equals else '*'}"
-        _set(data, f"{place}.initial.kind", kind, start)
-        _set(data, f"{place}.initial.path", path, start)
-        if kind == "random":
-            _set(data, f"{place}.frozen_stages", 0, start)
+    _set_starts(data["experts"], initial)
     return from_json(Recipe, data, "recipe")
+
+
+def _set_starts(experts: Any, initial: Sequence[str]) -> None:
+    """Where `experts`, as JSON types, start; a later one of `initial` counts before an earlier."""
+    given = []
+    for start in initial:
+        name, equals, text = start.partition("=")
+        kind, _, path = (text if equals else start).partition(":")
+        for _, i in _places(experts, name if equals else "*", start):
+            experts[i]["initial"] |= {"kind": kind, "path": path}
+            given.append(i)
+    for i in given:
+        if experts[i]["initial"]["kind"] == "random":
+            experts[i]["frozen_stages"] = 0
 
 
 def apply_changes(data: Any, changes: Sequence[str]) -> None:

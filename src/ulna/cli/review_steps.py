@@ -59,17 +59,25 @@ def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predict
                 f"{run} has learned from {seen[0]}, which the predictions take for unseen: the "
                 "folder was changed; run `ulna crossval` again"
             )
-        found[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, fold)
+        found[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, run)
     return found
 
 
-def _as_in_joint(predictor: Predictor, joint: Manifest, fold: str) -> Predictor:
-    """The fold's experts with the weights that theirs have among their like in `joint`."""
-    k = fold.removeprefix("fold")
-    names = [e.name for e in predictor.manifest.experts]
+def _as_in_joint(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
+    """The fold's experts with the weights that theirs have among their like in `joint`.
+
+    Known by their graphs: of some folds alone (--only) the joint bundle counts from 0 too.
+    """
+    known = {e.sha256: e.name for e in joint.experts}
+    names = {e.name: known.get(e.sha256) for e in predictor.manifest.experts}
     weights = {}
     for part, shares in joint.fusion.weights.items():
-        own = {n: shares[f"{n}-{k}"] for n in names}
+        own = {n: shares[theirs] for n, theirs in names.items() if theirs}
+        if len(own) < len(names):
+            raise ConfigError(
+                f"{run}: an expert of it is none of the bundle of all folds: the folder was "
+                "changed; run `ulna crossval` again"
+            )
         weights[part] = {n: share / sum(own.values()) for n, share in own.items()}
     return predictor.with_fusion(replace(joint.fusion, weights=weights))
 

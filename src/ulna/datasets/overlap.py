@@ -9,7 +9,7 @@ from ulna.types import Study
 
 
 class Overlap:
-    """What other data share with `studies`: files, whatever links lead to them, and patients.
+    """What other data share with `studies`: files, through symbolic links too, and patients.
 
     A table of sources puts the name of its source before the ids of its patients; the same table
     read by itself does not. So ids are compared without it, unless both are of several sources.

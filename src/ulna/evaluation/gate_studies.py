@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ulna.datasets.labelled import labelled
 from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetWarning
+from ulna.evaluation.meaning import said_of_meaning
 from ulna.evaluation.student import MIN_STUDIES
 from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
 
 HELD_OUT = ("valid", "test")
 
 
 def gate_studies(
-    given: Sequence[Study], data: Sequence[Study], parts: Mapping[str, Sequence[Study]]
+    given: Sequence[Study],
+    data: Sequence[Study],
+    parts: Mapping[str, Sequence[Study]],
+    teacher: Manifest,
 ) -> tuple[list[Study], str]:
     """The studies that a student is examined on, and in words which they are.
 
     given: for this alone; without them those that `data` hold out, else the run's test part. parts:
     of the run. Raises ConfigError for fewer than 20, for only one class and for films that the
-    student learns from, before any hours are spent; DatasetWarning for patients of the same id.
+    student learns from, before any hours are spent; DatasetWarning for patients of the same id, and
+    for labels known to mean something else than the answers of `teacher` do.
     """
     held = [s for s in data if s.split in HELD_OUT and s.abnormal is not None]
     if given:
@@ -38,6 +47,7 @@ def gate_studies(
             f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
             "'test' fraction, or what students on folds have shown (--proof)"
         )
+    said_of_meaning(chosen, teacher, f"the gate ({words})")
     return chosen, words
 
 

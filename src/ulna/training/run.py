@@ -35,6 +35,7 @@ from ulna.training.folder import (
     minutes_spent,
     with_recorded_starts,
 )
+from ulna.training.known import warn_of_known
 from ulna.training.loop import ExpertFit
 from ulna.training.parts import check_parts, warn_of_small_parts
 from ulna.training.precision import with_precision
@@ -71,8 +72,8 @@ def train_run(
     `out`.
     Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
     (nothing labelled, one class only), TrainingError, WeightsError. Warns where a part is too
-    small for what it is there for. A recipe whose distillation asks for a teacher needs
-    `source.teaching` (ConfigError).
+    small for what it is there for, or the start of an expert has learned from it. A recipe whose
+    distillation asks for a teacher needs `source.teaching` (ConfigError).
     """
     _check_teaching(recipe, source)
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
@@ -165,6 +166,7 @@ def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
         check_parts(recipe, images, train, ranks.size)
         if ranks.first:
             warn_of_small_parts(recipe, images, tune, side, parts)
+            warn_of_known(recipe, side, parts)
     for config in recipe.experts:
         folder = expert_folder(out, config.name)
         if ranks.decide((folder / FINISHED).is_file):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,17 @@ def test_what_cannot_be_adapted_is_said(
     with pytest.warns(DatasetWarning), pytest.raises(ConfigError, match="none of 0 studies"):
         adapt_bundle(bundle.path, nameless, out)
     assert not out.exists()
+
+
+def test_labels_that_mean_something_else_are_told(
+    bundle: ModelBundle, studies: list[Study], tmp_path: Path
+) -> None:
+    other = [replace(s, label_means="fracture") for s in studies]
+    with (
+        pytest.warns(DatasetWarning, match="no study of"),
+        pytest.warns(DatasetWarning, match="adaptation: .*18 of 18 studies means fracture"),
+    ):
+        adapt_bundle(bundle.path, other, tmp_path / "ours")
 
 
 def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path: Path) -> None:

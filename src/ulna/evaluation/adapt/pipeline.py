@@ -12,6 +12,7 @@ import numpy as np
 
 from ulna.bundle import (
     ConformalScores,
+    Domain,
     FusionParameters,
     ModelBundle,
     check_replaceable,
@@ -41,6 +42,7 @@ from ulna.evaluation.adapt.fit import (
 from ulna.evaluation.adapt.graph import probing_graph, with_head_moved
 from ulna.evaluation.calibrate import MIN_POOLED, MIN_STUDIES
 from ulna.evaluation.compared_parts import compared_parts
+from ulna.evaluation.meaning import said_of_meaning
 from ulna.evaluation.part_scores import Floats
 from ulna.evaluation.scores import Sample, statistics
 from ulna.evaluation.thresholds import fit_thresholds
@@ -83,13 +85,14 @@ def adapt_bundle(
 
     Ten of each class are enough to begin with. Fitted are one scale and one offset of the
     calibrated logit, for all body parts, and thresholds; weights of experts, what films of limbs
-    look like, and the calibration of findings stay. heads: the experts' abnormal heads are moved
-    too (`fit.fit_changes`), by the same amount for every body part. The trunks stay as they are. A
-    cascade is of the answers before, and goes.
+    look like, and the calibration of findings stay; intervals of foreign films scale along. heads:
+    the experts' abnormal heads are moved too (`fit.fit_changes`), by the same amount for every body
+    part. The trunks stay as they are. A cascade is of the answers before, and goes.
 
-    studies: of this hospital alone, labelled as the bundle means its label. Those without a label,
-    without a body part that the bundle knows, or without a readable image are left out with a
-    warning, body parts without a study are named in one. progress(done, all) counts studies.
+    studies: of this hospital alone, labelled as the bundle means its label; known to mean something
+    else, they are warned of. Those without a label, without a body part that the bundle knows, or
+    without a readable image are left out with a warning, body parts without a study are named in
+    one. progress(done, all) counts studies.
     Raises ConfigError with fewer than 4 studies of either class or fewer than 4 patients,
     BundleError for an `out` that is the bundle itself or holds anything else, and where a graph's
     head cannot be told apart.
@@ -111,7 +114,7 @@ def adapt_bundle(
     shift = fit_shift(films, logit)
     after = films.probability(shift.of(logit))
     fusion = adapted_fusion(bundle.manifest, films, shift, after)
-    written = _write(bundle, changes, fusion, films, place)
+    written = _write(bundle, changes, fusion, films, place, _domain(bundle, shift))
     return Adapted(written, shift, films, films.probability(films.logit), after, changes)
 
 
@@ -140,6 +143,7 @@ def read_films(
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     parts = manifest.body_parts
     usable = [s for s in studies if s.abnormal is not None and s.body_part in parts]
+    said_of_meaning(usable, manifest, "adaptation")
     if len(usable) < len(studies):
         warnings.warn(
             f"{len(studies) - len(usable)} of {len(studies)} studies have no label or no body part "
@@ -234,6 +238,7 @@ def _write(
     fusion: FusionParameters,
     films: HospitalFilms,
     out: Path,
+    domain: Domain | None,
 ) -> ModelBundle:
     manifest = bundle.manifest
     graphs: dict[str, Path | bytes] = {e.name: bundle.graph_path(e) for e in manifest.experts}
@@ -255,7 +260,15 @@ def _write(
         "adapted.n_images": float(len(films.logit)),
         "adapted.heads": float(bool(changes)),
     }
-    return replace_fusion(new, fusion, metrics, read_domain(bundle))
+    return replace_fusion(new, fusion, metrics, domain)
+
+
+def _domain(bundle: ModelBundle, shift: Shift) -> Domain | None:
+    """The bundle's, with what answers of foreign films are uncertain by in logits under `shift`."""
+    domain = read_domain(bundle)
+    if domain is None:
+        return None
+    return replace(domain, entry=replace(domain.entry, slack=domain.entry.slack / shift.scale))
 
 
 def adapted_scores(before: Path | str, found: Adapted) -> dict[str, dict[str, float]]:

@@ -1,0 +1,116 @@
+"""Where experts of a cross-validation start: nowhere that has seen what examines them."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ulna.cli.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
+from ulna.cli.recipe_choice import choose_recipe
+from ulna.config.codec import write_json
+from ulna.config.recipe import InitialWeights, Recipe
+from ulna.errors import ConfigError, DatasetWarning
+from ulna.training.fingerprint import fingerprint_studies
+from ulna.training.folder import with_recorded_starts
+from ulna.types import BodyPart, ImageRef, Study
+
+
+def _source(name: str, n: int) -> list[Study]:
+    return [
+        Study(
+            f"{name}.p{i}", f"{name}.s{i}", BodyPart.WRIST, (ImageRef(Path(f"{name}{i}.png")),),
+            bool(i % 2), source=name,
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+OWN, AWAY = _source("own", 10), _source("away", 6)
+
+
+def _run(folder: Path, studies: Sequence[Study], kind: str = "sources") -> Path:
+    folder.mkdir(parents=True)
+    keys = [s.key for s in studies]
+    write_json({"train": keys, "tune": [], "calibration": []}, folder / "split.json")
+    write_json(fingerprint_studies(studies, kind, "s.csv"), folder / "data.json")
+    return folder
+
+
+def _recipe(start: Path) -> Recipe:
+    return choose_recipe("pretrain", initial=[f"run:{start}"])
+
+
+def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: Path) -> None:
+    """What is said of a hospital never seen would be of one that the start has learned from."""
+    (tmp_path / "crossval.json").write_text("{}")
+    _run(tmp_path / "fold0", [*OWN[5:], *AWAY])
+    _run(tmp_path / "fold1", OWN[:5])
+    recipe = _recipe(tmp_path)
+    with pytest.raises(ConfigError, match=r"6 of the 6 studies of sources that are left out"):
+        starts_of_fold(recipe, 0, OWN[:5], OWN, AWAY)
+    with pytest.raises(ConfigError, match=r"5 of the 5 studies that fold 1 holds out"):
+        starts_of_fold(recipe, 1, OWN[:5], OWN, AWAY)
+    (expert,) = starts_of_fold(recipe, 1, OWN[5:], OWN, AWAY).experts
+    assert expert.initial.path == str(tmp_path / "fold1")
+
+
+def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) -> None:
+    """Numbers of patients coincide: such a start is no error, but it is told."""
+    alone = [replace(s, patient_id=f"p{i}", study_id=f"s{i}", source="") for i, s in enumerate(OWN)]
+    (tmp_path / "crossval.json").write_text("{}")
+    _run(tmp_path / "fold0", alone[5:])
+    for name in ("split.json", "data.json"):
+        shutil.copy(_run(tmp_path / f"whole-{name}", alone) / name, tmp_path / name)
+    (expert,) = starts_of_fold(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
+    assert expert.initial.path == str(tmp_path / "fold0")
+    (said,) = _said(_recipe(tmp_path), OWN, AWAY)
+    assert "studies with the ids of 6 of the 6 studies that no fold learns from" in said
+
+
+def _said(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DatasetWarning)
+        warn_of_seen(recipe, [*studies, *away], studies, away)
+    return [str(w.message) for w in caught]
+
+
+def test_one_run_that_knows_a_left_out_source_is_told(tmp_path: Path) -> None:
+    (said,) = _said(_recipe(_run(tmp_path / "run", AWAY[:4])), OWN, AWAY)
+    assert "learned from 4 of the 6 studies that no fold learns from" in said
+
+
+def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path: Path) -> None:
+    """One label corrected since, or the source read by itself, and nothing was said."""
+    alone = [replace(s, patient_id=f"p{i}", study_id=f"s{i}", source="") for i, s in enumerate(OWN)]
+    relabelled = [replace(OWN[0], abnormal=True), *OWN[1:]]
+    recipe = _recipe(_run(tmp_path / "run", OWN[:8]))
+    for studies in (alone, relabelled):
+        (said,) = _said(recipe, studies)
+        assert "studies with the ids of 8 of the 10" in said and "if they are the same" in said
+    phantoms = [replace(s, simulated=True) for s in alone]
+    assert not _said(_recipe(_run(tmp_path / "phantoms", phantoms, "phantom")), alone[:9])
+
+
+def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path) -> None:
+    """It asked for the start that it had, which no one start for all folds could be."""
+    recipe, run = _recipe(tmp_path / "cv"), tmp_path / "own/fold1"
+    start = InitialWeights("run", str(tmp_path / "cv/fold1"))
+    begun = replace(recipe, experts=(replace(recipe.experts[0], initial=start),))
+    assert with_begun_starts(recipe, 1, run) == recipe
+    run.mkdir(parents=True)
+    write_json(begun, run / "recipe.json")
+    assert with_begun_starts(recipe, 1, run) == recipe  # nothing of it has trained
+    expert = run / "experts" / recipe.experts[0].name
+    expert.mkdir(parents=True)
+    (expert / "checkpoint.safetensors").write_bytes(b"")
+    found = starts_of_fold(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
+    assert found == begun == with_recorded_starts(found, run)
+    with pytest.raises(ConfigError, match="is under way from"):
+        with_recorded_starts(recipe, run)
+    elsewhere = _recipe(tmp_path / "other")
+    assert with_begun_starts(elsewhere, 1, run) == elsewhere
