@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The real-film bundle from nothing: [QUICK=1] scripts/fracatlas.sh DATA OUT
 # DATA holds table.csv and lower_limb.csv (docs/results/real.md). Started again, it goes on.
-# The bundle is OUT/folds/bundle. QUICK=1 makes a bad one of the same build in a few minutes: small
+# The bundle is OUT/folds/bundle, its student OUT/student/bundle, or OUT/student/refused where the
+# gate refuses it (docs/student.md). QUICK=1 makes a bad one of the same build in a few minutes: small
 # films, few phantoms, one epoch; to see that data and machine are in order before hours go into it.
 set -euo pipefail
 data=${1:?give the folder that holds table.csv and lower_limb.csv}
@@ -17,13 +18,14 @@ done
 # Films that show no upper limb teach the bundle to refuse such (docs/refusal.md).
 elsewhere=(--elsewhere "$data/lower_limb.csv")
 [ ! -f "$data/other.csv" ] || elsewhere+=(--elsewhere "$data/other.csv")
-studies=1750 trunk=() trunk0=() every=()
+studies=1750 trunk=() trunk0=() every=() pupil=()
 if [ -n "${QUICK:-}" ]; then
     studies=40
     # The mean over the last ten steps: that over 500 would be little else than random weights.
     trunk=(--set input_spec.size=160 --set experts.cnn.epochs=1 --set experts.cnn.ema_decay=0.9)
     trunk0=(--set input_spec.size=160 --set experts.lite0.epochs=1 --set experts.lite0.ema_decay=0.9)
     every=(--set input_spec.size=160 --set 'experts.*.epochs=1' --set 'experts.*.ema_decay=0.9')
+    pupil=("${every[@]}")
 fi
 mkdir -p "$out"
 if [ ! -f "$out/cassettes/truth.csv" ]; then
@@ -39,3 +41,7 @@ fi
     --initial "lite0=run:$out/trunk-lite0" --initial lite0_plain=imagenet \
     --initial lite0_whole=imagenet --out "$out/folds" \
     --jobs $((jobs < 5 ? jobs : 5)) --by hardware --by source_width:1000 "${elsewhere[@]}"
+pupil+=(--recipe fracatlas_student --initial "run:$out/folds")
+"$ulna" distil --folds "$out/folds" "${pupil[@]}" --out "$out/student-folds"
+"$ulna" distil "$out/folds/bundle" "$data/table.csv" "${pupil[@]}" --out "$out/student" \
+    --proof "$out/student-folds" "${elsewhere[@]}" ${QUICK:+--accept} || [ $? -eq 5 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.calls import ulna
 
+from ulna.bundle import read_bundle
 from ulna.config.codec import read_json
 from ulna.config.recipe import Recipe
 
@@ -79,6 +80,11 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     film = next(data.rglob("image1.png"))
     (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
     assert 0 < answer["probability"] < 1
+    student = read_bundle(out / "student/bundle").manifest
+    assert student.distilled is not None and student.distilled.parity is not None
+    assert student.calibrated and [e.name for e in student.experts] == ["student"]
+    start = read_json(Recipe, out / "student-folds/fold3/recipe.json").experts[0].initial
+    assert Path(start.path) == out / "folds/fold3" and start.expert == "lite0"
     # what is finished is not done again
     weights = out / "folds/fold4/experts/lite0_whole/weights.safetensors"
     written = weights.stat().st_mtime_ns

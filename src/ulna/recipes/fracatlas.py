@@ -188,8 +188,8 @@ def fracatlas_student() -> Recipe:
     """The hybrid's student: its expert `lite0` taught on whole films what all experts say of them.
 
     `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds`: each fold's
-    student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at 560
-    (docs/decisions/029-answer-at-other-scales.md).
+    student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at
+    three larger and smaller scales (docs/decisions/029-answer-at-other-scales.md).
     """
     (start,) = fracatlas_lite0().experts
     expert = replace(
@@ -206,7 +206,7 @@ def fracatlas_student() -> Recipe:
         abnormal_share=0.0,
         hard_every=0,
         input_scale=0.7,
-        test_scales=(1.25,),
+        test_scales=(1.25, 1.0, 1.5),
         augmentation=_WIDER,
     )
     return replace(
