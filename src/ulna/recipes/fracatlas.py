@@ -47,8 +47,6 @@ _ELSEWHERE = replace(
     jpeg=0.15,
     tone=0.15,
 )
-# The mean over three scales ranks better than one (docs/decisions/029-answer-at-other-scales.md).
-_SCALES = (1.0, 0.8, 1.25)
 _PARTS = (
     BodyPart.ELBOW,
     BodyPart.FOREARM,
@@ -158,9 +156,7 @@ def lower_limb_lite0() -> Recipe:
 
 def fracatlas_lite0() -> Recipe:
     """The one from ImageNet alone, on windows with boxes, its heads fitted on whole films."""
-    expert = replace(
-        _lite0(24, hard_every=8), fit_heads=True, augmentation=_ELSEWHERE, test_scales=_SCALES
-    )
+    expert = replace(_lite0(24, hard_every=8), fit_heads=True, augmentation=_ELSEWHERE)
     recipe = _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert)
     return replace(recipe, input_spec=_ENLARGED, precision="32-true")
 
@@ -231,11 +227,7 @@ def fracatlas() -> Recipe:
         r.experts for r in (fracatlas_cnn(), fracatlas_lite0(), fracatlas_plain())
     )
     plain = replace(
-        _lite0(12, hard_every=6),
-        name="lite0_plain",
-        fit_heads=True,
-        augmentation=_WIDER,
-        test_scales=_SCALES,
+        _lite0(12, hard_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
     )
     return replace(
         _recipe("fracatlas", _USE, cnn),
