@@ -185,7 +185,7 @@ def fracatlas_student() -> Recipe:
 
     `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds`: each fold's
     student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at
-    three larger and smaller scales (docs/decisions/029-answer-at-other-scales.md).
+    three larger and smaller scales (docs/decisions/029-student-answers-at-three-scales.md).
     """
     (start,) = fracatlas_lite0().experts
     expert = replace(
