@@ -36,9 +36,6 @@ def _bar(folder: Path) -> Study:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True, reason="0.995 of the way to the limit of the mean of twenty: decisions/025"
-)
 def test_it_refuses_a_drawing(tmp_path: Path) -> None:
     refused = Predictor.load(BUNDLE, EngineSettings(threads=1)).predict(_bar(tmp_path))
     assert "does not look like the films this model learned from" in refused.refused
