@@ -80,9 +80,10 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     film = next(data.rglob("image1.png"))
     (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
     assert 0 < answer["probability"] < 1
-    student = read_bundle(out / "student/bundle").manifest
-    assert student.distilled is not None and student.distilled.parity is not None
-    assert student.calibrated and [e.name for e in student.experts] == ["student"]
+    student = read_bundle(out / "student/bundle")
+    distilled = student.manifest.distilled
+    assert distilled is not None and distilled.parity is not None
+    assert student.calibrated and [e.name for e in student.manifest.experts] == ["student"]
     start = read_json(Recipe, out / "student-folds/fold3/recipe.json").experts[0].initial
     assert Path(start.path) == out / "folds/fold3" and start.expert == "lite0"
     # what is finished is not done again
