@@ -146,8 +146,9 @@ def _begun(
     new = not (out / "recipe.json").is_file()
     begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
     try:
-        given, manifest = (lesson.gate, lesson.studies, begun.parts), teacher.manifest
-        gate = gate_studies(*given, manifest) if gated else ([], "")
+        gate: tuple[list[Study], str] = ([], "")
+        if gated:
+            gate = gate_studies(lesson.gate, lesson.studies, begun.parts, teacher.manifest)
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)

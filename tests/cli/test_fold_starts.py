@@ -13,7 +13,7 @@ import pytest
 from ulna.cli.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
 from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
-from ulna.config.recipe import InitialWeights, Recipe
+from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import with_recorded_starts
@@ -41,8 +41,8 @@ def _run(folder: Path, studies: Sequence[Study], kind: str = "sources") -> Path:
     return folder
 
 
-def _recipe(start: Path) -> Recipe:
-    return choose_recipe("pretrain", initial=[f"run:{start}"])
+def _recipe(start: Path, name: str = "pretrain") -> Recipe:
+    return choose_recipe(name, initial=[f"run:{start}"])
 
 
 def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: Path) -> None:
@@ -96,10 +96,14 @@ def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path:
     assert not _said(_recipe(_run(tmp_path / "phantoms", phantoms, "phantom")), alone[:9])
 
 
-def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path) -> None:
-    """It asked for the start that it had, which no one start for all folds could be."""
-    recipe, run = _recipe(tmp_path / "cv"), tmp_path / "own/fold1"
-    start = InitialWeights("run", str(tmp_path / "cv/fold1"))
+@pytest.mark.parametrize("name", ["pretrain", "fracatlas_student"])
+def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: str) -> None:
+    """It asked for the start that it had, which no one start for all folds could be.
+
+    Report: a recipe that names the expert it starts from was not recognised as begun.
+    """
+    recipe, run = _recipe(tmp_path / "cv", name), tmp_path / "own/fold1"
+    start = replace(recipe.experts[0].initial, path=str(tmp_path / "cv/fold1"))
     begun = replace(recipe, experts=(replace(recipe.experts[0], initial=start),))
     assert with_begun_starts(recipe, 1, run) == recipe
     run.mkdir(parents=True)
@@ -112,5 +116,5 @@ def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path) -> Non
     assert found == begun == with_recorded_starts(found, run)
     with pytest.raises(ConfigError, match="is under way from"):
         with_recorded_starts(recipe, run)
-    elsewhere = _recipe(tmp_path / "other")
+    elsewhere = _recipe(tmp_path / "other", name)
     assert with_begun_starts(elsewhere, 1, run) == elsewhere

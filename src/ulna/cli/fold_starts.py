@@ -46,7 +46,8 @@ def with_begun_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
     begun = begun_experts(recipe, run)
 
     def started(expert: ExpertConfig) -> ExpertConfig:
-        own = InitialWeights("run", str(Path(expert.initial.path) / f"fold{k}"))
+        place = str(Path(expert.initial.path) / f"fold{k}")
+        own = InitialWeights("run", place, expert.initial.expert)
         known = expert.name in begun and before.get(expert.name) == own
         return replace(expert, initial=own) if known else expert
 
