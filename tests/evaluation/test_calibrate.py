@@ -9,6 +9,8 @@ import pytest
 from scipy import special
 
 from ulna.bundle import FusionParameters, Manifest
+from ulna.bundle.join import unite_recipes
+from ulna.config.distillation import Distillation
 from ulna.config.recipe import Fusion
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.evaluation import fit_fusion
@@ -172,3 +174,20 @@ def test_findings_are_fitted_with_the_fusions_weights(manifest: Manifest) -> Non
     )
     assert set(found.findings[kind].thresholds) == set(found.thresholds)
     assert fit(manifest, data).findings == {}
+
+
+def test_a_taught_calibration_moves_no_logit_but_sets_thresholds(manifest: Manifest) -> None:
+    """A student's target was its teacher's calibrated logit."""
+    data = outputs(60, (0.5, 0.5), sharp=3.0)
+    with pytest.raises(ConfigError, match="distillation.logits above 0"):
+        fit(manifest, data, calibration="taught")
+    recipe = replace(manifest.recipe, distillation=Distillation(logits=1.0))
+    student = replace(recipe, fusion=Fusion(calibration="taught"))
+    fitted, taught = fit_fusion(data, recipe, manifest), fit_fusion(data, student, manifest)
+    both = unite_recipes([student, replace(student, seed=1)])
+    assert both.fusion.calibration == "fitted"
+    assert min(fitted.temperatures.values()) > 1.5
+    for part in PARTS:
+        assert (taught.temperatures[part], taught.offsets[part]) == (1.0, 0.0)
+        assert (fitted.temperatures[part], fitted.offsets[part]) != (1.0, 0.0)
+    assert taught.calibrated and taught.thresholds != fitted.thresholds

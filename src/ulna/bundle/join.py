@@ -72,8 +72,9 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
 
     Name, description, seed, fusion and all that is of the training alone are those of the first;
     where augmentation differs every expert is given its own. An expert whose name is taken is
-    called 'expert_2', 'expert_3', ... Raises ConfigError for recipes that differ otherwise, and for
-    a layout, which names experts.
+    called 'expert_2', 'expert_3', ...; of several recipes the calibration is 'fitted', since their
+    mean is no student's logit. Raises ConfigError for recipes that differ otherwise, and for a
+    layout, which names experts.
     """
     if len({r.augmentation for r in recipes}) > 1:
         recipes = [_each_its_own(r) for r in recipes]
@@ -98,6 +99,8 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
             name = next(n for n in names if n not in taken)
             taken.add(name)
             experts.append(replace(expert, name=name))
+    if len(recipes) > 1:
+        first = replace(first, fusion=replace(first.fusion, calibration="fitted"))
     return replace(first, experts=tuple(experts))
 
 

@@ -29,6 +29,7 @@ Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 Weights = Literal["float32", "float16"]
 """How a graph stores its weights; arithmetic is in float32 either way."""
 FusionKind = Literal["fitted", "mean", "layout"]
+Calibration = Literal["fitted", "taught"]
 OperatingPoint = Literal["sensitive", "balanced", "specificity_0.90", "specific"]
 _LONGEST_NAME = 64
 _LEAST_DRAWN = 1e-3
@@ -189,11 +190,14 @@ class Fusion:
 
     kind: 'fitted' (convex weights per body part, on the calibration part), 'mean' (equal
     weights) or 'layout' (each body part answered by the one expert that `layout` names;
-    parts that it does not name get the mean).
+    parts that it does not name get the mean). calibration: 'fitted' (temperature and offset by
+    body part, on the calibration part) or 'taught': none of its own, for a student, whose target
+    was its teacher's calibrated logit. Thresholds are fitted in either case.
     """
 
     kind: FusionKind = "fitted"
     layout: dict[BodyPart, str] = field(default_factory=dict)
+    calibration: Calibration = "fitted"
 
     def __post_init__(self) -> None:
         if recorded():
@@ -219,10 +223,9 @@ class Recipe:
     the default of the bundle: 'sensitive', 'balanced', 'specificity_0.90' or 'specific'. minutes:
     budget of wall time over all experts, 0 for none; an expert's epochs are then cut to fit its
     share, which makes a run depend on the machine's speed; what it leaves goes to those after it.
-    abnormal_means: what the label says: any
-    abnormality, or one finding; of other findings a normal study then says nothing. weights: how
-    the exported graphs store them; in 'float16' files are half as large, and arithmetic stays in
-    float32 (a student's are float16 in any case).
+    abnormal_means: what the label says: any abnormality, or one finding; of other findings a normal
+    study then says nothing. weights: how the exported graphs store them; in 'float16' files are
+    half as large, and arithmetic stays in float32 (a student's are float16 in any case).
     """
 
     name: str
@@ -267,6 +270,8 @@ class Recipe:
                 "sum 1, and a 'train' share"
             )
         self._check_layout()
+        if self.fusion.calibration == "taught" and not self.distillation.logits:
+            raise ConfigError(f"{what}: calibration 'taught' is for distillation.logits above 0")
         for expert in self.experts:
             _check_sizes(expert, self.input_spec.size)
 

@@ -168,9 +168,10 @@ def fit_fusion(
     """The fusion parameters that the labelled studies among `outputs` support.
 
     By `recipe.fusion.kind`: 'fitted' fits convex weights, 'mean' and 'layout' keep theirs;
-    temperature and offset are always fitted. A body part with fewer than 8 studies of either
-    class takes the fit of all parts together, with a DatasetWarning. Deterministic. Raises
-    ConfigError if all parts together have fewer than 4 of either class.
+    temperature and offset are fitted unless `recipe.fusion.calibration` is 'taught'. A body part
+    with fewer than 8 studies of either class takes the fit of all parts together, with a
+    DatasetWarning. Deterministic. Raises ConfigError if all parts together have fewer than 4 of
+    either class.
     """
     found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
     scores = {p: s for p, s in found.items() if s is not None}
@@ -214,9 +215,12 @@ def _fits(
     fits = {}
     for part in manifest.body_parts:
         start = start_fit(_fixed_weights(part, recipe, names))
-        pooled = fit_pooled(pooled_data, start, free)
         if part in few:
             _warn_few(part, scores.get(part))
+        if recipe.fusion.calibration == "taught":
+            fits[part] = start
+            continue
+        pooled = fit_pooled(pooled_data, start, free)
         fits[part] = pooled if part in few else fit_part(scores[part], pooled, free)
     return fits
 

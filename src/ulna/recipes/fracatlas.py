@@ -212,6 +212,7 @@ def fracatlas_student() -> Recipe:
         distillation=Distillation(
             logits=1.0, other_parts=0.8, body_part=0.2, map=0.5, temperature=2.0, hard=0.3
         ),
+        fusion=Fusion(calibration="taught"),
         precision="32-true",
     )
 
