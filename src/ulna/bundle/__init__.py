@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle
+from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle, find_bundle
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
@@ -54,6 +54,7 @@ __all__ = [
     "StudentParity",
     "check_replaceable",
     "default_bundle",
+    "find_bundle",
     "map_verdict",
     "outside_inputs",
     "read_bundle",

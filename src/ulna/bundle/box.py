@@ -19,3 +19,15 @@ def default_bundle() -> Path:
     """
     there = (STUDENT_BUNDLE / "manifest.json").is_file()
     return STUDENT_BUNDLE if there else BOX_BUNDLE
+
+
+def find_bundle(bundle: Path | str | None = None) -> Path:
+    """The folder of a bundle: None for the default one, 'demonstration' for that in the package.
+
+    Any other text is a path, and so is 'demonstration' where a folder of that name is here.
+    """
+    if bundle is None:
+        return default_bundle()
+    if str(bundle) == BOX_BUNDLE.name and not Path(bundle).exists():
+        return BOX_BUNDLE
+    return Path(bundle)

@@ -6,6 +6,7 @@ F finding categories.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -14,10 +15,12 @@ from torch.nn import functional
 
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
+from ulna.imaging.read import read_radiograph
 from ulna.models.encoder import Encoder, build_encoder
 from ulna.models.neck import attention_weight, build_neck
 from ulna.models.scale import resized
-from ulna.types import BodyPart, FindingCategory
+from ulna.preprocess import prepare
+from ulna.types import BodyPart, FindingCategory, Radiograph
 
 
 class ExpertOutput(NamedTuple):
@@ -61,10 +64,16 @@ class Expert(nn.Module):
     log-sum-exp of its scores (Pinheiro and Collobert 2015, From image-level to pixel-level
     labeling with convolutional networks, section 3.3), weighted by `evidence_P`. The map shows
     it where the attention looks, above `origin_P`; both are zero until the heads are fitted.
+
+    `build_expert` sets input_spec (what `prepare` makes of a film for it), body_parts (the order of
+    P) and categories (the order of F).
     """
 
     evidence_P: Tensor
     origin_P: Tensor
+    input_spec: InputSpec
+    body_parts: tuple[BodyPart, ...]
+    categories: tuple[FindingCategory, ...]
 
     def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
         super().__init__()
@@ -126,6 +135,11 @@ class Expert(nn.Module):
         above_BP = evidence_B1 * self.evidence_P - self.origin_P
         return attention_weight(score_B1hw) * above_BP[:, :, None, None]
 
+    def prepare(self, source: Path | str | Radiograph) -> Tensor:
+        """(1, S, S) float32: a film as this expert sees it. Raises ImageError."""
+        film = source if isinstance(source, Radiograph) else read_radiograph(source)
+        return torch.from_numpy(prepare(film, self.input_spec)[0])
+
     def pool(self, x_BCHW: Tensor) -> Pooled:
         """What the heads read of each image."""
         features_BChw = self.encoder(resized(x_BCHW, self.input_scale))
@@ -158,4 +172,6 @@ def build_expert(
     Other initial weights are loaded by `load_initial_weights`. Raises ConfigError, WeightsError.
     """
     encoder = build_encoder(config.encoder, input_spec.size, pretrained)
-    return Expert(encoder, config, len(parts), len(categories))
+    expert = Expert(encoder, config, len(parts), len(categories))
+    expert.input_spec, expert.body_parts, expert.categories = input_spec, parts, categories
+    return expert

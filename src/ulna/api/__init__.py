@@ -1,0 +1,1 @@
+"""What `import ulna` gives, and nothing else: see docs/python.md."""

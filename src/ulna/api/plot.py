@@ -1,0 +1,106 @@
+"""An answer as a matplotlib figure: film, heat map on its fixed scale, outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ulna.config.meaning import answer_words
+from ulna.errors import ConfigError, DependencyError
+from ulna.imaging.foreign import negative
+from ulna.imaging.overlay import cautions, draw_overlay
+from ulna.types import ImagePrediction, Radiograph
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ulna.api.answer import Answer
+
+_INCHES = 4.0
+
+
+def plot_answer(answer: Answer, axes: Axes | Sequence[Axes] | None = None) -> list[Axes]:
+    """See `Answer.plot`."""
+    if axes is None:
+        # From pyplot, so that a script can `plt.show()` it.
+        pyplot = _matplotlib()
+        count = len(answer.images)
+        _, grid = pyplot.subplots(
+            1, count, squeeze=False, figsize=(_INCHES * count, _INCHES), layout="constrained"
+        )
+        chosen = list(grid[0])
+    else:
+        chosen = list(np.ravel(np.asarray(axes, dtype=object)))
+    if len(chosen) != len(answer.images):
+        raise ConfigError(
+            f"{len(chosen)} axes: expected one for each of {len(answer.images)} views"
+        )
+    for k, view in enumerate(chosen):
+        _draw(view, answer, k)
+    chosen[0].figure.suptitle(title(answer), fontsize=9)
+    return chosen
+
+
+def figure_of(answer: Answer) -> Figure:
+    """A figure that pyplot does not know, so that a notebook does not show it twice."""
+    _matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_INCHES * len(answer.images), _INCHES), layout="constrained")
+    plot_answer(answer, list(figure.subplots(1, len(answer.images), squeeze=False)[0]))
+    return figure
+
+
+def title(answer: Answer) -> str:
+    """One line for a study, with what must be said of its maps below."""
+    part = answer.body_part.value.lower()
+    if answer.refused:
+        said = f"no answer: {answer.refused}"
+    else:
+        word = answer_words(answer.abnormal_means)[0 if answer.abnormal else 1]
+        said = f"{part}: {word}, probability {answer.probability:.2f}"
+    return "\n".join(filter(None, (said, cautions(answer))))
+
+
+def _draw(axes: Axes, answer: Answer, k: int) -> None:
+    image = answer.images[k]
+    film = _film(answer, k)
+    axes.set_axis_off()
+    if image.refusal:
+        axes.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
+        axes.set_title("refused", fontsize=8)
+        return
+    axes.imshow(draw_overlay(film, image.heat_map, answer.map_limit))
+    for finding in image.findings:
+        if finding.outline is not None:
+            axes.plot(*(finding.outline - 0.5).T, color="white", linewidth=0.8)
+    axes.set_title(f"{Path(image.source).name} {image.probability:.2f}", fontsize=8)
+
+
+def _film(answer: Answer, k: int) -> Radiograph:
+    """The view with the polarity that it was read in."""
+    image: ImagePrediction = answer.images[k]
+    if answer.radiographs:
+        film = answer.radiographs[k]
+    else:
+        from ulna.imaging.read import read_radiograph
+
+        film = read_radiograph(image.source)
+    return replace(film, pixels=negative(film)) if image.inverted else film
+
+
+def _matplotlib() -> Any:
+    """`matplotlib.pyplot`. Raises DependencyError without it."""
+    try:
+        from matplotlib import pyplot
+    except ModuleNotFoundError:
+        raise DependencyError(
+            "a picture of an answer needs matplotlib: install Ulna's extra 'report' "
+            "(pip install 'ulna[report]')"
+        ) from None
+    return pyplot

@@ -1,0 +1,61 @@
+"""A recipe by name, with changes: all settings of a training run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ulna.config.recipe import Recipe
+
+
+def recipe(
+    name: Recipe | Path | str = "demo",
+    *,
+    encoders: Sequence[str] | str | None = None,
+    set: Mapping[str, Any] | Sequence[str] = (),  # noqa: A002  (the name of the flag)
+    initial: Sequence[str] | str = (),
+) -> Recipe:
+    """The settings of a training run, by name, from a file, or changed.
+
+    Parameters
+    ----------
+    name : str, path or Recipe
+        One of `ulna.RECIPES` ("demo", "hybrid", ...; docs/recipes.md), a JSON file, or a recipe to
+        be changed.
+    encoders : sequence of str, optional
+        Names of networks (of timm, or "cnn") of experts that replace the recipe's.
+    set : mapping or sequence of "KEY=VALUE"
+        Changes, as {"seed": 3, "experts.cnn.epochs": 5, "experts.*.batch_size": 8}.
+    initial : sequence of str
+        Where experts start: "imagenet", "random", "run:runs/first", "file:weights.safetensors", or
+        "EXPERT=..." for one of them (docs/weights.md).
+
+    Returns
+    -------
+    Recipe
+        Frozen; `ulna.train` takes it.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name or setting, with those that are known.
+
+    Examples
+    --------
+    >>> import ulna
+    >>> ulna.recipe("demo", set={"experts.cnn.epochs": 2, "seed": 3}).seed
+    3
+    """
+    from ulna.config.codec import from_json, to_json
+    from ulna.config.recipe import Recipe
+    from ulna.experiments.recipe_choice import changed_recipe, choose_recipe
+
+    changes = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
+    starts = [initial] if isinstance(initial, str) else initial
+    names = encoders if encoders is None or isinstance(encoders, str) else ",".join(encoders)
+    if isinstance(name, Recipe):
+        return changed_recipe(from_json(Recipe, to_json(name), "recipe"), changes, starts, names)
+    return choose_recipe(str(name), changes, starts, names)
