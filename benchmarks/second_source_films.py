@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from ulna.bundle import ModelBundle, read_bundle
-from ulna.cli.held_out import run_split
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.datasets.overlap import named_in
 from ulna.evaluation.sources.standardise import CONTROLS
+from ulna.experiments.held_out import run_split
 from ulna.imaging import read_radiograph
 from ulna.preprocess import prepare
 from ulna.runtime.session import Session

@@ -15,13 +15,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
 
 from ulna.bundle import read_bundle  # noqa: E402
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
 from ulna.config.recipe import Recipe  # noqa: E402
 from ulna.errors import DatasetError, DatasetWarning  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
 from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
 from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
+from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
 from ulna.runtime import Predictor  # noqa: E402
 
 

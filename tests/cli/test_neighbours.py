@@ -17,8 +17,7 @@ from PIL import Image
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
 
-from ulna.cli import pictures
-from ulna.runtime import reading
+from ulna.runtime import pictures, reading
 from ulna.types import Radiograph
 
 INCOMPLETE = 10

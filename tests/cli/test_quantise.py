@@ -13,9 +13,9 @@ from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import COARSE, FINE, FITTED, write_analytic
 
 from ulna.bundle import quantisation, read_bundle
-from ulna.cli import extras
 from ulna.config.codec import write_json
 from ulna.datasets import index_data
+from ulna.experiments import extras
 from ulna.training.fingerprint import fingerprint_studies
 
 

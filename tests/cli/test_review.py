@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tests.cli.calls import ulna
 
-from ulna.cli import extras
+from ulna.experiments import extras
 
 pytest.importorskip("cleanlab", reason="needs the extra review")
 

@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from tests.training.tiny import make_recipe, make_studies
 
-from ulna.cli import extras
 from ulna.cli.main import cli
-from ulna.cli.selfsupervise import _studies as studies_of_all
 from ulna.config.codec import write_json
 from ulna.errors import UlnaWarning
+from ulna.experiments import extras
+from ulna.experiments.runs import studies_of_all
 
 QUICK = ("epochs=1", "batch_size=8", "projection=16", "crop_size=32", "precision=32-true")
 

@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 
 from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
 
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.cli.fold_starts import warn_of_seen  # noqa: E402
 from ulna.config.codec import write_json  # noqa: E402
 from ulna.config.recipe import InitialWeights  # noqa: E402
 from ulna.datasets import index_data  # noqa: E402
 from ulna.errors import DatasetWarning  # noqa: E402
+from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
+from ulna.experiments.fold_starts import warn_of_seen  # noqa: E402
 from ulna.training.fingerprint import fingerprint_studies  # noqa: E402
 
 

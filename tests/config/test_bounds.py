@@ -15,8 +15,6 @@ import numpy as np
 import pytest
 
 import ulna
-from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.demo_steps import DemoSettings
 from ulna.config.bounds import Bounds, Distinct, check_fields, hints_of
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import EngineSettings
@@ -33,6 +31,8 @@ from ulna.config.recipe import (
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import ConfigError
 from ulna.evaluation.scores import Resampling
+from ulna.experiments.crossval_settings import CrossvalSettings
+from ulna.experiments.demo_steps import DemoSettings
 from ulna.recipes import RECIPES
 from ulna.types import BodyPart, FindingCategory
 

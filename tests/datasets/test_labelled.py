@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ulna.cli.held_out import test_studies as to_evaluate
 from ulna.datasets.labelled import labelled
 from ulna.datasets.left_out import LeftOut
 from ulna.errors import DatasetWarning
+from ulna.experiments.held_out import test_studies as to_evaluate
 from ulna.types import BodyPart, ImageRef, Study
 
 

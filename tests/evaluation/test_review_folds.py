@@ -17,9 +17,9 @@ pytest.importorskip("cleanlab", reason="needs the extra review")
 from ulna.bundle import read_bundle, replace_fusion, write_bundle
 from ulna.bundle.join import join_bundles
 from ulna.cli.main import cli
-from ulna.cli.review_steps import fold_experts
 from ulna.errors import ConfigError
 from ulna.evaluation.suspects import rank_labels
+from ulna.experiments.review_steps import fold_experts
 from ulna.types import Study
 
 N = 72

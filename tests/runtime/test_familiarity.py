@@ -12,7 +12,7 @@ from analytic_bundle import BOTH, COARSE, FINE, PARTS, write_analytic
 from PIL import Image
 
 from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
-from ulna.cli.answer import answer_json, answer_notes, answer_row
+from ulna.cli.answer import answer_notes, answer_row
 from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.evaluation.adapt.pipeline import adapt_bundle
@@ -21,6 +21,7 @@ from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
 from ulna.evaluation.near_fit import movements, slack_of
 from ulna.evaluation.outside_films import beside_of
 from ulna.runtime import Predictor
+from ulna.runtime.answer_json import answer_json
 from ulna.runtime.certainty import trust_in
 from ulna.types import Certainty, Familiarity, ImageRef, Study, Triage
 

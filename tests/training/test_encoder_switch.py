@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from tests.models.networks import draw
 
-from ulna.cli.recipe_choice import choose_recipe
+from ulna.experiments.recipe_choice import choose_recipe
 from ulna.models.imagenet import PACKAGES, packaged_file
 from ulna.training import DataSource, train_run
 from ulna.types import Study

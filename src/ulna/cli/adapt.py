@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ import click
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
     from ulna.evaluation.adapt.pipeline import Adapted
@@ -43,23 +43,19 @@ def adapt(
       ulna adapt bundle ours.csv --out bundle-ours --heads
       ulna evaluate ours-others.csv --bundle bundle-ours --split all --out scores
     """
-    from ulna.datasets import index_data
-    from ulna.evaluation.adapt.fit import HeadPlan
-    from ulna.evaluation.adapt.pipeline import adapt_bundle, adapted_scores
+    from ulna.experiments import adapt as adapt_bundle
 
-    if freedom is not None and not heads:
-        raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")
-    studies, plan = index_data(films), HeadPlan(freedom or 1.0) if heads else None
     with progress() as report:
-        found = adapt_bundle(bundle, studies, out, plan, lambda d, n: report("adapt", d, n))
-    scores = adapted_scores(bundle, found)
+        found, scores = adapt_bundle(
+            bundle, films, out, heads=heads, freedom=freedom, progress=report
+        )
     if as_json:
         print_json({"hash": found.bundle.hash, "shift": found.shift, "scores": scores})
     else:
         _say(found, scores, out)
 
 
-def _say(found: Adapted, scores: dict[str, dict[str, float]], out: Path) -> None:
+def _say(found: Adapted, scores: Mapping[str, dict[str, float]], out: Path) -> None:
     films, shift = found.films, found.shift
     names = ["auroc", "sensitivity", "specificity", "ece"]
     rows = [[when, *(f"{own[n]:.3f}" for n in names)] for when, own in scores.items()]

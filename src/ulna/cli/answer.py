@@ -1,10 +1,8 @@
-"""A `StudyPrediction`, or why there is none, as JSON and as a table row."""
+"""A `StudyPrediction`, or why there is none, as a row of a table and as notes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ulna.cli.answer_words import (
     answer_word,
@@ -13,11 +11,10 @@ from ulna.cli.answer_words import (
     regions_text,
     triage_word,
 )
-from ulna.errors import said_of
 
 if TYPE_CHECKING:
-    from ulna.bundle import Manifest
-    from ulna.types import Finding, FindingCategory, ImagePrediction, Study, StudyPrediction
+    from ulna.runtime.answer_json import Outcome
+    from ulna.types import StudyPrediction
 
 COLUMNS = (
     "study",
@@ -30,70 +27,6 @@ COLUMNS = (
     "triage",
     "views",
     "regions",
-)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of asking for one study: an answer, or the fault for which there is none.
-
-    map_error: why not all pictures of an answer's maps could be written, or ''.
-    """
-
-    study: Study
-    answer: StudyPrediction | None = None
-    fault: Exception | None = None
-    map_error: str = ""
-
-    @property
-    def error(self) -> str:
-        """Why there is no answer, or ''."""
-        return "" if self.fault is None else said_of(self.fault)
-
-
-def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
-    """`answer_json`, or the same keys with `error` and nothing that would be an answer."""
-    if outcome.answer is not None:
-        return answer_json(outcome.answer, error_rate) | {"map_error": outcome.map_error or None}
-    study = outcome.study
-    return {
-        "patient_id": study.patient_id,
-        "study_id": study.study_id,
-        "body_part": study.body_part.value if study.body_part else None,
-        "body_part_given": study.body_part is not None,
-        "body_part_probabilities": {},
-        "refused": None,
-        "flags": [],
-        **dict.fromkeys(_ANSWERED),
-        "error_rate": error_rate,
-        "finding_probabilities": {},
-        "finding_thresholds": {},
-        "called_findings": [],
-        "leading_finding": None,
-        "experts": {},
-        "skipped_experts": [],
-        "images": [],
-        "skipped": [],
-        "bundle": None,
-        "error": outcome.error,
-        "map_error": None,
-    }
-
-
-_ANSWERED = (
-    "demonstration",
-    "abnormal_means",
-    "abnormal",
-    "probability",
-    "domain",
-    "probability_interval",
-    "threshold",
-    "operating_point",
-    "certainty",
-    "map_reliable",
-    "p_normal",
-    "p_abnormal",
-    "triage",
 )
 
 
@@ -114,45 +47,6 @@ def outcome_notes(outcome: Outcome) -> list[str]:
         return [f"{study}: no answer: {outcome.error}"]
     said = [f"{study}: heat maps not written: {outcome.map_error}"] if outcome.map_error else []
     return [*answer_notes(outcome.answer), *said]
-
-
-def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any]:
-    """Everything of `prediction` but its maps; the form of `ulna predict --json`.
-
-    error_rate: of the triage. Of a refused study what would be an answer is null.
-    """
-    answered = not prediction.refused
-    return {
-        "patient_id": prediction.study.patient_id,
-        "study_id": prediction.study.study_id,
-        "body_part": prediction.body_part.value,
-        "body_part_given": prediction.body_part_given,
-        "body_part_probabilities": _by_name(prediction.body_part_probabilities),
-        "refused": prediction.refused or None,
-        "flags": list(prediction.flags),
-        "demonstration": prediction.demonstration,
-        "abnormal_means": prediction.abnormal_means,
-        "abnormal": prediction.abnormal if answered else None,
-        "probability": prediction.probability if answered else None,
-        "domain": prediction.domain or None,
-        "probability_interval": list(prediction.interval) if prediction.interval else None,
-        "threshold": prediction.threshold,
-        "operating_point": prediction.operating_point,
-        "certainty": prediction.certainty,
-        "map_reliable": prediction.map_reliable,
-        "p_normal": prediction.p_normal,
-        "p_abnormal": prediction.p_abnormal,
-        "triage": prediction.triage(error_rate),
-        "error_rate": error_rate,
-        **_findings_json(prediction),
-        "experts": _by_name(prediction.experts) if answered else {},
-        "skipped_experts": list(prediction.skipped_experts),
-        "images": [_image_json(i, prediction.finding_thresholds) for i in prediction.images],
-        "skipped": [{"image": name, "reason": reason} for name, reason in prediction.skipped],
-        "bundle": prediction.bundle_hash,
-        "error": None,
-        "map_error": None,
-    }
 
 
 def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
@@ -181,94 +75,3 @@ def answer_notes(prediction: StudyPrediction) -> list[str]:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
         said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
     return said
-
-
-def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
-    """Most urgent first: abnormal, then to be referred, then normal; in each the least normal.
-
-    Within a group by p_abnormal - p_normal, which is comparable across body parts; studies that
-    have no answer, are refused or have no p-values come first of those to be referred.
-    """
-    from ulna.types import Triage
-
-    order = list(Triage)
-
-    def urgency(outcome: Outcome) -> tuple[int, float]:
-        answer = outcome.answer
-        found = None if answer is None or answer.refused else answer.triage(error_rate)
-        if answer is None or found is None or answer.p_normal is None or answer.p_abnormal is None:
-            return order.index(Triage.REFER), -2.0
-        return order.index(found), answer.p_normal - answer.p_abnormal
-
-    return sorted(outcomes, key=urgency)
-
-
-def check_asked(
-    manifest: Manifest, operating_point: str | None, worklist: bool, finding_maps: bool = False
-) -> None:
-    """ConfigError for what a bundle's answers cannot have, before any is asked for."""
-    from ulna.errors import ConfigError
-    from ulna.runtime.request import check_finding_maps, check_settings
-
-    check_settings(manifest, operating_point, "given")
-    if finding_maps:
-        check_finding_maps(manifest)
-    if worklist and not manifest.fusion.conformal:
-        raise ConfigError(
-            "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
-            "so nothing can be ranked: run `ulna calibrate`"
-        )
-
-
-def _findings_json(prediction: StudyPrediction) -> dict[str, Any]:
-    """Which abnormality; of a refused study the thresholds alone."""
-    from ulna.runtime.findings import called_findings
-
-    stated = {} if prediction.refused else prediction.finding_probabilities
-    return {
-        "finding_probabilities": _by_name(stated),
-        "finding_thresholds": _by_name(prediction.finding_thresholds),
-        "called_findings": called_findings(stated, prediction.finding_thresholds),
-        "leading_finding": prediction.leading_finding,
-    }
-
-
-def _image_json(
-    image: ImagePrediction, thresholds: Mapping[FindingCategory, float]
-) -> dict[str, Any]:
-    from ulna.runtime.findings import called_findings
-
-    stated = {} if image.refusal else image.finding_probabilities
-    return {
-        "source": image.source,
-        "refusal": image.refusal or None,
-        "foreign": image.foreign,
-        "domain": image.domain or None,
-        "outside": image.outside,
-        "probability_interval": list(image.interval) if image.interval else None,
-        "inverted": image.inverted,
-        "probability": None if image.refusal else image.probability,
-        "logit": None if image.refusal else image.logit,
-        "body_part_probabilities": _by_name(image.body_part_probabilities),
-        "finding_probabilities": _by_name(stated),
-        "called_findings": called_findings(stated, thresholds),
-        "experts": {} if image.refusal else _by_name(image.experts),
-        "findings": [] if image.refusal else [_finding_json(f) for f in image.findings],
-    }
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    outline: Sequence[Sequence[float]] = []
-    if finding.outline is not None:
-        outline = [[round(float(x), 2), round(float(y), 2)] for x, y in finding.outline]
-    return {
-        "box": list(finding.box),
-        "category": finding.category,
-        "score": finding.score,
-        "adds": finding.adds,
-        "outline": outline,
-    }
-
-
-def _by_name(values: Mapping[Any, float]) -> dict[str, float]:
-    return {str(k): float(v) for k, v in values.items()}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ulna.cli.extras import require
 from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import audit_receipt
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval
@@ -66,28 +64,23 @@ def audit(
       ulna audit phantoms --out runs/audit
       ulna audit MURA-v1.1 --out runs/audit --encoder resnet50 --epochs 20
     """
-    require("train", "report")
-    from ulna.config.codec import to_json, write_json
-    from ulna.datasets import index_data
-    from ulna.evaluation.report.audit_figure import write_waterfall
-    from ulna.evaluation.scores import number
-    from ulna.training.audit import AuditPlan
-    from ulna.training.audit import audit as audit_protocol
+    from ulna.experiments import audit as audit_data
 
-    plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed).settled()
     with progress() as report:
-        studies = index_data(data)
-        result = audit_protocol(studies, plan, report)
-    found: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
-    found["kappa"] = number(result.kappa)  # JSON has no nan
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(found, out / "audit.json")
-    write_waterfall(found, out / "audit.png")
-    audit_receipt(out, data, studies, plan)
+        found = audit_data(
+            data,
+            out,
+            encoder=encoder,
+            epochs=epochs,
+            images=images,
+            size=size,
+            seed=seed,
+            progress=report,
+        )
     if as_json:
-        print_json(found)
+        print_json(found.figures)
         return
-    print_audit(result)
+    print_audit(found.steps)
     click.echo(f"written: {out / 'audit.json'}, {out / 'audit.png'}")
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulna.cli.expert_names import by_folds
-from ulna.cli.held_out import calibration_studies
 from ulna.cli.options import READABLE, elsewhere_option, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
+from ulna.experiments.expert_names import by_folds
 
 if TYPE_CHECKING:
     from ulna.bundle import FusionParameters, Manifest
@@ -50,20 +49,11 @@ def calibrate(
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
       ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
     """
-    from ulna.datasets import index_data
-    from ulna.evaluation import calibrate_bundle
-    from ulna.evaluation.cascade_fit import Asked
+    from ulna.experiments import calibrate as calibrate_bundle
 
-    asked = Asked(disagreement)
-    studies = calibration_studies(index_data(data), run)
-    others = [index_data(table) for table in elsewhere]
     with progress() as report:
         fitted = calibrate_bundle(
-            bundle,
-            studies,
-            progress=lambda d, n: report("calibrate", d, n),
-            asked=asked,
-            elsewhere=others,
+            bundle, run, data, disagreement=disagreement, elsewhere=elsewhere, progress=report
         )
     fusion = fitted.manifest.fusion
     if as_json:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.evaluate import cascade_sentence, print_sources, read_metrics
-from ulna.cli.extras import require
-from ulna.cli.incomplete import check_scored
+from ulna.cli.evaluate import cascade_sentence, print_sources
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -20,14 +16,12 @@ from ulna.cli.options import (
     json_option,
     recipe_options,
 )
-from ulna.cli.output import check_outputs, print_json, print_table
+from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import EVALUATION_FILES, crossval_receipt
-from ulna.cli.recipe_choice import choose_recipe
+from ulna.experiments.incomplete import check_scored
 
 if TYPE_CHECKING:
-    from ulna.cli.crossval_steps import CrossvalFolder
-    from ulna.evaluation.groups import Groups
+    from ulna.experiments.crossval import CrossvalResult
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -73,25 +67,7 @@ _SHOWN = {
 )
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
-def crossval(
-    data: Path,
-    recipe_name: str,
-    out: Path,
-    encoders: str | None,
-    changes: tuple[str, ...],
-    initial: tuple[str, ...],
-    folds: int,
-    fold_seed: int,
-    jobs: int,
-    by: tuple[str, ...],
-    against: tuple[Path, ...],
-    only: tuple[int, ...],
-    also: Path | None,
-    elsewhere: tuple[Path, ...],
-    leave_out: tuple[str, ...],
-    cache: Path | None,
-    as_json: bool,
-) -> None:
+def crossval(as_json: bool, **asked: Any) -> None:
     """Cross-validate a recipe on DATA by patient; one bundle of all folds' experts comes out.
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
@@ -117,130 +93,25 @@ def crossval(
           --against runs/cv --by hardware --by source_width:1000
       ulna crossval sources.csv --recipe fracatlas --out runs/cv-left --leave-out mendeley_wrist
     """
-    require("train", "report")
-    from ulna.cli.crossval_settings import CrossvalSettings
-    from ulna.cli.crossval_steps import CrossvalFolder
+    from ulna.experiments import cross_validate
 
-    recipe = choose_recipe(recipe_name, changes, initial, encoders)
-    beside = str(also.resolve()) if also else ""
-    settings = CrossvalSettings(
-        str(data.resolve()), recipe, folds, fold_seed, beside, tuple(sorted({*leave_out}))
-    )
-    folder = CrossvalFolder.open(out, settings, cache, only).refusing(elsewhere)
-    finish(folder, data, (by, against), jobs, as_json)
+    with progress() as report:
+        result = cross_validate(**asked, progress=report)
+    tell(result, as_json)
 
 
-def finish(
-    folder: CrossvalFolder,
-    data: Path,
-    compared: tuple[Sequence[str], Sequence[Path]],
-    jobs: int,
-    as_json: bool,
-) -> None:
-    """Train and answer what is missing; scores, receipt, and both on the screen.
-
-    compared: the columns of `--by`, the folders of `--against`.
-    """
-    by, against = compared
-    groups, others = _checked(folder, data, by, against)
-    if not folder.answered():
-        _run(folder, jobs)
-    elif folder.elsewhere:
-        click.echo(
-            f"note: {folder.out} is answered: its bundle keeps the films of other regions that it "
-            f"has learned to refuse; to give it these, delete {folder.evaluation}",
-            err=True,
-        )
-    scores = write_scores(folder, groups, others)
-    crossval_receipt(folder, data, by, others)
-    metrics = read_metrics(folder.evaluation)
+def tell(result: CrossvalResult, as_json: bool) -> None:
+    """The scores, and where things lie; raises as `check_scored`."""
+    folder, metrics = result.folder, result.metrics
     if as_json:
-        print_json(scores)
+        print_json(result.scores)
     else:
-        print_scores(scores)
+        print_scores(result.scores)
         if "cascade" in metrics:
             click.echo(cascade_sentence(metrics["cascade"]))
         click.echo(f"report: {folder.evaluation / 'report.html'}")
         click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
     check_scored(metrics)
-
-
-def _checked(
-    folder: CrossvalFolder, data: Path, by: Sequence[str], against: Sequence[Path]
-) -> tuple[Groups, dict[str, Path]]:
-    """What scores are grouped by and compared with, before hours are spent on training."""
-    from ulna.cli.crossval_steps import record_data
-    from ulna.cli.fold_starts import warn_of_seen
-    from ulna.datasets import index_data
-    from ulna.datasets.meaning import check_meaning
-    from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.left_out import place_of
-    from ulna.evaluation.truth import tell_of_masks
-
-    check_outputs(folder.out, "scores.json", "receipt.json")
-    check_outputs(folder.evaluation, *EVALUATION_FILES)
-    others = _others(against)
-    for name in folder.left_out:
-        place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
-        check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
-    groups = column_groups(data, folder.labelled, by)
-    check_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
-    record_data(folder)
-    warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled, folder.away)
-    tell_of_masks(folder.labelled)
-    return groups, others
-
-
-def _others(against: Sequence[Path]) -> dict[str, Path]:
-    """Predictions of each other method by its folder's name; by its path where names coincide."""
-    from ulna.evaluation.out_of_fold import predictions_of
-
-    names = [p.resolve().name for p in against]
-    return {
-        name if names.count(name) == 1 else str(p): predictions_of(p)
-        for name, p in zip(names, against, strict=True)
-    }
-
-
-def _run(folder: CrossvalFolder, jobs: int) -> None:
-    """Train what is not trained, answer every fold and write OUT/evaluation."""
-    from ulna.cli.crossval_answers import answer_folds
-    from ulna.cli.crossval_steps import train_folds
-    from ulna.evaluation.left_out import answer_left_out
-    from ulna.evaluation.pipeline import Asked, report_writer, write_evaluation
-    from ulna.evaluation.scores import Resampling
-    from ulna.runtime import Predictor
-
-    writer = report_writer()
-    with progress() as report:
-        train_folds(folder, jobs, report)
-        bundle, rows = answer_folds(folder, report)
-        rows = sorted(rows, key=lambda r: r.key)
-        point = bundle.manifest.operating_point
-        asked = Asked(point, Resampling())
-        write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
-        if folder.left_out:
-            told = partial(report, "left out")
-            predictor = Predictor.load(folder.bundle)
-            answer_left_out(predictor, folder.left_out, folder.out, writer, told)
-
-
-def write_scores(
-    folder: CrossvalFolder, groups: Groups, others: Mapping[str, Path]
-) -> dict[str, Any]:
-    """Scores by group, and differences from `others`, as OUT/scores.json; returned too.
-
-    Of several sources also what is met at each, and the scores of those left out.
-    """
-    from ulna.config.codec import write_json
-    from ulna.evaluation.crossval_scores import crossval_scores
-    from ulna.evaluation.left_out import source_names
-    from ulna.evaluation.scores import Resampling
-
-    names = source_names(folder.labelled), tuple(folder.left_out)
-    scores = crossval_scores(folder.out, groups, others, *names, Resampling())
-    write_json(scores, folder.out / "scores.json")
-    return scores
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:

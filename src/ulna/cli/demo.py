@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from ulna.cli.evaluate import print_metrics, read_metrics
-from ulna.cli.extras import require
-from ulna.cli.incomplete import check_scored
+from ulna.cli.evaluate import print_metrics
 from ulna.cli.options import OUT_FOLDER, READABLE
 from ulna.cli.progress import progress
-from ulna.cli.recipe_choice import choose_recipe
+from ulna.experiments.incomplete import check_scored
 
 
 @click.command(epilog="What to expect: docs/results/demo.md")
@@ -21,7 +18,7 @@ from ulna.cli.recipe_choice import choose_recipe
 @click.option(
     "--out", type=OUT_FOLDER, default=Path("runs/demo"), show_default=True, help="Where all goes."
 )
-@click.option("--recipe", "recipe_name", default="demo", show_default=True, help="What to train.")
+@click.option("--recipe", default="demo", show_default=True, help="What to train.")
 @click.option(
     "--initial",
     multiple=True,
@@ -40,7 +37,7 @@ from ulna.cli.recipe_choice import choose_recipe
 def demo(
     data: Path | None,
     out: Path,
-    recipe_name: str,
+    recipe: str,
     initial: tuple[str, ...],
     seed: int,
     studies: int | None,
@@ -60,22 +57,24 @@ def demo(
       ulna demo --data MURA-v1.1 --out runs/mura
       ulna demo --data table.csv --recipe fracatlas --out runs/own
     """
-    require("train", "report", *(() if data else ("phantom",)))
-    from ulna.cli.demo_steps import DemoFolder, DemoSettings, extras_of
+    from ulna.experiments import run_demo
 
-    recipe = replace(choose_recipe(recipe_name, initial=initial), seed=seed)
-    require(*extras_of(recipe))
-    if minutes is not None:
-        recipe = replace(recipe, minutes=minutes)
-    settings = DemoSettings.of(data, recipe, studies, test_share or (0.25 if data else 0.2))
     started = time.monotonic()
-    folder = DemoFolder.open(out, settings)
     with progress() as report:
-        folder.run_steps(report)
+        done = run_demo(
+            data=data,
+            out=out,
+            recipe=recipe,
+            initial=initial,
+            seed=seed,
+            studies=studies,
+            minutes=minutes,
+            test_share=test_share,
+            progress=report,
+        )
     click.echo()
-    metrics = read_metrics(folder.evaluation)
-    print_metrics(metrics)
+    print_metrics(done.metrics)
     minutes_taken = (time.monotonic() - started) / 60
-    click.echo(f"heat maps: {folder.heat_maps}")
-    click.echo(f"report: {folder.report}  ({minutes_taken:.1f} minutes)")
-    check_scored(metrics)
+    click.echo(f"heat maps: {done.folder.heat_maps}")
+    click.echo(f"report: {done.folder.report}  ({minutes_taken:.1f} minutes)")
+    check_scored(done.metrics)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import run_of_bundle, run_split, same_data
+from ulna.cli.crossval import tell
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -22,13 +19,11 @@ from ulna.cli.options import (
 )
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
-from ulna.cli.recipe_choice import choose_recipe
 from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ulna.config.engine import EngineSettings
-    from ulna.config.recipe import Recipe
-    from ulna.distil import Lesson
+    from ulna.bundle import ModelBundle, StudentParity
+    from ulna.experiments.student_folds import FoldsTaught
 
 
 @click.command(epilog="What is taught, and how it is examined: docs/student.md")
@@ -61,21 +56,14 @@ if TYPE_CHECKING:
 def distil(
     bundle: Path | None,
     data: Path | None,
-    recipe_name: str,
-    encoders: str | None,
-    changes: tuple[str, ...],
-    initial: tuple[str, ...],
-    out: Path,
-    also: tuple[Path, ...],
     gate: Path | None,
     folds: Path | None,
     only: tuple[int, ...],
     proof: Path | None,
-    devices: int,
     accept: bool,
     elsewhere: tuple[Path, ...],
-    engine: EngineSettings,
     as_json: bool,
+    **both: Any,
 ) -> None:
     """Teach BUNDLE's answers and maps on the films of DATA to one small network.
 
@@ -100,21 +88,29 @@ def distil(
       ulna distil runs/cv/bundle table.csv --recipe student --initial imagenet \\
           --out runs/student --proof runs/student-cv --also phantoms
     """
-    require("train")
-    from ulna.cli.train import quiet_fabric
+    from ulna.experiments import distil as distil_bundle
+    from ulna.experiments import distil_folds
 
-    recipe = choose_recipe(recipe_name, changes, initial, encoders)
-    quiet_fabric()
     if folds is not None:
-        from ulna.cli.distil_folds import distil_folds
-
         _only_folds(accept, bundle, data, gate, proof, *elsewhere)
-        distil_folds(folds, recipe, out, (also, only, engine, devices), as_json)
+        with progress() as report:
+            taught = distil_folds(folds, only=only, **both, progress=report)
+        _tell_folds(taught, as_json)
         return
     if bundle is None or data is None or only:
         raise ConfigError("expected BUNDLE and DATA, or --folds (with --only if some will do)")
-    lesson = replace(_lesson(bundle, data, also, gate, elsewhere), engine=engine, devices=devices)
-    _distil(bundle, recipe, lesson, (out, proof, accept), as_json)
+    with progress() as report:
+        written, parity = distil_bundle(
+            bundle,
+            data,
+            gate=gate,
+            proof=proof,
+            accept=accept,
+            elsewhere=elsewhere,
+            **both,
+            progress=report,
+        )
+    _tell(written, parity, as_json)
 
 
 def _only_folds(*others: Path | bool | None) -> None:
@@ -125,24 +121,9 @@ def _only_folds(*others: Path | bool | None) -> None:
         )
 
 
-def _distil(
-    bundle: Path,
-    recipe: Recipe,
-    lesson: Lesson,
-    asked: tuple[Path, Path | None, bool],
-    as_json: bool,
-) -> None:
-    """asked: the run's folder, the students on folds, whether any student is accepted."""
+def _tell(written: ModelBundle, parity: StudentParity, as_json: bool) -> None:
     from ulna.bundle.distilled import parity_lines
-    from ulna.cli.distil_folds import read_proof
-    from ulna.distil import distil as distil_bundle
 
-    out, folds, accept = asked
-    proof = None if folds is None else read_proof(folds, recipe)
-    with progress() as report:
-        written, parity = distil_bundle(
-            bundle, recipe, lesson, out, proof=proof, accept=accept, progress=report
-        )
     if as_json:
         print_json({"bundle": written.path, "hash": written.hash, "figures": parity})
         return
@@ -153,26 +134,15 @@ def _distil(
     click.echo(f"{said}: {written.path}, hash {written.hash[:12]}")
 
 
-def _lesson(
-    bundle: Path, data: Path, also: Sequence[Path], gate: Path | None, elsewhere: Sequence[Path]
-) -> Lesson:
-    from ulna.datasets import data_kind, index_data
-    from ulna.datasets.bare import without_labels
-    from ulna.datasets.labelled_data import recorded_name
-    from ulna.distil import Lesson
-    from ulna.training import DataSource
+def _tell_folds(taught: FoldsTaught, as_json: bool) -> None:
+    from ulna.bundle.distilled import parity_lines
 
-    studies = index_data(data)
-    examined = index_data(gate) if gate is not None else []
-    run, split = run_of_bundle(bundle), None
-    if run is not None and same_data(studies, run) and run_split(run).get("calibration"):
-        split = run_split(run)
-        click.echo(f"split as in the teacher's run {run}", err=True)
-    return Lesson(
-        studies=studies,
-        source=DataSource(data_kind(data), recorded_name(data)),
-        split=split,
-        beside=without_labels([index_data(path) for path in also], [*studies, *examined]),
-        gate=examined,
-        elsewhere=[index_data(table) for table in elsewhere],
-    )
+    if taught.crossval is None:
+        click.echo(f"fold {taught.folds[0]} is taught; with two or more they are scored")
+        return
+    tell(taught.crossval, as_json)
+    if as_json or taught.parity is None:
+        return
+    click.echo("\n".join(parity_lines(taught.parity)))
+    said = "; ".join(taught.parity.refusals)
+    click.echo(f"would be refused: {said}" if said else "the gate would accept such a student")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from ulna.cli.crossval import finish
-from ulna.cli.extras import require
+from ulna.cli.crossval import tell
 from ulna.cli.options import OUT_FOLDER, READABLE, by_option, elsewhere_option, json_option
+from ulna.cli.progress import progress
 from ulna.config.recipe import FusionKind
 
 
@@ -51,8 +51,17 @@ def ensemble(
     Examples:
       ulna ensemble runs/cv runs/cv-other-seed --out runs/both --against runs/cv
     """
-    require("train", "report")
-    from ulna.cli.ensemble_steps import open_united
+    from ulna.experiments import ensemble as unite
 
-    folder = open_united(folders, out, only, fusion).refusing(elsewhere)
-    finish(folder, Path(folder.settings.data), (by, against), 1, as_json)
+    with progress() as report:
+        result = unite(
+            folders,
+            out,
+            by=by,
+            against=against,
+            only=only,
+            fusion=fusion,
+            elsewhere=elsewhere,
+            progress=report,
+        )
+    tell(result, as_json)

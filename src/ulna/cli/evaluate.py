@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.incomplete import check_scored
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -20,13 +16,14 @@ from ulna.cli.options import (
     held_out_options,
     json_option,
 )
-from ulna.cli.output import check_outputs, print_json, print_table
+from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import EVALUATION_FILES, evaluation_receipt
 from ulna.config.meaning import ANY, answer_words
+from ulna.experiments.incomplete import check_scored
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
+    from ulna.experiments.bundle_checks import Split
 
 _COLUMNS = {
     "auroc_visible": "AUROC visible",
@@ -58,7 +55,6 @@ _MET = {
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for metrics and report.")
 @click.option(
     "--include",
-    "included",
     multiple=True,
     type=READABLE,
     metavar="FOLDER",
@@ -74,8 +70,8 @@ def evaluate(
     data: Path,
     bundle: Path,
     out: Path,
-    included: tuple[Path, ...],
-    split: str | None,
+    include: tuple[Path, ...],
+    split: Split | None,
     run: Path | None,
     operating_point: str | None,
     cascade: bool,
@@ -101,29 +97,22 @@ def evaluate(
       ulna evaluate phantoms --bundle runs/first/bundle --out runs/first/evaluation \\
           --include runs/first/examination --include runs/first/stress
     """
-    require("report")
-    from ulna.datasets import index_data
-    from ulna.evaluation import evaluate as evaluate_bundle
-    from ulna.evaluation.pipeline import Asked
-    from ulna.evaluation.report.sections.folders import read_included
-    from ulna.evaluation.truth import tell_of_masks
+    from ulna.experiments import evaluate as evaluate_bundle
 
-    check_outputs(out, *EVALUATION_FILES, "receipt.json")
-    found = read_included(included)
-    studies, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
-    click.echo(f"evaluating on {words}", err=True)
-    tell_of_masks(studies)
     with progress() as report:
-        evaluate_bundle(
+        metrics = evaluate_bundle(
+            data,
             bundle,
-            studies,
             out,
-            Asked(operating_point or "", engine=engine, cascade=cascade),
-            included=found,
-            progress=lambda d, n: report("evaluate", d, n),
+            include=include,
+            split=split,
+            run=run,
+            operating_point=operating_point,
+            cascade=cascade,
+            engine=engine,
+            progress=report,
         )
-    evaluation_receipt(out, data, words, studies, found)
-    _tell(read_metrics(out), out, as_json)
+    _tell(metrics, out, as_json)
 
 
 def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
@@ -135,12 +124,6 @@ def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
         click.echo(f"report: {out / 'report.html'}")
         click.echo(f"receipt: {out / 'receipt.json'} (ulna verify {out})")
     check_scored(metrics)
-
-
-def read_metrics(out: Path) -> Mapping[str, Any]:
-    """What `evaluate` wrote to `out/metrics.json`."""
-    metrics: Mapping[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import run_of_bundle, test_studies
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -18,13 +16,13 @@ from ulna.cli.options import (
     json_option,
     tested_options,
 )
-from ulna.cli.output import check_outputs, print_json, print_table
+from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import examination_receipt
 
 if TYPE_CHECKING:
     from ulna.bundle import MapExamination
     from ulna.config.engine import EngineSettings
+    from ulna.experiments.bundle_checks import Split
 
 
 @click.command(epilog="Every test, its bar and its source: docs/examination.md")
@@ -54,7 +52,7 @@ def examine(
     out: Path,
     studies: int,
     seed: int,
-    split: str | None,
+    split: Split | None,
     run: Path | None,
     engine: EngineSettings,
     as_json: bool,
@@ -71,24 +69,24 @@ def examine(
       ulna examine phantoms --bundle runs/first/bundle --out runs/first/examination
       ulna examine table.csv --bundle BUNDLE --out examination --studies 60
     """
-    require("train", "report")
-    from ulna.datasets import index_data
-    from ulna.evaluation.examination import ExaminationPlan
-    from ulna.evaluation.examination import examine as examine_bundle
+    from ulna.experiments import examine as examine_bundle
 
-    check_outputs(out, "examination.json", "examination.png", "receipt.json")
-    chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
-    click.echo(f"examining on {words}", err=True)
-    plan = ExaminationPlan(studies, seed, engine=engine)
     with progress() as report:
-        examined, found = examine_bundle(bundle, chosen, out, plan, data.name, report)
-    examination_receipt(out, data, words, chosen, examined)
+        found = examine_bundle(
+            data,
+            bundle,
+            out,
+            studies=studies,
+            seed=seed,
+            split=split,
+            run=run,
+            engine=engine,
+            progress=report,
+        )
     if as_json:
-        print_json(found)
+        print_json(found.figures)
         return
-    verdict = examined.manifest.map_examination
-    assert verdict is not None
-    print_examination(verdict, found)
+    print_examination(found.verdict, found.figures)
     click.echo(f"written: {out / 'examination.json'}, {out / 'examination.png'}")
 
 

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import test_studies
 from ulna.cli.options import OUT_FOLDER, READABLE, json_option
-from ulna.cli.output import check_outputs, print_json, print_table
+from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 
@@ -31,17 +29,10 @@ def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> No
     Example:
       ulna explain phantoms --run runs/first --out runs/first/explain
     """
-    require("train", "explain")
-    from ulna.datasets import index_data
-    from ulna.explain import compare_methods
+    from ulna.experiments import explain as compare_maps
 
-    check_outputs(out, "explain.json", "explain.csv", "explain.png")
-    chosen, words = test_studies(index_data(data), "", run)
-    click.echo(f"comparing on {words}", err=True)
     with progress() as report:
-        scores = compare_methods(
-            run, chosen, out, limit=studies, progress=lambda d, n: report("explain", d, n)
-        )
+        scores = compare_maps(data, run, out, studies=studies, progress=report)
     if as_json:
         print_json(scores)
         return

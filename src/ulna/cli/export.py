@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from ulna.cli.extras import require
 from ulna.cli.options import READABLE
 from ulna.config.recipe import Weights
+from ulna.experiments.extras import require
 
 
 @click.command(epilog="What a bundle holds: docs/bundle.md")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import platform
-from collections import Counter
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna import __version__
-from ulna.cli.extras import MODULES
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
 from ulna.config.meaning import answer_words
 
 if TYPE_CHECKING:
     from ulna.bundle import Manifest
-    from ulna.types import Study
 
 
 @click.command()
@@ -47,25 +41,10 @@ def info(path: Path | None, as_json: bool) -> None:
 
 
 def _tell_installation(as_json: bool) -> None:
-    from ulna.bundle import default_bundle, read_bundle
-    from ulna.recipes import RECIPES
+    from ulna.experiments import describe_installation
 
-    box = read_bundle(default_bundle())
-    extras = {e: all(find_spec(m) for m in modules) for e, modules in MODULES.items()}
-    known: dict[str, Any] = {
-        "ulna": __version__,
-        "python": platform.python_version(),
-        "extras": extras,
-        "engines": _engines(),
-        "packages": {p: _version(p) for p in ("numpy", "onnxruntime", "pydicom", "torch", "timm")},
-        "box": {
-            "bundle": box.path,
-            "hash": box.hash,
-            "demonstration": box.manifest.demonstration,
-            "intended_use": box.manifest.intended_use,
-        },
-        "recipes": {name: recipe().description for name, recipe in RECIPES.items()},
-    }
+    known = describe_installation()
+    extras, box = known["extras"], known["box"]
     if as_json:
         print_json(known)
         return
@@ -74,39 +53,17 @@ def _tell_installation(as_json: bool) -> None:
     print_table(
         "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
     )
-    click.echo(f"bundle in the package: {box.path}, hash {box.hash[:12]}: verified")
-    click.echo(box.manifest.intended_use)
+    click.echo(f"bundle in the package: {box['bundle']}, hash {box['hash'][:12]}: verified")
+    click.echo(box["intended_use"])
     _print_engines(known["engines"])
     rows = [[k, v] for k, v in known["recipes"].items()]
     print_table("recipes", ["name", "what"], rows)
-
-
-def _engines() -> dict[str, Any]:
-    """The inference engines that are here, and what 'auto' becomes of them."""
-    from ulna.config.engine import EngineSettings
-    from ulna.machine import usable_cores
-    from ulna.runtime.session.choice import found_engines, resolve
-
-    return {
-        "found": {
-            e.name: {"version": e.version, "offers": list(e.offers)} for e in found_engines()
-        },
-        "auto": str(resolve(EngineSettings("auto"))),
-        "cores": usable_cores(),
-    }
 
 
 def _print_engines(engines: dict[str, Any]) -> None:
     rows = [[n, e["version"], ", ".join(e["offers"])] for n, e in engines["found"].items()]
     print_table("engines", ["engine", "version", "providers or precisions"], rows)
     click.echo(f"engine 'auto' is {engines['auto']} here, on {engines['cores']} cores")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _tell_bundle(path: Path, as_json: bool) -> None:
@@ -158,6 +115,7 @@ def _print_experts(manifest: Manifest) -> None:
 
 def _tell_data(path: Path, as_json: bool) -> None:
     from ulna.datasets import data_kind, index_data
+    from ulna.experiments import count_studies
 
     kind = data_kind(path)
     studies = index_data(path)
@@ -171,23 +129,3 @@ def _tell_data(path: Path, as_json: bool) -> None:
     columns = ["body part", "split", "normal", "abnormal", "unlabelled", "images"]
     rows = [[str(row[c.replace(" ", "_")]) for c in columns] for row in counts]
     print_table("", columns, rows)
-
-
-def count_studies(studies: list[Study]) -> list[dict[str, Any]]:
-    """Studies by label, and images, for each body part and split, sorted."""
-    words = {True: "abnormal", False: "normal", None: "unlabelled"}
-    labels: Counter[tuple[str, str, str]] = Counter()
-    images: Counter[tuple[str, str]] = Counter()
-    for study in studies:
-        group = (study.body_part.value if study.body_part else "(unknown)", study.split)
-        labels[(*group, words[study.abnormal])] += 1
-        images[group] += len(study.images)
-    return [
-        {
-            "body_part": part,
-            "split": split,
-            **{w: labels[part, split, w] for w in words.values()},
-            "images": images[part, split],
-        }
-        for part, split in sorted(images)
-    ]

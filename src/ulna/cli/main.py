@@ -11,7 +11,7 @@ import click
 from ulna import __version__
 from ulna.cli.failure import exit_code_of, report_failure
 from ulna.cli.notes import notes_on_stderr
-from ulna.cli.options import GIVEN
+from ulna.experiments.receipts import named_command
 from ulna.machine import hold_libraries
 
 VERBS: Mapping[str, str] = {
@@ -37,6 +37,9 @@ VERBS: Mapping[str, str] = {
     "predict": "Answer for files, folders and DICOM objects.",
     "info": "Say what a bundle or a data set is.",
 }
+
+GIVEN = "ulna.given"
+"""Under this key of a context's meta: the arguments of `ulna`, as given."""
 
 
 class Verbs(click.Group):
@@ -68,7 +71,7 @@ class Verbs(click.Group):
         """Run the verb; what it raises becomes a message on stderr and an exit code."""
         debug = bool(ctx.params.get("debug"))
         try:
-            with notes_on_stderr(debug):
+            with notes_on_stderr(debug), named_command(("ulna", *ctx.meta[GIVEN])):
                 return super().invoke(ctx)
         except click.ClickException:
             raise

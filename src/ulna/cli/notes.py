@@ -1,4 +1,4 @@
-"""Warnings as one-line notes on stderr."""
+"""Warnings as one-line notes on stderr, and remarks of steps beside them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,25 @@ from typing import TextIO
 import click
 
 from ulna.errors import UlnaWarning
+from ulna.experiments.log import LOG
 
 _MOST = 20
+
+
+class _Remarks(logging.Handler):
+    """A line on stderr for each remark of a step."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As it is, without 'note: '."""
+        click.echo(record.getMessage(), err=True)
 
 
 @contextmanager
 def notes_on_stderr(debug: bool) -> Iterator[None]:
     """Show each of Ulna's own warnings once, as `note: ...`; at most 20, the rest counted.
 
-    Warnings and log lines of other packages are hidden unless `debug`: they speak to programmers.
+    Remarks of the logger 'ulna.experiments' are shown as they are. Warnings and log lines of other
+    packages are hidden unless `debug`: they speak to programmers.
     """
     seen: list[str] = []
 
@@ -39,16 +49,21 @@ def notes_on_stderr(debug: bool) -> Iterator[None]:
             click.echo(f"note: {text}", err=True)
 
     # Where the root logger has any handler, Python does not print lines that no handler took.
-    silent = logging.NullHandler()
+    silent, remarks = logging.NullHandler(), _Remarks(logging.INFO)
+    level = LOG.level
     with warnings.catch_warnings():
         warnings.simplefilter("default" if debug else "ignore")
         warnings.simplefilter("always", UlnaWarning)
         warnings.showwarning = show
         if not debug:
             logging.root.addHandler(silent)
+        LOG.addHandler(remarks)
+        LOG.setLevel(logging.INFO)
         try:
             yield
         finally:
             logging.root.removeHandler(silent)
+            LOG.removeHandler(remarks)
+            LOG.setLevel(level)
             if len(seen) > _MOST:
                 click.echo(f"note: and {len(seen) - _MOST} more notes", err=True)

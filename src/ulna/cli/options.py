@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-GIVEN = "ulna.given"
-"""Under this key of a context's meta: the arguments of `ulna`, as given."""
-
 
 class GivenPath(click.Path):
     """A path that is not empty: `""`, from a variable that is not set, would be the folder "."."""
@@ -155,9 +152,7 @@ def recipe_options(command: Command) -> Command:
             metavar="[EXPERT=]KIND[:PATH]",
             help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH.",
         ),
-        click.option(
-            "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting."
-        ),
+        click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change a setting."),
         click.option(
             "--encoders",
             metavar="NAME,...",
@@ -165,7 +160,6 @@ def recipe_options(command: Command) -> Command:
         ),
         click.option(
             "--recipe",
-            "recipe_name",
             required=True,
             metavar="NAME|FILE.json",
             help="What to train.",

@@ -6,12 +6,9 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
-
-from ulna.errors import ConfigError
 
 
 def print_json(value: object) -> None:
@@ -34,17 +31,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_row(*(Text(cell) for cell in row))
     width = None if sys.stdout.isatty() else 120
     Console(file=sys.stdout, width=width).print(table)
-
-
-def check_outputs(out: Path, *names: str) -> None:
-    """ConfigError for a folder in place of a file that will be written, before any work is done."""
-    for name in names:
-        for path in (out / name, out / f"{name}.partial"):
-            if path.is_dir():
-                raise ConfigError(
-                    f"{path}: is a folder: expected a file, or nothing, where {name} is written: "
-                    "move it, or give another --out"
-                )
 
 
 def _finite(value: Any) -> Any:

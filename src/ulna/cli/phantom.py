@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.extras import require
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
+from ulna.experiments.extras import require
 
 if TYPE_CHECKING:
     from ulna.config.phantom import FilmStyle

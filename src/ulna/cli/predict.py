@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.answer import (
     COLUMNS,
-    Outcome,
-    check_asked,
-    outcome_json,
     outcome_notes,
     outcome_row,
 )
-from ulna.cli.answer import worklist as by_urgency
-from ulna.cli.given_paths import index_paths
-from ulna.cli.incomplete import check_outcomes
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -30,18 +23,13 @@ from ulna.cli.options import (
     optional_bundle_option,
 )
 from ulna.cli.output import print_json, print_table
-from ulna.cli.pictures import folder_name, new_name, write_heat_maps
-from ulna.cli.predict_table import check_table_options, predict_table, table_settings
-from ulna.errors import ConfigError, UlnaError, said_of
+from ulna.cli.predict_table import check_table_options, tell_table
+from ulna.experiments.incomplete import check_outcomes
 
 if TYPE_CHECKING:
-    from ulna.bundle import Manifest
-    from ulna.config.engine import EngineSettings
-    from ulna.runtime.request import HeatMaps, Routing
-    from ulna.types import Study, StudyPrediction
+    from ulna.runtime.answer_json import Outcome
 
 
-NO_BUNDLE = "note: no --bundle: the one that comes with ulna answers"
 DEMONSTRATION = (
     "DEMONSTRATION: the bundle learned from simulated films alone; it must not be used on patients"
 )
@@ -84,20 +72,16 @@ DEMONSTRATION = (
 @engine_option("auto")
 @json_option
 def predict(
-    paths: tuple[Path, ...],
-    bundle: Path | None,
+    out: Path | None,
     body_part: str | None,
     recognise: bool,
-    out: Path | None,
     finding_maps: bool,
-    operating_point: str | None,
     error_rate: float,
     worklist: bool,
-    cascade: bool,
     table: Path | None,
     workers: int,
-    engine: EngineSettings,
     as_json: bool,
+    **both: Any,
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, what, how sure, where.
 
@@ -130,47 +114,27 @@ def predict(
       ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
       ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
     """
-    from ulna.bundle import default_bundle
-    from ulna.runtime import Predictor
+    from ulna.experiments.answers import check_options, predict_table
+    from ulna.experiments.answers import predict as answer
+    from ulna.runtime.worklist import worklist as by_urgency
 
-    if recognise and body_part:
-        raise ConfigError("--recognise with --body-part: expected one of them")
-    maps = _maps_asked(finding_maps, out)
+    check_options(body_part, recognise, finding_maps, out)
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
-    predictor = Predictor.load(bundle or default_bundle(), engine)
-    if bundle is None:
-        click.echo(f"{NO_BUNDLE} ({_kind(predictor.manifest)})", err=True)
-    predictor = predictor.with_cascade() if cascade else predictor
-    check_asked(predictor.manifest, operating_point, worklist, finding_maps)
-    studies = _studies(paths, body_part)
     if table is not None:
-        asked = table_settings(operating_point, recognise, error_rate, workers)
-        predict_table(predictor, studies, table, asked)
+        given = {"body_part": body_part, "recognise": recognise, **both}
+        score = partial(predict_table, table=table, error_rate=error_rate, workers=workers, **given)
+        tell_table(table, score)
         return
-    how: Routing = "recognise" if recognise else "given"
-    ask = partial(predictor.predict, operating_point=operating_point, body_part=how, heat_maps=maps)
-    each = _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
+    each = answer(
+        body_part=body_part,
+        recognise=recognise,
+        out=out,
+        finding_maps=finding_maps,
+        worklist=worklist,
+        **both,
+    )
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
-
-
-def _maps_asked(finding_maps: bool, out: Path | None) -> HeatMaps:
-    if finding_maps and out is None:
-        raise ConfigError("--finding-maps without --out: expected a folder for the maps")
-    return "findings" if finding_maps else True
-
-
-def _kind(manifest: Manifest) -> str:
-    return "a demonstration" if manifest.demonstration else manifest.name
-
-
-def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
-    from ulna.types import BodyPart
-
-    studies = index_paths(paths)
-    if body_part is None:
-        return studies
-    return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
 
 
 def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> list[Outcome]:
@@ -184,45 +148,9 @@ def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> li
     return found
 
 
-def _ask_all(
-    ask: Callable[[Study], StudyPrediction],
-    studies: Sequence[Study],
-    out: Path | None,
-    limit: float,
-) -> Iterator[Outcome]:
-    """What comes of each study, in order; maps go to `out`.
-
-    limit: the logit of the maps' last colour. Whatever fails of one study is its own outcome.
-    """
-    taken: set[str] = set()
-    for study in studies:
-        try:
-            answer = ask(study)
-        except Exception as error:  # one odd study among many must not end them all
-            yield Outcome(study, fault=error)
-            continue
-        said = ""
-        if out is not None:
-            said = _map_error(answer, out / new_name(folder_name(answer), taken), limit)
-        yield Outcome(study, _without_maps(answer), map_error=said)
-
-
-def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
-    """Write the maps; why not all of them could be, or ''."""
-    try:
-        write_heat_maps(answer, folder, limit)
-    except (UlnaError, OSError) as error:
-        return said_of(error)
-    return ""
-
-
-def _without_maps(answer: StudyPrediction) -> StudyPrediction:
-    """Thousands of studies must not keep thousands of full-size maps in memory."""
-    images = tuple(replace(i, heat_map=i.grid, finding_maps={}) for i in answer.images)
-    return replace(answer, images=images)
-
-
 def _print(outcomes: list[Outcome], error_rate: float, as_json: bool, out: Path | None) -> None:
+    from ulna.runtime.answer_json import outcome_json
+
     if as_json:
         print_json([outcome_json(o, error_rate) for o in outcomes])
     elif answers := [o.answer for o in outcomes if o.answer is not None]:

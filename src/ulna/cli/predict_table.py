@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,10 +16,8 @@ from ulna.config.meaning import answer_words
 from ulna.errors import ConfigError, ImageError, IncompleteError
 
 if TYPE_CHECKING:
-    from ulna.runtime import Predictor
+    from ulna.experiments.answers import TableResult
     from ulna.runtime.table.journal import State
-    from ulna.runtime.table.score import Asked
-    from ulna.types import Study
 
 
 def check_table_options(table: Path | None, workers: int, **others: object) -> None:
@@ -43,39 +41,27 @@ def check_table_options(table: Path | None, workers: int, **others: object) -> N
         table_files(table)
 
 
-def table_settings(
-    operating_point: str | None, recognise: bool, error_rate: float, workers: int
-) -> Asked:
-    """What the studies of a table are asked with."""
-    from ulna.runtime.table.score import Asked
-
-    return Asked(operating_point, "recognise" if recognise else "given", error_rate, workers)
-
-
-def predict_table(
-    predictor: Predictor, studies: Sequence[Study], table: Path, asked: Asked
-) -> None:
-    """Score `studies` into `table` and say what came out.
+def tell_table(table: Path, score: Callable[..., TableResult]) -> None:
+    """Score studies into `table` and say what came out. score: `predict_table`, but for how.
 
     The first Ctrl-C ends after the batch at hand and raises KeyboardInterrupt; so does a second
     at once. Raises ImageError where no study has an answer, IncompleteError where some have none,
-    and what `score_table` raises.
+    and what `predict_table` raises.
     """
-    from ulna.runtime.table.score import TableFiles, score_table
+    from ulna.runtime.table.score import TableFiles
 
-    with progress() as report, soft_interrupt() as stop:
-        state = score_table(
-            predictor, studies, table, asked, lambda d, n: report("images", d, n), stop
-        )
+    with progress() as report:
+        found = score(progress=report, stop=soft_interrupt())
+    state = found.state
     if not state.finished:
-        done = f"{state.studies} of {len(studies)} studies"
+        done = f"{state.studies} of {found.n_studies} studies"
         click.echo(f"{TableFiles(table).rows}: {done}; the same command goes on", err=True)
         raise KeyboardInterrupt
     if state.no_answer == state.studies:
         raise ImageError(
             f"none of {state.studies} studies has an answer: the column 'error' of {table} says why"
         )
-    click.echo(_summary(state, answer_words(predictor.manifest.abnormal_means)[0]))
+    click.echo(_summary(state, answer_words(found.abnormal_means)[0]))
     click.echo(f"table: {table}; research only, not a medical device")
     if state.no_answer:
         raise IncompleteError(

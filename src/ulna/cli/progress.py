@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import click
 
-Report = Callable[[str, int, int], None]
-"""Called with (what, done, total), often; `what` names the bar."""
+from ulna.experiments.progress import Progress
+
 _EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[Progress]:
     """A function to report progress to, for as long as the context lasts."""
     if sys.stderr.isatty():
         with _bars() as report:
@@ -26,12 +26,12 @@ def progress() -> Iterator[Report]:
 
 
 @contextmanager
-def _bars() -> Iterator[Report]:
+def _bars() -> Iterator[Progress]:
+    from rich import progress as bar
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TaskID,
         TextColumn,
         TimeElapsedColumn,
@@ -47,7 +47,7 @@ def _bars() -> Iterator[Report]:
         TimeRemainingColumn(),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with bar.Progress(*columns, console=Console(stderr=True)) as bars:
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:

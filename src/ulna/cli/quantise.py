@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import run_of_bundle, test_studies, training_studies
 from ulna.cli.options import READABLE, engine_option, json_option
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
-from ulna.errors import BundleError, ConfigError
+from ulna.errors import BundleError
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
@@ -62,21 +60,21 @@ def quantise(
     Example:
       ulna quantise runs/first/bundle --data phantoms --out runs/first/bundle-int8
     """
-    require("quantise")
     from ulna.bundle.quantisation import quantisation_lines
-    from ulna.datasets import index_data
-    from ulna.evaluation.quantise import QuantisePlan, quantise_bundle
+    from ulna.experiments import quantise as quantise_bundle
 
-    source = run or run_of_bundle(bundle)
-    if source is None:
-        raise ConfigError(f"{bundle}: lies in no run: give the run that it came from with --run")
-    studies = index_data(data)
-    training = training_studies(studies, source)
-    held_out, words = test_studies(studies, "", source)
-    click.echo(f"ranges of {len(training)} training studies; held out: {words}", err=True)
-    plan = QuantisePlan(images=images, seed=seed, left=left, engine=engine)
     with progress() as report:
-        written, found = quantise_bundle(bundle, training, held_out, out, plan, report)
+        written, found = quantise_bundle(
+            bundle,
+            data,
+            out,
+            run=run,
+            images=images,
+            seed=seed,
+            left=left,
+            engine=engine,
+            progress=report,
+        )
     if as_json:
         print_json({"accepted": found.accepted, "refusals": found.refusals, "figures": found})
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,9 @@ import click
 
 from ulna.cli.options import OUT_FOLDER, READABLE, json_option
 from ulna.cli.output import print_json, print_table
-from ulna.cli.receipts import score_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ulna.datasets.mura_answers import MuraStudy
 
 
 @click.command(epilog="What the intervals are: docs/metrics.md")
@@ -39,37 +35,20 @@ def score(
       ulna score --labels MURA-v1.1/valid_labeled_studies.csv --predictions predictions.csv
       ulna score --labels votes.csv --predictions runs/mura/evaluation/predictions.csv --json
     """
-    from ulna.datasets.mura_answers import read_mura_answers, read_mura_labels
-    from ulna.evaluation.mura_score import official_keys, score_mura
-    from ulna.evaluation.pipeline import write_metrics
-    from ulna.evaluation.scores import Resampling
+    from ulna.evaluation.mura_score import official_keys
+    from ulna.experiments import score as score_predictions
 
-    known, answers = read_mura_labels(labels), read_mura_answers(predictions)
-    _warn_of_extra(known, answers)
-    scores = score_mura(known, answers, Resampling())
-    simulated = (labels.parent / "phantom.json").is_file()
-    if simulated:
-        scores = {name: {**row, "standing": None} for name, row in scores.items()}
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_metrics(scores, out / "score.json")
-        score_receipt(out, labels, predictions, simulated)
+    found = score_predictions(labels, predictions, out=out)
+    scores = found.scores
     if as_json:
         interval = "legacy" if legacy_ci else "analytic"
         print_json({**official_keys(scores, legacy_ci), "interval": interval, "details": scores})
         return
     _print_kappas(scores, legacy_ci)
-    if simulated:
+    if found.simulated:
         click.echo("phantoms: what they give says nothing about radiologists or MURA")
     else:
         _print_standing(scores)
-
-
-def _warn_of_extra(labels: Mapping[MuraStudy, bool], answers: Mapping[MuraStudy, bool]) -> None:
-    from ulna.errors import DatasetWarning
-
-    if extra := len(set(answers) - set(labels)):
-        warnings.warn(f"{extra} predictions are of studies without a label", DatasetWarning, 2)
 
 
 def _print_kappas(scores: Mapping[str, Any], legacy: bool) -> None:

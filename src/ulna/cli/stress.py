@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.extras import require
-from ulna.cli.held_out import run_of_bundle, test_studies
-from ulna.cli.incomplete import check_scored
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -20,12 +17,13 @@ from ulna.cli.options import (
     held_out_options,
     json_option,
 )
-from ulna.cli.output import check_outputs, print_json, print_table
+from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
-from ulna.cli.receipts import stress_receipt
+from ulna.experiments.incomplete import check_scored
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
+    from ulna.experiments.bundle_checks import Split
 
 
 @click.command(epilog="Corruptions, measures and their units: docs/stress.md")
@@ -51,7 +49,7 @@ def stress(
     studies: int,
     seed: int,
     by: tuple[str, ...],
-    split: str | None,
+    split: Split | None,
     run: Path | None,
     operating_point: str | None,
     engine: EngineSettings,
@@ -71,27 +69,22 @@ def stress(
       ulna stress table.csv --bundle BUNDLE --out stress --studies 60 --seed 3 \\
           --by source_width:1000
     """
-    require("report")
-    from ulna.datasets import index_data
-    from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.stress import stress as stress_bundle
-    from ulna.evaluation.stress.pipeline import StressPlan
-    from ulna.evaluation.stress.traits import film_traits
+    from ulna.experiments import stress as stress_bundle
 
-    check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
-    chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
-    click.echo(f"stressing on {words}", err=True)
-    plan = StressPlan(
-        studies=studies,
-        seed=seed,
-        traits=film_traits(data, chosen),
-        columns=column_groups(data, chosen, by),
-        operating_point=operating_point,
-        engine=engine,
-    )
     with progress() as report:
-        found = stress_bundle(bundle, chosen, out, plan, report)
-    stress_receipt(out, data, words, chosen, found)
+        found = stress_bundle(
+            data,
+            bundle,
+            out,
+            studies=studies,
+            seed=seed,
+            by=by,
+            split=split,
+            run=run,
+            operating_point=operating_point,
+            engine=engine,
+            progress=report,
+        )
     if as_json:
         print_json(found)
     else:

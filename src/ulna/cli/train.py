@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
 import click
 
-from ulna.cli.extras import require
 from ulna.cli.options import OUT_FOLDER, READABLE, devices_option, recipe_options
 from ulna.cli.progress import progress
-from ulna.cli.recipe_choice import choose_recipe
-from ulna.errors import ConfigError, UlnaWarning
 
 
 @click.command(epilog="Recipes and every setting: docs/recipes.md")
@@ -23,10 +18,10 @@ from ulna.errors import ConfigError, UlnaWarning
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def train(
     data: Path,
-    recipe_name: str,
+    recipe: str,
     out: Path,
     encoders: str | None,
-    changes: tuple[str, ...],
+    set: tuple[str, ...],
     initial: tuple[str, ...],
     devices: int,
     resume: bool,
@@ -48,36 +43,21 @@ def train(
       ulna train table.csv --recipe demo --out runs/own \\
           --set experts.cnn.epochs=5 --set minutes=0 --initial cnn=run:runs/first
     """
-    require("train")
-    from ulna.datasets import data_kind, index_data
-    from ulna.datasets.labelled_data import recorded_name
-    from ulna.training import DataSource, train_run
+    from ulna.experiments import train as train_recipe
+
+    with progress() as report:
+        train_recipe(
+            data,
+            recipe,
+            out,
+            encoders=encoders,
+            set=set,
+            initial=initial,
+            devices=devices,
+            resume=resume,
+            progress=report,
+        )
     from ulna.training.ranks.launch import torchrun_rank
 
-    recipe = choose_recipe(recipe_name, changes, initial, encoders)
-    first = torchrun_rank() == 0
-    if not first:  # torchrun's first process says the same
-        warnings.simplefilter("ignore", UlnaWarning)
-    if first and not resume and (out / "recipe.json").is_file():
-        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
-    quiet_fabric()
-    with progress() as report:
-        train_run(
-            recipe,
-            index_data(data),
-            out,
-            DataSource(data_kind(data), recorded_name(data)),
-            devices=devices,
-            progress=report if first else None,
-        )
-    if first:
+    if torchrun_rank() == 0:
         click.echo(f"run {out}: next, ulna export {out} --out {out / 'bundle'}")
-
-
-def quiet_fabric() -> None:
-    """Keep Lightning's remarks on hardware out of the terminal; errors still show."""
-    import ulna.training.run  # noqa: F401  (imports Lightning, which sets its loggers up)
-
-    # Fabric's remarks go through the logger of the Trainer's package.
-    for name in ("lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.ERROR)

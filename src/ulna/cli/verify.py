@@ -14,11 +14,8 @@ from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
     from ulna.evaluation.receipt import Receipt
-    from ulna.evaluation.scores import Json
     from ulna.evaluation.verify import Check
-    from ulna.types import Study
 
-_NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
 _WORDS = {True: "equal", False: "DIFFERS", None: "not compared"}
 
 
@@ -52,94 +49,18 @@ def verify(
       ulna verify runs/first/evaluation --data phantoms --bundle runs/first/bundle --studies 20
       ulna verify runs/cv --data table.csv
     """
-    from ulna.errors import VerificationError
-    from ulna.evaluation.receipt import find_receipt, read_receipt
+    from ulna.experiments import verify as verify_results
 
-    file = find_receipt(results)
-    receipt = read_receipt(file)
-    checks = _checks(receipt, file.parent, data, bundle, (studies, seed))
-    wrong = [c for c in checks if c.equal is False]
-    if as_json:
-        print_json({"receipt": receipt, "equal": not wrong, "checks": checks})
-    else:
-        _print(receipt, checks)
-    if wrong:
-        raise VerificationError(
-            f"{len(wrong)} of {len(checks)} checks of {file} differ (first: {wrong[0].what}): "
-            "expected results as the receipt has them; take the originals or make them again with "
-            "its command"
-        )
-
-
-def _checks(
-    receipt: Receipt,
-    folder: Path,
-    data: Path | None,
-    bundle: Path | None,
-    sample: tuple[int | None, int],
-) -> list[Check]:
-    """All that can be compared with what was given. sample: how many studies, and their seed."""
-    from ulna.datasets import index_data
-    from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.verify import check_code, check_files, check_numbers
-    from ulna.evaluation.verify_data import check_bundles
-
-    groups: Json | None = None
-    used: list[Study] = []
-    if data is not None:
-        used = index_data(data)
-        groups = column_groups(data, used, receipt.method.get("by", ()))
-    places = {n: folder / n for n in receipt.bundles if n}
-    if bundle is not None:
-        places[""] = bundle
-    checks = [check_code(receipt), *check_files(receipt, folder)]
-    checks += check_numbers(receipt, folder, groups)
-    checks += check_bundles(receipt, places)
-    if data is not None and receipt.kind in ("evaluate", "crossval"):
-        checks += _asked_again(receipt, folder, used, places, sample)
-    return checks
-
-
-def _asked_again(
-    receipt: Receipt,
-    folder: Path,
-    studies: Sequence[Study],
-    places: dict[str, Path],
-    sample: tuple[int | None, int],
-) -> list[Check]:
-    from ulna.config.engine import PORTABLE, EngineSettings
-    from ulna.errors import DatasetError
-    from ulna.evaluation import verify_data
-    from ulna.evaluation.table_reading import read_predictions
-    from ulna.evaluation.verify import Check
-
-    inside = "evaluation" if receipt.kind == "crossval" else ""
-    try:
-        rows = read_predictions(folder / inside / "predictions.csv")
-    except DatasetError as error:
-        return [Check("data", False, str(error))]
-    used = verify_data.used_studies(rows, studies)
-    checks = verify_data.check_data(receipt, rows, used)
-    chosen = verify_data.choose_studies(used, *sample)
-    point = str(receipt.method.get("operating_point", ""))
-    # Receipts of earlier versions know one engine only.
-    engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
-    folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
-    if not chosen or not (folds or "" in places):
-        said = "not compared: " + ("no studies" if not chosen else "give --bundle")
-        return [*checks, Check("probabilities asked again", None, said)]
-    if not point:
-        return [*checks, Check("probabilities asked again", False, _NO_POINT)]
     with progress() as report:
-
-        def told(done: int, n: int) -> None:
-            report("predict", done, n)
-
-        if folds:
-            asked = verify_data.check_fold_answers(rows, chosen, folds, point, told)
-        else:
-            asked = verify_data.check_answers(rows, chosen, places[""], point, engine, told)
-    return [*checks, asked]
+        found = verify_results(
+            results, data=data, bundle=bundle, studies=studies, seed=seed, progress=report
+        )
+    if as_json:
+        equal = not found.wrong
+        print_json({"receipt": found.receipt, "equal": equal, "checks": found.checks})
+    else:
+        _print(found.receipt, found.checks)
+    found.check()
 
 
 def _print(receipt: Receipt, checks: Sequence[Check]) -> None:

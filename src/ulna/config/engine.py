@@ -51,6 +51,11 @@ class EngineSettings:
             )
 
     @classmethod
+    def of(cls, engine: EngineSettings | str) -> EngineSettings:
+        """`engine` itself, or what its text says (`parse`)."""
+        return engine if isinstance(engine, EngineSettings) else cls.parse(engine)
+
+    @classmethod
     def parse(cls, text: str) -> EngineSettings:
         """'ENGINE[:PRECISION][:PROVIDER][:THREADS]', the parts after the engine in any order.
 

@@ -13,12 +13,6 @@ from itertools import count
 from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
-from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
-from ulna.cli.held_out import TEST_SIDES
-from ulna.cli.progress import Report
-from ulna.cli.side_by_side import run_side_by_side, tell_of_failed
-from ulna.cli.train import quiet_fabric
 from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
@@ -28,7 +22,13 @@ from ulna.datasets.labelled_data import recorded_name
 from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import place_of, studies_left_out
+from ulna.experiments.crossval_settings import CrossvalSettings
+from ulna.experiments.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
+from ulna.experiments.held_out import TEST_SIDES
+from ulna.experiments.progress import Progress
+from ulna.experiments.side_by_side import run_side_by_side, tell_of_failed
 from ulna.machine import usable_cores
+from ulna.training.quiet import quiet_fabric
 from ulna.types import Study
 
 DATA = "data.json"
@@ -195,7 +195,7 @@ def _begun(out: Path) -> bool:
     return (out / DATA).is_file() or any(out.glob("fold*"))
 
 
-def train_folds(folder: CrossvalFolder, jobs: int, report: Report) -> None:
+def train_folds(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
     """Train and export the folds that are not done, `jobs` at a time.
 
     With several jobs each fold has a process of its own: one that is killed, as a rule for want of

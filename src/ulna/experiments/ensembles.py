@@ -1,4 +1,4 @@
-"""The steps of `ulna ensemble`: folds of several cross-validations become those of one."""
+"""Folds of several cross-validations become those of one: what `ulna ensemble` calls."""
 
 from __future__ import annotations
 
@@ -9,11 +9,61 @@ from pathlib import Path
 
 from ulna.bundle import DataFingerprint, read_bundle
 from ulna.bundle.join import unite_bundles, unite_recipes
-from ulna.cli.crossval_settings import CrossvalSettings
-from ulna.cli.crossval_steps import CrossvalFolder
 from ulna.config.codec import read_json
 from ulna.config.recipe import Fusion, FusionKind
 from ulna.errors import BundleError, ConfigError
+from ulna.experiments.crossval import CrossvalResult, finish
+from ulna.experiments.crossval_settings import CrossvalSettings
+from ulna.experiments.crossval_steps import CrossvalFolder
+from ulna.experiments.extras import require
+from ulna.experiments.progress import Progress
+
+
+def ensemble(
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    by: Sequence[str] = (),
+    against: Sequence[Path] = (),
+    only: Sequence[int] = (),
+    fusion: FusionKind | None = None,
+    elsewhere: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> CrossvalResult:
+    """Let the experts of several cross-validations answer together; nothing is trained.
+
+    `out` becomes a cross-validation of all their experts: fusion, temperatures and thresholds of a
+    fold are fitted on the other folds, and scores, receipt and the bundle of all folds are as of
+    `cross_validate`. An expert whose name is taken is called EXPERT_2, EXPERT_3, ...
+
+    Args:
+        folders: Two or more finished cross-validations of the same data on the same folds, of
+            recipes that differ in how experts are trained alone.
+        out: Folder for folds, scores and bundle.
+        by: Columns of the table that scores are grouped by too, each 'COLUMN' or 'COLUMN:NUMBER'.
+        against: Folders of other cross-validations on the same folds; paired differences from them.
+        only: Some of the folds, at least two, counted from 0; none for all.
+        fusion: How experts become one answer, 'fitted' or 'mean'; None as in the first folder.
+        elsewhere: Tables of films of other regions of the body, which the bundle learns to refuse.
+        progress: Called with (stage, done, all), often.
+
+    Returns:
+        Scores, metrics and the folder. Studies without an answer are in the metrics, not raised.
+
+    Raises:
+        ConfigError: Folders of other data or folds, folds that are not trained, or an `out` that
+            is of other experts.
+        BundleError: Experts that cannot answer together.
+        DependencyError: The extra 'train' or 'report' is not installed.
+
+    Example::
+
+        both = ensemble([Path("runs/cv"), Path("runs/cv-seed1")], Path("runs/both"))
+        both.scores["scores"]["ALL"]["auroc"]["value"]
+    """
+    require("train", "report")
+    folder = open_united(folders, out, only, fusion).refusing(elsewhere)
+    return finish(folder, Path(folder.settings.data), by, against, progress=progress)
 
 
 def open_united(

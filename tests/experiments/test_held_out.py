@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from ulna.cli.held_out import (
+from ulna.config.codec import write_json
+from ulna.errors import ConfigError, DatasetError, DatasetWarning
+from ulna.experiments.held_out import (
     calibration_studies,
     run_of_bundle,
     run_split,
     with_test_part,
 )
-from ulna.cli.held_out import (
+from ulna.experiments.held_out import (
     test_studies as choose_test_studies,
 )
-from ulna.config.codec import write_json
-from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.recipes import RECIPES
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.types import BodyPart, ImageRef, Study

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from ulna.cli.held_out import calibration_studies, test_studies, with_test_part
-from ulna.cli.pictures import folder_name, write_heat_maps
-from ulna.cli.progress import Report
-from ulna.cli.receipts import evaluation_receipt, examination_receipt
-from ulna.cli.train import quiet_fabric
 from ulna.config.bounds import OpenShare, check_fields
 from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.errors import ConfigError, DatasetError, DatasetWarning, UlnaError, UlnaWarning
+from ulna.experiments.held_out import calibration_studies, test_studies, with_test_part
+from ulna.experiments.progress import Progress
+from ulna.experiments.receipts import evaluation_receipt, examination_receipt
+from ulna.runtime.pictures import folder_name, write_heat_maps
+from ulna.training.quiet import quiet_fabric
 from ulna.types import BodyPart, Study
 
 PHANTOM_STUDIES = 1200
@@ -135,9 +135,9 @@ class DemoFolder:
             ) from None
         return [str(name) for name in known] if isinstance(known, list) else []
 
-    def run_steps(self, report: Report) -> None:
+    def run_steps(self, report: Progress) -> None:
         """Do, in order, the first step that is not done and all after it."""
-        steps: dict[str, Callable[[Report], None]] = {
+        steps: dict[str, Callable[[Progress], None]] = {
             "phantoms": self._make_phantoms,
             "train": self._train,
             "export": self._export,
@@ -159,7 +159,7 @@ class DemoFolder:
         """All studies of the data."""
         return index_data(self.data)
 
-    def _make_phantoms(self, report: Report) -> None:
+    def _make_phantoms(self, report: Progress) -> None:
         config = self.settings.phantoms
         if config is None:
             return
@@ -174,7 +174,7 @@ class DemoFolder:
         partial.rename(self.data)
         partial.parent.rmdir()
 
-    def _train(self, report: Report) -> None:
+    def _train(self, report: Progress) -> None:
         from ulna.training import DataSource, train_run
 
         quiet_fabric()
@@ -184,7 +184,7 @@ class DemoFolder:
         source = DataSource(data_kind(self.data), self.data.name)
         train_run(recipe, studies, self.run, source, progress=report)
 
-    def _export(self, report: Report) -> None:
+    def _export(self, report: Progress) -> None:
         from ulna.export import export_bundle
 
         report("export", 0, 1)
@@ -192,7 +192,7 @@ class DemoFolder:
         export_bundle(self.run, self.bundle)
         report("export", 1, 1)
 
-    def _calibrate(self, report: Report) -> None:
+    def _calibrate(self, report: Progress) -> None:
         from ulna.evaluation import calibrate_bundle
 
         studies = calibration_studies(self.studies(), self.run)
@@ -203,7 +203,7 @@ class DemoFolder:
         known = [s for s in self.studies() if s.body_part in parts]
         return test_studies(known, "", self.run)
 
-    def _examine(self, report: Report) -> None:
+    def _examine(self, report: Progress) -> None:
         from ulna.evaluation.examination import ExaminationPlan, examine
 
         studies, words = self._test_studies()
@@ -218,7 +218,7 @@ class DemoFolder:
             return
         examination_receipt(self.examination, self.data, words, studies, examined)
 
-    def _evaluate(self, report: Report) -> None:
+    def _evaluate(self, report: Progress) -> None:
         from ulna.evaluation import evaluate
         from ulna.evaluation.report.sections.folders import read_included
 
@@ -233,7 +233,7 @@ class DemoFolder:
         )
         evaluation_receipt(self.evaluation, self.data, words, studies, included)
 
-    def _draw_heat_maps(self, report: Report) -> None:
+    def _draw_heat_maps(self, report: Progress) -> None:
         from ulna.runtime import Predictor
 
         predictor = Predictor.load(self.bundle)
@@ -247,7 +247,7 @@ class DemoFolder:
                 warnings.warn(f"no heat map of {study.key}: {error}", UlnaWarning, stacklevel=2)
             report("heat maps", number, len(chosen))
 
-    def _place_report(self, report: Report) -> None:
+    def _place_report(self, report: Progress) -> None:
         shutil.copyfile(self.evaluation / "report.html", self.report)
 
 

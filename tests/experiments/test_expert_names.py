@@ -5,11 +5,7 @@ Report: the table of weights of a bundle of 20 graphs had columns of one letter.
 
 from __future__ import annotations
 
-import pytest
-from tests.runtime.analytic_bundle import FITTED
-
-from ulna.cli.calibrate import print_fusion
-from ulna.cli.expert_names import by_folds
+from ulna.experiments.expert_names import by_folds
 
 FOLDS = [f"{n}-{k}" for n in ("cnn", "lite0_plain") for k in range(5)]
 
@@ -27,12 +23,3 @@ def test_experts_that_a_recipe_numbers_stand_alone() -> None:
         assert by_folds(names) == {n: [n] for n in names}
     both = by_folds(["net-1-0", "net-2-0", "net-1-1", "net-2-1"])
     assert both == {"net-1 (2)": ["net-1-0", "net-1-1"], "net-2 (2)": ["net-2-0", "net-2-1"]}
-
-
-def test_the_table_of_weights_fits_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
-    from dataclasses import replace
-
-    weights = {part: dict.fromkeys(FOLDS, 0.1) for part in FITTED.weights}
-    print_fusion(replace(FITTED, weights=weights))
-    shown = capsys.readouterr().out
-    assert "cnn (5)" in shown and "0.50" in shown and "cnn-0" not in shown

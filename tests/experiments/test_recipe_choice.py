@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
 from ulna.config.recipe import InitialWeights
 from ulna.errors import ConfigError
+from ulna.experiments.recipe_choice import choose_recipe
 from ulna.recipes import RECIPES
 
 

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ulna.cli.options import GIVEN
+from ulna.experiments.results import EVALUATION_FILES, read_metrics
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
-    from ulna.cli.crossval_steps import CrossvalFolder
     from ulna.evaluation.receipt import DataSeen, InputFile, Kind
     from ulna.evaluation.report.sections.folders import Included
+    from ulna.experiments.crossval_steps import CrossvalFolder
     from ulna.training.audit import AuditPlan
     from ulna.types import Study
 
-EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
-"""What `ulna evaluate` writes beside its receipt."""
+_COMMAND: ContextVar[tuple[str, ...]] = ContextVar("command", default=("python",))
 
 
-def command_given() -> tuple[str, ...]:
-    """`ulna` and its arguments as they were given."""
-    return ("ulna", *click.get_current_context().meta.get(GIVEN, ()))
+@contextmanager
+def named_command(command: Sequence[str]) -> Iterator[None]:
+    """Have the receipts that are written inside name `command` as what made the results.
+
+    command: a program and its arguments, as given; `ulna` names itself so. Outside of this a
+    receipt names 'python', since a call from Python has no command line of its own. Example::
+
+        with named_command(["python", "study.py", "--seed", "3"]):
+            evaluate(data, bundle, out)
+    """
+    before = _COMMAND.set(tuple(command))
+    try:
+        yield
+    finally:
+        _COMMAND.reset(before)
 
 
 def evaluation_receipt(
@@ -35,7 +46,6 @@ def evaluation_receipt(
 
     words: which studies these are. included: other verbs' results that the report shows.
     """
-    from ulna.cli.evaluate import read_metrics
     from ulna.evaluation.receipt import see_data
 
     metrics = read_metrics(out)
@@ -72,7 +82,6 @@ def crossval_receipt(
 ) -> None:
     """Write the receipt of `ulna crossval`."""
     from ulna.bundle import read_bundle
-    from ulna.cli.evaluate import read_metrics
     from ulna.evaluation.left_out import source_names
     from ulna.evaluation.receipt import see_data
 
@@ -192,7 +201,7 @@ def _write(
 
     receipt = Receipt(
         kind=kind,
-        command=command_given(),
+        command=_COMMAND.get(),
         code=code_versions(),
         method=method,
         files=hash_files(out, names),

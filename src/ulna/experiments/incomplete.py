@@ -1,16 +1,15 @@
-"""How a command ends that has answers for some studies and none for others: with reasons."""
+"""How work ends that has answers for some studies and none for others: with reasons."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from ulna.errors import ImageError, IncompleteError, UlnaError
+from ulna.errors import ImageError, IncompleteError, UlnaError, UlnaWarning
 
 if TYPE_CHECKING:
-    from ulna.cli.answer import Outcome
+    from ulna.runtime.answer_json import Outcome
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -60,14 +59,21 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
 
     Single images that could not be read are said in a note: their studies have answers.
     """
+    if skipped := metrics.get("n_unreadable_images", 0):
+        warnings.warn(
+            f"{skipped} images of answered studies could not be read: see the column 'error' of "
+            "predictions.csv",
+            UlnaWarning,
+            stacklevel=2,
+        )
+    if said := unscored(metrics):
+        raise IncompleteError(f"{said}\nall others are scored")
+
+
+def unscored(metrics: Mapping[str, Any]) -> str:
+    """Which studies of metrics.json have no answer, and masks no use, by reason; '' for none."""
     from ulna.evaluation.unanswered import in_words
 
-    if skipped := metrics.get("n_unreadable_images", 0):
-        click.echo(
-            f"note: {skipped} images of answered studies could not be read: see the column "
-            "'error' of predictions.csv",
-            err=True,
-        )
     faults, masks = metrics.get("no_answer", []), metrics.get("no_place", [])
     n = sum(r["n"] for r in faults)
     said = [
@@ -78,5 +84,4 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
             masks,
         ),
     ]
-    if any(said):
-        raise IncompleteError("\n".join(filter(None, said)) + "\nall others are scored")
+    return "\n".join(filter(None, said))

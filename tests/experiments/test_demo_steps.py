@@ -7,18 +7,17 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FINE, write_analytic
 
-from ulna.cli import extras
-from ulna.cli.demo_steps import DemoFolder, DemoSettings, _restricted, extras_of
-from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
 from ulna.errors import DatasetWarning, DependencyError
+from ulna.experiments import extras
+from ulna.experiments.demo_steps import DemoFolder, DemoSettings, _restricted, extras_of
+from ulna.experiments.recipe_choice import choose_recipe
 from ulna.recipes import RECIPES
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -53,9 +52,8 @@ def _demo(folder: Path, boxes: bool, done: list[str]) -> DemoFolder:
 
 
 def _run(demo: DemoFolder) -> None:
-    """As `ulna demo` does: receipts ask the command line what was given."""
-    with click.Context(click.Command("demo")):
-        demo.run_steps(lambda what, done, total: None)
+    """As `ulna demo` does."""
+    demo.run_steps(lambda what, done, total: None)
 
 
 def test_an_earlier_demo_is_examined_then_evaluated_again(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which recipe to train: a name or a file, with changes from the command line."""
+"""Which recipe to train: a name or a file, with changes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def choose_recipe(
-    name: str,
+    name: Recipe | str,
     changes: Sequence[str] = (),
     initial: Sequence[str] = (),
     encoders: str | None = None,
 ) -> Recipe:
-    """The recipe called `name`, or of the JSON file `name`, with `changes` applied.
+    """The recipe called `name`, of the JSON file `name`, or `name` itself, with `changes` applied.
 
     encoders: names with commas between, of experts that replace the recipe's (see
     `with_encoders`), before anything else is changed.
@@ -35,7 +35,10 @@ def choose_recipe(
     from ulna.recipes import find_recipe
     from ulna.recipes.encoders import with_encoders
 
-    recipe = read_json(Recipe, Path(name)) if name.endswith(".json") else find_recipe(name)
+    if isinstance(name, Recipe):
+        recipe = name
+    else:
+        recipe = read_json(Recipe, Path(name)) if name.endswith(".json") else find_recipe(name)
     if encoders is not None:
         recipe = with_encoders(recipe, [e.strip() for e in encoders.split(",")])
     data = to_json(recipe)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ulna.cli.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
-from ulna.cli.recipe_choice import choose_recipe
 from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError, DatasetWarning
+from ulna.experiments.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
+from ulna.experiments.recipe_choice import choose_recipe
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import with_recorded_starts
 from ulna.types import BodyPart, ImageRef, Study

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ulna.cli.failure import report_failure
-from ulna.cli.side_by_side import Failure, _died, run_side_by_side, tell_of_failed
 from ulna.errors import TrainingError, UlnaError, WeightsError
+from ulna.experiments.side_by_side import Failure, _died, run_side_by_side, tell_of_failed
 
 
 def _wait_for(true: Callable[[], bool]) -> None:

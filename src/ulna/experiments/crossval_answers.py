@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
-from ulna.cli.crossval_steps import CrossvalFolder, record_data
-from ulna.cli.progress import Report
 from ulna.evaluation.cross_fit import (
     cross_fit,
     fit_joint_cascade,
@@ -19,9 +17,11 @@ from ulna.evaluation.disturb import disturbed
 from ulna.evaluation.domain_fit import Beside
 from ulna.evaluation.outside_films import beside_of
 from ulna.evaluation.rows import StudyRow
+from ulna.experiments.crossval_steps import CrossvalFolder, record_data
+from ulna.experiments.progress import Progress
 
 
-def answer_folds(folder: CrossvalFolder, report: Report) -> tuple[ModelBundle, list[StudyRow]]:
+def answer_folds(folder: CrossvalFolder, report: Progress) -> tuple[ModelBundle, list[StudyRow]]:
     """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
     from ulna.runtime import Predictor
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ulna.bundle import Manifest, read_bundle
-from ulna.cli.held_out import run_split
-from ulna.cli.progress import Report
 from ulna.config.meaning import ANY, AbnormalMeaning
 from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
+from ulna.experiments.held_out import run_split
+from ulna.experiments.progress import Progress
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _as_in_joint(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
 
 
 def show_head(
-    suspects: Sequence[Suspect], experts: dict[str, Predictor], report: Report
+    suspects: Sequence[Suspect], experts: dict[str, Predictor], report: Progress
 ) -> tuple[list[Entry], MapScale | None]:
     """What the page shows of `suspects`, and the scale of its maps; None without any."""
     from ulna.evaluation.report.review_page import MapScale, show_suspect

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ulna.bundle import DataFingerprint
-from ulna.cli.held_out import run_split, same_data
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.datasets.overlap import named_in
 from ulna.errors import ConfigError, DatasetWarning
+from ulna.experiments.held_out import run_split, same_data
 from ulna.types import Study
 
 

@@ -1,0 +1,108 @@
+"""Students on folds beside their teachers: the gate's figures, and what they prove of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ulna.bundle import StudentParity, read_bundle
+from ulna.config.codec import read_json
+from ulna.config.recipe import Recipe
+from ulna.distil import Proof
+from ulna.errors import ConfigError
+from ulna.evaluation.out_of_fold import FoldAnswers, of_folds, read_answers
+from ulna.evaluation.student import PairedAnswers, SideBySide, parity_of, side_by_side
+from ulna.experiments.ensembles import fingerprint_of, read_settings
+from ulna.experiments.fold_teachers import FoldTeachers
+from ulna.experiments.progress import Progress
+from ulna.runtime import Predictor
+from ulna.types import Study
+
+PARITY = "parity.json"
+"""In a folder of students on folds: the gate's figures, out of fold."""
+# Studies of each fold on which maps are compared and answers timed.
+_TIMED = 8
+
+
+def fold_parity(folds: FoldTeachers, theirs: Path, report: Progress) -> StudentParity:
+    """The gate's figures, out of fold: AUROC and decisions on all studies, maps and speed on some.
+
+    theirs: the teachers' predictions.csv. Decisions are at a specificity of 0.90 on the other
+    folds.
+    """
+    students = folds.students
+    own = read_answers(students.evaluation / "predictions.csv")
+    other = read_answers(theirs)
+    common = sorted({*own.folds} & {*other.folds})
+    teacher, student = of_folds(other, common), of_folds(own, common)
+    if teacher.keys != student.keys:
+        raise ConfigError(
+            f"{theirs}: answers other studies than the students: give its `ulna crossval` again"
+        )
+    paired = PairedAnswers(
+        list(student.patients),
+        student.abnormal,
+        (teacher.probability, student.probability),
+        (teacher.decision, student.decision),
+    )
+    found = SideBySide([], [], [])
+    for done, k in enumerate(students.asked, start=1):
+        beside = side_by_side(
+            Predictor.load(folds.bundle(k)).with_fusion(folds.teacher(k).manifest.fusion),
+            Predictor.load(students.fold(k) / "bundle"),
+            _spread(students.folds[k]),
+        )
+        found = SideBySide(
+            found.teacher + beside.teacher,
+            found.student + beside.student,
+            found.seconds + beside.seconds,
+        )
+        report("student and teacher", done, len(students.asked))
+    last = Predictor.load(students.fold(students.asked[-1]) / "bundle")
+    parity = parity_of(paired, found, last, f"out of {len(common)} folds")
+    return replace(parity, pointing=_pointing(teacher, student))
+
+
+def _spread(studies: Sequence[Study]) -> list[Study]:
+    """Some, evenly over all: studies are in the order of their keys, thus of body parts."""
+    chosen = np.unique(np.linspace(0, len(studies) - 1, _TIMED).round().astype(np.int64))
+    return [studies[i] for i in chosen]
+
+
+def _pointing(teacher: FoldAnswers, student: FoldAnswers) -> tuple[float, float] | None:
+    if not (teacher.placed.sum() and student.placed.sum()):
+        return None
+    return tuple(float(np.sum(a.hits) / np.sum(a.placed)) for a in (teacher, student))  # type: ignore[return-value]
+
+
+def read_proof(folder: Path, recipe: Recipe) -> Proof:
+    """What the students on folds in `folder` have shown of `recipe`.
+
+    Raises ConfigError where they are of another recipe, or not yet scored.
+    """
+    theirs = read_settings(folder).recipe
+    own = replace(
+        recipe,
+        body_parts=theirs.body_parts,
+        categories=theirs.categories,
+        operating_point=theirs.operating_point,
+        abnormal_means=theirs.abnormal_means,
+        input_spec=replace(recipe.input_spec, trim_borders=theirs.input_spec.trim_borders),
+        precision=theirs.precision,
+        fractions=theirs.fractions,
+    )
+    if own != theirs:
+        differ = [k for k, v in vars(own).items() if v != getattr(theirs, k)]
+        raise ConfigError(
+            f"{folder}: students of another recipe (they differ in {', '.join(differ)}): expected "
+            "the same"
+        )
+    if not (folder / PARITY).is_file():
+        raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
+    parity = read_json(StudentParity, folder / PARITY)
+    fusion = read_bundle(folder / "bundle").manifest.fusion
+    told = replace(parity, films=f"{parity.films}, {folder.resolve().name}")
+    return Proof(told, fusion, fingerprint_of(folder).sha256)

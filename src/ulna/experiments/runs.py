@@ -1,0 +1,214 @@
+"""Runs: experts trained on labels, an encoder without, and a run's heat maps compared."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.config.codec import from_json, to_json
+from ulna.config.recipe import Recipe
+from ulna.config.selfsupervision import SelfSupervision, self_supervision_of
+from ulna.datasets import data_kind, index_data
+from ulna.datasets.labelled_data import recorded_name
+from ulna.datasets.left_out import LeftOut
+from ulna.datasets.places import without_doubles
+from ulna.errors import ConfigError, UlnaWarning
+from ulna.experiments.extras import require
+from ulna.experiments.held_out import test_studies
+from ulna.experiments.log import LOG
+from ulna.experiments.progress import Progress, silent
+from ulna.experiments.recipe_choice import apply_changes, choose_recipe
+from ulna.experiments.results import check_outputs
+
+if TYPE_CHECKING:
+    from ulna.explain.compare import MethodScore
+    from ulna.types import Study
+
+
+def train(
+    data: Path,
+    recipe: Recipe | str,
+    out: Path,
+    *,
+    encoders: str | None = None,
+    set: Sequence[str] = (),
+    initial: Sequence[str] = (),
+    devices: int = 1,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Train the experts of a recipe; weights, split and logs go to the run's folder.
+
+    `ulna.training.train_run` does the same for studies that are indexed already.
+
+    Args:
+        data: MURA folder, phantom folder, table or table of sources. Studies that it holds out
+            itself (valid, test) are left alone; of the rest parts are set aside by patient, as
+            the recipe's fractions say.
+        recipe: Name of a recipe, path of a JSON file, or the recipe itself.
+        out: The run's folder.
+        encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
+        set: Settings of the recipe to change, each 'KEY=VALUE', as 'experts.cnn.epochs=5'.
+        initial: Where experts start, each '[EXPERT=]KIND[:PATH]'.
+        devices: Processes that train together.
+        resume: Go on with the run in `out`, if there is one.
+        progress: Called with (stage, done, all), often; under torchrun by the first process alone,
+            which is the one that warns, too.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ConfigError: A run in `out` without `resume`, or settings that make no sense.
+        DatasetError, TrainingError, WeightsError: Data, training or weights that cannot be used.
+        DependencyError: The extra 'train' is not installed.
+
+    Example::
+
+        run = train(Path("phantoms"), "demo", Path("runs/first"), set=["experts.cnn.epochs=5"])
+    """
+    require("train")
+    from ulna.training import DataSource, train_run
+    from ulna.training.quiet import quiet_fabric
+    from ulna.training.ranks.launch import torchrun_rank
+
+    chosen = choose_recipe(recipe, set, initial, encoders)
+    first = torchrun_rank() == 0
+    if first and not resume and (out / "recipe.json").is_file():
+        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
+    quiet_fabric()
+    with warnings.catch_warnings():
+        if not first:  # torchrun's first process says the same
+            warnings.simplefilter("ignore", UlnaWarning)
+        train_run(
+            chosen,
+            index_data(data),
+            out,
+            DataSource(data_kind(data), recorded_name(data)),
+            devices=devices,
+            progress=progress if first else None,
+        )
+    return out
+
+
+def self_supervise(
+    data: Sequence[Path],
+    recipe: Recipe | str,
+    out: Path,
+    *,
+    expert: str | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    set: Sequence[str] = (),
+    initial: str | None = None,
+    all_splits: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> SelfSupervision:
+    """Teach an expert's encoder on radiographs without labels (VICReg, from the package lightly).
+
+    `train` starts from the result with `initial=["EXPERT=run:OUT"]`.
+
+    Args:
+        data: Anything that holds radiographs: tables, phantom, MURA and DICOM folders.
+        recipe: Whose expert's encoder learns, on whose input: name, path of a JSON file, or itself.
+        out: The run's folder.
+        expert: Which expert, where the recipe has several.
+        epochs: Times that every film is seen; None for 100.
+        minutes: Learn no longer; 0 for no limit, None for the settings' own.
+        set: Settings to change, each 'KEY=VALUE', as 'batch_size=128'.
+        initial: Where the encoder starts, 'KIND[:PATH]'; None as in the recipe.
+        all_splits: Use films of 'valid' and 'test' as well.
+        resume: Go on with the run in `out`, if there is one.
+        progress: Called with (stage, done, all), often.
+
+    Returns:
+        The settings of the run; `name` is the expert's.
+
+    Raises:
+        ConfigError: A run in `out` without `resume`, or settings that make no sense.
+        DatasetError, TrainingError, WeightsError: Data, training or weights that cannot be used.
+        DependencyError: The extra 'train' or 'ssl' is not installed.
+
+    Example::
+
+        self_supervise([Path("films.csv")], "fracatlas", Path("runs/films"), expert="cnn")
+    """
+    require("train", "ssl")
+    from ulna.training.folder import SELF_SUPERVISION
+    from ulna.training.quiet import quiet_fabric
+    from ulna.training.selfsupervised.run import self_supervised_run
+
+    plain = {"epochs": epochs, "minutes": minutes}
+    given = [f"{key}={value}" for key, value in plain.items() if value is not None]
+    chosen = choose_recipe(recipe, initial=[initial] if initial else [])
+    changed = to_json(self_supervision_of(chosen, expert))
+    apply_changes(changed, [*set, *given])
+    settings = from_json(SelfSupervision, changed, "settings")
+    if not resume and (out / SELF_SUPERVISION).is_file():
+        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
+    quiet_fabric()
+    self_supervised_run(
+        settings,
+        studies_of_all(data, all_splits),
+        out,
+        kind="+".join(sorted({data_kind(path) for path in data})),
+        name="+".join(path.resolve().name for path in data),
+        progress=progress or silent,
+    )
+    return settings
+
+
+def studies_of_all(data: Sequence[Path], all_splits: bool) -> list[Study]:
+    """The studies of all data, every film once; without those held out unless `all_splits`."""
+    from ulna.training.selfsupervised.run import leave_held_out
+
+    studies = [study for path in data for study in index_data(path)]
+    left = LeftOut()
+    # Held out first: of two tables with one film, the later may be the one that holds it out.
+    studies = without_doubles(studies if all_splits else leave_held_out(studies), left)
+    left.warn(f"{len(data)} data sets")
+    return studies
+
+
+def explain(
+    data: Path,
+    run: Path,
+    out: Path,
+    *,
+    studies: int = 60,
+    progress: Progress | None = None,
+) -> Sequence[MethodScore]:
+    """Compare heat-map methods with the built-in map, where masks or boxes are known.
+
+    Args:
+        data: Labelled table or folder; abnormal studies that the run has not used are taken.
+        run: The run's folder (these methods need torch).
+        out: Folder for explain.json, explain.csv and explain.png.
+        studies: Compared at most.
+        progress: Called with (stage, done, all), often; the stage is 'explain'.
+
+    Returns:
+        For each expert and method: pointing game, energy inside and IoU with their chance levels,
+        and the time for one film in milliseconds.
+
+    Raises:
+        ConfigError: A folder in place of an output, or no run.
+        DatasetError: No studies with a known place.
+        DependencyError: The extra 'train' or 'explain' is not installed.
+
+    Example::
+
+        scores = explain(Path("phantoms"), Path("runs/first"), Path("runs/first/explain"))
+    """
+    require("train", "explain")
+    from ulna.explain import compare_methods
+
+    check_outputs(out, "explain.json", "explain.csv", "explain.png")
+    chosen, words = test_studies(index_data(data), "", run)
+    LOG.info("comparing on %s", words)
+    told = partial(progress or silent, "explain")
+    return compare_methods(run, chosen, out, limit=studies, progress=told)

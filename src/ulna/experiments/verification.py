@@ -1,0 +1,149 @@
+"""Reported numbers computed again from their receipt: what `ulna verify` calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.datasets import index_data
+from ulna.errors import DatasetError, VerificationError
+from ulna.evaluation import verify_data
+from ulna.evaluation.groups import column_groups
+from ulna.evaluation.receipt import Receipt, find_receipt, read_receipt
+from ulna.evaluation.table_reading import read_predictions
+from ulna.evaluation.verify import Check, check_code, check_files, check_numbers
+from ulna.evaluation.verify_data import check_bundles
+from ulna.experiments.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from ulna.evaluation.scores import Json
+    from ulna.types import Study
+
+_NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was compared. file: the receipt's. checks: `equal` is None where none was made."""
+
+    file: Path
+    receipt: Receipt
+    checks: Sequence[Check]
+
+    @property
+    def wrong(self) -> list[Check]:
+        """The checks that differ."""
+        return [c for c in self.checks if c.equal is False]
+
+    def check(self) -> None:
+        """Raise VerificationError where anything differs."""
+        if wrong := self.wrong:
+            raise VerificationError(
+                f"{len(wrong)} of {len(self.checks)} checks of {self.file} differ (first: "
+                f"{wrong[0].what}): expected results as the receipt has them; take the originals "
+                "or make them again with its command"
+            )
+
+
+def verify(
+    results: Path,
+    *,
+    data: Path | None = None,
+    bundle: Path | None = None,
+    studies: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Verified:
+    """Compute the numbers of a folder of results again from its receipt, and compare.
+
+    Every file is compared by its SHA-256; scores and intervals are computed again from
+    predictions.csv with the same bootstrap draws.
+
+    Args:
+        results: The folder, or its receipt.json.
+        data: The data: labels, films and groups are compared too.
+        bundle: The bundle; with `data` it is asked again. A cross-validation asks the bundles of
+            its own folds, and needs `data` alone.
+        studies: Asked again: so many, at random; None for all.
+        seed: Of these.
+        progress: Called with (stage, done, all), often; the stage is 'predict'.
+
+    Returns:
+        The checks. What differs is not raised: see `Verified.check`.
+
+    Raises:
+        ConfigError: No receipt, or one that cannot be read.
+        DatasetError: Data that cannot be read.
+
+    Example::
+
+        found = verify(Path("runs/first/evaluation"), data=Path("phantoms"))
+        found.check()  # VerificationError where anything differs
+    """
+    file = find_receipt(results)
+    receipt = read_receipt(file)
+    tell = progress or silent
+    checks = _checks(receipt, file.parent, data, bundle, (studies, seed), tell)
+    return Verified(file, receipt, checks)
+
+
+def _checks(
+    receipt: Receipt,
+    folder: Path,
+    data: Path | None,
+    bundle: Path | None,
+    sample: tuple[int | None, int],
+    tell: Progress,
+) -> list[Check]:
+    """All that can be compared with what was given. sample: how many studies, and their seed."""
+    groups: Json | None = None
+    used: list[Study] = []
+    if data is not None:
+        used = index_data(data)
+        groups = column_groups(data, used, receipt.method.get("by", ()))
+    places = {n: folder / n for n in receipt.bundles if n}
+    if bundle is not None:
+        places[""] = bundle
+    checks = [check_code(receipt), *check_files(receipt, folder)]
+    checks += check_numbers(receipt, folder, groups)
+    checks += check_bundles(receipt, places)
+    if data is not None and receipt.kind in ("evaluate", "crossval"):
+        checks += _asked_again(receipt, folder, used, places, sample, tell)
+    return checks
+
+
+def _asked_again(
+    receipt: Receipt,
+    folder: Path,
+    studies: Sequence[Study],
+    places: dict[str, Path],
+    sample: tuple[int | None, int],
+    tell: Progress,
+) -> list[Check]:
+    inside = "evaluation" if receipt.kind == "crossval" else ""
+    try:
+        rows = read_predictions(folder / inside / "predictions.csv")
+    except DatasetError as error:
+        return [Check("data", False, str(error))]
+    used = verify_data.used_studies(rows, studies)
+    checks = verify_data.check_data(receipt, rows, used)
+    chosen = verify_data.choose_studies(used, *sample)
+    point = str(receipt.method.get("operating_point", ""))
+    # Receipts of earlier versions know one engine only.
+    engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
+    folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
+    if not chosen or not (folds or "" in places):
+        said = "not compared: " + ("no studies" if not chosen else "give --bundle")
+        return [*checks, Check("probabilities asked again", None, said)]
+    if not point:
+        return [*checks, Check("probabilities asked again", False, _NO_POINT)]
+    told = partial(tell, "predict")
+    if folds:
+        asked = verify_data.check_fold_answers(rows, chosen, folds, point, told)
+    else:
+        asked = verify_data.check_answers(rows, chosen, places[""], point, engine, told)
+    return [*checks, asked]
