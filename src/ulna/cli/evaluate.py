@@ -106,6 +106,7 @@ def evaluate(
     from ulna.evaluation import evaluate as evaluate_bundle
     from ulna.evaluation.pipeline import Asked
     from ulna.evaluation.report.sections.folders import read_included
+    from ulna.evaluation.report.writers import report_including
     from ulna.evaluation.truth import tell_of_masks
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
@@ -119,7 +120,7 @@ def evaluate(
             studies,
             out,
             Asked(operating_point or "", engine=engine, cascade=cascade),
-            included=found,
+            report=report_including(found),
             progress=lambda d, n: report("evaluate", d, n),
         )
     evaluation_receipt(out, data, words, studies, found)

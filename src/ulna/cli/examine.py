@@ -75,13 +75,16 @@ def examine(
     from ulna.datasets import index_data
     from ulna.evaluation.examination import ExaminationPlan
     from ulna.evaluation.examination import examine as examine_bundle
+    from ulna.evaluation.report.writers import figure_writer
 
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"examining on {words}", err=True)
     plan = ExaminationPlan(studies, seed, engine=engine)
     with progress() as report:
-        examined, found = examine_bundle(bundle, chosen, out, plan, data.name, report)
+        examined, found = examine_bundle(
+            bundle, chosen, out, plan, data.name, figure_writer(), report
+        )
     examination_receipt(out, data, words, chosen, examined)
     if as_json:
         print_json(found)

@@ -74,6 +74,7 @@ def stress(
     require("report")
     from ulna.datasets import index_data
     from ulna.evaluation.groups import column_groups
+    from ulna.evaluation.report.writers import stress_writer
     from ulna.evaluation.stress import stress as stress_bundle
     from ulna.evaluation.stress.pipeline import StressPlan
     from ulna.evaluation.stress.traits import film_traits
@@ -90,7 +91,7 @@ def stress(
         engine=engine,
     )
     with progress() as report:
-        found = stress_bundle(bundle, chosen, out, plan, report)
+        found = stress_bundle(bundle, chosen, out, plan, stress_writer(), report)
     stress_receipt(out, data, words, chosen, found)
     if as_json:
         print_json(found)

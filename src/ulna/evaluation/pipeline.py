@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.errors import ConfigError, DatasetError, DependencyError
+from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
@@ -31,9 +29,10 @@ from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
-    from ulna.evaluation.report.sections.folders import Included
 
 Progress = Callable[[int, int], None]
+Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
+"""Writes report.html: (bundle, rows, metrics, file)."""
 
 
 @dataclass(frozen=True)
@@ -62,35 +61,26 @@ def evaluate(
     out: Path | str,
     asked: Asked = _AS_THE_BUNDLE_SAYS,
     *,
-    included: Sequence[Included] = (),
+    report: Callable[[ModelBundle], Report],
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for the report.
-    progress(done, all) counts studies. Studies without a label are predicted and counted, not
-    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point or an included file of other
-    content, BundleError, DependencyError where the report's packages are not installed.
+    report: given the bundle, before any study is asked, returns the writer of report.html (see
+    `report.writers`). progress(done, all) counts studies. Studies without a label are predicted
+    and counted, not scored; unreadable ones are counted and listed. Raises DatasetError without
+    any study that could be scored, ConfigError for an unknown operating point, BundleError.
     """
     from ulna.runtime import Predictor
 
-    with report_packages():
-        from ulna.evaluation.report.page import write_report
-        from ulna.evaluation.report.sections.section import build_sections
-
     predictor = Predictor.load(Path(bundle_path), asked.engine)
-    sections = build_sections(included, predictor.bundle)
+    writer = report(predictor.bundle)
     point = choose_operating_point(predictor.bundle, asked.operating_point or None)
     cascaded = predictor.with_cascade() if asked.cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows) + said_of_meaning(studies, predictor.manifest, "evaluation")
-    report = partial(write_report, sections=sections)
     asked = replace(asked, operating_point=point, engine=predictor.engine)
-    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, report)
-
-
-Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
+    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, writer)
 
 
 def write_evaluation(
@@ -146,25 +136,6 @@ def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
         f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
         f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
     )
-
-
-def report_writer() -> Report:
-    """The writer of report.html, before hours are spent on what it then could not write."""
-    with report_packages():
-        from ulna.evaluation.report.page import write_report
-    return write_report
-
-
-@contextmanager
-def report_packages() -> Iterator[None]:
-    """An import of the report's parts; DependencyError where their packages are missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"the report needs {error.name}: install Ulna's extra 'report' "
-            "(pip install 'ulna[report]')"
-        ) from None
 
 
 def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
