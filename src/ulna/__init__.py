@@ -12,21 +12,33 @@ What is here is loaded when it is first used; docs/python.md has an example of e
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ulna.api.answer import Answer as Answer
-    from ulna.api.reader import Reader as Reader
-    from ulna.api.reader import load as load
+from typing import Any
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "Answer": "ulna.api.answer",
+    "BodyPart": "ulna.types",
+    "InputSpec": "ulna.config.input_spec",
+    "RECIPES": "ulna.recipes",
+    "RadiographDataset": "ulna.training.dataset",
+    "Radiograph": "ulna.types",
     "Reader": "ulna.api.reader",
+    "Recipe": "ulna.config.recipe",
+    "Run": "ulna.api.runs",
+    "Study": "ulna.types",
+    "UlnaError": "ulna.errors",
+    "UlnaWarning": "ulna.errors",
+    "cross_validate": "ulna.api.scores",
+    "evaluate": "ulna.api.scores",
+    "index": "ulna.api.data",
     "load": "ulna.api.reader",
+    "load_expert": "ulna.api.expert",
+    "recipe": "ulna.api.recipes",
+    "split": "ulna.api.data",
+    "train": "ulna.api.runs",
 }
-__all__ = [*sorted(_PUBLIC), "__version__"]
+__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from ulna.config.engine import EngineSettings
 from ulna.evaluation import evaluate
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.pipeline import Asked
+from ulna.evaluation.report.writers import report_including
 from ulna.evaluation.scores import Resampling
 from ulna.machine import arithmetic_threads
 from ulna.runtime.session import choice
@@ -32,7 +33,13 @@ def test_metrics_and_page_say_what_answered(
     asked: str, engine: str, threads: int, tmp_path: Path, blob_bundle: ModelBundle
 ) -> None:
     given = Asked(how=Resampling(5), engine=EngineSettings.parse(asked))
-    evaluate(blob_bundle.path, write_studies(tmp_path, 8), tmp_path / "out", given)
+    evaluate(
+        blob_bundle.path,
+        write_studies(tmp_path, 8),
+        tmp_path / "out",
+        given,
+        report=report_including(),
+    )
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
     found = {k: metrics[k] for k in ("engine", "arithmetic", "threads")}
     assert found == {"engine": engine, "arithmetic": "fp32", "threads": threads}

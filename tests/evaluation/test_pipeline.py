@@ -14,6 +14,7 @@ from ulna.bundle import ModelBundle, read_bundle
 from ulna.errors import ConfigError, DatasetError, DatasetWarning, ImageWarning
 from ulna.evaluation import calibrate_bundle, evaluate
 from ulna.evaluation.pipeline import Asked
+from ulna.evaluation.report.writers import report_including
 from ulna.evaluation.scores import Resampling
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -45,7 +46,13 @@ def test_calibrate_then_evaluate(
     assert read_bundle(blob_bundle.path) == calibrated
     assert calibrated.manifest.fusion.n_calibration_studies == 72
     assert calibrated.manifest.metrics["calibration.WRIST.auroc"] > 0.8
-    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", Asked(how=Resampling(100)))
+    metrics = evaluate(
+        blob_bundle.path,
+        studies,
+        tmp_path / "out",
+        Asked(how=Resampling(100)),
+        report=report_including(),
+    )
     assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["body_part"]["accuracy"] == 1
     assert metrics["by_body_part"]["ALL"]["auroc_visible"]["value"] == 1
@@ -60,7 +67,13 @@ def test_calibrate_then_evaluate(
 def test_metrics_hold_every_promised_key(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
-    metrics = evaluate(blob_bundle.path, studies, tmp_path / "out", Asked(how=Resampling(20)))
+    metrics = evaluate(
+        blob_bundle.path,
+        studies,
+        tmp_path / "out",
+        Asked(how=Resampling(20)),
+        report=report_including(),
+    )
     assert list(metrics["by_body_part"]) == ["ELBOW", "HUMERUS", "WRIST", "ALL"]
     for scores in metrics["by_body_part"].values():
         for name in (*MEASURES, "auroc_visible", "sensitivity_visible"):
@@ -87,7 +100,13 @@ def test_table_has_a_row_for_every_image_the_bad_one_too(
     given = [half, none, *studies[2:]]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics = evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
+        metrics = evaluate(
+            blob_bundle.path,
+            given,
+            tmp_path / "out",
+            Asked(how=Resampling(10)),
+            report=report_including(),
+        )
     assert (metrics["n_unreadable"], metrics["n_unreadable_images"]) == (1, 1)
     assert any("bad.png" in w for w in metrics["warnings"])
     with (tmp_path / "out" / "predictions.csv").open(newline="") as handle:
@@ -108,7 +127,13 @@ def test_unlabelled_and_unknown_parts_are_counted_not_scored(
         replace(studies[2], body_part=None),
         *studies[3:],
     ]
-    metrics = evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
+    metrics = evaluate(
+        blob_bundle.path,
+        given,
+        tmp_path / "out",
+        Asked(how=Resampling(10)),
+        report=report_including(),
+    )
     assert (metrics["n_given"], metrics["n_scored"]) == (72, 70)
     assert (metrics["n_unlabelled"], metrics["n_unreadable"]) == (1, 1)
     assert metrics["body_part"]["n_studies"] == 70
@@ -119,7 +144,13 @@ def test_one_class_is_null_and_said(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     normal = [s for s in studies if not s.abnormal]
-    metrics = evaluate(blob_bundle.path, normal, tmp_path / "out", Asked(how=Resampling(10)))
+    metrics = evaluate(
+        blob_bundle.path,
+        normal,
+        tmp_path / "out",
+        Asked(how=Resampling(10)),
+        report=report_including(),
+    )
     scores = metrics["by_body_part"]["ALL"]
     assert scores["auroc"]["value"] is None
     assert scores["specificity"]["value"] is not None
@@ -132,14 +163,26 @@ def test_training_studies_are_warned_of(
 ) -> None:
     given = [replace(studies[0], split="train"), *studies[1:]]
     with pytest.warns(DatasetWarning, match="'train'"):
-        evaluate(blob_bundle.path, given, tmp_path / "out", Asked(how=Resampling(10)))
+        evaluate(
+            blob_bundle.path,
+            given,
+            tmp_path / "out",
+            Asked(how=Resampling(10)),
+            report=report_including(),
+        )
 
 
 def test_same_seed_same_files(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     for name in ("a", "b"):
-        evaluate(blob_bundle.path, studies, tmp_path / name, Asked(how=Resampling(20, 3)))
+        evaluate(
+            blob_bundle.path,
+            studies,
+            tmp_path / name,
+            Asked(how=Resampling(20, 3)),
+            report=report_including(),
+        )
     for name in ("metrics.json", "predictions.csv", "report.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -147,7 +190,7 @@ def test_same_seed_same_files(
 def test_nothing_to_score_is_refused(tmp_path: Path, blob_bundle: ModelBundle) -> None:
     study = replace(write_studies(tmp_path, 1)[0], abnormal=None)
     with pytest.raises(DatasetError, match="can be scored"):
-        evaluate(blob_bundle.path, [study], tmp_path / "out")
+        evaluate(blob_bundle.path, [study], tmp_path / "out", report=report_including())
     assert not (tmp_path / "out").exists()
 
 
@@ -155,7 +198,9 @@ def test_unknown_operating_point_is_refused(
     tmp_path: Path, blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     with pytest.raises(ConfigError, match="operating point"):
-        evaluate(blob_bundle.path, studies, tmp_path / "out", Asked("0.5"))
+        evaluate(
+            blob_bundle.path, studies, tmp_path / "out", Asked("0.5"), report=report_including()
+        )
 
 
 def test_calibration_leaves_out_what_it_cannot_use(

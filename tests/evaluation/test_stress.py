@@ -18,6 +18,7 @@ from ulna.bundle import ModelBundle
 from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.collect import collect_rows
+from ulna.evaluation.report.writers import stress_writer
 from ulna.evaluation.scores import Resampling, Sample
 from ulna.evaluation.stress import stress
 from ulna.evaluation.stress.answers import answer_stressed, conditions
@@ -204,7 +205,9 @@ def test_it_breaks_at_the_first_severity_that_does_harm() -> None:
 
 
 def run(studies: list[Study], bundle: ModelBundle, out: Path) -> dict[str, Any]:
-    return stress(bundle.path, studies, out, StressPlan(studies=6, how=Resampling(50, 0)))
+    return stress(
+        bundle.path, studies, out, StressPlan(studies=6, how=Resampling(50, 0)), stress_writer()
+    )
 
 
 @pytest.mark.slow
@@ -245,7 +248,13 @@ def test_what_cannot_be_stressed_is_said(
         run(other, blob_bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="operating point 'best'"):
-        stress(blob_bundle.path, studies, tmp_path / "out", StressPlan(operating_point="best"))
+        stress(
+            blob_bundle.path,
+            studies,
+            tmp_path / "out",
+            StressPlan(operating_point="best"),
+            stress_writer(),
+        )
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def recipe(
     name: Recipe | Path | str = "demo",
     *,
     encoders: Sequence[str] | str | None = None,
-    set: Mapping[str, Any] | Sequence[str] = (),  # noqa: A002  (the name of the flag)
+    set: Mapping[str, Any] | Sequence[str] = (),
     initial: Sequence[str] | str = (),
 ) -> Recipe:
     """The settings of a training run, by name, from a file, or changed.
@@ -49,13 +49,10 @@ def recipe(
     >>> ulna.recipe("demo", set={"experts.cnn.epochs": 2, "seed": 3}).seed
     3
     """
-    from ulna.config.codec import from_json, to_json
-    from ulna.config.recipe import Recipe
-    from ulna.experiments.recipe_choice import changed_recipe, choose_recipe
+    from ulna.experiments.recipe_choice import choose_recipe
 
     changes = [f"{k}={json.dumps(v)}" for k, v in set.items()] if isinstance(set, Mapping) else set
     starts = [initial] if isinstance(initial, str) else initial
     names = encoders if encoders is None or isinstance(encoders, str) else ",".join(encoders)
-    if isinstance(name, Recipe):
-        return changed_recipe(from_json(Recipe, to_json(name), "recipe"), changes, starts, names)
-    return choose_recipe(str(name), changes, starts, names)
+    chosen = str(name) if isinstance(name, str | Path) else name
+    return choose_recipe(chosen, changes, starts, names)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ulna.api.data import index
 from ulna.api.expert import load_expert
 from ulna.api.reader import Reader, load
 from ulna.api.recipes import recipe as chosen_recipe
 from ulna.api.scores import evaluate
-from ulna.errors import ConfigError, DependencyError
-from ulna.types import Study
+from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
     from ulna.config.recipe import Recipe, Weights
+    from ulna.experiments.given_data import Data
     from ulna.models.expert import Expert
 
-Data = Path | str | Sequence[Study]
 Progress = Callable[[str, int, int], None]
 
 
@@ -30,7 +27,7 @@ def train(
     *,
     out: Path | str,
     encoders: Sequence[str] | str | None = None,
-    set: Mapping[str, Any] | Sequence[str] = (),  # noqa: A002  (the name of the flag)
+    set: Mapping[str, Any] | Sequence[str] = (),
     initial: Sequence[str] | str = (),
     devices: int = 1,
     resume: bool = False,
@@ -80,18 +77,12 @@ def train(
     >>> 0 <= run.reader().predict("film.png").probability <= 1
     True
     """
+    from ulna.experiments import train as train_experts
+
     wanted = chosen_recipe(recipe, encoders=encoders, set=set, initial=initial)
-    try:
-        from ulna.training import DataSource, train_run
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"training needs {error.name}: install Ulna's extra 'train' (pip install 'ulna[train]')"
-        ) from None
-    folder = Path(out)
-    if not resume and (folder / "recipe.json").is_file():
-        raise ConfigError(f"{folder} holds a run already: resume=True, or give another folder")
-    source = DataSource(*_kind_and_name(data))
-    train_run(wanted, _studies(data), folder, source, devices=devices, progress=progress)
+    folder = train_experts(
+        data, wanted, Path(out), devices=devices, resume=resume, progress=progress
+    )
     return Run(folder, data)
 
 
@@ -165,19 +156,18 @@ class Run:
         the share of studies that may change side. elsewhere: films of other regions of the body, to
         be refused. Raises ConfigError where `data` are not those of the run.
         """
-        from ulna.evaluation import calibrate_bundle
-        from ulna.evaluation.cascade_fit import Asked
-        from ulna.experiments.held_out import calibration_studies
+        from ulna.experiments import calibrate
 
-        return calibrate_bundle(
-            self.bundle,
-            calibration_studies(_studies(self.data), self.folder),
-            asked=Asked(disagreement),
-            elsewhere=[_studies(d) for d in elsewhere],
+        return calibrate(
+            self.bundle, self.folder, self.data, disagreement=disagreement, elsewhere=elsewhere
         )
 
     def evaluate(
-        self, data: Data | None = None, *, out: Path | str | None = None, split: str = ""
+        self,
+        data: Data | None = None,
+        *,
+        out: Path | str | None = None,
+        split: Literal["valid", "all"] | None = None,
     ) -> Mapping[str, Any]:
         """Score the bundle, as `ulna evaluate` does: see `ulna.evaluate`.
 
@@ -189,17 +179,3 @@ class Run:
     def reader(self) -> Reader:
         """The bundle, loaded: see `ulna.load`."""
         return load(self.bundle)
-
-
-def _studies(data: Data) -> list[Study]:
-    return index(data) if isinstance(data, str | Path) else list(data)
-
-
-def _kind_and_name(data: Data) -> tuple[str, str]:
-    """What a run writes down of its data."""
-    from ulna.datasets import data_kind
-    from ulna.datasets.labelled_data import recorded_name
-
-    if isinstance(data, str | Path):
-        return data_kind(data), recorded_name(Path(data))
-    return "studies", json.dumps(sorted({s.source for s in data} - {""})) if data else ""

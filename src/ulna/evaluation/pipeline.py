@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.errors import ConfigError, DatasetError, DependencyError
+from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
@@ -31,9 +29,11 @@ from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
-    from ulna.evaluation.report.sections.folders import Included
+    from ulna.runtime import Predictor
 
 Progress = Callable[[int, int], None]
+Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
+"""Writes report.html: (bundle, rows, metrics, file)."""
 
 
 @dataclass(frozen=True)
@@ -62,35 +62,50 @@ def evaluate(
     out: Path | str,
     asked: Asked = _AS_THE_BUNDLE_SAYS,
     *,
-    included: Sequence[Included] = (),
+    report: Callable[[ModelBundle], Report],
     progress: Progress | None = None,
 ) -> Json:
     """Score the bundle on `studies` and write three files into `out`; returns the metrics.
 
-    included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote, for the report.
-    progress(done, all) counts studies. Studies without a label are predicted and counted, not
-    scored; unreadable ones are counted and listed. Raises DatasetError without any study that
-    could be scored, ConfigError for an unknown operating point or an included file of other
-    content, BundleError, DependencyError where the report's packages are not installed.
+    report: given the bundle, before any study is asked, returns the writer of report.html (see
+    `report.writers`). progress(done, all) counts studies. Studies without a label are predicted
+    and counted, not scored; unreadable ones are counted and listed. Raises DatasetError without
+    any study that could be scored, ConfigError for an unknown operating point, BundleError.
     """
     from ulna.runtime import Predictor
 
-    with report_packages():
-        from ulna.evaluation.report.page import write_report
-        from ulna.evaluation.report.sections.section import build_sections
+    predictor = Predictor.load(Path(bundle_path), asked.engine)
+    writer = report(predictor.bundle)
+    rows, asked, said = _answered(predictor, studies, asked, progress)
+    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, writer)
+
+
+def evaluation_metrics(
+    bundle_path: Path | str,
+    studies: Sequence[Study],
+    asked: Asked = _AS_THE_BUNDLE_SAYS,
+    *,
+    progress: Progress | None = None,
+) -> Json:
+    """What `evaluate` would write to metrics.json, without writing anything. Raises as it does."""
+    from ulna.runtime import Predictor
 
     predictor = Predictor.load(Path(bundle_path), asked.engine)
-    sections = build_sections(included, predictor.bundle)
+    rows, asked, said = _answered(predictor, studies, asked, progress)
+    metrics = _metrics(predictor.bundle, rows, asked, said)
+    # As a reader of the file has them: without NaN, names as text.
+    return dict(json.loads(metrics_text(metrics)))
+
+
+def _answered(
+    predictor: Predictor, studies: Sequence[Study], asked: Asked, progress: Progress | None
+) -> tuple[list[StudyRow], Asked, list[str]]:
+    """Rows, how they were asked for to the last detail, and what is to be said of them."""
     point = choose_operating_point(predictor.bundle, asked.operating_point or None)
     cascaded = predictor.with_cascade() if asked.cascade else None
     rows, said = collect_rows(predictor, studies, point, progress, cascaded)
     said += said_of_refused(rows) + said_of_meaning(studies, predictor.manifest, "evaluation")
-    report = partial(write_report, sections=sections)
-    asked = replace(asked, operating_point=point, engine=predictor.engine)
-    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, report)
-
-
-Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
+    return rows, replace(asked, operating_point=point, engine=predictor.engine), said
 
 
 def write_evaluation(
@@ -105,6 +120,19 @@ def write_evaluation(
 
     A file that cannot be written costs no other: OSError is raised when the others are there.
     """
+    metrics = _metrics(bundle, rows, asked, said)
+    out.mkdir(parents=True, exist_ok=True)
+    write_each(
+        lambda: write_predictions(rows, out / "predictions.csv"),
+        lambda: write_metrics(metrics, out / "metrics.json"),
+        lambda: report(bundle, rows, metrics, out / "report.html"),
+    )
+    return metrics
+
+
+def _metrics(
+    bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked, said: Sequence[str]
+) -> Json:
     check_scorable(rows, bundle)
     metrics = summarise(rows, bundle.manifest.body_parts, asked.how)
     metrics |= point_scores(rows, bundle.manifest.fusion, asked.operating_point, asked.how)
@@ -116,12 +144,6 @@ def write_evaluation(
     metrics["no_answer"] = reasons_json(no_answer(rows))
     metrics["no_place"] = reasons_json(no_place(rows))
     metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
-    out.mkdir(parents=True, exist_ok=True)
-    write_each(
-        lambda: write_predictions(rows, out / "predictions.csv"),
-        lambda: write_metrics(metrics, out / "metrics.json"),
-        lambda: report(bundle, rows, metrics, out / "report.html"),
-    )
     return metrics
 
 
@@ -146,25 +168,6 @@ def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
         f"none of {len(rows)} studies can be scored: expected readable, labelled studies of "
         f"{', '.join(bundle.manifest.body_parts)}" + (f" ({reasons})" if reasons else "")
     )
-
-
-def report_writer() -> Report:
-    """The writer of report.html, before hours are spent on what it then could not write."""
-    with report_packages():
-        from ulna.evaluation.report.page import write_report
-    return write_report
-
-
-@contextmanager
-def report_packages() -> Iterator[None]:
-    """An import of the report's parts; DependencyError where their packages are missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise DependencyError(
-            f"the report needs {error.name}: install Ulna's extra 'report' "
-            "(pip install 'ulna[report]')"
-        ) from None
 
 
 def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
@@ -251,6 +254,10 @@ def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
 def write_metrics(metrics: Json, out: Path) -> None:
     """Write `metrics` as JSON with its keys in order, whole or not at all."""
     partial = out.with_name(out.name + ".partial")
-    text = json.dumps(metrics, indent=1, allow_nan=False, default=str)
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_text(metrics_text(metrics) + "\n", encoding="utf-8")
     partial.replace(out)
+
+
+def metrics_text(metrics: Json) -> str:
+    """The text of metrics.json."""
+    return json.dumps(metrics, indent=1, allow_nan=False, default=str)

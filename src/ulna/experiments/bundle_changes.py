@@ -11,6 +11,7 @@ from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.errors import ConfigError
 from ulna.experiments.extras import require
+from ulna.experiments.given_data import Data, studies_of
 from ulna.experiments.held_out import (
     calibration_studies,
     run_of_bundle,
@@ -29,21 +30,21 @@ if TYPE_CHECKING:
 def calibrate(
     bundle: Path,
     run: Path,
-    data: Path,
+    data: Data,
     *,
     disagreement: float = 0.01,
-    elsewhere: Sequence[Path] = (),
+    elsewhere: Sequence[Data] = (),
     progress: Progress | None = None,
 ) -> ModelBundle:
     """Fit a bundle's fusion, temperatures and thresholds; its manifest is written anew.
 
     Uses only the studies that the run has set aside for this. `ulna.evaluation.calibrate_bundle`
-    does the same for studies that are chosen already.
+    takes studies that are chosen already.
 
     Args:
         bundle: The bundle's folder.
         run: The run that it was exported from.
-        data: The data that the run was trained on.
+        data: The data that the run was trained on: a path, or studies.
         disagreement: Of a cascade: the share of studies that may change side, between 0 and 1.
         elsewhere: Tables of films of other regions of the body, which the bundle learns to refuse.
         progress: Called with (stage, done, all), often; the stage is 'calibrate'.
@@ -65,13 +66,13 @@ def calibrate(
     from ulna.evaluation.cascade_fit import Asked
 
     asked = Asked(disagreement)
-    studies = calibration_studies(index_data(data), run)
+    studies = calibration_studies(studies_of(data), run)
     return calibrate_bundle(
         bundle,
         studies,
         progress=partial(progress or silent, "calibrate"),
         asked=asked,
-        elsewhere=[index_data(table) for table in elsewhere],
+        elsewhere=[studies_of(table) for table in elsewhere],
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ulna.config.engine import EngineSettings
-from ulna.datasets import index_data
+from ulna.errors import ConfigError
 from ulna.experiments.extras import require
+from ulna.experiments.given_data import Data, studies_of
 from ulna.experiments.held_out import run_of_bundle, test_studies
 from ulna.experiments.log import LOG
 from ulna.experiments.progress import Progress, silent
@@ -36,9 +37,9 @@ class Examined:
 
 
 def evaluate(
-    data: Path,
+    data: Data,
     bundle: Path,
-    out: Path,
+    out: Path | None,
     *,
     include: Sequence[Path] = (),
     split: Split | None = None,
@@ -52,12 +53,12 @@ def evaluate(
 
     Without `split` the studies are those that the data themselves hold out (valid, test); if they
     hold out none, those that the bundle's run never used; if the run is not known, all. The choice
-    is logged. `ulna.evaluation.evaluate` does the same for studies that are indexed already.
+    is logged.
 
     Args:
-        data: Labelled table or folder.
+        data: Labelled table or folder, or studies that are indexed already.
         bundle: The bundle's folder.
-        out: Folder for metrics and report.
+        out: Folder for metrics and report; None writes nothing, and needs no extra.
         include: Folders that `stress`, `examine`, `review_labels`, `score` or `audit` wrote, to be
             shown in the report too.
         split: 'valid' (held out by the data) or 'all'.
@@ -82,25 +83,28 @@ def evaluate(
         metrics = evaluate(Path("phantoms"), Path("runs/first/bundle"), Path("runs/first/scores"))
         metrics["by_body_part"]["ALL"]["auroc"]["value"]
     """
-    require("report")
     from ulna.evaluation import evaluate as evaluate_bundle
-    from ulna.evaluation.pipeline import Asked
+    from ulna.evaluation.pipeline import Asked, evaluation_metrics
+
+    asked = Asked(operating_point or "", engine=EngineSettings.of(engine), cascade=cascade)
+    told = partial(progress or silent, "evaluate")
+    if out is None:
+        if include:
+            raise ConfigError("include without out: no report is written that could show it")
+        studies, _ = _chosen("evaluating", data, bundle, split, run)
+        return evaluation_metrics(bundle, studies, asked, progress=told)
+    require("report")
     from ulna.evaluation.report.sections.folders import read_included
+    from ulna.evaluation.report.writers import report_including
     from ulna.evaluation.truth import tell_of_masks
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
     found = read_included(include)
     studies, words = _chosen("evaluating", data, bundle, split, run)
     tell_of_masks(studies)
-    evaluate_bundle(
-        bundle,
-        studies,
-        out,
-        Asked(operating_point or "", engine=EngineSettings.of(engine), cascade=cascade),
-        included=found,
-        progress=partial(progress or silent, "evaluate"),
-    )
-    evaluation_receipt(out, data, words, studies, found)
+    evaluate_bundle(bundle, studies, out, asked, report=report_including(found), progress=told)
+    named = Path(data) if isinstance(data, str | Path) else Path("studies")
+    evaluation_receipt(out, named, words, studies, found)
     return read_metrics(out)
 
 
@@ -148,6 +152,7 @@ def stress(
     """
     require("report")
     from ulna.evaluation.groups import column_groups
+    from ulna.evaluation.report.writers import stress_writer
     from ulna.evaluation.stress import stress as stress_bundle
     from ulna.evaluation.stress.pipeline import StressPlan
     from ulna.evaluation.stress.traits import film_traits
@@ -162,7 +167,7 @@ def stress(
         operating_point=operating_point,
         engine=EngineSettings.of(engine),
     )
-    found = stress_bundle(bundle, chosen, out, plan, progress or silent)
+    found = stress_bundle(bundle, chosen, out, plan, stress_writer(), progress or silent)
     stress_receipt(out, data, words, chosen, found)
     return found
 
@@ -206,11 +211,14 @@ def examine(
     require("train", "report")
     from ulna.evaluation.examination import ExaminationPlan
     from ulna.evaluation.examination import examine as examine_bundle
+    from ulna.evaluation.report.writers import figure_writer
 
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = _chosen("examining", data, bundle, split, run)
     plan = ExaminationPlan(studies, seed, engine=EngineSettings.of(engine))
-    examined, found = examine_bundle(bundle, chosen, out, plan, data.name, progress or silent)
+    examined, found = examine_bundle(
+        bundle, chosen, out, plan, data.name, figure_writer(), progress or silent
+    )
     examination_receipt(out, data, words, chosen, examined)
     verdict = examined.manifest.map_examination
     assert verdict is not None
@@ -218,9 +226,9 @@ def examine(
 
 
 def _chosen(
-    doing: str, data: Path, bundle: Path, split: Split | None, run: Path | None
+    doing: str, data: Data, bundle: Path, split: Split | None, run: Path | None
 ) -> tuple[list[Study], str]:
     """The studies, and in words which they are, which is logged."""
-    chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
+    chosen, words = test_studies(studies_of(data), split or "", run or run_of_bundle(bundle))
     LOG.info("%s on %s", doing, words)
     return chosen, words

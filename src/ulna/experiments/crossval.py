@@ -18,7 +18,8 @@ from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.groups import column_groups
 from ulna.evaluation.left_out import answer_left_out, place_of, source_names
 from ulna.evaluation.out_of_fold import predictions_of
-from ulna.evaluation.pipeline import Asked, report_writer, write_evaluation
+from ulna.evaluation.pipeline import Asked, write_evaluation
+from ulna.evaluation.report.writers import report_writer
 from ulna.evaluation.scores import Resampling
 from ulna.evaluation.truth import tell_of_masks
 from ulna.experiments.crossval_answers import answer_folds

@@ -205,13 +205,20 @@ class DemoFolder:
 
     def _examine(self, report: Progress) -> None:
         from ulna.evaluation.examination import ExaminationPlan, examine
+        from ulna.evaluation.report.writers import figure_writer
 
         studies, words = self._test_studies()
         shutil.rmtree(self.examination, ignore_errors=True)
         plan = ExaminationPlan(EXAMINED_STUDIES)
         try:
             examined, _ = examine(
-                self.bundle, studies, self.examination, plan, self.data.name, report
+                self.bundle,
+                studies,
+                self.examination,
+                plan,
+                self.data.name,
+                figure_writer(),
+                report,
             )
         except DatasetError as error:  # data without masks or boxes
             warnings.warn(f"heat maps not examined: {error}", DatasetWarning, stacklevel=2)
@@ -221,6 +228,7 @@ class DemoFolder:
     def _evaluate(self, report: Progress) -> None:
         from ulna.evaluation import evaluate
         from ulna.evaluation.report.sections.folders import read_included
+        from ulna.evaluation.report.writers import report_including
 
         studies, words = self._test_studies()
         included = read_included([self.examination] if self.examination.is_dir() else [])
@@ -228,7 +236,7 @@ class DemoFolder:
             self.bundle,
             studies,
             self.evaluation,
-            included=included,
+            report=report_including(included),
             progress=lambda d, n: report("evaluate", d, n),
         )
         evaluation_receipt(self.evaluation, self.data, words, studies, included)

@@ -12,11 +12,11 @@ from ulna.config.codec import from_json, to_json
 from ulna.config.recipe import Recipe
 from ulna.config.selfsupervision import SelfSupervision, self_supervision_of
 from ulna.datasets import data_kind, index_data
-from ulna.datasets.labelled_data import recorded_name
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.places import without_doubles
 from ulna.errors import ConfigError, UlnaWarning
 from ulna.experiments.extras import require
+from ulna.experiments.given_data import Data, kind_and_name, studies_of
 from ulna.experiments.held_out import test_studies
 from ulna.experiments.log import LOG
 from ulna.experiments.progress import Progress, silent
@@ -24,12 +24,12 @@ from ulna.experiments.recipe_choice import apply_changes, choose_recipe
 from ulna.experiments.results import check_outputs
 
 if TYPE_CHECKING:
-    from ulna.explain.compare import MethodScore
+    from ulna.explain.method_score import MethodScore
     from ulna.types import Study
 
 
 def train(
-    data: Path,
+    data: Data,
     recipe: Recipe | str,
     out: Path,
     *,
@@ -42,12 +42,10 @@ def train(
 ) -> Path:
     """Train the experts of a recipe; weights, split and logs go to the run's folder.
 
-    `ulna.training.train_run` does the same for studies that are indexed already.
-
     Args:
-        data: MURA folder, phantom folder, table or table of sources. Studies that it holds out
-            itself (valid, test) are left alone; of the rest parts are set aside by patient, as
-            the recipe's fractions say.
+        data: MURA folder, phantom folder, table or table of sources, or studies that are indexed
+            already. Studies that it holds out itself (valid, test) are left alone; of the rest
+            parts are set aside by patient, as the recipe's fractions say.
         recipe: Name of a recipe, path of a JSON file, or the recipe itself.
         out: The run's folder.
         encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
@@ -85,9 +83,9 @@ def train(
             warnings.simplefilter("ignore", UlnaWarning)
         train_run(
             chosen,
-            index_data(data),
+            studies_of(data),
             out,
-            DataSource(data_kind(data), recorded_name(data)),
+            DataSource(*kind_and_name(data)),
             devices=devices,
             progress=progress if first else None,
         )

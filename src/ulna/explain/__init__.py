@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ulna.explain.compare import MethodScore, compare_methods
+    from ulna.explain.compare import compare_methods
+    from ulna.explain.method_score import MethodScore
     from ulna.explain.picture import explain_study
 
 __all__ = ["MethodScore", "compare_methods", "explain_study"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("MethodScore", "compare_methods"):
-        from ulna.explain import compare
+    if name == "MethodScore":
+        from ulna.explain.method_score import MethodScore
 
-        return getattr(compare, name)
+        return MethodScore
+    if name == "compare_methods":
+        from ulna.explain.compare import compare_methods
+
+        return compare_methods
     if name == "explain_study":
         from ulna.explain.picture import explain_study
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ulna.config.codec import read_json
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 from ulna.explain.known import KnownImage, read_known
+from ulna.explain.method_score import MethodScore
 from ulna.explain.methods import DEFAULT_METHODS, build_method
 from ulna.explain.write import Example, write_comparison
 from ulna.metrics.bootstrap import Interval, bootstrap_interval
@@ -33,31 +33,6 @@ from ulna.types import Array, Study
 
 Progress = Callable[[int, int], None]
 _PICTURED = 6
-
-
-@dataclass(frozen=True)
-class MethodScore:
-    """One method on one expert, averaged over n_images; each measure beside its chance level.
-
-    *_low, *_high: 95 % interval by bootstrap over patients. iou: of the pixels above half of
-    the map's own maximum, for every method alike, because only the built-in map has units.
-    milliseconds: median time of one image, network included.
-    """
-
-    expert: str
-    method: str
-    n_images: int
-    pointing_game: float
-    pointing_game_low: float
-    pointing_game_high: float
-    pointing_game_chance: float
-    energy_inside: float
-    energy_inside_low: float
-    energy_inside_high: float
-    energy_inside_chance: float
-    iou: float
-    iou_chance: float
-    milliseconds: float
 
 
 def compare_methods(

@@ -7,16 +7,14 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ulna.config.codec import to_json, write_json
 from ulna.explain.known import KnownImage
+from ulna.explain.method_score import MethodScore
 from ulna.types import Array
-
-if TYPE_CHECKING:
-    from ulna.explain.compare import MethodScore
 
 _INCH = 1.5
 

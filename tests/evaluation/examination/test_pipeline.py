@@ -14,6 +14,7 @@ from tests.runtime.analytic_bundle import COARSE, FINE, write_analytic
 from ulna.bundle import map_verdict, read_bundle, replace_examination, replace_fusion
 from ulna.errors import BundleError, DatasetError, ImageWarning
 from ulna.evaluation.examination import ExaminationPlan, examine
+from ulna.evaluation.report.writers import figure_writer
 from ulna.evaluation.scores import Resampling
 from ulna.runtime import Predictor
 from ulna.types import BodyPart, Finding, ImageRef, Study
@@ -48,8 +49,8 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
     before = write_analytic(tmp_path / "bundle", twins)
     assert Predictor.load(before.path).predict(studies[0]).map_reliable is None
     assert "not examined" in map_verdict(before.manifest.map_examination)
-    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots")
-    again, same = examine(before.path, studies, tmp_path / "again", PLAN, "spots")
+    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
+    again, same = examine(before.path, studies, tmp_path / "again", PLAN, "spots", figure_writer())
     assert found == same and again.hash == bundle.hash == found["bundle"]
     verdict = read_bundle(before.path).manifest.map_examination
     assert verdict == bundle.manifest.map_examination and bundle.hash != before.hash
@@ -75,7 +76,7 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
 
 def test_a_new_calibration_makes_the_verdict_void(studies: list[Study], tmp_path: Path) -> None:
     before = write_analytic(tmp_path / "bundle", [COARSE])
-    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots")
+    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
     assert found["repeated"] is None and "repeatability" in found["verdict"]["not_made"]
     after = replace_fusion(bundle, bundle.manifest.fusion, {})
     assert bundle.manifest.map_examination and after.manifest.map_examination is None
@@ -90,7 +91,7 @@ def test_films_that_cannot_be_read_are_left_out_and_said(
     one, two, three = studies[1], studies[2], studies[4]
     asked = [replace(one, images=(bad,)), replace(two, images=(bad, *two.images)), three]
     with pytest.warns(ImageWarning) as said:
-        _, found = examine(bundle.path, asked, tmp_path / "out", PLAN, "spots")
+        _, found = examine(bundle.path, asked, tmp_path / "out", PLAN, "spots", figure_writer())
     assert found["n_images"] == 2 and found["n_studies"] == 3
     assert any("not examined" in str(w.message) for w in said)
 
@@ -98,5 +99,5 @@ def test_films_that_cannot_be_read_are_left_out_and_said(
 def test_without_a_known_place_nothing_is_examined(studies: list[Study], tmp_path: Path) -> None:
     bundle = write_analytic(tmp_path / "bundle")
     with pytest.raises(DatasetError, match="with masks or boxes"):
-        examine(bundle.path, studies[::3], tmp_path / "out", PLAN, "spots")
+        examine(bundle.path, studies[::3], tmp_path / "out", PLAN, "spots", figure_writer())
     assert not (tmp_path / "out").exists()

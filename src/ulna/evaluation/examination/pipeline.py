@@ -20,7 +20,7 @@ from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.examination.measures import Film, FilmMeasures, measure_film, read_films
 from ulna.evaluation.examination.randomised import randomised_graph
 from ulna.evaluation.examination.verdict import judge
-from ulna.evaluation.pipeline import report_packages, write_metrics
+from ulna.evaluation.pipeline import write_metrics
 from ulna.evaluation.scores import Json, Resampling, interval_json, share
 from ulna.types import Study
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ulna.runtime import Predictor
 
 Progress = Callable[[str, int, int], None]
+Figure = Callable[[Sequence[Film], Sequence[FilmMeasures], "Predictor", "Predictor", Path], None]
+"""Draws examination.png: (films shown, measures, bundle, bundle of shuffled weights, file)."""
 # From the heads down: a third of the weights, two, all.
 SHARES = (1 / 3, 2 / 3, 1.0)
 _SHOWN = 4
@@ -55,18 +57,17 @@ def examine(
     out: Path | str,
     plan: ExaminationPlan,
     data: str,
+    figure: Figure,
     progress: Progress | None = None,
 ) -> tuple[ModelBundle, Json]:
     """Examine the maps of a bundle, write the results to `out` and the verdict into the bundle.
 
-    studies: nothing that the bundle learned from. data: its name. progress(what, done, all).
-    Writes examination.json and examination.png. Raises DatasetError where no finding's place is
-    known, BundleError, DependencyError where the figure's packages are not installed.
+    studies: nothing that the bundle learned from. data: its name. figure: see `report.writers`.
+    progress(what, done, all). Writes examination.json, and with `figure` examination.png. Raises
+    DatasetError where no finding's place is known, BundleError.
     """
     from ulna.runtime import Predictor
 
-    with report_packages():
-        from ulna.evaluation.report.examination_figure import write_figure
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
@@ -89,7 +90,7 @@ def examine(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_metrics(found, folder / "examination.json")
-    write_figure(films, measures, predictor, shuffled[1.0], folder / "examination.png")
+    figure(films, measures, predictor, shuffled[1.0], folder / "examination.png")
     return examined, found
 
 

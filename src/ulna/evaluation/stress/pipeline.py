@@ -21,7 +21,6 @@ from ulna.evaluation.pipeline import (
     choose_operating_point,
     provenance,
     remarks_on,
-    report_packages,
     write_each,
     write_metrics,
 )
@@ -39,6 +38,7 @@ from ulna.evaluation.unanswered import no_answer, reasons_json
 from ulna.types import Study
 
 if TYPE_CHECKING:
+    from ulna.bundle import ModelBundle
     from ulna.runtime import Predictor
 
 Progress = Callable[[str, int, int], None]
@@ -81,23 +81,26 @@ class Stressed:
     faults: tuple[StudyRow, ...] = ()
 
 
+Page = Callable[["ModelBundle", Stressed, Json, Path], None]
+"""Writes stress.html and stress.png: (bundle, stressed, what `stress` returns, folder)."""
+
+
 def stress(
     bundle_path: Path | str,
     studies: Sequence[Study],
     out: Path | str,
     plan: StressPlan,
+    page: Page,
     progress: Progress | None = None,
 ) -> Json:
     """Stress the bundle on labelled `studies` and write the results into `out`; returns them.
 
-    progress(what, done, all) counts studies. Writes stress.json, stress.csv, stress.png and
-    stress.html. Raises DatasetError where no study can be scored, ConfigError for an unknown
-    operating point, BundleError, DependencyError where the report's packages are not installed.
+    page: see `report.writers`. progress(what, done, all) counts studies. Writes stress.json and
+    stress.csv, and with `page` stress.png and stress.html. Raises DatasetError where no study can
+    be scored, ConfigError for an unknown operating point, BundleError.
     """
     from ulna.runtime import Predictor
 
-    with report_packages():
-        from ulna.evaluation.report.stress_page import write_stress_page
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     point = choose_operating_point(predictor.bundle, plan.operating_point)
     stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
@@ -110,7 +113,7 @@ def stress(
     write_each(
         lambda: write_metrics(found, folder / "stress.json"),
         lambda: write_table(found, folder / "stress.csv"),
-        lambda: write_stress_page(predictor.bundle, stressed, found, folder),
+        lambda: page(predictor.bundle, stressed, found, folder),
     )
     return found
 
