@@ -59,6 +59,8 @@ def test_every_name_says_what_it_is(name: str) -> None:
         assert all(n in said for n in named), (name, [n for n in named if n not in said])
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ulna.errors.UlnaWarning")
 def test_every_block_of_the_page_runs(examples: Path, repository: Path) -> None:
     """docs/python.md, as a reader would paste it, in one go."""
     page = (repository / "docs" / "python.md").read_text(encoding="utf-8")
@@ -70,10 +72,8 @@ def test_every_block_of_the_page_runs(examples: Path, repository: Path) -> None:
     assert scope["features"].shape[0] == 2  # type: ignore[attr-defined]
 
 
-test_every_block_of_the_page_runs = pytest.mark.slow(test_every_block_of_the_page_runs)
-
-
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ulna.errors.UlnaWarning")
 def test_the_examples_in_docstrings_run(examples: Path) -> None:
     import doctest
 
@@ -86,3 +86,9 @@ def test_the_examples_in_docstrings_run(examples: Path) -> None:
                 result = runner.run(test)
                 run, failed = run + result.attempted, failed + result.failed
     assert run > 20 and failed == 0
+
+
+def test_type_checkers_see_the_same_names(repository: Path) -> None:
+    stub = (repository / "src" / "ulna" / "__init__.pyi").read_text(encoding="utf-8")
+    named = {line.split(" as ")[1] for line in stub.splitlines() if " as " in line}
+    assert named | {"__version__"} == set(ulna.__all__)

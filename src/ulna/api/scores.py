@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ulna.api.recipes import recipe as chosen_recipe
-from ulna.bundle import find_bundle
 
 if TYPE_CHECKING:
     from ulna.config.engine import EngineSettings
@@ -86,7 +85,7 @@ def evaluate(
 
     return evaluate_bundle(
         data,
-        find_bundle(bundle),
+        Path(bundle),
         None if out is None else Path(out),
         include=[Path(folder) for folder in include],
         split=split,

@@ -113,8 +113,8 @@ def optional_bundle_option(command: Command) -> Command:
     return click.option(
         "--bundle",
         type=READABLE,
-        help="The bundle's folder (from `ulna export`). [default: the one that comes with ulna; "
-        "`ulna info` says what it may be used for]",
+        help="The bundle's folder (from `ulna export`), or 'demonstration' for that of simulated "
+        "films. [default: the one that comes with ulna; `ulna info` says what it may be used for]",
     )(command)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ulna.bundle import Manifest, default_bundle
+from ulna.bundle import Manifest, find_bundle
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_given
 from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
@@ -170,7 +170,7 @@ def check_asked(
 
 
 def _predictor(bundle: Path | None, engine: EngineSettings | str, cascade: bool) -> Predictor:
-    predictor = Predictor.load(bundle or default_bundle(), EngineSettings.of(engine))
+    predictor = Predictor.load(find_bundle(bundle), EngineSettings.of(engine))
     if bundle is None:
         manifest = predictor.manifest
         kind = "a demonstration" if manifest.demonstration else manifest.name

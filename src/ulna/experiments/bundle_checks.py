@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ulna.bundle import find_bundle
 from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError
 from ulna.experiments.extras import require
@@ -57,7 +58,7 @@ def evaluate(
 
     Args:
         data: Labelled table or folder, or studies that are indexed already.
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or 'demonstration' for that in the package.
         out: Folder for metrics and report; None writes nothing, and needs no extra.
         include: Folders that `stress`, `examine`, `review_labels`, `score` or `audit` wrote, to be
             shown in the report too.
@@ -86,6 +87,7 @@ def evaluate(
     from ulna.evaluation import evaluate as evaluate_bundle
     from ulna.evaluation.pipeline import Asked, evaluation_metrics
 
+    bundle = find_bundle(bundle)
     asked = Asked(operating_point or "", engine=EngineSettings.of(engine), cascade=cascade)
     told = partial(progress or silent, "evaluate")
     if out is None:
@@ -157,6 +159,7 @@ def stress(
     from ulna.evaluation.stress.pipeline import StressPlan
     from ulna.evaluation.stress.traits import film_traits
 
+    bundle = find_bundle(bundle)
     check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
     chosen, words = _chosen("stressing", data, bundle, split, run)
     plan = StressPlan(
