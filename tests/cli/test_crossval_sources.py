@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
+from tests.evaluation.synthetic_studies import make_manifest, write_blob_bundle, write_studies
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-
-from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
-
-from ulna.bundle import read_bundle  # noqa: E402
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.config.codec import write_json  # noqa: E402
-from ulna.config.recipe import Recipe  # noqa: E402
-from ulna.errors import DatasetError, DatasetWarning  # noqa: E402
-from ulna.evaluation.left_out import source_names  # noqa: E402
-from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
-from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
-from ulna.runtime import Predictor  # noqa: E402
+from ulna.bundle import read_bundle
+from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+from ulna.config.codec import write_json
+from ulna.config.recipe import Recipe
+from ulna.errors import DatasetError, DatasetWarning
+from ulna.evaluation.left_out import source_names
+from ulna.robustness.sources.films import film_features, score_controls
+from ulna.robustness.sources.standardise import CONTROLS
+from ulna.runtime import Predictor
 
 
 def _recipe() -> Recipe:

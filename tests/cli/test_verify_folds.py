@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
+from tests.evaluation.synthetic_studies import make_manifest, write_blob_bundle, write_studies
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-
-from synthetic_studies import make_manifest, write_blob_bundle, write_studies  # noqa: E402
-
-from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.cli.fold_starts import warn_of_seen  # noqa: E402
-from ulna.config.codec import write_json  # noqa: E402
-from ulna.config.recipe import InitialWeights  # noqa: E402
-from ulna.datasets import index_data  # noqa: E402
-from ulna.errors import DatasetWarning  # noqa: E402
-from ulna.training.fingerprint import fingerprint_studies  # noqa: E402
+from ulna.cli.crossval_steps import CrossvalFolder, CrossvalSettings
+from ulna.cli.fold_starts import warn_of_seen
+from ulna.config.codec import write_json
+from ulna.config.recipe import InitialWeights
+from ulna.datasets import index_data
+from ulna.errors import DatasetWarning
+from ulna.training.fingerprint import fingerprint_studies
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.training.tiny import make_recipe
 
+from ulna.calibration.calibrate import MIN_POOLED
 from ulna.cli.crossval_settings import CrossvalSettings
 from ulna.cli.crossval_steps import CrossvalFolder
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, DatasetError, TrainingError, UlnaWarning, WeightsError
-from ulna.evaluation.calibrate import MIN_POOLED
 from ulna.models.encoder import build_encoder
 from ulna.training import DataSource, train_run
 from ulna.training.loop import ExpertFit

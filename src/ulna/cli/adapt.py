@@ -13,7 +13,7 @@ from ulna.cli.progress import progress
 from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ulna.evaluation.adapt.pipeline import Adapted
+    from ulna.calibration.adapt.pipeline import Adapted
 
 
 @click.command(epilog="What it brings, measured: docs/results/new_hospital.md")
@@ -43,9 +43,9 @@ def adapt(
       ulna adapt bundle ours.csv --out bundle-ours --heads
       ulna evaluate ours-others.csv --bundle bundle-ours --split all --out scores
     """
+    from ulna.calibration.adapt.fit import HeadPlan
+    from ulna.calibration.adapt.pipeline import adapt_bundle, adapted_scores
     from ulna.datasets import index_data
-    from ulna.evaluation.adapt.fit import HeadPlan
-    from ulna.evaluation.adapt.pipeline import adapt_bundle, adapted_scores
 
     if freedom is not None and not heads:
         raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")

@@ -69,8 +69,8 @@ def audit(
     require("train", "report")
     from ulna.config.codec import to_json, write_json
     from ulna.datasets import index_data
-    from ulna.evaluation.report.audit_figure import write_waterfall
     from ulna.evaluation.scores import number
+    from ulna.report.audit_figure import write_waterfall
     from ulna.training.audit import AuditPlan
     from ulna.training.audit import audit as audit_protocol
 

@@ -50,9 +50,9 @@ def calibrate(
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
       ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
     """
+    from ulna.calibration import calibrate_bundle
+    from ulna.calibration.cascade_fit import Asked
     from ulna.datasets import index_data
-    from ulna.evaluation import calibrate_bundle
-    from ulna.evaluation.cascade_fit import Asked
 
     asked = Asked(disagreement)
     studies = calibration_studies(index_data(data), run)

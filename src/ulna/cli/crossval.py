@@ -208,8 +208,8 @@ def _run(folder: CrossvalFolder, jobs: int) -> None:
     from ulna.cli.crossval_steps import train_folds
     from ulna.evaluation.left_out import answer_left_out
     from ulna.evaluation.pipeline import Asked, write_evaluation
-    from ulna.evaluation.report.writers import report_writer
     from ulna.evaluation.scores import Resampling
+    from ulna.report.writers import report_writer
     from ulna.runtime import Predictor
 
     writer = report_writer()

@@ -11,11 +11,13 @@ import numpy as np
 
 from ulna.bundle import FusionParameters, StudentParity, read_bundle
 from ulna.bundle.distilled import parity_lines
+from ulna.calibration.cross_fit import fusions_without, logits_of_fold
 from ulna.cli.crossval import finish
 from ulna.cli.crossval_steps import CrossvalFolder, check_starts, record_data
 from ulna.cli.ensemble_steps import fingerprint_of, read_settings
 from ulna.cli.extras import require
 from ulna.cli.progress import Report, progress
+from ulna.compress.student import PairedAnswers, SideBySide, parity_of, side_by_side
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
@@ -24,9 +26,7 @@ from ulna.datasets.bare import without_labels
 from ulna.datasets.labelled_data import recorded_name
 from ulna.distil import Lesson, Proof, record, student_recipe, teach
 from ulna.errors import ConfigError
-from ulna.evaluation.cross_fit import fusions_without, logits_of_fold
 from ulna.evaluation.out_of_fold import FoldAnswers, of_folds, predictions_of, read_answers
-from ulna.evaluation.student import PairedAnswers, SideBySide, parity_of, side_by_side
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource

@@ -105,9 +105,9 @@ def evaluate(
     from ulna.datasets import index_data
     from ulna.evaluation import evaluate as evaluate_bundle
     from ulna.evaluation.pipeline import Asked
-    from ulna.evaluation.report.sections.folders import read_included
-    from ulna.evaluation.report.writers import report_including
     from ulna.evaluation.truth import tell_of_masks
+    from ulna.report.sections.folders import read_included
+    from ulna.report.writers import report_including
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
     found = read_included(included)

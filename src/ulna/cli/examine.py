@@ -72,10 +72,10 @@ def examine(
       ulna examine table.csv --bundle BUNDLE --out examination --studies 60
     """
     require("train", "report")
+    from ulna.attribution.examination import ExaminationPlan
+    from ulna.attribution.examination import examine as examine_bundle
     from ulna.datasets import index_data
-    from ulna.evaluation.examination import ExaminationPlan
-    from ulna.evaluation.examination import examine as examine_bundle
-    from ulna.evaluation.report.writers import figure_writer
+    from ulna.report.writers import figure_writer
 
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))

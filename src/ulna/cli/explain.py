@@ -32,8 +32,8 @@ def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> No
       ulna explain phantoms --run runs/first --out runs/first/explain
     """
     require("train", "explain")
+    from ulna.attribution.methods import compare_methods
     from ulna.datasets import index_data
-    from ulna.explain import compare_methods
 
     check_outputs(out, "explain.json", "explain.csv", "explain.png")
     chosen, words = test_studies(index_data(data), "", run)

@@ -64,8 +64,8 @@ def quantise(
     """
     require("quantise")
     from ulna.bundle.quantisation import quantisation_lines
+    from ulna.compress.quantise import QuantisePlan, quantise_bundle
     from ulna.datasets import index_data
-    from ulna.evaluation.quantise import QuantisePlan, quantise_bundle
 
     source = run or run_of_bundle(bundle)
     if source is None:

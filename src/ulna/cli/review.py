@@ -16,7 +16,7 @@ from ulna.cli.receipts import review_receipt
 from ulna.config.meaning import answer_words
 
 if TYPE_CHECKING:
-    from ulna.evaluation.suspects import Suspect
+    from ulna.labels.suspects import Suspect
 
 _PRINTED = 10
 
@@ -53,8 +53,8 @@ def review(data: Path, source: Path, out: Path, top: int, as_json: bool) -> None
     from ulna.cli.review_steps import NO_FOLDS, are_phantoms, fold_experts, meaning_of, show_head
     from ulna.datasets import index_data
     from ulna.evaluation.out_of_fold import predictions_of
-    from ulna.evaluation.report.review_page import count_by_part, write_review_page
-    from ulna.evaluation.suspects import rank_labels, write_suspects
+    from ulna.labels.suspects import rank_labels, write_suspects
+    from ulna.report.review_page import count_by_part, write_review_page
 
     check_outputs(out, "review.csv", "review.html", "receipt.json")
     predictions = predictions_of(source)

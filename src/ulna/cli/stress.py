@@ -74,22 +74,16 @@ def stress(
     require("report")
     from ulna.datasets import index_data
     from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.report.writers import stress_writer
-    from ulna.evaluation.stress import stress as stress_bundle
-    from ulna.evaluation.stress.pipeline import StressPlan
-    from ulna.evaluation.stress.traits import film_traits
+    from ulna.report.writers import stress_writer
+    from ulna.robustness.stress import stress as stress_bundle
+    from ulna.robustness.stress.pipeline import StressPlan
+    from ulna.robustness.stress.traits import film_traits
 
     check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
     chosen, words = test_studies(index_data(data), split or "", run or run_of_bundle(bundle))
     click.echo(f"stressing on {words}", err=True)
-    plan = StressPlan(
-        studies=studies,
-        seed=seed,
-        traits=film_traits(data, chosen),
-        columns=column_groups(data, chosen, by),
-        operating_point=operating_point,
-        engine=engine,
-    )
+    traits, columns = film_traits(data, chosen), column_groups(data, chosen, by)
+    plan = StressPlan(studies, seed, traits, columns, operating_point, engine=engine)
     with progress() as report:
         found = stress_bundle(bundle, chosen, out, plan, stress_writer(), report)
     stress_receipt(out, data, words, chosen, found)

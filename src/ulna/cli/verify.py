@@ -13,9 +13,9 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.evaluation.receipt import Receipt
     from ulna.evaluation.scores import Json
-    from ulna.evaluation.verify import Check
+    from ulna.provenance.receipt import Receipt
+    from ulna.provenance.verify import Check
     from ulna.types import Study
 
 _NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
@@ -53,7 +53,7 @@ def verify(
       ulna verify runs/cv --data table.csv
     """
     from ulna.errors import VerificationError
-    from ulna.evaluation.receipt import find_receipt, read_receipt
+    from ulna.provenance.receipt import find_receipt, read_receipt
 
     file = find_receipt(results)
     receipt = read_receipt(file)
@@ -81,8 +81,8 @@ def _checks(
     """All that can be compared with what was given. sample: how many studies, and their seed."""
     from ulna.datasets import index_data
     from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.verify import check_code, check_files, check_numbers
-    from ulna.evaluation.verify_data import check_bundles
+    from ulna.provenance.verify import check_code, check_files, check_numbers
+    from ulna.provenance.verify_data import check_bundles
 
     groups: Json | None = None
     used: list[Study] = []
@@ -109,9 +109,9 @@ def _asked_again(
 ) -> list[Check]:
     from ulna.config.engine import PORTABLE, EngineSettings
     from ulna.errors import DatasetError
-    from ulna.evaluation import verify_data
     from ulna.evaluation.table_reading import read_predictions
-    from ulna.evaluation.verify import Check
+    from ulna.provenance import verify_data
+    from ulna.provenance.verify import Check
 
     inside = "evaluation" if receipt.kind == "crossval" else ""
     try:
