@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from ulna.bundle import Manifest
+from ulna.calibration.cross_fit import cross_fit
 from ulna.cli.evaluate import cascade_sentence
 from ulna.cli.output import print_table
 from ulna.config.engine import EngineSettings
 from ulna.evaluation.cascade_scores import cascade_scores
-from ulna.evaluation.cross_fit import cross_fit
 from ulna.evaluation.scores import Resampling
 from ulna.imaging.geometry import Placement
 from ulna.runtime import ExpertOutput, ImageOutputs, Predictor, StudyOutputs

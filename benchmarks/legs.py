@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ulna.calibration.domain_fit import conformal_limit, cross_fitted, fit_statistics
 from ulna.datasets import index_data
-from ulna.evaluation.domain_fit import conformal_limit, cross_fitted, fit_statistics
 from ulna.export import export_bundle
 from ulna.metrics.bootstrap import bootstrap_intervals
 from ulna.metrics.ranking import weighted_auroc

@@ -27,18 +27,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.bundle import Manifest, ModelBundle, read_bundle
-from ulna.config.engine import EngineSettings
-from ulna.datasets import index_data
-from ulna.errors import DatasetWarning
-from ulna.evaluation.adapt.films import HospitalFilms
-from ulna.evaluation.adapt.fit import (
+from ulna.calibration.adapt.films import HospitalFilms
+from ulna.calibration.adapt.fit import (
     HeadPlan,
     changed_logit,
     cross_fitted_logit,
     fit_changes,
     fit_shift,
 )
-from ulna.evaluation.adapt.pipeline import adapted_fusion, check_enough, read_films
+from ulna.calibration.adapt.pipeline import adapted_fusion, check_enough, read_films
+from ulna.config.engine import EngineSettings
+from ulna.datasets import index_data
+from ulna.errors import DatasetWarning
 from ulna.evaluation.scores import Json, Sample, interval_json, statistics
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.types import BodyPart

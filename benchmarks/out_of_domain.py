@@ -24,8 +24,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from ulna.bundle import Domain, replace_fusion
+from ulna.calibration.domain_fit import fit_domain
 from ulna.datasets import index_data
-from ulna.evaluation.domain_fit import fit_domain
 from ulna.imaging import read_radiograph
 from ulna.imaging.foreign import foreign_reason
 from ulna.metrics import auroc

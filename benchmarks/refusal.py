@@ -25,14 +25,14 @@ from pathlib import Path
 import numpy as np
 
 from ulna.bundle import Domain, FusionParameters, ModelBundle, read_bundle, replace_fusion
+from ulna.calibration.disturb import disturbed
+from ulna.calibration.domain_fit import Beside, domain_of, fit_expert, folds_of
+from ulna.calibration.near_fit import movements, slack_of
+from ulna.calibration.outside_films import beside_of
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.datasets.folds import assign_folds
 from ulna.errors import UlnaWarning
-from ulna.evaluation.disturb import disturbed
-from ulna.evaluation.domain_fit import Beside, domain_of, fit_expert, folds_of
-from ulna.evaluation.near_fit import movements, slack_of
-from ulna.evaluation.outside_films import beside_of
 from ulna.metrics import auroc
 from ulna.metrics.bootstrap import bootstrap_intervals
 from ulna.metrics.ranking import weighted_auroc

@@ -29,9 +29,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from ulna.evaluation.scores import Json, Resampling, interval_json
-from ulna.evaluation.sources.probe import FilmFeatures, probe_sources
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
 from ulna.metrics.ranking import weighted_auroc
+from ulna.robustness.sources.probe import FilmFeatures, probe_sources
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

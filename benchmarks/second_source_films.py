@@ -8,7 +8,7 @@ First step of `second_source.py`, which takes the files of several calls. CROSSV
 `ulna crossval` with one expert, made on the source --own of the table of sources
 (docs/sources.md); its films are answered by the graph of the fold that held them out, those of
 other sources by the graph of every fold. --control: what is done to the films before
-(`ulna.evaluation.sources.standardise`). Kept: logits, and the features that heads read.
+(`ulna.robustness.sources.standardise`). Kept: logits, and the features that heads read.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ulna.bundle import ModelBundle, read_bundle
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.datasets.overlap import named_in
-from ulna.evaluation.sources.standardise import CONTROLS
 from ulna.experiments.held_out import run_split
 from ulna.imaging import read_radiograph
 from ulna.preprocess import prepare
+from ulna.robustness.sources.standardise import CONTROLS
 from ulna.runtime.session import Session
 from ulna.types import BodyPart, Study
 

@@ -3,7 +3,7 @@
     python benchmarks/second_source_parts.py FILMS.npz [MORE.npz ...] --out parts.json
 
 FILMS: of `second_source_films.py`. The body-part heads of a cross-validation's graphs beside ones
-fitted anew on their frozen features (`ulna.evaluation.sources.probe.fit_logistic`: classes weigh
+fitted anew on their frozen features (`ulna.robustness.sources.probe.fit_logistic`: classes weigh
 alike): on films of the first source that the graph's trunk has not learned from, alone and with all
 films of other sources. Those of --asked are left out of all and asked; the first is answered by
 cross-validation over patients.
@@ -35,8 +35,8 @@ from second_source import (  # noqa: E402
 )
 
 from ulna.evaluation.scores import Json, interval_json  # noqa: E402
-from ulna.evaluation.sources.probe import fit_logistic  # noqa: E402
 from ulna.metrics.bootstrap import bootstrap_intervals  # noqa: E402
+from ulna.robustness.sources.probe import fit_logistic  # noqa: E402
 
 PENALTY = 0.5
 

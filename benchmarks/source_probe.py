@@ -4,8 +4,8 @@
 
 Of every control (films as they are, at one pixel size, letters covered, blurred to one sharpness,
 all three): how well a linear classifier tells the sources from the features of the bundle's graphs
-within label (`ulna.evaluation.sources.probe`), and with --scores SOURCE how the bundle answers the
-films of that source under each (`ulna.evaluation.sources.films`).
+within label (`ulna.robustness.sources.probe`), and with --scores SOURCE how the bundle answers the
+films of that source under each (`ulna.robustness.sources.films`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ulna.bundle import read_bundle
 from ulna.datasets import index_data
 from ulna.errors import DatasetError
 from ulna.evaluation.scores import Json
-from ulna.evaluation.sources.films import film_features, score_controls
-from ulna.evaluation.sources.probe import probe_sources
-from ulna.evaluation.sources.standardise import CONTROLS
+from ulna.robustness.sources.films import film_features, score_controls
+from ulna.robustness.sources.probe import probe_sources
+from ulna.robustness.sources.standardise import CONTROLS
 from ulna.runtime import Predictor
 from ulna.types import BodyPart, Study
 

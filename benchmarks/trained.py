@@ -66,9 +66,9 @@ def peer(run: Path, threads: int) -> Contender:
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+    from ulna.attribution.methods.build import AbnormalLogits
     from ulna.config.codec import read_json
     from ulna.config.recipe import Recipe
-    from ulna.explain.methods import AbnormalLogits
     from ulna.models.trained import load_expert
 
     if threads:

@@ -24,7 +24,7 @@ from ulna.config.bounds import Distinct, hints_of
 from ulna.config.distillation import Distillation
 from ulna.config.input_spec import InputSpec
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.evaluation.corruptions import suite_rows
+from ulna.corruptions import suite_rows
 from ulna.recipes import RECIPES
 from ulna.runtime.table.columns import COLUMNS
 

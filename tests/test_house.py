@@ -6,10 +6,12 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.import_graph import circles, import_graph, imported
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "ulna"
@@ -18,10 +20,14 @@ CODE = sorted([*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "scripts").gl
 CODE += sorted((ROOT / "benchmarks").rglob("*.py"))
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sh", ".html", ".css", ".j2", ".yml", ""}
 MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS, MAX_NESTING = 300, 40, 7, 3
+MAX_SHARE = 0.15
+# One prints what the other vouches for; to be taken apart with the steps of `cli`.
+STILL_A_CIRCLE = {"ulna.cli.evaluate", "ulna.cli.receipts"}
 # The options of a command arrive as arguments of its function.
 COMMANDS = PACKAGE / "cli"
 # The function of a command takes its options by name, as keyword-only arguments.
-EXPERIMENTS = PACKAGE / "experiments"
+# Functions that take the flags of a verb as keyword arguments.
+VERBS = (PACKAGE / "experiments", PACKAGE / "api")
 
 
 def _name(path: Path) -> str:
@@ -100,7 +106,7 @@ def test_budgets_of_size(path: Path) -> None:
         if nesting > MAX_NESTING:
             over.append(f"{where}: nested {nesting} deep, at most {MAX_NESTING}")
         arguments = [*function.args.posonlyargs, *function.args.args]
-        arguments += function.args.kwonlyargs if EXPERIMENTS not in path.parents else []
+        arguments += function.args.kwonlyargs if not {*VERBS} & {*path.parents} else []
         count = len([a for a in arguments if a.arg not in ("self", "cls")])
         free = COMMANDS in path.parents or PACKAGE not in path.parents or _compiled(function)
         if count > MAX_ARGUMENTS and not free:
@@ -167,6 +173,34 @@ def test_no_large_or_binary_surprise() -> None:
     assert sum(f.stat().st_size for f in student.glob("*")) <= 8e6
     found = [name for name in found if not name.startswith("src/ulna/bundle/student/")]
     assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
+
+
+def test_no_package_is_a_house_of_its_own() -> None:
+    """A package that holds much of the code knows several subjects: docs/decisions/030-rooms.md."""
+    lines: Counter[str] = Counter()
+    for path in MODULES:
+        inside = path.relative_to(PACKAGE).parts
+        if len(inside) > 1:
+            lines[inside[0]] += len(path.read_text(encoding="utf-8").splitlines())
+    total = sum(len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES)
+    over = {name: f"{n / total:.1%}" for name, n in lines.items() if n > MAX_SHARE * total}
+    assert not over, f"at most {MAX_SHARE:.0%} of src/ulna: {over}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    found = [sorted(c) for c in circles(import_graph(ROOT / "src")) if c != STILL_A_CIRCLE]
+    assert not found, "\n".join(map(str, found))
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set(), "f": {"f", "a"}}
+    assert circles(graph) == [{"a", "b", "c"}, {"f"}]
+    code = (
+        "import m.a\nif TYPE_CHECKING:\n    import m.b\n"
+        "def f():\n    from m import c, x\n    from m.d import y\n"
+    )
+    known = ["m", "m.a", "m.b", "m.c", "m.d"]
+    assert list(imported(ast.parse(code), known)) == ["m.a", "m.c", "m", "m.d"]
 
 
 def _packages() -> set[str]:

@@ -23,14 +23,14 @@ from ulna.bundle import (
     replace_parity,
 )
 from ulna.bundle.digest import lines_sha256
+from ulna.calibration import calibrate_bundle
+from ulna.calibration.calibrate import calibrate_as
+from ulna.compress.gate_studies import gate_studies
+from ulna.compress.student import bundle_bytes, compare_student
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.errors import BundleError, ConfigError
-from ulna.evaluation import calibrate_bundle
-from ulna.evaluation.calibrate import calibrate_as
-from ulna.evaluation.gate_studies import gate_studies
-from ulna.evaluation.student import bundle_bytes, compare_student
 from ulna.export import export_bundle
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from tests.cli.calls import ulna
 
-from ulna.evaluation.report.render import fill
-from ulna.evaluation.report.sections.audit import content
-from ulna.evaluation.report.sections.folders import read_included
 from ulna.metrics.bootstrap import Interval
+from ulna.report.render import fill
+from ulna.report.sections.audit import content
+from ulna.report.sections.folders import read_included
 from ulna.training.audit import AuditResult, AuditStep
 
 

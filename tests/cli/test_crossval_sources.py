@@ -19,9 +19,9 @@ from ulna.config.codec import write_json  # noqa: E402
 from ulna.config.recipe import Recipe  # noqa: E402
 from ulna.errors import DatasetError, DatasetWarning  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
-from ulna.evaluation.sources.films import film_features, score_controls  # noqa: E402
-from ulna.evaluation.sources.standardise import CONTROLS  # noqa: E402
 from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
+from ulna.robustness.sources.films import film_features, score_controls  # noqa: E402
+from ulna.robustness.sources.standardise import CONTROLS  # noqa: E402
 from ulna.runtime import Predictor  # noqa: E402
 
 

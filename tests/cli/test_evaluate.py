@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
-from tests.evaluation.page_checker import Checker
+from tests.report.page_checker import Checker
 from tests.runtime.analytic_bundle import FINE, write_analytic
 
 N = 24

@@ -12,7 +12,7 @@ from tests.cli.calls import ulna
 from tests.evaluation.synthetic_studies import write_blob_bundle, write_studies
 
 from ulna.cli.main import cli
-from ulna.evaluation.corruptions import CORRUPTIONS
+from ulna.corruptions import CORRUPTIONS
 
 
 @pytest.fixture

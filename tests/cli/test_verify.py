@@ -5,19 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
+from tests.evaluation.synthetic_studies import write_blob_bundle, write_studies
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-
-from synthetic_studies import write_blob_bundle, write_studies  # noqa: E402
-
-from ulna.bundle.digest import file_sha256  # noqa: E402
+from ulna.bundle.digest import file_sha256
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_studies import write_studies
+from tests.evaluation.synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle
 from ulna.bundle.quantisation import Quantisation
@@ -15,9 +15,9 @@ from ulna.config.engine import EngineSettings
 from ulna.evaluation import evaluate
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.pipeline import Asked
-from ulna.evaluation.report.writers import report_including
 from ulna.evaluation.scores import Resampling
 from ulna.machine import arithmetic_threads
+from ulna.report.writers import report_including
 from ulna.runtime.session import choice
 
 

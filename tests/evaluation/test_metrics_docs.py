@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic_studies import PARTS
+from tests.evaluation.synthetic_studies import PARTS
 
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling

@@ -8,14 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_studies import write_studies
+from tests.evaluation.synthetic_studies import write_studies
 
 from ulna.bundle import ModelBundle, read_bundle
+from ulna.calibration import calibrate_bundle
 from ulna.errors import ConfigError, DatasetError, DatasetWarning, ImageWarning
-from ulna.evaluation import calibrate_bundle, evaluate
+from ulna.evaluation import evaluate
 from ulna.evaluation.pipeline import Asked
-from ulna.evaluation.report.writers import report_including
 from ulna.evaluation.scores import Resampling
+from ulna.report.writers import report_including
 from ulna.types import BodyPart, ImageRef, Study
 
 MEASURES = (

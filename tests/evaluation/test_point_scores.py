@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from sklearn.metrics import recall_score
-from synthetic_studies import PARTS
+from tests.evaluation.synthetic_studies import PARTS
 
 from ulna.bundle import FusionParameters, Manifest
 from ulna.evaluation.point_scores import point_scores

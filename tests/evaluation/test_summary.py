@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn import metrics as reference
-from synthetic_studies import PARTS
+from tests.evaluation.synthetic_studies import PARTS
 
 from ulna.evaluation.compare import verdict
 from ulna.evaluation.rows import StudyRow

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_studies import PARTS
+from tests.evaluation.synthetic_studies import PARTS
 
 from ulna.errors import DatasetError
 from ulna.evaluation.rows import StudyRow
@@ -13,7 +13,7 @@ from ulna.evaluation.scores import Resampling
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table import write_predictions
 from ulna.evaluation.table_reading import read_predictions
-from ulna.evaluation.verify import differing_leaves
+from ulna.provenance.verify import differing_leaves
 
 
 def test_scores_of_the_table_are_those_of_the_rows(

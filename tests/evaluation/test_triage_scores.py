@@ -11,7 +11,7 @@ import pytest
 from scipy import special, stats
 
 from ulna.bundle import Manifest
-from ulna.evaluation import fit_fusion
+from ulna.calibration import fit_fusion
 from ulna.evaluation.rows import Answer, StudyRow
 from ulna.evaluation.triage_scores import binomial_interval, triage_scores
 from ulna.runtime.conformal import p_values

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_studies import write_studies
+from tests.evaluation.synthetic_studies import write_studies
 
+from ulna.attribution.examination.measures import read_films
 from ulna.bundle import ModelBundle
+from ulna.calibration.cross_fit import cross_fit, run_fold
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.evaluation.collect import collect_rows
-from ulna.evaluation.cross_fit import cross_fit, run_fold
-from ulna.evaluation.examination.measures import read_films
 from ulna.evaluation.pipeline import write_each
-from ulna.evaluation.report.gallery import draw_pair
-from ulna.evaluation.stress import answers as stress_answers
-from ulna.evaluation.stress.answers import NotStressed, answer_stressed
-from ulna.evaluation.stress.views import leave_one_view_out
 from ulna.evaluation.truth import tell_of_masks
 from ulna.evaluation.unanswered import in_words, kind_of, no_answer, reasons, reasons_json
+from ulna.report.gallery import draw_pair
+from ulna.robustness.stress import answers as stress_answers
+from ulna.robustness.stress.answers import NotStressed, answer_stressed
+from ulna.robustness.stress.views import leave_one_view_out
 from ulna.runtime import Predictor
 from ulna.types import BodyPart, ImageRef, Study
 

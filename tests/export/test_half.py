@@ -13,14 +13,14 @@ import torch
 from onnx import TensorProto, numpy_helper
 from tests.export.tiny_run import lively_expert, tiny_recipe, write_tiny_run
 
+from ulna.attribution.examination.randomised import randomised_graph
 from ulna.bundle import TEACHER, Distilled, read_bundle
 from ulna.bundle.distilled import MOST_BYTES
+from ulna.calibration.graph_cost import multiply_adds
 from ulna.config.codec import write_json
 from ulna.config.distillation import Distillation
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import ExpertConfig
-from ulna.evaluation.examination.randomised import randomised_graph
-from ulna.evaluation.graph_cost import multiply_adds
 from ulna.export import export_bundle
 from ulna.export.graph import expert_graph
 from ulna.export.half import in_half

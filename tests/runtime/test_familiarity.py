@@ -12,14 +12,14 @@ from analytic_bundle import BOTH, COARSE, FINE, PARTS, write_analytic
 from PIL import Image
 
 from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
+from ulna.calibration.adapt.pipeline import adapt_bundle
+from ulna.calibration.disturb import disturbed
+from ulna.calibration.domain_fit import MIN_IMAGES, fit_domain
+from ulna.calibration.near_fit import movements, slack_of
+from ulna.calibration.outside_films import beside_of
 from ulna.cli.answer import answer_notes, answer_row
 from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
-from ulna.evaluation.adapt.pipeline import adapt_bundle
-from ulna.evaluation.disturb import disturbed
-from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
-from ulna.evaluation.near_fit import movements, slack_of
-from ulna.evaluation.outside_films import beside_of
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
 from ulna.runtime.certainty import trust_in

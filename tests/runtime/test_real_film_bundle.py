@@ -10,7 +10,7 @@ from PIL import Image
 
 from ulna.bundle import read_bundle
 from ulna.config.engine import EngineSettings
-from ulna.evaluation.report.card import model_card
+from ulna.report.card import model_card
 from ulna.runtime import Predictor
 from ulna.types import BodyPart, ImageRef, Study
 

@@ -12,9 +12,9 @@ from analytic_bundle import COARSE, FINE, FITTED, PARTS, write_analytic
 from PIL import Image, ImageDraw
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
+from ulna.calibration.domain_fit import MIN_IMAGES, fit_domain
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ImageWarning
-from ulna.evaluation.domain_fit import MIN_IMAGES, fit_domain
 from ulna.runtime import Predictor
 from ulna.types import ImageRef, Study, StudyPrediction, Triage
 

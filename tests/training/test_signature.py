@@ -144,7 +144,7 @@ def test_what_is_covered_leaves_the_mask() -> None:
 
 def test_letters_are_read_by_the_detector_of_plates() -> None:
     """What is drawn looks like what `find_letters` finds on films."""
-    from ulna.evaluation.sources.standardise import find_letters
+    from ulna.robustness.sources.standardise import find_letters
 
     rng, found = np.random.default_rng(0), 0
     for _ in range(40):

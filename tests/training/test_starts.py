@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.training.tiny import make_recipe
 
+from ulna.calibration.calibrate import MIN_POOLED
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
 from ulna.errors import ConfigError, DatasetError, TrainingError, UlnaWarning, WeightsError
-from ulna.evaluation.calibrate import MIN_POOLED
 from ulna.experiments.crossval_settings import CrossvalSettings
 from ulna.experiments.crossval_steps import CrossvalFolder
 from ulna.models.encoder import build_encoder

@@ -14,7 +14,7 @@ from benchmarks.speed.inputs import PART
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from ulna.explain.methods import AbnormalLogits
+from ulna.attribution.methods.build import AbnormalLogits
 from ulna.types import Array
 
 

@@ -13,7 +13,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.evaluation.adapt.pipeline import Adapted
+    from ulna.calibration.adapt.pipeline import Adapted
 
 
 @click.command(epilog="What it brings, measured: docs/results/new_hospital.md")

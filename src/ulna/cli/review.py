@@ -13,7 +13,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.evaluation.suspects import Suspect
+    from ulna.labels.suspects import Suspect
 
 _PRINTED = 10
 

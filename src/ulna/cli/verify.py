@@ -13,8 +13,8 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.evaluation.receipt import Receipt
-    from ulna.evaluation.verify import Check
+    from ulna.provenance.receipt import Receipt
+    from ulna.provenance.verify import Check
 
 _WORDS = {True: "equal", False: "DIFFERS", None: "not compared"}
 

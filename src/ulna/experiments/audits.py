@@ -74,8 +74,8 @@ def audit(
         [step.accuracy.value for step in found.steps.steps]
     """
     require("train", "report")
-    from ulna.evaluation.report.audit_figure import write_waterfall
     from ulna.evaluation.scores import number
+    from ulna.report.audit_figure import write_waterfall
     from ulna.training.audit import AuditPlan
     from ulna.training.audit import audit as audit_protocol
 

@@ -24,7 +24,7 @@ from ulna.experiments.progress import Progress, silent
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
     from ulna.bundle.quantisation import Quantisation
-    from ulna.evaluation.adapt.pipeline import Adapted
+    from ulna.calibration.adapt.pipeline import Adapted
 
 
 def calibrate(
@@ -38,7 +38,7 @@ def calibrate(
 ) -> ModelBundle:
     """Fit a bundle's fusion, temperatures and thresholds; its manifest is written anew.
 
-    Uses only the studies that the run has set aside for this. `ulna.evaluation.calibrate_bundle`
+    Uses only the studies that the run has set aside for this. `ulna.calibration.calibrate_bundle`
     takes studies that are chosen already.
 
     Args:
@@ -62,8 +62,8 @@ def calibrate(
         bundle = calibrate(Path("runs/first/bundle"), Path("runs/first"), Path("phantoms"))
         bundle.manifest.fusion.thresholds
     """
-    from ulna.evaluation import calibrate_bundle
-    from ulna.evaluation.cascade_fit import Asked
+    from ulna.calibration import calibrate_bundle
+    from ulna.calibration.cascade_fit import Asked
 
     asked = Asked(disagreement)
     studies = calibration_studies(studies_of(data), run)
@@ -109,8 +109,8 @@ def adapt(
         adapted, scores = adapt(Path("bundle"), Path("ours.csv"), Path("bundle-ours"))
         adapted.shift.offset  # logits
     """
-    from ulna.evaluation.adapt.fit import HeadPlan
-    from ulna.evaluation.adapt.pipeline import adapt_bundle, adapted_scores
+    from ulna.calibration.adapt.fit import HeadPlan
+    from ulna.calibration.adapt.pipeline import adapt_bundle, adapted_scores
 
     if freedom is not None and not heads:
         raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")
@@ -162,7 +162,7 @@ def quantise(
         found.refusals if int8 is None else int8.hash
     """
     require("quantise")
-    from ulna.evaluation.quantise import QuantisePlan, quantise_bundle
+    from ulna.compress.quantise import QuantisePlan, quantise_bundle
 
     source = run or run_of_bundle(bundle)
     if source is None:

@@ -96,9 +96,9 @@ def evaluate(
         studies, _ = _chosen("evaluating", data, bundle, split, run)
         return evaluation_metrics(bundle, studies, asked, progress=told)
     require("report")
-    from ulna.evaluation.report.sections.folders import read_included
-    from ulna.evaluation.report.writers import report_including
     from ulna.evaluation.truth import tell_of_masks
+    from ulna.report.sections.folders import read_included
+    from ulna.report.writers import report_including
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
     found = read_included(include)
@@ -154,10 +154,10 @@ def stress(
     """
     require("report")
     from ulna.evaluation.groups import column_groups
-    from ulna.evaluation.report.writers import stress_writer
-    from ulna.evaluation.stress import stress as stress_bundle
-    from ulna.evaluation.stress.pipeline import StressPlan
-    from ulna.evaluation.stress.traits import film_traits
+    from ulna.report.writers import stress_writer
+    from ulna.robustness.stress import stress as stress_bundle
+    from ulna.robustness.stress.pipeline import StressPlan
+    from ulna.robustness.stress.traits import film_traits
 
     bundle = find_bundle(bundle)
     check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
@@ -212,9 +212,9 @@ def examine(
         [t.passed for t in found.verdict.tests]
     """
     require("train", "report")
-    from ulna.evaluation.examination import ExaminationPlan
-    from ulna.evaluation.examination import examine as examine_bundle
-    from ulna.evaluation.report.writers import figure_writer
+    from ulna.attribution.examination import ExaminationPlan
+    from ulna.attribution.examination import examine as examine_bundle
+    from ulna.report.writers import figure_writer
 
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = _chosen("examining", data, bundle, split, run)

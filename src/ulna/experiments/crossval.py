@@ -19,7 +19,6 @@ from ulna.evaluation.groups import column_groups
 from ulna.evaluation.left_out import answer_left_out, place_of, source_names
 from ulna.evaluation.out_of_fold import predictions_of
 from ulna.evaluation.pipeline import Asked, write_evaluation
-from ulna.evaluation.report.writers import report_writer
 from ulna.evaluation.scores import Resampling
 from ulna.evaluation.truth import tell_of_masks
 from ulna.experiments.crossval_answers import answer_folds
@@ -31,6 +30,7 @@ from ulna.experiments.progress import Progress, silent
 from ulna.experiments.receipts import crossval_receipt
 from ulna.experiments.recipe_choice import choose_recipe
 from ulna.experiments.results import EVALUATION_FILES, check_outputs, read_metrics
+from ulna.report.writers import report_writer
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:

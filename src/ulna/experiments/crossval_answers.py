@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
 from ulna.bundle.join import join_bundles
-from ulna.evaluation.cross_fit import (
+from ulna.calibration.cross_fit import (
     cross_fit,
     fit_joint_cascade,
     fit_joint_domain,
     fit_joint_fusion,
     run_fold,
 )
-from ulna.evaluation.disturb import disturbed
-from ulna.evaluation.domain_fit import Beside
-from ulna.evaluation.outside_films import beside_of
+from ulna.calibration.disturb import disturbed
+from ulna.calibration.domain_fit import Beside
+from ulna.calibration.outside_films import beside_of
 from ulna.evaluation.rows import StudyRow
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data
 from ulna.experiments.progress import Progress

@@ -193,7 +193,7 @@ class DemoFolder:
         report("export", 1, 1)
 
     def _calibrate(self, report: Progress) -> None:
-        from ulna.evaluation import calibrate_bundle
+        from ulna.calibration import calibrate_bundle
 
         studies = calibration_studies(self.studies(), self.run)
         calibrate_bundle(self.bundle, studies, progress=lambda d, n: report("calibrate", d, n))
@@ -204,8 +204,8 @@ class DemoFolder:
         return test_studies(known, "", self.run)
 
     def _examine(self, report: Progress) -> None:
-        from ulna.evaluation.examination import ExaminationPlan, examine
-        from ulna.evaluation.report.writers import figure_writer
+        from ulna.attribution.examination import ExaminationPlan, examine
+        from ulna.report.writers import figure_writer
 
         studies, words = self._test_studies()
         shutil.rmtree(self.examination, ignore_errors=True)
@@ -227,8 +227,8 @@ class DemoFolder:
 
     def _evaluate(self, report: Progress) -> None:
         from ulna.evaluation import evaluate
-        from ulna.evaluation.report.sections.folders import read_included
-        from ulna.evaluation.report.writers import report_including
+        from ulna.report.sections.folders import read_included
+        from ulna.report.writers import report_including
 
         studies, words = self._test_studies()
         included = read_included([self.examination] if self.examination.is_dir() else [])

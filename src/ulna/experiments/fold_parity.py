@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ulna.bundle import StudentParity, read_bundle
+from ulna.compress.student import PairedAnswers, SideBySide, parity_of, side_by_side
 from ulna.config.codec import read_json
 from ulna.config.recipe import Recipe
 from ulna.distil import Proof
 from ulna.errors import ConfigError
 from ulna.evaluation.out_of_fold import FoldAnswers, of_folds, read_answers
-from ulna.evaluation.student import PairedAnswers, SideBySide, parity_of, side_by_side
 from ulna.experiments.ensembles import fingerprint_of, read_settings
 from ulna.experiments.fold_teachers import FoldTeachers
 from ulna.experiments.progress import Progress

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ulna.bundle import FusionParameters
+from ulna.calibration.cross_fit import fusions_without, logits_of_fold
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
@@ -15,7 +16,6 @@ from ulna.datasets.bare import without_labels
 from ulna.datasets.labelled_data import recorded_name
 from ulna.distil import Lesson, record, student_recipe, teach
 from ulna.errors import ConfigError
-from ulna.evaluation.cross_fit import fusions_without, logits_of_fold
 from ulna.experiments.crossval_steps import CrossvalFolder, check_starts, record_data
 from ulna.experiments.ensembles import fingerprint_of, read_settings
 from ulna.experiments.progress import Progress

@@ -13,9 +13,9 @@ from ulna.experiments.results import EVALUATION_FILES, read_metrics
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
-    from ulna.evaluation.receipt import DataSeen, InputFile, Kind
-    from ulna.evaluation.report.sections.folders import Included
     from ulna.experiments.crossval_steps import CrossvalFolder
+    from ulna.provenance.receipt import DataSeen, InputFile, Kind
+    from ulna.report.sections.folders import Included
     from ulna.training.audit import AuditPlan
     from ulna.types import Study
 
@@ -46,7 +46,7 @@ def evaluation_receipt(
 
     words: which studies these are. included: other verbs' results that the report shows.
     """
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     metrics = read_metrics(out)
     _write(
@@ -83,7 +83,7 @@ def crossval_receipt(
     """Write the receipt of `ulna crossval`."""
     from ulna.bundle import read_bundle
     from ulna.evaluation.left_out import source_names
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     settings = folder.settings
     names = [f"evaluation/{n}" for n in EVALUATION_FILES]
@@ -125,7 +125,7 @@ def stress_receipt(
     out: Path, data: Path, words: str, studies: Sequence[Study], found: Mapping[str, Any]
 ) -> None:
     """Write the receipt of `ulna stress`. found: what stress.json holds."""
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     _write(
         out,
@@ -139,7 +139,7 @@ def stress_receipt(
 
 def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[Study]) -> None:
     """Write the receipt of `ulna review`."""
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     _write(
         out,
@@ -155,7 +155,7 @@ def examination_receipt(
     out: Path, data: Path, words: str, studies: Sequence[Study], bundle: ModelBundle
 ) -> None:
     """Write the receipt of `ulna examine`. bundle: with its verdict."""
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     _write(
         out,
@@ -170,7 +170,7 @@ def examination_receipt(
 def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPlan) -> None:
     """Write the receipt of `ulna audit`."""
     from ulna.config.codec import to_json
-    from ulna.evaluation.receipt import see_data
+    from ulna.provenance.receipt import see_data
 
     words = "all labelled ones"
     seen = see_data(studies, data.name, words)
@@ -180,7 +180,7 @@ def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPl
 def input_file(file: Path, out: Path) -> InputFile:
     """The file that was read, by its place seen from `out`; absolute where so given."""
     from ulna.bundle.digest import file_sha256
-    from ulna.evaluation.receipt import InputFile
+    from ulna.provenance.receipt import InputFile
 
     path = str(file) if file.is_absolute() else Path(os.path.relpath(file, out)).as_posix()
     return InputFile(path, file_sha256(file))
@@ -197,7 +197,7 @@ def _write(
     inputs: Mapping[str, InputFile] | None = None,
 ) -> None:
     """OUT/receipt.json. names: of the files that it vouches for; the rest as in Receipt."""
-    from ulna.evaluation.receipt import Receipt, code_versions, hash_files, write_receipt
+    from ulna.provenance.receipt import Receipt, code_versions, hash_files, write_receipt
 
     receipt = Receipt(
         kind=kind,

@@ -22,7 +22,7 @@ from ulna.experiments.review_steps import (
 )
 
 if TYPE_CHECKING:
-    from ulna.evaluation.suspects import Suspect
+    from ulna.labels.suspects import Suspect
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def review_labels(
     """
     require("report", "review")
     from ulna.evaluation.out_of_fold import predictions_of
-    from ulna.evaluation.report.review_page import count_by_part, write_review_page
-    from ulna.evaluation.suspects import rank_labels, write_suspects
+    from ulna.labels.suspects import rank_labels, write_suspects
+    from ulna.report.review_page import count_by_part, write_review_page
 
     check_outputs(out, "review.csv", "review.html", "receipt.json")
     predictions = predictions_of(from_)

@@ -17,8 +17,8 @@ from ulna.experiments.progress import Progress
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:
-    from ulna.evaluation.report.review_page import Entry, MapScale
-    from ulna.evaluation.suspects import Suspect
+    from ulna.labels.suspects import Suspect
+    from ulna.report.review_page import Entry, MapScale
     from ulna.types import StudyPrediction
 
 NO_FOLDS = (
@@ -86,7 +86,7 @@ def show_head(
     suspects: Sequence[Suspect], experts: dict[str, Predictor], report: Progress
 ) -> tuple[list[Entry], MapScale | None]:
     """What the page shows of `suspects`, and the scale of its maps; None without any."""
-    from ulna.evaluation.report.review_page import MapScale, show_suspect
+    from ulna.report.review_page import MapScale, show_suspect
 
     scale = None
     if experts:

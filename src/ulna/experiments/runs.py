@@ -24,7 +24,7 @@ from ulna.experiments.recipe_choice import apply_changes, choose_recipe
 from ulna.experiments.results import check_outputs
 
 if TYPE_CHECKING:
-    from ulna.explain.method_score import MethodScore
+    from ulna.attribution.methods.method_score import MethodScore
     from ulna.types import Study
 
 
@@ -203,7 +203,7 @@ def explain(
         scores = explain(Path("phantoms"), Path("runs/first"), Path("runs/first/explain"))
     """
     require("train", "explain")
-    from ulna.explain import compare_methods
+    from ulna.attribution.methods import compare_methods
 
     check_outputs(out, "explain.json", "explain.csv", "explain.png")
     chosen, words = test_studies(index_data(data), "", run)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.datasets import index_data
 from ulna.errors import DatasetError, VerificationError
-from ulna.evaluation import verify_data
 from ulna.evaluation.groups import column_groups
-from ulna.evaluation.receipt import Receipt, find_receipt, read_receipt
 from ulna.evaluation.table_reading import read_predictions
-from ulna.evaluation.verify import Check, check_code, check_files, check_numbers
-from ulna.evaluation.verify_data import check_bundles
 from ulna.experiments.progress import Progress, silent
+from ulna.provenance import verify_data
+from ulna.provenance.receipt import Receipt, find_receipt, read_receipt
+from ulna.provenance.verify import Check, check_code, check_files, check_numbers
+from ulna.provenance.verify_data import check_bundles
 
 if TYPE_CHECKING:
     from ulna.evaluation.scores import Json

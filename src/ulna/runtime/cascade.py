@@ -3,7 +3,7 @@
 A step answers with the experts run so far: the fusion's weights scaled to sum 1, with the step's
 own temperature and offset. That is a fusion like any other, so the map of an answer that left
 early still adds up to its logit. Where a study may leave was chosen by calibration
-(`ulna.evaluation.cascade_fit`).
+(`ulna.calibration.cascade_fit`).
 """
 
 from __future__ import annotations

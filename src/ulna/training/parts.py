@@ -16,7 +16,7 @@ from ulna.training.score import study_auroc_score
 from ulna.types import Study
 
 Indices = npt.NDArray[np.int64]
-# Of either class; with fewer `ulna calibrate` refuses (evaluation.calibrate.MIN_POOLED).
+# Of either class; with fewer `ulna calibrate` refuses (calibration.calibrate.MIN_POOLED).
 LEAST_CALIBRATION = 4
 
 

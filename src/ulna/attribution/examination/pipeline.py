@@ -1,0 +1,178 @@
+"""`ulna examine`: a bundle and films of known findings to examination.json and a verdict."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.attribution.examination.measures import Film, FilmMeasures, measure_film, read_films
+from ulna.attribution.examination.randomised import randomised_graph
+from ulna.attribution.examination.verdict import judge
+from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
+from ulna.config.bounds import Count, Seed, check_fields
+from ulna.config.codec import to_json
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.evaluation.answered_by import answered_by
+from ulna.evaluation.pipeline import write_metrics
+from ulna.evaluation.scores import Json, Resampling, interval_json, share
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+Progress = Callable[[str, int, int], None]
+Figure = Callable[[Sequence[Film], Sequence[FilmMeasures], "Predictor", "Predictor", Path], None]
+"""Draws examination.png: (films shown, measures, bundle, bundle of shuffled weights, file)."""
+# From the heads down: a third of the weights, two, all.
+SHARES = (1 / 3, 2 / 3, 1.0)
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class ExaminationPlan:
+    """studies: at most, abnormal ones with a known place. seed: of sample, noise and shuffling.
+
+    how: bootstrap. engine: asked.
+    """
+
+    studies: Count = 40
+    seed: Seed = 0
+    how: Resampling = field(default_factory=Resampling)
+    engine: EngineSettings = PORTABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "examination")
+
+
+def examine(
+    bundle_path: Path | str,
+    studies: Sequence[Study],
+    out: Path | str,
+    plan: ExaminationPlan,
+    data: str,
+    figure: Figure,
+    progress: Progress | None = None,
+) -> tuple[ModelBundle, Json]:
+    """Examine the maps of a bundle, write the results to `out` and the verdict into the bundle.
+
+    studies: nothing that the bundle learned from. data: its name. figure: see `report.writers`.
+    progress(what, done, all). Writes examination.json, and with `figure` examination.png. Raises
+    DatasetError where no finding's place is known, BundleError.
+    """
+    from ulna.runtime import Predictor
+
+    predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
+    chosen = _sample(studies, predictor.manifest, plan)
+    shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
+    twins, why = _twins(predictor)
+    films: list[Film] = []
+    measures: list[FilmMeasures] = []
+    for done, study in enumerate(chosen, start=1):
+        found_films = _films(predictor, study, plan.seed)
+        measures += [measure_film(f, predictor, shuffled, twins) for f in found_films]
+        films = [*films, *found_films][:_SHOWN]
+        if progress is not None:
+            progress("examine", done, len(chosen))
+    if not measures:
+        raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' films")
+    verdict = judge(measures, data, plan.how, {} if twins else {"repeatability": why})
+    examined = replace_examination(predictor.bundle, verdict)
+    found = _summary(measures, plan.how) | _told(verdict)
+    found |= answered_by(predictor.bundle, predictor.engine)
+    found |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_metrics(found, folder / "examination.json")
+    figure(films, measures, predictor, shuffled[1.0], folder / "examination.png")
+    return examined, found
+
+
+def _films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
+    """The films of `study` with a known place; none, and a warning, where none can be read."""
+    try:
+        return read_films(predictor, study, seed)
+    except (ImageError, MemoryError) as error:
+        warnings.warn(f"not examined: {said_of(error)}", ImageWarning, stacklevel=2)
+        return []
+
+
+def _sample(studies: Sequence[Study], manifest: Manifest, plan: ExaminationPlan) -> list[Study]:
+    usable = [
+        s
+        for s in studies
+        if s.abnormal
+        and s.body_part in manifest.body_parts
+        and any(i.mask is not None or i.findings for i in s.images)
+    ]
+    if not usable:
+        raise DatasetError(
+            f"of {len(studies)} studies none is abnormal, of {', '.join(manifest.body_parts)} and "
+            "with masks or boxes: expected some; phantoms have masks, a table needs the column "
+            "'boxes'"
+        )
+    order = np.random.default_rng(plan.seed).permutation(len(usable))[: plan.studies]
+    return [usable[i] for i in np.sort(order)]
+
+
+def _shuffled(predictor: Predictor, share_of: float, seed: int) -> Predictor:
+    bundle = predictor.bundle
+    graphs = {
+        e.name: randomised_graph(bundle.graph_path(e), share_of, seed + i)
+        for i, e in enumerate(bundle.manifest.experts)
+    }
+    return predictor.with_graphs(graphs)
+
+
+def _twins(predictor: Predictor) -> tuple[list[Predictor], str]:
+    """The bundle with one expert each of those that differ in seed and data only; or why not."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for e in predictor.manifest.experts:
+        name, _, number = e.name.rpartition("-")
+        groups[(name if number.isdigit() else e.name, e.encoder)].append(e.name)
+    largest = max(groups.values(), key=len)
+    if len(largest) < 2:
+        return [], "the bundle has no two experts that differ in seed and data alone (folds)"
+    return [_alone(predictor, name) for name in largest], ""
+
+
+def _alone(predictor: Predictor, expert: str) -> Predictor:
+    """One expert of the bundle with all the weight, everything else as it is."""
+    fusion = predictor.manifest.fusion
+    weights = {p: {n: float(n == expert) for n in w} for p, w in fusion.weights.items()}
+    return predictor.with_fusion(replace(fusion, weights=weights))
+
+
+def _told(verdict: MapExamination) -> Json:
+    return {
+        "verdict": to_json(verdict),
+        "reliable": verdict.reliable,
+        "failed": list(verdict.failed),
+    }
+
+
+def _summary(films: Sequence[FilmMeasures], how: Resampling) -> Json:
+    """Means with their intervals: every measure of every map."""
+    patients = [f.patient_id for f in films]
+
+    def mean(values: Sequence[float]) -> Json:
+        return interval_json(share(patients, values, how))
+
+    found: Json = {"n_images": len(films)}
+    for name in ("pointing", "precision", "deletion", "insertion"):
+        columns: Mapping[str, list[float]] = {
+            m: [getattr(f, name)[m] for f in films] for m in getattr(films[0], name)
+        }
+        found[name] = {m: mean(values) for m, values in columns.items()}
+    found["randomised"] = {
+        f"{s:.2f}": mean([f.randomised[s] for f in films]) for s in films[0].randomised
+    }
+    repeated = [f.repeated for f in films if f.repeated is not None]
+    found["repeated"] = mean(repeated) if len(repeated) == len(films) else None
+    return found

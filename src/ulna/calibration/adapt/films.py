@@ -1,0 +1,96 @@
+"""Labelled films of a hospital as a bundle sees them: logits, and what its heads read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.calibration.part_scores import Floats, PartScores
+from ulna.types import BodyPart
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
+    from ulna.runtime import StudyOutputs
+
+
+@dataclass(frozen=True)
+class HospitalFilms:
+    """I images of N labelled studies, E experts; no other noun holds what heads read of films.
+
+    logit: (I,) of the bundle, by its own calibration. experts: (E, I) each one's, uncalibrated.
+    gain: (I, E) what a logit of each expert adds to the bundle's. looked: E arrays (I, C_e), what
+    the abnormal heads read; empty where they were not asked. study: (I,) index of the image's
+    study. abnormal, patient, part: (N,) of the studies.
+    """
+
+    logit: Floats
+    experts: Floats
+    gain: Floats
+    looked: tuple[Floats, ...]
+    study: npt.NDArray[np.int64]
+    abnormal: npt.NDArray[np.bool_]
+    patient: npt.NDArray[np.str_]
+    part: tuple[BodyPart, ...]
+
+    @property
+    def label(self) -> npt.NDArray[np.bool_]:
+        """(I,) of the images: that of their study."""
+        return self.abnormal[self.study]
+
+    @property
+    def few(self) -> int:
+        """Number of studies of the rarer class."""
+        return int(min(self.abnormal.sum(), (~self.abnormal).sum()))
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> HospitalFilms:
+        """Those of the studies chosen (N,)."""
+        kept = chosen[self.study]
+        return HospitalFilms(
+            self.logit[kept],
+            self.experts[:, kept],
+            self.gain[kept],
+            tuple(x[kept] for x in self.looked),
+            (np.cumsum(chosen) - 1)[self.study[kept]],
+            self.abnormal[chosen],
+            self.patient[chosen],
+            tuple(p for p, k in zip(self.part, chosen, strict=True) if k),
+        )
+
+    def probability(self, logit: Floats) -> Floats:
+        """(N,) of the studies from (I,) logits of the images: the mean over a study's images."""
+        return self.scores(logit).probability(np.ones(1), 0.0, 1.0)
+
+    def scores(self, logit: Floats) -> PartScores:
+        """The studies with one logit (I,) for each image, as calibration takes them."""
+        return PartScores(logit[:, None], self.study, self.abnormal)
+
+
+def films_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalFilms:
+    """What the experts said of labelled studies whose body part the bundle knows."""
+    fusion, names = manifest.fusion, [e.name for e in manifest.experts]
+    gain, offset, experts, study = [], [], [], []
+    for k, output in enumerate(outputs):
+        part = output.study.body_part
+        assert part is not None
+        column, t = manifest.body_parts.index(part), fusion.temperatures[part]
+        for image in output.images:
+            gain.append([fusion.weights[part][n] / t for n in names])
+            offset.append(fusion.offsets[part] / t)
+            experts.append([float(image.experts[n].abnormal[column]) for n in names])
+            study.append(k)
+    images = [i for o in outputs for i in o.images]
+    said, weight = np.array(experts), np.array(gain)
+    return HospitalFilms(
+        logit=(said * weight).sum(axis=1) + np.array(offset),
+        experts=said.T,
+        gain=weight,
+        looked=tuple(np.array([i.experts[n].looked for i in images], np.float64) for n in names),
+        study=np.array(study, np.int64),
+        abnormal=np.array([bool(o.study.abnormal) for o in outputs]),
+        patient=np.array([o.study.patient_id for o in outputs]),
+        part=tuple(p for o in outputs if (p := o.study.body_part) is not None),
+    )

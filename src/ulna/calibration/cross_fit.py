@@ -1,0 +1,187 @@
+"""A cross-validation's experts become one answer: fusion fitted on the other folds.
+
+The experts of fold k have not seen its studies. Fusion weights, temperatures and thresholds
+for fold k are fitted on the out-of-fold outputs of the other folds (stacking: Wolpert 1992),
+so no label of fold k decides how fold k is answered.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
+from ulna.calibration.calibrate import cascade_of, fit_fusion
+from ulna.calibration.cascade_fit import for_folds
+from ulna.calibration.domain_fit import Beside, Fitted, domain_of, fit_expert
+from ulna.calibration.finding_fit import without_finding_maps
+from ulna.calibration.near_fit import Movement, movements, slack_of
+from ulna.errors import DatasetWarning, UlnaError, said_of
+from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
+from ulna.evaluation.rows import StudyRow
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.bundle import Manifest
+    from ulna.runtime import Predictor, StudyOutputs
+    from ulna.runtime.screen import Disturb
+
+Progress = Callable[[int, int], None]
+
+
+def run_fold(
+    predictor: Predictor,
+    studies: Sequence[Study],
+    progress: Progress | None = None,
+    disturb: Disturb | None = None,
+) -> tuple[list[StudyOutputs], list[StudyRow]]:
+    """What the fold's experts say of the fold's studies; rows of those that cannot be read.
+
+    disturb: as in `Predictor.outputs`.
+    """
+    outputs, faults = [], []
+    for done, study in enumerate(studies, start=1):
+        try:
+            found = predictor.outputs(study, negatives=True, disturb=disturb)
+            outputs.append(without_finding_maps(found))
+        except (UlnaError, MemoryError) as error:
+            faults.append(fault_row(study, said_of(error)))
+        if progress is not None:
+            progress(done, len(studies))
+    return outputs, faults
+
+
+def cross_fit(
+    predictors: Sequence[Predictor],
+    outputs: Sequence[Sequence[StudyOutputs]],
+    point: str,
+    folds: Sequence[int] | None = None,
+) -> list[StudyRow]:
+    """Out-of-fold rows of all studies; a row's `split` is 'fold0', 'fold1', ...
+
+    predictors, outputs: one entry for each fold. point: the operating point. folds: their
+    numbers, from 0 on where not given.
+    """
+    rows = []
+    numbers = range(len(outputs)) if folds is None else folds
+    for k, predictor, own in zip(numbers, predictors, outputs, strict=True):
+        others = [o for j, fold in zip(numbers, outputs, strict=True) if j != k for o in fold]
+        fusion = _fit(others, predictor.manifest)
+        fitted = predictor.with_fusion(fusion, cascade_of(others, fusion, predictor.bundle))
+        for output in own:
+            row = replace(row_of_outputs(fitted, output, point), split=f"fold{k}")
+            if fitted.manifest.cascade is not None:
+                row = with_cascade(row, fitted.with_cascade(), output, point)
+            rows.append(row)
+    return rows
+
+
+def logits_of_fold(
+    predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
+) -> list[StudyOutputs]:
+    """As `run_fold`, for who fits a fusion alone: maps are one cell, and thousands take no memory.
+
+    Studies without an answer are left out.
+    """
+    found = []
+    for done, study in enumerate(studies, start=1):
+        try:
+            found.append(_without_maps(predictor.outputs(study)))
+        except (UlnaError, MemoryError):
+            continue  # told where the fold is scored
+        finally:
+            if progress is not None:
+                progress(done, len(studies))
+    return found
+
+
+def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
+    images = []
+    for image in outputs.images:
+        experts = {
+            n: replace(
+                o,
+                cam=o.cam.mean(axis=(1, 2), keepdims=True),
+                features=o.features[:0],
+                finding_cam=o.finding_cam.mean(axis=(1, 2), keepdims=True),
+            )
+            for n, o in image.experts.items()
+        }
+        images.append(replace(image, experts=experts))
+    return replace(outputs, images=tuple(images))
+
+
+def fusions_without(
+    outputs: Sequence[Sequence[StudyOutputs]], manifest: Manifest
+) -> list[FusionParameters]:
+    """For each fold the fusion fitted on all others: no label of a fold decides its answers.
+
+    outputs: of each fold's experts on its own studies. manifest: of any fold.
+    """
+    return [
+        _fit([o for j, fold in enumerate(outputs) if j != k for o in fold], manifest)
+        for k in range(len(outputs))
+    ]
+
+
+def fit_joint_fusion(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, joint: Manifest
+) -> FusionParameters:
+    """Fusion of the bundle that holds the experts of all folds, from out-of-fold outputs.
+
+    fold: manifest of one fold; joint: of the bundle, whose expert 'name-k' is `name` of fold k.
+    Each expert's weight is shared equally by its folds. Their mean is steadier than the single
+    expert that temperature and thresholds were fitted on, so probabilities err to the middle.
+    """
+    fitted = _fit([o for one in outputs for o in one], fold)
+    n = len(outputs)
+    weights = {
+        part: {e.name: shares[e.name.rpartition("-")[0]] / n for e in joint.experts}
+        for part, shares in fitted.weights.items()
+    }
+    return replace(fitted, weights=weights)
+
+
+def fit_joint_cascade(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: ModelBundle, joint: Manifest
+) -> CascadeParameters | None:
+    """The cascade of the bundle that holds the experts of all folds, from out-of-fold outputs.
+
+    fold: one fold's bundle. The bound was found with one fold's experts at a time; the joint
+    bundle's means differ less, which is not measured (`CascadeParameters.measured`).
+    """
+    everything = [o for one in outputs for o in one]
+    found = cascade_of(everything, _fit(everything, fold.manifest), fold)
+    names = [e.name for e in joint.experts]
+    return None if found is None else for_folds(found, names, len(outputs))
+
+
+def fit_joint_domain(
+    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
+) -> Domain | None:
+    """What the films of the joint bundle look like: to each expert, those of its own fold.
+
+    beside: of each fold, what the fit is given beside its films; none where nothing is.
+    """
+    found, moved = dict[str, Fitted](), list[Movement]()
+    fusion = _fit([o for one in outputs for o in one], fold)
+    for k, own in enumerate(outputs):
+        given = beside[k] if beside else None
+        names = [e.name for e in fold.experts]
+        fits = {n: f for n in names if (f := fit_expert(own, n, given)) is not None}
+        if (domain := domain_of(fits, given)) is not None:
+            moved += movements(own, domain, fusion, fold)
+        found |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
+    joint = domain_of(found, beside[0] if beside else None)
+    if joint is None:
+        return None
+    return replace(joint, entry=replace(joint.entry, slack=slack_of(moved)))
+
+
+def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:
+    with warnings.catch_warnings():
+        # That some body parts are rare is said once, by the number of their studies.
+        warnings.simplefilter("ignore", DatasetWarning)
+        return fit_fusion(outputs, manifest.recipe, manifest)

@@ -1,0 +1,36 @@
+"""Which of a graph's features are of its encoder's last stage."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from ulna.bundle import ModelBundle
+from ulna.calibration.onnx_graph import read_graph
+from ulna.errors import DependencyError, UlnaWarning
+
+
+def last_stages(bundle: ModelBundle) -> Mapping[str, int]:
+    """`last_stage_width` of every expert; empty (UlnaWarning) without the package onnx."""
+    try:
+        return {e.name: last_stage_width(bundle.graph_path(e)) for e in bundle.manifest.experts}
+    except DependencyError as error:
+        said = f"no refusal of what is outside but by all stages of the encoder: {error}"
+        warnings.warn(said, UlnaWarning, stacklevel=3)
+        return {}
+
+
+def last_stage_width(graph: Path | bytes) -> int:
+    """How many of a graph's features are of its encoder's last stage, the last ones; 0 if unknown.
+
+    That is what its body-part head looks at. Raises DependencyError without the package onnx.
+    """
+    model = read_graph(graph, "telling an encoder's last stage from the others")
+    shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
+    for node in model.graph.node:
+        if "body_part" in node.output and node.op_type == "Gemm":
+            turned = any(a.name == "transB" and a.i for a in node.attribute)
+            shape = shapes.get(node.input[1], (0, 0))
+            return int(shape[1 if turned else 0])
+    return 0

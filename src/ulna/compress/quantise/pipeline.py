@@ -1,0 +1,126 @@
+"""`quantise_bundle`: a bundle to the same bundle in int8, or to the figures that speak against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ulna.bundle import (
+    ModelBundle,
+    check_replaceable,
+    read_bundle,
+    read_domain,
+    replace_fusion,
+    write_bundle,
+)
+from ulna.bundle.quantisation import Quantisation
+from ulna.compress.quantise.films import draw_films
+from ulna.compress.quantise.gate import auroc_pair, pointing_pair, probability_changes
+from ulna.compress.quantise.layers import choose_layers, order_layers
+from ulna.config.bounds import Count, Seed, Share, check_fields
+from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.errors import BundleError
+from ulna.evaluation.collect import collect_rows
+from ulna.runtime import Predictor
+from ulna.runtime.session.quantiser import METHOD, GraphQuantiser
+from ulna.types import Study
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class QuantisePlan:
+    """images: training films for the ranges, at most. chosen_by: films that choose the layers.
+
+    seed: of the draw. left: least share of each expert's layers that stays in fp32. engine: that
+    sensitivities and the gate are asked of.
+    """
+
+    images: Count = 128
+    chosen_by: Count = 96
+    seed: Seed = 0
+    left: Share = 0.0
+    engine: EngineSettings = PORTABLE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "quantisation")
+
+
+def quantise_bundle(
+    bundle_path: Path,
+    training: Sequence[Study],
+    held_out: Sequence[Study],
+    out: Path,
+    plan: QuantisePlan,
+    progress: Progress,
+) -> tuple[ModelBundle | None, Quantisation]:
+    """The bundle in int8, written to `out` if the gate accepts it, and the gate's figures.
+
+    training: studies that the experts learned from; held_out: labelled ones that they did not.
+    None for a bundle that is refused: then nothing is written. Fusion, thresholds, cascade and
+    what the films look like are carried over; an examination of the maps is not. Raises
+    BundleError for a bundle that is int8 already and for an `out` that is the bundle itself or
+    holds anything but a bundle, DatasetError, ConfigError.
+    """
+    bundle = read_bundle(bundle_path)
+    if out.resolve() == bundle_path.resolve():
+        raise BundleError(f"{out}: is the fp32 bundle itself: give a new folder for the int8 one")
+    check_replaceable(out)
+    if bundle.manifest.quantisation is not None:
+        raise BundleError(f"{bundle_path}: is int8 already: expected a bundle with fp32 graphs")
+    predictor = Predictor.load(bundle_path, plan.engine)
+    graphs, layers, left, n_images = _quantised(bundle, training, plan, progress)
+    point = bundle.manifest.operating_point
+    before, _ = collect_rows(predictor, held_out, point, partial(progress, "held out, fp32"))
+    int8 = predictor.with_graphs(graphs)
+    after, _ = collect_rows(int8, held_out, point, partial(progress, "held out, int8"))
+    change, within, n_studies = probability_changes(before, after)
+    found = Quantisation(
+        method=METHOD,
+        n_images=n_images,
+        layers=layers,
+        left=left,
+        engine=str(replace(predictor.engine, threads=0)),
+        n_studies=n_studies,
+        change=change,
+        within=within,
+        auroc=auroc_pair(before, after),
+        pointing=pointing_pair(before, after),
+    )
+    return (_written(bundle, graphs, found, out) if found.accepted else None), found
+
+
+def _quantised(
+    bundle: ModelBundle, training: Sequence[Study], plan: QuantisePlan, progress: Progress
+) -> tuple[dict[str, bytes], dict[str, int], dict[str, int], int]:
+    """int8 graphs; how many layers of each are int8, how many fp32; how many films were used."""
+    manifest = bundle.manifest
+    films = draw_films(training, plan.images, manifest.input_spec, plan.seed)
+    chosen_by = draw_films(training, plan.chosen_by, manifest.input_spec, plan.seed + 1)
+    originals = {e.name: bundle.graph_path(e) for e in manifest.experts}
+    quantisers, orders = {}, {}
+    for name, graph in originals.items():
+        quantisers[name] = GraphQuantiser(graph, films.pixels)
+        report = partial(progress, f"sensitivity of {name}")
+        orders[name] = order_layers(quantisers[name], graph, chosen_by.pixels, plan.engine, report)
+    chosen = choose_layers(
+        quantisers, orders, originals, chosen_by, manifest, plan.engine, plan.left
+    )
+    graphs = {n: quantisers[n].quantised(layers) for n, layers in chosen.items()}
+    counts = {n: len(layers) for n, layers in chosen.items()}
+    left = {n: len(quantisers[n].layers) - k for n, k in counts.items()}
+    return graphs, counts, left, len(films.pixels)
+
+
+def _written(
+    bundle: ModelBundle, graphs: dict[str, bytes], found: Quantisation, out: Path
+) -> ModelBundle:
+    """`out` with the same manifest but for graphs, figures and the old graphs' examination."""
+    manifest = replace(bundle.manifest, quantisation=found, map_examination=None)
+    new = write_bundle(manifest, graphs, out)
+    domain = read_domain(bundle)
+    if domain is None:
+        return new
+    return replace_fusion(new, manifest.fusion, manifest.metrics, domain, manifest.cascade)

@@ -1,0 +1,7 @@
+"""What may befall a film between patient and network: pure, seeded changes of its pixels."""
+
+from __future__ import annotations
+
+from ulna.corruptions.suite import CORRUPTIONS, Corruption, corrupted, suite_rows
+
+__all__ = ["CORRUPTIONS", "Corruption", "corrupted", "suite_rows"]

@@ -1,0 +1,178 @@
+"""The suite: every corruption at five severities, drawn alike for all severities of a film."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ulna.corruptions.blur import blur
+from ulna.corruptions.crop import crop
+from ulna.corruptions.exposure import change_gain, change_gamma
+from ulna.corruptions.inversion import invert
+from ulna.corruptions.jpeg import compress_jpeg
+from ulna.corruptions.marker import add_marker
+from ulna.corruptions.quantum_noise import add_quantum_noise
+from ulna.corruptions.rotation import rotate
+from ulna.errors import ConfigError
+from ulna.types import Array, Radiograph
+
+Apply = Callable[[Array, float, np.random.Generator, float], Array]
+"""(pixels, amount, draws, pitch) -> pixels; pitch: source px per px of the model's input."""
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """What is done to a film, how much of it at each severity, and why it happens.
+
+    amounts: of severity 1, 2, ... in `unit`. No other noun names a change of a radiograph.
+    """
+
+    name: str
+    amounts: tuple[float, ...]
+    unit: str
+    meaning: str
+    apply: Apply
+
+    def amount_text(self, severity: int) -> str:
+        """'1.5 px' for severity 3 of the blur."""
+        return self.unit.format(self.amounts[severity - 1])
+
+
+def _quantum_noise(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return add_quantum_noise(x, amount / pitch**2, rng)
+
+
+def _blur(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return blur(x, amount * pitch)
+
+
+def _gamma(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return change_gamma(x, amount)
+
+
+def _gain(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return change_gain(x, amount)
+
+
+def _jpeg(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return compress_jpeg(x, round(amount))
+
+
+def _rotation(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return rotate(x, amount if rng.random() < 0.5 else -amount)
+
+
+def _crop(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return crop(x, amount, (float(rng.random()), float(rng.random())))
+
+
+def _inversion(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    return invert(x)
+
+
+def _marker(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
+    letter = "L" if rng.random() < 0.5 else "R"
+    return add_marker(x, amount, letter, (bool(rng.random() < 0.5), bool(rng.random() < 0.5)))
+
+
+_SUITE = (
+    Corruption(
+        "quantum_noise",
+        (3000, 1000, 300, 100, 30),
+        "{:g} photons",
+        "dose lowered to so many photons in the open beam for each pixel of the model's input",
+        _quantum_noise,
+    ),
+    Corruption(
+        "blur",
+        (0.5, 1, 1.5, 2.5, 4),
+        "{:g} px",
+        "Gaussian of this standard deviation, in pixels of the model's input",
+        _blur,
+    ),
+    Corruption(
+        "gamma",
+        (1.25, 1.5, 2, 2.5, 3.5),
+        "γ {:g}",
+        "grey levels to the power γ: too dark",
+        _gamma,
+    ),
+    Corruption(
+        "gain",
+        (1.15, 1.35, 1.6, 2, 3),
+        "× {:g}",
+        "grey levels times this, cut at white: dense parts burnt out",
+        _gain,
+    ),
+    Corruption(
+        "jpeg",
+        (75, 50, 30, 15, 5),
+        "quality {:g}",
+        "8-bit JPEG of this quality, at the film's own size",
+        _jpeg,
+    ),
+    Corruption(
+        "rotation",
+        (5, 10, 15, 25, 40),
+        "{:g}°",
+        "turned about the middle, to a side drawn for each film",
+        _rotation,
+    ),
+    Corruption(
+        "crop",
+        (0.05, 0.1, 0.2, 0.3, 0.4),
+        "{:.0%} of each side",
+        "this share of each side cut off, at a place drawn for each film; a finding may go with it",
+        _crop,
+    ),
+    Corruption(
+        "inversion",
+        (1,),
+        "inverted",
+        "dark and bright exchanged; there is only one severity of it",
+        _inversion,
+    ),
+    Corruption(
+        "marker",
+        (0.06, 0.1, 0.15, 0.2, 0.3),
+        "{:.0%} high",
+        "a white L or R so high (of the longest side), in a corner drawn for each film",
+        _marker,
+    ),
+)
+CORRUPTIONS: Mapping[str, Corruption] = {c.name: c for c in _SUITE}
+
+
+def suite_rows() -> list[tuple[str, str, str]]:
+    """(name, amounts of its severities, meaning) of every corruption, for people to read."""
+    return [
+        (c.name, ", ".join(c.amount_text(i + 1) for i in range(len(c.amounts))), c.meaning)
+        for c in _SUITE
+    ]
+
+
+def corrupted(
+    radiograph: Radiograph, name: str, severity: int, input_size: int, key: str, seed: int = 0
+) -> Radiograph:
+    """`radiograph` under corruption `name` at `severity`; 0 is the radiograph itself.
+
+    input_size: side of the model's input in px, in which some amounts are told. key: of the film
+    in its data set. The draws (side, corner, place, photons) depend on seed, name and key and not
+    on the severity, so the severities of one film are steps on one way. Raises ConfigError for an
+    unknown name or severity.
+    """
+    if name not in CORRUPTIONS:
+        raise ConfigError(f"corruption {name!r}: expected one of {', '.join(CORRUPTIONS)}")
+    corruption = CORRUPTIONS[name]
+    if not 0 <= severity <= len(corruption.amounts):
+        raise ConfigError(f"{name} of severity {severity}: expected 0 to {len(corruption.amounts)}")
+    if severity == 0:
+        return radiograph
+    words = (name.encode(), key.encode(errors="surrogateescape"))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, *map(zlib.crc32, words)]))
+    pitch = max(radiograph.pixels.shape) / input_size
+    pixels = corruption.apply(radiograph.pixels, corruption.amounts[severity - 1], rng, pitch)
+    return replace(radiograph, pixels=pixels)

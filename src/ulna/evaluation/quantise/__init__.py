@@ -1,7 +1,0 @@
-"""A bundle's graphs in int8, accepted only where they answer as the fp32 graphs do."""
-
-from __future__ import annotations
-
-from ulna.evaluation.quantise.pipeline import QuantisePlan, quantise_bundle
-
-__all__ = ["QuantisePlan", "quantise_bundle"]

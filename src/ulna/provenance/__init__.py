@@ -1,0 +1,1 @@
+"""What a folder of results was made of, in a receipt; and whether it still holds."""

@@ -1,0 +1,188 @@
+"""Is a folder of results what its receipt says? Files by hash, numbers by computing them again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ulna.bundle.digest import file_sha256
+from ulna.config.codec import to_json
+from ulna.errors import UlnaError
+from ulna.evaluation.crossval_scores import crossval_scores
+from ulna.evaluation.scores import Json, Resampling
+from ulna.evaluation.summary import summarise
+from ulna.evaluation.table_reading import read_predictions
+from ulna.provenance.receipt import Receipt, code_versions
+from ulna.types import BodyPart
+
+# Sums in another order differ by 1e-12; what is reported has three digits.
+NUMBERS_WITHIN = 1e-6
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing compared. equal: None where it was not compared. said: what came of it."""
+
+    what: str
+    equal: bool | None
+    said: str
+
+
+def check_files(receipt: Receipt, folder: Path) -> list[Check]:
+    """Every file that the receipt vouches for, and every one that was read for it."""
+    checks = [_file(folder / n, n, digest) for n, digest in receipt.files.items()]
+    for name, given in receipt.inputs.items():
+        checks.append(_file(folder / given.path, f"{name} (read)", given.sha256))
+    return checks
+
+
+def _file(file: Path, name: str, expected: str) -> Check:
+    try:
+        found = file_sha256(file)
+    except OSError as error:
+        said = f"{error.strerror or error}: expected SHA-256 {expected[:12]}...; copy it again"
+        return Check(name, False, said)
+    if found != expected:
+        said = f"SHA-256 {found[:12]}..., expected {expected[:12]}...: altered since; "
+        return Check(name, False, said + "take the original or make the results again")
+    return Check(name, True, f"SHA-256 {found[:12]}...")
+
+
+def check_code(receipt: Receipt) -> Check:
+    """Whether the same versions are here; others may well give the same numbers."""
+    here = code_versions()
+    other = [
+        f"{n} {v} (here {here[n]})" for n, v in receipt.code.items() if n in here and v != here[n]
+    ]
+    said = "made with " + ", ".join(other) if other else "the same versions"
+    return Check("code", None if other else True, said)
+
+
+def check_numbers(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
+    """The reported numbers, computed again from the predictions.
+
+    groups: by columns of the table, from `--data`; None where no data were given.
+    """
+    if receipt.kind == "evaluate":
+        return [_guard("metrics.json", lambda: _metrics(receipt, folder, ""))]
+    if receipt.kind == "crossval":
+        where = "evaluation/metrics.json"
+        return [
+            _guard(where, lambda: _metrics(receipt, folder, "evaluation/")),
+            *_fold_scores(receipt, folder, groups),
+        ]
+    if receipt.kind == "score":
+        return [_guard("score.json", lambda: _mura(receipt, folder))]
+    return [Check(f"numbers of {receipt.kind}", None, "not computed again: run its command")]
+
+
+def _guard(name: str, compute: Callable[[], Check]) -> Check:
+    """A table that cannot be read is a failed check, not the end of all others."""
+    try:
+        return compute()
+    except (UlnaError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return Check(f"numbers of {name}", False, f"cannot be computed again: {error}")
+
+
+def _metrics(receipt: Receipt, folder: Path, inside: str) -> Check:
+    rows = read_predictions(folder / f"{inside}predictions.csv")
+    parts = [BodyPart(p) for p in receipt.method["body_parts"]]
+    found = summarise(rows, parts, _resampling(receipt))
+    reported = json.loads((folder / f"{inside}metrics.json").read_text("utf-8"))
+    return _compared(f"{inside}metrics.json", found, {k: reported.get(k) for k in found})
+
+
+def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
+    by = list(receipt.method.get("by", ()))
+    others = {
+        n.removeprefix("against "): folder / f.path
+        for n, f in receipt.inputs.items()
+        if n.startswith("against ")
+    }
+
+    def compute() -> Check:
+        sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
+        how = _resampling(receipt)
+        found = crossval_scores(folder, groups or {}, others, sources, left_out, how)
+        reported = json.loads((folder / "scores.json").read_text("utf-8"))
+        if groups is None and by:
+            reported = _of_regions(reported)
+        return _compared("scores.json", found, reported)
+
+    checks = [_guard("scores.json", compute)]
+    if groups is None and by:
+        said = "not computed again: they need the table; give --data"
+        checks.append(Check(f"scores.json by {', '.join(by)}", None, said))
+    return checks
+
+
+def _of_regions(reported: Json) -> Json:
+    """What needs no column of the table."""
+
+    def kept(groups: Json) -> Json:
+        known = ("region: ", "source: ", "left out: ")
+        return {n: g for n, g in groups.items() if n == "all" or n.startswith(known)}
+
+    return reported | {
+        "scores": kept(reported["scores"]),
+        "minus": {n: kept(g) for n, g in reported["minus"].items()},
+    }
+
+
+def _mura(receipt: Receipt, folder: Path) -> Check:
+    from ulna.datasets.mura_answers import read_mura_answers, read_mura_labels
+    from ulna.evaluation.mura_score import score_mura
+
+    labels = read_mura_labels(folder / receipt.inputs["labels"].path)
+    answers = read_mura_answers(folder / receipt.inputs["predictions"].path)
+    found = score_mura(labels, answers, _resampling(receipt))
+    if receipt.method["phantoms"]:
+        found = {name: {**row, "standing": None} for name, row in found.items()}
+    return _compared("score.json", found, json.loads((folder / "score.json").read_text("utf-8")))
+
+
+def _resampling(receipt: Receipt) -> Resampling:
+    return Resampling(int(receipt.method["draws"]), int(receipt.method["seed"]))
+
+
+def _compared(name: str, found: Any, reported: Any) -> Check:
+    n, differing = differing_leaves(to_json(found), reported)
+    if differing:
+        named = "; ".join(differing[:_NAMED])
+        said = f"{len(differing)} of {n} differ: {named}"
+        return Check(f"numbers of {name}", False, said)
+    return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBERS_WITHIN:g}")
+
+
+def differing_leaves(found: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
+    """How many values were compared, and those that differ, as 'place: reported, recomputed'."""
+    if not isinstance(found, (Mapping, list)) and not isinstance(reported, (Mapping, list)):
+        same = _same(found, reported)
+        return 1, [] if same else [f"{where} is {reported!r}, computed again {found!r}"]
+    one, other = _entries(found), _entries(reported)
+    n = 0
+    differing: list[str] = []
+    for key in dict.fromkeys([*one, *other]):
+        place = f"{where}.{key}" if where else key
+        more, wrong = differing_leaves(one.get(key), other.get(key), place)
+        n, differing = n + more, differing + wrong
+    return n, differing
+
+
+def _entries(value: Any) -> Mapping[str, Any]:
+    """The entries of an object or a list by name or place; none of anything else."""
+    if isinstance(value, Mapping):
+        return value
+    return {str(i): v for i, v in enumerate(value)} if isinstance(value, list) else {}
+
+
+def _same(found: Any, reported: Any) -> bool:
+    numbers = (int, float)
+    if isinstance(found, numbers) and isinstance(reported, numbers):
+        return math.isclose(found, reported, rel_tol=0, abs_tol=NUMBERS_WITHIN)
+    return bool(found == reported)

@@ -1,0 +1,50 @@
+"""Templates of this folder filled and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from ulna.report import formats
+
+_FILTERS = {
+    "interval": formats.interval_text,
+    "change": formats.change_text,
+    "percent": formats.percent_text,
+    "share": formats.share_text,
+    "measure": formats.measure_name,
+    "words": formats.words_text,
+}
+
+
+def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
+    """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
+    filled = fill(template, {"style": Markup(_text("style.css")), **content})
+    partial = out.with_name(out.name + ".partial")
+    partial.write_text(filled, encoding="utf-8", errors="backslashreplace")  # names of files
+    partial.replace(out)
+
+
+def fill(template: str, content: Mapping[str, Any]) -> Markup:
+    """`template`, a file of this folder, with `content`: a page or a part of one.
+
+    Raises jinja2.UndefinedError for what the template names and `content` does not have.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        loader=FunctionLoader(_text),
+    )
+    environment.filters |= _FILTERS
+    return Markup(environment.get_template(template).render(**content))
+
+
+def _text(name: str) -> str:
+    folder = resources.files("ulna.report")
+    return folder.joinpath(*name.split("/")).read_text("utf-8")

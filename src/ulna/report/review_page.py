@@ -1,0 +1,172 @@
+"""review.html: the head of the list of labels to read again, with films, maps and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ulna import __version__
+from ulna.config.meaning import ANY, answer_words
+from ulna.errors import UlnaError, said_of
+from ulna.evaluation.collect import whole_grid
+from ulna.evaluation.rows import ImageRow
+from ulna.evaluation.truth import truth_or_fault
+from ulna.imaging import read_radiograph
+from ulna.labels.suspects import Suspect
+from ulna.report.gallery import Card, data_uri, draw_pair, scale_bar
+from ulna.report.render import render_page
+from ulna.types import ImagePrediction, ImageRef, StudyPrediction
+
+VIEWS = 4
+SIDE = 400
+
+
+@dataclass(frozen=True)
+class MapScale:
+    """The two fixed values of a bundle's maps, in logits: where outlines begin, the last colour.
+
+    trimmed: the bundle sees films without their borders, and its maps' grids are of what is left.
+    """
+
+    threshold: float
+    limit: float
+    trimmed: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A place of the list as the page shows it. cards: one for each view. remarks: sentences."""
+
+    suspect: Suspect
+    cards: tuple[Card, ...]
+    remarks: tuple[str, ...]
+
+
+def show_suspect(
+    suspect: Suspect, prediction: StudyPrediction | None, scale: MapScale | None
+) -> Entry:
+    """The first 4 views of a study, with the maps of `prediction` where there is one.
+
+    A card's `overlay` is empty where there is neither a map nor a place that the data give. Films
+    that cannot be read are named in a remark.
+    """
+    known = {i.source: i for i in prediction.images} if prediction else {}
+    cards, remarks = [], list(_finding(prediction))
+    for number, ref in enumerate(suspect.study.images[:VIEWS], start=1):
+        image = known.get(str(ref.path))
+        title = ref.view or f"image {number}"
+        try:
+            card, no_outline = _card(suspect, title, ref, image, scale)
+        except (UlnaError, OSError, MemoryError) as error:
+            remarks.append(f"{title} cannot be shown: {said_of(error)}")
+            continue
+        cards.append(card)
+        if no_outline:
+            remarks.append(f"{title} is shown without its finding's place: {no_outline}")
+    more = len(suspect.study.images) - VIEWS
+    if more > 0:
+        remarks.append(f"{more} more views are not shown here")
+    return Entry(suspect, tuple(cards), tuple(remarks))
+
+
+def _card(
+    suspect: Suspect,
+    title: str,
+    ref: ImageRef,
+    image: ImagePrediction | None,
+    scale: MapScale | None,
+) -> tuple[Card, str]:
+    """The card, and why the place that the data give is not drawn, or ''."""
+    if image is None:
+        shape = read_radiograph(ref.path).pixels.shape
+        row = ImageRow(ref, 0.0, 0.0, (shape[0], shape[1]), np.zeros((1, 1), np.float32))
+    else:
+        shape = image.heat_map.shape
+        grid = whole_grid(image) if scale and scale.trimmed else image.grid
+        row = ImageRow(ref, image.probability, image.logit, (shape[0], shape[1]), grid)
+    limit = scale.limit if scale else 1.0
+    film, overlay = draw_pair(row, bool(suspect.study.abnormal), limit, SIDE)
+    plain = image is None and bool((film == overlay).all())
+    facts = _map_facts(image, scale)
+    spoken = f"{suspect.body_part.lower()} {title} of number {suspect.rank}"
+    alt = f"{spoken}: {facts[0]}" if facts else spoken
+    shown = "" if plain else data_uri(overlay)
+    card = Card(title, suspect.study.key, data_uri(film), shown, facts, alt)
+    return card, truth_or_fault(ref, row.shape)[1] if suspect.study.abnormal else ""
+
+
+def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[str, ...]:
+    if image is None or scale is None:
+        return ()
+    peak, threshold = float(image.heat_map.max()), scale.threshold
+    if peak < threshold:
+        return (f"map stays below its threshold of {threshold:+.1f} logits",)
+    return (f"map up to {peak:+.1f} logits",)
+
+
+def _finding(prediction: StudyPrediction | None) -> tuple[str, ...]:
+    """The leading finding; where none is calibrated, that of the view that shows one most.
+
+    None below one half then.
+    """
+    if prediction is not None and prediction.finding_thresholds:
+        leading = prediction.leading_finding
+        if leading is None:
+            return ()
+        share = prediction.finding_probabilities[leading]
+        return (f"looks most like {leading.value.replace('_', ' ')} ({share:.2f})",)
+    found = [
+        (share, category)
+        for image in (prediction.images if prediction else ())
+        for category, share in image.finding_probabilities.items()
+    ]
+    if not found or max(found)[0] < 0.5:
+        return ()
+    share, category = max(found)
+    return (f"looks most like {category.value.replace('_', ' ')} ({share:.2f})",)
+
+
+def write_review_page(
+    suspects: Sequence[Suspect],
+    entries: Sequence[Entry],
+    scale: MapScale | None,
+    about: Mapping[str, Any],
+    out: Path,
+) -> None:
+    """Write the page as one file that loads nothing.
+
+    suspects: the whole list. entries: what is shown of it. scale: of the maps, None without any.
+    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
+    `words` (of `answer_words`, where the label is one finding).
+    """
+    content = {
+        "ulna": __version__,
+        "entries": entries,
+        "n": len(suspects),
+        "n_flagged": sum(s.flagged for s in suspects),
+        "parts": count_by_part(suspects),
+        "scale": scale_bar(scale.limit) if scale else "",
+        "maps": scale,
+        "words": answer_words(ANY),
+        "outlined": any(i.mask or i.findings for e in entries for i in e.suspect.study.images),
+        **about,
+    }
+    render_page("review.html.j2", content, out)
+
+
+def count_by_part(suspects: Sequence[Suspect]) -> dict[str, dict[str, int]]:
+    """Numbers by body part: `n`, `n_abnormal` (labels), `flagged_normal`, `flagged_abnormal`."""
+    counts: dict[str, dict[str, int]] = {}
+    for part in sorted({s.body_part for s in suspects}):
+        own = [s for s in suspects if s.body_part == part]
+        counts[part] = {
+            "n": len(own),
+            "n_abnormal": sum(s.label == "abnormal" for s in own),
+            "flagged_normal": sum(s.flagged and s.label == "normal" for s in own),
+            "flagged_abnormal": sum(s.flagged and s.label == "abnormal" for s in own),
+        }
+    return counts

@@ -1,0 +1,17 @@
+"""The prototype's protocol beside the right one, from audit.json."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from ulna.evaluation.scores import Json
+from ulna.report.audit_figure import waterfall_figure
+from ulna.report.sections.folders import Included
+from ulna.report.svg import to_svg
+
+
+def content(included: Included) -> Json:
+    """What audit.html.j2 shows."""
+    figure = waterfall_figure(included.found)
+    label = f"What the accuracy of the prototype was made of ({included.name})"
+    return {"a": included.found, "figure": Markup(to_svg(figure, label))}

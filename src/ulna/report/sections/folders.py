@@ -1,0 +1,127 @@
+"""Folders of other verbs' results, recognised by the file inside and held against their receipt."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ulna.errors import ConfigError, VerificationError
+from ulna.provenance.receipt import RECEIPT, Receipt, read_receipt
+from ulna.provenance.verify import check_files
+
+MAIN_FILES = {
+    "stress": "stress.json",
+    "examine": "examination.json",
+    "review": "review.csv",
+    "score": "score.json",
+    "audit": "audit.json",
+}
+"""By verb, the file that its folder is known by and its numbers come from."""
+_PICTURES = {"examine": "examination.png"}
+
+
+@dataclass(frozen=True)
+class Included:
+    """Results of the verb `verb` that a report shall show.
+
+    name: the verb, with a number from the second of its kind on. found: what the main file holds,
+    rows as dicts of a CSV. receipt: None where the folder has none. files: that were read.
+    """
+
+    verb: str
+    name: str
+    folder: Path
+    found: Any
+    receipt: Receipt | None
+    files: tuple[Path, ...]
+
+
+def read_included(given: Sequence[Path]) -> list[Included]:
+    """The results in each of `given`: a folder, or the main file in it.
+
+    In the order of a report, not of `given`. Raises ConfigError for a folder of anything else, of
+    several verbs, given twice, or damaged; VerificationError for files that are not what the
+    folder's receipt says.
+    """
+    places = [_recognised(path) for path in given]
+    for place in places:
+        if places.count(place) > 1:
+            raise ConfigError(f"{place[1]} is included twice: give it once")
+    found = []
+    for verb in MAIN_FILES:
+        own = [folder for v, folder in places if v == verb]
+        for number, folder in enumerate(own, start=1):
+            found.append(_read(verb, verb if number == 1 else f"{verb}-{number}", folder))
+    return found
+
+
+def _recognised(path: Path) -> tuple[str, Path]:
+    """The verb that wrote `path`, and its folder."""
+    if path.is_file():
+        there = [v for v, name in MAIN_FILES.items() if name == path.name]
+        folder = path.parent
+    else:
+        there = [v for v, name in MAIN_FILES.items() if (path / name).is_file()]
+        folder = path
+    if len(there) == 1:
+        return there[0], folder
+    expected = ", ".join(f"{name} (`ulna {v}`)" for v, name in MAIN_FILES.items())
+    if there:
+        names = " and ".join(MAIN_FILES[v] for v in there)
+        raise ConfigError(
+            f"{path} holds {names}: expected one of them; name the file, or give each a folder"
+        )
+    raise ConfigError(f"{path}: {_seen(path)}: expected a folder with one of {expected}")
+
+
+def _seen(path: Path) -> str:
+    if not path.exists():
+        return "no such folder"
+    if not path.is_dir():
+        return "a file of another name"
+    names = sorted(p.name for p in path.iterdir())
+    return f"holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "empty"
+
+
+def _read(verb: str, name: str, folder: Path) -> Included:
+    file = folder / MAIN_FILES[verb]
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = _rows(text) if file.suffix == ".csv" else json.loads(text)
+    except (OSError, ValueError, csv.Error) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}): run `ulna {verb}` again") from None
+    files = [file, *(folder / p for p in (_PICTURES.get(verb),) if p)]
+    receipt = _receipt(verb, folder)
+    if receipt is not None:
+        files.append(folder / RECEIPT)
+    return Included(verb, name, folder, found, receipt, tuple(f for f in files if f.is_file()))
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
+
+
+def _receipt(verb: str, folder: Path) -> Receipt | None:
+    """The folder's receipt, once its files are seen to be those that it vouches for."""
+    file = folder / RECEIPT
+    if not file.is_file():
+        return None
+    receipt = read_receipt(file)
+    if receipt.kind != verb or MAIN_FILES[verb] not in receipt.files:
+        raise ConfigError(
+            f"{file}: is of `ulna {receipt.kind}`, expected one that vouches for "
+            f"{MAIN_FILES[verb]}: run `ulna {verb}` again into a folder of its own"
+        )
+    # What was read may lie elsewhere by now; what was written is what is shown here.
+    wrong = [c for c in check_files(replace(receipt, inputs={}), folder) if c.equal is False]
+    if wrong:
+        raise VerificationError(
+            f"{folder / wrong[0].what}: {wrong[0].said}: expected what {RECEIPT} says; run "
+            f"`ulna {verb}` again"
+        )
+    return receipt

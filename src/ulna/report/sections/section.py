@@ -1,0 +1,156 @@
+"""From the results of another verb to a section of the report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from jinja2 import UndefinedError
+from markupsafe import Markup
+
+from ulna.bundle.io import manifest_hash
+from ulna.config.codec import to_json
+from ulna.errors import BundleError, ConfigError
+from ulna.evaluation.scores import Json
+from ulna.report.render import fill
+from ulna.report.sections import audit, examine, review, score, stress
+from ulna.report.sections.folders import MAIN_FILES, Included
+
+if TYPE_CHECKING:
+    from ulna.bundle import ModelBundle
+
+TITLES = {
+    "stress": "Where it breaks",
+    "examine": "The heat maps, examined",
+    "review": "Labels to read again",
+    "score": "The score of the MURA competition",
+    "audit": "The prototype’s accuracy, audited",
+}
+_CONTENT = {
+    "stress": stress.content,
+    "examine": examine.content,
+    "review": review.content,
+    "score": score.content,
+    "audit": audit.content,
+}
+_ABSENT = {
+    "stress": (
+        "Not stressed: what noise, blur, a crop, a missing view do to the answers, and in which "
+        "subgroups they are worse",
+        "ulna stress DATA --bundle BUNDLE --out FOLDER",
+    ),
+    "examine": (
+        "Heat maps not examined: whether they find what is there better than an edge detector does",
+        "ulna examine DATA --bundle BUNDLE --out FOLDER",
+    ),
+    "review": (
+        "Labels not reviewed: which of them are most likely wrong",
+        "ulna review DATA --from CROSSVAL --out FOLDER",
+    ),
+    "score": (
+        "Not scored as the MURA competition did",
+        "ulna score --labels LABELS.csv --predictions predictions.csv --out FOLDER",
+    ),
+    "audit": (
+        "The prototype’s protocol not audited: how much of its accuracy these data explain",
+        "ulna audit DATA --out FOLDER",
+    ),
+}
+# What a damaged or a foreign file may do to code that reads it key by key.
+_DAMAGE = (
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError),
+    *(UndefinedError, ConfigError, BundleError),
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page. facts: what it was made of. remarks: what a reader must know first.
+
+    predictions: SHA-256 of the table that was scored, '' where that does not apply.
+    """
+
+    id: str
+    verb: str
+    title: str
+    body: Markup
+    facts: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
+    predictions: str = ""
+
+
+def build_sections(included: Sequence[Included], bundle: ModelBundle) -> list[Section]:
+    """A section for each of `included`, in order, of a report on `bundle`.
+
+    Raises ConfigError for a file whose content is not what its verb writes.
+    """
+    return [_build(one, bundle) for one in included]
+
+
+def absent(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """What none of the sections shows: (sentence, command) for each verb."""
+    return [said for verb, said in _ABSENT.items() if verb not in {s.verb for s in sections}]
+
+
+def _build(one: Included, bundle: ModelBundle) -> Section:
+    try:
+        body = fill(f"sections/{one.verb}.html.j2", _CONTENT[one.verb](one))
+        asked, scored = _bundle_of(one), _scored_by(one)
+    except _DAMAGE as error:
+        raise ConfigError(
+            f"{one.folder / MAIN_FILES[one.verb]}: not what `ulna {one.verb}` writes "
+            f"({type(error).__name__}: {error}): run it again"
+        ) from error
+    _, _, number = one.name.partition("-")
+    title = f"{TITLES[one.verb]} ({number})" if number else TITLES[one.verb]
+    remarks = _remarks(one, asked, bundle)
+    return Section(one.name, one.verb, title, body, _facts(one, asked), remarks, scored)
+
+
+def _bundle_of(one: Included) -> str:
+    """Hash of the bundle that was asked, '' where none was."""
+    if one.verb == "stress":
+        return str(one.found["bundle"]["hash"])
+    return str(one.found["bundle"]) if one.verb == "examine" else ""
+
+
+def _scored_by(one: Included) -> str:
+    """SHA-256 of the predictions that `ulna score` read, '' where that is not known."""
+    if one.verb != "score" or one.receipt is None:
+        return ""
+    return one.receipt.inputs["predictions"].sha256
+
+
+def _facts(one: Included, asked: str) -> tuple[tuple[str, str], ...]:
+    """What the section was made of: command, data, bundle, code."""
+    receipt = one.receipt
+    if receipt is None:
+        return (("Bundle", asked[:12]),) if asked else ()
+    facts = [("Command", shlex.join(receipt.command))]
+    if (data := receipt.data) is not None:
+        counts = f"{data.n_studies} studies, {data.n_images} images"
+        facts.append(("Data", f"{data.name}: {counts}; {data.split}; {data.sha256[:12]}"))
+    facts += [(f"Read: {n}", f"{f.path}, {f.sha256[:12]}") for n, f in receipt.inputs.items()]
+    if asked:
+        facts.append(("Bundle", asked[:12]))
+    code = receipt.code
+    facts.append(("Code", f"Ulna {code.get('ulna', '?')}, commit {code.get('commit', '?')[:12]}"))
+    return (*facts, ("Receipt", f"files equal to those that it names: {len(receipt.files)}"))
+
+
+def _remarks(one: Included, asked: str, bundle: ModelBundle) -> tuple[str, ...]:
+    said = [] if one.receipt else ["No receipt.json: nothing vouches for these numbers."]
+    if asked and asked not in (bundle.hash, _unexamined(bundle)):
+        said.append(
+            f"Made with bundle {asked[:12]}, not with {bundle.hash[:12]} that is evaluated here: "
+            "another one, or calibrated or examined since. Its numbers need not hold for this one."
+        )
+    return tuple(said)
+
+
+def _unexamined(bundle: ModelBundle) -> str:
+    """The hash of the bundle before `ulna examine` wrote its verdict: it gave the same answers."""
+    data: Json = to_json(replace(bundle.manifest, map_examination=None))
+    return manifest_hash(data)

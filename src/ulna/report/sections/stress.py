@@ -1,0 +1,26 @@
+"""Where the bundle breaks, from stress.json."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from ulna.evaluation.scores import Json
+from ulna.report.sections.folders import Included
+from ulna.report.stress_figures import scores_figure
+from ulna.report.svg import to_svg
+from ulna.robustness.stress.breaks import FLIPS_ALLOWED
+
+
+def content(included: Included) -> Json:
+    """What stress.html.j2 shows."""
+    found = included.found
+    label = f"AUROC, sensitivity and specificity by severity ({included.name})"
+    rows = found["where_it_breaks"]
+    return {
+        "s": found,
+        "corruptions": [r for r in rows if r["kind"] == "corruption"],
+        "subgroups": [r for r in rows if r["kind"] == "subgroup"],
+        "n_compared": sum(len(g) for kind in found["subgroups"].values() for g in kind.values()),
+        "flips_allowed": FLIPS_ALLOWED,
+        "figure": Markup(to_svg(scores_figure(found), label)),
+    }

@@ -1,0 +1,127 @@
+"""The plots of the stress page: what every severity does, and what a missing view does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ulna.corruptions import CORRUPTIONS
+from ulna.evaluation.scores import Json
+from ulna.report.formats import measure_name
+from ulna.report.svg import COLOURS, INK, MUTED, new_figure, new_grid
+from ulna.robustness.stress.breaks import FLIPS_ALLOWED
+from ulna.robustness.stress.paired import FLIPS, SHIFT
+from ulna.robustness.stress.views import LeftOut
+
+_COLUMNS = 3
+# Other colours than those of the scores beside them.
+_MOVED = (COLOURS[6], COLOURS[4])
+_NONE: Json = {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def scores_figure(found: Json) -> Figure:
+    """AUROC with its interval, sensitivity and specificity by severity, a panel a corruption."""
+    lines = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}
+    figure, panels = _panels(found)
+    for (name, levels), axes in zip(found["corruptions"].items(), panels, strict=False):
+        _mark_break(found, name, axes)
+        for (measure, label), colour in zip(lines.items(), COLOURS, strict=False):
+            entries = [found["clean"][measure], *(x[measure] for x in levels)]
+            _line(axes, entries, colour, label, measure == "auroc")
+        axes.set(ylim=(-0.02, 1.02))
+    return _finished(figure, panels)
+
+
+def moves_figure(found: Json) -> Figure:
+    """Share of decisions that flip and mean |change of probability| by severity."""
+    lines = {FLIPS: "decisions that flip", SHIFT: "mean |change of probability|"}
+    figure, panels = _panels(found)
+    for (name, levels), axes in zip(found["corruptions"].items(), panels, strict=False):
+        _mark_break(found, name, axes)
+        axes.axhline(FLIPS_ALLOWED, color=MUTED, lw=0.9, ls=(0, (4, 4)))
+        for (measure, label), colour in zip(lines.items(), _MOVED, strict=True):
+            _line(axes, [_NONE, *(x[measure] for x in levels)], colour, label, True)
+        axes.set(ylim=(-0.01, _most(found, lines)))
+    return _finished(figure, panels)
+
+
+def left_out_figure(left_out: Sequence[LeftOut]) -> Figure:
+    """How many views, left out, move the study's probability how far; flips apart."""
+    figure, axes = new_figure(9.6, 3.1)
+    bins = np.linspace(-1, 1, 41)
+    kept = [v.change for v in left_out if not v.flipped]
+    flips = [v.change for v in left_out if v.flipped]
+    labels = ["decision stays", "decision flips"]
+    axes.hist([kept, flips], bins, stacked=True, color=["#9aa5b1", COLOURS[1]], label=labels)
+    furthest = max((abs(v.change) for v in left_out), default=0.1)
+    reach = min(1.0, max(0.1, np.ceil(10 * furthest) / 10))
+    axes.set(xlim=(-reach, reach), xlabel="probability without the view − with it", ylabel="views")
+    axes.axvline(0, color=INK, lw=0.9)
+    axes.legend(frameon=False, fontsize=9)
+    axes.grid(visible=False, axis="x")
+    return figure
+
+
+def _panels(found: Json) -> tuple[Figure, list[Any]]:
+    corruptions = found["corruptions"]
+    rows = -(-len(corruptions) // _COLUMNS)
+    figure, panels = new_grid(9.6, 2.45 * rows, rows, _COLUMNS)
+    for (name, levels), axes in zip(corruptions.items(), panels, strict=False):
+        told = ["0", *(_short(name, level) for level in levels)]
+        axes.set_xticks(range(len(told)), told, fontsize=8)
+        axes.set(title=measure_name(name), xlim=(-0.25, max(len(told) - 0.75, 1.25)))
+        axes.set_xlabel(_UNITS[name], fontsize=8.5, color=MUTED)
+    for axes in panels[len(corruptions) :]:
+        axes.set_visible(False)
+    return figure, panels
+
+
+_UNITS = {
+    "quantum_noise": "photons per input px (0: untouched)",
+    "blur": "Gaussian, input px",
+    "gamma": "exponent γ (0: untouched)",
+    "gain": "factor (0: untouched)",
+    "jpeg": "quality (0: untouched)",
+    "rotation": "degrees",
+    "crop": "% of each side cut off",
+    "inversion": "0: untouched, 1: inverted",
+    "marker": "height, % of the longest side",
+}
+
+
+def _short(name: str, level: Json) -> str:
+    amount = level["amount"]
+    return f"{100 * amount:g}" if "%" in CORRUPTIONS[name].unit else f"{amount:g}"
+
+
+def _mark_break(found: Json, name: str, axes: Any) -> None:
+    """A tinted ground from the severity on at which the corruption breaks the answers."""
+    row = next(r for r in found["where_it_breaks"] if r["name"] == name)
+    if row["severity"] is not None:
+        axes.axvspan(row["severity"] - 0.5, len(found["corruptions"][name]) + 1, color="#fdeeee")
+
+
+def _line(axes: Any, entries: Sequence[Json], colour: str, label: str, band: bool) -> None:
+    known = [(x, e) for x, e in enumerate(entries) if e["value"] is not None]
+    x = [k for k, _ in known]
+    axes.plot(x, [e["value"] for _, e in known], "o-", color=colour, ms=3.5, label=label)
+    if band:
+        low, high = ([e[side] for _, e in known] for side in ("low", "high"))
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+
+
+def _most(found: Json, lines: Sequence[str] | dict[str, str]) -> float:
+    """The upper end of an axis that all panels share."""
+    highs: list[float] = [
+        x[m]["high"] for levels in found["corruptions"].values() for x in levels for m in lines
+    ]
+    return min(1.02, max(0.1, *highs) * 1.05)
+
+
+def _finished(figure: Figure, panels: Sequence[Any]) -> Figure:
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False)
+    return figure

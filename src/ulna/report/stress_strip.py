@@ -1,0 +1,61 @@
+"""One film under every corruption at every severity, so that a severity can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ulna.corruptions import CORRUPTIONS, corrupted
+from ulna.report.gallery import data_uri
+from ulna.robustness.stress.answers import read_views
+from ulna.types import Radiograph, Study, Subtlety
+
+SIDE = 150
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One corruption's films. films: (caption, data URI) of each severity."""
+
+    name: str
+    films: tuple[tuple[str, str], ...]
+
+
+def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[Strip]:
+    """A strip for each corruption, of the first view of a study with a plain finding.
+
+    The same draws as those of the scores: what is shown is what was answered.
+    """
+    study = min(studies, key=_plainness)
+    views = read_views(study)
+    if not views:
+        return []
+    key = f"{study.key}/0"
+    strips = [Strip("untouched", (("", _tile(views[0])),))]
+    for name, corruption in CORRUPTIONS.items():
+        films = tuple(
+            (
+                corruption.amount_text(severity),
+                _tile(corrupted(views[0], name, severity, input_size, key, seed)),
+            )
+            for severity in range(1, len(corruption.amounts) + 1)
+        )
+        strips.append(Strip(name, films))
+    return strips
+
+
+def _plainness(study: Study) -> tuple[bool, bool]:
+    return study.subtlety != Subtlety.OBVIOUS, not study.abnormal
+
+
+def _tile(radiograph: Radiograph) -> str:
+    """Data URI of the film, longest side SIDE px."""
+    height, width = radiograph.pixels.shape
+    scale = SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = Image.fromarray(radiograph.pixels).resize(size, Image.Resampling.BOX)
+    grey = np.rint(np.clip(np.asarray(small), 0, 1) * 255).astype(np.uint8)
+    return data_uri(np.repeat(grey[..., None], 3, axis=2))

@@ -1,0 +1,1 @@
+"""Where a bundle breaks: under corruptions, in subgroups, at another hospital."""

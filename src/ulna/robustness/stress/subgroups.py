@@ -1,0 +1,149 @@
+"""Every metric in subgroups of the studies, and of the films, against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.scores import Json, Resampling, Sample, measure
+from ulna.robustness.stress.traits import ACCIDENTS, Traits, pixel_size
+from ulna.types import FindingCategory, Study
+
+Values = dict[str, list[str]]
+"""Of each way to group: the group of every study, or film, in order; '' where not known."""
+
+COMPARED = ("auroc", "sensitivity", "specificity")
+SIDES = (512, 1024, 2048)
+FEWEST = 10
+"""Studies (or films) of a class that a group and its rest need to be compared in a measure."""
+
+
+def study_values(
+    studies: Sequence[Study],
+    rows: Sequence[StudyRow],
+    traits: Traits,
+    columns: Mapping[str, Mapping[str, str]],
+) -> Values:
+    """The groups of the scored `rows`; studies: the same, in order. columns: of `--by`.
+
+    hardware: as labelled among the findings, or a table's column. marker, cast, jewellery,
+    inverted: 'yes' where any film has it. views: 'single' or 'several' readable films. pixel
+    size and longest side: of the first film.
+    """
+    first = [traits.get(s.images[0].path, {}) for s in studies]
+    sizes = [pixel_size(t) for t in first]
+    found: Values = {
+        "hardware": [t.get("hardware") or _hardware(s) for s, t in zip(studies, first, strict=True)]
+    }
+    for name in ACCIDENTS:
+        found[name] = [
+            _any([traits.get(i.ref.path, {}).get(name, "") for i in r.images]) for r in rows
+        ]
+    found["views"] = ["single" if len(r.images) == 1 else "several" for r in rows]
+    found["pixel size"] = _halves(sizes)
+    found["longest side"] = [_side_class(max(r.images[0].shape)) for r in rows]
+    for name, value_of in columns.items():
+        found[name] = [value_of.get(s.key, "") for s in studies]
+    return found
+
+
+def film_values(rows: Sequence[StudyRow], traits: Traits) -> Values:
+    """The groups of the films of the scored `rows`, in the order of `image_sample`."""
+    paths = [image.ref.path for row in rows for image in row.images]
+    known = [traits.get(path, {}) for path in paths]
+    found: Values = {"view": [t.get("view", "") for t in known]}
+    for name in ACCIDENTS:
+        found[name] = [t.get(name, "") for t in known]
+    found["pixel size"] = _halves([pixel_size(t) for t in known])
+    return found
+
+
+def score_subgroups(sample: Sample, values: Values, how: Resampling) -> Json:
+    """`{grouping: {group: scores}}` of groupings with at least two groups.
+
+    Scores are those of `ulna evaluate` over the group alone, with `n`, `n_abnormal`,
+    `n_patients`; `rest` holds COMPARED of all known others and `below_rest` names those of
+    them whose interval lies below the rest's whole interval, where both have FEWEST of the
+    class that the measure is made of.
+    """
+    found: Json = {}
+    for name, of_each in values.items():
+        known = np.array(of_each)
+        groups = sorted(set(of_each) - {""})
+        if len(groups) > 1:
+            found[name] = {g: _score(sample, known == g, known != "", how) for g in groups}
+    return found
+
+
+def _score(
+    sample: Sample, inside: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_], how: Resampling
+) -> Json:
+    group, rest = sample.where(inside), sample.where(known & ~inside)
+    found = measure(group, how) | _counts(group)
+    other = measure(rest, how, COMPARED)
+    found["rest"] = other | _counts(rest)
+    found["below_rest"] = [
+        name
+        for name in COMPARED
+        if min(_needed(name, group), _needed(name, rest)) >= FEWEST
+        and found[name]["high"] < _surely(other[name], _needed(name, rest))
+    ]
+    return found
+
+
+def _surely(entry: Json, n: int) -> float:
+    """The lower end of an interval; 1 - 3 / n where the value is 1 without an error in n.
+
+    A percentile interval has no width there, which is no certainty (Hanley and Lippman-Hand
+    1983).
+    """
+    return 1 - 3 / n if entry["low"] == 1 else float(entry["low"])
+
+
+def _counts(sample: Sample) -> Json:
+    return {
+        "n": len(sample.patients),
+        "n_abnormal": int(sample.abnormal.sum()),
+        "n_patients": len(set(sample.patients)),
+    }
+
+
+def _needed(name: str, sample: Sample) -> int:
+    """Number of studies (or films) of the class that the measure is made of."""
+    abnormal = int(sample.abnormal.sum())
+    normal = len(sample.patients) - abnormal
+    return {"sensitivity": abnormal, "specificity": normal}.get(name, min(abnormal, normal))
+
+
+def _hardware(study: Study) -> str:
+    if study.categories is None:
+        return ""
+    return "yes" if FindingCategory.HARDWARE in study.categories else "no"
+
+
+def _any(values: Sequence[str]) -> str:
+    if "yes" in values:
+        return "yes"
+    return "no" if "no" in values else ""
+
+
+def _halves(sizes: Sequence[float | None]) -> list[str]:
+    """Finer than the median pixel, or not."""
+    known = [s for s in sizes if s is not None]
+    if not known:
+        return ["" for _ in sizes]
+    middle = float(np.median(known))
+    names = (f"< {middle:.2f} mm", f">= {middle:.2f} mm")
+    return ["" if s is None else names[int(s >= middle)] for s in sizes]
+
+
+def _side_class(pixels: int) -> str:
+    """The longest side's class; numbers of digits sort as they should."""
+    bounds = (0, *SIDES)
+    k = max(i for i, bound in enumerate(bounds) if pixels >= bound)
+    if k == 0:
+        return f"< {SIDES[0]} px"
+    return f">= {SIDES[-1]} px" if k == len(SIDES) else f"{bounds[k]} to {bounds[k + 1] - 1} px"

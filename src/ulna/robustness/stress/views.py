@@ -1,0 +1,151 @@
+"""Leave one view out: how much a study's answer hangs on each of its radiographs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ulna.errors import ImageError, said_of
+from ulna.evaluation.rows import StudyRow
+from ulna.evaluation.scores import Json, Resampling, interval_json, share
+from ulna.robustness.stress.answers import NotStressed
+from ulna.types import Study
+
+if TYPE_CHECKING:
+    from ulna.runtime import Predictor
+
+Progress = Callable[[int, int], None]
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One study asked again without one of its views.
+
+    view: name of the view left out, '' where none is recorded. views: how many the study has.
+    before, after: study probability with and without it. flipped: the decision is another one.
+    """
+
+    key: str
+    patient: str
+    view: str
+    views: int
+    before: float
+    after: float
+    flipped: bool
+
+    @property
+    def change(self) -> float:
+        """Probability without the view minus that with it."""
+        return self.after - self.before
+
+
+def leave_one_view_out(
+    predictor: Predictor,
+    studies: Sequence[Study],
+    rows: Sequence[StudyRow],
+    operating_point: str,
+    progress: Progress | None = None,
+) -> list[LeftOut]:
+    """Ask `predictor` for every study of several views once without each of them.
+
+    rows: the answers to `studies`, in order; those that are not scored and those of a single
+    readable view are passed over. Only readable radiographs count as views; a study whose films
+    cannot be read again is left out (NotStressed).
+    """
+    found: list[LeftOut] = []
+    for done, (study, row) in enumerate(zip(studies, rows, strict=True), start=1):
+        if row.scored and len(row.images) > 1:
+            found += _without_any(predictor, study, row, operating_point)
+        if progress is not None:
+            progress(done, len(studies))
+    return found
+
+
+def _without_any(
+    predictor: Predictor, study: Study, row: StudyRow, operating_point: str
+) -> list[LeftOut]:
+    """Of each view of the study; none where its films are gone meanwhile."""
+    try:
+        return _without_each(predictor, study, row, operating_point)
+    except (ImageError, MemoryError) as error:
+        warnings.warn(f"no view of {study.key} left out: {said_of(error)}", NotStressed, 3)
+        return []
+
+
+def _without_each(
+    predictor: Predictor, study: Study, row: StudyRow, operating_point: str
+) -> list[LeftOut]:
+    assert row.given is not None
+    refs = [image.ref for image in row.images]
+    found = []
+    for i, left_out in enumerate(refs):
+        rest = replace(study, images=tuple(refs[:i] + refs[i + 1 :]))
+        answer = predictor.predict(rest, operating_point)
+        found.append(
+            LeftOut(
+                study.key,
+                study.patient_id,
+                left_out.view,
+                len(refs),
+                row.given.probability,
+                answer.probability,
+                answer.abnormal != row.given.abnormal,
+            )
+        )
+    return found
+
+
+def score_left_out(left_out: Sequence[LeftOut], rows: Sequence[StudyRow], how: Resampling) -> Json:
+    """Distribution of the change, and shares of decisions that flip; see docs/stress.md."""
+    scored = [r for r in rows if r.scored]
+    single = sum(len(r.images) == 1 for r in scored)
+    found: Json = {
+        "n_studies": len(scored),
+        "n_single_view": single,
+        "n_several_views": len(scored) - single,
+        "n_left_out": len(left_out),
+    }
+    if not left_out:
+        return found
+    found |= {k: v for k, v in _moved(left_out, how).items() if k != "n"}
+    changes = [v.change for v in left_out]
+    found["change_quantiles"] = {str(q): float(np.quantile(changes, q)) for q in _QUANTILES}
+    found["studies_flipped"] = _studies_flipped(left_out, how)
+    for name, value_of in (("by_view", _view), ("by_number_of_views", _views)):
+        values = sorted({value_of(v) for v in left_out} - {""})
+        found[name] = {x: _moved([v for v in left_out if value_of(v) == x], how) for x in values}
+    return found
+
+
+def _view(left_out: LeftOut) -> str:
+    return left_out.view
+
+
+def _views(left_out: LeftOut) -> str:
+    return str(left_out.views)
+
+
+def _moved(left_out: Sequence[LeftOut], how: Resampling) -> Json:
+    patients = [v.patient for v in left_out]
+    shift = share(patients, [abs(v.change) for v in left_out], how)
+    flips = share(patients, [float(v.flipped) for v in left_out], how)
+    return {
+        "n": len(left_out),
+        "mean_shift": interval_json(shift),
+        "decisions_flipped": interval_json(flips),
+    }
+
+
+def _studies_flipped(left_out: Sequence[LeftOut], how: Resampling) -> Json:
+    """Share of studies of several views in which some view decides alone."""
+    any_flip: dict[str, bool] = {}
+    patient = {v.key: v.patient for v in left_out}
+    for v in left_out:
+        any_flip[v.key] = any_flip.get(v.key, False) or v.flipped
+    values = [float(any_flip[k]) for k in patient]
+    return interval_json(share(list(patient.values()), values, how))

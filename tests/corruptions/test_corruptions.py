@@ -1,0 +1,197 @@
+"""Laws of the corruptions: pure, seeded, in range, worse with severity, and each its own law."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from scipy.special import gammaln
+
+from ulna.corruptions import CORRUPTIONS, corrupted, suite_rows
+from ulna.corruptions.blur import blur
+from ulna.corruptions.crop import crop
+from ulna.corruptions.exposure import change_gain, change_gamma
+from ulna.corruptions.inversion import invert
+from ulna.corruptions.jpeg import compress_jpeg
+from ulna.corruptions.marker import add_marker
+from ulna.corruptions.quantum_noise import (
+    ATTENUATION,
+    add_quantum_noise,
+    quantum_variance,
+)
+from ulna.corruptions.rotation import rotate
+from ulna.errors import ConfigError
+from ulna.types import Array, Radiograph
+
+SIZE = 64
+
+
+def make_film(shape: tuple[int, int]) -> Radiograph:
+    """Two slanted bones with texture on a dark, uneven ground."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    rng = np.random.default_rng(4)
+    film = 0.08 + 0.1 * rows
+    for middle, tilt, width in ((0.3, 0.15, 0.07), (0.5, -0.1, 0.05)):
+        film += 0.6 * np.exp(-(((columns - middle - tilt * rows) / width) ** 2))
+    film += 0.04 * np.sin(60 * rows) * np.cos(70 * columns) + rng.normal(0, 0.01, shape)
+    return Radiograph(np.clip(film, 0, 1).astype(np.float32), "film.png", "PA")
+
+
+FILMS = [make_film((96, 96)), make_film((120, 75)), make_film((40, 130))]
+EVERY = [(c.name, s) for c in CORRUPTIONS.values() for s in range(1, len(c.amounts) + 1)]
+
+
+@pytest.mark.parametrize(("name", "severity"), EVERY)
+def test_shape_range_and_type_stay_and_a_seed_decides_all(name: str, severity: int) -> None:
+    for film in FILMS:
+        before = film.pixels.copy()
+        first = corrupted(film, name, severity, SIZE, "key", seed=3)
+        again = corrupted(film, name, severity, SIZE, "key", seed=3)
+        assert first.pixels.shape == film.pixels.shape
+        assert first.pixels.dtype == np.float32
+        assert first.pixels.min() >= 0 and first.pixels.max() <= 1
+        assert (first.source, first.view) == (film.source, film.view)
+        np.testing.assert_array_equal(first.pixels, again.pixels)
+        np.testing.assert_array_equal(film.pixels, before)
+        assert not np.array_equal(first.pixels, film.pixels)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_severity_zero_is_the_film_and_every_step_leads_away(name: str) -> None:
+    film = FILMS[0]
+    assert corrupted(film, name, 0, SIZE, "key") is film
+    steps = range(1, len(CORRUPTIONS[name].amounts) + 1)
+    changed = [corrupted(film, name, s, SIZE, "key").pixels for s in steps]
+    distance = [float(np.abs(x - film.pixels).mean()) for x in changed]
+    assert distance == sorted(distance) and distance[0] > 0
+    assert len(set(distance)) == len(distance)
+
+
+@pytest.mark.parametrize("name", ["quantum_noise", "rotation", "crop", "marker"])
+def test_draws_depend_on_seed_and_film(name: str) -> None:
+    film = FILMS[0]
+    drawn = {corrupted(film, name, 3, SIZE, k, s).pixels.tobytes() for k in "abcd" for s in (1, 2)}
+    assert len(drawn) > 1
+
+
+def test_what_is_not_in_the_suite_is_named() -> None:
+    with pytest.raises(ConfigError, match="expected one of quantum_noise"):
+        corrupted(FILMS[0], "fog", 1, SIZE, "key")
+    with pytest.raises(ConfigError, match="expected 0 to 1"):
+        corrupted(FILMS[0], "inversion", 2, SIZE, "key")
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    film = FILMS[1].pixels
+    for same in (
+        blur(film, 0),
+        change_gamma(film, 1),
+        change_gain(film, 1),
+        rotate(film, 0),
+        crop(film, 0, (0.5, 0.5)),
+        add_marker(film, 0, "L", (True, True)),
+    ):
+        np.testing.assert_array_equal(same, film)
+
+
+def test_inverted_twice_is_the_film() -> None:
+    np.testing.assert_allclose(invert(invert(FILMS[0].pixels)), FILMS[0].pixels, atol=1e-7)
+
+
+def test_jpeg_is_pillows_own_round_trip() -> None:
+    film = FILMS[1].pixels
+    for quality in (90, 30, 5):
+        buffer = io.BytesIO()
+        Image.fromarray(np.rint(film * 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+        expected = np.asarray(Image.open(buffer), np.float32) / 255
+        np.testing.assert_array_equal(compress_jpeg(film, quality), expected)
+
+
+def exact_variance(grey: float, photons: float) -> float:
+    """Of the shown grey, summed over all counts of the Poisson law."""
+    expected = photons * np.exp(-ATTENUATION * grey)
+    k = np.arange(int(expected + 12 * np.sqrt(expected) + 30))
+    p = np.exp(k * np.log(expected) - expected - gammaln(k + 1))
+    shown = np.clip(-np.log(np.maximum(k, 0.5) / photons) / ATTENUATION, 0, 1)
+    return float(p @ shown**2 - (p @ shown) ** 2)
+
+
+@pytest.mark.parametrize(("grey", "photons"), [(0.2, 2000), (0.5, 1000), (0.8, 300), (0.5, 40)])
+def test_noise_has_the_variance_of_its_law(grey: float, photons: float) -> None:
+    flat = np.full((400, 400), grey, np.float32)
+    seen = add_quantum_noise(flat, photons, np.random.default_rng(1))
+    assert float(seen.var()) == pytest.approx(exact_variance(grey, photons), rel=0.03)
+    if photons * np.exp(-ATTENUATION * grey) > 25:
+        assert float(seen.var()) == pytest.approx(quantum_variance(grey, photons), rel=0.1)
+        assert float(seen.mean()) == pytest.approx(grey, abs=0.02)
+
+
+def test_noise_is_told_for_a_pixel_of_the_models_input() -> None:
+    """A film of twice the size has a quarter of the photons a pixel: averaged, the same noise."""
+    flat = Radiograph(np.full((128, 128), 0.4, np.float32))
+    fine = Radiograph(np.full((512, 512), 0.4, np.float32))
+    coarse = corrupted(flat, "quantum_noise", 1, 128, "a").pixels
+    halves = corrupted(fine, "quantum_noise", 1, 256, "a").pixels
+    averaged = halves.reshape(256, 2, 256, 2).mean(axis=(1, 3))
+    assert float(averaged.std()) == pytest.approx(float(coarse.std()), rel=0.05)
+
+
+def test_blur_spreads_a_point_by_its_sigma() -> None:
+    point = np.zeros((81, 81), np.float32)
+    point[40, 40] = 1
+    spread = blur(point, 3.0).astype(np.float64)
+    offset = np.arange(81) - 40
+    assert spread.sum() == pytest.approx(1, abs=1e-3)
+    assert np.sqrt(spread.sum(axis=0) @ offset**2) == pytest.approx(3, rel=0.01)
+
+
+def test_a_quarter_turn_is_numpys() -> None:
+    film = FILMS[0].pixels
+    np.testing.assert_allclose(rotate(film, 90), np.rot90(film), atol=1e-5)
+
+
+def quarters() -> Array:
+    """Four flat quarters of 32 px."""
+    return np.kron(np.array([[0.1, 0.3], [0.6, 0.9]]), np.ones((32, 32))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("place", "grey"), [((0, 0), 0.1), ((1, 0), 0.3), ((0, 1), 0.6), ((1, 1), 0.9)]
+)
+def test_crop_shows_the_window_it_is_told(place: tuple[float, float], grey: float) -> None:
+    window = crop(quarters(), 0.5, place)
+    # At the very border the interpolation looks one pixel beyond the window.
+    np.testing.assert_allclose(window[2:-2, 2:-2], grey, atol=1e-6)
+
+
+def test_gain_burns_out_what_lies_above_its_inverse() -> None:
+    film = FILMS[0].pixels
+    np.testing.assert_array_equal(change_gain(film, 2) == 1, film * np.float32(2) >= 1)
+
+
+@pytest.mark.parametrize("corner", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_marker_is_so_high_and_in_its_corner(corner: tuple[bool, bool], share: float) -> None:
+    film = np.zeros((200, 160), np.float32)
+    rows, columns = np.nonzero(add_marker(film, share, "L", corner) > 0.5)
+    assert np.ptp(rows) + 1 == pytest.approx(share * 200, abs=3)
+    assert (columns.mean() > 80) == corner[0]
+    assert (rows.mean() > 100) == corner[1]
+    assert min(rows.min(), columns.min()) >= 1 and rows.max() < 199 and columns.max() < 159
+
+
+def test_marker_only_brightens() -> None:
+    film = FILMS[1].pixels
+    marked = add_marker(film, 0.2, "R", (True, False))
+    changed: npt.NDArray[np.bool_] = marked != film
+    assert changed.any() and (marked[changed] > film[changed]).all()
+
+
+def test_the_suite_is_told_in_words() -> None:
+    rows = suite_rows()
+    assert [name for name, _, _ in rows] == list(CORRUPTIONS)
+    assert all(len(c.amounts) == 5 or c.name == "inversion" for c in CORRUPTIONS.values())
+    assert {n: a for n, a, _ in rows}["rotation"] == "5°, 10°, 15°, 25°, 40°"

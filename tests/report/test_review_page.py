@@ -1,0 +1,123 @@
+"""The page of labels to read again: self-contained, spoken, honest about maps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.evaluation.synthetic_studies import predict, write_studies
+from tests.report.page_checker import Checker
+
+pytest.importorskip("cleanlab", reason="needs the extra review")
+
+from ulna.labels.suspects import Suspect
+from ulna.report.review_page import (
+    VIEWS,
+    MapScale,
+    count_by_part,
+    show_suspect,
+    write_review_page,
+)
+
+SCALE = MapScale(threshold=2.0, limit=6.0)
+
+
+def _suspects(folder: Path, n: int = 12) -> list[Suspect]:
+    return [
+        Suspect(
+            rank=rank,
+            study=study,
+            body_part=str(study.body_part),
+            fold=f"fold{rank % 2}",
+            probability=0.9,
+            quality=rank / n,
+            flagged=rank <= 4,
+            reasons=(f"reason <{rank}>", "a second one"),
+        )
+        for rank, study in enumerate(write_studies(folder, n), start=1)
+    ]
+
+
+def _page(folder: Path, maps: bool) -> str:
+    rng = np.random.default_rng(0)
+    suspects = _suspects(folder)
+    entries = []
+    for s in suspects[:6]:
+        assert s.study.body_part is not None
+        answer = predict(s.study, s.study.body_part, rng) if maps else None
+        entries.append(show_suspect(s, answer, SCALE if maps else None))
+    about = {"data": "a & b", "predictions": "cv", "phantoms": maps, "notes": ["a <note>"]}
+    write_review_page(suspects, entries, SCALE if maps else None, about, folder / "review.html")
+    return (folder / "review.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("maps", [True, False])
+def test_page_loads_nothing_and_is_spoken(tmp_path: Path, maps: bool) -> None:
+    page = _page(tmp_path, maps)
+    assert "http" not in page and "//" not in re.sub(r"base64,[\w+/=]+", "", page)
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert all(load.startswith(("data:image/", "#")) for load in checker.loads)
+    assert all(checker.spoken) and len(checker.spoken) >= 12
+    assert '<html lang="en">' in page and page.count("<h1>") == 1
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_page_calls_labels_what_they_mean(tmp_path: Path) -> None:
+    suspects = _suspects(tmp_path)
+    about = {"data": "a", "predictions": "cv", "phantoms": False, "notes": []}
+    words = {"words": ("fracture", "no fracture")}
+    write_review_page(suspects, [], None, {**about, **words}, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Answers: fracture or no fracture." in page and "labelled no fracture" in page
+
+
+def test_page_says_what_it_is_and_why(tmp_path: Path) -> None:
+    page = _page(tmp_path, maps=True)
+    for words in (
+        "Not a medical device",
+        "A suspicion, not a verdict",
+        "Phantoms.",
+        "12 labelled studies, 4 flagged; the first 6 are shown",
+        "reason &lt;1&gt;",
+        "a &lt;note&gt;",
+        "a &amp; b",
+        "experts that have not seen it",
+        "+6.0 logits",
+        "6 more studies",
+    ):
+        assert words in page, words
+    assert page.count("flagged</span>") == 4
+    assert re.findall(r"<h3><b>(\d+)</b>", page) == [str(k) for k in range(1, 7)]
+    assert "map up to" in page or "map stays below" in page
+
+
+def test_without_maps_none_are_claimed(tmp_path: Path) -> None:
+    page = _page(tmp_path, maps=False)
+    assert "logits" not in page and "with map" not in page and "Phantoms." not in page
+    # where the data give the finding's place, its outline stands beside the film
+    assert "with outline" in page and 'class="single"' in page
+
+
+def test_films_that_are_gone_or_too_many_are_told(tmp_path: Path) -> None:
+    suspect = _suspects(tmp_path, 3)[0]
+    film, other = suspect.study.images
+    missing = replace(film, path=tmp_path / "gone.png", view="LAT")
+    study = replace(suspect.study, images=(missing, *[other] * (VIEWS + 1)))
+    entry = show_suspect(replace(suspect, study=study), None, None)
+    assert len(entry.cards) == VIEWS - 1
+    assert any(r.startswith("LAT cannot be shown") for r in entry.remarks)
+    assert "2 more views are not shown here" in entry.remarks
+
+
+def test_counts_by_part_add_up(tmp_path: Path) -> None:
+    suspects = _suspects(tmp_path)
+    counts = count_by_part(suspects)
+    assert sum(c["n"] for c in counts.values()) == 12
+    flagged = sum(c["flagged_normal"] + c["flagged_abnormal"] for c in counts.values())
+    assert flagged == sum(s.flagged for s in suspects)
+    assert sum(c["n_abnormal"] for c in counts.values()) == 6
