@@ -25,7 +25,7 @@ box: setup ## the demonstration bundle in the package, from nothing
 	scripts/box_bundle.sh runs/box
 
 student: setup-dev ## BUNDLE=folder of `ulna distil`: it answers where no bundle is given
-	$(BIN)/python scripts/ship_student.py "$(BUNDLE)"
+	$(BIN)/python scripts/ship_student.py "$(BUNDLE)" $(if $(ACCEPT),--accept "$(ACCEPT)") $(if $(ATTRIBUTION),--attribution "$(ATTRIBUTION)")
 
 test: setup-dev ## every test but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long"

@@ -1,28 +1,40 @@
-"""Makes a student the bundle that comes with the package: ship_student.py BUNDLE
+"""Makes a student the bundle that comes with the package: ship_student.py BUNDLE [--accept WHY]
 
 The student must be calibrated, have passed the gate of `ulna distil` and weigh at most 8 MB. It
-replaces src/ulna/bundle/student, which answers wherever no bundle is given.
+replaces src/ulna/bundle/student, which answers wherever no bundle is given. One whose AUROC the
+gate refused, and which `ulna distil --accept` let through, is shipped with --accept alone: the
+reason is kept beside it, and `ulna info` goes on to name what the gate found.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
 
 from ulna.bundle import STUDENT_BUNDLE, read_bundle
-from ulna.bundle.distilled import MOST_BYTES, parity_lines
+from ulna.bundle.distilled import MOST_BYTES, StudentParity, parity_lines
 from ulna.errors import UlnaError
 
 
-def faults(folder: Path) -> list[str]:
-    """Why the bundle in `folder` may not be shipped; empty where it may."""
+ATTRIBUTION = "ATTRIBUTION.md"
+"""Beside the bundle: whose films it has learned from, under which licence."""
+ACCEPTED = "ACCEPTED.md"
+"""Beside a bundle that the gate refused: why it comes with the package all the same."""
+
+
+def faults(folder: Path, accept: str = "") -> list[str]:
+    """Why the bundle in `folder` may not be shipped; empty where it may.
+
+    accept: why one is shipped whose AUROC the gate refused; '' for none such.
+    """
     bundle = read_bundle(folder)
     manifest = bundle.manifest
     found = [] if bundle.calibrated else ["it is not calibrated"]
     if manifest.distilled is None or manifest.distilled.parity is None:
         found.append("no gate has compared it with a teacher: expected a bundle of `ulna distil`")
-    else:
+    elif not (accept and manifest.distilled.parity.forced):
         found += manifest.distilled.parity.refusals
     size = sum(file.stat().st_size for file in folder.iterdir())
     if size > MOST_BYTES:
@@ -32,25 +44,39 @@ def faults(folder: Path) -> list[str]:
     return found
 
 
-def ship(folder: Path, target: Path = STUDENT_BUNDLE) -> None:
-    """Copy the bundle in `folder` to `target`. Raises UlnaError with what speaks against it."""
-    if why := faults(folder):
+def ship(
+    folder: Path, target: Path = STUDENT_BUNDLE, accept: str = "", attribution: str = ""
+) -> StudentParity:
+    """Copy the bundle in `folder` to `target`; what its gate found.
+
+    Raises UlnaError with what speaks against it.
+    """
+    if why := faults(folder, accept):
         raise UlnaError(f"{folder}: not shipped: {'; '.join(why)}")
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(folder, target)
+    distilled = read_bundle(target).manifest.distilled
+    assert distilled is not None and distilled.parity is not None
+    if distilled.parity.refusals:
+        said = f"The gate refused it: {'; '.join(distilled.parity.refusals)}.\n\n{accept}\n"
+        (target / ACCEPTED).write_text(said, encoding="utf-8")
+    if attribution:
+        (target / ATTRIBUTION).write_text(f"{attribution}\n", encoding="utf-8")
+    return distilled.parity
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("usage: ship_student.py BUNDLE")
+    parser = argparse.ArgumentParser(description="Ship a student with the package.")
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--accept", default="", metavar="WHY", help="Of one that the gate refused.")
+    parser.add_argument("--attribution", default="", metavar="TEXT", help="Whose films, licence.")
+    given = parser.parse_args()
     try:
-        ship(Path(sys.argv[1]))
+        parity = ship(given.bundle, accept=given.accept, attribution=given.attribution)
     except UlnaError as error:
         sys.exit(str(error))
-    manifest = read_bundle(STUDENT_BUNDLE).manifest
-    assert manifest.distilled is not None and manifest.distilled.parity is not None
-    print("\n".join(parity_lines(manifest.distilled.parity)))
+    print("\n".join(parity_lines(parity)))
     print(f"{STUDENT_BUNDLE} answers where no bundle is given")
 
 

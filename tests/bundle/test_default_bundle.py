@@ -39,7 +39,10 @@ def test_the_default_is_whole_small_and_calibrated() -> None:
     assert sum(f.stat().st_size for f in bundle.path.iterdir()) <= MOST_BYTES
     if bundle.path == STUDENT_BUNDLE:
         distilled = bundle.manifest.distilled
-        assert distilled is not None and distilled.parity is not None and distilled.parity.accepted
+        assert distilled is not None and distilled.parity is not None
+        # What the gate refused is there with the reason beside it, and with its data's licence.
+        assert distilled.parity.accepted or (bundle.path / "ACCEPTED.md").is_file()
+        assert "CC BY 4.0" in (bundle.path / "ATTRIBUTION.md").read_text(encoding="utf-8")
         assert not bundle.manifest.demonstration
     else:
         assert bundle.path == BOX_BUNDLE and bundle.manifest.demonstration
@@ -84,6 +87,15 @@ def test_only_a_student_that_may_be_shipped_is(
         bundle = _student(tmp_path / name, **changes)  # type: ignore[arg-type]
         with pytest.raises(UlnaError, match=said):
             ship_student.ship(bundle.path, target)
+    forced = _student(tmp_path / "forced", distilled=Distilled("a" * 64, "h", "e", parity=worse))
+    ship_student.ship(forced.path, target, "Better than the demonstration.", "CC BY 4.0")
+    assert "0.010 below" in (target / "ACCEPTED.md").read_text()
+    assert (target / "ATTRIBUTION.md").read_text() == "CC BY 4.0\n"
+    assert read_bundle(target).manifest.distilled == forced.manifest.distilled
+    unforced = replace(worse, forced=False)
+    other = _student(tmp_path / "other", distilled=Distilled("a" * 64, "h", "e", parity=unforced))
+    with pytest.raises(UlnaError, match="0.010 below"):
+        ship_student.ship(other.path, target, "Nobody let it through.")
     again = replace_fusion(read_bundle(tmp_path / "good"), fusion, {})
     with pytest.raises(UlnaError, match="no gate has compared it"):
         ship_student.ship(again.path, target)
