@@ -198,7 +198,8 @@ def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
 def test_data_are_listed_in_two_places_alone(repository: Path) -> None:
     """A new walk of a folder would be one more that can leave something out in silence."""
     listing = ("os.walk", "rglob", "scandir", "listdir(", "iterdir()", ".glob(")
-    places = [repository / "src/ulna" / name for name in ("datasets", "cli", "runtime", "imaging")]
+    rooms = ("datasets", "api", "cli", "experiments", "runtime", "imaging")
+    places = [repository / "src/ulna" / name for name in rooms]
     found = {
         file.name
         for place in places

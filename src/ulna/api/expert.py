@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 
 def load_expert(run: Path | str, name: str = "") -> Expert:
-    """Load one expert of a run as a torch module.
+    """Load one expert of a run, or of a bundle, as a torch module.
 
     Parameters
     ----------
     run : path
-        The folder of `ulna train` or `ulna.train`, or one fold of a cross-validation.
+        The folder of `ulna train` or `ulna.train`, or one fold of a cross-validation; or the folder
+        of a bundle, whose graphs' weights are then put into a module that answers alike. Of that
+        the batch normalisation is part of the convolutions: while fine-tuning leave
+        `torch.nn.BatchNorm2d` modules in evaluation mode.
     name : str
         Which of its experts; may be left out where there is one.
 
@@ -32,7 +35,9 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     Raises
     ------
     ConfigError
-        For a folder that is no run, or a name that it has not.
+        For a folder that is neither, or a name that it has not.
+    BundleError
+        For a bundle with a damaged file.
     WeightsError
         Where the expert is not trained to its end, or its file is damaged.
     DependencyError
@@ -46,23 +51,57 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     >>> out.abnormal_BP.shape[1] == len(expert.body_parts)
     True
     """
+    folder = Path(run)
     try:
-        from ulna.models.trained import load_expert as load_trained
+        if (folder / "manifest.json").is_file():
+            return _of_bundle(folder, name)
+        return _of_run(folder, name)
     except ModuleNotFoundError as error:
         raise DependencyError(
             f"a torch module needs {error.name}: install Ulna's extra 'train' "
             "(pip install 'ulna[train]')"
         ) from None
+
+
+def _of_run(folder: Path, name: str) -> Expert:
     from ulna.config.codec import read_json
     from ulna.config.recipe import Recipe
+    from ulna.models.trained import load_expert as load_trained
 
-    folder = Path(run)
     if not (folder / "recipe.json").is_file():
-        raise ConfigError(f"{folder}: no recipe.json: expected the folder of a run (ulna train)")
+        raise ConfigError(
+            f"{folder}: neither recipe.json nor manifest.json: expected the folder of a run (ulna "
+            "train) or of a bundle (ulna export)"
+        )
     recipe = read_json(Recipe, folder / "recipe.json")
     known = {e.name: e for e in recipe.experts}
+    return load_trained(folder, recipe, known[_chosen(name, list(known), folder)])
+
+
+def _of_bundle(folder: Path, name: str) -> Expert:
+    from ulna.bundle import read_bundle
+    from ulna.models.from_graph import expert_of_graph
+
+    bundle = read_bundle(folder)
+    manifest = bundle.manifest
+    known = {e.name: e for e in manifest.experts}
+    entry = known[_chosen(name, list(known), folder)]
+    configs = {e.name: e for e in manifest.recipe.experts}
+    # In a bundle of all folds expert 'net' of fold 2 is called 'net-2'.
+    config = configs.get(entry.name) or configs[entry.name.rpartition("-")[0]]
+    return expert_of_graph(
+        bundle.graph_path(entry),
+        config,
+        manifest.body_parts,
+        manifest.categories,
+        manifest.input_spec,
+    )
+
+
+def _chosen(name: str, known: list[str], folder: Path) -> str:
+    """`name`, or the only one there is."""
     if not name and len(known) == 1:
         (name,) = known
     if name not in known:
         raise ConfigError(f"expert {name!r} of {folder}: expected one of {', '.join(known)}")
-    return load_trained(folder, recipe, known[name])
+    return name
