@@ -10,6 +10,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ RELATIVE = 1e-9
 MOST = 8  # differences told of one file
 # Keys of JSON files and columns of CSV files that hold durations.
 IGNORED = frozenset({"seconds", "window_seconds", "milliseconds"})
+# Names of cache folders: a hash that takes in when each film was written.
+_KEY = re.compile(r"\b[0-9a-f]{20}\b")
 _TEXT = {".html", ".svg", ".txt", ".md"}
 _SPACE = re.compile(r"[ \t]+")
 _EMBEDDED = re.compile(r"base64,([A-Za-z0-9+/=]+)")
@@ -67,20 +70,27 @@ def _call(a: Path, b: Path) -> Iterator[str]:
 
 
 def _files(name: str, a: Path, b: Path, places: list[str]) -> Iterator[str]:
-    found = [
-        {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        for folder in (a, b)
-    ]
-    for file in sorted(found[0] ^ found[1]):
-        yield f"{name}: {file}: written only in the {'first' if file in found[0] else 'second'}"
-    for file in sorted(found[0] & found[1]):
-        raw = [(folder / file).read_bytes() for folder in (a, b)]
+    first, second = _named(a), _named(b)
+    for file in sorted(first.keys() ^ second.keys()):
+        yield f"{name}: {file}: written only in the {'first' if file in first else 'second'}"
+    for file in sorted(first.keys() & second.keys()):
+        raw = [found[file].read_bytes() for found in (first, second)]
         if raw[0] != raw[1]:
-            first, second = (
+            pair = [
                 r.replace(p.encode(), b"{here}") if p else r
                 for r, p in zip(raw, places, strict=True)
-            )
-            yield from _cut(f"{name}: {file}: ", file_differences(Path(file).suffix, first, second))
+            ]
+            yield from _cut(f"{name}: {file}: ", file_differences(Path(file).suffix, *pair))
+
+
+def _named(folder: Path) -> dict[str, Path]:
+    """The files by name; that of a cache as {key}, where no other would be called so too."""
+    paths = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    short = Counter(_KEY.sub("{key}", name) for name in paths)
+    return {
+        shortened if short[shortened := _KEY.sub("{key}", name)] == 1 else name: path
+        for name, path in paths.items()
+    }
 
 
 def file_differences(suffix: str, a: bytes, b: bytes) -> Iterator[str]:

@@ -83,6 +83,17 @@ def test_what_is_missing_is_said(records: tuple[Path, Path]) -> None:
     ]
 
 
+def test_caches_are_named_by_when_films_were_written(records: tuple[Path, Path]) -> None:
+    keys = ["0123456789abcdef0123", "0123456789abcdef4567"]
+    for folder, key in zip(records, keys, strict=True):
+        cache = folder / "info/files/cache" / key
+        cache.mkdir(parents=True)
+        (cache / "done.json").write_text("{}")
+    assert list(compare(*records)) == []
+    (records[1] / "info/files/cache" / keys[1] / "done.json").write_text("[]")
+    assert list(compare(*records)) == ["info: cache/{key}/done.json: all: {} -> []"]
+
+
 def test_arrays_are_compared_by_value_and_graphs_by_their_bytes() -> None:
     def saved(value: float, squeezed: bool) -> bytes:
         stream = io.BytesIO()
