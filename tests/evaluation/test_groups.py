@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,23 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
             column_groups(table, studies, twice)
     with pytest.raises(ConfigError, match="is no table"):
         column_groups(tmp_path, studies, ["plate"])
+
+
+def test_a_table_and_its_films_may_be_spelled_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ulna crossval table.csv --by plate` wrote no groups: films were indexed by the full path."""
+    table, studies = _table(tmp_path)
+    wanted = column_groups(table, studies, ["plate"])
+    assert set(wanted["plate"].values()) == {"0", "1", ""}
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for other in (Path("table.csv"), Path("./table.csv"), tmp_path / "link" / "table.csv"):
+        assert column_groups(other, studies, ["plate"]) == wanted
+
+
+def test_a_table_of_other_films_is_an_error(tmp_path: Path) -> None:
+    table, studies = _table(tmp_path)
+    moved = [replace(s, images=(ImageRef(tmp_path / "other" / "a.png"),)) for s in studies]
+    with pytest.raises(ConfigError, match="none of the 3 studies' films"):
+        column_groups(table, moved, ["plate"])

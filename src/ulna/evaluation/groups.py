@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,9 +33,9 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
     """The value of each of `columns` of the table, by study key; of a study's first film.
 
     A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
-    ConfigError for data that are no table, a column that it does not have or that is named twice,
-    or a value that is no number. Of a table of sources the columns are those of any source's
-    table; studies of the others have no value.
+    ConfigError for data that are no table, or one of other films, for a column that it does not
+    have or that is named twice, and for a value that is no number. Of a table of sources the
+    columns are those of any source's table; studies of the others have no value.
     """
     if not columns:
         return {}
@@ -46,16 +47,27 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
             f"column {twice[0]!r} is asked for twice: expected each once; split it at another "
             "number in a run of its own"
         )
-    by_path = _cells(table)
+    by_path = {_place(path): cells for path, cells in _cells(table).items()}
+    films = {s.key: _place(s.images[0].path) for s in studies}
+    if films and not set(films.values()) & set(by_path):
+        raise ConfigError(
+            f"{table} names none of the {len(films)} studies' films: expected the table that they "
+            "were read from"
+        )
     known = list(dict.fromkeys(name for cells in by_path.values() for name in cells))
     found: Groups = {}
     for column in columns:
         name, _, bound = column.partition(":")
         if name not in known:
             raise ConfigError(f"column {name!r}: {table} has {', '.join(known)}")
-        cells = {s.key: by_path.get(s.images[0].path, {}).get(name, "") for s in studies}
+        cells = {key: by_path.get(film, {}).get(name, "") for key, film in films.items()}
         found[name] = {key: _value(text, name, bound) for key, text in cells.items()}
     return found
+
+
+def _place(path: Path) -> str:
+    """One spelling of a path: a table may be given by another than the studies were indexed by."""
+    return os.path.realpath(path)
 
 
 def _cells(table: Path) -> dict[Path, dict[str, str]]:
