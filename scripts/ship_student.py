@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath
 
-from ulna.bundle import STUDENT_BUNDLE, read_bundle
+from ulna.bundle import STUDENT_BUNDLE, Manifest, read_bundle
 from ulna.bundle.distilled import MOST_BYTES, StudentParity, parity_lines
+from ulna.bundle.io import write_manifest
+from ulna.config.recipe import InitialWeights
 from ulna.errors import UlnaError
-
 
 ATTRIBUTION = "ATTRIBUTION.md"
 """Beside the bundle: whose films it has learned from, under which licence."""
@@ -56,7 +58,9 @@ def ship(
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(folder, target)
-    distilled = read_bundle(target).manifest.distilled
+    manifest = without_places(read_bundle(target).manifest)
+    write_manifest(manifest, target)
+    distilled = manifest.distilled
     assert distilled is not None and distilled.parity is not None
     if distilled.parity.refusals:
         said = f"The gate refused it: {'; '.join(distilled.parity.refusals)}.\n\n{accept}\n"
@@ -64,6 +68,18 @@ def ship(
     if attribution:
         (target / ATTRIBUTION).write_text(f"{attribution}\n", encoding="utf-8")
     return distilled.parity
+
+
+def without_places(manifest: Manifest) -> Manifest:
+    """The same with no folder of this machine in it: of a start's absolute path the name stays."""
+    experts = tuple(replace(e, initial=_named(e.initial)) for e in manifest.experts)
+    configs = tuple(replace(e, initial=_named(e.initial)) for e in manifest.recipe.experts)
+    return replace(manifest, experts=experts, recipe=replace(manifest.recipe, experts=configs))
+
+
+def _named(start: InitialWeights) -> InitialWeights:
+    path = PurePath(start.path)
+    return replace(start, path=path.name) if path.is_absolute() else start
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from ulna.bundle import (
     write_bundle,
 )
 from ulna.bundle.distilled import MOST_BYTES
+from ulna.config.recipe import InitialWeights
 from ulna.errors import UlnaError
 
 PARITY = StudentParity(
@@ -76,6 +77,16 @@ def test_only_a_student_that_may_be_shipped_is(
     target.parent.mkdir()
     ship_student.ship(_student(tmp_path / "good").path, target)
     assert read_bundle(target).hash == read_bundle(tmp_path / "good").hash
+    start = InitialWeights("run", str(tmp_path / "runs" / "first"))
+    raw = read_bundle(target).manifest
+    away = _student(
+        tmp_path / "away",
+        experts=tuple(replace(e, initial=start) for e in raw.experts),
+        recipe=replace(raw.recipe, experts=(replace(raw.recipe.experts[0], initial=start),)),
+    )
+    ship_student.ship(away.path, target)
+    assert str(tmp_path) not in (target / "manifest.json").read_text()
+    assert read_bundle(target).manifest.experts[0].initial.path == "first"
     worse = replace(PARITY, difference=(-0.02, -0.03, -0.01), forced=True)
     fusion = read_bundle(target).manifest.fusion
     for name, changes, said in (
