@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from tests.runtime.analytic_bundle import COARSE, write_analytic
@@ -67,18 +70,18 @@ def _student(out: Path, **changes: object) -> ModelBundle:
     return write_bundle(manifest, {"coarse": COARSE.graph()}, out)
 
 
-def test_only_a_student_that_may_be_shipped_is(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def ship_student(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """scripts/ship_student.py as a module."""
     monkeypatch.syspath_prepend(repository / "scripts")
-    import ship_student
+    yield importlib.import_module("ship_student")
+    sys.modules.pop("ship_student")
 
-    target = tmp_path / "package" / "student"
-    target.parent.mkdir()
-    ship_student.ship(_student(tmp_path / "good").path, target)
-    assert read_bundle(target).hash == read_bundle(tmp_path / "good").hash
+
+def test_a_shipped_student_names_no_folder(ship_student: ModuleType, tmp_path: Path) -> None:
+    target = tmp_path / "package"
     start = InitialWeights("run", str(tmp_path / "runs" / "first"))
-    raw = read_bundle(target).manifest
+    raw = _student(tmp_path / "good").manifest
     away = _student(
         tmp_path / "away",
         experts=tuple(replace(e, initial=start) for e in raw.experts),
@@ -87,6 +90,13 @@ def test_only_a_student_that_may_be_shipped_is(
     ship_student.ship(away.path, target)
     assert str(tmp_path) not in (target / "manifest.json").read_text()
     assert read_bundle(target).manifest.experts[0].initial.path == "first"
+
+
+def test_only_a_student_that_may_be_shipped_is(ship_student: ModuleType, tmp_path: Path) -> None:
+    target = tmp_path / "package" / "student"
+    target.parent.mkdir()
+    ship_student.ship(_student(tmp_path / "good").path, target)
+    assert read_bundle(target).hash == read_bundle(tmp_path / "good").hash
     worse = replace(PARITY, difference=(-0.02, -0.03, -0.01), forced=True)
     fusion = read_bundle(target).manifest.fusion
     for name, changes, said in (
@@ -111,4 +121,3 @@ def test_only_a_student_that_may_be_shipped_is(
     with pytest.raises(UlnaError, match="no gate has compared it"):
         ship_student.ship(again.path, target)
     assert read_bundle(target).manifest.distilled is not None
-    sys.modules.pop("ship_student")
