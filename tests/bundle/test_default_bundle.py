@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -121,3 +122,19 @@ def test_only_a_student_that_may_be_shipped_is(ship_student: ModuleType, tmp_pat
     with pytest.raises(UlnaError, match="no gate has compared it"):
         ship_student.ship(again.path, target)
     assert read_bundle(target).manifest.distilled is not None
+
+
+def test_git_knows_every_file_of_a_bundle_in_the_package(repository: Path) -> None:
+    """Graphs are ignored by default: a clone and a wheel had the student without its graph."""
+    if not (repository / ".git").exists():
+        pytest.skip("no git repository around this source tree")
+    for folder in (BOX_BUNDLE, STUDENT_BUNDLE, repository / "models" / "fracatlas"):
+        there = {str(f.relative_to(repository)) for f in folder.glob("*")}
+        listed = subprocess.run(
+            ["git", "ls-files", "--others", "--ignored", "--exclude-standard", str(folder)],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert not there & set(listed.stdout.splitlines())
