@@ -17,7 +17,6 @@ from ulna.bundle import STUDENT_BUNDLE, read_bundle
 from ulna.bundle.distilled import MOST_BYTES, StudentParity, parity_lines
 from ulna.errors import UlnaError
 
-
 ATTRIBUTION = "ATTRIBUTION.md"
 """Beside the bundle: whose films it has learned from, under which licence."""
 ACCEPTED = "ACCEPTED.md"
