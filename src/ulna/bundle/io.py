@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ulna.bundle.cascade import CascadeParameters
-from ulna.bundle.digest import file_sha256
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
+from ulna.digest import file_sha256
 from ulna.errors import BundleError, ConfigError
 from ulna.whole_file import write_whole
 

@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores

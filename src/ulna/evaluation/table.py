@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ulna.evaluation.compare import MEAN, expert_names
-from ulna.evaluation.rows import Answer, ImageRow, StudyRow, sigmoid
+from ulna.evaluation.rows import Answer, ImageRow, StudyRow
+from ulna.metrics.logistic import sigmoid
 from ulna.types import FindingCategory
 from ulna.whole_file import csv_bytes, write_whole
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.digest import lines_sha256
 from ulna.errors import IncompleteError, said_of
 from ulna.whole_file import write_whole
 
@@ -35,7 +35,7 @@ def file_name(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"
     if len(name) <= _LONGEST:
         return name
-    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_DIGITS]
+    digest = lines_sha256([text])[:_DIGITS]
     return f"{name[: _LONGEST - _DIGITS - 1]}-{digest}"
 
 
