@@ -28,6 +28,7 @@ from sklearn.isotonic import IsotonicRegression
 from ulna.cli.output import print_table
 from ulna.evaluation.scores import calibration_statistics
 from ulna.metrics.bootstrap import Interval, Statistic, bootstrap_intervals, difference_of
+from ulna.metrics.logistic import sigmoid
 from ulna.metrics.probability import ece
 
 Floats = npt.NDArray[np.float64]
@@ -77,10 +78,6 @@ def read_answers(file: Path, n_folds: int, seed: int) -> Answers:
     )
 
 
-def _sigmoid(z: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(z / 2)))
-
-
 def _logit(p: Floats) -> Floats:
     p = np.clip(p, 1e-6, 1 - 1e-6)
     return np.asarray(np.log(p) - np.log1p(-p))
@@ -121,7 +118,7 @@ def parametric(kind: str, by_part: bool, train: Answers) -> Callable[[str], Map]
         if by_part and min(train.abnormal[own].sum(), (~train.abnormal[own]).sum()) >= 8:
             spread = SLOPE_SPREAD, OFFSET_SPREAD
             w = fit_parametric(kind, train.raw[own], train.abnormal[own], pooled, spread)
-        return lambda p: _sigmoid(_features(kind, p) @ np.exp(w[:-1]) + w[-1])
+        return lambda p: sigmoid(_features(kind, p) @ np.exp(w[:-1]) + w[-1])
 
     return of
 

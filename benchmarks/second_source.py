@@ -30,6 +30,7 @@ from scipy.optimize import minimize
 
 from ulna.evaluation.scores import Json, Resampling, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
+from ulna.metrics.logistic import sigmoid
 from ulna.metrics.ranking import weighted_auroc
 from ulna.robustness.sources.probe import FilmFeatures, probe_sources
 
@@ -70,7 +71,7 @@ def fit_head(films: Films, base: Floats, seed_weight: Floats) -> Callable[[Films
 
     def loss(w: Floats) -> tuple[float, Floats]:
         z = x @ w[:-1] + w[-1]
-        wrong = seed_weight * (0.5 * (1 + np.tanh(z / 2)) - y)
+        wrong = seed_weight * (sigmoid(z) - y)
         value = (seed_weight * np.logaddexp(0, np.where(y > 0, -z, z))).sum()
         slope = np.append(x.T @ wrong, wrong.sum())
         slope[:-2] += 2 * RIDGE * w[:-2]

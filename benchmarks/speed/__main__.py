@@ -21,7 +21,6 @@ from typing import Any
 from benchmarks.speed.contenders import known_contenders
 from benchmarks.speed.contenders.contender import Setting
 from benchmarks.speed.contenders.engines import automatic_engine, precisions_here
-from benchmarks.speed.flops import graph_flops
 from benchmarks.speed.inputs import ENCODERS, write_films
 from benchmarks.speed.machine import describe_machine
 from benchmarks.speed.plan import Cell, make_plan
@@ -32,6 +31,7 @@ from benchmarks.speed.runner import Group
 from benchmarks.speed.weights import random_bundle
 
 from ulna.bundle import read_bundle
+from ulna.calibration.graph_cost import multiply_adds
 from ulna.machine import usable_cores
 
 PLACE = ROOT / "runs" / "bench"
@@ -108,9 +108,9 @@ def _settings(given: argparse.Namespace) -> dict[tuple[int, int], Setting]:
 
 
 def _flops(setting: Setting) -> dict[str, int]:
-    """Of one image, by expert."""
+    """Of one image, by expert: two for each multiply-add."""
     experts = read_bundle(setting.bundle).manifest.experts
-    return {e.name: graph_flops(setting.bundle / e.graph) for e in experts}
+    return {e.name: 2 * multiply_adds(setting.bundle / e.graph) for e in experts}
 
 
 def _rate(setting: Setting) -> float:

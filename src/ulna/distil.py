@@ -22,7 +22,6 @@ from ulna.bundle import (
     read_bundle,
     replace_parity,
 )
-from ulna.bundle.digest import lines_sha256
 from ulna.calibration import calibrate_bundle
 from ulna.calibration.calibrate import calibrate_as
 from ulna.compress.gate_studies import gate_studies
@@ -30,6 +29,7 @@ from ulna.compress.student import bundle_bytes, compare_student
 from ulna.config.codec import read_json, write_json
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.config.recipe import Recipe
+from ulna.digest import lines_sha256
 from ulna.errors import BundleError, ConfigError
 from ulna.export import export_bundle
 from ulna.runtime import Predictor

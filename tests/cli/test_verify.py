@@ -13,7 +13,7 @@ from PIL import Image
 from tests.cli.calls import ulna
 from tests.evaluation.synthetic_studies import write_blob_bundle, write_studies
 
-from ulna.bundle.digest import file_sha256
+from ulna.digest import file_sha256
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ulna.bundle.cascade import CascadeParameters
-from ulna.bundle.digest import file_sha256
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
+from ulna.digest import file_sha256
 from ulna.errors import BundleError, ConfigError
+from ulna.whole_file import write_whole
 
 MANIFEST = "manifest.json"
 
@@ -135,7 +136,7 @@ def replace_fusion(
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents: manifest and file agree at every moment.
         entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
-        _put_whole(data, bundle.path / entry.file)
+        write_whole(bundle.path / entry.file, data)
     manifest = replace(
         bundle.manifest,
         fusion=fusion,
@@ -233,14 +234,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> str:
     """Write the manifest of the bundle in `folder`; returns its hash."""
     data = to_json(manifest)
     digest = manifest_hash(data)
-    _put_whole(_rendered({**data, "hash": digest}), folder / MANIFEST)
+    write_whole(folder / MANIFEST, _rendered({**data, "hash": digest}))
     return digest
-
-
-def _put_whole(data: bytes, target: Path) -> None:
-    partial = target.with_name(f"{target.name}.partial")
-    partial.write_bytes(data)
-    partial.replace(target)
 
 
 def _put(graph: Path | bytes, target: Path) -> None:

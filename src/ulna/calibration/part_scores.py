@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ulna.metrics.logistic import sigmoid
 from ulna.types import BodyPart
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class PartScores:
     def probability(self, weights: Floats, offset: float, temperature: float) -> Floats:
         """(N,) calibrated study probability: mean over images of sigmoid((Lw + o) / T)."""
         z = (self.logits @ weights + offset) / temperature
-        p = 0.5 * (1 + np.tanh(z / 2))
+        p = sigmoid(z)
         n = len(self.abnormal)
         return np.bincount(self.study, p, n) / np.bincount(self.study, minlength=n)
 

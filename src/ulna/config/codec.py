@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ulna.errors import ConfigError
+from ulna.whole_file import write_whole
 
 T = TypeVar("T")
 
@@ -131,6 +132,4 @@ def read_json(kind: type[T], path: Path) -> T:
 
 def write_json(value: object, path: Path) -> None:
     """Write `value` as sorted, indented JSON, complete or not at all (temporary file, rename)."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(to_json(value), indent=1, sort_keys=True) + "\n", "utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(to_json(value), indent=1, sort_keys=True) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ulna.datasets.left_out import LeftOut
 from ulna.dicom.body_part import region_remarks
+from ulna.digest import file_sha256
 from ulna.errors import DicomError
 from ulna.types import ImageRef, Study
 
@@ -39,7 +39,7 @@ class DicomObject:
         """
         h = self.header
         if not h.instance_uid:
-            return (hashlib.sha256(self.path.read_bytes()).hexdigest(),)
+            return (file_sha256(self.path),)
         return (h.instance_uid, *self.study, h.instance_number, h.view, h.laterality)
 
 

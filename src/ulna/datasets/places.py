@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections import Counter, defaultdict
@@ -13,6 +12,7 @@ from typing import TypeVar
 
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
+from ulna.digest import file_sha256
 from ulna.errors import DatasetWarning
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -72,8 +72,7 @@ def _head(path: Path, length: int) -> Hashable:
 
 def _digest(path: Path) -> Hashable:
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").digest()
+        return file_sha256(path)
     except OSError:
         return str(path)
 

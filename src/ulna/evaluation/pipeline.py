@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
+from ulna.digest import lines_sha256
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
@@ -26,6 +26,7 @@ from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
 from ulna.runtime.findings import unknown_categories
 from ulna.types import Study
+from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
@@ -253,9 +254,7 @@ def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
 
 def write_metrics(metrics: Json, out: Path) -> None:
     """Write `metrics` as JSON with its keys in order, whole or not at all."""
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(metrics_text(metrics) + "\n", encoding="utf-8")
-    partial.replace(out)
+    write_whole(out, metrics_text(metrics) + "\n")
 
 
 def metrics_text(metrics: Json) -> str:

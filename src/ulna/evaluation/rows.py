@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ulna.metrics.logistic import sigmoid
 from ulna.types import Array, BodyPart, FindingCategory, ImageRef, Subtlety
 
 
@@ -148,11 +149,6 @@ class StudyRow:
             return float("nan")
         z = np.array([np.mean(list(i.experts.values())) for i in self.images])
         return float(np.mean(sigmoid(z)))
-
-
-def sigmoid(z: float | np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)) without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(z, dtype=np.float64) / 2)))
 
 
 def scored_rows(rows: Sequence[StudyRow], part: BodyPart | None = None) -> list[StudyRow]:

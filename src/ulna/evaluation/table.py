@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ulna.evaluation.compare import MEAN, expert_names
-from ulna.evaluation.rows import Answer, ImageRow, StudyRow, sigmoid
+from ulna.evaluation.rows import Answer, ImageRow, StudyRow
+from ulna.metrics.logistic import sigmoid
 from ulna.types import FindingCategory
+from ulna.whole_file import csv_bytes, write_whole
 
 # Of each category, before its name: what is stated, from where on it is called, the label.
 FINDING, FINDING_THRESHOLD, FINDING_LABEL = "finding", "finding_threshold", "finding_label"
@@ -63,17 +64,8 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
     found = finding_columns(rows)
     columns = [*_STUDY, *found, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
-    partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as handle:
-        usual, odd = (
-            csv.DictWriter(handle, columns, restval="", lineterminator="\n", quoting=quoting)
-            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-        )
-        usual.writeheader()
-        for line in (line for row in rows for line in _lines(row, names, bool(found))):
-            # A carriage return ends a row for those who read, but is not quoted by itself.
-            (odd if any("\r" in cell for cell in line.values()) else usual).writerow(line)
-    partial.replace(out)
+    lines = (line for row in rows for line in _lines(row, names, bool(found)))
+    write_whole(out, csv_bytes(columns, lines))
 
 
 def finding_columns(rows: Sequence[StudyRow]) -> list[str]:

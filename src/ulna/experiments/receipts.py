@@ -179,7 +179,7 @@ def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPl
 
 def input_file(file: Path, out: Path) -> InputFile:
     """The file that was read, by its place seen from `out`; absolute where so given."""
-    from ulna.bundle.digest import file_sha256
+    from ulna.digest import file_sha256
     from ulna.provenance.receipt import InputFile
 
     path = str(file) if file.is_absolute() else Path(os.path.relpath(file, out)).as_posix()

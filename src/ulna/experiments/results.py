@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ulna.errors import ConfigError
+from ulna.whole_file import PARTIAL
 
 EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
 """What `evaluate` writes beside its receipt."""
@@ -16,7 +17,7 @@ EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
 def check_outputs(out: Path, *names: str) -> None:
     """ConfigError for a folder in place of a file that will be written, before any work is done."""
     for name in names:
-        for path in (out / name, out / f"{name}.partial"):
+        for path in (out / name, out / f"{name}{PARTIAL}"):
             if path.is_dir():
                 raise ConfigError(
                     f"{path}: is a folder: expected a file, or nothing, where {name} is written: "

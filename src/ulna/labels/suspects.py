@@ -17,6 +17,7 @@ from ulna.evaluation.out_of_fold import FoldAnswers, read_answers
 from ulna.labels.label_quality import LabelQuality, label_quality
 from ulna.metrics.inputs import Floats
 from ulna.types import Study
+from ulna.whole_file import csv_bytes, write_whole
 
 Lines = Sequence[Mapping[str, str]]
 _FOLD = re.compile(r"fold\d+")
@@ -214,17 +215,8 @@ def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
 
     Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
     """
-    partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="", errors="backslashreplace") as handle:
-        usual, odd = (
-            csv.writer(handle, lineterminator="\n", quoting=quoting)
-            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-        )
-        usual.writerow(_COLUMNS)
-        for row in map(_row, suspects):
-            # A carriage return ends a row for those who read, but is not quoted by itself.
-            (odd if any("\r" in cell for cell in row) else usual).writerow(row)
-    partial.replace(out)
+    rows = (dict(zip(_COLUMNS, _row(s), strict=True)) for s in suspects)
+    write_whole(out, csv_bytes(_COLUMNS, rows))
 
 
 def _row(suspect: Suspect) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from ulna.config.phantom import PhantomConfig
 from ulna.errors import LESS_AT_A_TIME, DatasetError, UlnaError
 from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
+from ulna.whole_file import csv_bytes, write_whole
 
 GENERATOR = 1
 COLUMNS = (
@@ -65,7 +66,7 @@ def write_phantoms(
             progress(done, config.studies)
     for split in ("train", "valid"):
         _write_lists(out, split, [r for r in rows if r["split"] == split])
-    _write_truth(out, rows)
+    write_whole(out / "truth.csv", csv_bytes(COLUMNS, rows))
     return out
 
 
@@ -179,12 +180,3 @@ def _write_lists(out: Path, split: str, rows: list[Row]) -> None:
     with (out / f"{split}_labeled_studies.csv").open("w", newline="", encoding="utf-8") as file:
         pairs = ([f"{out.name}/{folder}/", label] for folder, label in labels.items())
         csv.writer(file, lineterminator="\n").writerows(pairs)
-
-
-def _write_truth(out: Path, rows: list[Row]) -> None:
-    partial_path = out / "truth.csv.partial"
-    with partial_path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial_path.replace(out / "truth.csv")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import ulna
-from ulna.bundle.digest import file_sha256, lines_sha256
 from ulna.config.codec import read_json, write_json
+from ulna.digest import file_sha256, lines_sha256
 from ulna.errors import ConfigError
 from ulna.types import Study
 

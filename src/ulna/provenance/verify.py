@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ulna.bundle.digest import file_sha256
 from ulna.config.codec import to_json
+from ulna.digest import file_sha256
 from ulna.errors import UlnaError
 from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.scores import Json, Resampling

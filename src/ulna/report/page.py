@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from ulna.bundle.digest import file_sha256
 from ulna.config.meaning import answer_words
+from ulna.digest import file_sha256
 from ulna.evaluation.compare import MEAN
 from ulna.evaluation.finding_scores import MEASURES
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows

@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ulna.report import formats
+from ulna.whole_file import write_whole
 
 _FILTERS = {
     "interval": formats.interval_text,
@@ -25,9 +26,7 @@ _FILTERS = {
 def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
     """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
     filled = fill(template, {"style": Markup(_text("style.css")), **content})
-    partial = out.with_name(out.name + ".partial")
-    partial.write_text(filled, encoding="utf-8", errors="backslashreplace")  # names of files
-    partial.replace(out)
+    write_whole(out, str(filled), errors="backslashreplace")  # names of files
 
 
 def fill(template: str, content: Mapping[str, Any]) -> Markup:

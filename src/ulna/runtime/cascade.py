@@ -22,12 +22,12 @@ from ulna.bundle import (
     ModelBundle,
 )
 from ulna.errors import ConfigError
+from ulna.metrics.logistic import sigmoid
 from ulna.runtime.fusion import (
     ExpertOutput,
     Floats,
     active_experts,
     routing_weights,
-    sigmoid,
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.screen import PreparedView, put_right, run_views, verdict

@@ -22,7 +22,8 @@ import numpy as np
 
 from ulna.bundle.manifest import FusionParameters, Manifest
 from ulna.imaging.geometry import Placement
-from ulna.runtime.fusion import ExpertOutput, Floats, sigmoid, sum_on_finest_grid
+from ulna.metrics.logistic import sigmoid
+from ulna.runtime.fusion import ExpertOutput, Floats, sum_on_finest_grid
 from ulna.types import Array, Finding, FindingCategory, ImagePrediction
 
 

@@ -134,8 +134,3 @@ def sum_on_finest_grid(maps: Sequence[Floats]) -> Floats:
             rows, columns = area_matrix(grid.shape[0], height), area_matrix(grid.shape[1], width)
             total += rows @ grid @ columns.T
     return total
-
-
-def sigmoid(z: npt.ArrayLike) -> Floats:
-    """1 / (1 + exp(-z)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(z, dtype=np.float64) / 2)))

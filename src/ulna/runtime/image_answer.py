@@ -8,8 +8,9 @@ import numpy as np
 
 from ulna.bundle import Manifest
 from ulna.imaging.outline import findings_from_map
+from ulna.metrics.logistic import sigmoid
 from ulna.runtime.findings import FusedFinding, fuse_findings, name_regions
-from ulna.runtime.fusion import Floats, fuse_image, part_probabilities, sigmoid
+from ulna.runtime.fusion import Floats, fuse_image, part_probabilities
 from ulna.runtime.outputs import ImageOutputs
 from ulna.runtime.request import HeatMaps, check_finding_maps
 from ulna.runtime.screen import Verdict

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.digest import lines_sha256
 from ulna.errors import IncompleteError, said_of
+from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.types import Array, FindingCategory, ImagePrediction, StudyPrediction
@@ -34,7 +35,7 @@ def file_name(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"
     if len(name) <= _LONGEST:
         return name
-    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:_DIGITS]
+    digest = lines_sha256([text])[:_DIGITS]
     return f"{name[: _LONGEST - _DIGITS - 1]}-{digest}"
 
 
@@ -75,7 +76,7 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
             maps[f"{stem}.{category}"] = (heat, f"{told}\n{note}" if note else told)
         for name, (heat, said) in maps.items():
             try:
-                _write_whole(_picture(image, heat, limit, said), folder / f"{name}.png")
+                write_whole(folder / f"{name}.png", _picture(image, heat, limit, said))
             except Exception as error:  # one view's picture must not cost the others theirs
                 failed.append(said_of(error))
                 continue
@@ -110,14 +111,3 @@ def _picture(image: ImagePrediction, heat_map: Array, limit: float, note: str) -
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _write_whole(data: bytes, path: Path) -> None:
-    """`data` in the file, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ulna.errors import TrainingError
+from ulna.whole_file import write_whole
 
 
 def save_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], path: Path) -> None:
     """Write to a temporary file, flush to the disk, rename: a kill leaves the old file whole."""
     whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     data = save(whole, metadata={"meta": json.dumps(meta)})
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(path, data, durable=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ulna.bundle import DataFingerprint
-from ulna.bundle.digest import lines_sha256
 from ulna.config.meaning import ANY
 from ulna.datasets.finding_labels import finding_counts
+from ulna.digest import lines_sha256
 from ulna.types import FindingCategory, Study
 
 

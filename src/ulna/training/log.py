@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
+
+from ulna.whole_file import write_whole
 
 
 def write_log(history: Sequence[dict[str, float]], folder: Path) -> None:
     """One row per epoch in `folder/log.csv`, written whole so that a resume repeats no row."""
     if not history:
         return
-    partial = folder / "log.csv.partial"
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(history[0]))
-        writer.writeheader()
-        writer.writerows(history)
-    partial.replace(folder / "log.csv")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(history[0]))
+    writer.writeheader()
+    writer.writerows(history)
+    write_whole(folder / "log.csv", text.getvalue().encode())

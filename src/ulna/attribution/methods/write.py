@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +13,7 @@ from ulna.attribution.methods.known import KnownImage
 from ulna.attribution.methods.method_score import MethodScore
 from ulna.config.codec import to_json, write_json
 from ulna.types import Array
+from ulna.whole_file import csv_bytes, write_whole
 
 _INCH = 1.5
 
@@ -32,12 +31,8 @@ def write_comparison(scores: Sequence[MethodScore], examples: Sequence[Example],
     """Write explain.json, explain.csv and explain.png to the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
     write_json([to_json(s) for s in scores], out / "explain.json")
-    stream = io.StringIO()
     names = [f.name for f in fields(scores[0])]
-    writer = csv.DictWriter(stream, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(to_json(s) for s in scores)
-    (out / "explain.csv").write_text(stream.getvalue(), encoding="utf-8")
+    write_whole(out / "explain.csv", csv_bytes(names, map(to_json, scores)))
     _draw(examples, out / "explain.png")
 
 

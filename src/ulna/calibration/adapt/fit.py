@@ -20,6 +20,7 @@ from ulna.calibration.adapt.films import HospitalFilms
 from ulna.calibration.fusion_fit import fit_hospital, start_fit
 from ulna.calibration.part_scores import Floats
 from ulna.config.bounds import Bounds, check_fields
+from ulna.metrics.logistic import sigmoid
 
 # Standard deviation of the prior on the offset that comes with a change of a head, in logits.
 _OFFSET_SPREAD = 2.0
@@ -109,7 +110,7 @@ def _mode(kernel: Floats, base: Floats, label: npt.NDArray[np.bool_]) -> Floats:
 
     value = objective(a)
     for _ in range(_STEPS):
-        p = 0.5 * (1 + np.tanh((base + kernel @ a) / 2))
+        p = sigmoid(base + kernel @ a)
         w = np.maximum(p * (1 - p), 1e-12)
         root = np.sqrt(w)
         b = w * (kernel @ a) + target - p

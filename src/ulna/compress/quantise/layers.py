@@ -16,7 +16,8 @@ from ulna.bundle import Manifest
 from ulna.bundle.quantisation import PROBABILITY_WITHIN
 from ulna.compress.quantise.films import PreparedFilms
 from ulna.config.engine import EngineSettings
-from ulna.runtime.fusion import ExpertOutput, fuse_image, routing_weights, sigmoid
+from ulna.metrics.logistic import sigmoid
+from ulna.runtime.fusion import ExpertOutput, fuse_image, routing_weights
 from ulna.runtime.session import Session
 from ulna.runtime.session.quantiser import GraphQuantiser
 from ulna.types import Array

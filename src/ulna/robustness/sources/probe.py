@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from ulna.config.bounds import Bounds, Seed, check_fields
 from ulna.errors import DatasetError
@@ -132,7 +133,7 @@ def _out_of_fold(
     for one in range(settings.folds):
         held = fold == one
         weight, bias = fit_logistic(films.features[~held], truth[~held], k, settings.penalty)
-        found[held] = _softmax(films.features[held] @ weight + bias)
+        found[held] = softmax(films.features[held] @ weight + bias, axis=1)
     return found
 
 
@@ -165,7 +166,7 @@ def fit_logistic(
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         weight, bias = flat[:-k].reshape(-1, k), flat[-k:]
-        p = _softmax(x @ weight + bias)
+        p = softmax(x @ weight + bias, axis=1)
         value = -(share * np.log(np.maximum(p[np.arange(len(p)), truth], 1e-300))).sum()
         wrong = share[:, None] * (p - target)
         slope = np.concatenate([(x.T @ wrong + 2 * penalty * weight).ravel(), wrong.sum(axis=0)])
@@ -174,12 +175,6 @@ def fit_logistic(
     found = minimize(loss, np.zeros(x.shape[1] * k + k), jac=True, method="L-BFGS-B").x
     weight = found[:-k].reshape(-1, k) / deviation[:, None]
     return weight, found[-k:] - mean @ weight
-
-
-def _softmax(z: Floats) -> Floats:
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    shares: Floats = e / e.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _macro_auroc(truth: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ulna.evaluation.scores import Json
+from ulna.whole_file import csv_bytes, write_whole
 
 COLUMNS = ("part", "name", "group", "measure", "value", "low", "high", "n", "n_abnormal")
 Cells = dict[str, object]
@@ -19,12 +19,7 @@ def write_table(found: Json, out: Path) -> None:
     part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_film. name and group:
     the corruption and its severity, or the grouping and its group.
     """
-    partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(_lines(found))
-    partial.replace(out)
+    write_whole(out, csv_bytes(COLUMNS, _lines(found)))
 
 
 def _lines(found: Json) -> Iterator[Cells]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import Any
 from ulna.errors import DependencyError
 from ulna.runtime.table.columns import COLUMNS, Cells, Column
 from ulna.runtime.table.rows_file import read_rows
+from ulna.whole_file import whole_file
 
 # Rows held in memory at a time; readers want groups that are not small.
 _GROUP = 20_000
@@ -37,16 +37,15 @@ def write_parquet(rows: Path, out: Path) -> None:
 
     types = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
     schema = pa.schema([(c.name, types[c.kind]) for c in COLUMNS])
-    partial = out.with_name(out.name + ".unfinished")
     source = read_rows(rows)
-    with partial.open("wb") as stream:
-        with pq.ParquetWriter(stream, schema) as writer:
-            while group := list(islice(source, _GROUP)):
-                columns = [_values(c, group) for c in COLUMNS]
-                writer.write_table(pa.table(columns, schema=schema))
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(out)
+    # `.partial` are the rows themselves.
+    with (
+        whole_file(out, durable=True, ending=".unfinished") as stream,
+        pq.ParquetWriter(stream, schema) as writer,
+    ):
+        while group := list(islice(source, _GROUP)):
+            columns = [_values(c, group) for c in COLUMNS]
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def _values(column: Column, rows: Sequence[Cells]) -> list[Any]:

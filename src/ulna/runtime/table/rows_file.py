@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from ulna.errors import ConfigError
 from ulna.runtime.table.columns import COLUMNS, Cells
+from ulna.whole_file import csv_bytes
 
 _NAMES = [c.name for c in COLUMNS]
 
@@ -24,29 +24,17 @@ class RowsFile:
 
     def write(self, rows: Iterable[Cells]) -> None:
         """Append rows; they are safe after `sync`."""
-        text = io.StringIO(newline="")
-        usual, odd = (
-            csv.DictWriter(text, _NAMES, restval="", lineterminator="\n", quoting=quoting)
-            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
-        )
-        for row in rows:
-            # A carriage return ends a row for those who read, but is not quoted by itself.
-            (odd if any("\r" in cell for cell in row.values()) else usual).writerow(row)
-        self._put(text.getvalue())
+        self._stream.write(csv_bytes(_NAMES, rows, head=False))
 
     def write_head(self) -> None:
         """Append the columns' names."""
-        self._put(",".join(_NAMES) + "\n")
+        self._stream.write(csv_bytes(_NAMES, ()))
 
     def sync(self) -> int:
         """Put what was written on the disk; the file's length in bytes."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
         return self._stream.tell()
-
-    def _put(self, text: str) -> None:
-        # A file's name may hold bytes that are no UTF-8.
-        self._stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import ulna
-from ulna.bundle.digest import lines_sha256
 from ulna.config.bounds import Bounds, Share, check_fields
 from ulna.config.engine import MOST_THREADS
+from ulna.digest import lines_sha256
 from ulna.errors import ConfigError, UlnaError
 from ulna.runtime.request import Routing, check_settings
 from ulna.runtime.stream import Answered

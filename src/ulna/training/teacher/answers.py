@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ from ulna.errors import TrainingError
 from ulna.imaging.geometry import area_matrix
 from ulna.training.cache import TrainingImages
 from ulna.types import Study
+from ulna.whole_file import whole_file
 
 _FLOAT16_MOST = 6e4
 
@@ -69,13 +69,9 @@ def as_half(grid: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
 
 def write_part(answers: TeacherAnswers, names: Sequence[str], file: Path) -> None:
     """Write the answers of the films `names`, whole or not at all."""
-    partial = file.with_name(f"{file.name}.partial")
     arrays = {f.name: getattr(answers, f.name) for f in fields(answers)}
-    with partial.open("wb") as stream:
+    with whole_file(file, durable=True) as stream:
         np.savez(stream, films=np.array(names, dtype=np.str_), **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
 
 
 def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:

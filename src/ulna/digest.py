@@ -6,16 +6,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-_CHUNK = 1 << 20
-
 
 def file_sha256(file: Path) -> str:
     """Hexadecimal SHA-256 of the file's bytes. Raises OSError."""
-    digest = hashlib.sha256()
     with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def lines_sha256(lines: Iterable[str]) -> str:

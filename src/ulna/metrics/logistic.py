@@ -1,0 +1,13 @@
+"""From logits to probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ulna.metrics.inputs import Floats
+
+
+def sigmoid(z: npt.ArrayLike) -> Floats:
+    """1 / (1 + exp(-z)), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(np.asarray(z, dtype=np.float64) / 2)))
