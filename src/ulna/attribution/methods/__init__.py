@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.attribution.methods.compare import compare_methods
@@ -11,18 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MethodScore", "compare_methods", "explain_study"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "MethodScore":
-        from ulna.attribution.methods.method_score import MethodScore
-
-        return MethodScore
-    if name == "compare_methods":
-        from ulna.attribution.methods.compare import compare_methods
-
-        return compare_methods
-    if name == "explain_study":
-        from ulna.attribution.methods.picture import explain_study
-
-        return explain_study
-    raise AttributeError(f"module 'ulna.attribution.methods' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "compare": ("compare_methods",),
+        "method_score": ("MethodScore",),
+        "picture": ("explain_study",),
+    },
+)
