@@ -1,4 +1,4 @@
-"""The built-in map beside other methods, where the truth is known; and maps as pictures."""
+"""The built-in map beside other methods, where the truth is known."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from ulna.first_use import on_first_use
 if TYPE_CHECKING:
     from ulna.attribution.methods.compare import compare_methods
     from ulna.attribution.methods.method_score import MethodScore
-    from ulna.attribution.methods.picture import explain_study
 
-__all__ = ["MethodScore", "compare_methods", "explain_study"]
+__all__ = ["MethodScore", "compare_methods"]
 
 __getattr__ = on_first_use(
     __name__,
     {
         "compare": ("compare_methods",),
         "method_score": ("MethodScore",),
-        "picture": ("explain_study",),
     },
 )
