@@ -11,40 +11,27 @@ What is here is loaded when it is first used; docs/python.md has an example of e
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from ulna.first_use import on_first_use
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Answer": "ulna.api.answer",
-    "BodyPart": "ulna.types",
-    "InputSpec": "ulna.config.input_spec",
-    "RECIPES": "ulna.recipes",
-    "RadiographDataset": "ulna.training.dataset",
-    "Radiograph": "ulna.types",
-    "Reader": "ulna.api.reader",
-    "Recipe": "ulna.config.recipe",
-    "Run": "ulna.api.runs",
-    "Study": "ulna.types",
-    "UlnaError": "ulna.errors",
-    "UlnaWarning": "ulna.errors",
-    "cross_validate": "ulna.api.scores",
-    "evaluate": "ulna.api.scores",
-    "index": "ulna.api.data",
-    "load": "ulna.api.reader",
-    "load_expert": "ulna.api.expert",
-    "recipe": "ulna.api.recipes",
-    "split": "ulna.api.data",
-    "train": "ulna.api.runs",
+    "api.answer": ("Answer",),
+    "api.data": ("index", "split"),
+    "api.expert": ("load_expert",),
+    "api.reader": ("Reader", "load"),
+    "api.recipes": ("recipe",),
+    "api.runs": ("Run", "train"),
+    "api.scores": ("cross_validate", "evaluate"),
+    "config.input_spec": ("InputSpec",),
+    "config.recipe": ("Recipe",),
+    "errors": ("UlnaError", "UlnaWarning"),
+    "recipes": ("RECIPES",),
+    "training.dataset": ("RadiographDataset",),
+    "types": ("BodyPart", "Radiograph", "Study"),
 }
-__all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'ulna' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+__all__ = ["__version__", *sorted(n for names in _PUBLIC.values() for n in names)]  # noqa: PLE0604
+__getattr__ = on_first_use(__name__, _PUBLIC)
 
 
 def __dir__() -> list[str]:

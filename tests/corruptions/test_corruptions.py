@@ -20,7 +20,6 @@ from ulna.corruptions.marker import add_marker
 from ulna.corruptions.quantum_noise import (
     ATTENUATION,
     add_quantum_noise,
-    quantum_variance,
 )
 from ulna.corruptions.rotation import rotate
 from ulna.errors import ConfigError
@@ -108,6 +107,11 @@ def test_jpeg_is_pillows_own_round_trip() -> None:
         Image.fromarray(np.rint(film * 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
         expected = np.asarray(Image.open(buffer), np.float32) / 255
         np.testing.assert_array_equal(compress_jpeg(film, quality), expected)
+
+
+def quantum_variance(grey: float, photons: float) -> float:
+    """Of the shown grey where many photons are counted, before the cut: by the delta method."""
+    return float(1 / (ATTENUATION**2 * photons * np.exp(-ATTENUATION * grey)))
 
 
 def exact_variance(grey: float, photons: float) -> float:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.imaging.foreign import colour_share, foreign_reason, has_few_middle_greys, negative
+from ulna.imaging.foreign import first_look, foreign_reason, negative, share_of_colour
 from ulna.types import Radiograph
 
 
@@ -45,7 +45,7 @@ def test_a_colour_photograph_is() -> None:
 def test_a_tinted_scan_and_a_coloured_letter_are_not() -> None:
     grey = _film().astype(np.float32)
     tinted = np.stack([0.7 * grey, 0.9 * grey, grey], axis=2)
-    assert colour_share(tinted) < 0.01
+    assert share_of_colour(tinted) < 0.01
     marked = np.repeat(_film()[..., None], 3, axis=2)
     marked[5:20, 5:15] = (255, 0, 0)
     assert foreign_reason(read_radiograph(_png(marked))) == ""
@@ -54,8 +54,8 @@ def test_a_tinted_scan_and_a_coloured_letter_are_not() -> None:
 def test_a_page_has_few_middle_greys() -> None:
     page = np.full((200, 150), 0.97, np.float32)
     page[20:180:8, 10:140:2] = 0.05
-    assert has_few_middle_greys(Radiograph(page))
-    assert not has_few_middle_greys(read_radiograph(_png(_film())))
+    assert first_look(Radiograph(page))[1]
+    assert not first_look(read_radiograph(_png(_film())))[1]
 
 
 def test_the_negative_of_the_negative_is_the_film() -> None:

@@ -40,13 +40,9 @@ def test_area_matrix_of_nothing() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(SIDES, SIDES, st.integers(32, 512), st.tuples(*[st.floats(0, 700)] * 4))
-def test_boxes_come_back_exactly(
-    h: int, w: int, size: int, box: tuple[float, float, float, float]
-) -> None:
+@given(SIDES, SIDES, st.integers(32, 512))
+def test_the_whole_image_lies_in_the_square(h: int, w: int, size: int) -> None:
     placement = Placement.fit((h, w), size)
-    there = placement.box_to_target(box)
-    np.testing.assert_allclose(placement.box_to_source(there), box, atol=1e-9)
     whole = placement.box_to_target((0.0, 0.0, float(w), float(h)))
     assert min(whole) >= 0 and whole[0] + whole[2] <= size + 1e-9
     assert whole[1] + whole[3] <= size + 1e-9 and max(whole[2:]) == pytest.approx(size)

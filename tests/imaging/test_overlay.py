@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 
 from ulna.errors import ImageError
 from ulna.imaging.overlay import (
-    draw_box,
     draw_mask,
     draw_note,
     draw_outline,
     draw_overlay,
-    draw_scale,
 )
 from ulna.types import Radiograph
 
@@ -60,17 +58,6 @@ def test_map_must_fit_the_film(heat: np.ndarray) -> None:
         draw_overlay(FILM, heat, 1.0)
 
 
-def test_scale_shows_the_colours_of_the_overlay() -> None:
-    scale = draw_scale(3.0, 120)
-    assert scale.shape == (120, 96, 3)
-    grey = Radiograph(np.full((96, 16), 0.4, np.float32))
-    heat = np.repeat(np.linspace(3.0, 0, 96)[:, None], 16, axis=1)
-    np.testing.assert_array_equal(scale[12:108, 4:20], draw_overlay(grey, heat, 3.0))
-    assert scale[:, 28:].any()
-    with pytest.raises(ImageError, match="48"):
-        draw_scale(3.0, 10)
-
-
 def test_mask_border_leaves_the_inside_alone() -> None:
     mask = np.zeros((20, 30), bool)
     mask[5:10, 8:16] = True
@@ -79,14 +66,6 @@ def test_mask_border_leaves_the_inside_alone() -> None:
     assert not changed[mask].any() and changed.sum() == 2 * (5 + 8)
     with pytest.raises(ImageError, match="mask"):
         draw_mask(GREY, mask[:3])
-
-
-def test_box_is_drawn_on_its_own_border_pixels() -> None:
-    picture = draw_box(np.zeros((20, 30, 3), np.uint8), (4.0, 5.0, 6.0, 3.0), (9, 9, 9))
-    rows, columns = np.nonzero(picture.any(axis=2))
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 7, 4, 9)
-    assert len(rows) == 6 * 3 - 4 * 1
-    assert draw_box(GREY, (29.0, 19.0, 0.0, 0.0)).shape == GREY.shape
 
 
 def test_outline_is_drawn_closed_and_pictures_are_not_changed_in_place() -> None:

@@ -94,7 +94,6 @@ def test_maps_go_back_to_where_the_picture_lies() -> None:
     assert (placement.to_source(np.ones((6, 6), np.float32))[~outside] == 1).all()
     box = (90.0, 70.0, 10.0, 12.0)
     there = placement.box_to_target(box)
-    np.testing.assert_allclose(placement.box_to_source(there), box)
     assert 0 <= there[0] <= 96 and there == pytest.approx(
         (
             placement.scale * (90 - 40 + placement.padding[0]),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.calibration.calibrate import calibrate_bundle, fit_fusion
 
 __all__ = ["calibrate_bundle", "fit_fusion"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("calibrate_bundle", "fit_fusion"):
-        from ulna.calibration import calibrate
-
-        return getattr(calibrate, name)
-    raise AttributeError(f"module 'ulna.calibration' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "calibrate": ("calibrate_bundle", "fit_fusion"),
+    },
+)

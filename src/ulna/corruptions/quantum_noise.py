@@ -23,11 +23,3 @@ def add_quantum_noise(pixels: Array, photons: float, rng: np.random.Generator) -
     # No photon at all would be an infinite attenuation.
     seen = -np.log(np.maximum(counts, 0.5) / photons) / ATTENUATION
     return np.clip(seen, 0, 1).astype(np.float32)
-
-
-def quantum_variance(grey: float, photons: float) -> float:
-    """Variance of the shown grey at grey `grey` where many photons are counted, before the cut.
-
-    By the delta method 1 / (A^2 photons exp(-A grey)): within 10 % from 10 expected photons.
-    """
-    return float(1 / (ATTENUATION**2 * photons * np.exp(-ATTENUATION * grey)))

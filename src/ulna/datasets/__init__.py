@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
@@ -31,23 +32,17 @@ __all__ = [
     "split_studies",
 ]
 
-_MODULES = {
-    "check_disjoint": "split",
-    "data_kind": "dispatch",
-    "index_data": "dispatch",
-    "index_dicom": "dicom_folder",
-    "index_films": "given",
-    "index_given": "given",
-    "index_mura": "mura",
-    "index_phantoms": "phantoms",
-    "index_sources": "labelled_data",
-    "index_table": "table",
-    "read_sources": "source_rows",
-    "split_studies": "split",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'ulna.datasets' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ulna.datasets.{_MODULES[name]}"), name)
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "dicom_folder": ("index_dicom",),
+        "dispatch": ("data_kind", "index_data"),
+        "given": ("index_films", "index_given"),
+        "labelled_data": ("index_sources",),
+        "mura": ("index_mura",),
+        "phantoms": ("index_phantoms",),
+        "source_rows": ("read_sources",),
+        "split": ("check_disjoint", "split_studies"),
+        "table": ("index_table",),
+    },
+)

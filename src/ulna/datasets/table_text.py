@@ -29,7 +29,7 @@ def is_table(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class TableText:
+class _TableText:
     """Columns and rows of a table; blank: how many rows without a value were left out."""
 
     columns: tuple[str, ...]
@@ -37,7 +37,7 @@ class TableText:
     blank: int
 
 
-def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> TableText:
+def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> _TableText:
     """The cells of a table in UTF-8 (or UTF-16 with its mark), all as text.
 
     required: columns it must have. Between the values stand commas, semicolons, tabs or upright
@@ -57,7 +57,7 @@ def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> TableText
     columns = filled[0][1] if filled else []
     _check_columns(path, columns, required)
     rows = _rows(path, columns, filled[1:])
-    return TableText(tuple(columns), rows, sum(n > filled[0][0] for n, _ in lines) - len(rows))
+    return _TableText(tuple(columns), rows, sum(n > filled[0][0] for n, _ in lines) - len(rows))
 
 
 def _text(path: Path) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.evaluation.pipeline import evaluate
 
 __all__ = ["evaluate"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "evaluate":
-        from ulna.evaluation.pipeline import evaluate
-
-        return evaluate
-    raise AttributeError(f"module 'ulna.evaluation' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "pipeline": ("evaluate",),
+    },
+)

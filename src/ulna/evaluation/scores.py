@@ -20,6 +20,7 @@ from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
 from ulna.metrics.inputs import Floats
 from ulna.metrics.probability import weighted_brier, weighted_ece
 from ulna.metrics.ranking import weighted_auroc, weighted_average_precision
+from ulna.types import Study, StudyPrediction
 
 Json = dict[str, Any]
 
@@ -82,6 +83,16 @@ def image_sample(rows: Sequence[StudyRow]) -> Sample:
         np.array([bool(r.abnormal) for r, _, _ in images]),
         np.array([i.probability for _, i, _ in images]),
         np.array([i.probability >= t for _, i, t in images]),
+    )
+
+
+def answers_sample(studies: Sequence[Study], answers: Sequence[StudyPrediction]) -> Sample:
+    """Labelled studies and what was answered of each."""
+    return Sample(
+        [s.patient_id for s in studies],
+        np.array([bool(s.abnormal) for s in studies]),
+        np.array([a.probability for a in answers]),
+        np.array([a.abnormal for a in answers], np.bool_),
     )
 
 

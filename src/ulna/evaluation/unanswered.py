@@ -17,7 +17,7 @@ _VARIES = re.compile(r"b'[^']*'|b\"[^\"]*\"|\d+")
 
 
 @dataclass(frozen=True)
-class Reason:
+class _Reason:
     """Faults of one kind. text: of the first. names: of the first few. n: how many there are."""
 
     text: str
@@ -33,24 +33,24 @@ def kind_of(fault: str, study: Study) -> str:
     return "; ".join(dict.fromkeys(fault.removeprefix("no readable radiograph: ").split("; ")))
 
 
-def reasons(faults: Iterable[tuple[str, str, str]]) -> list[Reason]:
+def reasons(faults: Iterable[tuple[str, str, str]]) -> list[_Reason]:
     """(name, text, kind) of every fault, gathered by kind; the most frequent first."""
     found: dict[str, list[tuple[str, str]]] = {}
     for name, text, kind in faults:
         found.setdefault(_VARIES.sub("#", kind or text), []).append((name, text))
     alike = [
-        Reason(own[0][1], len(own), tuple(name for name, _ in own[:_NAMED]))
+        _Reason(own[0][1], len(own), tuple(name for name, _ in own[:_NAMED]))
         for own in found.values()
     ]
     return sorted(alike, key=lambda r: -r.n)
 
 
-def no_answer(rows: Sequence[StudyRow]) -> list[Reason]:
+def no_answer(rows: Sequence[StudyRow]) -> list[_Reason]:
     """Why studies have no answer; named by their keys."""
     return reasons((r.key, r.fault, r.kind) for r in rows if r.fault)
 
 
-def no_place(rows: Sequence[StudyRow]) -> list[Reason]:
+def no_place(rows: Sequence[StudyRow]) -> list[_Reason]:
     """Why masks could not be used; named by their images."""
     masks = [(i.ref, i.mask_error) for r in rows for i in r.images if i.mask_error]
     return reasons(
@@ -59,7 +59,7 @@ def no_place(rows: Sequence[StudyRow]) -> list[Reason]:
     )
 
 
-def reasons_json(found: Sequence[Reason]) -> list[Json]:
+def reasons_json(found: Sequence[_Reason]) -> list[Json]:
     """As metrics.json has them: `reason` of the first, `n`, and `first` of the names."""
     return [{"reason": r.text, "n": r.n, "first": list(r.names)} for r in found]
 

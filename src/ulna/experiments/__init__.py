@@ -7,8 +7,9 @@ prints nothing. Remarks go to the logger 'ulna.experiments'.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.experiments.answers import TableResult, predict, predict_table
@@ -64,45 +65,23 @@ __all__ = [
     "verify",
 ]
 
-_MODULES = {
-    "Audit": "audits",
-    "CrossvalResult": "crossval",
-    "DemoResult": "demo",
-    "Examined": "bundle_checks",
-    "FoldsTaught": "student_folds",
-    "MuraScores": "audits",
-    "ReviewResult": "review",
-    "TableResult": "answers",
-    "Verified": "verification",
-    "adapt": "bundle_changes",
-    "audit": "audits",
-    "calibrate": "bundle_changes",
-    "check_outcomes": "incomplete",
-    "check_scored": "incomplete",
-    "count_studies": "inventory",
-    "cross_validate": "crossval",
-    "describe_installation": "inventory",
-    "distil": "student",
-    "distil_folds": "student_folds",
-    "ensemble": "ensembles",
-    "evaluate": "bundle_checks",
-    "examine": "bundle_checks",
-    "explain": "runs",
-    "named_command": "receipts",
-    "predict": "answers",
-    "predict_table": "answers",
-    "quantise": "bundle_changes",
-    "review_labels": "review",
-    "run_demo": "demo",
-    "score": "audits",
-    "self_supervise": "runs",
-    "stress": "bundle_checks",
-    "train": "runs",
-    "verify": "verification",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'ulna.experiments' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ulna.experiments.{_MODULES[name]}"), name)
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "answers": ("TableResult", "predict", "predict_table"),
+        "audits": ("Audit", "MuraScores", "audit", "score"),
+        "bundle_changes": ("adapt", "calibrate", "quantise"),
+        "bundle_checks": ("Examined", "evaluate", "examine", "stress"),
+        "crossval": ("CrossvalResult", "cross_validate"),
+        "demo": ("DemoResult", "run_demo"),
+        "ensembles": ("ensemble",),
+        "incomplete": ("check_outcomes", "check_scored"),
+        "inventory": ("count_studies", "describe_installation"),
+        "receipts": ("named_command",),
+        "review": ("ReviewResult", "review_labels"),
+        "runs": ("explain", "self_supervise", "train"),
+        "student": ("distil",),
+        "student_folds": ("FoldsTaught", "distil_folds"),
+        "verification": ("Verified", "verify"),
+    },
+)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.export.run import export_bundle
 
 __all__ = ["export_bundle"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "export_bundle":
-        from ulna.export.run import export_bundle
-
-        return export_bundle
-    raise AttributeError(f"module 'ulna.export' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "run": ("export_bundle",),
+    },
+)

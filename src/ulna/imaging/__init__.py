@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.imaging.read import read_radiograph
 
 __all__ = ["read_radiograph"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "read_radiograph":
-        from ulna.imaging.read import read_radiograph
-
-        return read_radiograph
-    raise AttributeError(f"module 'ulna.imaging' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "read": ("read_radiograph",),
+    },
+)

@@ -28,7 +28,10 @@ _FEW_MIDDLE_GREYS = 0.08
 
 
 def first_look(radiograph: Radiograph) -> tuple[str, bool]:
-    """`foreign_reason` and `has_few_middle_greys`, whose grey range is found once."""
+    """`foreign_reason`, and whether a film has few middle greys: the grey range is found once.
+
+    The second: nearly all pixels are as dark or as bright as the extremes, as on a printed page.
+    """
     greys = radiograph.pixels[::2, ::2].reshape(-1)
     low, high = percentile_pair(greys, 1, 99)
     return _reason(radiograph, greys, low, high), _few_middle(greys, low, high)
@@ -37,11 +40,6 @@ def first_look(radiograph: Radiograph) -> tuple[str, bool]:
 def foreign_reason(radiograph: Radiograph) -> str:
     """Why an image is no radiograph whatever the bundle, or '' where pixels alone do not say."""
     return first_look(radiograph)[0]
-
-
-def has_few_middle_greys(radiograph: Radiograph) -> bool:
-    """Whether nearly all pixels are as dark or as bright as the extremes, as on a printed page."""
-    return first_look(radiograph)[1]
 
 
 def _reason(radiograph: Radiograph, greys: Array, low: float, high: float) -> str:
@@ -70,17 +68,12 @@ def _few_middle(greys: Array, low: float, high: float) -> bool:
     return bool(middle / greys.size < _FEW_MIDDLE_GREYS)
 
 
-def colour_share(rgb: npt.NDArray[np.floating]) -> float:
-    """Share of the pixels of (H, W, 3) in [0, 255] with a hue that no tint explains.
+def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
+    """Share of the pixels (..., 3) in [0, 255] with a hue that no tint explains.
 
     A tinted scan has one hue at each grey level: what counts is the distance of red and blue
     from green against the median at the pixel's own grey level.
     """
-    return share_of_colour(rgb[::2, ::2])
-
-
-def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
-    """`colour_share` by all the pixels given."""
     pixels = rgb.reshape(-1, 3).astype(np.float32)
     green = pixels[:, 1]
     level = np.minimum(green * (_GREY_STEPS / 256), _GREY_STEPS - 1).astype(np.int64)

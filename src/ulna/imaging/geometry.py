@@ -82,11 +82,6 @@ class Placement:
         s, (dx, dy) = self.scale, self.offset
         return box[0] * s + dx, box[1] * s + dy, box[2] * s, box[3] * s
 
-    def box_to_source(self, box: Box) -> Box:
-        """`box` (x, y, width, height) from target px to source px; inverse of box_to_target."""
-        s, (dx, dy) = self.scale, self.offset
-        return (box[0] - dx) / s, (box[1] - dy) / s, box[2] / s, box[3] / s
-
     def to_source(self, grid: npt.ArrayLike) -> Array:
         """`grid` (h, w) over the padded square -> (H, W) float32 over the source image.
 

@@ -45,28 +45,6 @@ def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) 
     return _paint(radiograph.pixels.astype(np.float64), heat, limit)
 
 
-def draw_scale(limit: float, height: int = 160) -> Picture:
-    """(height, 96, 3) uint8: the colours of `draw_overlay` over mid-grey, and what they add.
-
-    The map's mean over the padded square is the answer's logit, but for its bias. So a colour is
-    labelled with the logits that one hundredth of the square adds to the answer in that colour.
-    """
-    if height < 48:
-        raise ImageError(f"scale of {height} px: expected at least 48 px")
-    bar_height = height - 24
-    heat = np.repeat(np.linspace(limit, 0, bar_height)[:, None], 16, axis=1)
-    bar = _paint(np.full(heat.shape, 0.4), heat, limit)
-    picture = np.zeros((height, 96, 3), dtype=np.uint8)
-    picture[12 : 12 + bar_height, 4:20] = bar
-    image = Image.fromarray(picture)
-    draw = ImageDraw.Draw(image)
-    for share in (1.0, 0.5, 0.0):
-        y = 12 + round((1 - share) * (bar_height - 1))
-        draw.line((20, y, 24, y), fill=(255, 255, 255))
-        draw.text((28, y - 6), f"{share * limit / 100:+.2g}/1%", fill=(255, 255, 255))
-    return np.asarray(image, dtype=np.uint8)
-
-
 def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLOUR) -> Picture:
     """A copy of `picture` (H, W, 3) with the outer border of `mask` (H, W) drawn, 1 px wide.
 
@@ -80,18 +58,6 @@ def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLO
     result = picture.copy()
     result[ndimage.binary_dilation(inside) & ~inside] = colour
     return result
-
-
-def draw_box(
-    picture: Picture, box: tuple[float, float, float, float], colour: Colour = TRUTH_COLOUR
-) -> Picture:
-    """A copy of `picture` (H, W, 3) with the frame of `box` (x, y, width, height) in pixels."""
-    image = Image.fromarray(picture)
-    x, y, width, height = box
-    corners = (round(x), round(y), round(x + max(width, 1)) - 1, round(y + max(height, 1)) - 1)
-    ends = (corners[0], corners[1], max(corners[2], corners[0]), max(corners[3], corners[1]))
-    ImageDraw.Draw(image).rectangle(ends, outline=colour)
-    return np.asarray(image, dtype=np.uint8)
 
 
 def draw_outline(

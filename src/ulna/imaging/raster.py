@@ -71,18 +71,10 @@ def check_size(height: int, width: int, name: str) -> None:
         )
 
 
-def read_raster(data: bytes, name: str) -> Array:
-    """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes.
-
-    As `read_raster_colour`, without the colour.
-    """
-    return read_raster_colour(data, name)[0]
-
-
 def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
     """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes; its colour.
 
-    The second is the share of pixels whose hue no tint explains (`foreign.colour_share`), 0 for
+    The second is the share of pixels whose hue no tint explains (`foreign.share_of_colour`), 0 for
     grey files.
     Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it changes a
     pixel), of several frames the first that is no thumbnail is read (ImageWarning). Samples of 16

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
@@ -22,31 +23,6 @@ if TYPE_CHECKING:
     from ulna.metrics.probability import brier, ece, reliability
     from ulna.metrics.ranking import auroc, average_precision, pr_curve, roc_curve
 
-_HOME = {
-    "accuracy": "decisions",
-    "cohen_kappa": "decisions",
-    "confusion_counts": "decisions",
-    "f1": "decisions",
-    "precision": "decisions",
-    "sensitivity": "decisions",
-    "specificity": "decisions",
-    "auroc": "ranking",
-    "average_precision": "ranking",
-    "pr_curve": "ranking",
-    "roc_curve": "ranking",
-    "brier": "probability",
-    "ece": "probability",
-    "ece_debiased": "debiased",
-    "BrierTerms": "brier_decomposition",
-    "brier_terms": "brier_decomposition",
-    "reliability": "probability",
-    "Interval": "bootstrap",
-    "bootstrap_interval": "bootstrap",
-    "bootstrap_intervals": "bootstrap",
-    "energy_inside": "localisation",
-    "map_iou": "localisation",
-    "pointing_game": "localisation",
-}
 __all__ = [
     "BrierTerms",
     "Interval",
@@ -73,8 +49,23 @@ __all__ = [
     "specificity",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"ulna.metrics.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'ulna.metrics' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "bootstrap": ("Interval", "bootstrap_interval", "bootstrap_intervals"),
+        "brier_decomposition": ("BrierTerms", "brier_terms"),
+        "debiased": ("ece_debiased",),
+        "decisions": (
+            "accuracy",
+            "cohen_kappa",
+            "confusion_counts",
+            "f1",
+            "precision",
+            "sensitivity",
+            "specificity",
+        ),
+        "localisation": ("energy_inside", "map_iou", "pointing_game"),
+        "probability": ("brier", "ece", "reliability"),
+        "ranking": ("auroc", "average_precision", "pr_curve", "roc_curve"),
+    },
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.models.expert import Expert, ExpertOutput, build_expert
@@ -10,14 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Expert", "ExpertOutput", "build_expert", "load_initial_weights"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("Expert", "ExpertOutput", "build_expert"):
-        from ulna.models import expert
-
-        return getattr(expert, name)
-    if name == "load_initial_weights":
-        from ulna.models.initial import load_initial_weights
-
-        return load_initial_weights
-    raise AttributeError(f"module 'ulna.models' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "expert": ("Expert", "ExpertOutput", "build_expert"),
+        "initial": ("load_initial_weights",),
+    },
+)

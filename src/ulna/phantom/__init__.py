@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.phantom.contact_sheet import write_contact_sheet
@@ -11,18 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PhantomStudy", "render_study", "write_contact_sheet", "write_phantoms"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "write_phantoms":
-        from ulna.phantom.write import write_phantoms
-
-        return write_phantoms
-    if name == "write_contact_sheet":
-        from ulna.phantom.contact_sheet import write_contact_sheet
-
-        return write_contact_sheet
-    if name in ("PhantomStudy", "render_study"):
-        from ulna.phantom import study
-
-        return getattr(study, name)
-    raise AttributeError(f"module 'ulna.phantom' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "contact_sheet": ("write_contact_sheet",),
+        "study": ("PhantomStudy", "render_study"),
+        "write": ("write_phantoms",),
+    },
+)

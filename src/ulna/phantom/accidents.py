@@ -22,7 +22,7 @@ from ulna.types import BodyPart
 
 
 @dataclass(frozen=True)
-class FilmAccidents:
+class _FilmAccidents:
     """One film: a side marker on it, a cast or jewellery on the limb, its polarity inverted.
 
     view: name of the view, by which a reader can tell that the right film was drawn again.
@@ -35,7 +35,7 @@ class FilmAccidents:
     inverted: bool
 
 
-def read_accidents(root: Path, folders: Iterable[str]) -> dict[str, tuple[FilmAccidents, ...]]:
+def read_accidents(root: Path, folders: Iterable[str]) -> dict[str, tuple[_FilmAccidents, ...]]:
     """The accidents of the films of each of `folders` (study folders of a phantom set).
 
     root: what `ulna phantom` wrote. folders: 'valid/XR_WRIST/patient00012/study1_negative' and
@@ -61,13 +61,13 @@ def read_accidents(root: Path, folders: Iterable[str]) -> dict[str, tuple[FilmAc
     return found
 
 
-def film_accidents(film: Film, part: BodyPart) -> FilmAccidents:
+def film_accidents(film: Film, part: BodyPart) -> _FilmAccidents:
     """What of the film's nuisances comes to be seen: on cassettes, less than is drawn."""
     n = film.nuisance
     if film.cassette is None:
-        return FilmAccidents(film.name, n.marker, n.cast, n.jewellery, n.inverted)
+        return _FilmAccidents(film.name, n.marker, n.cast, n.jewellery, n.inverted)
     worn = is_worn(film, part)
-    return FilmAccidents(
+    return _FilmAccidents(
         view=film.name,
         marker=shows_marker(n),
         cast=n.cast and worn,

@@ -36,7 +36,7 @@ PHANTOM_LIMIT = (
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class _ModelCard:
     """Rows of (name, value) for each table of the card."""
 
     facts: tuple[tuple[str, str], ...]
@@ -51,7 +51,7 @@ class ModelCard:
     limits: tuple[str, ...]
 
 
-def model_card(bundle: ModelBundle) -> ModelCard:
+def model_card(bundle: ModelBundle) -> _ModelCard:
     """The card of a bundle, from its manifest alone."""
     manifest = bundle.manifest
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
@@ -59,7 +59,7 @@ def model_card(bundle: ModelBundle) -> ModelCard:
     word = answer_words(manifest.abnormal_means)[0].capitalize()
     limits: tuple[str, ...] = (*LIMITS[:2], MEANING.format(word=word), *LIMITS[2:])
     limits += (PHANTOM_LIMIT,) if manifest.data.kind == "phantom" else ()
-    return ModelCard(
+    return _ModelCard(
         facts=_facts(bundle),
         experts=tuple(_expert(e) for e in manifest.experts),
         expert_columns=("Expert", "Encoder", "Neck", "Weights", "Initial weights", "Map grid"),

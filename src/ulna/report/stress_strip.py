@@ -17,14 +17,14 @@ SIDE = 150
 
 
 @dataclass(frozen=True)
-class Strip:
+class _Strip:
     """One corruption's films. films: (caption, data URI) of each severity."""
 
     name: str
     films: tuple[tuple[str, str], ...]
 
 
-def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[Strip]:
+def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_Strip]:
     """A strip for each corruption, of the first view of a study with a plain finding.
 
     The same draws as those of the scores: what is shown is what was answered.
@@ -34,7 +34,7 @@ def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[St
     if not views:
         return []
     key = f"{study.key}/0"
-    strips = [Strip("untouched", (("", _tile(views[0])),))]
+    strips = [_Strip("untouched", (("", _tile(views[0])),))]
     for name, corruption in CORRUPTIONS.items():
         films = tuple(
             (
@@ -43,7 +43,7 @@ def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[St
             )
             for severity in range(1, len(corruption.amounts) + 1)
         )
-        strips.append(Strip(name, films))
+        strips.append(_Strip(name, films))
     return strips
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.runtime.fusion import ExpertOutput
@@ -11,18 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ExpertOutput", "ImageOutputs", "Predictor", "StudyOutputs"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "Predictor":
-        from ulna.runtime.predictor import Predictor
-
-        return Predictor
-    if name in ("ImageOutputs", "StudyOutputs"):
-        from ulna.runtime import outputs
-
-        return getattr(outputs, name)
-    if name == "ExpertOutput":
-        from ulna.runtime.fusion import ExpertOutput
-
-        return ExpertOutput
-    raise AttributeError(f"module 'ulna.runtime' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "fusion": ("ExpertOutput",),
+        "outputs": ("ImageOutputs", "StudyOutputs"),
+        "predictor": ("Predictor",),
+    },
+)

@@ -27,7 +27,7 @@ def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -
     return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
 
 
-class Trust(TypedDict):
+class _Trust(TypedDict):
     """The fields of a `StudyPrediction` that say how far to believe its probability."""
 
     p_normal: float | None
@@ -41,7 +41,7 @@ def trust_in(
     fusion: FusionParameters,
     refused: bool,
     interval: tuple[float, float] | None = None,
-) -> Trust:
+) -> _Trust:
     """Conformal p-values and certainty; None each where refused: nothing is promised then.
 
     interval: between which two the probability lies. The p-values are then the largest in it, and
@@ -59,7 +59,7 @@ def trust_in(
     return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
 
 
-class SaidOfBundle(TypedDict):
+class _SaidOfBundle(TypedDict):
     """The fields of a `StudyPrediction` that are the same in all answers of a bundle."""
 
     bundle_hash: str
@@ -68,7 +68,7 @@ class SaidOfBundle(TypedDict):
     abnormal_means: str
 
 
-def said_of_bundle(bundle: ModelBundle) -> SaidOfBundle:
+def said_of_bundle(bundle: ModelBundle) -> _SaidOfBundle:
     """What an answer says of the bundle that gave it."""
     manifest = bundle.manifest
     return {
@@ -80,7 +80,7 @@ def said_of_bundle(bundle: ModelBundle) -> SaidOfBundle:
 
 
 @dataclass(frozen=True)
-class OperatingRates:
+class _OperatingRates:
     """What a threshold costs: both rates on the calibration studies, None without any."""
 
     sensitivity: float | None
@@ -94,7 +94,7 @@ class OperatingRates:
         return " / ".join("–" if r is None else f"{r:.2f}" for r in both)
 
 
-def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
+def rates_at(threshold: float, scores: ConformalScores) -> _OperatingRates:
     """Sensitivity and specificity of `threshold` on the calibration studies of a body part.
 
     It was chosen on them, so new studies do a little worse.
@@ -102,7 +102,7 @@ def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
     normal, abnormal = scores.normal, scores.abnormal
     called = sum(p >= threshold for p in abnormal)
     passed = sum(p < threshold for p in normal)
-    return OperatingRates(
+    return _OperatingRates(
         called / len(abnormal) if abnormal else None,
         passed / len(normal) if normal else None,
         len(abnormal),
@@ -110,7 +110,7 @@ def rates_at(threshold: float, scores: ConformalScores) -> OperatingRates:
     )
 
 
-def costs(fusion: FusionParameters) -> dict[BodyPart, list[OperatingRates]]:
+def costs(fusion: FusionParameters) -> dict[BodyPart, list[_OperatingRates]]:
     """By body part, the rates of every operating point in their order; empty if not calibrated."""
     return {
         part: [rates_at(values[part], scores) for values in fusion.thresholds.values()]

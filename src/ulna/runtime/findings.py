@@ -108,7 +108,7 @@ def _platt(fusion: FusionParameters, category: FindingCategory) -> tuple[float, 
     return own.offset, own.temperature
 
 
-class NamedFindings(TypedDict):
+class _NamedFindings(TypedDict):
     """The fields of a `StudyPrediction` that say which abnormality it is."""
 
     finding_probabilities: dict[FindingCategory, float]
@@ -118,7 +118,7 @@ class NamedFindings(TypedDict):
 
 def named_findings(
     images: Sequence[ImagePrediction], fusion: FusionParameters, point: str, called: bool
-) -> NamedFindings:
+) -> _NamedFindings:
     """Each known category of a study: the mean of its images' probabilities, and its threshold.
 
     images: those that the study's probability is the mean of. called: the study is called

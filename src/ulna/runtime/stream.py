@@ -55,7 +55,7 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Piece:
+class _Piece:
     """Images of a study that are in one batch. last: no more follow."""
 
     study: Study
@@ -67,7 +67,7 @@ class Piece:
 class _Reading:
     """A piece whose images are being read; `fault` says why not."""
 
-    piece: Piece
+    piece: _Piece
     names: tuple[str, ...]
     views: tuple[Future[PreparedView | Skipped], ...]
     fault: UlnaError | None = None
@@ -77,7 +77,7 @@ class _Reading:
 class _Ready:
     """A piece whose images have been read."""
 
-    piece: Piece
+    piece: _Piece
     names: tuple[str, ...]
     views: tuple[PreparedView, ...]
     skipped: tuple[Skipped, ...]
@@ -96,19 +96,19 @@ class _Ready:
 class _Run:
     """A piece whose images went through the experts."""
 
-    piece: Piece
+    piece: _Piece
     images: tuple[ImageOutputs, ...]
     skipped: tuple[Skipped, ...]
     fault: UlnaError | None
 
 
-def batches(studies: Iterable[Study]) -> Iterator[tuple[Piece, ...]]:
+def batches(studies: Iterable[Study]) -> Iterator[tuple[_Piece, ...]]:
     """The images of `studies` in tuples of at most BATCH.
 
     A study is in one batch whole, unless it has more images than a batch holds; then it begins
     one. So any batch that ends a study could as well have ended the list.
     """
-    batch: list[Piece] = []
+    batch: list[_Piece] = []
     room = BATCH
     for study in studies:
         refs = study.images
@@ -120,7 +120,7 @@ def batches(studies: Iterable[Study]) -> Iterator[tuple[Piece, ...]]:
                 yield tuple(batch)
                 batch, room = [], BATCH
             taken = refs[start : start + BATCH]
-            batch.append(Piece(study, taken, start + len(taken) == len(refs)))
+            batch.append(_Piece(study, taken, start + len(taken) == len(refs)))
             room -= len(taken)
     if batch:
         yield tuple(batch)
@@ -175,7 +175,7 @@ def _ahead(items: Iterable[Item], start: Callable[[Item], Result], depth: int) -
 
 
 def _read(
-    steps: Steps, readers: ThreadPoolExecutor, batch: Sequence[Piece]
+    steps: Steps, readers: ThreadPoolExecutor, batch: Sequence[_Piece]
 ) -> tuple[_Reading, ...]:
     found = []
     for piece in batch:

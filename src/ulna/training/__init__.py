@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.training.run import train_run
@@ -10,14 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSource", "train_run"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "train_run":
-        from ulna.training.run import train_run
-
-        return train_run
-    if name == "DataSource":
-        from ulna.training.source import DataSource
-
-        return DataSource
-    raise AttributeError(f"module 'ulna.training' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "run": ("train_run",),
+        "source": ("DataSource",),
+    },
+)

@@ -33,7 +33,7 @@ class Windows(NamedTuple):
     centres: npt.NDArray[np.float32]
 
 
-class Moves(NamedTuple):
+class _Moves(NamedTuple):
     """How N images are moved. theta_N23: maps from [-1, 1] of the changed image to the given one.
 
     fill: (N,) the share of the frame that each is shrunk to; None where none is.
@@ -48,12 +48,12 @@ def draw_moves(
     settings: Augmentation,
     rng: np.random.Generator,
     fill: npt.NDArray[np.float64] | None = None,
-) -> Moves:
+) -> _Moves:
     """The moves of `n` images. fill: of `draw_fill`; drawn here where it is not given."""
     theta_N23 = draw_affine(n, settings, rng)
     if fill is None and settings.least_fill < 1:
         fill = draw_fill(n, settings, rng)
-    return Moves(theta_N23 if fill is None else shrink(theta_N23, fill, rng), fill)
+    return _Moves(theta_N23 if fill is None else shrink(theta_N23, fill, rng), fill)
 
 
 def augment(
@@ -63,7 +63,7 @@ def augment(
     rng: np.random.Generator,
     windows: Windows | None = None,
     rows: Rows | None = None,
-    moves: Moves | None = None,
+    moves: _Moves | None = None,
 ) -> tuple[Tensor, Tensor]:
     """One random change of each image, and of its mask where it moves pixels.
 

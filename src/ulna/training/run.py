@@ -78,7 +78,7 @@ def train_run(
     _check_teaching(recipe, source)
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
     check_experts(recipe, begun_experts(recipe, out))
-    given = RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
+    given = _RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
     within_the_machine()
     run_together(devices, _train, given, progress)
     return out
@@ -134,7 +134,7 @@ def _check_teaching(recipe: Recipe, source: DataSource) -> None:
 
 
 @dataclass(frozen=True)
-class RunInput:
+class _RunInput:
     """What every process of a run is given; side: the studies that the run splits."""
 
     recipe: Recipe
@@ -143,7 +143,7 @@ class RunInput:
     source: DataSource
 
 
-def _train(ranks: Ranks, given: RunInput, progress: Progress | None) -> None:
+def _train(ranks: Ranks, given: _RunInput, progress: Progress | None) -> None:
     """What every process of a run does."""
     side, out, source = given.side, given.out, given.source
     # On machines that differ, each would have settled it for itself.

@@ -10,7 +10,15 @@ import numpy as np
 
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, DatasetError, ImageError, ImageWarning, UlnaError, said_of
-from ulna.evaluation.scores import Json, Resampling, Sample, interval_json, measure, statistics
+from ulna.evaluation.scores import (
+    Json,
+    Resampling,
+    Sample,
+    answers_sample,
+    interval_json,
+    measure,
+    statistics,
+)
 from ulna.imaging import read_radiograph
 from ulna.metrics.bootstrap import bootstrap_intervals, difference_of
 from ulna.preprocess import prepare
@@ -106,7 +114,7 @@ def score_controls(
         raise DatasetError(
             f"none of {len(studies)} studies has a label and an answer: {[*left_out.values()][:1]}"
         )
-    samples = {n: _sample(answered, [a[i] for a in answers]) for i, n in enumerate(controls)}
+    samples = {n: answers_sample(answered, [a[i] for a in answers]) for i, n in enumerate(controls)}
     first = next(iter(samples.values()))
     found: Json = {"n_studies": len(answered), "left_out": left_out, "controls": {}}
     for i, (name, sample) in enumerate(samples.items()):
@@ -127,15 +135,6 @@ def _answer(predictor: Predictor, study: Study, control: Control) -> StudyPredic
 
 def _refused(answer: StudyPrediction) -> bool:
     return all(image.refusal for image in answer.images)
-
-
-def _sample(studies: Sequence[Study], answers: Sequence[StudyPrediction]) -> Sample:
-    return Sample(
-        [s.patient_id for s in studies],
-        np.array([bool(s.abnormal) for s in studies]),
-        np.array([a.probability for a in answers]),
-        np.array([a.abnormal for a in answers], np.bool_),
-    )
 
 
 def _difference(sample: Sample, other: Sample, how: Resampling) -> Json:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ulna.first_use import on_first_use
 
 if TYPE_CHECKING:
     from ulna.robustness.stress.pipeline import stress
 
 __all__ = ["stress"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "stress":
-        from ulna.robustness.stress.pipeline import stress
-
-        return stress
-    raise AttributeError(f"module 'ulna.robustness.stress' has no attribute {name!r}")
+__getattr__ = on_first_use(
+    __name__,
+    {
+        "pipeline": ("stress",),
+    },
+)

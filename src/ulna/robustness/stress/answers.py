@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ulna.corruptions import CORRUPTIONS, corrupted
 from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
-from ulna.evaluation.scores import Sample
+from ulna.evaluation.scores import Sample, answers_sample
 from ulna.imaging import read_radiograph
 from ulna.types import Radiograph, Study, StudyPrediction
 
@@ -90,7 +88,7 @@ def answer_stressed(
             progress(done, len(studies))
     if not kept:
         raise DatasetError(f"the films of none of {len(studies)} studies can be read any more")
-    samples = [_sample(kept, [f[k] for f in found]) for k in range(len(wanted) + 1)]
+    samples = [answers_sample(kept, [f[k] for f in found]) for k in range(len(wanted) + 1)]
     return StressAnswers(
         tuple(kept), samples[0], dict(zip(wanted, samples[1:], strict=True)), n_images
     )
@@ -117,12 +115,3 @@ def _answers(
 
     clean = predictor.predict_radiographs(views, study.body_part, operating_point)
     return [clean, *(ask(*condition) for condition in conditions())]
-
-
-def _sample(studies: Sequence[Study], answers: Sequence[StudyPrediction]) -> Sample:
-    return Sample(
-        [s.patient_id for s in studies],
-        np.array([bool(s.abnormal) for s in studies]),
-        np.array([a.probability for a in answers]),
-        np.array([a.abnormal for a in answers], dtype=np.bool_),
-    )

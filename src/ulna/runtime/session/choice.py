@@ -14,7 +14,7 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
-class FoundEngine:
+class _FoundEngine:
     """An engine that is installed. offers: its providers, or what it finds in the CPU."""
 
     name: str
@@ -39,16 +39,16 @@ def resolve(settings: EngineSettings) -> EngineSettings:
     return replace(settings, precision="fp32")
 
 
-def found_engines() -> list[FoundEngine]:
+def found_engines() -> list[_FoundEngine]:
     """The installed engines, ONNX Runtime first."""
     from ulna.runtime.session.onnxruntime_graph import providers, version
 
     # Its builds for GPUs are packages of other names: only the module knows.
-    found = [FoundEngine("onnxruntime", version(), tuple(providers()))]
+    found = [_FoundEngine("onnxruntime", version(), tuple(providers()))]
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
 
-        found.append(FoundEngine("openvino", metadata.version("openvino"), capabilities()))
+        found.append(_FoundEngine("openvino", metadata.version("openvino"), capabilities()))
     return found
 
 

@@ -41,11 +41,6 @@ def store_as_half(model: Any, names: Collection[str]) -> None:
     graph.node.extend(nodes)
 
 
-def stored_in_half(model: Any) -> bool:
-    """Whether some of an ONNX model's weights are stored in half precision."""
-    return bool(_casts(model))
-
-
 def in_single(model: Any) -> Any:
     """The same ONNX model with all weights in single precision: its own if none is in half.
 

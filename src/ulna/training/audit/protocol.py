@@ -35,7 +35,7 @@ from ulna.types import Study
 Progress = Callable[[str, int, int], None]
 
 
-class Bar(NamedTuple):
+class _Bar(NamedTuple):
     """A step before its interval: its name, what it puts right, what is counted, the answers."""
 
     name: str
@@ -94,7 +94,7 @@ def audit(studies: Sequence[Study], plan: AuditPlan, progress: Progress) -> Audi
     )
 
 
-def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[list[Bar], float]:
+def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[list[_Bar], float]:
     """What every step's answers were, and the kappa by study of the last."""
     loose = split_by_image(len(images.part), plan.test_share, plan.seed)
     strict = split_by_patient(images.patients, plan.test_share, plan.seed)
@@ -111,21 +111,21 @@ def _bars(images: AuditImages, plan: AuditPlan, progress: Progress) -> tuple[lis
     by_study, kappa = _by_study(clean[-1], images, apart)
     target = images.abnormal
     return [
-        Bar("as the prototype", "", "image", _best(regions, images.part, images, watched)),
-        Bar("abnormal or not", "wrong target", "image", _best(leaky, target, images, watched)),
-        Bar(
+        _Bar("as the prototype", "", "image", _best(regions, images.part, images, watched)),
+        _Bar("abnormal or not", "wrong target", "image", _best(leaky, target, images, watched)),
+        _Bar(
             "last epoch",
             "selection on the test images",
             "image",
             _judge(leaky[-1], target, images, watched),
         ),
-        Bar(
+        _Bar(
             "patients apart",
             "leakage between views",
             "image",
             _judge(clean[-1], target, images, apart),
         ),
-        Bar("by study", "image against study", "study", by_study),
+        _Bar("by study", "image against study", "study", by_study),
     ], kappa
 
 
@@ -137,7 +137,7 @@ def _check_sides(images: AuditImages, splits: Sequence[tuple[Indices, Indices]])
         )
 
 
-def _waterfall(bars: Sequence[Bar]) -> tuple[AuditStep, ...]:
+def _waterfall(bars: Sequence[_Bar]) -> tuple[AuditStep, ...]:
     steps = []
     before: Judged | None = None
     for name, taken, unit, found in bars:

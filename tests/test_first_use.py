@@ -1,0 +1,18 @@
+"""Names of a package that are loaded when they are first used."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ulna.first_use import on_first_use
+
+
+def test_a_module_is_imported_for_its_names_alone() -> None:
+    load = on_first_use("json", {"decoder": ("JSONDecoder",), "nowhere": ("Nothing",)})
+    assert load("JSONDecoder") is sys.modules["json.decoder"].JSONDecoder
+    with pytest.raises(ModuleNotFoundError, match=r"json\.nowhere"):
+        load("Nothing")
+    with pytest.raises(AttributeError, match="module 'json' has no attribute 'decoder'"):
+        load("decoder")
