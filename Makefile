@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | student | test | test-fast | test-long | cases | fuzz | check | format | docs | bench | bench-parts | clean
+# make demo | fracatlas | box | student | test | test-fast | test-long | cases | fuzz | check | format | docs | site | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box student test test-fast test-long cases fuzz check format docs bench bench-parts bench-overview clean
+.PHONY: help setup setup-dev demo fracatlas box student test test-fast test-long cases fuzz check format docs site bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -58,6 +58,10 @@ format: setup-dev ## apply format and safe fixes
 docs: setup-dev ## write the generated parts of docs/ again
 	$(BIN)/python scripts/write_docs.py
 
+site: setup-dev ## docs/ as pages in site/, strictly: a broken link or a page in no menu is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "site/index.html; with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory site"
+
 bench: setup-dev ## Ulna beside its peers and the floor, 12 minutes; QUICK=1 in 3, MINUTES=n
 	$(BIN)/python -m benchmarks.speed $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
@@ -74,5 +78,5 @@ bench-overview: setup-dev ## speed of phantoms, indexing and prediction on this 
 	$(BIN)/python benchmarks/overview.py
 
 clean: ## remove what tools leave behind; keeps .venv and runs
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist site
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
