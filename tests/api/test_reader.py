@@ -179,6 +179,14 @@ def test_recognise_looks_at_the_pixels(reader: ulna.Reader, film: Path) -> None:
         )
 
 
+def test_a_part_is_given_or_recognised(reader: ulna.Reader, film: Path) -> None:
+    for ask in (reader.predict, lambda f, **how: list(reader.predict_each([f], **how))):
+        with pytest.raises(ConfigError, match="expected one of them"):
+            ask(film, body_part="WRIST", recognise=True)
+        with pytest.raises(ConfigError, match="KNEE"):
+            ask(film, body_part="KNEE")
+
+
 def test_a_cascade_needs_one_in_the_bundle() -> None:
     manifest = ulna.load("demonstration").manifest
     if len(manifest.experts) > 1 and manifest.cascade is None:

@@ -148,6 +148,7 @@ class Reader:
         >>> answer.body_part.value
         'WRIST'
         """
+        _check_routing(body_part, recognise)
         given = given_study(source, _part(body_part), photometric)
         how: Routing = "recognise" if recognise else "given"
         if not given.radiographs:
@@ -197,6 +198,7 @@ class Reader:
         """
         from ulna.runtime.request import check_settings
 
+        _check_routing(body_part, recognise)
         check_settings(self.manifest, operating_point, "recognise" if recognise else "given")
         part = _part(body_part)
         if isinstance(sources, str | os.PathLike):
@@ -274,6 +276,11 @@ class Reader:
         else:
             (image,) = self._predictor.outputs(given.study).images
         return np.concatenate([image.experts[n].features for n in names]).astype(np.float32)
+
+
+def _check_routing(body_part: Part, recognise: bool) -> None:
+    if recognise and body_part is not None:
+        raise ConfigError("recognise=True with a body_part: expected one of them")
 
 
 def _part(body_part: Part) -> BodyPart | None:
