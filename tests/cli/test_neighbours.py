@@ -19,6 +19,7 @@ from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
 
 from ulna.runtime import pictures, reading
 from ulna.types import Radiograph
+from ulna.whole_file import whole_file
 
 INCOMPLETE = 10
 HEAD = "path,patient_id,study_id,body_part,abnormal,mask"
@@ -229,16 +230,16 @@ def test_an_output_that_cannot_be_written_costs_its_own_study_alone(work: Path) 
     assert "heat maps not written" in ulna(*given, code=INCOMPLETE).stdout
 
 
-def _full(after: int) -> Callable[[Path, bytes], int]:
-    """`Path.write_bytes` on a disk that is full after so many files."""
-    write, written = Path.write_bytes, []
+def _full(after: int) -> Callable[[Path, bytes], None]:
+    """`write_whole` on a disk that is full after so many files."""
+    written: list[Path] = []
 
-    def refuses(path: Path, data: bytes) -> int:
+    def refuses(path: Path, data: bytes) -> None:
         written.append(path)
-        if len(written) > after:
-            write(path, data[:9])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return write(path, data)
+        with whole_file(path) as stream:
+            stream.write(data if len(written) <= after else data[:9])
+            if len(written) > after:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     return refuses
 
@@ -246,7 +247,7 @@ def _full(after: int) -> Callable[[Path, bytes], int]:
 def test_a_full_disk_costs_no_answer_and_leaves_no_half_picture(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures.Path, "write_bytes", _full(3))
+    monkeypatch.setattr(pictures, "write_whole", _full(3))
     table, maps = _table(work, "t", []), work / "maps"
     done = ulna(
         "predict", table, "--bundle", work / "bundle", "--out", maps, "--json", code=INCOMPLETE

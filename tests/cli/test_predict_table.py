@@ -10,14 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
 
+from ulna.runtime.table.columns import COLUMNS, Cells
 from ulna.runtime.table.rows_file import RowsFile
+from ulna.whole_file import csv_bytes
 
 
 def _films(folder: Path, studies: int) -> Path:
@@ -105,18 +107,18 @@ def test_a_full_disk_ends_a_table_that_goes_on(
 ) -> None:
     films, whole, out = _films(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
     ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
-    put, written = RowsFile._put, 0
+    written = 0
 
-    def full(rows: RowsFile, text: str) -> None:
+    def full(rows: RowsFile, more: Iterable[Cells]) -> None:
         nonlocal written
-        written += len(text)
+        data = csv_bytes([c.name for c in COLUMNS], more, head=False)
+        written += len(data)
+        rows._stream.write(data if written <= 3000 else data[:20])
         if written > 3000:
-            put(rows, text[:20])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        put(rows, text)
 
     with monkeypatch.context() as patched:
-        patched.setattr(RowsFile, "_put", full)
+        patched.setattr(RowsFile, "write", full)
         done = ulna("predict", films, "--bundle", bundle, "--table", out, code=1)
     assert "No space left on device: free some space" in done.stderr
     assert not out.exists() and out.with_name("t.csv.partial").exists()
