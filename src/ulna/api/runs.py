@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
     from ulna.config.recipe import Recipe, Weights
     from ulna.experiments.given_data import Data
+    from ulna.experiments.progress import Progress
     from ulna.models.expert import Expert
-
-Progress = Callable[[str, int, int], None]
 
 
 def train(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from ulna.config.recipe import Recipe
     from ulna.experiments import CrossvalResult
     from ulna.experiments.given_data import Data
-
-Progress = Callable[[str, int, int], None]
+    from ulna.experiments.progress import Progress
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ Data = Path | str | Sequence[Study]
 
 def studies_of(data: Data) -> list[Study]:
     """The studies; DatasetError for a list of something else, or of none."""
-    if isinstance(data, str | Path):
+    if isinstance(data, str | os.PathLike):
         return index_data(Path(data))
     studies = list(data)
     strange = [s for s in studies if not isinstance(s, Study)]
@@ -30,6 +31,6 @@ def studies_of(data: Data) -> list[Study]:
 
 def kind_and_name(data: Data) -> tuple[str, str]:
     """What a run writes down of its data; of a list of studies 'studies' and their sources."""
-    if isinstance(data, str | Path):
-        return data_kind(data), recorded_name(Path(data))
+    if isinstance(data, str | os.PathLike):
+        return data_kind(Path(data)), recorded_name(Path(data))
     return "studies", "+".join(sorted({s.source for s in data} - {""}))
