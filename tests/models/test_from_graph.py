@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import ulna
+from ulna.bundle import BOX_BUNDLE, STUDENT_BUNDLE, read_bundle
 from ulna.config.engine import PORTABLE
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
@@ -17,6 +18,7 @@ from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
 from ulna.models.expert import Expert, build_expert
 from ulna.models.from_graph import expert_of_graph
+from ulna.models.test_time import with_test_views
 from ulna.runtime.session import Session
 from ulna.types import BodyPart, FindingCategory
 
@@ -76,8 +78,6 @@ def test_the_module_answers_as_the_graph(tmp_path: Path, config: ExpertConfig, h
 
 
 def test_the_bundle_in_the_package_can_be_taught_further() -> None:
-    from ulna.bundle import BOX_BUNDLE
-
     expert = ulna.load_expert(BOX_BUNDLE)
     assert expert.body_parts and not expert.training
     out = expert(torch.zeros(2, 1, expert.input_spec.size, expert.input_spec.size))
@@ -88,14 +88,29 @@ def test_the_bundle_in_the_package_can_be_taught_further() -> None:
         ulna.load_expert(BOX_BUNDLE, "nobody")
 
 
+def test_a_graph_of_several_scales_is_the_module_asked_at_each() -> None:
+    if not (STUDENT_BUNDLE / "manifest.json").is_file():
+        pytest.skip("no student in this source tree")
+    manifest = read_bundle(STUDENT_BUNDLE).manifest
+    (config,), (entry,) = manifest.recipe.experts, manifest.experts
+    assert len(config.test_scales) > 1
+    expert = ulna.load_expert(STUDENT_BUNDLE)
+    views = with_test_views(expert, config, expert.input_spec.size)
+    side = expert.input_spec.size
+    image = torch.randn(1, 1, side, side)
+    with torch.no_grad():
+        ours = views(image)
+    (theirs,) = Session(STUDENT_BUNDLE / entry.graph, PORTABLE).run(image.numpy())
+    np.testing.assert_allclose(ours.abnormal_BP[0], theirs.abnormal, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(ours.cam_BPhw[0], theirs.cam, atol=1e-2, rtol=1e-3)
+
+
 def test_a_folder_that_is_neither_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"recipe\.json nor manifest\.json"):
         ulna.load_expert(tmp_path)
 
 
 def test_a_graph_of_another_encoder_is_an_error(tmp_path: Path) -> None:
-    from ulna.bundle import BOX_BUNDLE, read_bundle
-
     bundle = read_bundle(BOX_BUNDLE)
     (entry,) = bundle.manifest.experts
     other = ExpertConfig(name="net", encoder="resnet18")

@@ -18,9 +18,11 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     ----------
     run : path
         The folder of `ulna train` or `ulna.train`, or one fold of a cross-validation; or the folder
-        of a bundle, whose graphs' weights are then put into a module that answers alike. Of that
-        the batch normalisation is part of the convolutions: while fine-tuning leave
-        `torch.nn.BatchNorm2d` modules in evaluation mode.
+        of a bundle, whose graphs' weights are then put into a module that answers alike. A graph
+        that averages several scales or a mirror image is that module asked for each of them
+        (`ulna.models.test_time.with_test_views`). Of a bundle's module the batch normalisation is
+        part of the convolutions: while fine-tuning leave `torch.nn.BatchNorm2d` modules in
+        evaluation mode.
     name : str
         Which of its experts; may be left out where there is one.
 
