@@ -2,7 +2,7 @@
 
     python benchmarks/batch_scoring.py --bundle runs/demo/bundle
 
-A few phantoms are linked under many names, so that each is read and decoded as a film of its own.
+A few phantoms are linked under many names, so that each is read and decoded as an image of its own.
 The engine's own rate is that of the same experts on tensors already prepared, in the same
 batches, measured before, between and after. Where other work shares the machine the CPU
 seconds are the ratio to believe. Linux only: peak memory comes from /proc.
@@ -30,8 +30,8 @@ from ulna.preprocess import prepare
 from ulna.runtime import Predictor
 from ulna.runtime.stream import BATCH
 predictor = Predictor.load(sys.argv[1])
-films = [read_radiograph(p) for p in sorted(Path(sys.argv[2]).rglob("*.png"))[:BATCH]]
-batch = np.stack([prepare(f, predictor.manifest.input_spec)[0] for f in films])
+images = [read_radiograph(p) for p in sorted(Path(sys.argv[2]).rglob("*.png"))[:BATCH]]
+batch = np.stack([prepare(f, predictor.manifest.input_spec)[0] for f in images])
 run = lambda: [s.run(batch) for s in predictor._sessions.values()]
 run()
 wall, cpu, n = time.perf_counter(), time.process_time(), 0
@@ -62,23 +62,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--images", type=int, nargs=2, default=(1000, 10_000))
-    parser.add_argument("--size", type=int, default=512, help="longer side of a film, px")
+    parser.add_argument("--size", type=int, default=512, help="longer side of an image, px")
     parser.add_argument("--seconds", type=float, default=20, help="of each engine run")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--format", choices=["csv", "parquet"], default="csv")
     given = parser.parse_args()
     print(
-        f"{os.cpu_count()} cores ({platform.machine()}), films of {given.size} px, {given.bundle}"
+        f"{os.cpu_count()} cores ({platform.machine()}), images of {given.size} px, {given.bundle}"
     )
     with tempfile.TemporaryDirectory() as folder:
         _run(_PHANTOMS, folder + "/phantoms", given.size)
-        films = sorted(p for s in ("train", "valid") for p in Path(folder).rglob(f"{s}/**/*.png"))
+        images = sorted(p for s in ("train", "valid") for p in Path(folder).rglob(f"{s}/**/*.png"))
         engine, tables = [], []
         for count in given.images:
-            engine.append(_told(_run(_ENGINE, given.bundle, films[0].parents[2], given.seconds)))
-            many = _linked(films, Path(folder) / str(count), count)
+            engine.append(
+                _reported(_run(_ENGINE, given.bundle, images[0].parents[2], given.seconds))
+            )
+            many = _linked(images, Path(folder) / str(count), count)
             tables.append(_table(given, many, count))
-        engine.append(_told(_run(_ENGINE, given.bundle, films[0].parents[2], given.seconds)))
+        engine.append(_reported(_run(_ENGINE, given.bundle, images[0].parents[2], given.seconds)))
     _print(given.images, engine, tables)
 
 
@@ -87,27 +89,29 @@ def _run(code: str, *arguments: object) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _told(output: str) -> list[float]:
-    told: list[float] = json.loads(output.splitlines()[-1])
-    return told
+def _reported(output: str) -> list[float]:
+    reported: list[float] = json.loads(output.splitlines()[-1])
+    return reported
 
 
-def _linked(films: list[Path], folder: Path, count: int) -> Path:
-    """`count` studies of one film each: hard links, decoded anew each time."""
+def _linked(images: list[Path], folder: Path, count: int) -> Path:
+    """`count` studies of one image each: hard links, decoded anew each time."""
     for k in range(count):
         place = folder / f"study{k:06d}"
         place.mkdir(parents=True)
-        os.link(films[k % len(films)], place / "film.png")
+        os.link(images[k % len(images)], place / "film.png")
     return folder
 
 
-def _table(given: argparse.Namespace, films: Path, count: int) -> tuple[float, float, float]:
+def _table(given: argparse.Namespace, images: Path, count: int) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds, peak memory in MiB of one table of `count` images."""
-    out = films.parent / f"{count}.{given.format}"
+    out = images.parent / f"{count}.{given.format}"
     options = ["--workers", given.workers] if given.workers else []
     start = time.perf_counter()
-    told = _told(_run(_TABLE, "predict", films, "--bundle", given.bundle, "--table", out, *options))
-    return time.perf_counter() - start, *told
+    reported = _reported(
+        _run(_TABLE, "predict", images, "--bundle", given.bundle, "--table", out, *options)
+    )
+    return time.perf_counter() - start, *reported
 
 
 def _print(

@@ -104,8 +104,8 @@ def fit_parametric(
 
     bounds = [(-4.0, 4.0)] * (len(centre) - 1)
     bounds += [(0.0, 0.0) if kind == "temperature" else (-20.0, 20.0)]
-    found = optimize.minimize(loss, centre, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(found.x)
+    result = optimize.minimize(loss, centre, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(result.x)
 
 
 def parametric(kind: str, by_part: bool, train: Answers) -> Callable[[str], Map]:
@@ -162,14 +162,14 @@ def _where(answers: Answers, chosen: npt.NDArray[np.bool_]) -> Answers:
 
 
 def cross_fitted(method: Callable[[Answers], Callable[[str], Map]], answers: Answers) -> Floats:
-    found = np.empty(len(answers.raw))
+    result = np.empty(len(answers.raw))
     for fold in np.unique(answers.folds):
         of = method(_where(answers, answers.folds != fold))
         for part in np.unique(answers.parts):
             own = (answers.folds == fold) & (answers.parts == part)
             if own.any():
-                found[own] = of(part)(answers.raw[own])
-    return found
+                result[own] = of(part)(answers.raw[own])
+    return result
 
 
 def statistics(answers: Answers, p: Floats) -> dict[str, Statistic]:
@@ -179,12 +179,12 @@ def statistics(answers: Answers, p: Floats) -> dict[str, Statistic]:
     def log_loss(weights: Floats) -> Floats:
         return np.asarray(weights @ losses / weights.sum(axis=1))
 
-    found = calibration_statistics(answers.abnormal, p) | {"log_loss": log_loss}
-    return {n: found[n] for n in SHOWN}
+    result = calibration_statistics(answers.abnormal, p) | {"log_loss": log_loss}
+    return {n: result[n] for n in SHOWN}
 
 
-def _cell(found: Interval, sign: str = "") -> str:
-    return f"{found.value:{sign}.4f}\n{found.low:{sign}.3f} to {found.high:{sign}.3f}"
+def _cell(result: Interval, sign: str = "") -> str:
+    return f"{result.value:{sign}.4f}\n{result.low:{sign}.3f} to {result.high:{sign}.3f}"
 
 
 def if_calibrated(p: Floats) -> str:
@@ -201,15 +201,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     answers = read_answers(given.predictions, given.folds, given.seed)
-    said = {"product": answers.product} | {n: cross_fitted(m, answers) for n, m in METHODS.items()}
-    stats = {n: statistics(answers, p) for n, p in said.items()}
+    message = {"product": answers.product} | {
+        n: cross_fitted(m, answers) for n, m in METHODS.items()
+    }
+    stats = {n: statistics(answers, p) for n, p in message.items()}
     alone, minus = [], []
     for name, own in stats.items():
-        found = bootstrap_intervals(answers.patients, own, DRAWS, 0)
-        alone.append([name, *(_cell(found[m]) for m in SHOWN)])
+        result = bootstrap_intervals(answers.patients, own, DRAWS, 0)
+        alone.append([name, *(_cell(result[m]) for m in SHOWN)])
         paired = {m: difference_of(own[m], stats[REFERENCE][m]) for m in SHOWN}
-        found = bootstrap_intervals(answers.patients, paired, DRAWS, 0)
-        minus.append([name, *(_cell(found[m], "+") for m in SHOWN)])
+        result = bootstrap_intervals(answers.patients, paired, DRAWS, 0)
+        minus.append([name, *(_cell(result[m], "+") for m in SHOWN)])
     counts = f"{len(answers.raw)} studies, {answers.abnormal.sum()} abnormal"
     print_table(f"{counts}, cross-fitted", ["method", *SHOWN], alone)
     print_table(f"minus {REFERENCE}, paired", ["method", *SHOWN], minus)

@@ -72,10 +72,10 @@ def folds(table: Path, bundles: Sequence[Path], n_folds: int, point: str | None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rows = cross_fit(predictors, outputs, chosen)
-    found = cascade_scores(rows, Resampling())
-    assert found is not None
-    print(f"{chosen}, {len(names)} folds: {cascade_sentence(found)}")
-    table_rows = [[p, *(str(v) for v in own.values())] for p, own in found["by_body_part"].items()]
+    result = cascade_scores(rows, Resampling())
+    assert result is not None
+    print(f"{chosen}, {len(names)} folds: {cascade_sentence(result)}")
+    table_rows = [[p, *(str(v) for v in own.values())] for p, own in result["by_body_part"].items()]
     print_table("", ["body part", "studies", "left early", "changed side"], table_rows)
 
 

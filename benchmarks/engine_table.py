@@ -25,7 +25,7 @@ from ulna.config.engine import EngineSettings
 from ulna.config.phantom import ALL_PHANTOM_PARTS, PhantomConfig
 from ulna.errors import BundleError, ConfigError
 from ulna.runtime.session import Session
-from ulna.runtime.session.choice import found_engines
+from ulna.runtime.session.choice import available_engines
 from ulna.types import Array, Radiograph
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "engines.md"
@@ -66,26 +66,26 @@ class Combination:
 
 def combinations() -> list[Combination]:
     """Every one there is, whether it can run here or not."""
-    found = [Combination(f"onnxruntime:fp32:{p}", g) for g in ("fp32", "int8") for p in PROVIDERS]
-    found += [
+    result = [Combination(f"onnxruntime:fp32:{p}", g) for g in ("fp32", "int8") for p in PROVIDERS]
+    result += [
         Combination(f"openvino:{precision}", graphs, instructions)
         for graphs in ("fp32", "int8")
         for precision in ("fp32", "bf16")
         for instructions in (ALL, *LOWER)
     ]
-    return found
+    return result
 
 
 @cache
-def films() -> Array:
-    """(FILMS, 1, S, S), as the demonstration's experts see simulated films."""
+def images() -> Array:
+    """(FILMS, 1, S, S), as the demonstration's experts see simulated images."""
     from ulna.phantom.study import render_study
     from ulna.preprocess import prepare
 
     spec = read_bundle(BOX_BUNDLE).manifest.input_spec
     config = PhantomConfig(FILMS, seed=11, parts=ALL_PHANTOM_PARTS)
     views = [render_study(config, i).views[0].pixels for i in range(FILMS)]
-    read = [Radiograph(v.astype(np.float32) / 255, f"film {k}") for k, v in enumerate(views)]
+    read = [Radiograph(v.astype(np.float32) / 255, f"image {k}") for k, v in enumerate(views)]
     return np.stack([prepare(r, spec)[0] for r in read])
 
 
@@ -98,13 +98,13 @@ def graph(kind: str) -> bytes:
     path = bundle.graph_path(bundle.manifest.experts[0])
     if kind == "fp32":
         return path.read_bytes()
-    quantiser = GraphQuantiser(path, films())
+    quantiser = GraphQuantiser(path, images())
     return quantiser.quantised(quantiser.layers)
 
 
 def logits(setting: str, kind: str) -> Array:
     """(FILMS, P) abnormal logits. Raises ConfigError for what is not to be had here."""
-    outputs = Session(graph(kind), EngineSettings.parse(setting)).run(films())
+    outputs = Session(graph(kind), EngineSettings.parse(setting)).run(images())
     return np.stack([o.abnormal for o in outputs])
 
 
@@ -124,20 +124,20 @@ def measured(instructions: str) -> dict[str, float | str]:
         text=True,
         check=True,
     )
-    found: dict[str, float | str] = json.loads(done.stdout)
-    return found
+    result: dict[str, float | str] = json.loads(done.stdout)
+    return result
 
 
 def _measure_here(instructions: str) -> dict[str, float | str]:
-    found: dict[str, float | str] = {}
+    result: dict[str, float | str] = {}
     for one in combinations():
         if one.instructions != instructions:
             continue
         try:
-            found[one.key] = difference(one)
+            result[one.key] = difference(one)
         except (ConfigError, BundleError) as error:
-            found[one.key] = str(error)
-    return found
+            result[one.key] = str(error)
+    return result
 
 
 def machine_class() -> str:
@@ -152,13 +152,13 @@ def machine_class() -> str:
 Row = tuple[str, ...]
 
 
-def rows(found: Mapping[str, float | str], before: Mapping[str, Row]) -> list[str]:
+def rows(result: Mapping[str, float | str], before: Mapping[str, Row]) -> list[str]:
     """The table's lines. before: by key, the last cells of the last time's."""
-    versions = {e.name: e.version for e in found_engines()}
+    versions = {e.name: e.version for e in available_engines()}
     today, machine = datetime.date.today().isoformat(), machine_class()
     lines = []
     for one in combinations():
-        gap = found.get(one.key)
+        gap = result.get(one.key)
         if isinstance(gap, float):
             engine = one.setting.partition(":")[0]
             last: Row = (today, machine, f"{engine} {versions[engine]}", f"{gap:.1e}")
@@ -177,13 +177,13 @@ def last_rows(text: str) -> dict[str, Row]:
 
 def main() -> None:
     """Measure, and write the table again."""
-    found: dict[str, float | str] = {}
+    result: dict[str, float | str] = {}
     for instructions in (ALL, *LOWER):
-        found |= measured(instructions)
-    for key, what in found.items():
+        result |= measured(instructions)
+    for key, what in result.items():
         print(key, "|", what if isinstance(what, str) else f"{what:.1e}")
     text = DOCUMENT.read_text(encoding="utf-8")
-    lines = rows(found, last_rows(text))
+    lines = rows(result, last_rows(text))
     head, _, rest = text.partition(BEGIN)
     table = "\n".join([BEGIN, "", *HEADING, *lines, "", END])
     DOCUMENT.write_text(head + table + rest.partition(END)[2], encoding="utf-8")

@@ -126,10 +126,10 @@ def count(out: Path, review: Path) -> None:
     head = {r["study"] for r in listed[: round(HEAD * len(listed))]}
     flagged = {r["study"] for r in listed if r["flagged"] == "1"}
     for name, keys in _groups(turned).items():
-        found = len(head & set(keys))
-        low, high = wilson(found, len(keys))
-        share = f"{found / len(keys):.2f} ({low:.2f} to {high:.2f})"
-        print(f"{name:30s} {found:3d} of {len(keys):3d}  {share}")
+        result = len(head & set(keys))
+        low, high = wilson(result, len(keys))
+        share = f"{result / len(keys):.2f} ({low:.2f} to {high:.2f})"
+        print(f"{name:30s} {result:3d} of {len(keys):3d}  {share}")
     print(f"by chance {HEAD:.2f}; list {len(listed)}, its first tenth {len(head)}")
     right = len(flagged & set(turned))
     print(f"flagged {len(flagged)}, of them {right} turned; turned in all {len(turned)}")
@@ -157,16 +157,16 @@ def compare(predictions: Path, undo: Path | None, share: float, seed: int) -> No
     if undo is not None:
         with undo.open(newline="") as handle:
             before ^= np.isin(answers.keys, [r["study"] for r in csv.DictReader(handle)])
-    found: dict[str, list[float]] = {}
+    result: dict[str, list[float]] = {}
     for _ in range(DRAWS):
         turned = rng.choice(n, round(share * n), replace=False)
         labels = before.copy()
         labels[turned] ^= True
         for name, score in _orders(labels, p, parts).items():
             head = np.argsort(score, kind="stable")[: round(HEAD * n)]
-            found.setdefault(name, []).append(float(np.isin(turned, head).mean()))
+            result.setdefault(name, []).append(float(np.isin(turned, head).mean()))
     print(f"{n} studies, {before.mean():.0%} labelled abnormal, {DRAWS} draws")
-    for name, shares in found.items():
+    for name, shares in result.items():
         low, high = np.quantile(shares, [0.025, 0.975])
         print(f"{name:40s} {np.mean(shares):.3f}, 95 % of draws {low:.2f} to {high:.2f}")
 
@@ -184,10 +184,10 @@ def _orders(labels: Array, p: Array, parts: Array) -> dict[str, Array]:
     }
 
 
-def wilson(found: int, n: int, z: float = 1.96) -> tuple[float, float]:
+def wilson(result: int, n: int, z: float = 1.96) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927)."""
-    middle = (found + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(found * (n - found) / n + z * z / 4)
+    middle = (result + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * np.sqrt(result * (n - result) / n + z * z / 4)
     return float(middle - half), float(middle + half)
 
 

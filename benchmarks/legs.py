@@ -1,12 +1,12 @@
-"""Are legs unlike arms, to experts of real films that never saw a leg?
+"""Are legs unlike arms, to experts of real images that never saw a leg?
 
     python benchmarks/legs.py RUN --good TABLE.csv --foreign legs=LOWER_LIMB.csv --out legs.json
 
-RUN is a folder of `ulna crossval` whose encoders did not start from films of the lower limb. Of
-each fold: films that it did not learn from against foreign films, by the distance of the encoder's
-features from good films, fitted in two ways: on other patients of the films held out (what a
-bundle does), and on the films that the fold learned from (four times as many). AUROC pooled over
-folds, within each fold, 95 % interval by bootstrap over patients.
+RUN is a folder of `ulna crossval` whose encoders did not start from images of the lower limb. Of
+each fold: images that it did not learn from against foreign images, by the distance of the
+encoder's features from good images, fitted in two ways: on other patients of the images held out
+(what a bundle does), and on the images that the fold learned from (four times as many). AUROC
+pooled over folds, within each fold, 95 % interval by bootstrap over patients.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ulna.calibration.domain_fit import conformal_limit, cross_fitted, fit_statistics
+from ulna.calibration.out_of_distribution_fit import conformal_limit, cross_fitted, fit_statistics
 from ulna.datasets import index_data
 from ulna.export import export_bundle
 from ulna.metrics.bootstrap import bootstrap_intervals
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def features(predictor: Predictor, studies: list[Study]) -> tuple[Floats, list[str]]:
-    """(N, C) of the experts together, film by film, and whose they are."""
+    """(N, C) of the experts together, image by image, and whose they are."""
     rows, patients = [], []
     for study in studies:
         for image in predictor.outputs(study).images:
@@ -48,7 +48,7 @@ def drawn(studies: list[Study], most: int) -> list[Study]:
 
 
 def fold_distances(fold: Path, good: dict[str, Study], foreign: list[Study]) -> dict[str, object]:
-    """Of one fold: the distances of held-out and of foreign films, by what was fitted on."""
+    """Of one fold: the distances of held-out and of foreign images, by what was fitted on."""
     trained = [good[k] for k in json.loads((fold / "split.json").read_text())["train"]]
     keys = {s.key for s in trained}
     held = [s for s in good.values() if s.key not in keys]
@@ -87,11 +87,11 @@ def pooled(folds: list[dict[str, object]], way: str) -> dict[str, float]:
         ]
         return np.mean(each, axis=0)
 
-    found = bootstrap_intervals(names, {"auroc": statistic}, 1000, 0)["auroc"]
+    result = bootstrap_intervals(names, {"auroc": statistic}, 1000, 0)["auroc"]
     return {
-        "auroc": found.value,
-        "low": found.low,
-        "high": found.high,
+        "auroc": result.value,
+        "low": result.low,
+        "high": result.high,
         "refused": float(np.mean(refused)),
     }
 
@@ -101,20 +101,20 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--good", type=Path, required=True)
     parser.add_argument("--foreign", action="append", required=True, metavar="NAME=TABLE")
-    parser.add_argument("--most", type=int, default=120, help="films of a foreign table")
+    parser.add_argument("--most", type=int, default=120, help="images of a foreign table")
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    good = {s.key: s for s in index_data(asked.good)}
-    found: dict[str, object] = {}
-    for given in asked.foreign:
+    requested = parser.parse_args()
+    good = {s.key: s for s in index_data(requested.good)}
+    result: dict[str, object] = {}
+    for given in requested.foreign:
         name, _, table = given.partition("=")
-        foreign = drawn(index_data(table), asked.most)
-        folds = [fold_distances(asked.run / f"fold{k}", good, foreign) for k in asked.folds]
-        found[name] = {way: pooled(folds, way) for way in ("held out", "learned from")}
-        print(name, json.dumps(found[name]), flush=True)
-    if asked.out:
-        asked.out.write_text(json.dumps(found, indent=1) + "\n")
+        foreign = drawn(index_data(table), requested.most)
+        folds = [fold_distances(requested.run / f"fold{k}", good, foreign) for k in requested.folds]
+        result[name] = {way: pooled(folds, way) for way in ("held out", "learned from")}
+        print(name, json.dumps(result[name]), flush=True)
+    if requested.out:
+        requested.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What a few labelled films of a new hospital bring: recalibration, then heads moved.
+"""What a few labelled images of a new hospital bring: recalibration, then heads moved.
 
-    python benchmarks/new_hospital.py BUNDLE TABLE --films 20 --repeats 100 --out new_hospital.json
+    python benchmarks/new_hospital.py BUNDLE TABLE --images 20 --repeats 100 --out new_hospital.json
 
-TABLE: labelled films that BUNDLE has not learned from. Each repeat draws whole patients, normal
-and abnormal ones in their proportion, until the films are 20; the bundle is adapted to them as
+TABLE: labelled images that BUNDLE has not learned from. Each repeat draws whole patients, normal
+and abnormal ones in their proportion, until the images are 20; the bundle is adapted to them as
 `ulna adapt` does, and answers the other patients' studies: as it comes, recalibrated, with heads
-moved. Every film is answered once (--keep FILE: kept for the next time). With --answers
+moved. Every image is answered once (--keep FILE: kept for the next time). With --answers
 EVALUATION/predictions.csv (of `ulna evaluate`) nothing is asked, and heads stay. Figures are means
-over the repeats, with the 10th to 90th percentile of the repeats (what another draw of films would
+over the repeats, with the 10th to 90th percentile of the repeats (what another draw of images would
 give), and a 95 % interval by bootstrap over the patients of TABLE (what other patients would give).
 """
 
@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.bundle import Manifest, ModelBundle, read_bundle
-from ulna.calibration.adapt.films import HospitalFilms
 from ulna.calibration.adapt.fit import (
     HeadPlan,
     changed_logit,
@@ -35,7 +34,8 @@ from ulna.calibration.adapt.fit import (
     fit_changes,
     fit_shift,
 )
-from ulna.calibration.adapt.pipeline import adapted_fusion, check_enough, read_films
+from ulna.calibration.adapt.images import HospitalImages
+from ulna.calibration.adapt.pipeline import adapted_fusion, check_enough, read_images
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.errors import DatasetWarning
@@ -48,50 +48,50 @@ DRAWS = 1000
 Chosen = npt.NDArray[np.bool_]
 
 
-def draw_patients(films: HospitalFilms, n_films: int, rng: np.random.Generator) -> Chosen:
-    """(N,) the studies of patients drawn until there are `n_films` films, classes in proportion."""
-    patients = np.unique(films.patient)
-    ill = np.array([films.abnormal[films.patient == p].any() for p in patients])
+def draw_patients(images: HospitalImages, n_films: int, rng: np.random.Generator) -> Chosen:
+    """(N,) studies of patients drawn until there are `n_films` images, classes in proportion."""
+    patients = np.unique(images.patient)
+    ill = np.array([images.abnormal[images.patient == p].any() for p in patients])
     place = np.empty(len(patients))
     for one in (ill, ~ill):
         place[one] = (rng.permutation(one.sum()) + rng.random()) / max(one.sum(), 1)
-    taken, chosen = 0, np.zeros(len(films.abnormal), np.bool_)
+    taken, chosen = 0, np.zeros(len(images.abnormal), np.bool_)
     for patient in patients[np.argsort(place)]:
         if taken >= n_films:
             break
-        own = films.patient == patient
+        own = images.patient == patient
         chosen |= own
-        taken += int(own[films.study].sum())
+        taken += int(own[images.study].sum())
     return chosen
 
 
 def answers(
-    films: HospitalFilms, chosen: Chosen, manifest: Manifest, freedoms: Sequence[float]
+    images: HospitalImages, chosen: Chosen, manifest: Manifest, freedoms: Sequence[float]
 ) -> dict[str, Sample]:
     """What each way says of the studies that were not chosen."""
-    few, rest = films.of(chosen), films.of(~chosen)
+    few, rest = images.of(chosen), images.of(~chosen)
     check_enough(few)
     point, thresholds = manifest.operating_point, manifest.fusion.thresholds
-    found = {"as it comes": _sample(rest, rest.logit, thresholds[point])}
+    result = {"as it comes": _sample(rest, rest.logit, thresholds[point])}
     ways = {"recalibrated": (few.logit, rest.logit)}
     for freedom in freedoms:
         plan = HeadPlan(freedom)
-        said = changed_logit(rest, fit_changes(few, plan))
-        ways[f"heads moved, freedom {freedom:g}"] = (cross_fitted_logit(few, plan), said)
-    for name, (seen, asked) in ways.items():
+        message = changed_logit(rest, fit_changes(few, plan))
+        ways[f"heads moved, freedom {freedom:g}"] = (cross_fitted_logit(few, plan), message)
+    for name, (seen, requested) in ways.items():
         shift = fit_shift(few, seen)
         after = few.probability(shift.of(seen))
         fusion = adapted_fusion(manifest, few, shift, after)
-        found[name] = _sample(rest, shift.of(asked), fusion.thresholds[point])
-    return found
+        result[name] = _sample(rest, shift.of(requested), fusion.thresholds[point])
+    return result
 
 
 def _sample(
-    films: HospitalFilms, logit: npt.NDArray[np.float64], thresholds: dict[BodyPart, float]
+    images: HospitalImages, logit: npt.NDArray[np.float64], thresholds: dict[BodyPart, float]
 ) -> Sample:
-    probability = films.probability(logit)
-    limit = np.array([thresholds[p] for p in films.part])
-    return Sample([*films.patient], films.abnormal, probability, probability >= limit)
+    probability = images.probability(logit)
+    limit = np.array([thresholds[p] for p in images.part])
+    return Sample([*images.patient], images.abnormal, probability, probability >= limit)
 
 
 def mean_over(
@@ -111,19 +111,19 @@ def mean_over(
     return mean, np.array(ones)
 
 
-def summary(films: HospitalFilms, found: Sequence[tuple[Chosen, dict[str, Sample]]]) -> Json:
+def summary(images: HospitalImages, results: Sequence[tuple[Chosen, dict[str, Sample]]]) -> Json:
     """Of every way and measure: mean, spread over repeats, interval; and minus 'as it comes'."""
     result: Json = {}
     for measure in MEASURES:
         means = {}
-        for way in found[0][1]:
-            mean, values = mean_over([(c, s[way]) for c, s in found], measure)
+        for way in results[0][1]:
+            mean, values = mean_over([(c, s[way]) for c, s in results], measure)
             means[way] = mean
             low, high = np.nanquantile(values, [0.1, 0.9])
             result.setdefault(way, {})[measure] = {"repeats": [float(low), float(high)]}
         minus = {w: difference_of(m, means["as it comes"]) for w, m in means.items()}
         for name, of in (("mean", means), ("minus", minus)):
-            intervals = bootstrap_intervals(films.patient, dict(of), DRAWS, 0)
+            intervals = bootstrap_intervals(images.patient, dict(of), DRAWS, 0)
             for way, interval in intervals.items():
                 result[way][measure][name] = interval_json(interval)
     return result
@@ -157,12 +157,12 @@ def some_experts(bundle: ModelBundle, names: Sequence[str]) -> ModelBundle:
         experts=tuple(e for e in manifest.experts if e.name in names),
         fusion=replace(manifest.fusion, weights=shares),
         cascade=None,
-        domain=None,
+        out_of_distribution=None,
     )
     return ModelBundle(bundle.path, few, bundle.hash)
 
 
-def evaluated_films(file: Path) -> HospitalFilms:
+def evaluated_films(file: Path) -> HospitalImages:
     """What predictions.csv of `ulna evaluate` says of the bundle's logits; nothing of its heads."""
     with file.open(newline="", encoding="utf-8") as handle:
         rows = [r for r in csv.DictReader(handle) if r["image_logit"]]
@@ -170,11 +170,11 @@ def evaluated_films(file: Path) -> HospitalFilms:
         [r["study"] for r in rows], return_index=True, return_inverse=True
     )
     logit = np.array([float(r["image_logit"]) for r in rows])
-    return HospitalFilms(
+    return HospitalImages(
         logit=logit,
         experts=logit[None],
         gain=np.ones((len(rows), 1)),
-        looked=(),
+        attended=(),
         study=study,
         abnormal=np.array([rows[k]["abnormal"] == "1" for k in first]),
         patient=np.array([rows[k]["patient"] for k in first]),
@@ -182,20 +182,22 @@ def evaluated_films(file: Path) -> HospitalFilms:
     )
 
 
-def kept_films(file: Path | None, ask: partial[HospitalFilms]) -> HospitalFilms:
+def kept_films(file: Path | None, ask: partial[HospitalImages]) -> HospitalImages:
     """The answers in `file`, or those of `ask`, which are then kept there."""
     if file is not None and file.is_file():
         with np.load(file) as data:
-            looked = tuple(data[f"looked{k}"] for k in range(len(data["experts"])))
+            attended = tuple(data[f"looked{k}"] for k in range(len(data["experts"])))
             values = {k: data[k] for k in ("logit", "experts", "gain", "study", "abnormal")}
             part = tuple(BodyPart(p) for p in data["part"])
-            return HospitalFilms(**values, patient=data["patient"], looked=looked, part=part)
-    films = ask()
+            return HospitalImages(**values, patient=data["patient"], attended=attended, part=part)
+    images = ask()
     if file is not None:
-        values = {k: v for k, v in vars(films).items() if k != "looked"}
-        values["part"] = np.array([str(p) for p in films.part])
-        np.savez_compressed(file, **values, **{f"looked{k}": x for k, x in enumerate(films.looked)})
-    return films
+        values = {k: v for k, v in vars(images).items() if k != "looked"}
+        values["part"] = np.array([str(p) for p in images.part])
+        np.savez_compressed(
+            file, **values, **{f"looked{k}": x for k, x in enumerate(images.attended)}
+        )
+    return images
 
 
 def _count(done: int, of: int) -> None:
@@ -213,27 +215,27 @@ def main() -> None:
     parser.add_argument("--freedoms", default="0.5,1,2,4", help="of heads (HeadPlan)")
     parser.add_argument("--experts", default="", help="of the bundle, with commas; all if none")
     parser.add_argument("--engine", default="onnxruntime")
-    parser.add_argument("--keep", type=Path, help="answers of all films, written or read")
+    parser.add_argument("--keep", type=Path, help="answers of all images, written or read")
     parser.add_argument("--answers", type=Path, help="predictions.csv: recalibration alone")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     names = [n for n in given.experts.split(",") if n]
     bundle, studies = some_experts(read_bundle(given.bundle), names), index_data(given.table)
     engine = EngineSettings.parse(given.engine)
-    ask = partial(read_films, bundle, studies, True, _count, engine)
-    films = evaluated_films(given.answers) if given.answers else kept_films(given.keep, ask)
+    ask = partial(read_images, bundle, studies, True, _count, engine)
+    images = evaluated_films(given.answers) if given.answers else kept_films(given.keep, ask)
     same = dict(pair.split("=") for pair in given.same.split(",") if pair)
-    films = replace(films, patient=np.array([same.get(str(p), str(p)) for p in films.patient]))
+    images = replace(images, patient=np.array([same.get(str(p), str(p)) for p in images.patient]))
     rng = np.random.default_rng(given.seed)
-    freedoms = [float(f) for f in given.freedoms.split(",") if f and films.looked]
-    found = []
+    freedoms = [float(f) for f in given.freedoms.split(",") if f and images.attended]
+    results = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DatasetWarning)  # of body parts without a study
         for _ in range(given.repeats):
-            chosen = draw_patients(films, given.films, rng)
-            found.append((chosen, answers(films, chosen, bundle.manifest, freedoms)))
-    result = summary(films, found)
-    n = {"studies": len(films.abnormal), "films": len(films.logit), "adapted to": given.films}
+            chosen = draw_patients(images, given.images, rng)
+            results.append((chosen, answers(images, chosen, bundle.manifest, freedoms)))
+    result = summary(images, results)
+    n = {"studies": len(images.abnormal), "films": len(images.logit), "adapted to": given.images}
     given.out.write_text(json.dumps({"bundle": bundle.hash, "n": n, "ways": result}, indent=1))
     print(table(result))
 

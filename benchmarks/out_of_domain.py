@@ -1,8 +1,8 @@
-"""What a bundle refuses: AUROC and share refused of foreign images, share of good films refused.
+"""What a bundle refuses: AUROC and share refused of foreign images, share of good images refused.
 
     python benchmarks/out_of_domain.py RUN --good DATA --out out_of_domain.json
 
-RUN is a folder of `ulna train`, exported here to a folder that goes away. The good films are
+RUN is a folder of `ulna train`, exported here to a folder that goes away. The good images are
 those of DATA; half of their patients fit the statistics, the other half must not be refused.
 Foreign: photographs and pages of scikit-image, scikit-learn and
 matplotlib in grey, with their quarters (where these packages are installed); noise, blanks and
@@ -23,11 +23,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ulna.bundle import Domain, replace_fusion
-from ulna.calibration.domain_fit import fit_domain
+from ulna.bundle import OutOfDistribution, replace_fusion
+from ulna.calibration.out_of_distribution_fit import fit_out_of_distribution
 from ulna.datasets import index_data
 from ulna.imaging import read_radiograph
-from ulna.imaging.foreign import foreign_reason
+from ulna.imaging.non_radiograph import non_radiograph_reason
 from ulna.metrics import auroc
 from ulna.metrics.bootstrap import bootstrap_intervals
 from ulna.metrics.ranking import weighted_auroc
@@ -104,7 +104,7 @@ def limited(studies: list[Study], most: int) -> list[Study]:
 
 
 def table_pixels(path: Path, most: int) -> Iterator[Array]:
-    """The first film of each study of a table or a folder."""
+    """The first image of each study of a table or a folder."""
     for study in limited(index_data(path), most):
         yield read_radiograph(study.images[0].path).pixels
 
@@ -115,9 +115,9 @@ def score(predictor: Predictor, pixels: Array) -> tuple[float, bool]:
         warnings.simplefilter("ignore")
         radiograph = Radiograph(pixels, source="image")
         image = predictor.predict_radiographs([radiograph]).images[0]
-    assert image.foreign is not None
-    assert not foreign_reason(radiograph) or image.refusal
-    return image.foreign, bool(image.refusal)
+    assert image.ood_distance is not None
+    assert not non_radiograph_reason(radiograph) or image.refusal
+    return image.ood_distance, bool(image.refusal)
 
 
 def outputs_of(
@@ -127,15 +127,15 @@ def outputs_of(
 
 
 def fit(run: Path, folder: Path, studies: list[Study]) -> Predictor:
-    """The bundle of the run with statistics of these good films."""
+    """The bundle of the run with statistics of these good images."""
     from ulna.export import export_bundle
 
     bundle = export_bundle(run, folder / "bundle")
     names = [e.name for e in bundle.manifest.experts]
     outputs = outputs_of(Predictor.load(bundle.path), studies, negatives=True)
-    domain: Domain | None = fit_domain(outputs, names)
-    assert domain is not None, f"{len(studies)} studies are too few"
-    replace_fusion(bundle, bundle.manifest.fusion, {}, domain)
+    out_of_distribution: OutOfDistribution | None = fit_out_of_distribution(outputs, names)
+    assert out_of_distribution is not None, f"{len(studies)} studies are too few"
+    replace_fusion(bundle, bundle.manifest.fusion, {}, out_of_distribution)
     return Predictor.load(bundle.path)
 
 
@@ -152,12 +152,12 @@ def halves(studies: list[Study]) -> tuple[list[Study], list[Study]]:
 def good_scores(
     predictor: Predictor, studies: list[Study]
 ) -> tuple[list[float], list[bool], list[str]]:
-    found = []
+    result = []
     for study in studies:
         for image in predictor.predict(study).images:
-            assert image.foreign is not None
-            found.append((image.foreign, bool(image.refusal), study.patient_id))
-    scores, refused, patients = map(list, zip(*found, strict=True))
+            assert image.ood_distance is not None
+            result.append((image.ood_distance, bool(image.refusal), study.patient_id))
+    scores, refused, patients = map(list, zip(*result, strict=True))
     return scores, refused, patients
 
 
@@ -165,28 +165,28 @@ def interval(good: list[float], foreign: list[float], patients: list[str]) -> li
     truth = np.array([False] * len(good) + [True] * len(foreign))
     scores = np.array(good + foreign)
     whose = patients + [f"foreign {i}" for i in range(len(foreign))]
-    found = bootstrap_intervals(
+    result = bootstrap_intervals(
         whose, {"auroc": lambda w: weighted_auroc(truth, scores, w)}, 1000, 0
     )["auroc"]
-    return [auroc(truth, scores), found.low, found.high]
+    return [auroc(truth, scores), result.low, result.high]
 
 
 def polarity(predictor: Predictor, studies: list[Study]) -> dict[str, float]:
-    """How often a film and its negative end in the same polarity, and a film is turned."""
-    asked = [
+    """How often an image and its negative end in the same polarity, and an image is turned."""
+    requested = [
         Radiograph(p, source="film")
         for p in (read_radiograph(s.images[0].path).pixels for s in studies)
     ]
-    as_came = [predictor.predict_radiographs([r]).images[0] for r in asked]
+    as_came = [predictor.predict_radiographs([r]).images[0] for r in requested]
     turned = [
         predictor.predict_radiographs([Radiograph(1 - r.pixels, source="film")]).images[0]
-        for r in asked
+        for r in requested
     ]
     pairs = list(zip(as_came, turned, strict=True))
     away = [abs(a.probability - b.probability) for a, b in pairs]
     return {
         "films": len(pairs),
-        "films turned": float(np.mean([a.inverted for a in as_came])),
+        "images turned": float(np.mean([a.inverted for a in as_came])),
         "negatives turned": float(np.mean([b.inverted for b in turned])),
         "negatives turned or refused": float(
             np.mean([b.inverted or bool(b.refusal) for b in turned])
@@ -200,7 +200,7 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("run", type=Path)
     parser.add_argument("--good", type=Path, required=True)
     parser.add_argument("--split", default="", help="good studies of this side of DATA only")
-    parser.add_argument("--most", type=int, default=400, help="good studies, and films of a table")
+    parser.add_argument("--most", type=int, default=400, help="good studies, and images of a table")
     parser.add_argument("--foreign", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -222,31 +222,31 @@ def foreign_groups(tables: list[str], most: int) -> dict[str, Iterable[Array]]:
 
 
 def main() -> None:
-    asked = asked_for()
-    good_studies = [s for s in index_data(asked.good) if asked.split in ("", s.split)]
-    fitted_on, held_out = halves(limited(good_studies, asked.most))
+    requested = asked_for()
+    good_studies = [s for s in index_data(requested.good) if requested.split in ("", s.split)]
+    fitted_on, held_out = halves(limited(good_studies, requested.most))
     with tempfile.TemporaryDirectory() as folder:
-        predictor = fit(asked.run, Path(folder), fitted_on)
+        predictor = fit(requested.run, Path(folder), fitted_on)
         good, refused, patients = good_scores(predictor, held_out)
-        found: dict[str, object] = {
-            "good films held out": {"images": len(good), "refused": float(np.mean(refused))}
+        result: dict[str, object] = {
+            "good images held out": {"images": len(good), "refused": float(np.mean(refused))}
         }
-        print(found, flush=True)
-        for name, images in foreign_groups(asked.foreign, asked.most).items():
+        print(result, flush=True)
+        for name, images in foreign_groups(requested.foreign, requested.most).items():
             scored = [score(predictor, pixels) for pixels in images]
             value, low, high = interval(good, [s for s, _ in scored], patients)
-            found[name] = {
+            result[name] = {
                 "images": len(scored),
                 "auroc": value,
                 "low": low,
                 "high": high,
                 "refused": float(np.mean([r for _, r in scored])),
             }
-            print(name, found[name], flush=True)
-        found["polarity"] = polarity(predictor, held_out[:40])
-    print(json.dumps(found, indent=1))
-    if asked.out:
-        asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            print(name, result[name], flush=True)
+        result["polarity"] = polarity(predictor, held_out[:40])
+    print(json.dumps(result, indent=1))
+    if requested.out:
+        requested.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,14 +28,14 @@ def timed(what: str, count: int, work: Callable[[], object]) -> None:
     print(f"{what:<34} {count:>7} in {seconds:7.2f} s   {count / seconds:10.1f} per second")
 
 
-def grow_tree(root: Path, film: Path) -> int:
-    """A MURA-shaped tree of full size: one film, linked many times."""
+def grow_tree(root: Path, radiograph: Path) -> int:
+    """A MURA-shaped tree of full size: one image, linked many times."""
     for number in range(FULL_STUDIES):
         label = "positive" if number % 3 == 0 else "negative"
         folder = root / f"train/XR_WRIST/patient{number:05d}/study1_{label}"
         folder.mkdir(parents=True)
         for image in range(FULL_IMAGES):
-            os.link(film, folder / f"image{image + 1}.png")
+            os.link(radiograph, folder / f"image{image + 1}.png")
     return FULL_STUDIES * FULL_IMAGES
 
 

@@ -1,4 +1,4 @@
-"""What each accident of phantoms is worth on real films: twelve trainings, each tells of all.
+"""What each accident of phantoms is worth on real images: twelve trainings, each tells of all.
 
     python benchmarks/phantom_effects.py TABLE.csv --out runs/effects
 
@@ -9,7 +9,7 @@ seed of its own. The effect of a factor is the mean of the six trainings with it
 the six without; its 95 % interval is that of least squares on 12 - 1 - 6 = 5 degrees of freedom.
 Effects are of one factor alone: where two depend on each other, this design mixes that in.
 To what `phantom_transfer.py` measures comes the linear probe of `probe.py`, which asks what the
-encoder is worth on real films and not what its heads, fitted on phantoms, say of them.
+encoder is worth on real images and not what its heads, fitted on phantoms, say of them.
 OUT/effects.json holds the trainings and the effects. What is done already is not run again.
 """
 
@@ -50,15 +50,15 @@ def effects(rows: np.ndarray, scores: list[dict[str, float]]) -> dict[str, dict[
     model = np.column_stack([np.ones(len(rows)), rows])
     spread = np.sqrt(np.diag(np.linalg.inv(model.T @ model)))
     free = len(rows) - model.shape[1]
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in (*FACTORS, FINDINGS)}
+    result: dict[str, dict[str, list[float]]] = {name: {} for name in (*FACTORS, FINDINGS)}
     for score in scores[0]:
         y = np.array([s[score] for s in scores])
         fit = np.linalg.lstsq(model, y, rcond=None)[0]
         sigma = np.sqrt(np.sum((y - model @ fit) ** 2) / free)
         half = float(student.ppf(0.975, free)) * sigma * spread
-        for j, name in enumerate(found, start=1):
-            found[name][score] = [fit[j], fit[j] - half[j], fit[j] + half[j]]
-    return found
+        for j, name in enumerate(result, start=1):
+            result[name][score] = [fit[j], fit[j] - half[j], fit[j] + half[j]]
+    return result
 
 
 def probed(given: argparse.Namespace, name: str) -> dict[str, float]:
@@ -67,8 +67,8 @@ def probed(given: argparse.Namespace, name: str) -> dict[str, float]:
     kept = folder / "probe.json"
     if not kept.is_file():
         kept.write_text(json.dumps(probe.scores(folder / "run", given.table)) + "\n")
-    found: dict[str, float] = json.loads(kept.read_text())
-    return found
+    result: dict[str, float] = json.loads(kept.read_text())
+    return result
 
 
 def main() -> None:
@@ -84,17 +84,17 @@ def main() -> None:
     rows, scores = design(), []
     for k in range(len(rows)) if given.only is None else given.only:
         name = f"training {k}"
-        said = phantom_transfer.run(given, name, options(rows[k], k))
-        scores.append(said | probed(given, name))
+        message = phantom_transfer.run(given, name, options(rows[k], k))
+        scores.append(message | probed(given, name))
         print(name, *(f"{s} {v:.3f}" for s, v in scores[-1].items()), flush=True)
     if given.only is not None:
         return
-    found = effects(rows, scores)
-    for name, of in found.items():
+    result = effects(rows, scores)
+    for name, of in result.items():
         print(
             f"{name:30s}", *(f"{s} {e:+.3f} ({a:+.3f} to {b:+.3f})" for s, (e, a, b) in of.items())
         )
-    kept = {"design": rows.tolist(), "scores": scores, "effects": found}
+    kept = {"design": rows.tolist(), "scores": scores, "effects": result}
     (given.out / "effects.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -26,11 +26,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--film", choices=["close", "cassette"], default="close")
+    parser.add_argument("--framing", choices=["collimated", "plate"], default="collimated")
     parser.add_argument("--all-parts", action="store_true", help="all seven body parts")
     given = parser.parse_args()
     parts = ALL_PHANTOM_PARTS if given.all_parts else PHANTOM_PARTS
-    config = PhantomConfig(given.studies, given.seed, parts, size=given.size, film=given.film)
+    config = PhantomConfig(given.studies, given.seed, parts, size=given.size, framing=given.framing)
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "warm", PhantomConfig(3, 1, size=96), workers=1)
         out = Path(folder) / "timed"

@@ -1,11 +1,11 @@
-"""Which accidents and findings of phantoms help on real films.
+"""Which accidents and findings of phantoms help on real images.
 
     python benchmarks/phantom_transfer.py TABLE.csv --out runs/phantom-transfer
 
 Each variant: 400 phantom studies, the recipe `cassettes` for 8 epochs, and the bundle's answers on
-the real films of TABLE, none of which was trained on: body part right (of the parts of the table,
+the real images of TABLE, none of which was trained on: body part right (of the parts of the table,
 and of wrist/hand, elbow/forearm, humerus/shoulder), AUROC of fractures, pointing game. Variants
-differ in what their phantoms lack; the rest of each film is the same. OUT/transfer.json holds all.
+differ in what their phantoms lack; the rest of each image is the same. OUT/transfer.json holds all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VARIANTS: dict[str, list[str]] = {
         "--without",
         "cast,jewellery,marker,inverted,borders,streaks,enhancement,holder",
     ],
-    "close films": ["--film", "close"],
+    "collimated radiographs": ["--framing", "collimated"],
     "fractures alone": ["--findings", "fracture"],
 }
 PARTS = "ELBOW,FOREARM,HAND,HUMERUS,SHOULDER"
@@ -52,15 +52,15 @@ def folder(given: argparse.Namespace, name: str) -> Path:
 
 
 def run(given: argparse.Namespace, name: str, variant: list[str]) -> dict[str, float]:
-    """What a network trained on the phantoms of `ulna phantom VARIANT` says of the real films."""
+    """What a network trained on the phantoms of `ulna phantom VARIANT` says of the real images."""
     out = folder(given, name)
     phantoms, evaluation = out / "phantoms", out / "evaluation"
-    options = ["--film", "cassette", "--seed", 20263, *variant]
+    options = ["--framing", "plate", "--seed", 20263, *variant]
     if not (phantoms / "truth.csv").is_file():
         ulna("phantom", phantoms, "--studies", given.studies, "--size", 448, "--parts", PARTS,
              "--valid-share", 0.05, *options)  # fmt: skip
     if not (evaluation / "metrics.json").is_file():
-        changes = {"epochs": given.epochs, "hard_every": 4, "ema_decay": 0.95}
+        changes = {"epochs": given.epochs, "hard_negatives_every": 4, "ema_decay": 0.95}
         short = [w for k, v in changes.items() for w in ("--set", f"experts.cnn.{k}={v}")]
         ulna("train", phantoms, "--recipe", "cassettes", *short, "--initial", "random",
              "--out", out / "run", "--resume")  # fmt: skip
@@ -94,13 +94,13 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {}
+    result = {}
     for name in given.variants:
-        found[name] = run(given, name, VARIANTS[name])
+        result[name] = run(given, name, VARIANTS[name])
         print(
-            f"{name:28s} " + "  ".join(f"{k} {v:.3f}" for k, v in found[name].items()), flush=True
+            f"{name:28s} " + "  ".join(f"{k} {v:.3f}" for k, v in result[name].items()), flush=True
         )
-        (given.out / "transfer.json").write_text(json.dumps(found, indent=1) + "\n")
+        (given.out / "transfer.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

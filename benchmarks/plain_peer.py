@@ -1,17 +1,17 @@
-"""The peers to beat on real films: one plain network, whole films, no boxes, no body parts.
+"""The peers to beat on real images: one plain network, whole images, no boxes, no body parts.
 
     python benchmarks/plain_peer.py TABLE.csv --out runs/peer-lite0 --folds-run 0 1 2 3 4
     python benchmarks/plain_peer.py TABLE.csv --peer resnet18 --out runs/peer-resnet18
 
 `lite0`: EfficientNet-Lite0 from ImageNet weights at 320 px, batch 16, 12 epochs; flips, rotation,
 scale and gamma. `resnet18`: from random weights at 224 px, batch 32, 10 epochs; flips, rotation
-and brightness. Both: one channel, letterboxed films, AdamW at 1e-3 with a one-cycle rate, binary
+and brightness. Both: one channel, letterboxed images, AdamW at 1e-3 with a one-cycle rate, binary
 cross-entropy, one seed for each fold. The folds are those of `ulna crossval`, and
 `OUT/predictions.csv` can be compared with its: `ulna crossval ... --against OUT`. Folds that are
 done already are not trained again. `ulna crossval --recipe fracatlas_plain` trains the lite0 peer
 in Ulna's own loop, as an expert of the hybrid (with a head for body parts and local contrast):
-docs/results/real.md compares with that one. --other TABLE: films of another source, answered by the
-mean logit of all folds' networks (`OUT/other.csv`).
+docs/results/real.md compares with that one. --other TABLE: images of another source, answered by
+the mean logit of all folds' networks (`OUT/other.csv`).
 """
 
 from __future__ import annotations
@@ -86,16 +86,16 @@ def peers(initial: str) -> dict[str, Peer]:
 
 
 def decode(studies: Sequence[Study], spec: InputSpec) -> torch.Tensor:
-    """(N, S, S) uint8, the first film of each study."""
-    films = [letterbox_uint8(read_radiograph(s.images[0].path), spec)[0] for s in studies]
-    return torch.from_numpy(np.stack(films))
+    """(N, S, S) uint8, the first image of each study."""
+    images = [letterbox_uint8(read_radiograph(s.images[0].path), spec)[0] for s in studies]
+    return torch.from_numpy(np.stack(images))
 
 
 def fit(peer: Peer, train: Sequence[Study], seed: int) -> Expert:
     """The network trained on `train`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    films = decode(train, peer.spec)
+    images = decode(train, peer.spec)
     label = torch.tensor([float(bool(s.abnormal)) for s in train])
     model = peer.build().to(memory_format=torch.channels_last).train()
     steps = len(train) // peer.batch
@@ -105,7 +105,7 @@ def fit(peer: Peer, train: Sequence[Study], seed: int) -> Expert:
     for epoch in range(peer.epochs):
         mean = 0.0
         for chosen in np.array_split(rng.permutation(len(train)), steps):
-            pixels, _ = augment(films[chosen], films[chosen, ::4, ::4], peer.changes, rng)
+            pixels, _ = augment(images[chosen], images[chosen, ::4, ::4], peer.changes, rng)
             logit = logits(model, pixels, peer.spec)
             loss = functional.binary_cross_entropy_with_logits(logit, label[chosen])
             loss.backward()
@@ -161,20 +161,20 @@ def main() -> None:
 
 def answer_other(peer: Peer, out: Path, studies: Sequence[Study]) -> None:
     """OUT/other.csv: the mean logit of all folds' networks, as a probability."""
-    said = []
+    message = []
     for file in sorted(out.glob("fold*.safetensors")):
         model = peer.build()
         model.load_state_dict(load_file(file))
-        said.append(answer(model.eval(), peer, studies))
-    write(out / "other.csv", "other", studies, np.mean(said, axis=0).tolist())
+        message.append(answer(model.eval(), peer, studies))
+    write(out / "other.csv", "other", studies, np.mean(message, axis=0).tolist())
 
 
-def write(file: Path, split: str, studies: Sequence[Study], said: Sequence[float]) -> None:
+def write(file: Path, split: str, studies: Sequence[Study], message: Sequence[float]) -> None:
     """The columns that `ulna crossval --against` reads, of logits `said`."""
     with file.open("w", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["study", "patient", "body_part", "split", "abnormal", "study_probability"])
-        for s, z in zip(studies, said, strict=True):
+        for s, z in zip(studies, message, strict=True):
             row = [s.key, s.patient_id, s.body_part, split, int(bool(s.abnormal))]
             writer.writerow([*row, f"{1 / (1 + np.exp(-z)):.6f}"])
 

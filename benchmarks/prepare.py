@@ -23,7 +23,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from ulna.config.input_spec import InputSpec
-from ulna.imaging.foreign import first_look
+from ulna.imaging.non_radiograph import first_look
 from ulna.imaging.read import read_radiograph
 from ulna.preprocess import prepare
 
@@ -33,15 +33,15 @@ HEIGHT, WIDTH = 3000, 2500
 
 def best_ms(work: Callable[[], object]) -> float:
     """CPU milliseconds, the least of ROUNDS."""
-    found = []
+    result = []
     for _ in range(ROUNDS):
         start = time.process_time()
         work()
-        found.append(time.process_time() - start)
-    return 1e3 * min(found)
+        result.append(time.process_time() - start)
+    return 1e3 * min(result)
 
 
-def film(height: int, width: int) -> npt.NDArray[np.float64]:
+def image(height: int, width: int) -> npt.NDArray[np.float64]:
     """(H, W) in [0, 1]: soft shapes and grain."""
     y, x = np.mgrid[:height, :width]
     soft = 0.45 + 0.3 * np.sin(9 * x / width) * np.cos(7 * y / height)
@@ -51,7 +51,7 @@ def film(height: int, width: int) -> npt.NDArray[np.float64]:
 
 def png_bytes() -> bytes:
     stream = io.BytesIO()
-    Image.fromarray((255 * film(512, 440)).astype(np.uint8)).save(stream, "PNG")
+    Image.fromarray((255 * image(512, 440)).astype(np.uint8)).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -75,7 +75,7 @@ def dicom_bytes() -> bytes:
     curve = 65535 * np.linspace(0, 1, 65536) ** 1.3
     lut.add_new("LUTData", "OW", curve.astype("<u2").tobytes())
     dataset.VOILUTSequence = [lut]
-    dataset.PixelData = (65535 * film(HEIGHT, WIDTH)).astype("<u2").tobytes()
+    dataset.PixelData = (65535 * image(HEIGHT, WIDTH)).astype("<u2").tobytes()
     dataset["PixelData"].VR = "OW"
     stream = io.BytesIO()
     dataset.save_as(stream, enforce_file_format=True)

@@ -1,13 +1,13 @@
-"""How much of a fracture an untouched encoder already tells: a linear probe on real films.
+"""How much of a fracture an untouched encoder already tells: a linear probe on real images.
 
     python benchmarks/probe.py TABLE.csv RUN [RUN ...]
 
-RUN: folder of `ulna train` with one expert. Its encoder is frozen and reads every film of TABLE;
+RUN: folder of `ulna train` with one expert. Its encoder is frozen and reads every image of TABLE;
 of its last stage the mean and the maximum over all cells go into a logistic regression with the
 body part (Alain and Bengio 2017, Understanding intermediate layers using linear classifier
 probes). Five folds as in `ulna crossval`; the strength of the penalty is chosen inside each, by
-patient. Printed: AUROC of fractures over all films, out of fold, and its mean within the body
-parts, by number of films; then the difference from the first RUN, with intervals by bootstrap over
+patient. Printed: AUROC of fractures over all images, out of fold, and its mean within the body
+parts, by number of images; then the difference from the first RUN, with intervals by bootstrap over
 patients, on the same draws. Unlike a training it has no chance of its own: the same RUN gives the
 same numbers, and a minute of one core is enough. `random:K` is the network of the first RUN before
 it learned anything, drawn by the seed K, and `shipped` the trunk that comes with the package.
@@ -61,16 +61,16 @@ def load(name: str, like: Path) -> tuple[Expert, Recipe]:
 
 @torch.inference_mode()
 def features(loaded: tuple[Expert, Recipe], studies: list[Study]) -> np.ndarray:
-    """(N, 2 C): mean and maximum of the encoder's last stage, of the first film of each study."""
+    """(N, 2 C): mean and maximum of the encoder's last stage, of the first image of each study."""
     expert, spec = loaded[0], loaded[1].input_spec
-    found = []
+    result = []
     for study in studies:
-        film = letterbox_uint8(read_radiograph(study.images[0].path), spec)[0]
-        x_11HW = as_float(torch.from_numpy(film)[None])
+        image = letterbox_uint8(read_radiograph(study.images[0].path), spec)[0]
+        x_11HW = as_float(torch.from_numpy(image)[None])
         scaled = resized((x_11HW - spec.mean) / spec.std, expert.input_scale)
         grid_1Chw = expert.encoder(scaled)
-        found.append(torch.cat([grid_1Chw.mean((2, 3)), grid_1Chw.amax((2, 3))], 1)[0])
-    return torch.stack(found).numpy()
+        result.append(torch.cat([grid_1Chw.mean((2, 3)), grid_1Chw.amax((2, 3))], 1)[0])
+    return torch.stack(result).numpy()
 
 
 def probe(x_NC: np.ndarray, studies: list[Study]) -> np.ndarray:
@@ -97,7 +97,7 @@ def probe(x_NC: np.ndarray, studies: list[Study]) -> np.ndarray:
 
 
 def within_parts(score: np.ndarray, studies: list[Study]) -> float:
-    """Mean AUROC of the body parts that have films of both labels, weighted by films."""
+    """Mean AUROC of the body parts that have images of both labels, weighted by images."""
     y = np.array([bool(s.abnormal) for s in studies])
     part = np.array([s.body_part for s in studies])
     rows = [part == p for p in np.unique(part)]
@@ -108,9 +108,9 @@ def within_parts(score: np.ndarray, studies: list[Study]) -> float:
 def scores(run: Path, table: Path) -> dict[str, float]:
     """The two numbers of a run."""
     studies = index_data(table)
-    found = probe(features(load(str(run), run), studies), studies)
+    result = probe(features(load(str(run), run), studies), studies)
     y = np.array([bool(s.abnormal) for s in studies])
-    return {"probe": float(auroc(y, found)), "probe, by part": within_parts(found, studies)}
+    return {"probe": float(auroc(y, result)), "probe, by part": within_parts(result, studies)}
 
 
 def area(score: np.ndarray, studies: list[Study]) -> Statistic:
@@ -123,10 +123,10 @@ def line(studies: list[Study], score: np.ndarray, first: np.ndarray) -> str:
     """AUROC with its interval, its mean within parts, and the difference from `first`."""
     own, base = area(score, studies), area(first, studies)
     statistics = {"own": own, "minus": difference_of(own, base)}
-    found = bootstrap_intervals([s.patient_id for s in studies], statistics)
+    result = bootstrap_intervals([s.patient_id for s in studies], statistics)
     own_text, minus_text = (
         f"{i.value:{sign}.3f} ({i.low:{sign}.3f} to {i.high:{sign}.3f})"
-        for i, sign in ((found["own"], ""), (found["minus"], "+"))
+        for i, sign in ((result["own"], ""), (result["minus"], "+"))
     )
     return f"{own_text}, by part {within_parts(score, studies):.3f}, minus the first {minus_text}"
 

@@ -1,4 +1,4 @@
-"""What a setting does on real films, quickly: two folds, few epochs, each beside the same base.
+"""What a setting does on real images, quickly: two folds, few epochs, each beside the same base.
 
     python benchmarks/real_ablations.py TABLE.csv --trunk runs/fracatlas/trunk --out runs/ablations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 SHORT = {
     "input_spec.size": "448",
     "experts.cnn.epochs": "24",
-    "experts.cnn.hard_every": "8",
+    "experts.cnn.hard_negatives_every": "8",
 }
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
@@ -31,14 +31,14 @@ VARIANTS: dict[str, dict[str, str]] = {
     "512px": {"input_spec.size": "512"},
     # windows still aim at the boxes and are labelled by them; the attention is not told
     "no_attention_loss": {"loss.attention": "0"},
-    # no box is used at all: whole films, labels of films
+    # no box is used at all: whole images, labels of images
     "whole": {
         "loss.attention": "0",
         "experts.cnn.crop_share": "0",
         "experts.cnn.crop_size": "0",
-        "experts.cnn.trunk_on_whole": "true",
+        "experts.cnn.train_encoder_on_whole": "true",
         "experts.cnn.epochs": "3",
-        "experts.cnn.hard_every": "0",
+        "experts.cnn.hard_negatives_every": "0",
     },
 }
 MEASURES = ("auroc", "pointing_game", "pointing_game_true_positives")
@@ -65,9 +65,9 @@ def run(given: argparse.Namespace, name: str, initial: str) -> dict[str, object]
     if name != "base":
         command += ["--against", str(given.out / "base")]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    found = json.loads(done.stdout)
-    own = {m: found["scores"]["all"][m] for m in MEASURES}
-    minus = {m: found["minus"]["base"]["all"][m] for m in MEASURES if found["minus"]}
+    result = json.loads(done.stdout)
+    own = {m: result["scores"]["all"][m] for m in MEASURES}
+    minus = {m: result["minus"]["base"]["all"][m] for m in MEASURES if result["minus"]}
     return {"scores": own, "minus_base": minus}
 
 
@@ -85,14 +85,14 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     kept = given.out / "ablations.json"
-    found = json.loads(kept.read_text()) if kept.is_file() else {}
+    result = json.loads(kept.read_text()) if kept.is_file() else {}
     wanted = [(name, f"run:{given.trunk}") for name in given.variants]
     wanted += [tuple(one.split("=", 1)) for one in given.start]
     for name, initial in wanted:
-        found = json.loads(kept.read_text()) if kept.is_file() else {}
-        found[name] = run(given, name, initial)
-        kept.write_text(json.dumps(found, indent=1) + "\n")
-    for name, entry in found.items():
+        result = json.loads(kept.read_text()) if kept.is_file() else {}
+        result[name] = run(given, name, initial)
+        kept.write_text(json.dumps(result, indent=1) + "\n")
+    for name, entry in result.items():
         cells = []
         for measure in MEASURES:
             value = entry["scores"][measure]["value"]

@@ -1,11 +1,11 @@
-"""Known, near, far: what a cross-validated bundle says of films of other hospitals and regions.
+"""Known, near, far: what a cross-validated bundle says of images of other hospitals and regions.
 
     python benchmarks/refusal.py BUNDLE --known arm.csv --elsewhere legs.csv \
         --elsewhere chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
 
-BUNDLE is that of `ulna crossval` on --known with its own number of folds. Known films are
+BUNDLE is that of `ulna crossval` on --known with its own number of folds. Known images are
 answered by the experts of their own fold, with statistics fitted without a fifth of the fold's
-patients at a time. Half of the films of --elsewhere are learned from, the other half is a far
+patients at a time. Half of the images of --elsewhere are learned from, the other half is a far
 group. What the networks say is kept in OUT/outputs.pkl, so that a second call takes seconds. OUT
 gets the bundle with its new statistics and refusal.json.
 """
@@ -24,11 +24,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ulna.bundle import Domain, FusionParameters, ModelBundle, read_bundle, replace_fusion
+from ulna.bundle import (
+    FusionParameters,
+    ModelBundle,
+    OutOfDistribution,
+    read_bundle,
+    replace_fusion,
+)
 from ulna.calibration.disturb import disturbed
-from ulna.calibration.domain_fit import Beside, domain_of, fit_expert, folds_of
-from ulna.calibration.near_fit import movements, slack_of
-from ulna.calibration.outside_films import beside_of
+from ulna.calibration.near_fit import margin_of, movements
+from ulna.calibration.out_of_distribution_fit import (
+    Beside,
+    fit_expert,
+    folds_of,
+    out_of_distribution_of,
+)
+from ulna.calibration.outlier_images import beside_of
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.datasets.folds import assign_folds
@@ -55,12 +66,12 @@ def of_fold(predictor: Predictor, k: int) -> Predictor:
     return predictor.with_graphs({e.name: bundle.graph_path(e).read_bytes() for e in own})
 
 
-def said(predictor: Predictor, studies: Iterable[Study], calibrate: bool) -> list[StudyOutputs]:
-    found = []
+def message(predictor: Predictor, studies: Iterable[Study], calibrate: bool) -> list[StudyOutputs]:
+    result = []
     for study in studies:
         output = predictor.outputs(study, calibrate, disturbed if calibrate else None)
-        found.append(replace(output, images=tuple(map(without_maps, output.images))))
-    return found
+        result.append(replace(output, images=tuple(map(without_maps, output.images))))
+    return result
 
 
 def halves(studies: Sequence[Study]) -> tuple[list[Study], list[Study]]:
@@ -79,35 +90,35 @@ def limited(studies: Sequence[Study], most: int) -> list[Study]:
     return [studies[i] for i in order]
 
 
-def gather(asked: argparse.Namespace, bundle: ModelBundle) -> dict[str, object]:
+def gather(requested: argparse.Namespace, bundle: ModelBundle) -> dict[str, object]:
     """What the networks say; hours on large tables, so it is kept."""
-    kept = asked.out / "outputs.pkl"
+    kept = requested.out / "outputs.pkl"
     if kept.is_file():
         with kept.open("rb") as stored:
             return dict(pickle.load(stored))
     predictor = Predictor.load(bundle.path, EngineSettings(threads=1))
     manifest = bundle.manifest
-    studies = [s for s in index_data(asked.known) if s.body_part in manifest.body_parts]
+    studies = [s for s in index_data(requested.known) if s.body_part in manifest.body_parts]
     n_folds = len({e.name.rpartition("-")[2] for e in manifest.experts})
-    both = {t.stem: halves(index_data(t)) for t in asked.elsewhere}
+    both = {t.stem: halves(index_data(t)) for t in requested.outliers}
     learned = [first for first, _ in both.values()]
     folds: list[Fold] = []
     for k, own in enumerate(assign_folds(studies, n_folds)):
         alone = of_fold(predictor, k)
-        outputs = said(alone, limited(own, asked.most), True)
+        outputs = message(alone, limited(own, requested.most), True)
         folds.append((outputs, beside_of(alone, outputs, learned, k)))
-        print(f"fold {k}: {len(outputs)} films", flush=True)
+        print(f"fold {k}: {len(outputs)} images", flush=True)
     groups = {}
-    tables = dict(g.partition("=")[::2] for g in (*asked.near, *asked.far))
+    tables = dict(g.partition("=")[::2] for g in (*requested.near, *requested.far))
     for name, studies in [
         *((f"{n}, held out", second) for n, (_, second) in both.items()),
         *((n, index_data(Path(p))) for n, p in tables.items()),
     ]:
-        groups[name] = said(predictor, limited(studies, asked.most_foreign), False)
+        groups[name] = message(predictor, limited(studies, requested.most_foreign), False)
         print(f"{name}: {len(groups[name])} studies", flush=True)
-    found = {"folds": folds, "groups": groups}
-    kept.write_bytes(pickle.dumps(found))
-    return found
+    result = {"folds": folds, "groups": groups}
+    kept.write_bytes(pickle.dumps(result))
+    return result
 
 
 def fold_fusion(fusion: FusionParameters, names: Sequence[str]) -> FusionParameters:
@@ -120,57 +131,61 @@ def fold_fusion(fusion: FusionParameters, names: Sequence[str]) -> FusionParamet
     return replace(fusion, weights={p: weights(w) for p, w in fusion.weights.items()})
 
 
-def fit(folds: Sequence[Fold], bundle: ModelBundle) -> Domain:
+def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OutOfDistribution:
     """As `ulna crossval` fits it."""
-    found, moved = {}, []
+    result, moved = {}, []
     for k, (outputs, beside) in enumerate(folds):
         names = [e.name for e in bundle.manifest.experts if e.name.endswith(f"-{k}")]
         fits = {n: f for n in names if (f := fit_expert(outputs, n, beside)) is not None}
-        domain = domain_of(fits, beside)
-        assert domain is not None, f"fold {k}: too few films"
+        out_of_distribution = out_of_distribution_of(fits, beside)
+        assert out_of_distribution is not None, f"fold {k}: too few images"
         fusion = fold_fusion(bundle.manifest.fusion, names)
-        moved += movements(outputs, domain, fusion, bundle.manifest)
-        found |= fits
-    joint = domain_of(found, folds[0][1])
+        moved += movements(outputs, out_of_distribution, fusion, bundle.manifest)
+        result |= fits
+    joint = out_of_distribution_of(result, folds[0][1])
     assert joint is not None
-    return replace(joint, entry=replace(joint.entry, slack=slack_of(moved)))
+    return replace(joint, entry=replace(joint.entry, uncertainty_margin=margin_of(moved)))
 
 
 Scored = tuple[float, float, str, str, str]
 
 
-def scored(outputs: Iterable[StudyOutputs], domain: Domain) -> list[Scored]:
+def scored(outputs: Iterable[StudyOutputs], out_of_distribution: OutOfDistribution) -> list[Scored]:
     """(distance, outside, domain, patient, body part) of every image."""
-    found = []
+    result = []
     for output in outputs:
         for image in output.images:
-            judged = verdict(image, list(image.experts), domain)
+            judged = verdict(image, list(image.experts), out_of_distribution)
             part = output.study.body_part
-            found.append(
+            result.append(
                 (
                     judged.distance or 0.0,
-                    judged.outside or 0.0,
-                    judged.domain.value,
+                    judged.outlier_score or 0.0,
+                    judged.out_of_distribution.value,
                     output.study.patient_id,
                     part.value if part else "",
                 )
             )
-    return found
+    return result
 
 
 def known_scores(folds: Sequence[Fold]) -> list[Scored]:
-    """Of films that neither the experts nor the statistics have learned from."""
-    found = []
+    """Of images that neither the experts nor the statistics have learned from."""
+    result = []
     for outputs, beside in folds:
         names = list(outputs[0].images[0].experts)
         part = folds_of([o.study.patient_id for o in outputs]) % HELD_PARTS
         for held in range(HELD_PARTS):
             rest = [o for o, p in zip(outputs, part, strict=True) if p != held]
             fits = {n: f for n in names if (f := fit_expert(rest, n, beside)) is not None}
-            domain = domain_of(fits, beside)
-            assert domain is not None, "too few films in a fold without a fifth of its patients"
-            found += scored([o for o, p in zip(outputs, part, strict=True) if p == held], domain)
-    return found
+            out_of_distribution = out_of_distribution_of(fits, beside)
+            assert out_of_distribution is not None, (
+                "too few images in a fold without a fifth of its patients"
+            )
+            result += scored(
+                [o for o, p in zip(outputs, part, strict=True) if p == held], out_of_distribution
+            )
+    return result
 
 
 def area(known: Sequence[Scored], far: Sequence[Scored], column: int) -> list[float]:
@@ -182,11 +197,11 @@ def area(known: Sequence[Scored], far: Sequence[Scored], column: int) -> list[fl
     return [auroc(truth, values), draws["a"].low, draws["a"].high]
 
 
-def row(name: str, found: Sequence[Scored], known: Sequence[Scored]) -> dict[str, object]:
-    share = {d.value: float(np.mean([s[2] == d.value for s in found])) for d in Familiarity if d}
-    summary: dict[str, object] = {"images": len(found), **share}
-    if found is not known:
-        summary |= {"distance": area(known, found, 0), "outside": area(known, found, 1)}
+def row(name: str, result: Sequence[Scored], known: Sequence[Scored]) -> dict[str, object]:
+    share = {d.value: float(np.mean([s[2] == d.value for s in result])) for d in Familiarity if d}
+    summary: dict[str, object] = {"images": len(result), **share}
+    if result is not known:
+        summary |= {"distance": area(known, result, 0), "outside": area(known, result, 1)}
     print(f"{name:24s}", json.dumps(summary), flush=True)
     return summary
 
@@ -198,34 +213,48 @@ def asked_for() -> argparse.Namespace:
     parser.add_argument("--elsewhere", type=Path, action="append", required=True)
     parser.add_argument("--near", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--far", action="append", default=[], metavar="NAME=TABLE")
-    parser.add_argument("--most", type=int, default=10**9, help="known films of each fold")
+    parser.add_argument("--most", type=int, default=10**9, help="known images of each fold")
     parser.add_argument("--most-foreign", type=int, default=150, help="studies of each group")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
 
 def main() -> None:
-    asked = asked_for()
-    asked.out.mkdir(parents=True, exist_ok=True)
+    requested = asked_for()
+    requested.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore", UlnaWarning)
-    bundle = read_bundle(asked.bundle)
-    kept = gather(asked, bundle)
+    bundle = read_bundle(requested.bundle)
+    kept = gather(requested, bundle)
     started = time.monotonic()
     folds, groups = kept["folds"], kept["groups"]
-    domain = fit(folds, bundle)  # type: ignore[arg-type]
-    print(f"fitted in {time.monotonic() - started:.0f} s; slack {domain.entry.slack:.2f} logits")
-    shutil.rmtree(asked.out / "bundle", ignore_errors=True)
-    shutil.copytree(bundle.path, asked.out / "bundle")
+    out_of_distribution = fit(folds, bundle)  # type: ignore[arg-type]
+    print(
+        f"fitted in {time.monotonic() - started:.0f} s; margin "
+        f"{out_of_distribution.entry.uncertainty_margin:.2f} logits"
+    )
+    shutil.rmtree(requested.out / "bundle", ignore_errors=True)
+    shutil.copytree(bundle.path, requested.out / "bundle")
     manifest = bundle.manifest
-    replace_fusion(read_bundle(asked.out / "bundle"), manifest.fusion, {}, domain, manifest.cascade)
+    replace_fusion(
+        read_bundle(requested.out / "bundle"),
+        manifest.fusion,
+        {},
+        out_of_distribution,
+        manifest.cascade,
+    )
     known = known_scores(folds)  # type: ignore[arg-type]
-    found: dict[str, object] = {"slack": domain.entry.slack, "known": row("known", known, known)}
+    result: dict[str, object] = {
+        "slack": out_of_distribution.entry.uncertainty_margin,
+        "known": row("known", known, known),
+    }
     for part in sorted({s[4] for s in known}):
         own = [s for s in known if s[4] == part]
-        found[f"known {part}"] = row(f"known {part}", own, own)
+        result[f"known {part}"] = row(f"known {part}", own, own)
     for name, outputs in groups.items():  # type: ignore[attr-defined]
-        found[name] = row(name, scored(outputs, domain), known)
-    (asked.out / "refusal.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        result[name] = row(name, scored(outputs, out_of_distribution), known)
+    (requested.out / "refusal.json").write_text(
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

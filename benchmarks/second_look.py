@@ -1,9 +1,9 @@
-"""A second look: a fine expert reads only where a coarse one sees the most, on held-out films.
+"""A second look: a fine expert reads only where a coarse one sees the most, on held-out images.
 
     python benchmarks/second_look.py TABLE.csv --coarse runs/cv --fine runs/cv-640 --fold 0
 
 COARSE and FINE are folders of `ulna crossval` on TABLE with inputs of different size, one expert
-with attention each. Of every film of the fold the fine expert reads the whole, or squares around
+with attention each. Of every image of the fold the fine expert reads the whole, or squares around
 the coarse attention's highest places only. What is compared is the evidence, the log-sum-exp
 of the attention's scores: of the coarse expert, of the fine one, and the sum of both.
 """
@@ -38,8 +38,8 @@ def load(run: Path) -> tuple[Expert, Recipe]:
     return load_expert(run, recipe, recipe.experts[0]).eval(), recipe
 
 
-def films(studies: list[Study], recipe: Recipe) -> Tensor:
-    """(N, S, S) uint8, the first film of each study."""
+def images(studies: list[Study], recipe: Recipe) -> Tensor:
+    """(N, S, S) uint8, the first image of each study."""
     read = [read_radiograph(s.images[0].path) for s in studies]
     return torch.from_numpy(np.stack([letterbox_uint8(r, recipe.input_spec)[0] for r in read]))
 
@@ -48,8 +48,8 @@ def films(studies: list[Study], recipe: Recipe) -> Tensor:
 def scores(expert: Expert, pixels_NHW: Tensor, recipe: Recipe) -> Tensor:
     """(N, h, w) scores of the attention."""
     spec = recipe.input_spec
-    found = [expert((as_float(c) - spec.mean) / spec.std) for c in pixels_NHW.split(8)]
-    return torch.cat([out.attention_BAhw[:, 0] for out in found])
+    result = [expert((as_float(c) - spec.mean) / spec.std) for c in pixels_NHW.split(8)]
+    return torch.cat([out.attention_BAhw[:, 0] for out in result])
 
 
 def evidence(score_Nhw: Tensor) -> np.ndarray:
@@ -60,27 +60,27 @@ def evidence(score_Nhw: Tensor) -> np.ndarray:
 def peaks(score_hw: Tensor, number: int, apart: int) -> list[tuple[int, int]]:
     """The highest cells (row, column), each at least `apart` cells from those before."""
     left = score_hw.clone()
-    found = []
+    result = []
     for _ in range(number):
         row, column = divmod(int(left.argmax()), left.shape[1])
-        found.append((row, column))
+        result.append((row, column))
         left[
             max(0, row - apart) : row + apart + 1, max(0, column - apart) : column + apart + 1
         ] = -torch.inf
-    return found
+    return result
 
 
 def squares(score_Nhw: Tensor, pixels_NHW: Tensor, number: int) -> Tensor:
-    """(N * number, SIDE, SIDE) of the fine films around the coarse attention's peaks."""
+    """(N * number, SIDE, SIDE) of the fine images around the coarse attention's peaks."""
     size, cells = pixels_NHW.shape[1], score_Nhw.shape[1]
     apart = max(1, round(SIDE / size * cells / 2))
     cut = []
-    for score_hw, film in zip(score_Nhw, pixels_NHW, strict=True):
+    for score_hw, image in zip(score_Nhw, pixels_NHW, strict=True):
         for cell in peaks(score_hw, number, apart):
             top, left = (
                 int(np.clip((c + 0.5) / cells * size - SIDE / 2, 0, size - SIDE)) for c in cell
             )
-            cut.append(film[top : top + SIDE, left : left + SIDE])
+            cut.append(image[top : top + SIDE, left : left + SIDE])
     return torch.stack(cut)
 
 
@@ -99,12 +99,12 @@ def main() -> None:
     (coarse, first), (fine, second) = (
         load(f / f"fold{given.fold}") for f in (given.coarse, given.fine)
     )
-    pixels = films(studies, second)
-    seen = scores(coarse, films(studies, first), first)
+    pixels = images(studies, second)
+    seen = scores(coarse, images(studies, first), first)
     whole = evidence(scores(fine, pixels, second))
     base = evidence(seen)
     area = second.input_spec.size**2 / first.input_spec.size**2
-    print(f"{len(studies)} films, {abnormal.sum()} abnormal")
+    print(f"{len(studies)} images, {abnormal.sum()} abnormal")
     print(f"coarse {auroc(abnormal, base):.3f}, pixels 1")
     print(f"fine {auroc(abnormal, whole):.3f}, pixels {area:.2f}")
     print(f"both {auroc(abnormal, base + whole):.3f}, pixels {1 + area:.2f}")

@@ -1,4 +1,4 @@
-"""What single experts of a cross-validation make of films that they have not learned from.
+"""What single experts of a cross-validation make of images that they have not learned from.
 
     python benchmarks/second_source_films.py CROSSVAL sources.csv --own fracatlas --out plain.npz
     python benchmarks/second_source_films.py CROSSVAL sources.csv --own fracatlas --folds 0 \
@@ -6,8 +6,8 @@
 
 First step of `second_source.py`, which takes the files of several calls. CROSSVAL: folder of
 `ulna crossval` with one expert, made on the source --own of the table of sources
-(docs/sources.md); its films are answered by the graph of the fold that held them out, those of
-other sources by the graph of every fold. --control: what is done to the films before
+(docs/sources.md); its images are answered by the graph of the fold that held them out, those of
+other sources by the graph of every fold. --control: what is done to the images before
 (`ulna.robustness.sources.standardise`). Kept: logits, and the features that heads read.
 """
 
@@ -35,12 +35,12 @@ from ulna.types import BodyPart, Study
 def rows_of(
     bundle: ModelBundle, fold: int, studies: Sequence[Study], control: str, engine: EngineSettings
 ) -> Iterator[dict[str, object]]:
-    """One row for each film."""
+    """One row for each image."""
     session = Session(bundle.graph_path(bundle.manifest.experts[0]), engine)
     for study in studies:
         for ref in study.images:
-            film = CONTROLS[control](read_radiograph(ref.path))
-            said = session.run(prepare(film, bundle.manifest.input_spec)[0][None])[0]
+            image = CONTROLS[control](read_radiograph(ref.path))
+            message = session.run(prepare(image, bundle.manifest.input_spec)[0][None])[0]
             yield {
                 "fold": fold,
                 "control": control,
@@ -50,13 +50,13 @@ def rows_of(
                 "film": ref.path.name,
                 "part": str(study.body_part),
                 "abnormal": np.nan if study.abnormal is None else float(study.abnormal),
-                "said": said.abnormal,
-                "body_part": said.body_part,
-                "features": said.features,
+                "said": message.abnormal,
+                "body_part": message.body_part,
+                "features": message.features,
             }
 
 
-def asked(given: argparse.Namespace) -> list[Study]:
+def requested(given: argparse.Namespace) -> list[Study]:
     """The studies of the sources and body parts that are wanted."""
     sources = [s for s in given.only.split(",") if s]
     parts = [BodyPart.parse(p) for p in given.parts.split(",") if p]
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--engine", default="onnxruntime:fp32")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    engine, studies = EngineSettings.parse(given.engine), asked(given)
+    engine, studies = EngineSettings.parse(given.engine), requested(given)
     rows: list[dict[str, object]] = []
     for k in map(int, given.folds.split(",")):
         run, started = given.crossval / f"fold{k}", time.process_time()

@@ -1,12 +1,12 @@
-"""Body parts of another hospital: heads fitted with films of further sources beside the first.
+"""Body parts of another hospital: heads fitted with images of further sources beside the first.
 
     python benchmarks/second_source_parts.py FILMS.npz [MORE.npz ...] --out parts.json
 
 FILMS: of `second_source_films.py`. The body-part heads of a cross-validation's graphs beside ones
 fitted anew on their frozen features (`ulna.robustness.sources.probe.fit_logistic`: classes weigh
-alike): on films of the first source that the graph's trunk has not learned from, alone and with all
-films of other sources. Those of --asked are left out of all and asked; the first is answered by
-cross-validation over patients.
+alike): on images of the first source that the graph's trunk has not learned from, alone and with
+all images of other sources. Those of --asked are left out of all and asked; the first is answered
+by cross-validation over patients.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from second_source import (  # noqa: E402
     PARTS,
     SEED,
     Bools,
-    Films,
     Floats,
+    Images,
     folds_of,
-    read_films,
+    read_images,
     where,
 )
 
@@ -41,53 +41,55 @@ from ulna.robustness.sources.probe import fit_logistic  # noqa: E402
 PENALTY = 0.5
 
 
-def body_parts(films: Films, parts: Sequence[str], own: str, asked_of: Sequence[str]) -> Json:
+def body_parts(images: Images, parts: Sequence[str], own: str, asked_of: Sequence[str]) -> Json:
     """By what was fitted beside the first source: body parts of it, and of those left out."""
-    others = [str(s) for s in np.unique(films["source"]) if s not in (own, *asked_of)]
+    others = [str(s) for s in np.unique(images["source"]) if s not in (own, *asked_of)]
     sets: dict[str, list[str] | None] = {"heads of the graph": None, "first alone": []}
     sets |= {f"with {o}": [o] for o in others}
     if len(others) > 1:
         sets[f"with {' and '.join(others)}"] = others
-    found: Json = {}
+    result: Json = {}
     for name, beside in sets.items():
-        asked = [_said_part(films, parts, own, asked_of, beside, int(k)) for k in _folds(films)]
-        found[name] = _own_scores(films, parts, own, np.concatenate([a[0] for a in asked]))
+        requested = [
+            _said_part(images, parts, own, asked_of, beside, int(k)) for k in _folds(images)
+        ]
+        result[name] = _own_scores(images, parts, own, np.concatenate([a[0] for a in requested]))
         for i, source in enumerate(asked_of):
-            theirs = np.mean([a[1][i] for a in asked], axis=0)
-            found[name] |= _other_scores(films, parts, source, theirs)
-    return found
+            theirs = np.mean([a[1][i] for a in requested], axis=0)
+            result[name] |= _other_scores(images, parts, source, theirs)
+    return result
 
 
-def _folds(films: Films) -> npt.NDArray[np.int64]:
-    return np.unique(films["fold"]).astype(np.int64)
+def _folds(images: Images) -> npt.NDArray[np.int64]:
+    return np.unique(images["fold"]).astype(np.int64)
 
 
 def _said_part(
-    films: Films,
+    images: Images,
     parts: Sequence[str],
     own: str,
     asked_of: Sequence[str],
     beside: list[str] | None,
     k: int,
 ) -> tuple[Floats, list[Floats]]:
-    """Probabilities for the films of the first source in fold k, and for each of those left out."""
-    at = where(films, films["fold"] == k)
+    """Probabilities of images of the first source in fold k, and for each of those left out."""
+    at = where(images, images["fold"] == k)
     mine, *theirs = (where(at, at["source"] == s) for s in (own, *asked_of))
     if beside is None:
         return _shares(mine["body_part"]), [_shares(t["body_part"]) for t in theirs]
     extra = where(at, np.isin(at["source"], beside))
 
-    def fitted(base: Films) -> tuple[Floats, Floats]:
+    def fitted(base: Images) -> tuple[Floats, Floats]:
         x = np.concatenate([base["features"], extra["features"]]).astype(np.float64)
         truth = [parts.index(str(p)) for p in (*base["part"], *extra["part"])]
         return fit_logistic(x, np.array(truth), len(parts), PENALTY)
 
-    fold, found = folds_of(mine), np.empty((len(mine["part"]), len(parts)))
+    fold, result = folds_of(mine), np.empty((len(mine["part"]), len(parts)))
     for f in range(FOLDS):
         weight, bias = fitted(where(mine, fold != f))
-        found[fold == f] = _shares(mine["features"][fold == f] @ weight + bias)
+        result[fold == f] = _shares(mine["features"][fold == f] @ weight + bias)
     weight, bias = fitted(mine)
-    return found, [_shares(t["features"] @ weight + bias) for t in theirs]
+    return result, [_shares(t["features"] @ weight + bias) for t in theirs]
 
 
 def _shares(logits: npt.NDArray[np.generic]) -> Floats:
@@ -96,23 +98,25 @@ def _shares(logits: npt.NDArray[np.generic]) -> Floats:
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
-def _own_scores(films: Films, parts: Sequence[str], own: str, mine: Floats) -> Json:
+def _own_scores(images: Images, parts: Sequence[str], own: str, mine: Floats) -> Json:
     """Of the first source, with intervals over patients."""
-    order = [where(films, (films["fold"] == k) & (films["source"] == own)) for k in _folds(films)]
+    order = [
+        where(images, (images["fold"] == k) & (images["source"] == own)) for k in _folds(images)
+    ]
     of = {k: np.concatenate([o[k] for o in order]) for k in ("part", "patient")}
-    said, hand = np.array(parts)[mine.argmax(axis=1)], of["part"] == "HAND"
-    right = said == of["part"]
-    merged = right | (np.isin(said, PARTS) & np.isin(of["part"], PARTS))
+    message, hand = np.array(parts)[mine.argmax(axis=1)], of["part"] == "HAND"
+    right = message == of["part"]
+    merged = right | (np.isin(message, PARTS) & np.isin(of["part"], PARTS))
     return {
         f"{own}: right": _share(right, of["patient"]),
         f"{own}: right, HAND and WRIST as one": _share(merged, of["patient"]),
-        f"{own}: hands called WRIST": _share(said[hand] == "WRIST", of["patient"][hand]),
+        f"{own}: hands called WRIST": _share(message[hand] == "WRIST", of["patient"][hand]),
     }
 
 
-def _other_scores(films: Films, parts: Sequence[str], source: str, theirs: Floats) -> Json:
+def _other_scores(images: Images, parts: Sequence[str], source: str, theirs: Floats) -> Json:
     """Of a source that was left out."""
-    other = where(films, (films["fold"] == _folds(films)[0]) & (films["source"] == source))
+    other = where(images, (images["fold"] == _folds(images)[0]) & (images["source"] == source))
     called = np.array(parts)[theirs.argmax(axis=1)]
     return {
         f"{source}: right": _share(called == other["part"], other["patient"]),
@@ -136,11 +140,11 @@ def main() -> None:
     parser.add_argument("--folds", default="", help="with commas; all if none")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    parts = [str(p) for p in np.load(given.films[0])["parts"]]
-    films = read_films(given.films)
-    folds = [int(k) for k in given.folds.split(",") if k] or [*np.unique(films["fold"])]
-    plain = where(films, (films["control"] == "plain") & np.isin(films["fold"], folds))
-    text = json.dumps(body_parts(plain, parts, given.own, given.asked.split(",")), indent=1)
+    parts = [str(p) for p in np.load(given.images[0])["parts"]]
+    images = read_images(given.images)
+    folds = [int(k) for k in given.folds.split(",") if k] or [*np.unique(images["fold"])]
+    plain = where(images, (images["control"] == "plain") & np.isin(images["fold"], folds))
+    text = json.dumps(body_parts(plain, parts, given.own, given.requested.split(",")), indent=1)
     given.out.write_text(text + "\n", encoding="utf-8")
     print(text)
 

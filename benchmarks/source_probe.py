@@ -1,11 +1,11 @@
-"""Does a bundle read the bone or the hospital: the source probe, and scores of standardised films.
+"""Does a bundle read the bone or the hospital: the source probe, and scores of standardised images.
 
     python benchmarks/source_probe.py BUNDLE sources.csv --parts WRIST,HAND --out source_probe.json
 
-Of every control (films as they are, at one pixel size, letters covered, blurred to one sharpness,
+Of every control (images as they are, at one pixel size, letters covered, blurred to one sharpness,
 all three): how well a linear classifier tells the sources from the features of the bundle's graphs
 within label (`ulna.robustness.sources.probe`), and with --scores SOURCE how the bundle answers the
-films of that source under each (`ulna.robustness.sources.films`).
+images of that source under each (`ulna.robustness.sources.image_features`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ulna.bundle import read_bundle
 from ulna.datasets import index_data
 from ulna.errors import DatasetError
 from ulna.evaluation.scores import Json
-from ulna.robustness.sources.films import film_features, score_controls
+from ulna.robustness.sources.image_features import image_features, score_controls
 from ulna.robustness.sources.probe import probe_sources
 from ulna.robustness.sources.standardise import CONTROLS
 from ulna.runtime import Predictor
@@ -35,10 +35,10 @@ def some(studies: Sequence[Study], parts: Sequence[BodyPart], most: int) -> list
     return [s for own in kept.values() for s in own[:: max(1, -(-len(own) // most))]]
 
 
-def said(name: str, found: Json) -> str:
+def message(name: str, result: Json) -> str:
     """One control's line."""
     words = []
-    for label, one in found.items():
+    for label, one in result.items():
         if "auroc" not in one:
             words.append(f"{label}: {one['reason']}")
             continue
@@ -56,29 +56,29 @@ def main() -> None:
     parser.add_argument("sources", type=Path, help="a table of sources (docs/sources.md)")
     parser.add_argument("--parts", default="", help="body parts, with commas between; all if none")
     parser.add_argument("--expert", default="", help="whose features; of all experts if none")
-    parser.add_argument("--most", type=int, default=200, help="films of each source and label")
-    parser.add_argument("--scores", default="", metavar="SOURCE", help="answer its films too")
+    parser.add_argument("--most", type=int, default=200, help="images of each source and label")
+    parser.add_argument("--scores", default="", metavar="SOURCE", help="answer its images too")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     parts = [BodyPart.parse(p) for p in given.parts.split(",") if p]
     studies, bundle = index_data(given.sources), read_bundle(given.bundle)
     chosen = some(studies, parts, given.most)
-    found: Json = {"bundle": bundle.hash, "parts": parts, "probe": {}}
+    result: Json = {"bundle": bundle.hash, "parts": parts, "probe": {}}
     for name, control in CONTROLS.items():
-        found["probe"][name] = probe_sources(film_features(bundle, chosen, control, given.expert))
-        print(said(name, found["probe"][name]), flush=True)
+        result["probe"][name] = probe_sources(image_features(bundle, chosen, control, given.expert))
+        print(message(name, result["probe"][name]), flush=True)
     if given.scores:
         own = [s for s in studies if s.source == given.scores]
         if not own:
             raise DatasetError(f"{given.sources} has no source {given.scores!r}")
-        found["scores"] = score_controls(Predictor.load(given.bundle), own)
-        for name, one in found["scores"]["controls"].items():
+        result["scores"] = score_controls(Predictor.load(given.bundle), own)
+        for name, one in result["scores"]["controls"].items():
             auroc = one["scores"]["auroc"]
             print(
                 f"{given.scores}, {name}: AUROC {auroc['value']:.3f} ({auroc['low']:.2f} to "
                 f"{auroc['high']:.2f}), refused {one['refused']:.0%}"
             )
-    given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -43,14 +43,14 @@ def main() -> None:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     with tempfile.TemporaryDirectory() as place:
-        film = Path(place) / "film.png"
+        image = Path(place) / "film.png"
         ramp = np.add.outer(np.arange(512), np.arange(440)) / 952
-        Image.fromarray((255 * ramp).astype(np.uint8)).save(film)
+        Image.fromarray((255 * ramp).astype(np.uint8)).save(image)
         least = 0.0
         for name, arguments in COMMANDS.items():
-            command = [str(film) if a == "FILM" else a for a in arguments]
-            found = [once(command) for _ in range(rounds + 1)][1:]
-            wall, cpu = ([f[i] for f in found] for i in (0, 1))
+            command = [str(image) if a == "FILM" else a for a in arguments]
+            result = [once(command) for _ in range(rounds + 1)][1:]
+            wall, cpu = ([f[i] for f in result] for i in (0, 1))
             least = least or max(min(cpu), 0.001)
             print(
                 f"{name:<18} wall median {statistics.median(wall):.2f} s, least {min(wall):.2f} s; "

@@ -1,4 +1,4 @@
-"""What asking several views of a film brings: the folds of a cross-validation, exported anew.
+"""What asking several views of an image brings: the folds of a cross-validation, exported anew.
 
     python benchmarks/test_time_views.py runs/fracatlas/folds --out runs/views
 
@@ -61,10 +61,10 @@ def main() -> None:
         done = subprocess.run(
             [*command, "--cache", str(given.cache)], stdout=subprocess.PIPE, check=True, text=True
         )
-        found = json.loads(done.stdout)
-        minus = found["minus"][given.run.name]["all"]["auroc"]
+        result = json.loads(done.stdout)
+        minus = result["minus"][given.run.name]["all"]["auroc"]
         print(
-            f"{name:20s} AUROC {found['scores']['all']['auroc']['value']:.3f}, minus one view "
+            f"{name:20s} AUROC {result['scores']['all']['auroc']['value']:.3f}, minus one view "
             f"{minus['value']:+.4f} ({minus['low']:+.3f} to {minus['high']:+.3f})",
             flush=True,
         )

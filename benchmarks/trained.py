@@ -4,7 +4,7 @@
     python benchmarks/trained.py BUNDLE DATA --run RUN --int8 BUNDLE-INT8 --engine openvino:fp32
 
 The held-out studies of DATA, one at a time, from prepared views to the fused answer and the map on
-the film. The peer is RUN's own networks in eager PyTorch with the package grad-cam, one map per
+the image. The peer is RUN's own networks in eager PyTorch with the package grad-cam, one map per
 expert and view, without fusion. All take turns, A B C A B C; ratios are of the mean milliseconds
 per study, by the clock and by the processor time of all threads. How many studies leave the cascade
 early, and how many then lie on the other side of the threshold, is of these studies.
@@ -28,10 +28,10 @@ from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.imaging import read_radiograph
 from ulna.runtime import Predictor, StudyOutputs
-from ulna.runtime.screen import PreparedView
+from ulna.runtime.screen import PreparedImage
 from ulna.types import Study, StudyPrediction
 
-Asked = tuple[Study, list[PreparedView]]
+Asked = tuple[Study, list[PreparedImage]]
 Contender = Callable[[Asked], StudyPrediction | None]
 
 
@@ -43,17 +43,17 @@ def held_out(bundle: Predictor, data: Path, n: int) -> list[Asked]:
     return [(held[i], prepared(held[i], bundle)) for i in picked]
 
 
-def prepared(study: Study, predictor: Predictor) -> list[PreparedView]:
+def prepared(study: Study, predictor: Predictor) -> list[PreparedImage]:
     spec = predictor.manifest.input_spec
-    films = [(ref, read_radiograph(ref.path)) for ref in study.images]
-    return [PreparedView.of(ref, film, spec, partial(replace, film)) for ref, film in films]
+    images = [(ref, read_radiograph(ref.path)) for ref in study.images]
+    return [PreparedImage.of(ref, image, spec, partial(replace, image)) for ref, image in images]
 
 
 def ulna(predictor: Predictor) -> Contender:
     """From prepared views to the answer, as `Predictor.predict` goes on after reading."""
 
-    def answer(asked: Asked) -> StudyPrediction:
-        study, views = asked
+    def answer(requested: Asked) -> StudyPrediction:
+        study, views = requested
         images = predictor._answering(study.body_part, None, views)
         return predictor.predict_outputs(StudyOutputs(study, images))
 
@@ -77,8 +77,8 @@ def peer(run: Path, threads: int) -> Contender:
     experts = [load_expert(run, recipe, c) for c in recipe.experts]
     parts = list(recipe.body_parts)
 
-    def answer(asked: Asked) -> None:
-        study, views = asked
+    def answer(requested: Asked) -> None:
+        study, views = requested
         batch = torch.from_numpy(np.stack([v.pixels for v in views]))
         targets = [ClassifierOutputTarget(parts.index(study.body_part))] * len(batch)
         for expert in experts:
@@ -90,39 +90,39 @@ def peer(run: Path, threads: int) -> Contender:
 
 def contenders(given: argparse.Namespace) -> dict[str, Contender]:
     """By name, the whole fp32 hybrid first."""
-    found: dict[str, Contender] = {}
+    result: dict[str, Contender] = {}
     engine = EngineSettings.parse(given.engine)
     for name, bundle in (("", given.bundle), (" int8", given.int8)):
         if bundle is None:
             continue
         whole = Predictor.load(bundle, engine)
-        found[f"whole{name}"] = ulna(whole)
+        result[f"whole{name}"] = ulna(whole)
         if whole.manifest.cascade is not None:
-            found[f"cascade{name}"] = ulna(whole.with_cascade())
+            result[f"cascade{name}"] = ulna(whole.with_cascade())
     if given.run is not None:
-        found["peer"] = peer(given.run, engine.threads)
-    return found
+        result["peer"] = peer(given.run, engine.threads)
+    return result
 
 
 def measure(
-    found: dict[str, Contender], studies: Sequence[Asked], rounds: int
+    result: dict[str, Contender], studies: Sequence[Asked], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, list[StudyPrediction | None]]]:
     """Milliseconds per study, by the clock and of the processor; the last round's answers."""
-    spent = {name: np.zeros(2) for name in found}
-    said: dict[str, list[StudyPrediction | None]] = {}
-    for answer in found.values():
+    spent = {name: np.zeros(2) for name in result}
+    message: dict[str, list[StudyPrediction | None]] = {}
+    for answer in result.values():
         answer(studies[0])  # once uncounted: what is made at the first call
     for _ in range(rounds):
-        for name, answer in found.items():
+        for name, answer in result.items():
             clock, busy = time.perf_counter(), time.process_time()
-            said[name] = [answer(s) for s in studies]
+            message[name] = [answer(s) for s in studies]
             spent[name] += (time.perf_counter() - clock, time.process_time() - busy)
     scale = 1e3 / rounds / len(studies)
-    return {name: list(total * scale) for name, total in spent.items()}, said
+    return {name: list(total * scale) for name, total in spent.items()}, message
 
 
 def summary(
-    spent: dict[str, list[float]], said: dict[str, list[StudyPrediction | None]]
+    spent: dict[str, list[float]], message: dict[str, list[StudyPrediction | None]]
 ) -> list[dict[str, object]]:
     """A row for each contender; sides and early leavers against the whole fp32 hybrid."""
     rows = []
@@ -132,7 +132,7 @@ def summary(
         row["processor_of_whole"] = busy / spent["whole"][1]
         if "peer" in spent:
             row["times_the_peer"] = spent["peer"][0] / wall
-        pairs = [(a, b) for a, b in zip(said[name], said["whole"], strict=True) if a and b]
+        pairs = [(a, b) for a, b in zip(message[name], message["whole"], strict=True) if a and b]
         if pairs:
             row["left_early"] = float(np.mean([bool(a.skipped_experts) for a, _ in pairs]))
             row["changed_side"] = sum(a.abnormal != b.abnormal for a, b in pairs)
@@ -152,11 +152,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="the rows, to this file")
     given = parser.parse_args()
-    found = contenders(given)
+    result = contenders(given)
     studies = held_out(Predictor.load(given.bundle), given.data, given.studies)
-    rows = summary(*measure(found, studies, given.rounds))
+    rows = summary(*measure(result, studies, given.rounds))
     views = sum(len(v) for _, v in studies)
-    print(f"{len(studies)} studies, {views} films, {given.rounds} rounds, {given.engine}")
+    print(f"{len(studies)} studies, {views} images, {given.rounds} rounds, {given.engine}")
     cells = [[f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     print_table("", list(rows[0]), [c + [""] * (len(rows[0]) - len(c)) for c in cells])
     if given.json is not None:

@@ -1,8 +1,8 @@
-"""Films with the value that must be read: every row of a folder's cases.csv, tried.
+"""Images with the value that must be read: every row of a folder's cases.csv, tried.
 
     python scripts/cases.py FOLDER
 
-FOLDER holds cases.csv (columns file, kind, expected, tolerance, met_by, what), the films and the
+FOLDER holds cases.csv (columns file, kind, expected, tolerance, met_by, what), the images and the
 expected arrays. Kinds:
 
 pixels   read, and equal to `expected`, an (H, W) float32 .npy in [0, 1], within `tolerance`
@@ -74,34 +74,34 @@ def read_cases(folder: Path) -> list[Case]:
 
 def inner_words(text: str) -> str:
     """The first name of an exception or address in an error's text, '' where there is none."""
-    found = _INNER_WORDS.search(text)
-    return found.group() if found else ""
+    result = _INNER_WORDS.search(text)
+    return result.group() if result else ""
 
 
 def fault_of(case: Case) -> str:
     """What is wrong with how the program takes a case, '' where nothing is."""
     if case.kind not in _KINDS:
         return f"kind {case.kind!r}: expected one of {', '.join(_KINDS)}"
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         try:
-            fault = _KINDS[case.kind](case, told)
+            fault = _KINDS[case.kind](case, reported)
         except UlnaError as error:
             fault = f"refused: {error}"
         except Exception as error:
             fault = f"ended in {type(error).__name__}: {error}"
-    foreign = [w for w in told if not issubclass(w.category, UlnaWarning)]
-    if foreign and not fault:
-        fault = f"lets out {foreign[0].category.__name__}: {foreign[0].message}"
+    non_radiograph = [w for w in reported if not issubclass(w.category, UlnaWarning)]
+    if non_radiograph and not fault:
+        fault = f"lets out {non_radiograph[0].category.__name__}: {non_radiograph[0].message}"
     return fault
 
 
-def _pixels(case: Case, told: list[warnings.WarningMessage]) -> str:
-    found = read_radiograph(case.path).pixels
+def _pixels(case: Case, reported: list[warnings.WarningMessage]) -> str:
+    result = read_radiograph(case.path).pixels
     expected = np.load(case.folder / case.expected, allow_pickle=False)
-    if found.shape != expected.shape:
-        return f"read as {found.shape}: expected {expected.shape}"
-    away = np.abs(found.astype(np.float64) - expected)
+    if result.shape != expected.shape:
+        return f"read as {result.shape}: expected {expected.shape}"
+    away = np.abs(result.astype(np.float64) - expected)
     if not away.max() <= case.tolerance:
         place = np.unravel_index(np.argmax(away), away.shape)
         return (
@@ -111,15 +111,15 @@ def _pixels(case: Case, told: list[warnings.WarningMessage]) -> str:
     return ""
 
 
-def _note(case: Case, told: list[warnings.WarningMessage]) -> str:
+def _note(case: Case, reported: list[warnings.WarningMessage]) -> str:
     read_radiograph(case.path)
-    notes = [str(w.message) for w in told if issubclass(w.category, UlnaWarning)]
+    notes = [str(w.message) for w in reported if issubclass(w.category, UlnaWarning)]
     if not notes:
         return "read without a note"
     return "" if any(case.expected in n for n in notes) else f"no note says {case.expected!r}"
 
 
-def _refuse(case: Case, told: list[warnings.WarningMessage]) -> str:
+def _refuse(case: Case, reported: list[warnings.WarningMessage]) -> str:
     try:
         read_radiograph(case.path)
     except UlnaError as error:
@@ -130,12 +130,12 @@ def _refuse(case: Case, told: list[warnings.WarningMessage]) -> str:
     return "read, and it must be refused"
 
 
-def _part(case: Case, told: list[warnings.WarningMessage]) -> str:
+def _part(case: Case, reported: list[warnings.WarningMessage]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copyfile(case.path, Path(folder) / case.path.name)
         (study,) = index_dicom(folder)
-    found = str(study.body_part) if study.body_part else "none"
-    return "" if found == case.expected else f"body part {found}: expected {case.expected}"
+    result = str(study.body_part) if study.body_part else "none"
+    return "" if result == case.expected else f"body part {result}: expected {case.expected}"
 
 
 _KINDS: dict[str, Callable[[Case, list[warnings.WarningMessage]], str]] = {
@@ -151,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args(arguments).folder
     if not (folder / "cases.csv").is_file():
-        print(f"{folder}: no cases.csv there: expected a folder of films with what must be read")
+        print(f"{folder}: no cases.csv there: expected a folder of images with what must be read")
         return 2
     cases = read_cases(folder)
     faults = [(case, fault) for case in cases if (fault := fault_of(case))]

@@ -29,7 +29,7 @@ if [ -n "${QUICK:-}" ]; then
 fi
 mkdir -p "$out"
 if [ ! -f "$out/cassettes/truth.csv" ]; then
-    "$ulna" phantom "$out/cassettes" --studies "$studies" --seed 20262 --size 448 --film cassette \
+    "$ulna" phantom "$out/cassettes" --studies "$studies" --seed 20262 --size 448 --framing plate \
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
 fi
 "$ulna" train "$out/cassettes" --recipe cassettes "${trunk[@]}" --out "$out/trunk-phantom" --resume

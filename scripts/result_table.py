@@ -56,5 +56,5 @@ def by_expert(metrics: dict[str, Any]) -> list[str]:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    print("\n".join([*by_body_part(found["by_body_part"]), "", *by_expert(found)]))
+    result = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    print("\n".join([*by_body_part(result["by_body_part"]), "", *by_expert(result)]))

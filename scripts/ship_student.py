@@ -21,7 +21,7 @@ from ulna.config.recipe import InitialWeights
 from ulna.errors import UlnaError
 
 ATTRIBUTION = "ATTRIBUTION.md"
-"""Beside the bundle: whose films it has learned from, under which licence."""
+"""Beside the bundle: whose images it has learned from, under which licence."""
 ACCEPTED = "ACCEPTED.md"
 """Beside a bundle that the gate refused: why it comes with the package all the same."""
 
@@ -33,17 +33,17 @@ def faults(folder: Path, accept: str = "") -> list[str]:
     """
     bundle = read_bundle(folder)
     manifest = bundle.manifest
-    found = [] if bundle.calibrated else ["it is not calibrated"]
+    result = [] if bundle.calibrated else ["it is not calibrated"]
     if manifest.distilled is None or manifest.distilled.parity is None:
-        found.append("no gate has compared it with a teacher: expected a bundle of `ulna distil`")
+        result.append("no gate has compared it with a teacher: expected a bundle of `ulna distil`")
     elif not (accept and manifest.distilled.parity.forced):
-        found += manifest.distilled.parity.refusals
+        result += manifest.distilled.parity.refusals
     size = sum(file.stat().st_size for file in folder.iterdir())
     if size > MOST_BYTES:
-        found.append(f"{size / 1e6:.1f} MB, expected at most {MOST_BYTES / 1e6:.0f}")
+        result.append(f"{size / 1e6:.1f} MB, expected at most {MOST_BYTES / 1e6:.0f}")
     if manifest.demonstration:
-        found.append("it learned from simulated films alone: the demonstration is there already")
-    return found
+        result.append("it learned from simulated images alone: the demonstration is there already")
+    return result
 
 
 def ship(
@@ -63,8 +63,8 @@ def ship(
     distilled = manifest.distilled
     assert distilled is not None and distilled.parity is not None
     if distilled.parity.refusals:
-        said = f"The gate refused it: {'; '.join(distilled.parity.refusals)}.\n\n{accept}\n"
-        (target / ACCEPTED).write_text(said, encoding="utf-8")
+        message = f"The gate refused it: {'; '.join(distilled.parity.refusals)}.\n\n{accept}\n"
+        (target / ACCEPTED).write_text(message, encoding="utf-8")
     if attribution:
         (target / ATTRIBUTION).write_text(f"{attribution}\n", encoding="utf-8")
     return distilled.parity
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Ship a student with the package.")
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--accept", default="", metavar="WHY", help="Of one that the gate refused.")
-    parser.add_argument("--attribution", default="", metavar="TEXT", help="Whose films, licence.")
+    parser.add_argument("--attribution", default="", metavar="TEXT", help="Whose images, licence.")
     given = parser.parse_args()
     try:
         parity = ship(given.bundle, accept=given.accept, attribution=given.attribution)

@@ -62,14 +62,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     def led(match: re.Match[str]) -> str:
         text, target, anchor = match[1], match[2], match[3] or ""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(place), target))
-        found = ROOT / path
+        result = ROOT / path
         if path in AT_ROOT:
             path = AT_ROOT[path]
         elif path.startswith("docs/"):
             path = path.removeprefix("docs/")
-            if found.is_dir():
+            if result.is_dir():
                 path += "/README.md"
-        elif found.exists() and not path.startswith(".."):
+        elif result.exists() and not path.startswith(".."):
             return text if path in text else f"{text} (`{path}`)"
         else:
             return match[0]

@@ -41,8 +41,8 @@ def circles(graph: Mapping[str, Collection[str]]) -> list[set[str]]:
     while ends := {name for name, others in left.items() if not others & left.keys()}:
         left = {name: others for name, others in left.items() if name not in ends}
     reached = {name: _reached(name, left) for name in left}
-    found = [{o for o in reached[name] if name in reached[o]} for name in sorted(left)]
-    return [c for i, c in enumerate(found) if c and c not in found[:i]]
+    result = [{o for o in reached[name] if name in reached[o]} for name in sorted(left)]
+    return [c for i, c in enumerate(result) if c and c not in result[:i]]
 
 
 def _reached(start: str, graph: Mapping[str, Collection[str]]) -> set[str]:

@@ -130,46 +130,46 @@ def test_nothing_is_left_unfinished(path: Path) -> None:
         "NotImplementedError",
         r"type: ignore(?!\[)",
     ):
-        found = re.search(word, text)
-        assert not found, f"{word} at line {text[: found.start()].count(chr(10)) + 1}"
+        result = re.search(word, text)
+        assert not result, f"{word} at line {text[: result.start()].count(chr(10)) + 1}"
 
 
 def test_no_file_names_this_machine_or_a_host() -> None:
     bad = re.compile(
         r"/(?:home|root|Users|work|tmp)/\w|\bpypi\b|files\.pythonhosted|index-url|extra-index"
     )
-    found = []
+    result = []
     for path in _tracked():
         if path.suffix not in TEXT_SUFFIXES or path == Path(__file__).resolve():
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if bad.search(line):
-                found.append(f"{_name(path)}:{number}: {line.strip()[:90]}")
-    assert not found, "\n".join(found)
+                result.append(f"{_name(path)}:{number}: {line.strip()[:90]}")
+    assert not result, "\n".join(result)
 
 
 def test_no_large_or_binary_surprise() -> None:
     forbidden = {".onnx", ".safetensors", ".pth", ".ckpt", ".npy", ".npz", ".dcm"}
-    found = [_name(p) for p in _tracked() if p.suffix in forbidden or p.stat().st_size > 2**21]
+    result = [_name(p) for p in _tracked() if p.suffix in forbidden or p.stat().st_size > 2**21]
     shipped = ROOT / "src/ulna/models/cnn.safetensors"  # docs/decisions/008-shipped-trunk.md
     assert shipped.stat().st_size < 2e6
-    found.remove(_name(shipped))
-    bundle = ROOT / "models/fracatlas"  # docs/decisions/014-real-film-bundle.md
-    (domain,) = bundle.glob("domain-*.npz")
+    result.remove(_name(shipped))
+    bundle = ROOT / "models/fracatlas"  # docs/decisions/014-real-image-bundle.md
+    (out_of_distribution,) = bundle.glob("domain-*.npz")
     lite0 = dict.fromkeys(("lite0", "lite0_plain", "lite0_whole"), 6.9e6)
     largest = {"cnn": 1.7e6, **lite0}
     sizes = {bundle / f"{name}-{k}.onnx": n for name, n in largest.items() for k in range(5)}
-    for path, most in {**sizes, domain: 9e6}.items():
+    for path, most in {**sizes, out_of_distribution: 9e6}.items():
         assert path.stat().st_size < most
-        found.remove(_name(path))
+        result.remove(_name(path))
     box = ROOT / "src/ulna/bundle/demonstration"  # docs/bundle.md
     assert sum(f.stat().st_size for f in box.iterdir()) <= 4e6
     for path in (*box.glob("*.onnx"), *box.glob("*.npz")):
-        found.remove(_name(path))
+        result.remove(_name(path))
     student = ROOT / "src/ulna/bundle/student"  # docs/student.md; absent until one was made
     assert sum(f.stat().st_size for f in student.glob("*")) <= 8e6
-    found = [name for name in found if not name.startswith("src/ulna/bundle/student/")]
-    assert not found, f"weights, arrays and files over 2 MiB stay out: {found}"
+    result = [name for name in result if not name.startswith("src/ulna/bundle/student/")]
+    assert not result, f"weights, arrays and files over 2 MiB stay out: {result}"
 
 
 def test_no_package_is_a_house_of_its_own() -> None:
@@ -185,8 +185,8 @@ def test_no_package_is_a_house_of_its_own() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    found = [sorted(c) for c in circles(import_graph(ROOT / "src"))]
-    assert not found, "\n".join(map(str, found))
+    result = [sorted(c) for c in circles(import_graph(ROOT / "src"))]
+    assert not result, "\n".join(map(str, result))
 
 
 def test_circles_are_found() -> None:

@@ -143,12 +143,12 @@ def _on_one_core(code: str) -> str:
     taskset = shutil.which("taskset")
     if taskset is None or not hasattr(os, "sched_getaffinity"):
         pytest.skip("no taskset here: it is of Linux")
-    said = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    message = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     done = subprocess.run(
         [taskset, "-c", str(min(os.sched_getaffinity(0))), sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        env=said | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        env=message | {"PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
     assert not done.returncode, done.stderr
@@ -204,43 +204,43 @@ def test_torch_computes_on_the_one_core() -> None:
 def test_torch_is_held_to_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     """It follows the mask by itself, and no control group."""
     threads = pytest.importorskip("ulna.models.threads", reason="torch is not installed")
-    asked: list[int] = []
+    requested: list[int] = []
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 64)
-    monkeypatch.setattr(threads.torch, "set_num_threads", asked.append)
+    monkeypatch.setattr(threads.torch, "set_num_threads", requested.append)
     monkeypatch.setattr(threads, "arithmetic_threads", lambda: 6)
     threads.within_the_machine()  # tests/conftest.py says OMP_NUM_THREADS
-    assert not asked
+    assert not requested
     monkeypatch.setattr(os, "environ", {})
     threads.within_the_machine()
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 4)
     threads.within_the_machine()
-    assert asked == [6]
+    assert requested == [6]
 
 
 def test_phantoms_are_written_by_as_many_processes_as_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = pytest.importorskip("ulna.phantom.write", reason="numba is not installed")
-    asked: list[int] = []
+    requested: list[int] = []
 
     def each(out: Path, config: object, workers: int) -> list[object]:
-        asked.append(workers)
+        requested.append(workers)
         return []
 
     monkeypatch.setattr(write, "usable_cores", lambda: 3)
     monkeypatch.setattr(write, "_each", each)
     for workers in (0, 2):
         write.write_phantoms(tmp_path / str(workers), PhantomConfig(8), workers)
-    assert asked == [3, 2]
+    assert requested == [3, 2]
 
 
 def test_nobody_else_counts_cores(repository: Path) -> None:
     """os.cpu_count() in three places made a process with one core start 64 threads."""
     counting = re.compile(r"\b(cpu_count|sched_getaffinity|ThreadPoolExecutor\(\)|Pool\(\))")
-    found = [
+    result = [
         f"{file.relative_to(repository)}: {line.strip()}"
         for file in sorted((repository / "src").rglob("*.py"))
         for line in file.read_text("utf-8").splitlines()
         if counting.search(line) and file.name != "machine.py"
     ]
-    assert not found
+    assert not result

@@ -47,12 +47,12 @@ def _in_the_open(file: Path, watched: tuple[str, ...]) -> list[str]:
 
 
 def test_nobody_imports_what_reports_in_the_open(repository: Path) -> None:
-    found = []
+    result = []
     for folder in ("src", "benchmarks", "scripts", "tests"):
         watched = REPORTING + SRC_ALONE * (folder == "src")
         for file in sorted((repository / folder).rglob("*.py")):
-            found += _in_the_open(file, watched)
-    assert not found
+            result += _in_the_open(file, watched)
+    assert not result
 
 
 def _reporter(folder: Path) -> None:
@@ -102,11 +102,11 @@ def test_a_child_process_reports_no_more(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import multiprocessing as m\n"
-        "from ulna.runtime.session.choice import found_engines\n"
+        "from ulna.runtime.session.choice import available_engines\n"
         "if __name__ == '__main__':\n"
         "    for way in ('spawn', 'fork'):\n"
         "        with m.get_context(way).Pool(1) as pool:\n"
-        "            assert pool.apply(found_engines)\n",
+        "            assert pool.apply(available_engines)\n",
         "utf-8",
     )
     assert not _python(
@@ -132,9 +132,9 @@ def test_the_watch_would_see_a_report(package: str, tmp_path: Path) -> None:
     """What the packages do by themselves; where a version does nothing, nothing is proved."""
     sandbox = Sandbox.make(tmp_path)
     ended = sandbox.python("-c", f"import {package}, time; time.sleep(0.5)")
-    if ended.code or not (ended.asked or sandbox.files()):
+    if ended.code or not (ended.requested or sandbox.files()):
         pytest.skip(f"this {package} reports nothing by itself")
     quiet = Sandbox.make(tmp_path / "quiet")
     module = {"onnxruntime": "onnxruntime_graph", "openvino": "openvino_graph"}[package]
     ended = quiet.python("-c", f"import ulna.runtime.session.{module}, time; time.sleep(0.5)")
-    assert not ended.code and not ended.asked and not quiet.files()
+    assert not ended.code and not ended.requested and not quiet.files()

@@ -13,5 +13,5 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.fixture(scope="session")
 def bundle() -> Path:
-    """The bundle of real films that comes with the repository."""
+    """The bundle of real images that comes with the repository."""
     return Path(__file__).resolve().parents[2] / "models" / "fracatlas"

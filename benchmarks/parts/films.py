@@ -1,4 +1,4 @@
-"""Films of real size for the parts: a PNG of 512 px, a DICOM object of 3000 x 2500 px."""
+"""Images of real size for the parts: a PNG of 512 px, a DICOM object of 3000 x 2500 px."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the experts say to the answer: fusion, the map on the film, outlines."""
+"""From what the experts say to the answer: fusion, the map on the image, outlines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.parts.films import LARGE, SMALL
+from benchmarks.parts.images import LARGE, SMALL
 from scipy import ndimage
 
 from ulna.bundle import read_bundle
@@ -46,14 +46,14 @@ def test_fuse(benchmark: Any, bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("film", FILMS)
-def test_map_to_film(benchmark: Any, film: str) -> None:
-    placement = Placement.fit(FILMS[film], 224)
+def test_map_to_film(benchmark: Any, image: str) -> None:
+    placement = Placement.fit(FILMS[image], 224)
     heat_map = benchmark(placement.to_source, _grid())
-    assert heat_map.shape == FILMS[film]
+    assert heat_map.shape == FILMS[image]
 
 
 @pytest.mark.parametrize("film", FILMS)
-def test_outlines(benchmark: Any, film: str) -> None:
-    heat_map = Placement.fit(FILMS[film], 224).to_source(_grid())
+def test_outlines(benchmark: Any, image: str) -> None:
+    heat_map = Placement.fit(FILMS[image], 224).to_source(_grid())
     findings = benchmark(findings_from_map, heat_map, 1.0)
     assert len(findings) == 3

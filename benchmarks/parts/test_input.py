@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from benchmarks.parts.films import LARGE, SMALL, dicom_film, png_film
+from benchmarks.parts.images import LARGE, SMALL, dicom_film, png_film
 
 from ulna.config.input_spec import InputSpec
 from ulna.imaging import read_radiograph

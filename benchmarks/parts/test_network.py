@@ -17,9 +17,9 @@ WAYS = [(engine, kind) for engine, kinds in precisions_here().items() for kind i
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize(("engine", "precision"), WAYS)
 def test_session(benchmark: Any, bundle: Path, engine: str, precision: str, batch: int) -> None:
-    found = read_bundle(bundle)
-    entry = next(e for e in found.manifest.experts if e.encoder == "cnn")
-    session = load_session(found.graph_path(entry), engine, precision, threads=1)
-    images = prepared_images(batch, found.manifest.input_spec.size)
+    result = read_bundle(bundle)
+    entry = next(e for e in result.manifest.experts if e.encoder == "cnn")
+    session = load_session(result.graph_path(entry), engine, precision, threads=1)
+    images = prepared_images(batch, result.manifest.input_spec.size)
     outputs = benchmark(session.run, images)
     assert len(outputs) == batch

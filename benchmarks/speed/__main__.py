@@ -81,7 +81,7 @@ def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.speed", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="224 px, all threads, batch 1 and 8")
     parser.add_argument("--minutes", type=float, help=f"{MINUTES:g}, quick {QUICK_MINUTES:g}")
-    parser.add_argument("--seed", type=int, default=0, help="of the weights and the films")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the images")
     for name, kind in (("sizes", int), ("batches", int), ("threads", int), ("encoders", str)):
         parser.add_argument(f"--{name}", type=kind, nargs="+")
     given = parser.parse_args()
@@ -97,14 +97,14 @@ def _parsed() -> argparse.Namespace:
 
 def _settings(given: argparse.Namespace) -> dict[tuple[int, int], Setting]:
     """By (size, threads): the sizes in their order, most threads first."""
-    print("weights and films: minutes at the first run, then at once", flush=True)
-    films = write_films(PLACE, given.seed)
-    found = {}
+    print("weights and images: minutes at the first run, then at once", flush=True)
+    images = write_films(PLACE, given.seed)
+    result = {}
     for size in sorted(given.sizes):
         weights = random_bundle(PLACE, size, given.seed, given.encoders)
         for threads in sorted(given.threads, reverse=True):
-            found[size, threads] = Setting(weights, films, size, threads)
-    return found
+            result[size, threads] = Setting(weights, images, size, threads)
+    return result
 
 
 def _flops(setting: Setting) -> dict[str, int]:
@@ -142,7 +142,7 @@ def _run(
 
 
 def _map_costs(setting: Setting, seconds: float) -> list[dict[str, Any]]:
-    found = []
+    result = []
     ways = [(engine, kinds[-1]) for engine, kinds in precisions_here().items()]
     for engine, precision in ways:
         for batch in (1, 8):
@@ -156,8 +156,8 @@ def _map_costs(setting: Setting, seconds: float) -> list[dict[str, Any]]:
                 check=True,
             )
             how = {"engine": f"{engine}:{precision}", "batch": batch}
-            found.append(how | json.loads(done.stdout))
-    return found
+            result.append(how | json.loads(done.stdout))
+    return result
 
 
 def _write(result: Mapping[str, Any], published: bool) -> None:

@@ -16,7 +16,7 @@ FILMS, FILM_SIDE = 32, 512
 
 
 def write_films(place: Path, seed: int, count: int = FILMS) -> Path:
-    """A folder of 8-bit PNG films, 512 px on the long side: soft shapes with noise."""
+    """A folder of 8-bit PNG images, 512 px on the long side: soft shapes with noise."""
     from PIL import Image
     from scipy import ndimage
 

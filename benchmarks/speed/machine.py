@@ -44,10 +44,10 @@ def _memory_gib() -> float | None:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    result = {}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            result[package] = "not installed"
+    return result

@@ -71,9 +71,9 @@ def main() -> None:
         float(seconds),
     )
     ratio, low, high = median_ratio(turns)
-    found = {"ratio": ratio, "low": low, "high": high, "turns": len(turns)}
-    found |= {"with_map": float(np.median([a for a, _ in turns]))}
-    print(json.dumps(found | {"answer_only": float(np.median([b for _, b in turns]))}))
+    result = {"ratio": ratio, "low": low, "high": high, "turns": len(turns)}
+    result |= {"with_map": float(np.median([a for a, _ in turns]))}
+    print(json.dumps(result | {"answer_only": float(np.median([b for _, b in turns]))}))
 
 
 if __name__ == "__main__":

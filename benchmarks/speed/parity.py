@@ -13,25 +13,25 @@ TOLERANCES = {"fp32": 1e-3, "bf16": 1e-1}
 
 
 def differences(
-    said: Mapping[str, Mapping[str, Array]], reference: str
+    message: Mapping[str, Mapping[str, Array]], reference: str
 ) -> dict[str, dict[str, float]]:
     """By contender and output, the largest difference from `reference`.
 
     said: by contender, arrays by output. Contenders that say nothing are not in the result.
     """
-    wanted = said[reference]
+    wanted = message[reference]
     return {
         key: {name: _relative(wanted[name], values) for name, values in arrays.items()}
-        for key, arrays in said.items()
+        for key, arrays in message.items()
         if key != reference and arrays
     }
 
 
-def failures(found: Mapping[str, Mapping[str, float]]) -> list[str]:
+def failures(result: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A line for every output that is farther away than its precision allows."""
     return [
         f"{key}: {name} differ by {error:.2g}, at most {tolerance_of(key):g}"
-        for key, outputs in found.items()
+        for key, outputs in result.items()
         for name, error in outputs.items()
         if not error <= tolerance_of(key)  # also refuses nan
     ]
@@ -41,7 +41,7 @@ def tolerance_of(key: str) -> float:
     return TOLERANCES.get(key.split(":")[-1], TOLERANCES["fp32"])
 
 
-def _relative(wanted: Array, found: Array) -> float:
-    if wanted.shape != found.shape:
+def _relative(wanted: Array, result: Array) -> float:
+    if wanted.shape != result.shape:
         return float("inf")
-    return float(np.abs(wanted - found).max() / max(1.0, np.abs(wanted).max()))
+    return float(np.abs(wanted - result).max() / max(1.0, np.abs(wanted).max()))

@@ -84,11 +84,11 @@ def make_plan(
 
 
 def _estimates(keys: Sequence[str], image_seconds: float, batch: int) -> dict[str, float]:
-    found = {}
+    result = {}
     for key in keys:
         factor = _FACTORS.get(key.split(":")[0], _FACTOR)[batch > 1]
-        found[key] = factor * image_seconds * batch or _FLOOR_SECONDS
-    return found
+        result[key] = factor * image_seconds * batch or _FLOOR_SECONDS
+    return result
 
 
 def _only_chief(cell: Cell) -> None:

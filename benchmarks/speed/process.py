@@ -31,7 +31,7 @@ class Process:
         places = [environment.get("PYTHONPATH", ""), str(ROOT / "src"), str(ROOT)]
         environment["PYTHONPATH"] = os.pathsep.join(p for p in places if p)
         log.parent.mkdir(parents=True, exist_ok=True)
-        given = [key, setting.weights, setting.films, setting.size, setting.threads]
+        given = [key, setting.weights, setting.images, setting.size, setting.threads]
         with log.open("w", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.speed.worker", *map(str, given)],
@@ -61,9 +61,9 @@ class Process:
             answer: dict[str, Any] = json.loads(line)
             return answer
         status = self._process.wait()
-        said = self._log.read_text(encoding="utf-8").strip().splitlines()[-_LAST_WORDS:]
+        message = self._log.read_text(encoding="utf-8").strip().splitlines()[-_LAST_WORDS:]
         ended = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-        raise WorkerFailed(f"{self.key}: {ended}: {' / '.join(said)}")
+        raise WorkerFailed(f"{self.key}: {ended}: {' / '.join(message)}")
 
     def __enter__(self) -> Process:
         return self

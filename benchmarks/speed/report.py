@@ -63,7 +63,7 @@ def _how(result: Mapping[str, Any]) -> str:
 
 
 def _goal_table(result: Mapping[str, Any]) -> str:
-    rows = [[g.wanted, g.found, _MET[g.met]] for g in goals(result)]
+    rows = [[g.wanted, g.result, _MET[g.met]] for g in goals(result)]
     return "### Goals\n\n" + _table(["goal", "measured", ""], rows)
 
 

@@ -45,8 +45,8 @@ class Group:
                 self._running[key] = stack.enter_context(process)
                 # One after another: a floor measured beside a loading neighbour is too low.
                 self._try(key, lambda process=process: process.greeting(), self._greetings)
-            found = self._check()
-            return [self._cell(c, deadline) | {"parity": found} for c in self._cells]
+            result = self._check()
+            return [self._cell(c, deadline) | {"parity": result} for c in self._cells]
 
     def _try(self, key: str, act: Callable[[], Any], into: dict[str, Any]) -> None:
         try:
@@ -57,20 +57,20 @@ class Group:
             del self._running[key]
 
     def _check(self) -> dict[str, dict[str, float]]:
-        said = {}
+        message = {}
         for key, process in list(self._running.items()):
             out = self._place / "check.npz"
             answered: dict[str, Any] = {}
             self._try(key, lambda p=process, o=out: p.order("check", _CHECKED, o), answered)
             if key in answered:
                 with np.load(out) as arrays:
-                    said[key] = dict(arrays)
-        if PEER not in said:
+                    message[key] = dict(arrays)
+        if PEER not in message:
             return {}
-        found = differences(said, PEER)
-        if wrong := failures(found):
+        result = differences(message, PEER)
+        if wrong := failures(result):
             raise ParityError("; ".join(wrong))
-        return {k: {n: round(e, 8) for n, e in outputs.items()} for k, outputs in found.items()}
+        return {k: {n: round(e, 8) for n, e in outputs.items()} for k, outputs in result.items()}
 
     def _round(self, keys: Sequence[str], batch: int) -> dict[str, dict[str, Any]]:
         """Each in turn, once; those that fail are not in the result."""

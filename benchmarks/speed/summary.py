@@ -66,12 +66,12 @@ def _row(
 
 def floor_ms(cell: Mapping[str, Any], flops: float) -> dict[str, np.ndarray]:
     """By precision, (rounds,) ms per image at each round's own matrix rate."""
-    found = {}
+    result = {}
     for key, rounds in cell["seconds"].items():
         if key.startswith("floor:"):
             rates = cell["flops"][key] / _per_image(rounds, 1)  # FLOP per ms
-            found[precision_of(key)] = flops / rates
-    return found
+            result[precision_of(key)] = flops / rates
+    return result
 
 
 def precision_of(key: str) -> str:
@@ -94,7 +94,7 @@ class Goal:
     """met: None where it was not measured, or the interval holds the limit."""
 
     wanted: str
-    found: str
+    result: str
     met: bool | None
 
 
@@ -108,14 +108,14 @@ def goals(result: Mapping[str, Any]) -> list[Goal]:
         for c in result["cells"]
         if str(c["size"]) == size and c["threads"] == threads and c["rounds"]
     }
-    found = [_peer_goal(cells, 1, 15), _peer_goal(cells, 8, 9)]
-    found += [_floor_goal(cells, 1, 1.15), _floor_goal(cells, 8, 1.05), _files_goal(cells)]
+    results = [_peer_goal(cells, 1, 15), _peer_goal(cells, 8, 9)]
+    results += [_floor_goal(cells, 1, 1.15), _floor_goal(cells, 8, 1.05), _files_goal(cells)]
     for cost in result["map_cost"]:
         wanted = f"the map costs at most 3 % ({cost['engine']}, batch {cost['batch']})"
-        said = f"{_percent(cost['ratio'])} ({_percent(cost['low'])} to {_percent(cost['high'])})"
+        message = f"{_percent(cost['ratio'])} ({_percent(cost['low'])} to {_percent(cost['high'])})"
         decided = cost["high"] <= MAP_LIMIT or cost["low"] > MAP_LIMIT
-        found.append(Goal(wanted, said, cost["high"] <= MAP_LIMIT if decided else None))
-    return found
+        results.append(Goal(wanted, message, cost["high"] <= MAP_LIMIT if decided else None))
+    return results
 
 
 def _percent(ratio: float) -> str:

@@ -41,12 +41,12 @@ class Worker:
         return {"seconds": seconds, "peak_bytes": peak_bytes()}
 
     def _write(self, out: Path) -> None:
-        found = {}
+        result = {}
         for name, answer in self._contender.answers().items():
-            found[f"{name} logits"] = answer.logits
+            result[f"{name} logits"] = answer.logits
             if answer.maps is not None:
-                found[f"{name} maps"] = answer.maps
-        np.savez(out, **found)
+                result[f"{name} maps"] = answer.maps
+        np.savez(out, **result)
 
 
 def peak_bytes() -> int:
@@ -66,8 +66,8 @@ def main() -> None:
     # What libraries print must not come between the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    key, weights, films, size, threads = sys.argv[1:]
-    setting = Setting(Path(weights), Path(films), int(size), int(threads))
+    key, weights, images, size, threads = sys.argv[1:]
+    setting = Setting(Path(weights), Path(images), int(size), int(threads))
     contender = build_contender(key, setting)
     worker = Worker(contender, setting.size)
     hello: dict[str, Any] = {"flops": contender.flops, "note": contender.note}

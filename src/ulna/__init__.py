@@ -2,7 +2,7 @@
 
 >>> import ulna
 >>> reader = ulna.load("demonstration")
->>> answer = reader.predict("film.png")
+>>> answer = reader.predict("image.png")
 >>> 0 <= answer.probability <= 1
 True
 

@@ -66,8 +66,8 @@ class Lesson:
     test) teach nothing. source: of these. split: study keys by part, of the teacher's own run where
     that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies
     that neither has learned from; empty for those that the data or the run hold out. engine: that
-    the teacher answers the training films in. devices: processes that train, as in `train_run`.
-    elsewhere: tables of films of other regions of the body, which the student learns to refuse.
+    the teacher answers the training images in. devices: processes that train, as in `train_run`.
+    elsewhere: tables of images of other regions of the body, which the student learns to refuse.
     """
 
     studies: Sequence[Study]
@@ -77,7 +77,7 @@ class Lesson:
     gate: Sequence[Study] = ()
     engine: EngineSettings = PORTABLE
     devices: int = 1
-    elsewhere: Sequence[Sequence[Study]] = ()
+    outliers: Sequence[Sequence[Study]] = ()
 
 
 def distil(
@@ -98,12 +98,12 @@ def distil(
     beside the teacher's on studies that neither learned from. A student whose AUROC lies more than
     0.010 below, or whose bundle weighs more than 8 MB, stays in `out/refused` (BundleError), unless
     `accept`. proof: of the same recipe on folds, which then stands in for held-out studies and
-    calibration, so that every film may teach. Raises ConfigError for a recipe that is no
+    calibration, so that every image may teach. Raises ConfigError for a recipe that is no
     student's, for a folder of another student and without enough studies to examine it on;
     BundleError, DatasetError, TrainingError, WeightsError. Example::
 
         recipe = find_recipe("student")
-        lesson = Lesson(index_data("films.csv"), DataSource("table", "films.csv"))
+        lesson = Lesson(index_data("images.csv"), DataSource("table", "images.csv"))
         bundle, parity = distil(Path("hybrid/bundle"), recipe, lesson, Path("runs/student"))
         parity.difference  # of AUROC: value and 95 % interval
     """
@@ -119,7 +119,7 @@ def distil(
         lesson = replace(lesson, split=None)
     begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
     teach(teacher, begun, lesson, out, tell)
-    bundle = _exported(out, begun.parts, proof, lesson.elsewhere, tell)
+    bundle = _exported(out, begun.parts, proof, lesson.outliers, tell)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
@@ -130,7 +130,7 @@ def distil(
     if parity.refusals and not accept:
         raise BundleError(
             f"student refused, left in {candidate}: {'; '.join(parity.refusals)}: teach it longer "
-            "or on more films (--also), take a larger input or encoder, or let it through with "
+            "or on more images (--also), take a larger input or encoder, or let it through with "
             "--accept"
         )
     return _moved(candidate, accepted), parity
@@ -158,12 +158,12 @@ def _begun(
 
 
 def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
-    """`recipe` with the teacher's body parts, categories, operating point and cut of the film.
+    """`recipe` with the teacher's body parts, categories, operating point and cut of the image.
 
     Raises ConfigError for one that is no student's.
     """
     what = f"recipe {recipe.name}"
-    if not recipe.distillation.asked:
+    if not recipe.distillation.requested:
         raise ConfigError(
             f"{what}: learns nothing from a teacher: expected a student's recipe, as 'student', or "
             "settings like --set distillation.logits=1 --set distillation.map=0.5"
@@ -176,7 +176,7 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
     if expert.crop_share or expert.fit_heads:
         raise ConfigError(
             f"{what}: crop_share {expert.crop_share}, fit_heads {expert.fit_heads}: a teacher "
-            "answers whole films, and heads fitted to labels forget it: expected 0 and false"
+            "answers whole images, and heads fitted to labels forget it: expected 0 and false"
         )
     manifest = teacher.manifest
     return replace(
@@ -185,7 +185,7 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
         categories=manifest.categories,
         operating_point=manifest.recipe.operating_point,
         abnormal_means=manifest.recipe.abnormal_means,
-        # Both maps must lie over the same square of the film.
+        # Both maps must lie over the same square of the image.
         input_spec=replace(recipe.input_spec, trim_borders=manifest.input_spec.trim_borders),
     )
 
@@ -208,12 +208,12 @@ def _check_proof(proof: Proof, teacher: Predictor) -> None:
 def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
     """Write down in the run `out` who teaches. Raises ConfigError where it was another before."""
     manifest = teacher.manifest
-    films = [f"{s.key}|{i.path.name}" for s in beside for i in s.images]
+    images = [f"{s.key}|{i.path.name}" for s in beside for i in s.images]
     own = Distilled(
         teacher=teacher.bundle.hash,
         name=manifest.name,
         engine=str(replace(teacher.engine, threads=0)),
-        beside=lines_sha256(films) if films else "",
+        beside=lines_sha256(images) if images else "",
         demonstration=manifest.demonstration,
     )
     file = out / TEACHER
@@ -222,14 +222,14 @@ def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
         if before != own:
             raise ConfigError(
                 f"{out} holds a student of the teacher {before.name!r} ({before.teacher[:12]}, "
-                f"{before.engine}), or with other films beside: give another --out"
+                f"{before.engine}), or with other images beside: give another --out"
             )
         return
     write_json(own, file)
 
 
 def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:
-    """Ask the teacher about all training films, and train the student on its answers.
+    """Ask the teacher about all training images, and train the student on its answers.
 
     Raises ConfigError under torchrun, whose other processes would ask and write the same.
     """
@@ -238,8 +238,8 @@ def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Pro
             "a student's run under torchrun: only its training is for several processes: start it "
             "without torchrun, with --devices"
         )
-    asked = [*begun.parts["train"], *lesson.beside]
-    answers = ask_teacher(teacher, asked, out / "teacher", tell)
+    requested = [*begun.parts["train"], *lesson.beside]
+    answers = ask_teacher(teacher, requested, out / "teacher", tell)
     source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
     train_run(begun.recipe, begun.side, out, source, lesson.devices, tell)
 
@@ -248,7 +248,7 @@ def _exported(
     run: Path,
     studies: Mapping[str, Sequence[Study]],
     proof: Proof | None,
-    elsewhere: Sequence[Sequence[Study]],
+    outliers: Sequence[Sequence[Study]],
     tell: Progress,
 ) -> ModelBundle:
     """The student's bundle, calibrated if there is anything to calibrate it by."""
@@ -258,9 +258,9 @@ def _exported(
         (expert,) = bundle.manifest.experts
         weights = {part: {expert.name: 1.0} for part in bundle.manifest.body_parts}
         fusion = replace(proof.fusion, weights=weights)
-        return calibrate_as(out, fusion, studies["train"], calibrating, elsewhere)
+        return calibrate_as(out, fusion, studies["train"], calibrating, outliers)
     if calibration := studies.get("calibration"):
-        return calibrate_bundle(out, calibration, calibrating, elsewhere=elsewhere)
+        return calibrate_bundle(out, calibration, calibrating, outliers=outliers)
     return bundle
 
 

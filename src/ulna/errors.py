@@ -17,7 +17,7 @@ The tree (exit code of the command line in brackets)::
 
 A message says what came, what was expected and how to fix it. Whatever else
 escapes a command is a defect of Ulna, not of its input: but for what the system
-refuses, and for a machine that has run out of something (`said_of`).
+refuses, and for a machine that has run out of something (`message_of`).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ _ADVICE = {
 }
 LESS_AT_A_TIME = (
     "ask for less at a time (fewer --jobs or --workers, a smaller batch_size, fewer or smaller "
-    "films), or free some memory"
+    "images), or free some memory"
 )
 # As PyTorch, ONNX Runtime, OpenVINO and C++ say it, none of them with a MemoryError.
 _NO_MEMORY = (
@@ -146,7 +146,7 @@ def of_the_system(error: BaseException) -> bool:
     return named or getattr(error, "errno", None) in EXHAUSTED or out_of_memory(error)
 
 
-def said_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What a user is told of any error, in one line: what came, and what to do.
 
     An UlnaError says it itself; of the others it names a file that the system refused, memory
@@ -162,5 +162,5 @@ def said_of(error: BaseException) -> str:
         return f"out of memory: {LESS_AT_A_TIME}"
     # `--debug` and programs that use the package see where; the others keep their answers.
     logging.getLogger("ulna").error("a defect met by one study or file", exc_info=error)
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said} (a defect of Ulna, not of the file: report it)"
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{message} (a defect of Ulna, not of the file: report it)"

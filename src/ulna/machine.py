@@ -25,12 +25,12 @@ def usable_cores(root: Path = _ROOT) -> int:
 
     Sources: the Linux kernel's "Control Group v2" (cpu.max) and "CFS Bandwidth Control".
     """
-    found = [len(_mask())]
-    told = getattr(os, "process_cpu_count", None)  # follows PYTHON_CPU_COUNT and -X cpu_count
-    if told is not None:
-        found.append(told() or 1)
-    found += [math.ceil(quota) for quota in _quotas(root)]
-    return max(1, min(found))
+    result = [len(_mask())]
+    reported = getattr(os, "process_cpu_count", None)  # follows PYTHON_CPU_COUNT and -X cpu_count
+    if reported is not None:
+        result.append(reported() or 1)
+    result += [math.ceil(quota) for quota in _quotas(root)]
+    return max(1, min(result))
 
 
 def arithmetic_threads(root: Path = _ROOT) -> int:
@@ -71,10 +71,10 @@ def _quotas(root: Path) -> Iterator[float]:
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
-            yield from _found(_version2(folder) for folder in _up(root / _GROUPS, path))
+            yield from _result(_version2(folder) for folder in _up(root / _GROUPS, path))
         elif "cpu" in controllers.split(","):
             for mount in _V1:
-                yield from _found(_version1(f) for f in _up(root / _GROUPS / mount, path))
+                yield from _result(_version1(f) for f in _up(root / _GROUPS / mount, path))
 
 
 def _up(mount: Path, path: str) -> Iterator[Path]:
@@ -105,7 +105,7 @@ def _ratio(quota: str, period: str) -> float:
         return 0.0
 
 
-def _found(quotas: Iterator[float]) -> Iterator[float]:
+def _result(quotas: Iterator[float]) -> Iterator[float]:
     return (quota for quota in quotas if quota)
 
 

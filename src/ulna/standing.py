@@ -1,4 +1,4 @@
-"""How far an answer can be believed: triage, certainty, and whether the film is a known one."""
+"""How far an answer can be believed: triage, confidence, and whether the image is a known one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def triage_of(p_normal: float, p_abnormal: float, error_rate: float) -> Triage:
     return Triage.NORMAL if normal else Triage.ABNORMAL
 
 
-class Certainty(enum.StrEnum):
+class Confidence(enum.StrEnum):
     """Between which operating points a study's probability lies."""
 
     CERTAIN = "certain"
@@ -38,7 +38,7 @@ class Certainty(enum.StrEnum):
 
 
 class Familiarity(enum.StrEnum):
-    """Whether a film is one of those that a bundle learned from; least familiar last.
+    """Whether an image is one of those that a bundle learned from; least familiar last.
 
     NEAR: a radiograph of the same kind from elsewhere (another hospital, another technique).
     FAR: something else. UNKNOWN: the bundle cannot tell.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError, ImageError
-from ulna.standing import Certainty as Certainty
+from ulna.standing import Confidence as Confidence
 from ulna.standing import Familiarity as Familiarity
 from ulna.standing import Triage as Triage
 from ulna.standing import triage_of as triage_of
@@ -207,11 +207,11 @@ class ImagePrediction:
     carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of the
     categories that the bundle knows; finding_maps: likewise, as `heat_map`, where asked for.
     experts: logit of each alone, by its name, routed like the hybrid. foreign: distance of its
-    features from those of the films the bundle knows, 1 at the limit; None where it cannot tell.
-    refusal: why it is no film for this bundle, or ''. inverted: its polarity was put right first.
-    domain: whether it is one of the films that the bundle learned from. outside: how much it looks
-    like something else than a limb, 0 for the middle of the known films and 1 at the limit of
-    refusal; None where the bundle cannot tell. interval: of a NEAR film, between which two its
+    features from those of the images the bundle knows, 1 at the limit; None where it cannot tell.
+    refusal: why it is no image for this bundle, or ''. inverted: its polarity was put right first.
+    domain: whether it is one of the images that the bundle learned from. outside: how much it looks
+    like something else than a limb, 0 for the middle of the known images and 1 at the limit of
+    refusal; None where the bundle cannot tell. interval: of a NEAR image, between which two its
     probability lies; None of others.
     """
 
@@ -226,11 +226,11 @@ class ImagePrediction:
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
     finding_maps: Mapping[FindingCategory, Array] = field(default_factory=dict)
     experts: Mapping[str, float] = field(default_factory=dict)
-    foreign: float | None = None
+    ood_distance: float | None = None
     refusal: str = ""
     inverted: bool = False
-    domain: Familiarity = Familiarity.UNKNOWN
-    outside: float | None = None
+    out_of_distribution: Familiarity = Familiarity.UNKNOWN
+    outlier_score: float | None = None
     interval: tuple[float, float] | None = None
 
 
@@ -241,13 +241,13 @@ class StudyPrediction:
     body_part_given: the part came with the study and was not recognised from the pixels.
     experts: study probability of each expert alone, uncalibrated. p_normal, p_abnormal:
     conformal p-values (`ulna.runtime.conformal`), None from a bundle without calibration.
-    certainty: of an abnormal finding: certain from the stricter of the operating points
+    confidence: of an abnormal finding: certain from the stricter of the operating points
     'sensitive' and 'specific', doubtful from the other; None where the bundle lacks them.
     map_reliable: whether the bundle's heat maps passed their examination, None before one.
-    refused: why none of its images is a film for this bundle, or ''; the numbers then mean
+    refused: why none of its images is an image for this bundle, or ''; the numbers then mean
     nothing. flags: sentences on what a reader should know before believing the answer.
     skipped_experts: those that a cascade did not run. demonstration: the bundle learned from
-    simulated films alone: nothing is said of a patient. finding_probabilities: of the categories
+    simulated images alone: nothing is said of a patient. finding_probabilities: of the categories
     that the bundle can know; each is called from its finding_thresholds on. leading_finding:
     where abnormal. abnormal_means: what the bundle's label stands for.
     domain: the least familiar of the views that answer. interval: of a NEAR study, between which
@@ -269,13 +269,13 @@ class StudyPrediction:
     skipped: tuple[tuple[str, str], ...] = ()
     p_normal: float | None = None
     p_abnormal: float | None = None
-    certainty: Certainty | None = None
+    confidence: Confidence | None = None
     map_reliable: bool | None = None
     refused: str = ""
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
     demonstration: bool = False
-    domain: Familiarity = Familiarity.UNKNOWN
+    out_of_distribution: Familiarity = Familiarity.UNKNOWN
     interval: tuple[float, float] | None = None
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
     finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The files that examples speak of: film.png, phantoms, tiny.json, runs/first."""
+"""The files that examples speak of: image.png, phantoms, tiny.json, runs/first."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what docs/python.md and the docstrings use, made by the command line."""
     work = tmp_path_factory.mktemp("examples")
     phantoms_and_recipe(work)
-    films = sorted((work / "phantoms").rglob("*.png"))
-    shutil.copy(next(f for f in films if "WRIST" in str(f)), work / "film.png")
+    images = sorted((work / "phantoms").rglob("*.png"))
+    shutil.copy(next(f for f in images if "WRIST" in str(f)), work / "film.png")
     run = work / "runs" / "first"
     ulna("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", run)
     ulna("export", run, "--out", run / "bundle")

@@ -38,12 +38,12 @@ def test_json_is_what_the_command_line_prints(answer: ulna.Answer, examples: Pat
 def test_the_picture_is_film_and_map_on_the_fixed_scale(answer: ulna.Answer) -> None:
     (axes,) = answer.plot()
     shown = np.asarray(axes.get_images()[0].get_array())
-    film = read_radiograph("film.png")
+    image = read_radiograph("film.png")
     limit = ulna.load("demonstration").manifest.fusion.map_limit
     if answer.images[0].refusal:
-        np.testing.assert_array_equal(shown, film.pixels)
+        np.testing.assert_array_equal(shown, image.pixels)
     else:
-        wanted = draw_overlay(film, answer.images[0].heat_map, limit)
+        wanted = draw_overlay(image, answer.images[0].heat_map, limit)
         np.testing.assert_array_equal(shown, wanted)
     outlined = [f for f in answer.images[0].findings if f.outline is not None]
     assert len(axes.lines) == len(outlined)

@@ -52,11 +52,11 @@ def test_every_name_says_what_it_is(name: str) -> None:
     thing = getattr(ulna, name)
     assert inspect.getdoc(thing), name
     if name in ("load", "index", "split", "train", "recipe", "evaluate", "cross_validate"):
-        said = inspect.getdoc(thing) or ""
+        message = inspect.getdoc(thing) or ""
         for section in ("Parameters", "Returns", "Raises", "Examples"):
-            assert f"{section}\n---" in said, f"{name}: {section}"
+            assert f"{section}\n---" in message, f"{name}: {section}"
         named = set(inspect.signature(thing).parameters)
-        assert all(n in said for n in named), (name, [n for n in named if n not in said])
+        assert all(n in message for n in named), (name, [n for n in named if n not in message])
 
 
 @pytest.mark.slow

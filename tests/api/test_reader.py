@@ -25,7 +25,7 @@ def reader() -> ulna.Reader:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     return save(tmp_path / "film.png", seed=0)
 
 
@@ -40,30 +40,30 @@ def save(path: Path, seed: int) -> Path:
 
 
 def test_a_path_an_array_a_radiograph_and_a_study_are_one_film(
-    reader: ulna.Reader, film: Path
+    reader: ulna.Reader, image: Path
 ) -> None:
-    pixels = np.asarray(Image.open(film))
-    study = Study("p", "s", BodyPart.WRIST, (ImageRef(film),))
-    said = [
+    pixels = np.asarray(Image.open(image))
+    study = Study("p", "s", BodyPart.WRIST, (ImageRef(image),))
+    message = [
         reader.predict(source, body_part="WRIST").probability
-        for source in (film, str(film), pixels, read_radiograph(film), study, [film], [pixels])
+        for source in (image, str(image), pixels, read_radiograph(image), study, [image], [pixels])
     ]
     wanted = Predictor.load(BOX_BUNDLE).predict(study).probability
-    assert said == [wanted] * 7
+    assert message == [wanted] * 7
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32", "float64"])
 def test_an_array_of_any_type_is_the_film_that_it_was(
-    reader: ulna.Reader, film: Path, kind: str
+    reader: ulna.Reader, image: Path, kind: str
 ) -> None:
-    pixels = np.asarray(Image.open(film))
+    pixels = np.asarray(Image.open(image))
     other = pixels.astype(np.uint16) * 257 if kind == "uint16" else pixels.astype(kind) / 255
     wanted = reader.predict(pixels, body_part="WRIST").probability
     assert reader.predict(other, body_part="WRIST").probability == pytest.approx(wanted, abs=1e-6)
 
 
-def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, film: Path) -> None:
-    pixels = np.asarray(Image.open(film))
+def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, image: Path) -> None:
+    pixels = np.asarray(Image.open(image))
     wanted = reader.predict(pixels, body_part="WRIST")
     turned = reader.predict(255 - pixels, body_part="WRIST", photometric="MONOCHROME1")
     assert turned.probability == pytest.approx(wanted.probability, abs=1e-6)
@@ -71,7 +71,7 @@ def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, film: Path)
 
 
 @pytest.mark.parametrize(
-    ("bad", "said"),
+    ("bad", "message"),
     [
         (np.zeros((3, 4, 5), np.uint8), "one grey image"),
         (np.zeros((0, 5), np.uint8), "one grey image"),
@@ -82,9 +82,9 @@ def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, film: Path)
     ],
 )
 def test_an_array_that_is_no_film_is_an_error(
-    reader: ulna.Reader, bad: np.ndarray, said: str
+    reader: ulna.Reader, bad: np.ndarray, message: str
 ) -> None:
-    with pytest.raises(ImageError, match=said):
+    with pytest.raises(ImageError, match=message):
         reader.predict(bad)
 
 
@@ -112,22 +112,22 @@ def test_several_studies_are_for_predict_each(reader: ulna.Reader, tmp_path: Pat
         save(tmp_path / name / "film.png", seed=ord(name) % 7)
     with pytest.raises(ConfigError, match="2 studies.*predict_each"):
         reader.predict(tmp_path)
-    found = list(reader.predict_each(tmp_path, body_part="WRIST"))
-    assert [type(a) for a in found] == [ulna.Answer] * 2
-    assert [a.probability for a in found if isinstance(a, ulna.Answer)] == [
+    result = list(reader.predict_each(tmp_path, body_part="WRIST"))
+    assert [type(a) for a in result] == [ulna.Answer] * 2
+    assert [a.probability for a in result if isinstance(a, ulna.Answer)] == [
         reader.predict(s, body_part="WRIST").probability for s in index_given([tmp_path])
     ]
 
 
-def test_one_bad_study_does_not_end_the_others(reader: ulna.Reader, film: Path) -> None:
-    broken = film.with_name("broken.png")
-    broken.write_bytes(film.read_bytes()[:80])
-    first, second, third, fourth = reader.predict_each([film, broken, "nowhere.png", film])
+def test_one_bad_study_does_not_end_the_others(reader: ulna.Reader, image: Path) -> None:
+    broken = image.with_name("broken.png")
+    broken.write_bytes(image.read_bytes()[:80])
+    first, second, third, fourth = reader.predict_each([image, broken, "nowhere.png", image])
     assert isinstance(second, UlnaError) and "broken.png" in str(second)
     assert isinstance(third, UlnaError) and "nowhere.png" in str(third)
     assert isinstance(first, ulna.Answer) and isinstance(fourth, ulna.Answer)
     with pytest.raises(ConfigError, match="operating point"):
-        reader.predict_each([film], operating_point="nonsense")
+        reader.predict_each([image], operating_point="nonsense")
 
 
 @pytest.mark.parametrize("bad", [None, 3, [], {}, [1, 2], "nowhere.png"])
@@ -137,22 +137,22 @@ def test_what_is_no_film_at_all_says_what_is_expected(reader: ulna.Reader, bad: 
 
 
 def test_an_empty_folder_has_no_film(reader: ulna.Reader, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no films"):
+    with pytest.raises(DatasetError, match="no images"):
         reader.predict(tmp_path)
 
 
 def test_features_are_those_of_the_graphs(reader: ulna.Reader, tmp_path: Path) -> None:
     files = [save(tmp_path / f"{k}.png", seed=k) for k in range(3)]
-    found = reader.features(files)
+    result = reader.features(files)
     predictor = Predictor.load(BOX_BUNDLE)
     names = [e.name for e in predictor.manifest.experts]
-    for row, file in zip(found, files, strict=True):
+    for row, file in zip(result, files, strict=True):
         (image,) = predictor.outputs(Study("p", "s", None, (ImageRef(file),))).images
         wanted = np.concatenate([image.experts[n].features for n in names])
         np.testing.assert_array_equal(row, wanted)
-    assert found.dtype == np.float32 and found.shape[0] == 3
+    assert result.dtype == np.float32 and result.shape[0] == 3
     one = reader.features([np.asarray(Image.open(files[0]))], experts=names[:1])
-    np.testing.assert_array_equal(one[0], found[0, : one.shape[1]])
+    np.testing.assert_array_equal(one[0], result[0, : one.shape[1]])
     assert reader.features([]).shape == (0, 0)
     with pytest.raises(ConfigError, match="expected some of"):
         reader.features(files, experts=["nobody"])
@@ -160,31 +160,31 @@ def test_features_are_those_of_the_graphs(reader: ulna.Reader, tmp_path: Path) -
         reader.features([*files, "nowhere.png"])
 
 
-def test_a_reader_and_its_answers_can_be_pickled(reader: ulna.Reader, film: Path) -> None:
-    answer = reader.predict(film, body_part="WRIST")
+def test_a_reader_and_its_answers_can_be_pickled(reader: ulna.Reader, image: Path) -> None:
+    answer = reader.predict(image, body_part="WRIST")
     other = pickle.loads(pickle.dumps(reader))
-    again = other.predict(film, body_part="WRIST")
+    again = other.predict(image, body_part="WRIST")
     assert again.to_dict() == answer.to_dict()
     assert pickle.loads(pickle.dumps(answer)).to_json() == answer.to_json()
 
 
-def test_recognise_looks_at_the_pixels(reader: ulna.Reader, film: Path) -> None:
-    given = Study("p", "s", BodyPart.WRIST, (ImageRef(film),))
+def test_recognise_looks_at_the_pixels(reader: ulna.Reader, image: Path) -> None:
+    given = Study("p", "s", BodyPart.WRIST, (ImageRef(image),))
     assert reader.predict(given).body_part_given
-    for source in (given, replace(read_radiograph(film), body_part=BodyPart.WRIST)):
-        looked = reader.predict(source, recognise=True)
-        assert not looked.body_part_given
-        assert looked.body_part == max(
-            looked.body_part_probabilities, key=lambda p: looked.body_part_probabilities[p]
+    for source in (given, replace(read_radiograph(image), body_part=BodyPart.WRIST)):
+        attended = reader.predict(source, recognise=True)
+        assert not attended.body_part_given
+        assert attended.body_part == max(
+            attended.body_part_probabilities, key=lambda p: attended.body_part_probabilities[p]
         )
 
 
-def test_a_part_is_given_or_recognised(reader: ulna.Reader, film: Path) -> None:
+def test_a_part_is_given_or_recognised(reader: ulna.Reader, image: Path) -> None:
     for ask in (reader.predict, lambda f, **how: list(reader.predict_each([f], **how))):
         with pytest.raises(ConfigError, match="expected one of them"):
-            ask(film, body_part="WRIST", recognise=True)
+            ask(image, body_part="WRIST", recognise=True)
         with pytest.raises(ConfigError, match="KNEE"):
-            ask(film, body_part="KNEE")
+            ask(image, body_part="KNEE")
 
 
 def test_a_cascade_needs_one_in_the_bundle() -> None:

@@ -16,7 +16,7 @@ from benchmarks.speed.parity import differences, failures
 from benchmarks.speed.process import Process, WorkerFailed
 
 KEYS = known_contenders(precisions_here(), automatic_engine())[0]
-# Keras has weights of its own; what reads films gives no answer to prepared arrays.
+# Keras has weights of its own; what reads images gives no answer to prepared arrays.
 COMPARED = [k for k in KEYS if not k.startswith((PEER, "keras", "floor", "ulna files"))]
 
 
@@ -44,18 +44,18 @@ def test_logits_and_maps_are_the_peers(setting: Setting, key: str) -> None:
 
 
 def test_a_wrong_map_is_noticed(setting: Setting) -> None:
-    said = {}
+    message = {}
     for key in (PEER, "onnxruntime plain"):
         answer = _run(build_contender(key, setting), 2, setting.size)["resnet10t"]
-        said[key] = {"logits": answer.logits, "maps": np.asarray(answer.maps)}
-    assert failures(differences(said, PEER)) == []
-    said["onnxruntime plain"]["maps"] = said["onnxruntime plain"]["maps"][:, ::-1]
-    (line,) = failures(differences(said, PEER))
+        message[key] = {"logits": answer.logits, "maps": np.asarray(answer.maps)}
+    assert failures(differences(message, PEER)) == []
+    message["onnxruntime plain"]["maps"] = message["onnxruntime plain"]["maps"][:, ::-1]
+    (line,) = failures(differences(message, PEER))
     assert "onnxruntime plain: maps" in line
-    said["onnxruntime plain"]["maps"] = np.full_like(said[PEER]["maps"], np.nan)
-    assert failures(differences(said, PEER))
-    said["onnxruntime plain"]["maps"] = said[PEER]["maps"][:1]
-    assert failures(differences(said, PEER))
+    message["onnxruntime plain"]["maps"] = np.full_like(message[PEER]["maps"], np.nan)
+    assert failures(differences(message, PEER))
+    message["onnxruntime plain"]["maps"] = message[PEER]["maps"][:1]
+    assert failures(differences(message, PEER))
 
 
 @pytest.mark.parametrize("engine", precisions_here())
@@ -75,7 +75,7 @@ def test_films_are_read_and_answered(setting: Setting) -> None:
     (key,) = [k for k in KEYS if k.startswith("ulna files")]
     contender = build_contender(key, setting)
     assert _run(contender, 2, setting.size) == {}
-    with pytest.raises(ValueError, match="2 films: expected at least 3"):
+    with pytest.raises(ValueError, match="2 images: expected at least 3"):
         contender.take(prepared_images(3, setting.size))
 
 
@@ -103,9 +103,9 @@ def test_worker_answers_from_its_own_process(setting: Setting, tmp_path: Path) -
         answer = process.order("check", 2, out)
         assert set(answer["seconds"]) == {"resnet10t"}
         assert 2**24 < answer["peak_bytes"] < 2**31
-        with np.load(out) as said:
-            assert said["resnet10t logits"].shape == (2, 3)
-            assert said["resnet10t maps"].shape[0] == 2
+        with np.load(out) as message:
+            assert message["resnet10t logits"].shape == (2, 3)
+            assert message["resnet10t maps"].shape[0] == 2
 
 
 def test_worker_that_cannot_start_says_why(setting: Setting, tmp_path: Path) -> None:

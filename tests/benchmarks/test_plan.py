@@ -44,10 +44,10 @@ def _named(cell: Cell) -> dict[tuple[int, int, int, str], float]:
 
 
 def test_films_are_read_in_the_chief_cells_only() -> None:
-    films = "ulna files:onnxruntime:fp32"
-    for cell in make_plan([*KEYS, films], SHAPES, SECONDS, 1e6):
-        assert (films in cell.seconds) == cell.chief == ((cell.size, cell.threads) == (224, 2))
-        assert (films in cell.left_out) == (not cell.chief)
+    images = "ulna files:onnxruntime:fp32"
+    for cell in make_plan([*KEYS, images], SHAPES, SECONDS, 1e6):
+        assert (images in cell.seconds) == cell.chief == ((cell.size, cell.threads) == (224, 2))
+        assert (images in cell.left_out) == (not cell.chief)
 
 
 def test_with_time_enough_everything_is_measured_often() -> None:

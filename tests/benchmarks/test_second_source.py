@@ -1,4 +1,4 @@
-"""Which films a fold's graph is asked about: none that it has learned from."""
+"""Which images a fold's graph is asked about: none that it has learned from."""
 
 from __future__ import annotations
 

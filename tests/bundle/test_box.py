@@ -23,11 +23,11 @@ def test_it_is_small() -> None:
 def test_it_is_verified_calibrated_and_knows_its_films() -> None:
     bundle = read_bundle(BOX_BUNDLE)
     manifest = bundle.manifest
-    assert bundle.calibrated and manifest.domain is not None
+    assert bundle.calibrated and manifest.out_of_distribution is not None
     assert {f.name for f in BOX_BUNDLE.iterdir()} == {
         "manifest.json",
         "cnn.onnx",
-        manifest.domain.file,
+        manifest.out_of_distribution.file,
     }
     assert set(manifest.body_parts) == set(BodyPart)
     assert manifest.recipe == find_recipe("demonstration")

@@ -49,10 +49,10 @@ def written(manifest: Manifest, tmp_path: Path) -> ModelBundle:
 
 
 def test_it_survives_the_disk_and_a_new_calibration_removes_it(written: ModelBundle) -> None:
-    found = cascade_of(written.manifest)
-    replace_fusion(written, written.manifest.fusion, {}, cascade=found)
+    result = cascade_of(written.manifest)
+    replace_fusion(written, written.manifest.fusion, {}, cascade=result)
     read = read_bundle(written.path)
-    assert read.manifest.cascade == found
+    assert read.manifest.cascade == result
     replace_fusion(read, read.manifest.fusion, {})
     assert read_bundle(written.path).manifest.cascade is None
 
@@ -88,28 +88,28 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_cascade_that_does_not_fit_is_refused(manifest: Manifest, fault: str) -> None:
-    found = cascade_of(manifest)
+    result = cascade_of(manifest)
     changes, words = FAULTS[fault]
     made: dict[str, Any] = {}
     for name, value in changes.items():
         if name in ("low", "high"):
-            value = {o: dict.fromkeys(manifest.body_parts, value) for o in found.checks}
+            value = {o: dict.fromkeys(manifest.body_parts, value) for o in result.checks}
         elif name != "experts":
             value = {} if value is None else dict.fromkeys(manifest.body_parts, value)
         made[name] = value
     with pytest.raises(BundleError, match=words):
-        stages = (replace(found.stages[0], **made),)
-        replace(manifest, cascade=replace(found, stages=stages))
+        stages = (replace(result.stages[0], **made),)
+        replace(manifest, cascade=replace(result, stages=stages))
 
 
 def test_points_and_costs_must_be_the_bundles(manifest: Manifest) -> None:
-    found = cascade_of(manifest)
+    result = cascade_of(manifest)
     with pytest.raises(BundleError, match="operating points"):
-        replace(manifest, cascade=replace(found, checks={}))
+        replace(manifest, cascade=replace(result, checks={}))
     with pytest.raises(BundleError, match="costs"):
-        replace(manifest, cascade=replace(found, costs={"cnn": 1.0}))
+        replace(manifest, cascade=replace(result, costs={"cnn": 1.0}))
     with pytest.raises(BundleError, match="disagreement"):
-        replace(found, disagreement=0.0)
+        replace(result, disagreement=0.0)
     with pytest.raises(BundleError, match="counts in order"):
         CascadeCheck(3, 4, 0, 0.1, 0.5)
 

@@ -100,14 +100,14 @@ def test_only_a_student_that_may_be_shipped_is(ship_student: ModuleType, tmp_pat
     assert read_bundle(target).hash == read_bundle(tmp_path / "good").hash
     worse = replace(PARITY, difference=(-0.02, -0.03, -0.01), forced=True)
     fusion = read_bundle(target).manifest.fusion
-    for name, changes, said in (
+    for name, changes, message in (
         ("refused", {"distilled": Distilled("a", "h", "e", parity=worse)}, "0.010 below"),
         ("plain", {"distilled": None}, "no gate has compared it"),
         ("raw", {"fusion": replace(fusion, n_calibration_studies=0)}, "not calibrated"),
-        ("box", {"data": DataFingerprint("phantom", "p", 1, 1, "")}, "simulated films alone"),
+        ("box", {"data": DataFingerprint("phantom", "p", 1, 1, "")}, "simulated images alone"),
     ):
         bundle = _student(tmp_path / name, **changes)  # type: ignore[arg-type]
-        with pytest.raises(UlnaError, match=said):
+        with pytest.raises(UlnaError, match=message):
             ship_student.ship(bundle.path, target)
     forced = _student(tmp_path / "forced", distilled=Distilled("a" * 64, "h", "e", parity=worse))
     ship_student.ship(forced.path, target, "Better than the demonstration.", "CC BY 4.0")

@@ -28,7 +28,7 @@ def outputs(
     focus: the maps have a peak in one cell, as those of an attention.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    result = []
     for k in range(n * 3):
         part = PARTS[k % 3]
         z = rng.normal(0, 2.5)
@@ -43,8 +43,8 @@ def outputs(
                 cam[:, 2, 3] += rng.uniform(20, 60)
             cam += logit + 1 - cam.mean(axis=(1, 2), keepdims=True)
             experts[name] = SimpleNamespace(abnormal=np.full(3, logit), cam=cam)
-        found.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
-    return found
+        result.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
+    return result
 
 
 def fit(manifest: Manifest, data: list, **fusion: object) -> FusionParameters:
@@ -54,20 +54,20 @@ def fit(manifest: Manifest, data: list, **fusion: object) -> FusionParameters:
 
 def test_result_is_valid_for_the_manifest_and_deterministic(manifest: Manifest) -> None:
     data = outputs(40, (0.5, 0.5))
-    found = fit(manifest, data)
-    assert replace(manifest, fusion=found).fusion == fit(manifest, data)
-    assert found.calibrated and found.n_calibration_studies == 120
-    assert 0 < found.map_threshold < found.map_limit
+    result = fit(manifest, data)
+    assert replace(manifest, fusion=result).fusion == fit(manifest, data)
+    assert result.calibrated and result.n_calibration_studies == 120
+    assert 0 < result.map_threshold < result.map_limit
 
 
 def test_the_better_expert_gets_more_weight(manifest: Manifest) -> None:
-    found = fit(manifest, outputs(150, (0.3, 6.0)))
-    assert all(found.weights[p]["cnn"] > 0.75 for p in PARTS)
+    result = fit(manifest, outputs(150, (0.3, 6.0)))
+    assert all(result.weights[p]["cnn"] > 0.75 for p in PARTS)
 
 
 def test_a_useless_expert_gets_none(manifest: Manifest) -> None:
-    found = fit(manifest, outputs(300, (0.1, 40.0)))
-    assert all(found.weights[p] == {"cnn": 1, "tiny": 0} for p in PARTS)
+    result = fit(manifest, outputs(300, (0.1, 40.0)))
+    assert all(result.weights[p] == {"cnn": 1, "tiny": 0} for p in PARTS)
 
 
 def weights(manifest: Manifest, n: int, noise: tuple[float, float]) -> np.ndarray:
@@ -77,9 +77,9 @@ def weights(manifest: Manifest, n: int, noise: tuple[float, float]) -> np.ndarra
 
 
 def test_equal_experts_stay_near_equal(manifest: Manifest) -> None:
-    found = weights(manifest, 50, (1.0, 1.0))
-    assert abs(found.mean() - 0.5) < 0.1
-    assert np.abs(found - 0.5).mean() < 0.2
+    result = weights(manifest, 50, (1.0, 1.0))
+    assert abs(result.mean() - 0.5) < 0.1
+    assert np.abs(result - 0.5).mean() < 0.2
     assert np.abs(weights(manifest, 200, (1.0, 1.0)) - 0.5).mean() < 0.12
 
 
@@ -90,10 +90,10 @@ def test_few_studies_move_the_weights_less(manifest: Manifest) -> None:
 
 @pytest.mark.parametrize("sharp", [0.4, 1.0, 3.0])
 def test_temperature_undoes_sharpness(manifest: Manifest, sharp: float) -> None:
-    found = fit(manifest, outputs(250, (0.1, 0.1), sharp))
+    result = fit(manifest, outputs(250, (0.1, 0.1), sharp))
     for part in PARTS:
-        assert found.temperatures[part] == pytest.approx(sharp, rel=0.25)
-        assert abs(found.offsets[part] / sharp) < 0.4
+        assert result.temperatures[part] == pytest.approx(sharp, rel=0.25)
+        assert abs(result.offsets[part] / sharp) < 0.4
 
 
 def test_separable_studies_keep_a_finite_temperature(manifest: Manifest) -> None:
@@ -101,8 +101,8 @@ def test_separable_studies_keep_a_finite_temperature(manifest: Manifest) -> None
     for o in data:
         z = float(o.images[0].experts["cnn"].abnormal[0])
         object.__setattr__(o.study, "abnormal", z > 0)
-    found = fit(manifest, data)
-    assert all(0.02 < t < 1 for t in found.temperatures.values())
+    result = fit(manifest, data)
+    assert all(0.02 < t < 1 for t in result.temperatures.values())
 
 
 def test_mean_and_layout_keep_their_weights(manifest: Manifest) -> None:
@@ -118,9 +118,9 @@ def test_a_part_without_enough_studies_takes_the_pooled_fit_and_says_so(
 ) -> None:
     data = [o for k, o in enumerate(outputs(40, (0.5, 0.5))) if k % 3 < 2 or k < 12]
     with pytest.warns(DatasetWarning, match="WRIST"):
-        found = fit(manifest, data)
-    assert found.n_calibration_studies == 84
-    assert found.temperatures[BodyPart.WRIST] > 0
+        result = fit(manifest, data)
+    assert result.n_calibration_studies == 84
+    assert result.temperatures[BodyPart.WRIST] > 0
 
 
 def test_too_few_studies_are_refused(manifest: Manifest) -> None:
@@ -128,14 +128,14 @@ def test_too_few_studies_are_refused(manifest: Manifest) -> None:
         fit(manifest, outputs(2, (0.5, 0.5)))
 
 
-def _normal_grids(data: list, found: FusionParameters) -> list[np.ndarray]:
+def _normal_grids(data: list, result: FusionParameters) -> list[np.ndarray]:
     """The normal studies' maps, experts weighing alike."""
     grids = []
     for o in data:
         if not o.study.abnormal:
             column = PARTS.index(o.study.body_part)
             cams = [e.cam[column] for e in o.images[0].experts.values()]
-            grids.append(np.mean(cams, axis=0) / found.temperatures[o.study.body_part])
+            grids.append(np.mean(cams, axis=0) / result.temperatures[o.study.body_part])
     return grids
 
 
@@ -144,15 +144,15 @@ def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_film
     manifest: Manifest, focus: bool
 ) -> None:
     data = outputs(60, (0.5, 0.5), focus=focus)
-    found = fit(manifest, data, kind="mean")
-    grids = _normal_grids(data, found)
-    assert np.mean(np.array(grids) > found.map_threshold) == pytest.approx(0.01, abs=0.003)
-    high = np.mean([g.max() > found.map_peak for g in grids])
-    if focus:  # a peak in every film: above one cell in a hundred in half of them
-        assert np.mean([g.max() > found.map_threshold for g in grids]) > 0.4
+    result = fit(manifest, data, kind="mean")
+    grids = _normal_grids(data, result)
+    assert np.mean(np.array(grids) > result.map_threshold) == pytest.approx(0.01, abs=0.003)
+    high = np.mean([g.max() > result.map_peak for g in grids])
+    if focus:  # a peak in every image: above one cell in a hundred in half of them
+        assert np.mean([g.max() > result.map_threshold for g in grids]) > 0.4
         assert high == pytest.approx(0.1, abs=0.02)
     else:  # maps that are high nearly everywhere: the threshold alone is stricter
-        assert high <= 0.1 and found.map_peak == found.map_threshold
+        assert high <= 0.1 and result.map_peak == result.map_threshold
 
 
 def test_findings_are_fitted_with_the_fusions_weights(manifest: Manifest) -> None:
@@ -167,12 +167,12 @@ def test_findings_are_fitted_with_the_fusions_weights(manifest: Manifest) -> Non
         for name, experts in o.images[0].experts.items():
             # the second expert knows nothing
             experts.finding = np.array([3.0 * shown - 1 if name == "cnn" else rng.normal(0, 9)])
-    found = fit(replace(manifest, categories=(kind,)), data)
-    assert found.findings is not None and set(found.findings) == {kind}
-    assert found.findings == fit_findings(
-        data, found.weights, replace(manifest, categories=(kind,))
+    result = fit(replace(manifest, categories=(kind,)), data)
+    assert result.findings is not None and set(result.findings) == {kind}
+    assert result.findings == fit_findings(
+        data, result.weights, replace(manifest, categories=(kind,))
     )
-    assert set(found.findings[kind].thresholds) == set(found.thresholds)
+    assert set(result.findings[kind].thresholds) == set(result.thresholds)
     assert fit(manifest, data).findings == {}
 
 

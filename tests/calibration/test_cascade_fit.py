@@ -11,7 +11,13 @@ import pytest
 from scipy import special, stats
 
 from ulna.bundle import CascadeParameters, FusionParameters, Manifest, uncalibrated_fusion
-from ulna.calibration.cascade_fit import Asked, expert_order, fit_cascade, for_folds, upper_bound
+from ulna.calibration.cascade_fit import (
+    CascadeSettings,
+    expert_order,
+    fit_cascade,
+    for_folds,
+    upper_bound,
+)
 from ulna.calibration.part_scores import PartScores
 from ulna.errors import ConfigError
 from ulna.evaluation.cascade_scores import cascade_answer, cascade_scores
@@ -39,15 +45,15 @@ def fusion_of(
 
 
 def answered(
-    found: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart
+    result: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart
 ) -> tuple[np.ndarray, np.ndarray]:
     """By hand: the cascade's probability of each study, and whether it left. One view each."""
     weights = fusion.weights[part]
     names, threshold = list(weights), fusion.thresholds["balanced"][part]
     whole = special.expit(scores.logits @ list(weights.values()))
     p, left = whole.copy(), np.zeros(len(whole), bool)
-    for k, stage in enumerate(found.stages):
-        run = np.array([weights[n] * (n in found.experts_after(k)) for n in names])
+    for k, stage in enumerate(result.stages):
+        run = np.array([weights[n] * (n in result.experts_after(k)) for n in names])
         z = (scores.logits @ (run / run.sum()) + stage.offsets[part]) / stage.temperatures[part]
         own = special.expit(z)
         low, high = stage.low["balanced"][part], stage.high["balanced"][part]
@@ -58,10 +64,10 @@ def answered(
 
 
 def changed(
-    found: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart = WRIST
+    result: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart = WRIST
 ) -> float:
     """Share of studies on another side than the whole hybrid."""
-    p, _ = answered(found, fusion, scores, part)
+    p, _ = answered(result, fusion, scores, part)
     whole = special.expit(scores.logits @ list(fusion.weights[part].values()))
     threshold = fusion.thresholds["balanced"][part]
     return float(np.mean((p >= threshold) != (whole >= threshold)))
@@ -75,10 +81,10 @@ def test_the_bound_holds_in_a_thousand_draws(noise: tuple[float, float], draws: 
     new = draw(rng, 50_000, noise)
     over, left = [], []
     for _ in range(draws):
-        found = fit_cascade({WRIST: draw(rng, 400, noise)}, only, COSTS)
-        assert found is not None
-        over.append(changed(found, only, new) > 0.01)
-        left.append(answered(found, only, new, WRIST)[1].mean())
+        result = fit_cascade({WRIST: draw(rng, 400, noise)}, only, COSTS)
+        assert result is not None
+        over.append(changed(result, only, new) > 0.01)
+        left.append(answered(result, only, new, WRIST)[1].mean())
     assert np.mean(over) <= 0.10  # 1 - confidence
     assert np.mean(left) > 0.2  # and not by leaving nobody
 
@@ -96,18 +102,18 @@ def test_some_draws_hold_it_too() -> None:
 def test_what_it_says_of_the_calibration_studies_is_so() -> None:
     rng, fusion = np.random.default_rng(5), fusion_of((WRIST, HAND))
     scores = {p: draw(rng, 400) for p in (WRIST, HAND)}
-    found = fit_cascade(scores, fusion, COSTS)
-    assert found is not None
-    check = found.checks["balanced"]
-    parts = {p: answered(found, fusion, s, p) for p, s in scores.items()}
+    result = fit_cascade(scores, fusion, COSTS)
+    assert result is not None
+    check = result.checks["balanced"]
+    parts = {p: answered(result, fusion, s, p) for p, s in scores.items()}
     assert check.n_studies == 800
     assert check.n_left == sum(left.sum() for _, left in parts.values()) > 200
-    n = 800 * np.mean([changed(found, fusion, s, p) for p, s in scores.items()])
+    n = 800 * np.mean([changed(result, fusion, s, p) for p, s in scores.items()])
     assert check.n_changed == round(n)
-    assert check.at_most <= found.disagreement == 0.01
+    assert check.at_most <= result.disagreement == 0.01
     left = check.n_left / 800
     assert check.cost == pytest.approx(left * 0.25 + (1 - left))
-    own = found.conformal["balanced"][WRIST]
+    own = result.conformal["balanced"][WRIST]
     p, _ = parts[WRIST]
     assert own.normal == pytest.approx(np.sort(p[~scores[WRIST].abnormal]))
     assert own.abnormal == pytest.approx(np.sort(p[scores[WRIST].abnormal]))
@@ -124,19 +130,19 @@ def test_too_few_studies_show_nothing_and_nobody_leaves() -> None:
     rng, fusion = np.random.default_rng(6), fusion_of((WRIST,))
     few, enough = draw(rng, 229), draw(rng, 230)
     for scores, more in ((few, False), (enough, True)):
-        found = fit_cascade({WRIST: scores}, fusion, COSTS)
-        assert found is not None and found.n_needed == 230
-        assert (found.checks["balanced"].n_left > 0) == more
-        assert ("balanced" in found.conformal) == more
-    loose = fit_cascade({WRIST: few}, fusion, COSTS, Asked(0.02))
+        result = fit_cascade({WRIST: scores}, fusion, COSTS)
+        assert result is not None and result.n_needed == 230
+        assert (result.checks["balanced"].n_left > 0) == more
+        assert ("balanced" in result.conformal) == more
+    loose = fit_cascade({WRIST: few}, fusion, COSTS, CascadeSettings(0.02))
     assert loose is not None and loose.checks["balanced"].n_left > 0
 
 
 def test_nobody_leaves_of_a_part_with_few_studies_or_none() -> None:
     rng, fusion = np.random.default_rng(7), fusion_of((WRIST, HAND, ELBOW))
-    found = fit_cascade({WRIST: draw(rng, 500), HAND: draw(rng, 19)}, fusion, COSTS)
-    assert found is not None
-    stage = found.stages[0]
+    result = fit_cascade({WRIST: draw(rng, 500), HAND: draw(rng, 19)}, fusion, COSTS)
+    assert result is not None
+    stage = result.stages[0]
     assert stage.high["balanced"][WRIST] < 1
     for part in (HAND, ELBOW):
         assert (stage.low["balanced"][part], stage.high["balanced"][part]) == (0, 1)
@@ -149,9 +155,9 @@ def test_the_better_the_first_expert_the_more_leave() -> None:
         scores = draw(rng, 500, (0.0, 0.0))
         scores.logits[:, 0] *= share
         scores.logits[:, 0] += rng.normal(0, 0.3, 500)
-        found = fit_cascade({WRIST: scores}, fusion, COSTS)
-        assert found is not None and found.checks["balanced"].at_most <= 0.01
-        left.append(found.checks["balanced"].n_left)
+        result = fit_cascade({WRIST: scores}, fusion, COSTS)
+        assert result is not None and result.checks["balanced"].at_most <= 0.01
+        left.append(result.checks["balanced"].n_left)
     assert left[0] == 0 < left[1] < left[2]
 
 
@@ -159,11 +165,11 @@ def test_three_experts_leave_after_one_or_two() -> None:
     names = ("a", "b", "c")
     rng, fusion = np.random.default_rng(9), fusion_of((WRIST,), names)
     scores = draw(rng, 800, (1.0, 1.0, 1.0))
-    found = fit_cascade({WRIST: scores}, fusion, {"a": 5.0, "b": 1.0, "c": 2.0})
-    assert found is not None
-    assert [s.experts for s in found.stages] == [("b",), ("c",)]
-    assert found.checks["balanced"].n_left == answered(found, fusion, scores, WRIST)[1].sum()
-    assert changed(found, fusion, draw(rng, 20_000, (1.0, 1.0, 1.0))) < 0.02
+    result = fit_cascade({WRIST: scores}, fusion, {"a": 5.0, "b": 1.0, "c": 2.0})
+    assert result is not None
+    assert [s.experts for s in result.stages] == [("b",), ("c",)]
+    assert result.checks["balanced"].n_left == answered(result, fusion, scores, WRIST)[1].sum()
+    assert changed(result, fusion, draw(rng, 20_000, (1.0, 1.0, 1.0))) < 0.02
 
 
 def test_order_is_by_weight_per_work() -> None:
@@ -182,19 +188,19 @@ def test_one_expert_has_no_cascade() -> None:
 def test_an_impossible_wish_is_refused() -> None:
     for wish in ({"disagreement": 0.0}, {"confidence": 1.0}):
         with pytest.raises(ConfigError, match="between 0 and 1"):
-            Asked(**wish)
+            CascadeSettings(**wish)
 
 
 def test_copies_of_the_folds_run_together_and_are_not_measured(manifest: Manifest) -> None:
     rng, fusion = np.random.default_rng(2), fusion_of((WRIST,))
-    found = fit_cascade({WRIST: draw(rng, 400)}, fusion, COSTS)
-    assert found is not None and found.measured
-    joint = for_folds(found, ["cheap-0", "dear-0", "cheap-1", "dear-1"], 2)
+    result = fit_cascade({WRIST: draw(rng, 400)}, fusion, COSTS)
+    assert result is not None and result.measured
+    joint = for_folds(result, ["cheap-0", "dear-0", "cheap-1", "dear-1"], 2)
     assert joint.stages[0].experts == ("cheap-0", "cheap-1")
     assert joint.costs == {"cheap-0": 1.0, "dear-0": 3.0, "cheap-1": 1.0, "dear-1": 3.0}
-    assert joint.stages[0].low == found.stages[0].low and not joint.measured
+    assert joint.stages[0].low == result.stages[0].low and not joint.measured
     with pytest.raises(ConfigError, match="expected 3 of each"):
-        for_folds(found, ["cheap-0", "dear-0"], 3)
+        for_folds(result, ["cheap-0", "dear-0"], 3)
 
 
 def row(number: int, abnormal: bool, p: float, cascade: float, skipped: bool) -> StudyRow:
@@ -221,12 +227,12 @@ def test_scores_count_what_changed_and_what_it_cost() -> None:
         row(2, True, 0.7, 0.7, False),
         row(3, False, 0.1, 0.1, False),
     ]
-    found = cascade_scores(rows, Resampling(50, 0))
-    assert found is not None
-    assert (found["n_studies"], found["n_changed"], found["left"]) == (4, 1, 0.5)
-    assert found["cost"] == pytest.approx((0.25 + 0.25 + 1 + 1) / 4)
+    result = cascade_scores(rows, Resampling(50, 0))
+    assert result is not None
+    assert (result["n_studies"], result["n_changed"], result["left"]) == (4, 1, 0.5)
+    assert result["cost"] == pytest.approx((0.25 + 0.25 + 1 + 1) / 4)
     low, high = binomial_interval(1, 4)
-    assert found["changed"] == {"value": 0.25, "low": low, "high": high}
-    assert found["auroc"]["value"] == 1.0 and found["auroc_difference"]["value"] == 0.0
-    assert found["by_body_part"] == {"WRIST": {"n_studies": 4, "n_left": 2, "n_changed": 1}}
+    assert result["changed"] == {"value": 0.25, "low": low, "high": high}
+    assert result["auroc"]["value"] == 1.0 and result["auroc_difference"]["value"] == 0.0
+    assert result["by_body_part"] == {"WRIST": {"n_studies": 4, "n_left": 2, "n_changed": 1}}
     assert cascade_scores([replace(r, cascade=None) for r in rows], Resampling(50, 0)) is None

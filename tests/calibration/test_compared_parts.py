@@ -41,12 +41,12 @@ def _few(rng: np.random.Generator) -> dict[BodyPart, ConformalScores]:
 
 
 def test_a_part_takes_its_region_and_then_all() -> None:
-    found = compared_parts(_few(np.random.default_rng(0)))
-    assert set(found) == {ELBOW, HUMERUS, SHOULDER, WRIST}
-    assert found[ELBOW] == ComparedParts((ELBOW,), (ELBOW, FOREARM))
-    assert found[WRIST] == ComparedParts((HAND, WRIST), (HAND, WRIST))
+    result = compared_parts(_few(np.random.default_rng(0)))
+    assert set(result) == {ELBOW, HUMERUS, SHOULDER, WRIST}
+    assert result[ELBOW] == ComparedParts((ELBOW,), (ELBOW, FOREARM))
+    assert result[WRIST] == ComparedParts((HAND, WRIST), (HAND, WRIST))
     everything = (ELBOW, FOREARM, HAND, HUMERUS, SHOULDER, WRIST)
-    assert found[HUMERUS] == ComparedParts((HUMERUS,), everything)
+    assert result[HUMERUS] == ComparedParts((HUMERUS,), everything)
 
 
 def test_a_part_that_others_do_not_speak_for_stands_alone() -> None:

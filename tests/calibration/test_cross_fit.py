@@ -67,10 +67,10 @@ def test_joint_bundle_answers_like_the_pooled_fit(
             expert = name.rpartition("-")[0]
             single[part][expert] = single[part].get(expert, 0.0) + share
     alone = predictor.with_fusion(replace(fusion, weights=single))
-    found, expected = whole.predict(study), alone.predict(study)
-    assert found.probability == pytest.approx(expected.probability, abs=1e-5)
-    assert found.threshold == expected.threshold
-    np.testing.assert_allclose(found.images[0].grid, expected.images[0].grid, atol=1e-4)
+    result, expected = whole.predict(study), alone.predict(study)
+    assert result.probability == pytest.approx(expected.probability, abs=1e-5)
+    assert result.threshold == expected.threshold
+    np.testing.assert_allclose(result.images[0].grid, expected.images[0].grid, atol=1e-4)
 
 
 def test_too_few_studies_for_a_cascade_change_no_answer(
@@ -101,9 +101,9 @@ def test_joint_bundle_has_the_cascade_of_one_fold(
     joint, fusion, cascade = joined(tmp_path / "joint", folds)
     replace_fusion(joint, fusion, {}, cascade=cascade)
     whole = Predictor.load(joint.path)
-    found = whole.manifest.cascade
-    assert found is not None and not found.measured
-    assert len(found.stages) == 1 and len(found.stages[0].experts) == FOLDS
+    result = whole.manifest.cascade
+    assert result is not None and not result.measured
+    assert len(result.stages) == 1 and len(result.stages[0].experts) == FOLDS
     study = outputs[0][0].study
     assert whole.with_cascade().predict(study).probability == whole.predict(study).probability
 

@@ -32,7 +32,7 @@ def manifest() -> Manifest:
 def outputs(n: int, sharp: float = 1.0, shift: float = 0.0, seed: int = 0) -> list:
     """Log odds of each category; the experts say `sharp` times that, `shift` too much."""
     rng = np.random.default_rng(seed)
-    found = []
+    result = []
     for k in range(n):
         z = rng.normal(-1, 2, 2)
         named = frozenset(
@@ -40,18 +40,18 @@ def outputs(n: int, sharp: float = 1.0, shift: float = 0.0, seed: int = 0) -> li
         )
         ref = (ImageRef(Path("a.png")),)
         study = Study(f"p{k}", "s", PARTS[k % 3], ref, bool(named), categories=named)
-        said = {
+        message = {
             "cnn": SimpleNamespace(finding=sharp * z + shift + 0.3),
             "tiny": SimpleNamespace(finding=sharp * z + shift - 0.3),
         }
-        found.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=said),)))
-    return found
+        result.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=message),)))
+    return result
 
 
 @pytest.mark.parametrize(("sharp", "shift"), [(0.5, 0.0), (1.0, 1.5), (3.0, -2.0)])
 def test_sharpness_and_shift_are_undone(manifest: Manifest, sharp: float, shift: float) -> None:
-    found = fit_findings(outputs(1500, sharp, shift, seed=1), EQUAL, manifest)
-    for own in found.values():
+    result = fit_findings(outputs(1500, sharp, shift, seed=1), EQUAL, manifest)
+    for own in result.values():
         assert own.temperature == pytest.approx(sharp, rel=0.25)
         assert own.offset == pytest.approx(-shift, abs=0.4 * sharp)
         assert own.n_present + own.n_absent == 1500
@@ -106,9 +106,9 @@ def test_a_label_that_means_fracture_calibrates_fracture_alone(manifest: Manifes
         object.__setattr__(o.study, "abnormal", FRACTURE in o.study.categories)
         object.__setattr__(o.study, "categories", None)
     recipe = replace(manifest.recipe, abnormal_means="fracture")
-    found = fit_findings(data, EQUAL, replace(manifest, recipe=recipe))
-    assert set(found) == {FRACTURE}
-    assert found[FRACTURE].n_present == sum(o.study.abnormal for o in data)
+    result = fit_findings(data, EQUAL, replace(manifest, recipe=recipe))
+    assert set(result) == {FRACTURE}
+    assert result[FRACTURE].n_present == sum(o.study.abnormal for o in data)
 
 
 def test_every_stage_of_a_cascade_has_its_own(manifest: Manifest) -> None:
@@ -128,9 +128,9 @@ def test_every_stage_of_a_cascade_has_its_own(manifest: Manifest) -> None:
 
 def test_maps_of_findings_are_not_kept_for_thousands_of_studies() -> None:
     one = np.ones((2, 7, 7), np.float32)
-    said = ExpertOutput(one[0, 0], one[0, 0], one[0, 0], one, finding_cam=one)
+    message = ExpertOutput(one[0, 0], one[0, 0], one[0, 0], one, finding_cam=one)
     ref = ImageRef(Path("a.png"))
-    image = ImageOutputs(ref, None, {"cnn": said})  # type: ignore[arg-type]
+    image = ImageOutputs(ref, None, {"cnn": message})  # type: ignore[arg-type]
     bare = without_finding_maps(StudyOutputs(Study("p", "s", None, (ref,)), (image,)))
     assert bare.images[0].experts["cnn"].finding_cam.size == 0
     assert bare.images[0].experts["cnn"].cam is one

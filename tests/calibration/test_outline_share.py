@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from ulna.calibration import outline_share
-from ulna.calibration.outline_share import LARGEST, MIN_FILMS, SHARES, fit_outline_share, measure
+from ulna.calibration.outline_share import LARGEST, MIN_IMAGES, SHARES, fit_outline_share, measure
 from ulna.imaging.outline import findings_from_map
 
 LEVELS = (1.0, 20.0)
 
 
-def _film(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _image(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A slowly falling map around a place of its own size."""
     y, x = np.mgrid[:80, :80]
     away = np.hypot(x - rng.integers(25, 55), y - rng.integers(25, 55))
@@ -25,8 +25,8 @@ def _film(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return heat.astype(np.float32), away < 1.5 * size
 
 
-def _fit(monkeypatch: pytest.MonkeyPatch, films: list) -> float:
-    monkeypatch.setattr(outline_share, "_films", lambda *_: films)
+def _fit(monkeypatch: pytest.MonkeyPatch, images: list) -> float:
+    monkeypatch.setattr(outline_share, "_films", lambda *_: images)
     return fit_outline_share([], {}, SimpleNamespace(), LEVELS)  # type: ignore[arg-type]
 
 
@@ -34,36 +34,36 @@ def test_the_share_makes_outlines_no_larger_than_twice_the_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = np.random.default_rng(0)
-    share = _fit(monkeypatch, [_film(rng) for _ in range(40)])
-    new = [_film(rng) for _ in range(60)]
+    share = _fit(monkeypatch, [_image(rng) for _ in range(40)])
+    new = [_image(rng) for _ in range(60)]
     ratio = {s: np.median([measure(h, p, LEVELS, s)[1] for h, p in new]) for s in (0.0, share)}  # type: ignore[index]
     assert share in SHARES and ratio[share] <= LARGEST < ratio[0.0]
 
 
 def test_few_films_of_known_place_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
-    assert _fit(monkeypatch, [_film(rng) for _ in range(MIN_FILMS - 1)]) == 0.0
+    assert _fit(monkeypatch, [_image(rng) for _ in range(MIN_IMAGES - 1)]) == 0.0
 
 
 def test_films_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report: 300 films of ten million pixels with their maps were held at once: 11 GB."""
+    """Report: 300 images of ten million pixels with their maps were held at once: 11 GB."""
     held: list[weakref.ref[np.ndarray]] = []
     rng = np.random.default_rng(3)
 
-    def films(*_: object) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for _number in range(MIN_FILMS + 5):
-            heat, place = _film(rng)
+    def images(*_: object) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for _number in range(MIN_IMAGES + 5):
+            heat, place = _image(rng)
             held.append(weakref.ref(heat))
             assert sum(r() is not None for r in held) <= 3
             yield heat, place
 
-    monkeypatch.setattr(outline_share, "_films", films)
+    monkeypatch.setattr(outline_share, "_films", images)
     assert fit_outline_share([], {}, SimpleNamespace(), LEVELS) in SHARES  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_what_is_measured_is_what_is_outlined(share: float) -> None:
-    heat, _ = _film(np.random.default_rng(2))
+    heat, _ = _image(np.random.default_rng(2))
     outlined = outline_share.outlined_pixels(heat, LEVELS, share)
     (finding,) = findings_from_map(heat, LEVELS[0], peak=LEVELS[1], share=share)
     assert finding.adds == pytest.approx(heat[outlined].sum() / 80**2, rel=1e-5)

@@ -38,12 +38,12 @@ def test_specificity_generalises_from_25_normal_studies(law: str) -> None:
         centres = rng.normal(-2, 0.5, len(PARTS))
         shown = [special.expit(c + LAWS[law](rng, 25)) for c in centres]
         abnormal = special.expit(rng.normal(3, 2, 25))
-        found = fit_thresholds(
+        result = fit_thresholds(
             dict(zip(PARTS, [(p, abnormal) for p in shown], strict=True)), set()
         )["specificity_0.90"]
         for part, centre in zip(PARTS, centres, strict=True):
             later = special.expit(centre + LAWS[law](rng, 1000))
-            reached.append(float(np.mean(later < found[part])))
+            reached.append(float(np.mean(later < result[part])))
     assert 0.895 < np.mean(reached) < 0.92
     assert np.std(reached) < 0.05
     assert np.quantile(reached, 0.1) > 0.83
@@ -57,9 +57,9 @@ def test_sensitivity_generalises_from_25_abnormal_studies() -> None:
             p: (special.expit(rng.normal(-3, 1, 25)), special.expit(rng.normal(2, 1.5, 25)))
             for p in PARTS
         }
-        found = fit_thresholds(data, set())["sensitive"]
+        result = fit_thresholds(data, set())["sensitive"]
         later = special.expit(rng.normal(2, 1.5, 1000))
-        reached += [float(np.mean(later >= found[p])) for p in PARTS]
+        reached += [float(np.mean(later >= result[p])) for p in PARTS]
     assert 0.94 < np.mean(reached) < 0.97
     assert np.std(reached) < 0.04
 
@@ -70,35 +70,35 @@ def test_the_points_are_in_order_where_classes_overlap() -> None:
         p: (special.expit(rng.normal(-1, 1.5, 200)), special.expit(rng.normal(1, 1.5, 200)))
         for p in PARTS
     }
-    found = fit_thresholds(data, set())
-    assert set(found) == set(OPERATING_POINTS)
+    result = fit_thresholds(data, set())
+    assert set(result) == set(OPERATING_POINTS)
     for part in PARTS:
-        order = [found[point][part] for point in OPERATING_POINTS]
+        order = [result[point][part] for point in OPERATING_POINTS]
         assert order == sorted(order)
 
 
 def test_youden_of_two_normals_is_half_way() -> None:
     rng = np.random.default_rng(3)
-    found = youden(rng.normal(-2, 1, 4000), rng.normal(2, 1, 4000))
-    assert found == pytest.approx(0, abs=0.12)
+    result = youden(rng.normal(-2, 1, 4000), rng.normal(2, 1, 4000))
+    assert result == pytest.approx(0, abs=0.12)
 
 
 def test_youden_of_far_classes_is_between_them() -> None:
-    found = youden(np.array([-5.0, -4.0, -4.5]), np.array([4.0, 4.5, 5.0]))
-    assert -3 < found < 3
+    result = youden(np.array([-5.0, -4.0, -4.5]), np.array([4.0, 4.5, 5.0]))
+    assert -3 < result < 3
 
 
 def test_parts_with_few_studies_take_the_pooled_threshold() -> None:
     rng = np.random.default_rng(4)
     data = {p: (rng.random(20) * 0.5, 0.5 + rng.random(20) * 0.5) for p in PARTS[:2]}
     data[BodyPart.WRIST] = (np.array([0.99]), np.empty(0))
-    found = fit_thresholds(data, {BodyPart.WRIST})
+    result = fit_thresholds(data, {BodyPart.WRIST})
     normal = np.concatenate([n for n, _ in data.values()])
     pooled = smooth_quantile(special.logit(normal), 0.9)
-    assert found["specificity_0.90"][BodyPart.WRIST] == pytest.approx(
+    assert result["specificity_0.90"][BodyPart.WRIST] == pytest.approx(
         special.expit(pooled), rel=1e-3
     )
-    assert set(found) == set(RULES)
+    assert set(result) == set(RULES)
 
 
 def test_one_class_is_refused() -> None:

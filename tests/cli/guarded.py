@@ -28,7 +28,7 @@ class Ended:
 
     code: int
     output: str
-    asked: tuple[str, ...]
+    requested: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Sandbox:
             timeout=300,
             check=False,
         )
-        asked = log.read_text("utf-8").splitlines() if log.exists() else []
+        requested = log.read_text("utf-8").splitlines() if log.exists() else []
         if self.namespace:
-            asked += _packets(counts.read_text("utf-8"))
-        return Ended(done.returncode, done.stdout, tuple(asked))
+            requested += _packets(counts.read_text("utf-8"))
+        return Ended(done.returncode, done.stdout, tuple(requested))
 
     def files(self, *parts: str) -> list[str]:
         """What lies below `home`, `work` and `tmp` (or those named), by name."""
@@ -99,10 +99,10 @@ def namespace() -> tuple[str, ...]:
 
 def _packets(text: str) -> list[str]:
     """The counters that are not 0, from /proc/net/snmp (two lines each) and snmp6."""
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     lines = [line.split() for line in text.splitlines()]
     for names, values in zip(lines, lines[1:], strict=False):
         if len(names) > 2 and names[0] == values[0]:
-            found |= dict(zip(names[1:], map(int, values[1:]), strict=True))
-    found |= {line[0]: int(line[1]) for line in lines if len(line) == 2}
-    return [f"{name}: {found[name]}" for name in _COUNTED if found.get(name)]
+            result |= dict(zip(names[1:], map(int, values[1:]), strict=True))
+    result |= {line[0]: int(line[1]) for line in lines if len(line) == 2}
+    return [f"{name}: {result[name]}" for name in _COUNTED if result.get(name)]

@@ -22,41 +22,45 @@ def test_row_fits_its_columns(tmp_path: Path) -> None:
     sure = replace(prediction(tmp_path), p_normal=0.02, p_abnormal=0.4)
     assert answer_row(sure, 0.1)[COLUMNS.index("triage")] == "abnormal"
     assert answer_row(sure, 0.01)[COLUMNS.index("triage")] == "refer"
-    said = json.loads(json.dumps(answer_json(sure, 0.1)))
-    assert (said["triage"], said["p_normal"], said["error_rate"]) == ("abnormal", 0.02, 0.1)
+    message = json.loads(json.dumps(answer_json(sure, 0.1)))
+    assert (message["triage"], message["p_normal"], message["error_rate"]) == (
+        "abnormal",
+        0.02,
+        0.1,
+    )
 
 
 def test_the_answer_says_which_finding_and_what_its_label_means(tmp_path: Path) -> None:
-    said = json.loads(json.dumps(answer_json(named(tmp_path), 0.1), allow_nan=False))
-    assert said["abnormal_means"] == "fracture" and said["leading_finding"] == "hardware"
-    assert said["finding_probabilities"] == {"fracture": 0.5, "hardware": 0.3}
-    assert said["finding_thresholds"] == {"fracture": 0.6, "hardware": 0.2}
-    assert said["called_findings"] == said["images"][0]["called_findings"] == ["hardware"]
-    assert said["images"][0]["findings"][0]["category"] == "hardware"
+    message = json.loads(json.dumps(answer_json(named(tmp_path), 0.1), allow_nan=False))
+    assert message["abnormal_means"] == "fracture" and message["leading_finding"] == "hardware"
+    assert message["finding_probabilities"] == {"fracture": 0.5, "hardware": 0.3}
+    assert message["finding_thresholds"] == {"fracture": 0.6, "hardware": 0.2}
+    assert message["called_findings"] == message["images"][0]["called_findings"] == ["hardware"]
+    assert message["images"][0]["findings"][0]["category"] == "hardware"
     row = dict(zip(COLUMNS, answer_row(named(tmp_path), 0.1), strict=True))
     assert (row["answer"], row["triage"]) == ("FRACTURE", "fracture")
     assert (row["finding"], row["regions"]) == ("hardware 0.30", "2: 2 hardware")
     normal = replace(named(tmp_path), abnormal=False, leading_finding=None, p_normal=0.9)
     row = dict(zip(COLUMNS, answer_row(normal, 0.5), strict=True))
     assert (row["answer"], row["triage"], row["finding"]) == ("no fracture", "no fracture", "-")
-    refused = answer_json(replace(named(tmp_path), refused="no film"), 0.1)
+    refused = answer_json(replace(named(tmp_path), refused="no image"), 0.1)
     assert refused["finding_probabilities"] == {} and refused["called_findings"] == []
 
 
 def test_a_study_without_an_answer_has_the_same_keys_and_columns(tmp_path: Path) -> None:
     plain = prediction(tmp_path)
     lost = Outcome(plain.study, fault=ImageError("gone: expected it there"))
-    said, full = outcome_json(lost, 0.1), outcome_json(Outcome(plain.study, plain), 0.1)
-    assert list(said) == list(full) and full["error"] is None
-    assert said["error"] == "gone: expected it there" and said["probability"] is None
-    json.dumps(said, allow_nan=False)
+    message, full = outcome_json(lost, 0.1), outcome_json(Outcome(plain.study, plain), 0.1)
+    assert list(message) == list(full) and full["error"] is None
+    assert message["error"] == "gone: expected it there" and message["probability"] is None
+    json.dumps(message, allow_nan=False)
     assert len(outcome_row(lost, 0.1)) == len(COLUMNS) and "NO ANSWER" in outcome_row(lost, 0.1)
     assert outcome_notes(lost) == ["s 1: no answer: gone: expected it there"]
 
 
 def test_a_refused_study_has_a_reason_and_no_answer(tmp_path: Path) -> None:
     whole = prediction(tmp_path)
-    image = replace(whole.images[0], refusal="blank", foreign=3.0)
+    image = replace(whole.images[0], refusal="blank", ood_distance=3.0)
     refused = replace(whole, refused="blank", images=(image,), flags=("a flag",), p_normal=None)
     data = json.loads(json.dumps(answer_json(refused, 0.1)))
     assert data["refused"] == "blank" and data["flags"] == ["a flag"]
@@ -74,6 +78,6 @@ def test_experts_that_a_cascade_skipped_are_named(tmp_path: Path) -> None:
     whole = prediction(tmp_path)
     assert answer_json(whole, 0.1)["skipped_experts"] == [] and answer_notes(whole) == []
     early = replace(whole, experts={"cnn": 0.7}, skipped_experts=("vgg", "dense"))
-    found = answer_json(early, 0.1)
-    assert (found["skipped_experts"], list(found["experts"])) == (["vgg", "dense"], ["cnn"])
+    result = answer_json(early, 0.1)
+    assert (result["skipped_experts"], list(result["experts"])) == (["vgg", "dense"], ["cnn"])
     assert answer_notes(early) == ["s 1: answered by cnn alone; skipped: vgg, dense"]

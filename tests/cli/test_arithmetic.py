@@ -42,5 +42,5 @@ def test_crossval_and_audit_in_every_arithmetic(
     assert 0 <= scores["all"]["auroc"]["value"] <= 1
     quick = ["--size", 32, "--epochs", 2, "--images", 8]
     ulna("audit", phantoms, "--out", out / "audit", *quick)
-    found = json.loads((out / "audit/audit.json").read_text())
-    assert found["plan"]["precision"] == precision
+    result = json.loads((out / "audit/audit.json").read_text())
+    assert result["plan"]["precision"] == precision

@@ -20,8 +20,8 @@ from ulna.training.audit import AuditResult, AuditStep
 def _table(folder: Path, parts: tuple[str, ...]) -> Path:
     lines = ["path,patient_id,study_id,body_part,abnormal"]
     for i in range(24):
-        film = np.random.default_rng(i).uniform(0, 100 + 100 * (i % 2), (40, 32)).astype(np.uint8)
-        Image.fromarray(film).save(folder / f"{i}.png")
+        image = np.random.default_rng(i).uniform(0, 100 + 100 * (i % 2), (40, 32)).astype(np.uint8)
+        Image.fromarray(image).save(folder / f"{i}.png")
         lines.append(f"{i}.png,p{i},s{i},{parts[i % len(parts)]},{i // 2 % 2}")
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     return folder / "table.csv"
@@ -33,15 +33,15 @@ def test_the_waterfall_is_printed_saved_and_drawn(tmp_path: Path) -> None:
     done = ulna(*command)
     for words in ("as the prototype", "wrong target", "leakage", "is left", "kappa by study"):
         assert words in done.output
-    found = json.loads((tmp_path / "out/audit.json").read_text())
-    assert [s["name"] for s in found["steps"]][0] == "as the prototype"
-    assert found["steps"][0]["change"] is None and len(found["steps"]) == 5
+    result = json.loads((tmp_path / "out/audit.json").read_text())
+    assert [s["name"] for s in result["steps"]][0] == "as the prototype"
+    assert result["steps"][0]["change"] is None and len(result["steps"]) == 5
     with Image.open(tmp_path / "out/audit.png") as picture:
         assert picture.width > 800
     assert json.loads(ulna("verify", tmp_path / "out", "--json").stdout)["equal"]
     (tmp_path / "out/audit.json").write_text("{}")
     ulna("verify", tmp_path / "out", code=9)
-    assert json.loads(ulna(*command, "--json").stdout)["steps"] == found["steps"]
+    assert json.loads(ulna(*command, "--json").stdout)["steps"] == result["steps"]
 
 
 def test_an_undefined_kappa_is_null_in_json_and_told_in_the_report(

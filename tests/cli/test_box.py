@@ -1,4 +1,4 @@
-"""`ulna predict film.png` with nothing else: an answer, and that it is a demonstration."""
+"""`ulna predict image.png` with nothing else: an answer, and that it is a demonstration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAVY = ("torch", "timm", "scipy", "pydicom", "matplotlib", "numba", "onnx", "as
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     """Nothing that the bundle knows: a bar in the dark."""
     pixels = np.full((300, 240), 20.0)
     pixels[:, 90:150] = 150
@@ -28,20 +28,20 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_table_says_it(film: Path) -> None:
-    done = ulna("predict", film, "--bundle", BOX_BUNDLE)
+def test_the_table_says_it(image: Path) -> None:
+    done = ulna("predict", image, "--bundle", BOX_BUNDLE)
     assert "must not be used on patients" in done.stdout
     assert "no --bundle" not in done.stderr
 
 
-def test_the_json_says_it(film: Path) -> None:
-    (answer,) = json.loads(ulna("predict", film, "--json", "--bundle", BOX_BUNDLE).stdout)
+def test_the_json_says_it(image: Path) -> None:
+    (answer,) = json.loads(ulna("predict", image, "--json", "--bundle", BOX_BUNDLE).stdout)
     assert answer["demonstration"] is True
     assert answer["bundle"] == read_bundle(BOX_BUNDLE).hash
 
 
-def test_without_a_bundle_the_package_s_own_answers(film: Path) -> None:
-    done = ulna("predict", film, "--json")
+def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
+    done = ulna("predict", image, "--json")
     (answer,) = json.loads(done.stdout)
     own = read_bundle(default_bundle())
     assert answer["bundle"] == own.hash
@@ -59,10 +59,10 @@ def test_info_says_it() -> None:
     assert "bundle in the package" in ulna("info").stdout
 
 
-def test_predicting_imports_nothing_heavy(film: Path) -> None:
+def test_predicting_imports_nothing_heavy(image: Path) -> None:
     code = (
         "import json, sys; from ulna.cli.main import cli\n"
-        f"cli(['predict', {str(film)!r}, '--json'], standalone_mode=False)\n"
+        f"cli(['predict', {str(image)!r}, '--json'], standalone_mode=False)\n"
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -60,8 +60,8 @@ def test_scores_name_regions(work: Path) -> None:
 
 
 def test_the_bundle_of_all_folds_predicts(work: Path) -> None:
-    film = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
-    done = ulna("predict", film, "--bundle", work / "cv/bundle", "--json")
+    image = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
+    done = ulna("predict", image, "--bundle", work / "cv/bundle", "--json")
     answer = json.loads(done.stdout)[0]
     assert 0 <= answer["probability"] <= 1
     manifest = json.loads((work / "cv/bundle/manifest.json").read_text())
@@ -88,8 +88,8 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
 def _process_that_writes(file: Path, parent: subprocess.Popen[str]) -> int:
     """The process that has `file` open, once there is one."""
     while parent.poll() is None:
-        found = (link for link in Path("/proc").glob("[0-9]*/fd/*") if _leads_to(link, file))
-        if link := next(found, None):
+        result = (link for link in Path("/proc").glob("[0-9]*/fd/*") if _leads_to(link, file))
+        if link := next(result, None):
             return int(link.parts[2])
         time.sleep(0.01)
     raise AssertionError(parent.communicate())
@@ -113,10 +113,14 @@ def test_a_fold_killed_for_memory_costs_no_other_and_is_no_defect(work: Path) ->
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=work
     )
     os.kill(_process_that_writes(work / "killed/fold1/train.log", process), signal.SIGKILL)
-    _, said = process.communicate(timeout=240)
-    assert process.returncode == 1, said
-    assert "fold 1" in said and "out of memory" in said and "fewer --jobs" in said
-    assert "defect" not in said and "Traceback" not in said and "BrokenProcessPool" not in said
+    _, message = process.communicate(timeout=240)
+    assert process.returncode == 1, message
+    assert "fold 1" in message and "out of memory" in message and "fewer --jobs" in message
+    assert (
+        "defect" not in message
+        and "Traceback" not in message
+        and "BrokenProcessPool" not in message
+    )
     assert (work / "killed/fold2/bundle/manifest.json").is_file()
     assert not (work / "killed/fold1/bundle").exists()  # trained when the command is given again
 
@@ -127,9 +131,9 @@ def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path)
     shutil.copytree(work / "cv", out)
     shutil.rmtree(out / "evaluation")
     before = _rows(work / "cv/evaluation/predictions.csv")
-    film = Path(next(r["image"] for r in before if r["abnormal"] == "0"))
+    image = Path(next(r["image"] for r in before if r["abnormal"] == "0"))
     mask = next(p for p in (work / "phantoms/masks/train").rglob("*.png"))
-    whole = {p: p.read_bytes() for p in (film, mask)}
+    whole = {p: p.read_bytes() for p in (image, mask)}
     try:
         for path in whole:
             path.write_bytes(whole[path][:60])  # begins like a PNG
@@ -138,14 +142,14 @@ def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path)
         for path, data in whole.items():
             path.write_bytes(data)
     assert "1 masks could not be used" in done.stderr and mask.name in done.stderr
-    alone = len([r for r in before if Path(r["image"]).parent == film.parent]) == 1
-    told = "1 of 48 studies have no answer" if alone else "1 images of answered studies"
-    assert told in done.stderr
+    alone = len([r for r in before if Path(r["image"]).parent == image.parent]) == 1
+    reported = "1 of 48 studies have no answer" if alone else "1 images of answered studies"
+    assert reported in done.stderr
     assert "masks cannot be used: the maps" in done.stderr.split("predict: ")[0]
     after = {(r["study"], r["image"]): r for r in _rows(out / "evaluation/predictions.csv")}
     assert {r["study"] for r in before} == {study for study, _ in after}
-    found = json.loads((out / "evaluation/metrics.json").read_text())
-    assert sum(r["n"] for r in found["no_place"]) == 1
+    result = json.loads((out / "evaluation/metrics.json").read_text())
+    assert sum(r["n"] for r in result["no_place"]) == 1
     again = ulna(*_command(work, "unread"), "--json", code=10)
     assert json.loads(again.stdout)["scores"]["all"]["n_studies"] == STUDIES - alone
 
@@ -221,9 +225,9 @@ def test_some_folds_first_are_those_of_the_whole(work: Path) -> None:
     done = ulna(*command, "--against", work / "cv", "--json")
     minus = json.loads(done.stdout)["minus"]["cv"]["all"]
     assert minus["auroc"]["value"] == pytest.approx(0, abs=0.05)  # fusion from one fold, not two
-    found = {r["study"]: r["split"] for r in _rows(part / "evaluation/predictions.csv")}
+    result = {r["study"]: r["split"] for r in _rows(part / "evaluation/predictions.csv")}
     whole = {r["study"]: r["split"] for r in _rows(work / "cv/evaluation/predictions.csv")}
-    assert found == {s: f for s, f in whole.items() if f != "fold1"}
+    assert result == {s: f for s, f in whole.items() if f != "fold1"}
     shutil.copytree(work / "cv/fold1", part / "fold1")
     ulna(*_command(work, "part"))
     first, second = (_rows(work / d / "evaluation/predictions.csv") for d in ("cv", "part"))
@@ -237,10 +241,10 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
     ulna("phantom", work / "more", "--studies", 30, "--seed", 5, "--size", 96)
     table = work / "beside.csv"
     lines = [r for r in _rows(work / "cv/evaluation/predictions.csv") if r["split"] == "fold0"]
-    shared, film = lines[0]["patient"], lines[0]["image"]
+    shared, image = lines[0]["patient"], lines[0]["image"]
     new = sorted((work / "more/train").rglob("image1.png"))[:9]
     rows = [f"{p},beside{i},s{i},{i % 2},LEG" for i, p in enumerate(new)]
-    rows.append(f"{next((work / 'phantoms').rglob(Path(film).name))},{shared},other,1,LEG")
+    rows.append(f"{next((work / 'phantoms').rglob(Path(image).name))},{shared},other,1,LEG")
     table.write_text("path,patient_id,study_id,abnormal,body_part\n" + "\n".join(rows) + "\n")
     out = work / "beside"
     share = ["--set", "experts.cnn.unknown_part_share=0.25"]
@@ -258,7 +262,7 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
 
 
 def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path) -> None:
-    """A start that has learned from the films held out would flatter what is out of fold."""
+    """A start that has learned from the images held out would flatter what is out of fold."""
     other = _command(work, "from-folds")
     ulna(*other, "--initial", f"run:{work / 'cv'}", "--set", "experts.*.epochs=1")
     for k in range(3):
@@ -266,8 +270,8 @@ def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path
         starts = {e["initial"]["path"] for e in recipe["experts"]}
         assert starts == {str(work / f"cv/fold{k}")}
     again = ["--initial", f"run:{work / 'cv'}", "--fold-seed", 5]
-    said = ulna(*_command(work, "shuffled"), *again, code=2).output
-    assert "that fold 0 holds out" in said and "on the same folds" in said
+    message = ulna(*_command(work, "shuffled"), *again, code=2).output
+    assert "that fold 0 holds out" in message and "on the same folds" in message
 
 
 def test_a_fold_that_is_not_there_is_no_start(work: Path) -> None:
@@ -276,5 +280,5 @@ def test_a_fold_that_is_not_there_is_no_start(work: Path) -> None:
         copy = shutil.copytree if (work / "cv" / name).is_dir() else shutil.copy
         other.mkdir(exist_ok=True)
         copy(work / "cv" / name, other / name)
-    said = ulna(*_command(work, "third"), "--initial", f"run:{other}", code=2).output
-    assert "two-folds, which has no fold 2" in said and "--only" in said
+    message = ulna(*_command(work, "third"), "--initial", f"run:{other}", code=2).output
+    assert "two-folds, which has no fold 2" in message and "--only" in message

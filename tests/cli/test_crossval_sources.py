@@ -20,7 +20,7 @@ from ulna.config.recipe import Recipe  # noqa: E402
 from ulna.errors import DatasetError, DatasetWarning  # noqa: E402
 from ulna.evaluation.left_out import source_names  # noqa: E402
 from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.robustness.sources.films import film_features, score_controls  # noqa: E402
+from ulna.robustness.sources.image_features import image_features, score_controls  # noqa: E402
 from ulna.robustness.sources.standardise import CONTROLS  # noqa: E402
 from ulna.runtime import Predictor  # noqa: E402
 
@@ -108,8 +108,8 @@ def test_a_table_of_one_source_beside_them_teaches_no_fold_what_it_holds_out(wor
             taught = {i.path.resolve() for s in beside.training(k) for i in s.images}
             assert held and not held & taught
     away = replace(folder.settings, also=str(work / "away/table.csv"))
-    told = pytest.warns(DatasetWarning, match="of a source that is left out")
-    with told, pytest.raises(DatasetError, match="24 of a source that is left out"):
+    reported = pytest.warns(DatasetWarning, match="of a source that is left out")
+    with reported, pytest.raises(DatasetError, match="24 of a source that is left out"):
         _ = replace(folder, settings=away).beside
 
 
@@ -133,10 +133,10 @@ def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
 
 def test_a_source_is_compared_with_itself_alone_on_its_own_folds(work: Path) -> None:
     """The same experts answer it in both: what a second source brings is nothing here."""
-    found = json.loads((work / "cv/scores.json").read_text())["minus"]["alone"]
-    assert found["all"]["n_studies"] == 36
-    assert found["all"]["auroc"]["value"] == 0 == found["all"]["auroc"]["low"]
-    assert "plate: 1" in found and not any(name.startswith("source") for name in found)
+    result = json.loads((work / "cv/scores.json").read_text())["minus"]["alone"]
+    assert result["all"]["n_studies"] == 36
+    assert result["all"]["auroc"]["value"] == 0 == result["all"]["auroc"]["low"]
+    assert "plate: 1" in result and not any(name.startswith("source") for name in result)
 
 
 def test_the_folder_goes_on_and_verifies(work: Path) -> None:
@@ -191,13 +191,13 @@ def test_controls_are_scored_beside_the_plain_films(work: Path) -> None:
     predictor = Predictor.load(work / "cv/bundle")
     studies = _folder(work).labelled[:16]
     controls = {name: CONTROLS[name] for name in ("plain", "no_letters")}
-    found = score_controls(predictor, studies, controls)
-    assert found["n_studies"] == 16 and not found["left_out"]
-    plain = found["controls"]["plain"]
+    result = score_controls(predictor, studies, controls)
+    assert result["n_studies"] == 16 and not result["left_out"]
+    plain = result["controls"]["plain"]
     assert plain["minus"]["auroc"]["value"] == 0
     assert 0 <= plain["scores"]["auroc"]["value"] <= 1 and plain["refused"] == 0
-    films = film_features(read_bundle(work / "cv/bundle"), studies, expert="cnn-0")
-    assert films.features.shape == (32, 0)  # these graphs have no output "features"
-    assert {*films.source} <= {"atlas", "wrist", "away"}
+    images = image_features(read_bundle(work / "cv/bundle"), studies, expert="cnn-0")
+    assert images.features.shape == (32, 0)  # these graphs have no output "features"
+    assert {*images.source} <= {"atlas", "wrist", "away"}
     with pytest.raises(Exception, match="the bundle has cnn-0"):
-        film_features(read_bundle(work / "cv/bundle"), studies, expert="other")
+        image_features(read_bundle(work / "cv/bundle"), studies, expert="other")

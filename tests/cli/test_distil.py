@@ -30,7 +30,7 @@ SPLIT = 'fractions={"train":0.4,"tune":0,"calibration":0.3,"test":0.3}'
 
 
 def write_table(folder: Path, n: int = 72, first: int = 0) -> Path:
-    """Films of two body parts; abnormal ones hold a bright spot."""
+    """Images of two body parts; abnormal ones hold a bright spot."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["path,patient_id,study_id,body_part,abnormal"]
     for i in range(first, first + n):
@@ -63,8 +63,8 @@ def _distil(work: Path, out: str, *more: object, code: int = 0) -> str:
 def test_a_student_answers_alone_and_says_whose_it_is(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "let through" in said or "accepted" in said
+    message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
+    assert "let through" in message or "accepted" in message
     folder = work / "student/bundle"
     manifest = read_bundle(folder).manifest
     teacher = read_bundle(work / "teacher")
@@ -86,14 +86,14 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     monkeypatch.setattr(distilled, "AUROC_BELOW", -2.0)
     monkeypatch.setattr(ask, "_ask_part", None)
     log = (work / "student/experts/student/log.csv").stat().st_mtime_ns
-    said = _distil(work, "student", "--also", work / "beside/table.csv", code=5)
-    assert "student refused, left in" in said and "--accept" in said
+    message = _distil(work, "student", "--also", work / "beside/table.csv", code=5)
+    assert "student refused, left in" in message and "--accept" in message
     assert (work / "student/experts/student/log.csv").stat().st_mtime_ns == log
     assert (work / "student/refused/manifest.json").is_file()
     assert read_bundle(folder).manifest == manifest
-    said = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "REFUSED, and let through" in said and not (work / "student/refused").exists()
-    # Other films beside, or another teacher, are another student.
+    message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
+    assert "REFUSED, and let through" in message and not (work / "student/refused").exists()
+    # Other images beside, or another teacher, are another student.
     assert "give another --out" in _distil(work, "student", code=2)
 
 
@@ -103,10 +103,10 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     other = ("--set", "distillation={}", "--set", 'body_parts=["ELBOW","WRIST"]')
     ulna("crossval", data, *SMALL, *other, "--folds", 2, "--out", folds)
     command = ("distil", "--folds", folds, *SMALL, "--out", work / "students")
-    said = ulna(*command, "--only", 1).output
-    assert "fold 1 is taught" in said and not (work / "students/evaluation").exists()
-    said = ulna(*command).output
-    assert "out of 2 folds" in said and "minus cv, paired" in said
+    message = ulna(*command, "--only", 1).output
+    assert "fold 1 is taught" in message and not (work / "students/evaluation").exists()
+    message = ulna(*command).output
+    assert "out of 2 folds" in message and "minus cv, paired" in message
     own, theirs = (_rows(work / name) for name in ("students", "cv"))
     assert {k: r["split"] for k, r in own.items()} == {k: r["split"] for k, r in theirs.items()}
     for k in range(2):
@@ -115,19 +115,19 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     parity = read_json(StudentParity, work / "students/parity.json")
     scores = json.loads((work / "students/scores.json").read_text())["minus"]["cv"]["all"]["auroc"]
     assert parity.difference == pytest.approx([scores[k] for k in ("value", "low", "high")])
-    # One on all films, with the calibration and the figures of the folds.
+    # One on all images, with the calibration and the figures of the folds.
     given = (folds / "bundle", data, *SMALL, "--proof", work / "students", "--out", work / "whole")
     ulna("distil", *given, "--accept")
     manifest = read_bundle(work / "whole/bundle").manifest
     assert manifest.split["train"] == 72 and manifest.fusion.calibrated
     assert manifest.distilled is not None and manifest.distilled.parity is not None
     assert manifest.distilled.parity.difference == parity.difference
-    assert manifest.distilled.parity.films == "out of 2 folds, students"
+    assert manifest.distilled.parity.images == "out of 2 folds, students"
     # Report: they vouched for a student of any teacher of the same body parts.
     stranger = (work / "teacher", *given[1:-1], work / "other")
     assert "expected the bundle of the same folds" in ulna("distil", *stranger, code=2).output
-    said = ulna("distil", *given, "--set", "seed=3", code=2).output
-    assert "students of another recipe (they differ in seed)" in said
+    message = ulna("distil", *given, "--set", "seed=3", code=2).output
+    assert "students of another recipe (they differ in seed)" in message
 
 
 def _rows(folder: Path) -> dict[str, dict[str, str]]:
@@ -136,7 +136,7 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         (("--set", "distillation={}"), "learns nothing from a teacher"),
         (("--set", "experts.student.fit_heads=true"), "heads fitted to labels forget it"),
@@ -148,23 +148,23 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
     ],
 )
 def test_bad_input_is_said_before_any_work(
-    work: Path, changes: tuple[str, ...], said: str, tmp_path: Path
+    work: Path, changes: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     given = (work / "teacher", work / "data/table.csv", *SMALL, "--set", SPLIT)
     named = [work / "data" / w if w == "table.csv" else w for w in changes]
-    assert said in ulna("distil", *given, "--out", tmp_path / "o", *named, code=2).output
+    assert message in ulna("distil", *given, "--out", tmp_path / "o", *named, code=2).output
     # The same folder takes other settings: nothing was begun.
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
 
 
 def test_films_without_labels_teach_by_answers_alone(work: Path, tmp_path: Path) -> None:
-    """Nothing of theirs is known, and none is a film that the student is examined on."""
+    """Nothing of theirs is known, and none is an image that the student is examined on."""
     data = index_data(work / "data/table.csv")
     other = index_data(work / "beside/table.csv")
     with pytest.warns(DatasetWarning, match="3 of files that the labelled data hold"):
-        found = without_labels([[*other, *data[:3]]], data)
-    assert len(found) == len(other) and len({s.key for s in found}) == len(found)
-    for study in found:
+        result = without_labels([[*other, *data[:3]]], data)
+    assert len(result) == len(other) and len({s.key for s in result}) == len(result)
+    for study in result:
         assert study.abnormal is None and study.body_part is None and study.categories is None
         assert all(not i.findings and i.mask is None for i in study.images)
     copies = index_data(write_table(tmp_path / "copies", 4))  # the same patients, other files

@@ -49,8 +49,8 @@ def test_scores_are_those_of_a_cross_validation(work: Path) -> None:
     assert scores["minus"]["one"]["all"]["auroc"]["value"] is not None
     given = ("--data", work / "phantoms", "--studies", 2, "--json")
     checked = json.loads(ulna("verify", work / "both", *given).stdout)
-    asked = [c for c in checked["checks"] if "asked again" in c["what"]]
-    assert checked["equal"] and asked and all(c["equal"] for c in asked)
+    requested = [c for c in checked["checks"] if "asked again" in c["what"]]
+    assert checked["equal"] and requested and all(c["equal"] for c in requested)
 
 
 def test_the_bundle_holds_all_and_answers(work: Path) -> None:
@@ -59,8 +59,8 @@ def test_the_bundle_holds_all_and_answers(work: Path) -> None:
     assert names == ["cnn-0", "cnn_2-0", "cnn-1", "cnn_2-1"]
     for shares in manifest["fusion"]["weights"].values():
         assert shares["cnn-0"] == pytest.approx(shares["cnn-1"])
-    film = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
-    answer = json.loads(ulna("predict", film, "--bundle", work / "both/bundle", "--json").stdout)
+    image = next((work / "phantoms").rglob("XR_ELBOW/*/*/image1.png"))
+    answer = json.loads(ulna("predict", image, "--bundle", work / "both/bundle", "--json").stdout)
     assert 0 <= answer[0]["probability"] <= 1
 
 
@@ -99,17 +99,17 @@ def test_what_cannot_answer_together_is_refused(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [("fold_seed", 3, "folds of seed 3"), ("folds", 4, "4 folds"), ("also", "/t.csv", "/t.csv")],
 )
-def test_other_folds_are_refused(work: Path, key: str, value: object, said: str) -> None:
+def test_other_folds_are_refused(work: Path, key: str, value: object, message: str) -> None:
     other = work / f"other-{key}"
     other.mkdir()
     shutil.copyfile(work / "two/data.json", other / "data.json")
     settings = json.loads((work / "two/crossval.json").read_text())
     (other / "crossval.json").write_text(json.dumps({**settings, key: value}))
     refused = ulna("ensemble", work / "one", other, "--out", work / "w", code=2)
-    assert said in refused.output and "expected the same" in refused.output
+    assert message in refused.output and "expected the same" in refused.output
 
 
 def test_other_data_and_other_recipes_are_refused(work: Path) -> None:

@@ -18,28 +18,34 @@ N = 24
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A table of films in two regions, a bright square in the box of every abnormal one; answers
+    """A table of images in two regions, a bright square in the box of every abnormal one; answers
     to it out of fold; a bundle that reads brightness."""
     columns = ["path", "patient_id", "study_id", "body_part", "abnormal", "boxes"]
     with (
         (tmp_path / "table.csv").open("w", newline="") as table,
         (tmp_path / "predictions.csv").open("w", newline="") as answers,
     ):
-        data, said = csv.writer(table), csv.writer(answers)
+        data, message = csv.writer(table), csv.writer(answers)
         data.writerow(columns)
-        said.writerow(["study", "patient", "body_part", "split", "abnormal", "study_probability"])
+        message.writerow(
+            ["study", "patient", "body_part", "split", "abnormal", "study_probability"]
+        )
         for i in range(N):
             rng = np.random.default_rng(i)
-            film, label, part = rng.uniform(40, 60, (84, 70)), i % 2, ("ELBOW", "WRIST")[i // 2 % 2]
+            image, label, part = (
+                rng.uniform(40, 60, (84, 70)),
+                i % 2,
+                ("ELBOW", "WRIST")[i // 2 % 2],
+            )
             if label:
-                film[20:30, 2 * i : 2 * i + 10] = 250
-            Image.fromarray(film.astype(np.uint8)).save(tmp_path / f"{i}.png")
+                image[20:30, 2 * i : 2 * i + 10] = 250
+            Image.fromarray(image.astype(np.uint8)).save(tmp_path / f"{i}.png")
             box = f"[[{2 * i}, 20, 10, 10]]" if label else ""
             patient = f"patient{i:05}"
             data.writerow([f"{i}.png", patient, f"study{i}", part, label, box])
             p = 0.9 - 0.8 * (label ^ (i != 7))
             key = f"{part}/{patient}/study{i}"
-            said.writerow([key, patient, part, f"fold{i % 2}", label, 1 - p])
+            message.writerow([key, patient, part, f"fold{i % 2}", label, 1 - p])
     write_analytic(tmp_path / "bundle", [FINE])
     return tmp_path
 
@@ -51,28 +57,28 @@ def _ask(work: Path, verb: str, out: str, *more: object) -> tuple[object, ...]:
 
 def test_an_examination_is_shown_vouched_for_and_compared(work: Path) -> None:
     ulna(*_ask(work, "examine", "examination", "--studies", 4))
-    found = json.loads((work / "examination/examination.json").read_text())
+    result = json.loads((work / "examination/examination.json").read_text())
     ulna(*_ask(work, "evaluate", "out", "--include", work / "examination"))
     page = (work / "out/report.html").read_text("utf-8")
-    assert 'id="examine"' in page and f"{found['pointing']['map']['value']:.3f}" in page
+    assert 'id="examine"' in page and f"{result['pointing']['map']['value']:.3f}" in page
     assert "Made with bundle" not in page and "Not stressed" in page
-    assert "examination.png" not in page and "Examined films" in page
+    assert "examination.png" not in page and "Examined images" in page
     checks = json.loads(ulna("verify", work / "out", "--json").stdout)["checks"]
     assert {c["what"] for c in checks if "(read)" in c["what"]} == {
         f"examine: {n} (read)" for n in ("examination.json", "examination.png", "receipt.json")
     }
     with (work / "examination/examination.png").open("ab") as picture:
         picture.write(b"more")
-    told = ulna("verify", work / "out", code=9).stderr
-    assert "examine: examination.png (read)" in told
+    reported = ulna("verify", work / "out", code=9).stderr
+    assert "examine: examination.png (read)" in reported
     refused = ulna(*_ask(work, "evaluate", "new", "--include", work / "examination"), code=9)
     assert "examination.png: SHA-256" in refused.stderr and not (work / "new").exists()
 
 
 def test_a_folder_of_anything_else_is_refused_before_all_work(work: Path) -> None:
-    told = ulna(*_ask(work, "evaluate", "out", "--include", work / "bundle"), code=2).stderr
-    assert "manifest.json" in told and "stress.json (`ulna stress`)" in told
-    assert "evaluating" not in told and not (work / "out").exists()
+    reported = ulna(*_ask(work, "evaluate", "out", "--include", work / "bundle"), code=2).stderr
+    assert "manifest.json" in reported and "stress.json (`ulna stress`)" in reported
+    assert "evaluating" not in reported and not (work / "out").exists()
 
 
 @pytest.mark.slow

@@ -17,12 +17,12 @@ from ulna.bundle import read_bundle, replace_examination
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A table of six films with a bright square in its box, and a bundle that reads brightness."""
+    """A table of six images with a bright square in its box, and a bundle that reads brightness."""
     lines = ["path,patient_id,study_id,body_part,abnormal,boxes"]
     for i in range(6):
-        film = np.random.default_rng(i).uniform(40, 60, (84, 70))
-        film[20:30, 10 * i : 10 * i + 10] = 250
-        Image.fromarray(film.astype(np.uint8)).save(tmp_path / f"{i}.png")
+        image = np.random.default_rng(i).uniform(40, 60, (84, 70))
+        image[20:30, 10 * i : 10 * i + 10] = 250
+        Image.fromarray(image.astype(np.uint8)).save(tmp_path / f"{i}.png")
         lines.append(f'{i}.png,p{i},s{i},ELBOW,1,"[[{10 * i}, 20, 10, 10]]"')
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     write_analytic(tmp_path / "bundle", [FINE])
@@ -33,17 +33,17 @@ def test_tests_and_verdict_are_printed_and_answers_carry_it(work: Path) -> None:
     command = ("examine", work / "table.csv", "--bundle", work / "bundle", "--split", "all")
     done = ulna(*command, "--out", work / "out", "--studies", 4)
     assert "pointing game" in done.output and "not made: repeatability" in done.output
-    assert "heat maps: " in done.output and "4 films of table.csv" in done.output
-    found = json.loads((work / "out/examination.json").read_text())
-    assert found["n_images"] == 4
+    assert "heat maps: " in done.output and "4 images of table.csv" in done.output
+    result = json.loads((work / "out/examination.json").read_text())
+    assert result["n_images"] == 4
     checked = json.loads(ulna("verify", work / "out", "--bundle", work / "bundle", "--json").stdout)
     assert checked["equal"] and len(checked["checks"]) == 5
     info = ulna("info", work / "bundle").output
-    assert "4 films of table.csv" in info
+    assert "4 images of table.csv" in info
     answer = json.loads(
         ulna("predict", work / "0.png", "--bundle", work / "bundle", "--json").stdout
     )
-    assert answer[0]["map_reliable"] == found["reliable"]
+    assert answer[0]["map_reliable"] == result["reliable"]
 
 
 def test_a_failed_map_is_marked_wherever_it_is_shown(work: Path) -> None:
@@ -52,8 +52,10 @@ def test_a_failed_map_is_marked_wherever_it_is_shown(work: Path) -> None:
     bundle = read_bundle(work / "bundle")
     verdict = bundle.manifest.map_examination
     assert verdict is not None
-    with Image.open(work / "0.png") as film:  # so wide that notes leave most of the film alone
-        film.resize((8 * film.width, 8 * film.height)).save(work / "wide.png")
+    with Image.open(
+        work / "0.png"
+    ) as radiograph:  # so wide that notes leave most of the image alone
+        radiograph.resize((8 * radiograph.width, 8 * radiograph.height)).save(work / "wide.png")
     pictures = {}
     for low in (-1.0, 0.5):
         tests = tuple(

@@ -42,8 +42,8 @@ def test_what_the_machine_has_run_out_of_is_no_defect(
     error = OSError(number, os.strerror(number))
     assert exit_code_of(error) == 1
     report_failure(error, debug=False)
-    said = capsys.readouterr().err
-    assert os.strerror(number) + ": " in said and "defect" not in said
+    message = capsys.readouterr().err
+    assert os.strerror(number) + ": " in message and "defect" not in message
 
 
 def test_out_of_memory_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,26 +26,26 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("data")
     ulna("phantom", data, "--studies", STUDIES, "--seed", 6, "--size", 160)
     with (data / "truth.csv").open() as handle:
-        films = list(csv.DictReader(handle))
+        images = list(csv.DictReader(handle))
     own: list[dict[str, object]] = []
-    for k, film in enumerate(films):
+    for k, image in enumerate(images):
         # unique in a table; in MURA's folders only within the patient
-        study = f"{film['patient_id']}-{film['study_id']}"
-        box = [float(film[f"box_{n}"]) for n in "xywh"] if film["box_w"] else None
-        said = {"study_id": study, "boxes": json.dumps([box] if box else []), "hardware": 0}
-        own.append({**film, **said, "source_width": 373 + 700 * (k % 2)})
+        study = f"{image['patient_id']}-{image['study_id']}"
+        box = [float(image[f"box_{n}"]) for n in "xywh"] if image["box_w"] else None
+        message = {"study_id": study, "boxes": json.dumps([box] if box else []), "hardware": 0}
+        own.append({**image, **message, "source_width": 373 + 700 * (k % 2)})
     _write(data / "table.csv", own)
     _write(data / "lower_limb.csv", [{**f, "body_part": "LEG"} for f in own])
     return data
 
 
-def _write(path: Path, films: list[dict[str, object]]) -> None:
+def _write(path: Path, images: list[dict[str, object]]) -> None:
     names = ["path", "patient_id", "study_id", "body_part", "abnormal", "boxes", "hardware"]
     names.append("source_width")
     with path.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, names, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(films)
+        writer.writerows(images)
 
 
 def _make(data: Path, out: Path, code: int = 0) -> str:
@@ -77,8 +77,8 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     assert graphs == [f"{e}-{k}.onnx" for e in experts for k in range(5)]
     transferred = read_json(Recipe, out / "trunk-lite0/recipe.json").experts[0].initial
     assert transferred.kind == "imagenet"
-    film = next(data.rglob("image1.png"))
-    (answer,) = json.loads(ulna("predict", film, "--bundle", bundle, "--json").output)
+    image = next(data.rglob("image1.png"))
+    (answer,) = json.loads(ulna("predict", image, "--bundle", bundle, "--json").output)
     assert 0 < answer["probability"] < 1
     student = read_bundle(out / "student/bundle")
     distilled = student.manifest.distilled
@@ -89,12 +89,12 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     # what is finished is not done again
     weights = out / "folds/fold4/experts/lite0_whole/weights.safetensors"
     written = weights.stat().st_mtime_ns
-    said = _make(data, out)
-    assert "train cnn" not in said and "phantoms:" not in said
+    message = _make(data, out)
+    assert "train cnn" not in message and "phantoms:" not in message
     assert weights.stat().st_mtime_ns == written
 
 
 def test_a_folder_without_the_tables_is_named(tmp_path: Path) -> None:
-    said = _make(tmp_path, tmp_path / "out", code=2)
-    assert f"{tmp_path}/table.csv: no such file" in said
+    message = _make(tmp_path, tmp_path / "out", code=2)
+    assert f"{tmp_path}/table.csv: no such file" in message
     assert not (tmp_path / "out").exists()

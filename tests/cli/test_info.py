@@ -13,9 +13,9 @@ from ulna.recipes import RECIPES
 
 
 def test_installation_as_json_and_as_text() -> None:
-    told = CliRunner().invoke(cli, ["info", "--json"])
-    assert told.exit_code == 0, told.stderr
-    answer = json.loads(told.stdout)
+    reported = CliRunner().invoke(cli, ["info", "--json"])
+    assert reported.exit_code == 0, reported.stderr
+    answer = json.loads(reported.stdout)
     assert answer["ulna"] == __version__
     assert set(answer["recipes"]) == set(RECIPES)
     text = CliRunner().invoke(cli, ["info"]).stdout
@@ -25,9 +25,9 @@ def test_installation_as_json_and_as_text() -> None:
 
 def test_a_table_is_counted(real_data: Path) -> None:
     table = real_data / "fracatlas" / "table.csv"
-    told = CliRunner().invoke(cli, ["info", str(table), "--json"])
-    assert told.exit_code == 0, told.stderr
-    answer = json.loads(told.stdout)
+    reported = CliRunner().invoke(cli, ["info", str(table), "--json"])
+    assert reported.exit_code == 0, reported.stderr
+    answer = json.loads(reported.stdout)
     counted = sum(g["normal"] + g["abnormal"] + g["unlabelled"] for g in answer["groups"])
     assert answer["kind"] == "table"
     assert counted == answer["studies"] > 0

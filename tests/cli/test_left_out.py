@@ -30,18 +30,18 @@ def picture(path: Path, seed: int) -> None:
 
 
 def dicom(path: Path, part: str, seed: int) -> None:
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    film.StudyInstanceUID, film.PatientID, film.Modality = f"1.2.{seed}", "p", "CR"
-    film.BodyPartExamined, film.Rows, film.Columns = part, 120, 100
-    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 8, 8, 7, 0
-    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
-    film.PixelData = bar(seed).tobytes()
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    image.StudyInstanceUID, image.PatientID, image.Modality = f"1.2.{seed}", "p", "CR"
+    image.BodyPartExamined, image.Rows, image.Columns = part, 120, 100
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.PixelData = bar(seed).tobytes()
     path.parent.mkdir(parents=True, exist_ok=True)
-    film.save_as(path, enforce_file_format=True)
+    image.save_as(path, enforce_file_format=True)
 
 
 @pytest.fixture
@@ -81,18 +81,18 @@ def test_a_mixed_folder_is_answered_whole_with_one_note(visit: Path) -> None:
 def test_the_remark_on_another_region_is_in_every_form_of_answer(
     visit: Path, tmp_path: Path
 ) -> None:
-    said = "the header names KNEE: not known as one of the seven regions"
-    film = visit / "knee.dcm"
-    (answer,) = json.loads(ulna("predict", film, "--json").stdout)
-    assert said in answer["flags"] and answer["body_part_given"] is False
-    shown = ulna("predict", film)
-    assert said in shown.stdout and "names KNEE" in shown.stderr
-    ulna("predict", film, "--table", tmp_path / "t.csv")
+    message = "the header names KNEE: not known as one of the seven regions"
+    image = visit / "knee.dcm"
+    (answer,) = json.loads(ulna("predict", image, "--json").stdout)
+    assert message in answer["flags"] and answer["body_part_given"] is False
+    shown = ulna("predict", image)
+    assert message in shown.stdout and "names KNEE" in shown.stderr
+    ulna("predict", image, "--table", tmp_path / "t.csv")
     with (tmp_path / "t.csv").open(newline="") as handle:
         (row,) = csv.DictReader(handle)
-    assert said in row["flags"]
-    (given,) = json.loads(ulna("predict", film, "--body-part", "WRIST", "--json").stdout)
-    assert said in given["flags"] and given["body_part"] == "WRIST"
+    assert message in row["flags"]
+    (given,) = json.loads(ulna("predict", image, "--body-part", "WRIST", "--json").stdout)
+    assert message in given["flags"] and given["body_part"] == "WRIST"
 
 
 @pytest.mark.parametrize("again", [str, lambda p: f"{p}/../visit", lambda p: f"{p}/knee.dcm"])
@@ -115,7 +115,7 @@ def test_two_folders_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
 def test_a_semicolon_table_of_another_system_is_answered(tmp_path: Path) -> None:
     picture(tmp_path / "films/é.png", 1)
     head = "path;patient_id;study_id;body_part;abnormal\n"
-    text = head + "films\\e\u0301.png;p;s;L WRIST;Positive\n;;;;\n"
+    text = head + "images\\e\u0301.png;p;s;L WRIST;Positive\n;;;;\n"
     (tmp_path / "t.csv").write_text(text, "utf-8")
     done = ulna("predict", tmp_path / "t.csv", "--json")
     (answer,) = json.loads(done.stdout)

@@ -112,7 +112,7 @@ def test_many_notes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         import warnings
 
         for i in range(50):
-            warnings.warn(f"film {i}", DatasetWarning, stacklevel=1)
+            warnings.warn(f"image {i}", DatasetWarning, stacklevel=1)
 
     _with_verb(monkeypatch, body)
     lines = CliRunner().invoke(cli, ["info"]).stderr.splitlines()

@@ -37,25 +37,25 @@ class Bad:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A bundle, films, masks: good ones and all that can be wrong with one of them."""
+    """A bundle, images, masks: good ones and all that can be wrong with one of them."""
     write_analytic(tmp_path / "bundle", fusion=FITTED)
     write_films(tmp_path / "films", [(90, 70), (60, 100), (80, 80)] * 4)
     for name, shape in (("mask", (60, 100)), ("small", (7, 9))):
         Image.fromarray(np.full(shape, 255, np.uint8)).save(tmp_path / f"{name}.png")
-    film = (tmp_path / "films/view0.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(film[: len(film) // 2])
-    (tmp_path / "text.png").write_text("no film")
+    image = (tmp_path / "films/view0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(image[: len(image) // 2])
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
     (tmp_path / "half.png").write_bytes((tmp_path / "mask.png").read_bytes()[:-30])
     for name in ("vanishes", "crowded", "other", "another"):
-        (tmp_path / f"{name}.png").write_bytes(film)
+        (tmp_path / f"{name}.png").write_bytes(image)
     return tmp_path
 
 
 BAD = {
     "unknown part": Bad("films/view11.png,b,unknown,HAND,1,", "the bundle knows ELBOW, WRIST"),
     "cut short": Bad("cut.png,b,cut,ELBOW,0,", "cut short PNG"),
-    "no film": Bad("text.png,b,text,ELBOW,1,", "expected a PNG"),
+    "no image": Bad("text.png,b,text,ELBOW,1,", "expected a PNG"),
     "empty": Bad("empty.png,b,empty,WRIST,0,", "0 bytes"),
     "vanishes": Bad("vanishes.png,b,gone,WRIST,0,", "no such file"),
     "no memory": Bad("crowded.png,b,crowded,WRIST,0,", "out of memory: ask for less"),
@@ -69,17 +69,17 @@ MASKS = {
 
 @pytest.fixture(autouse=True)
 def films_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One film is gone when it is read, another takes more memory than there is."""
+    """One image is gone when it is read, another takes more memory than there is."""
     read = reading.read_radiograph
 
     def fails(path: Path) -> Radiograph:
         if path.name == "vanishes.png":
-            film = path.read_bytes()
+            image = path.read_bytes()
             path.unlink()
             try:
                 return read(path)
             finally:
-                path.write_bytes(film)
+                path.write_bytes(image)
         if path.name == "crowded.png":
             raise MemoryError
         return read(path)
@@ -90,7 +90,7 @@ def films_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 def _table(work: Path, name: str, bad: Sequence[Bad]) -> Path:
     """GOOD studies with `bad` ones among them."""
     rows = [
-        f"films/view{k}.png,p{k},s{k},{('ELBOW', 'WRIST')[k % 2]},{k % 2},"
+        f"images/view{k}.png,p{k},s{k},{('ELBOW', 'WRIST')[k % 2]},{k % 2},"
         + ("mask.png" if k in (1, 7) else "")
         for k in range(GOOD)
     ]
@@ -111,20 +111,20 @@ def _both(work: Path, bad: Sequence[Bad]) -> Iterator[tuple[str, Path, int]]:
 
 def test_predict_as_json_text_and_pictures(work: Path) -> None:
     bad = list(BAD.values())
-    said: dict[str, list[dict[str, Any]]] = {}
+    message: dict[str, list[dict[str, Any]]] = {}
     for name, table, code in _both(work, bad):
         given = ("predict", table, "--bundle", work / "bundle")
         done = ulna(*given, "--out", work / name / "maps", "--json", code=code)
-        said[name] = json.loads(done.stdout)
+        message[name] = json.loads(done.stdout)
         text = ulna(*given, code=code).output
         assert text.count("NO ANSWER") == (len(bad) if code else 0)
-    lost = [a for a in said["with"] if a["error"]]
+    lost = [a for a in message["with"] if a["error"]]
     assert [a["study_id"] for a in lost] == [_name(b) for b in bad]
     for answer, one in zip(lost, bad, strict=True):
         assert one.why in answer["error"] and answer["probability"] is None
-    assert [a for a in said["with"] if not a["error"]] == said["without"]
-    assert len(said["without"]) == GOOD
-    maps = [_files(work / name / "maps") for name in said]
+    assert [a for a in message["with"] if not a["error"]] == message["without"]
+    assert len(message["without"]) == GOOD
+    maps = [_files(work / name / "maps") for name in message]
     assert maps[0] == maps[1] and len(maps[1]) == GOOD
 
 
@@ -134,18 +134,18 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def test_predict_to_a_table(work: Path) -> None:
-    bad, found = list(BAD.values()), {}
+    bad, result = list(BAD.values()), {}
     for name, table, code in _both(work, bad):
         out = work / f"{name}-answers.csv"
         done = ulna("predict", table, "--bundle", work / "bundle", "--table", out, code=code)
-        found[name] = out.read_text().splitlines()
+        result[name] = out.read_text().splitlines()
     assert f"{len(bad)} of {GOOD + len(bad)} studies have no answer" in done.stderr or code == 0
-    rows = {r["study"].rpartition("/")[2]: r for r in csv.DictReader(found["with"])}
+    rows = {r["study"].rpartition("/")[2]: r for r in csv.DictReader(result["with"])}
     assert len(rows) == GOOD + len(bad)
     for one in bad:
         assert one.why in rows[_name(one)]["error"] and not rows[_name(one)]["study_probability"]
     others = [k for k, name in enumerate(["head", *rows]) if name not in {_name(b) for b in bad}]
-    assert [found["with"][k] for k in others] == found["without"]
+    assert [result["with"][k] for k in others] == result["without"]
 
 
 def test_evaluate_scores_the_others_and_says_how_many_have_no_answer_and_why(work: Path) -> None:
@@ -154,18 +154,18 @@ def test_evaluate_scores_the_others_and_says_how_many_have_no_answer_and_why(wor
         given = ("evaluate", table, "--bundle", work / "bundle", "--split", "all")
         done = ulna(*given, "--out", work / name, code=code)
         if code:
-            told = done.stderr
-    assert f"{len(BAD)} of {GOOD + len(bad)} studies have no answer" in told
-    assert f"{len(MASKS)} masks could not be used" in told
-    assert f"note: {len(MASKS)} of 5 masks cannot be used" in told.split("evaluate: ")[0]
+            reported = done.stderr
+    assert f"{len(BAD)} of {GOOD + len(bad)} studies have no answer" in reported
+    assert f"{len(MASKS)} masks could not be used" in reported
+    assert f"note: {len(MASKS)} of 5 masks cannot be used" in reported.split("evaluate: ")[0]
     page, metrics = ((work / "with" / n).read_text() for n in ("report.html", "metrics.json"))
-    found = json.loads(metrics)
-    assert sum(r["n"] for r in found["no_answer"]) == len(BAD) == found["n_unreadable"]
-    assert sum(r["n"] for r in found["no_place"]) == len(MASKS)
+    result = json.loads(metrics)
+    assert sum(r["n"] for r in result["no_answer"]) == len(BAD) == result["n_unreadable"]
+    assert sum(r["n"] for r in result["no_place"]) == len(MASKS)
     for one in bad:
-        assert one.why in told and one.why in metrics
-    assert page.count("without an answer</th>") == len(found["no_answer"])
-    assert page.count("masks of no use</th>") == len(found["no_place"])
+        assert one.why in reported and one.why in metrics
+    assert page.count("without an answer</th>") == len(result["no_answer"])
+    assert page.count("masks of no use</th>") == len(result["no_place"])
     _check_rows(work, bad)
     assert ulna("verify", work / "with", "--data", work / "with.csv", "--json").exit_code == 0
 
@@ -185,11 +185,11 @@ def _check_rows(work: Path, bad: Sequence[Bad]) -> None:
 
 
 def test_a_bad_study_alone_ends_as_it_did(work: Path) -> None:
-    for one, code in ((BAD["unknown part"], 2), (BAD["no film"], 4), (BAD["no memory"], 4)):
+    for one, code in ((BAD["unknown part"], 2), (BAD["no image"], 4), (BAD["no memory"], 4)):
         (work / "t.csv").write_text(f"{HEAD}\n{one.row}\n")
         done = ulna("predict", work / "t.csv", "--bundle", work / "bundle", code=code)
         assert one.why in done.stderr
-    (work / "t.csv").write_text("\n".join([HEAD, BAD["no film"].row, BAD["cut short"].row]) + "\n")
+    (work / "t.csv").write_text("\n".join([HEAD, BAD["no image"].row, BAD["cut short"].row]) + "\n")
     done = ulna("predict", work / "t.csv", "--bundle", work / "bundle", code=4)
     assert "none of 2 studies has an answer" in done.stderr
 

@@ -29,30 +29,30 @@ from ulna.recipes import RECIPES
 # Every verb at the least size, in an order in which each finds what it needs. {w}: a folder.
 # With an exclamation mark: where nothing can be written below the home folder.
 WALK = """
-phantom {w}/films --studies 100 --seed 4 --size 96
-! train {w}/films --recipe {w}/tiny.json --out {w}/run
+phantom {w}/images --studies 100 --seed 4 --size 96
+! train {w}/images --recipe {w}/tiny.json --out {w}/run
 export {w}/run --out {w}/run/bundle
-calibrate {w}/run/bundle --run {w}/run --data {w}/films
-adapt {w}/run/bundle {w}/films --out {w}/adapted --heads
-distil {w}/run/bundle {w}/films --recipe {w}/student.json --out {w}/student
-quantise {w}/run/bundle --data {w}/films --out {w}/int8 --images 8
-! evaluate {w}/films --bundle {w}/run/bundle --out {w}/evaluation
-verify {w}/evaluation --data {w}/films --bundle {w}/run/bundle --studies 1
-stress {w}/films --bundle {w}/run/bundle --out {w}/stress --studies 2
-examine {w}/films --bundle {w}/run/bundle --out {w}/examination --studies 2
-! explain {w}/films --run {w}/run --out {w}/maps --studies 1
-selfsupervise {w}/films --recipe {w}/tiny.json --out {w}/ssl --epochs 1
-audit {w}/films --out {w}/audit --epochs 2 --images 4 --size 32
-crossval {w}/films --recipe {w}/tiny.json --out {w}/one --folds 2
+calibrate {w}/run/bundle --run {w}/run --data {w}/images
+adapt {w}/run/bundle {w}/images --out {w}/adapted --heads
+distil {w}/run/bundle {w}/images --recipe {w}/student.json --out {w}/student
+quantise {w}/run/bundle --data {w}/images --out {w}/int8 --images 8
+! evaluate {w}/images --bundle {w}/run/bundle --out {w}/evaluation
+verify {w}/evaluation --data {w}/images --bundle {w}/run/bundle --studies 1
+stress {w}/images --bundle {w}/run/bundle --out {w}/stress --studies 2
+examine {w}/images --bundle {w}/run/bundle --out {w}/examination --studies 2
+! explain {w}/images --run {w}/run --out {w}/maps --studies 1
+selfsupervise {w}/images --recipe {w}/tiny.json --out {w}/ssl --epochs 1
+audit {w}/images --out {w}/audit --epochs 2 --images 4 --size 32
+crossval {w}/images --recipe {w}/tiny.json --out {w}/one --folds 2
 ensemble {w}/one {w}/two --out {w}/both
-review {w}/films --from {w}/one --out {w}/review
+review {w}/images --from {w}/one --out {w}/review
 score --labels {w}/labels.csv --predictions {w}/answers.csv
-predict {film} --engine auto
-! predict {film} --engine openvino:fp32 --out {w}/one_film
-! predict {w}/films --bundle {w}/run/bundle --engine onnxruntime --table {w}/table.parquet
+predict {image} --engine auto
+! predict {image} --engine openvino:fp32 --out {w}/one_film
+! predict {w}/images --bundle {w}/run/bundle --engine onnxruntime --table {w}/table.parquet
 info {w}/run/bundle
 ! info
-demo --data {w}/films --recipe {w}/tiny.json --out {w}/demo
+demo --data {w}/images --recipe {w}/tiny.json --out {w}/demo
 """
 # Refused for what it answered, as any tiny model may be: the verb has run all the same.
 FINE = {"quantise": (0, 5), "distil": (0, 5)}
@@ -127,8 +127,8 @@ def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
     for homeless, line in _lines(WALK):
         if any("openvino" in word for word in line) and not find_spec("openvino"):
             continue
-        film = next((tmp_path / "films" / "valid").rglob("*.png"), "")
-        words = [word.format(w=tmp_path, film=film) for word in line]
+        image = next((tmp_path / "films" / "valid").rglob("*.png"), "")
+        words = [word.format(w=tmp_path, image=image) for word in line]
         home = os.devnull + "/home" if homeless else ""
         if line[0] == "ensemble":
             _twin(tmp_path / "one", tmp_path / "two")
@@ -136,7 +136,7 @@ def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
         ended = sandbox.python("-m", "ulna", *words, home=home)
         where = "no home" if homeless else "       "
         print(f"{_processor_seconds() - began:5.1f} s  {where} {' '.join(line)}")
-        assert not ended.asked, (line, ended.asked)
+        assert not ended.requested, (line, ended.requested)
         assert ended.code in FINE.get(line[0], (0,)), (line, ended.output)
         assert "writable" not in ended.output, (line, ended.output)
     left = [file for file in sandbox.files() if not file.startswith(ALLOWED)]
@@ -160,4 +160,4 @@ def test_the_guard_sees_an_attempt(attempt: str, guard: bool, tmp_path: Path) ->
         pytest.skip("this system does not let us make a network namespace")
     sandbox = Sandbox.make(tmp_path, apart, guard)
     ended = sandbox.python("-c", f"import socket, urllib.request; {attempt}")
-    assert ended.code and ended.asked
+    assert ended.code and ended.requested

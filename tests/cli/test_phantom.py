@@ -47,8 +47,8 @@ def test_writes_what_info_counts(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["phantom", str(out), *options])
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["config"]["studies"] == 4
-    told = CliRunner().invoke(cli, ["info", str(out), "--json"])
-    assert told.exit_code == 0, told.stderr
-    answer = json.loads(told.stdout)
+    reported = CliRunner().invoke(cli, ["info", str(out), "--json"])
+    assert reported.exit_code == 0, reported.stderr
+    answer = json.loads(reported.stdout)
     assert (answer["kind"], answer["studies"]) == ("phantom", 4)
     assert sum(g["normal"] + g["abnormal"] for g in answer["groups"]) == 4

@@ -22,8 +22,8 @@ from ulna.runtime.table.rows_file import RowsFile
 from ulna.whole_file import csv_bytes
 
 
-def _films(folder: Path, studies: int) -> Path:
-    """A folder for each study with one or two films; the first of a few is no film at all."""
+def _images(folder: Path, studies: int) -> Path:
+    """A folder for each study with one or two images; the first of a few is no image at all."""
     distinct = write_films(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     for k in range(studies):
         place = folder / f"study{k:05d}"
@@ -32,7 +32,7 @@ def _films(folder: Path, studies: int) -> Path:
             os.link(distinct[(k + view) % 4].path, place / f"{view}.png")
         if k % 17 in (2, 3):
             (place / "0.png").unlink()
-            (place / "0.png").write_text("no film")
+            (place / "0.png").write_text("no image")
     return folder
 
 
@@ -58,8 +58,8 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
-    films, out = _films(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
-    done = ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    images, out = _images(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
+    done = ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     rows = _rows(out)
     assert len(rows) == 30
     bad = [r for r in rows if r["error"]]
@@ -74,7 +74,7 @@ def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
     )
     assert "images: 30/30" in done.output
     assert f"{lost} of 20 studies have no answer" in done.stderr
-    again = ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    again = ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     assert again.stdout == done.stdout
 
 
@@ -95,9 +95,9 @@ def test_a_name_that_is_no_tables_is_said_before_anything_is_read(tmp_path: Path
 
 
 def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) -> None:
-    film, out = tmp_path / "film.png", tmp_path / "t.csv"
-    film.write_text("no film")
-    done = ulna("predict", film, "--bundle", bundle, "--table", out, code=4)
+    image, out = tmp_path / "film.png", tmp_path / "t.csv"
+    image.write_text("no image")
+    done = ulna("predict", image, "--bundle", bundle, "--table", out, code=4)
     assert "none of 1 studies has an answer" in done.output
     assert "expected a PNG" in _rows(out)[0]["error"]
 
@@ -105,8 +105,8 @@ def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) ->
 def test_a_full_disk_ends_a_table_that_goes_on(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    films, whole, out = _films(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
-    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
+    images, whole, out = _images(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
+    ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     written = 0
 
     def full(rows: RowsFile, more: Iterable[Cells]) -> None:
@@ -119,20 +119,20 @@ def test_a_full_disk_ends_a_table_that_goes_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(RowsFile, "write", full)
-        done = ulna("predict", films, "--bundle", bundle, "--table", out, code=1)
+        done = ulna("predict", images, "--bundle", bundle, "--table", out, code=1)
     assert "No space left on device: free some space" in done.stderr
     assert not out.exists() and out.with_name("t.csv.partial").exists()
-    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> None:
-    films = _films(tmp_path / "films", 600)
+    images = _images(tmp_path / "films", 600)
     whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
-    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
+    ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name("answers.csv.partial")
-    process = _start("predict", films, "--bundle", bundle, "--table", out)
+    process = _start("predict", images, "--bundle", bundle, "--table", out)
     _wait_for(rows, 0, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
     assert "ending after the batch at hand" in errors
     assert "of 600 studies; the same command goes on" in errors
     assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
-    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -149,19 +149,19 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
 def test_killed_again_and_again_it_ends_as_if_never(
     tmp_path: Path, bundle: Path, name: str
 ) -> None:
-    films = _films(tmp_path / "films", 1500)
+    images = _images(tmp_path / "films", 1500)
     whole, out = tmp_path / "whole" / name, tmp_path / name
-    ulna("predict", films, "--bundle", bundle, "--table", whole, code=10)
+    ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name(f"{name}.partial")
     draw, size = random.Random(5), 0
     for _ in range(4):
-        process = _start("predict", films, "--bundle", bundle, "--table", out)
+        process = _start("predict", images, "--bundle", bundle, "--table", out)
         _wait_for(rows, size, process)
         time.sleep(draw.uniform(0, 0.5))
         process.kill()
         process.communicate(timeout=120)
         size = rows.stat().st_size if rows.exists() else 0
-    ulna("predict", films, "--bundle", bundle, "--table", out, code=10)
+    ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     if name.endswith(".csv"):
         assert out.read_bytes() == whole.read_bytes()
     else:
@@ -178,9 +178,9 @@ print([line for line in Path("/proc/self/status").read_text().splitlines() if "V
 """
 
 
-def _peak(films: Path, bundle: Path, out: Path) -> float:
+def _peak(images: Path, bundle: Path, out: Path) -> float:
     """Largest resident memory of a run, in MiB."""
-    call = [sys.executable, "-c", _MEASURED, "predict", films, "--bundle", bundle, "--table", out]
+    call = [sys.executable, "-c", _MEASURED, "predict", images, "--bundle", bundle, "--table", out]
     done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-2]) / 1024
 
@@ -188,7 +188,7 @@ def _peak(films: Path, bundle: Path, out: Path) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: the peak is not told")
 def test_memory_does_not_grow_with_the_number_of_studies(tmp_path: Path, bundle: Path) -> None:
-    few, many = _films(tmp_path / "a" / "few", 200), _films(tmp_path / "b" / "many", 2000)
+    few, many = _images(tmp_path / "a" / "few", 200), _images(tmp_path / "b" / "many", 2000)
     small, large = _peak(few, bundle, tmp_path / "1.csv"), _peak(many, bundle, tmp_path / "2.csv")
     print(f"{small:.1f} and {large:.1f} MiB")
-    assert large - small <= 8  # 1,800 studies as a list, not their films or maps
+    assert large - small <= 8  # 1,800 studies as a list, not their images or maps

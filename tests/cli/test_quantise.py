@@ -21,11 +21,11 @@ from ulna.training.fingerprint import fingerprint_studies
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run of 8 training studies out of 32 films, and the bundle in it."""
+    """A run of 8 training studies out of 32 images, and the bundle in it."""
     lines = ["path,patient_id,study_id,body_part,abnormal"]
     for i in range(32):
-        film = np.random.default_rng(i).uniform(20, 60 + 4 * i, (60, 60))
-        Image.fromarray(film.astype(np.uint8)).save(tmp_path / f"{i}.png")
+        image = np.random.default_rng(i).uniform(20, 60 + 4 * i, (60, 60))
+        Image.fromarray(image.astype(np.uint8)).save(tmp_path / f"{i}.png")
         lines.append(f"{i}.png,p{i},s{i},ELBOW,{i % 2}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     folder = tmp_path / "run"
@@ -44,8 +44,8 @@ def test_bundle_figures_and_info(run: Path, tmp_path: Path) -> None:
     assert "accepted: " in done.output and "24 held-out studies" in done.output
     figures = read_bundle(tmp_path / "int8").manifest.quantisation
     assert figures is not None and figures.n_images == 8 and figures.pointing is None
-    told = ulna("info", tmp_path / "int8").output
-    assert "int8: layers of coarse 1 of 1" in told
+    reported = ulna("info", tmp_path / "int8").output
+    assert "int8: layers of coarse 1 of 1" in reported
     assert "int8" not in ulna("info", run / "bundle").output
     for engine in ("onnxruntime:int8", "auto:int8"):
         ulna("predict", tmp_path / "0.png", "--bundle", tmp_path / "int8", "--engine", engine)
@@ -57,8 +57,8 @@ def test_refusal_writes_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.M
     done = ulna(*command, "--out", tmp_path / "int8", code=5)
     assert "int8 refused, nothing written: probability within 0.02" in done.output
     assert "change of probability on 24" in done.output
-    said = json.loads(ulna(*command, "--out", tmp_path / "int8", "--json", code=5).stdout)
-    assert said["accepted"] is False and said["figures"]["n_studies"] == 24
+    message = json.loads(ulna(*command, "--out", tmp_path / "int8", "--json", code=5).stdout)
+    assert message["accepted"] is False and message["figures"]["n_studies"] == 24
     assert not (tmp_path / "int8").exists()
 
 
@@ -67,12 +67,12 @@ def test_bad_input_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     lines = table.read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     write_analytic(tmp_path / "alone", [replace(COARSE)])
-    for bundle, data, said in (
+    for bundle, data, message in (
         (tmp_path / "alone", table, "lies in no run"),
         (run / "bundle", tmp_path / "other.csv", "the data are not those of"),
     ):
         done = ulna("quantise", bundle, "--data", data, "--out", tmp_path / "o", code=2)
-        assert said in done.output
+        assert message in done.output
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     done = ulna("quantise", run / "bundle", "--data", table, "--out", tmp_path / "o", code=8)
     assert "pip install 'ulna[quantise]'" in done.output

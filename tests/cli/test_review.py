@@ -22,24 +22,26 @@ WRONG = {7, 20, 41}
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A table of small films, three of whose labels are wrong, and out-of-fold predictions."""
+    """A table of small images, three of whose labels are wrong, and out-of-fold predictions."""
     rng = np.random.default_rng(0)
     with (
         (tmp_path / "table.csv").open("w", newline="") as table,
         (tmp_path / "predictions.csv").open("w", newline="") as answers,
     ):
-        data, said = csv.writer(table), csv.writer(answers)
+        data, message = csv.writer(table), csv.writer(answers)
         data.writerow(["path", "patient_id", "study_id", "body_part", "abnormal"])
-        said.writerow(["study", "patient", "body_part", "split", "abnormal", "study_probability"])
+        message.writerow(
+            ["study", "patient", "body_part", "split", "abnormal", "study_probability"]
+        )
         for i in range(N):
             label, part = i % 2, ("HAND", "ELBOW")[i // 2 % 2]
-            film = f"film{i}.png"
-            Image.fromarray(rng.integers(0, 255, (40, 30), np.uint8)).save(tmp_path / film)
+            image = f"film{i}.png"
+            Image.fromarray(rng.integers(0, 255, (40, 30), np.uint8)).save(tmp_path / image)
             p = rng.uniform(0.7, 0.9) if label else rng.uniform(0.1, 0.3)
             if i in WRONG:
                 p = 0.99 - 0.98 * label
-            data.writerow([film, f"p{i}", f"s{i}", part, label])
-            said.writerow([f"{part}/p{i}/s{i}", f"p{i}", part, f"fold{i % 5}", label, p])
+            data.writerow([image, f"p{i}", f"s{i}", part, label])
+            message.writerow([f"{part}/p{i}/s{i}", f"p{i}", part, f"fold{i % 5}", label, p])
     return tmp_path
 
 
@@ -49,15 +51,15 @@ def _given(work: Path, *more: object) -> list[object]:
 
 
 def test_wrong_labels_lead_the_list(work: Path) -> None:
-    found = json.loads(ulna("review", *_given(work, "--json", "--top", 5)).stdout)
-    assert {int(s["study"].rpartition("/s")[2]) for s in found["head"][:3]} == WRONG
-    assert [s["flagged"] for s in found["head"]] == [True] * 3 + [False] * 2
-    assert found["n_studies"] == N and found["n_flagged"] == 3 and found["heat_maps"] is False
-    assert set(found["by_body_part"]) == {"ELBOW", "HAND"}
+    result = json.loads(ulna("review", *_given(work, "--json", "--top", 5)).stdout)
+    assert {int(s["study"].rpartition("/s")[2]) for s in result["head"][:3]} == WRONG
+    assert [s["flagged"] for s in result["head"]] == [True] * 3 + [False] * 2
+    assert result["n_studies"] == N and result["n_flagged"] == 3 and result["heat_maps"] is False
+    assert set(result["by_body_part"]) == {"ELBOW", "HAND"}
     with (work / "review/review.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [int(r["rank"]) for r in rows] == list(range(1, N + 1))
-    assert [r["study"] for r in rows[:5]] == [s["study"] for s in found["head"]]
+    assert [r["study"] for r in rows[:5]] == [s["study"] for s in result["head"]]
 
 
 def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
@@ -95,5 +97,5 @@ def test_the_extra_is_named(work: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return None if name == "cleanlab" else find_spec(name)
 
     monkeypatch.setattr(extras, "find_spec", find)
-    told = ulna("review", *_given(work), code=8)
-    assert "pip install 'ulna[review]'" in told.stderr
+    reported = ulna("review", *_given(work), code=8)
+    assert "pip install 'ulna[review]'" in reported.stderr

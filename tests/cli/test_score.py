@@ -15,13 +15,13 @@ from tests.cli.calls import ulna
 def files(tmp_path: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(2)
     labels, answers = tmp_path / "valid_labeled_studies.csv", tmp_path / "predictions.csv"
-    with labels.open("w") as truth, answers.open("w") as said:
+    with labels.open("w") as truth, answers.open("w") as message:
         for i in range(80):
             label = int(rng.random() < 0.4)
             name = "positive" if label else "negative"
             path = f"MURA-v1.1/valid/XR_WRIST/patient{i:05}/study1_{name}/"
             truth.write(f"{path},{label}\n")
-            said.write(f"{path},{label ^ int(rng.random() < 0.15)}\n")
+            message.write(f"{path},{label ^ int(rng.random() < 0.15)}\n")
     return labels, answers
 
 
@@ -31,22 +31,24 @@ def _column(file: Path) -> list[int]:
 
 def test_json_has_the_competitions_keys(files: tuple[Path, Path]) -> None:
     labels, answers = files
-    found = json.loads(ulna("score", "--labels", labels, "--predictions", answers, "--json").stdout)
+    result = json.loads(
+        ulna("score", "--labels", labels, "--predictions", answers, "--json").stdout
+    )
     kappa = cohen_kappa_score(_column(labels), _column(answers))
-    assert found["Overall_Mean"] == found["Wrist_Mean"] == pytest.approx(kappa, abs=1e-12)
-    assert found["Elbow_Mean"] is None and found["interval"] == "analytic"
+    assert result["Overall_Mean"] == result["Wrist_Mean"] == pytest.approx(kappa, abs=1e-12)
+    assert result["Elbow_Mean"] is None and result["interval"] == "analytic"
     legacy = json.loads(
         ulna("score", "--labels", labels, "--predictions", answers, "--json", "--legacy-ci").stdout
     )
-    assert legacy["Overall_Mean"] == found["Overall_Mean"]
-    assert legacy["Overall_Lower"] > found["Overall_Lower"]
-    assert found["details"]["Overall"]["standing"]["entries"] == 98
+    assert legacy["Overall_Mean"] == result["Overall_Mean"]
+    assert legacy["Overall_Lower"] > result["Overall_Lower"]
+    assert result["details"]["Overall"]["standing"]["entries"] == 98
 
 
 def test_tables_say_where_it_stands(files: tuple[Path, Path]) -> None:
     labels, answers = files
-    said = ulna("score", "--labels", labels, "--predictions", answers).stdout
-    assert "Wrist" in said and "rank of 98" in said and "legacy" not in said
+    message = ulna("score", "--labels", labels, "--predictions", answers).stdout
+    assert "Wrist" in message and "rank of 98" in message and "legacy" not in message
     assert "far too narrow" in ulna(
         "score", "--labels", labels, "--predictions", answers, "--legacy-ci"
     ).stdout.replace("\n", " ")
@@ -55,16 +57,16 @@ def test_tables_say_where_it_stands(files: tuple[Path, Path]) -> None:
 def test_phantoms_stand_nowhere(files: tuple[Path, Path]) -> None:
     labels, answers = files
     (labels.parent / "phantom.json").write_text("{}")
-    said = ulna("score", "--labels", labels, "--predictions", answers).stdout
-    assert "rank of 98" not in said and "says nothing about radiologists" in said
+    message = ulna("score", "--labels", labels, "--predictions", answers).stdout
+    assert "rank of 98" not in message and "says nothing about radiologists" in message
 
 
 def test_what_cannot_be_scored(files: tuple[Path, Path]) -> None:
     labels, answers = files
     lines = answers.read_text().splitlines()
     answers.write_text("\n".join(lines[:-3]) + "\n")
-    said = ulna("score", "--labels", labels, "--predictions", answers, code=3).stderr
-    assert "3 of 80 labelled studies have no answer" in said
+    message = ulna("score", "--labels", labels, "--predictions", answers, code=3).stderr
+    assert "3 of 80 labelled studies have no answer" in message
     answers.write_text("\n".join([*lines, lines[0].replace("XR_WRIST", "XR_HAND")]) + "\n")
     extra = ulna("score", "--labels", labels, "--predictions", answers).stderr
     assert "1 predictions are of studies without a label" in extra

@@ -1,4 +1,4 @@
-"""`ulna selfsupervise`: settings from the recipe, held-out films left alone, clear refusals."""
+"""`ulna selfsupervise`: settings from the recipe, held-out images left alone, clear refusals."""
 
 from __future__ import annotations
 

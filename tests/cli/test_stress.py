@@ -44,10 +44,10 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
     out = tmp_path / "stress"
     arguments = (table, "--bundle", bundle, "--out", out, "--studies", 8, "--seed", 4)
     done = ulna("stress", *arguments, "--by", "source_width:700", "--json")
-    found = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     assert "24 studies (held out by the data set)" in done.stderr
-    assert list(found["corruptions"]) == list(CORRUPTIONS)
-    assert found["sample"] | {"n_patients": 0} == {
+    assert list(result["corruptions"]) == list(CORRUPTIONS)
+    assert result["sample"] | {"n_patients": 0} == {
         "n_studies": 8,
         "n_abnormal": 4,
         "n_patients": 0,
@@ -56,10 +56,10 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
         "seed": 4,
         "input_pixel_mm": pytest.approx((0.1 + 35.5 / 100) * 2),
     }
-    groups = found["subgroups"]["study"]
+    groups = result["subgroups"]["study"]
     assert {"cast", "source_width", "pixel size"} <= set(groups)
     assert groups["cast"]["yes"]["n"] == 6
-    assert found["leave_one_view_out"]["n_left_out"] == 48
+    assert result["leave_one_view_out"]["n_left_out"] == 48
     assert {p.name for p in out.iterdir()} == {
         "stress.json",
         "stress.csv",
@@ -69,7 +69,7 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
     }
     assert "stress.html" in ulna("verify", out, "--bundle", bundle).stdout
     again = json.loads(ulna("stress", *arguments, "--json").stdout)
-    assert again["corruptions"] == found["corruptions"]
+    assert again["corruptions"] == result["corruptions"]
     text = ulna("stress", *arguments).stdout
     assert "where it breaks: 8 of 24 studies, seed 4" in text
     assert "quantum noise" in text and "report:" in text
@@ -77,7 +77,7 @@ def test_a_table_from_end_to_end(table: Path, bundle: Path, tmp_path: Path) -> N
 
 def test_what_is_refused_is_refused_in_two_lines(table: Path, bundle: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
-    for arguments, code, said in (
+    for arguments, code, message in (
         ((table, "--bundle", tmp_path / "none", *out), 5, "none"),
         ((tmp_path / "none.csv", "--bundle", bundle, *out), 3, "no such file"),
         ((table, "--bundle", bundle, *out, "--by", "metal"), 2, "column 'metal'"),
@@ -86,7 +86,7 @@ def test_what_is_refused_is_refused_in_two_lines(table: Path, bundle: Path, tmp_
         ((table, "--bundle", bundle, *out, "--run", tmp_path), 2, "no split.json"),
     ):
         done = ulna("stress", *arguments, code=code)
-        assert said in done.stderr
+        assert message in done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -100,10 +100,10 @@ def test_phantoms_tell_their_casts_and_markers(tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     bundle = write_blob_bundle(tmp_path / "bundle").path
     arguments = (tmp_path / "p", "--bundle", bundle, "--out", tmp_path / "o", "--studies", 2)
-    found = json.loads(ulna("stress", *arguments, "--json").stdout)
-    films = found["subgroups"]["film"]
-    assert {"view", "marker", "pixel size"} <= set(films)
-    assert found["subgroups"]["study"]["views"]["single"]["n"] > 0
+    result = json.loads(ulna("stress", *arguments, "--json").stdout)
+    images = result["subgroups"]["film"]
+    assert {"view", "marker", "pixel size"} <= set(images)
+    assert result["subgroups"]["study"]["views"]["single"]["n"] > 0
     (tmp_path / "p" / "phantom.json").write_text("{}")
     done = ulna("stress", *arguments, "--json")
     assert "note: which phantoms have a marker" in done.stderr

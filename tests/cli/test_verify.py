@@ -39,9 +39,9 @@ def work(made: Path, tmp_path: Path) -> Path:
 
 def _verify(work: Path, *options: object, code: int = 0) -> dict[str, dict[str, object]]:
     done = ulna("verify", work / "evaluation", "--json", *options, code=code)
-    found = json.loads(done.stdout)
-    assert found["equal"] is (code == 0)
-    return {c["what"]: c for c in found["checks"]}
+    result = json.loads(done.stdout)
+    assert result["equal"] is (code == 0)
+    return {c["what"]: c for c in result["checks"]}
 
 
 def _all(work: Path) -> list[object]:
@@ -65,8 +65,8 @@ def test_untouched_is_equal_in_all(work: Path) -> None:
 def test_refused_views_are_scored_counted_and_verified(work: Path) -> None:
     names = ["study0_0.png", "study1_0.png", "study1_1.png"]  # one view, and all of a study
     for name in names:
-        with Image.open(work / name) as film:
-            grey = np.asarray(film.convert("L"))
+        with Image.open(work / name) as image:
+            grey = np.asarray(image.convert("L"))
         coloured = np.stack([grey // 4] * 3, axis=-1)
         for channel in range(3):  # a hue for each third: no tint of a scan
             coloured[channel::3, :, channel] = np.maximum(grey[channel::3], 120)
@@ -133,22 +133,22 @@ def test_an_altered_number_is_named(work: Path) -> None:
     metrics["by_body_part"]["ALL"]["auroc"]["low"] += 0.002
     file.write_text(json.dumps(metrics))
     _vouch(work, "metrics.json")
-    said = ulna("verify", work / "evaluation", code=9)
-    assert "by_body_part.ALL.auroc.low" in said.stdout.replace("\n", "").replace(" ", "")
-    assert "1 of" in said.stderr and "make them again" in said.stderr
+    message = ulna("verify", work / "evaluation", code=9)
+    assert "by_body_part.ALL.auroc.low" in message.stdout.replace("\n", "").replace(" ", "")
+    assert "1 of" in message.stderr and "make them again" in message.stderr
 
 
 def test_another_label_film_or_bundle_is_found(work: Path) -> None:
     table = work / "table.csv"
     text = table.read_text()
     table.write_text(text.replace("study0,ELBOW,0", "study0,ELBOW,1"))
-    found = _differing(_verify(work, "--data", table, code=9))
-    assert found == {"labels of the data", "contents of the data"}
+    result = _differing(_verify(work, "--data", table, code=9))
+    assert result == {"labels of the data", "contents of the data"}
     table.write_text(text)
-    film = work / "study3_0.png"
-    film.write_bytes((work / "study4_0.png").read_bytes())
-    found = _differing(_verify(work, "--data", table, "--bundle", work / "bundle", code=9))
-    assert "contents of the data" in found
+    image = work / "study3_0.png"
+    image.write_bytes((work / "study4_0.png").read_bytes())
+    result = _differing(_verify(work, "--data", table, "--bundle", work / "bundle", code=9))
+    assert "contents of the data" in result
     graph = work / "bundle/cnn.onnx"
     graph.write_bytes(graph.read_bytes() + b"\0")
     checks = _verify(work, "--bundle", work / "bundle", code=9)
@@ -160,8 +160,8 @@ def test_a_missing_file_is_a_difference_and_no_receipt_an_error(work: Path) -> N
     checks = _verify(work, code=9)
     assert "copy it again" in str(checks["report.html"]["said"])
     (work / "evaluation/receipt.json").unlink()
-    said = ulna("verify", work / "evaluation", code=2).stderr
-    assert "no receipt" in said and "again" in said
+    message = ulna("verify", work / "evaluation", code=2).stderr
+    assert "no receipt" in message and "again" in message
 
 
 def test_scores_of_the_competition_are_computed_again(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_scores_of_the_competition_are_computed_again(tmp_path: Path) -> None:
     assert "numbers of score.json" in ulna("verify", tmp_path / "out").stdout
     file = tmp_path / "answers.csv"
     file.write_text(file.read_text().replace("negative/,0", "negative/,1", 1))
-    said = json.loads(ulna("verify", tmp_path / "out", "--json", code=9).stdout)
-    assert {c["what"] for c in said["checks"] if c["equal"] is False} == {
+    message = json.loads(ulna("verify", tmp_path / "out", "--json", code=9).stdout)
+    assert {c["what"] for c in message["checks"] if c["equal"] is False} == {
         "predictions (read)",
         "numbers of score.json",
     }

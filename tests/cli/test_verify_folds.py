@@ -118,13 +118,13 @@ def test_a_receipt_without_its_settings_is_no_defect_of_ulna(work: Path) -> None
 def test_a_study_that_cannot_be_read_any_more_differs(work: Path) -> None:
     kept = {f: f.read_bytes() for f in work.glob("study3_*.png")}
     assert len(kept) == 2
-    for film in kept:
-        film.write_bytes(b"no film")
+    for image in kept:
+        image.write_bytes(b"no image")
     checks = _checks(work, "--data", work / "table.csv", code=9)
-    for film, content in kept.items():
-        film.write_bytes(content)
-    said = str(checks["probabilities and fusion asked again"]["said"])
-    assert "/study3 by inf" in said
+    for image, content in kept.items():
+        image.write_bytes(content)
+    message = str(checks["probabilities and fusion asked again"]["said"])
+    assert "/study3 by inf" in message
 
 
 def test_other_data_in_the_same_folder_are_refused(work: Path) -> None:
@@ -136,9 +136,9 @@ def test_other_data_in_the_same_folder_are_refused(work: Path) -> None:
     assert relabelled != lines
     for changed in (lines[:-2], relabelled):
         table.write_text("\n".join(changed) + "\n")
-        said = _again(work, code=2)
+        message = _again(work, code=2)
         table.write_text(text)
-        assert "give another --out" in said
+        assert "give another --out" in message
     assert "AUROC" in _again(work, "--by", "plate")
 
 
@@ -172,6 +172,6 @@ def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
 
 def test_a_column_that_is_not_there_is_told_before_any_training(work: Path) -> None:
     command = ["crossval", work / "table.csv", "--recipe", work / "recipe.json", "--folds", 2]
-    said = ulna(*command, "--out", work / "new", "--by", "metal", code=2).output
-    assert "column 'metal'" in said
+    message = ulna(*command, "--out", work / "new", "--by", "metal", code=2).output
+    assert "column 'metal'" in message
     assert not (work / "new/fold0").exists()

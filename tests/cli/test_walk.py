@@ -54,14 +54,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_weights_of_half_the_size_answer_alike(work: Path) -> None:
     half = work / "half"
     ulna("export", work / "run", "--out", half, "--weights", "float16")
-    told = json.loads((half / "manifest.json").read_text())["experts"]
-    assert {e["weights"] for e in told} == {"float16"}
-    for entry in told:
+    reported = json.loads((half / "manifest.json").read_text())["experts"]
+    assert {e["weights"] for e in reported} == {"float16"}
+    for entry in reported:
         sizes = [(b / entry["graph"]).stat().st_size for b in (half, work / "run/bundle")]
         assert sizes[0] < 0.75 * sizes[1]
 
 
-def _films(work: Path) -> Sequence[Path]:
+def _images(work: Path) -> Sequence[Path]:
     return sorted((work / "phantoms" / "valid").rglob("*.png"))
 
 
@@ -73,7 +73,7 @@ def test_evaluate_takes_the_held_out_studies(work: Path) -> None:
     metrics = json.loads(done.stdout)
     assert "held out by the data set" in done.stderr
     assert metrics == json.loads((out / "metrics.json").read_text())
-    studies = {f.parent for f in _films(work)}
+    studies = {f.parent for f in _images(work)}
     assert metrics["by_body_part"]["ALL"]["n_studies"] == len(studies)
     assert (out / "report.html").stat().st_size > 0
     assert (out / "predictions.csv").is_file()
@@ -89,23 +89,23 @@ def test_evaluating_on_all_says_that_scores_are_flattered(work: Path) -> None:
 
 
 def test_predict_as_text_json_and_pictures(work: Path, tmp_path: Path) -> None:
-    bundle, films = work / "run/bundle", _films(work)
-    visit = films[0].parent
-    done = ulna("predict", films[0], visit, "--bundle", bundle, "--json", "--out", tmp_path)
+    bundle, images = work / "run/bundle", _images(work)
+    visit = images[0].parent
+    done = ulna("predict", images[0], visit, "--bundle", bundle, "--json", "--out", tmp_path)
     single, whole = json.loads(done.stdout)
     assert len(single["images"]) == 1
     assert len(whole["images"]) == len(list(visit.glob("*.png")))
     assert not single["body_part_given"]
     assert len(list(tmp_path.rglob("*.png"))) == 1 + len(whole["images"])
-    text = ulna("predict", films[0], "--bundle", bundle, "--body-part", "WRIST").stdout
+    text = ulna("predict", images[0], "--bundle", bundle, "--body-part", "WRIST").stdout
     assert "WRIST" in text and "not a medical device" in text
 
 
 def test_one_bad_film_does_not_hide_the_others(work: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
-    bad.write_text("not a film")
-    films = [bad, _films(work)[0]]
-    done = ulna("predict", *films, "--bundle", work / "run/bundle", "--json", code=10)
+    bad.write_text("not an image")
+    images = [bad, _images(work)[0]]
+    done = ulna("predict", *images, "--bundle", work / "run/bundle", "--json", code=10)
     lost, answered = json.loads(done.stdout)
     assert "bad.png" in lost["error"] and lost["probability"] is None
     assert answered["error"] is None and 0 <= answered["probability"] <= 1

@@ -14,16 +14,16 @@ from ulna.bundle import (
     CascadeCheck,
     CascadeParameters,
     CascadeStage,
-    Domain,
-    DomainEntry,
     FeatureStatistics,
     ModelBundle,
+    OutOfDistribution,
+    OutOfDistributionEntry,
     read_bundle,
     replace_fusion,
 )
 from ulna.bundle.quantisation import Quantisation
 from ulna.compress.quantise import QuantisePlan, quantise_bundle
-from ulna.compress.quantise.films import draw_films
+from ulna.compress.quantise.images import draw_images
 from ulna.compress.quantise.layers import order_layers
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError, DatasetError
@@ -50,13 +50,13 @@ def studies(tmp_path: Path) -> list[Study]:
 
 def test_the_gate_is_exact() -> None:
     assert FIGURES.accepted
-    for other, said in (
+    for other, message in (
         (replace(FIGURES, within=0.9899), "within 0.02 on 99.0% of studies"),
         (replace(FIGURES, auroc=(0.90, 0.9031)), "AUROC 0.9000 became 0.9031"),
         (replace(FIGURES, pointing=(0.5, 0.4969)), "pointing game 0.5000 became 0.4969"),
         (replace(FIGURES, pointing=(0.5, float("nan"))), "pointing game"),
     ):
-        assert len(other.refusals) == 1 and said in other.refusals[0] and not other.accepted
+        assert len(other.refusals) == 1 and message in other.refusals[0] and not other.accepted
     assert replace(FIGURES, auroc=None, pointing=None).accepted
 
 
@@ -64,17 +64,17 @@ def test_accepted_bundle_is_the_same_but_for_its_graphs(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     out = tmp_path / "int8"
-    written, found = quantise_bundle(blob_bundle.path, studies[:6], studies, out, PLAN, silent)
-    assert written is not None and found.accepted, found.refusals
+    written, result = quantise_bundle(blob_bundle.path, studies[:6], studies, out, PLAN, silent)
+    assert written is not None and result.accepted, result.refusals
     again = read_bundle(out)
     assert again == written and again.hash != blob_bundle.hash
-    assert again.manifest.quantisation == found
+    assert again.manifest.quantisation == result
     assert again.manifest.fusion == blob_bundle.manifest.fusion
-    assert found.n_studies == 30 and found.n_images == 12 and min(found.layers.values()) >= 1
+    assert result.n_studies == 30 and result.n_images == 12 and min(result.layers.values()) >= 1
     fp32 = Predictor.load(blob_bundle.path)
     int8 = Predictor.load(out, EngineSettings(precision="int8", threads=1))
     gaps = [abs(fp32.predict(s).probability - int8.predict(s).probability) for s in studies]
-    assert found.change["1.00"] == pytest.approx(max(gaps), abs=1e-6)
+    assert result.change["1.00"] == pytest.approx(max(gaps), abs=1e-6)
     assert max(gaps) > 0
     for expert in again.manifest.experts:
         ops = {n.op_type for n in onnx.load(str(again.graph_path(expert))).graph.node}
@@ -95,9 +95,11 @@ def with_all_that_calibration_knows(bundle: ModelBundle) -> ModelBundle:
     checks = dict.fromkeys(thresholds, CascadeCheck(300, 0, 0, 0.008, 1.0))
     cascade = CascadeParameters((stage,), dict.fromkeys(names, 1.0), 0.01, 0.9, checks)
     statistics = FeatureStatistics(np.zeros(3), np.ones(3), np.eye(3)[:1], np.ones(1), 1.0)
-    entry = DomainEntry("set later", "", {names[0]: 9.0}, 0.5, {names[0]: 40}, 0.05)
-    domain = Domain(entry, {names[0]: statistics})
-    return replace_fusion(bundle, manifest.fusion, {"calibration.n": 1.0}, domain, cascade)
+    entry = OutOfDistributionEntry("set later", "", {names[0]: 9.0}, 0.5, {names[0]: 40}, 0.05)
+    out_of_distribution = OutOfDistribution(entry, {names[0]: statistics})
+    return replace_fusion(
+        bundle, manifest.fusion, {"calibration.n": 1.0}, out_of_distribution, cascade
+    )
 
 
 def test_all_that_calibration_knows_is_carried_over(
@@ -109,7 +111,7 @@ def test_all_that_calibration_knows_is_carried_over(
     )
     assert written is not None
     after = read_bundle(written.path).manifest
-    assert before.cascade is not None and before.domain is not None
+    assert before.cascade is not None and before.out_of_distribution is not None
     for name in ("fusion", "cascade", "domain", "metrics", "body_parts", "recipe", "data"):
         assert getattr(after, name) == getattr(before, name), name
 
@@ -120,11 +122,11 @@ def test_a_folder_that_must_stay_is_said_before_any_work(
     before = with_all_that_calibration_knows(blob_bundle)
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "notes.txt").write_text("mine")
-    for out, said in (
+    for out, message in (
         (tmp_path / "precious", r"notes\.txt.*no part of a bundle"),
         (blob_bundle.path / ".." / blob_bundle.path.name, "is the fp32 bundle itself"),
     ):
-        with pytest.raises(BundleError, match=said):
+        with pytest.raises(BundleError, match=message):
             quantise_bundle(blob_bundle.path, [], studies, out, PLAN, silent)
     assert read_bundle(blob_bundle.path) == before
 
@@ -148,9 +150,9 @@ def test_other_answers_are_refused_and_nothing_is_written(
 
     monkeypatch.setattr(GraphQuantiser, "quantised", halved)
     out = tmp_path / "int8"
-    written, found = quantise_bundle(blob_bundle.path, studies[:6], studies, out, PLAN, silent)
+    written, result = quantise_bundle(blob_bundle.path, studies[:6], studies, out, PLAN, silent)
     assert written is None and not out.exists()
-    assert found.within < 0.99 and "probability within 0.02" in found.refusals[0]
+    assert result.within < 0.99 and "probability within 0.02" in result.refusals[0]
 
 
 def test_too_few_studies_or_films_are_said(
@@ -158,7 +160,7 @@ def test_too_few_studies_or_films_are_said(
 ) -> None:
     with pytest.raises(ConfigError, match="5 held-out studies .* at least 20"):
         quantise_bundle(blob_bundle.path, studies[:6], studies[:5], tmp_path / "o", PLAN, silent)
-    with pytest.raises(DatasetError, match="0 training studies, none with a readable film"):
+    with pytest.raises(DatasetError, match="0 training studies, none with a readable image"):
         quantise_bundle(blob_bundle.path, [], studies, tmp_path / "o", PLAN, silent)
 
 
@@ -167,14 +169,14 @@ def test_layers_are_ordered_by_what_they_move_for_what_they_save(
 ) -> None:
     expert = blob_bundle.manifest.experts[0]
     graph = blob_bundle.graph_path(expert)
-    films = draw_films(studies, 8, blob_bundle.manifest.input_spec, 0)
-    quantiser = GraphQuantiser(graph, films.pixels)
-    order = order_layers(quantiser, graph, films.pixels, PLAN.engine, lambda d, n: None)
+    images = draw_images(studies, 8, blob_bundle.manifest.input_spec, 0)
+    quantiser = GraphQuantiser(graph, images.pixels)
+    order = order_layers(quantiser, graph, images.pixels, PLAN.engine, lambda d, n: None)
     assert sorted(order) == sorted(quantiser.layers)
 
     def logits(graph: Path | bytes) -> np.ndarray:
-        said = Session(graph, PLAN.engine).run(films.pixels)
-        return np.stack([o.abnormal for o in said])
+        message = Session(graph, PLAN.engine).run(images.pixels)
+        return np.stack([o.abnormal for o in message])
 
     before = logits(graph)
     assert min(quantiser.costs.values()) > 1
@@ -195,7 +197,7 @@ def test_layers_stay_in_fp32_where_that_is_asked(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     plan = replace(PLAN, left=0.5)
-    _, found = quantise_bundle(blob_bundle.path, studies[:6], studies[:20], tmp_path / "o", plan,
+    _, result = quantise_bundle(blob_bundle.path, studies[:6], studies[:20], tmp_path / "o", plan,
                                silent)  # fmt: skip
-    for expert, n in found.layers.items():
-        assert n >= 1 and found.left[expert] >= (n + found.left[expert]) // 2
+    for expert, n in result.layers.items():
+        assert n >= 1 and result.left[expert] >= (n + result.left[expert]) // 2

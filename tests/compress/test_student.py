@@ -44,47 +44,47 @@ def studies(tmp_path: Path) -> list[Study]:
 
 def test_the_gate_is_exact() -> None:
     assert FIGURES.accepted and FIGURES.faster == pytest.approx(9)
-    for worse, said in (
+    for worse, message in (
         (replace(FIGURES, difference=(-0.0101, -0.02, 0.0)), "at most 0.010 below"),
         (replace(FIGURES, size=8_000_001), "expected at most 8"),
     ):
-        assert not worse.accepted and len(worse.refusals) == 1 and said in worse.refusals[0]
+        assert not worse.accepted and len(worse.refusals) == 1 and message in worse.refusals[0]
     with pytest.raises(BundleError, match="finite"):
         replace(FIGURES, difference=(float("nan"), 0.0, 0.0))
 
 
 def test_a_student_that_is_its_teacher(blob_bundle: ModelBundle, studies: list[Study]) -> None:
     one = Predictor.load(blob_bundle.path)
-    found = compare_student(one, Predictor.load(blob_bundle.path), studies, "films")
-    assert found.difference == (0, 0, 0) and found.agreement == (1, 1, 1)
-    assert found.maps == pytest.approx(1) and found.pointing is not None
-    assert found.pointing[0] == found.pointing[1]
-    assert found.n_studies == 24 and found.n_patients == 8
-    assert found.size == bundle_bytes(blob_bundle.path) and found.accepted
-    assert 0.2 < found.faster < 5
+    result = compare_student(one, Predictor.load(blob_bundle.path), studies, "films")
+    assert result.difference == (0, 0, 0) and result.agreement == (1, 1, 1)
+    assert result.maps == pytest.approx(1) and result.pointing is not None
+    assert result.pointing[0] == result.pointing[1]
+    assert result.n_studies == 24 and result.n_patients == 8
+    assert result.size == bundle_bytes(blob_bundle.path) and result.accepted
+    assert 0.2 < result.faster < 5
 
 
 def test_both_come_first_in_turn_and_what_has_no_answer_is_told(
     blob_bundle: ModelBundle, studies: list[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Report: the teacher always read a film from disk and the student from memory, and studies
+    """Report: the teacher always read an image from disk and the student from memory, and studies
     that one of them could not answer went without a word."""
-    asked: list[str] = []
+    requested: list[str] = []
     timed = student_module._timed
 
     def noted(predictor: Predictor, study: Study) -> student_module.Timed:
-        asked.append("teacher" if predictor is teacher else "student")
+        requested.append("teacher" if predictor is teacher else "student")
         return timed(predictor, study)
 
     monkeypatch.setattr(student_module, "_timed", noted)
     teacher, student = Predictor.load(blob_bundle.path), Predictor.load(blob_bundle.path)
     for image in studies[3].images:
         image.path.write_bytes(b"")
-    with pytest.warns(UlnaWarning) as told:
-        found = student_module.side_by_side(teacher, student, studies[:6])
-    assert asked[0] == "teacher" and asked[2:4] == ["student", "teacher"]
-    assert len(found.seconds) == len(found.teacher) == 5
-    assert any("1 without an answer of student or teacher" in str(w.message) for w in told)
+    with pytest.warns(UlnaWarning) as reported:
+        result = student_module.side_by_side(teacher, student, studies[:6])
+    assert requested[0] == "teacher" and requested[2:4] == ["student", "teacher"]
+    assert len(result.seconds) == len(result.teacher) == 5
+    assert any("1 without an answer of student or teacher" in str(w.message) for w in reported)
 
 
 def test_a_student_that_sees_less_is_refused(
@@ -94,15 +94,15 @@ def test_a_student_that_sees_less_is_refused(
     graph = blob_graph(3.0)
     blind = write_bundle(make_manifest(), {"cnn": graph, "tiny": graph}, tmp_path / "blind")
     teacher, student = Predictor.load(blob_bundle.path), Predictor.load(blind.path)
-    found = compare_student(teacher, student, studies, "films")
+    result = compare_student(teacher, student, studies, "films")
     truth = [bool(s.abnormal) for s in studies]
     expected = [
         auroc(truth, [p.predict(s).probability for s in studies]) for p in (teacher, student)
     ]
-    assert found.auroc == pytest.approx(expected)
-    assert found.difference[0] == pytest.approx(expected[1] - expected[0])
-    assert found.difference[1] <= found.difference[0] <= found.difference[2]
-    assert not found.accepted
+    assert result.auroc == pytest.approx(expected)
+    assert result.difference[0] == pytest.approx(expected[1] - expected[0])
+    assert result.difference[1] <= result.difference[0] <= result.difference[2]
+    assert not result.accepted
 
 
 def test_studies_that_say_nothing_are_an_error(
@@ -140,12 +140,12 @@ def test_the_manifest_keeps_the_figures_until_another_calibration(tmp_path: Path
         manifest, {"cnn": blob_graph(1.0), "tiny": blob_graph(2.0)}, tmp_path / "s"
     )
     replace_parity(bundle, FIGURES)
-    found = read_bundle(tmp_path / "s")
-    assert found.manifest.distilled == replace(whose, parity=FIGURES)
-    lines = "\n".join(distilled_lines(found.manifest.distilled))
+    result = read_bundle(tmp_path / "s")
+    assert result.manifest.distilled == replace(whose, parity=FIGURES)
+    lines = "\n".join(distilled_lines(result.manifest.distilled))
     assert (
         "student of hybrid (aaaaaaaaaaaa): the gate let it pass" in lines and "9.0 times" in lines
     )
-    replace_fusion(found, found.manifest.fusion, {})
+    replace_fusion(result, result.manifest.fusion, {})
     assert read_bundle(tmp_path / "s").manifest.distilled == whose
     assert distilled_lines(whose) == ("student of hybrid (aaaaaaaaaaaa): not examined beside it",)

@@ -70,14 +70,14 @@ TOGETHER = {
 
 def _settings_types() -> list[type]:
     """Every dataclass of the package that checks its fields when made."""
-    found = set()
+    result = set()
     for module in pkgutil.walk_packages(ulna.__path__, "ulna."):
         if module.name.endswith("__main__"):
             continue
         for kind in vars(importlib.import_module(module.name)).values():
             if inspect.isclass(kind) and is_dataclass(kind) and _checks_fields(kind):
-                found.add(kind)
-    return sorted(found, key=lambda k: (k.__module__, k.__name__))
+                result.add(kind)
+    return sorted(result, key=lambda k: (k.__module__, k.__name__))
 
 
 def _checks_fields(kind: type) -> bool:
@@ -133,7 +133,7 @@ def test_what_is_no_finite_number_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("kind", "changes", "said"),
+    ("kind", "changes", "message"),
     [
         # The settings that once passed and failed hours later.
         (Recipe, {"operating_point": "specificity_0.95"}, "operating_point .*specificity_0.90"),
@@ -166,7 +166,11 @@ def test_what_is_no_finite_number_is_refused(
         (ExpertConfig, {"crop_size": 100}, "multiples of 32"),
         (ExpertConfig, {"test_scales": ()}, "test_scales .*at least 1"),
         (ExpertConfig, {"test_scales": (1.0, 9.0)}, "test_scales 9.0: expected a number from 0.25"),
-        (ExpertConfig, {"trunk_on_whole": 1}, "trunk_on_whole 1: expected true or false"),
+        (
+            ExpertConfig,
+            {"train_encoder_on_whole": 1},
+            "train_encoder_on_whole 1: expected true or false",
+        ),
         (InitialWeights, {"kind": "magic"}, "kind 'magic': expected one of random"),
         (InitialWeights, {"kind": "file"}, "need a path"),
         (InputSpec, {"low_percentile": 60.0, "high_percentile": 40.0}, "low < high"),
@@ -175,8 +179,10 @@ def test_what_is_no_finite_number_is_refused(
         (SelfSupervision, {"name": "../x"}, "expert name '../x'"),
     ],
 )
-def test_what_could_not_be_run_is_refused(kind: type, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_could_not_be_run_is_refused(
+    kind: type, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
         _made(kind, **changes)
 
 

@@ -34,7 +34,7 @@ def test_without_arguments_it_is_the_portable_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "engine '': expected auto|onnxruntime|openvino"),
         ("tflite", "engine 'tflite': expected auto"),
@@ -50,10 +50,10 @@ def test_without_arguments_it_is_the_portable_one() -> None:
         ("onnxruntime:bf16", "'openvino:bf16'"),
     ],
 )
-def test_what_is_no_setting_is_refused(text: str, said: str) -> None:
+def test_what_is_no_setting_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         EngineSettings.parse(text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_settings_check_themselves() -> None:

@@ -32,11 +32,11 @@ def make_film(shape: tuple[int, int]) -> Radiograph:
     """Two slanted bones with texture on a dark, uneven ground."""
     rows, columns = np.mgrid[: shape[0], : shape[1]] / max(shape)
     rng = np.random.default_rng(4)
-    film = 0.08 + 0.1 * rows
+    image = 0.08 + 0.1 * rows
     for middle, tilt, width in ((0.3, 0.15, 0.07), (0.5, -0.1, 0.05)):
-        film += 0.6 * np.exp(-(((columns - middle - tilt * rows) / width) ** 2))
-    film += 0.04 * np.sin(60 * rows) * np.cos(70 * columns) + rng.normal(0, 0.01, shape)
-    return Radiograph(np.clip(film, 0, 1).astype(np.float32), "film.png", "PA")
+        image += 0.6 * np.exp(-(((columns - middle - tilt * rows) / width) ** 2))
+    image += 0.04 * np.sin(60 * rows) * np.cos(70 * columns) + rng.normal(0, 0.01, shape)
+    return Radiograph(np.clip(image, 0, 1).astype(np.float32), "film.png", "PA")
 
 
 FILMS = [make_film((96, 96)), make_film((120, 75)), make_film((40, 130))]
@@ -45,34 +45,34 @@ EVERY = [(c.name, s) for c in CORRUPTIONS.values() for s in range(1, len(c.amoun
 
 @pytest.mark.parametrize(("name", "severity"), EVERY)
 def test_shape_range_and_type_stay_and_a_seed_decides_all(name: str, severity: int) -> None:
-    for film in FILMS:
-        before = film.pixels.copy()
-        first = corrupted(film, name, severity, SIZE, "key", seed=3)
-        again = corrupted(film, name, severity, SIZE, "key", seed=3)
-        assert first.pixels.shape == film.pixels.shape
+    for image in FILMS:
+        before = image.pixels.copy()
+        first = corrupted(image, name, severity, SIZE, "key", seed=3)
+        again = corrupted(image, name, severity, SIZE, "key", seed=3)
+        assert first.pixels.shape == image.pixels.shape
         assert first.pixels.dtype == np.float32
         assert first.pixels.min() >= 0 and first.pixels.max() <= 1
-        assert (first.source, first.view) == (film.source, film.view)
+        assert (first.source, first.view) == (image.source, image.view)
         np.testing.assert_array_equal(first.pixels, again.pixels)
-        np.testing.assert_array_equal(film.pixels, before)
-        assert not np.array_equal(first.pixels, film.pixels)
+        np.testing.assert_array_equal(image.pixels, before)
+        assert not np.array_equal(first.pixels, image.pixels)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_severity_zero_is_the_film_and_every_step_leads_away(name: str) -> None:
-    film = FILMS[0]
-    assert corrupted(film, name, 0, SIZE, "key") is film
+    image = FILMS[0]
+    assert corrupted(image, name, 0, SIZE, "key") is image
     steps = range(1, len(CORRUPTIONS[name].amounts) + 1)
-    changed = [corrupted(film, name, s, SIZE, "key").pixels for s in steps]
-    distance = [float(np.abs(x - film.pixels).mean()) for x in changed]
+    changed = [corrupted(image, name, s, SIZE, "key").pixels for s in steps]
+    distance = [float(np.abs(x - image.pixels).mean()) for x in changed]
     assert distance == sorted(distance) and distance[0] > 0
     assert len(set(distance)) == len(distance)
 
 
 @pytest.mark.parametrize("name", ["quantum_noise", "rotation", "crop", "marker"])
 def test_draws_depend_on_seed_and_film(name: str) -> None:
-    film = FILMS[0]
-    drawn = {corrupted(film, name, 3, SIZE, k, s).pixels.tobytes() for k in "abcd" for s in (1, 2)}
+    image = FILMS[0]
+    drawn = {corrupted(image, name, 3, SIZE, k, s).pixels.tobytes() for k in "abcd" for s in (1, 2)}
     assert len(drawn) > 1
 
 
@@ -84,16 +84,16 @@ def test_what_is_not_in_the_suite_is_named() -> None:
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
-    film = FILMS[1].pixels
+    image = FILMS[1].pixels
     for same in (
-        blur(film, 0),
-        change_gamma(film, 1),
-        change_gain(film, 1),
-        rotate(film, 0),
-        crop(film, 0, (0.5, 0.5)),
-        add_marker(film, 0, "L", (True, True)),
+        blur(image, 0),
+        change_gamma(image, 1),
+        change_gain(image, 1),
+        rotate(image, 0),
+        crop(image, 0, (0.5, 0.5)),
+        add_marker(image, 0, "L", (True, True)),
     ):
-        np.testing.assert_array_equal(same, film)
+        np.testing.assert_array_equal(same, image)
 
 
 def test_inverted_twice_is_the_film() -> None:
@@ -101,12 +101,12 @@ def test_inverted_twice_is_the_film() -> None:
 
 
 def test_jpeg_is_pillows_own_round_trip() -> None:
-    film = FILMS[1].pixels
+    image = FILMS[1].pixels
     for quality in (90, 30, 5):
         buffer = io.BytesIO()
-        Image.fromarray(np.rint(film * 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+        Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
         expected = np.asarray(Image.open(buffer), np.float32) / 255
-        np.testing.assert_array_equal(compress_jpeg(film, quality), expected)
+        np.testing.assert_array_equal(compress_jpeg(image, quality), expected)
 
 
 def quantum_variance(grey: float, photons: float) -> float:
@@ -134,7 +134,7 @@ def test_noise_has_the_variance_of_its_law(grey: float, photons: float) -> None:
 
 
 def test_noise_is_told_for_a_pixel_of_the_models_input() -> None:
-    """A film of twice the size has a quarter of the photons a pixel: averaged, the same noise."""
+    """An image of twice the size has a quarter of the photons a pixel: averaged, the same noise."""
     flat = Radiograph(np.full((128, 128), 0.4, np.float32))
     fine = Radiograph(np.full((512, 512), 0.4, np.float32))
     coarse = corrupted(flat, "quantum_noise", 1, 128, "a").pixels
@@ -153,8 +153,8 @@ def test_blur_spreads_a_point_by_its_sigma() -> None:
 
 
 def test_a_quarter_turn_is_numpys() -> None:
-    film = FILMS[0].pixels
-    np.testing.assert_allclose(rotate(film, 90), np.rot90(film), atol=1e-5)
+    image = FILMS[0].pixels
+    np.testing.assert_allclose(rotate(image, 90), np.rot90(image), atol=1e-5)
 
 
 def quarters() -> Array:
@@ -172,15 +172,15 @@ def test_crop_shows_the_window_it_is_told(place: tuple[float, float], grey: floa
 
 
 def test_gain_burns_out_what_lies_above_its_inverse() -> None:
-    film = FILMS[0].pixels
-    np.testing.assert_array_equal(change_gain(film, 2) == 1, film * np.float32(2) >= 1)
+    image = FILMS[0].pixels
+    np.testing.assert_array_equal(change_gain(image, 2) == 1, image * np.float32(2) >= 1)
 
 
 @pytest.mark.parametrize("corner", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_marker_is_so_high_and_in_its_corner(corner: tuple[bool, bool], share: float) -> None:
-    film = np.zeros((200, 160), np.float32)
-    rows, columns = np.nonzero(add_marker(film, share, "L", corner) > 0.5)
+    image = np.zeros((200, 160), np.float32)
+    rows, columns = np.nonzero(add_marker(image, share, "L", corner) > 0.5)
     assert np.ptp(rows) + 1 == pytest.approx(share * 200, abs=3)
     assert (columns.mean() > 80) == corner[0]
     assert (rows.mean() > 100) == corner[1]
@@ -188,10 +188,10 @@ def test_marker_is_so_high_and_in_its_corner(corner: tuple[bool, bool], share: f
 
 
 def test_marker_only_brightens() -> None:
-    film = FILMS[1].pixels
-    marked = add_marker(film, 0.2, "R", (True, False))
-    changed: npt.NDArray[np.bool_] = marked != film
-    assert changed.any() and (marked[changed] > film[changed]).all()
+    image = FILMS[1].pixels
+    marked = add_marker(image, 0.2, "R", (True, False))
+    changed: npt.NDArray[np.bool_] = marked != image
+    assert changed.any() and (marked[changed] > image[changed]).all()
 
 
 def test_the_suite_is_told_in_words() -> None:

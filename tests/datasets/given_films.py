@@ -17,7 +17,7 @@ from ulna.types import Study
 _grey = count()
 
 
-def film(path: Path, **options: str) -> Path:
+def image(path: Path, **options: str) -> Path:
     """A picture unlike all others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number = next(_grey)
@@ -32,9 +32,9 @@ def noted(paths: Sequence[Path]) -> tuple[list[Study], str]:
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         studies = index_given(paths)
-    told = [str(w.message) for w in record if issubclass(w.category, UlnaWarning)]
-    assert len(told) <= 1
-    return studies, "".join(told)
+    reported = [str(w.message) for w in record if issubclass(w.category, UlnaWarning)]
+    assert len(reported) <= 1
+    return studies, "".join(reported)
 
 
 def names(studies: Sequence[Study]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Boxes that lie beside their film."""
+"""Boxes that lie beside their image."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_boxes_on_the_film_or_across_its_edge_are_silent() -> None:
 
 @pytest.mark.parametrize("box", OUTSIDE)
 def test_a_box_beside_the_film_is_told(box: tuple[float, float, float, float]) -> None:
-    with pytest.warns(DatasetWarning, match=r"film\.png: 1 of 2 boxes lie outside .* 30 x 20 px"):
+    with pytest.warns(DatasetWarning, match=r"image\.png: 1 of 2 boxes lie outside .* 30 x 20 px"):
         warn_of_boxes_outside(_ref(INSIDE[0], box), SHAPE)
     assert not box_mask([box], SHAPE).any()

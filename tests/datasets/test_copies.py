@@ -1,4 +1,4 @@
-"""One film is one view, one study one row; every key is one study's.
+"""One image is one view, one study one row; every key is one study's.
 
 Laws from issue 15, items 5 and 8.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_objects import write_object
-from given_films import film, names, noted
+from given_films import image, names, noted
 from PIL import Image
 
 from ulna.datasets import index_given
@@ -20,23 +20,23 @@ from ulna.errors import UlnaWarning
 
 
 def test_links_to_films_and_to_nothing(tmp_path: Path) -> None:
-    film(tmp_path / "x/1.png")
+    image(tmp_path / "x/1.png")
     (tmp_path / "x/2.png").symlink_to("1.png")
     (tmp_path / "x/3").symlink_to("nowhere")
     studies, note = noted([tmp_path])
     assert names(studies) == [["1.png"]]
-    assert "1 copies of or links to another film: x/2.png (x/1.png)" in note
+    assert "1 copies of or links to another image: x/2.png (x/1.png)" in note
     assert "1 a link to nothing: x/3" in note
 
 
 def test_byte_identical_pictures_of_one_study_are_one_view(tmp_path: Path) -> None:
     for name in ("a/1.png", "a/3.png", "b/1.png"):
-        film(tmp_path / name)
+        image(tmp_path / name)
     shutil.copy(tmp_path / "a/1.png", tmp_path / "a/2.png")
     shutil.copy(tmp_path / "a/1.png", tmp_path / "b/2.png")  # of another study: its answer's own
     studies, note = noted([tmp_path])
     assert names(studies) == [["1.png", "3.png"], ["1.png", "2.png"]]
-    assert "1 left out:\n  1 copies of or links to another film: a/2.png (a/1.png)" in note
+    assert "1 left out:\n  1 copies of or links to another image: a/2.png (a/1.png)" in note
 
 
 def test_large_pictures_that_differ_late_are_two(tmp_path: Path) -> None:
@@ -78,17 +78,17 @@ def test_objects_without_any_uid_are_told_apart_by_their_bytes(tmp_path: Path) -
 
 
 def test_the_same_path_twice_is_one_study(tmp_path: Path) -> None:
-    film(tmp_path / "a/1.png")
+    image(tmp_path / "a/1.png")
     (tmp_path / "b").symlink_to("a")
     (tmp_path / "2.png").symlink_to("a/1.png")
     twice = [tmp_path / n for n in ("a/1.png", "2.png", "a/../a/1.png", "a", "b")]
     studies, note = noted(twice)
-    assert names(studies) == [["1.png"], ["1.png"]] and "3 given twice: " in note  # film, folder
+    assert names(studies) == [["1.png"], ["1.png"]] and "3 given twice: " in note  # image, folder
 
 
 def test_a_film_by_name_beside_its_folder_is_a_study_of_its_own(tmp_path: Path) -> None:
-    film(tmp_path / "a/1.png")
-    film(tmp_path / "a/2.png")
+    image(tmp_path / "a/1.png")
+    image(tmp_path / "a/2.png")
     assert names(noted([tmp_path / "a", tmp_path / "a/1.png"])[0]) == [
         ["1.png", "2.png"],
         ["1.png"],
@@ -110,12 +110,12 @@ def test_a_film_by_name_beside_its_folder_is_a_study_of_its_own(tmp_path: Path) 
 )
 def test_every_key_is_one_studys(tmp_path: Path, given: list[str]) -> None:
     for name in ("x/patient1/study1/1.png", "y/patient1/study1/1.png", "z/1.png", "z/1.jpg"):
-        film(tmp_path / name)
-    film(tmp_path / "z/deep/z/1", format="PNG")
+        image(tmp_path / name)
+    image(tmp_path / "z/deep/z/1", format="PNG")
     for side in "xy":
-        film(tmp_path / side / "MURA/valid/XR_HAND/patient00001/study1_positive/image1.png")
+        image(tmp_path / side / "MURA/valid/XR_HAND/patient00001/study1_positive/image1.png")
     for place in (tmp_path, tmp_path / "z"):
-        film(place / "f.png")
+        image(place / "f.png")
         row = "path,patient_id,study_id,body_part,abnormal\nf.png,patient1,study1,,1\n"
         (place / "t.csv").write_text(row)
     with warnings.catch_warnings():
@@ -128,8 +128,8 @@ def test_every_key_is_one_studys(tmp_path: Path, given: list[str]) -> None:
 def test_the_names_of_two_like_folders_say_where_they_lie(tmp_path: Path) -> None:
     """From the report: UNKNOWN/patient1/study1 was the key of two different folders."""
     for side in "xy":
-        film(tmp_path / side / "patient1/study1/1.png")
-    found = noted([tmp_path / side / "patient1/study1" for side in "xy"])[0]
-    assert [s.key for s in found] == ["UNKNOWN/x/patient1/study1", "UNKNOWN/y/patient1/study1"]
+        image(tmp_path / side / "patient1/study1/1.png")
+    result = noted([tmp_path / side / "patient1/study1" for side in "xy"])[0]
+    assert [s.key for s in result] == ["UNKNOWN/x/patient1/study1", "UNKNOWN/y/patient1/study1"]
     alone = noted([tmp_path / "x/patient1/study1"])[0]
     assert [s.key for s in alone] == ["UNKNOWN/patient1/study1"]

@@ -34,8 +34,8 @@ def test_every_study_stands_in_one_fold_and_patients_stay_whole() -> None:
 def test_folds_are_even_within_label_and_part() -> None:
     counts = [Counter((s.body_part, s.abnormal) for s in f) for f in assign_folds(_studies(), 5)]
     for stratum in counts[0]:
-        found = [c[stratum] for c in counts]
-        assert max(found) - min(found) <= 3, (stratum, found)
+        result = [c[stratum] for c in counts]
+        assert max(result) - min(result) <= 3, (stratum, result)
 
 
 def test_folds_depend_on_the_seed_and_not_on_the_order() -> None:
@@ -67,8 +67,8 @@ def test_a_source_has_the_folds_beside_others_that_it_has_alone() -> None:
     alone = assign_folds(_studies(120), 5, seed=3)
     both = assign_folds([*_of_source("b", 120), *_of_source("a", 60)], 5, seed=3)
     for own, joint in zip(alone, both, strict=True):
-        found = [s.study_id.removeprefix("b.") for s in joint if s.source == "b"]
-        assert sorted(found) == sorted(s.study_id for s in own)
+        result = [s.study_id.removeprefix("b.") for s in joint if s.source == "b"]
+        assert sorted(result) == sorted(s.study_id for s in own)
 
 
 def test_sources_of_fewer_patients_than_folds_are_dealt_patient_by_patient() -> None:

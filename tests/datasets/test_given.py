@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from dicom_objects import write_object
-from given_films import film, names, noted
+from given_films import image, names, noted
 from mura_tree import add_study
 
-from ulna.datasets import data_kind, index_data, index_films, index_given
+from ulna.datasets import data_kind, index_data, index_given, index_images
 from ulna.errors import DatasetError, DatasetWarning, ImageError
 from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
@@ -21,40 +21,40 @@ from ulna.types import BodyPart
 
 def test_a_folder_with_dicom_and_pictures_gives_both(tmp_path: Path) -> None:
     write_object(tmp_path / "visit/1.dcm")
-    film(tmp_path / "visit/2.png")
-    film(tmp_path / "visit/below/3.png")
+    image(tmp_path / "visit/2.png")
+    image(tmp_path / "visit/below/3.png")
     studies, note = noted([tmp_path])
     assert names(studies) == [["1.dcm"], ["2.png"], ["3.png"]] and not note
     assert data_kind(tmp_path) == "dicom" and index_data(tmp_path) == studies
-    assert index_films(tmp_path) == studies
+    assert index_images(tmp_path) == studies
 
 
 def test_any_number_of_other_files_before_the_first_object(tmp_path: Path) -> None:
     for i in range(250):
-        (tmp_path / f"a{i}.txt").write_text("no film")
+        (tmp_path / f"a{i}.txt").write_text("no image")
     write_object(tmp_path / "b/last")
     assert data_kind(tmp_path) == "dicom"
     studies, note = noted([tmp_path])
     assert names(studies) == [["last"]]
-    assert "250 left out:\n  250 no film by their first bytes" in note
+    assert "250 left out:\n  250 no image by their first bytes" in note
     assert "a0.txt, a1.txt, a2.txt, a3.txt, a4.txt and 245 more" in note
 
 
 @pytest.mark.parametrize("name", ["a.jfif", "a.jpe", "a", "a.ima", "A.JPEG"])
 def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
     form = {"a": "PNG", "a.ima": "TIFF"}.get(name, "JPEG")
-    film(tmp_path / name, format=form)
+    image(tmp_path / name, format=form)
     studies, note = noted([tmp_path])
     assert names(studies) == [[name]] and not note
     assert read_radiograph(tmp_path / name).pixels.shape == (20, 20)
 
 
 def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
-    """What their bytes are decides: a JPEG that is called WebP is a film."""
-    film(tmp_path / "a.png")
-    film(tmp_path / "b.webp", format="JPEG")
-    film(tmp_path / "c.bmp", format="BMP")
-    film(tmp_path / "d", format="WEBP")
+    """What their bytes are decides: a JPEG that is called WebP is an image."""
+    image(tmp_path / "a.png")
+    image(tmp_path / "b.webp", format="JPEG")
+    image(tmp_path / "c.bmp", format="BMP")
+    image(tmp_path / "d", format="WEBP")
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png", "b.webp"]]
     assert "2 pictures in BMP or WebP, which are not read: convert them to PNG: c.bmp, d" in note
@@ -65,7 +65,7 @@ def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
 
 def test_words_that_begin_like_a_bmp_are_none(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("BMI of all patients: see the other table, please")
-    with pytest.raises(DatasetError, match=r"(?s)holds no films.*1 no film by their first bytes"):
+    with pytest.raises(DatasetError, match=r"(?s)holds no images.*1 no image by their first bytes"):
         index_given([tmp_path])
 
 
@@ -82,11 +82,11 @@ HIDDEN = (
 
 @pytest.mark.parametrize("folder", HIDDEN)
 def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str) -> None:
-    film(tmp_path / "visit/1.png")
-    film(tmp_path / "visit" / folder / "2.png")
+    image(tmp_path / "visit/1.png")
+    image(tmp_path / "visit" / folder / "2.png")
     write_object(tmp_path / folder / "3.dcm")
     add_study(tmp_path / folder, "valid/XR_HAND/patient00001/study1_positive")
-    film(tmp_path / "visit/.hidden.png")
+    image(tmp_path / "visit/.hidden.png")
     studies, note = noted([tmp_path])
     assert names(studies) == [["1.png"]]
     assert "4 hidden: " in note and folder in note and "visit/.hidden.png" in note
@@ -96,7 +96,7 @@ def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str)
 
 
 def test_litter_of_operating_systems_is_not_worth_a_note(tmp_path: Path) -> None:
-    film(tmp_path / "1.png")
+    image(tmp_path / "1.png")
     for name in ("._1.png", ".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX/._1.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
@@ -104,10 +104,10 @@ def test_litter_of_operating_systems_is_not_worth_a_note(tmp_path: Path) -> None
 
 
 def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
-    film(tmp_path / "archive/p1/1.png")
+    image(tmp_path / "archive/p1/1.png")
     write_object(tmp_path / "archive/p2/2.dcm")
     cohort = tmp_path / "cohort"
-    film(cohort / "own/3.png")
+    image(cohort / "own/3.png")
     (cohort / "one").symlink_to("../archive/p1")
     (cohort / "two").symlink_to("../archive/p2")
     (cohort / "again").symlink_to("own")
@@ -138,23 +138,23 @@ def test_a_header_that_names_another_region_is_told_and_stands_beside_the_answer
 
 
 def test_damaged_objects_in_a_folder_are_studies_whose_reading_says_so(tmp_path: Path) -> None:
-    film(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     (tmp_path / "b.dcm").write_bytes(bytes(128) + b"DICM" + b"\xff" * 40)
     (tmp_path / "c.dat").write_bytes(b"\x08\x00" + b"\xff" * 40)  # two bytes like an object's
     (tmp_path / "d.png").write_bytes(b"")
     (tmp_path / "e").write_bytes(b"")
     studies, note = noted([tmp_path])
     assert names(studies) == [["b.dcm"], ["a.png", "d.png"]]
-    assert "1 no film by their first bytes" in note and "c.dat" in note and "1 0 bytes: e" in note
+    assert "1 no image by their first bytes" in note and "c.dat" in note and "1 0 bytes: e" in note
 
 
 def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Path) -> None:
-    film(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
     paths = [tmp_path / n for n in ("empty", "none.png", "a.png", "x" * 300)]
     studies, note = noted(paths)
     assert [s.images[0].path for s in studies] == paths[1:]
-    assert "1 folders without a film: " in note
+    assert "1 folders without an image: " in note
     with pytest.raises(ImageError, match="no such file"):
         read_radiograph(studies[0].images[0].path)
     with pytest.raises(ImageError, match="no such file or folder"):
@@ -162,7 +162,7 @@ def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Pa
 
 
 def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
-    film(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png"]] and "1 not a plain file: b.png" in note
@@ -170,26 +170,26 @@ def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
 
 def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
     add_study(tmp_path / "MURA-v1.1", "valid/XR_HAND/patient00001/study1_positive")
-    film(tmp_path / "other/1.png")
-    film(tmp_path / "2.png")
+    image(tmp_path / "other/1.png")
+    image(tmp_path / "2.png")
     study = tmp_path / "MURA-v1.1/valid/XR_HAND/patient00001/study1_positive"
-    film(study / "image2.jfif", format="JPEG")
-    film(study / "image3", format="PNG")
-    film(study / "@eaDir/image4.png")
+    image(study / "image2.jfif", format="JPEG")
+    image(study / "image3", format="PNG")
+    image(study / "@eaDir/image4.png")
     (study / "notes.txt").write_text("x")
     (study / "image5.png").symlink_to("image1.png")
-    film(study.parent / "stray.png")
-    film(tmp_path / "MURA-v1.1/test/XR_HAND/patient00002/study1_positive/image1.png")
+    image(study.parent / "stray.png")
+    image(tmp_path / "MURA-v1.1/test/XR_HAND/patient00002/study1_positive/image1.png")
     with pytest.warns(DatasetWarning) as record:
-        (found,) = index_data(tmp_path)
-    assert sorted(names([found])[0]) == ["image1.png", "image2.jfif", "image3"]
+        (result,) = index_data(tmp_path)
+    assert sorted(names([result])[0]) == ["image1.png", "image2.jfif", "image3"]
     beside, inside = (str(w.message) for w in record)
     assert "2 beside MURA-v1.1, which alone is read: " in beside and "2.png" in beside
     for line in (
         "1 hidden: valid/XR_HAND/patient00001/study1_positive/@eaDir",
-        "1 no film by their first bytes",
-        "1 links to another film of the study",
-        "1 films outside of a study folder: valid/XR_HAND/patient00001/stray.png",
+        "1 no image by their first bytes",
+        "1 links to another image of the study",
+        "1 images outside of a study folder: valid/XR_HAND/patient00001/stray.png",
         "1 folders that do not belong to a MURA tree: test",
     ):
         assert line in inside
@@ -200,13 +200,13 @@ def test_data_are_listed_in_two_places_alone(repository: Path) -> None:
     listing = ("os.walk", "rglob", "scandir", "listdir(", "iterdir()", ".glob(")
     rooms = ("datasets", "api", "cli", "experiments", "runtime", "imaging")
     places = [repository / "src/ulna" / name for name in rooms]
-    found = {
+    result = {
         file.name
         for place in places
         for file in place.rglob("*.py")
         if any(word in file.read_text("utf-8") for word in listing)
     }
     # The last two ask whether an output folder is empty; find_file looks for one known name.
-    assert found == {
+    assert result == {
         "walk.py", "mura_tree.py", "find_file.py", "crossval_steps.py", "demo_steps.py",
     }  # fmt: skip

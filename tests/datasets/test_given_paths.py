@@ -15,36 +15,36 @@ from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
 
 
-def _film(path: Path) -> Path:
+def _image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    grey = sum(path.as_posix().encode()) % 256  # films of other names are other films
+    grey = sum(path.as_posix().encode()) % 256  # images of other names are other images
     Image.fromarray(np.full((20, 20), grey, np.uint8)).save(path)
     return path
 
 
 def test_each_film_by_name_is_a_study(tmp_path: Path) -> None:
-    films = [_film(tmp_path / "b.png"), _film(tmp_path / "a.jpg")]
-    studies = index_given(films)
-    assert [s.images[0].path for s in studies] == films
+    images = [_image(tmp_path / "b.png"), _image(tmp_path / "a.jpg")]
+    studies = index_given(images)
+    assert [s.images[0].path for s in studies] == images
     assert all(s.abnormal is None and s.body_part is None for s in studies)
 
 
 def test_the_films_of_a_folder_are_one_study(tmp_path: Path) -> None:
     for name in ("visit/2.png", "visit/1.png", "visit/._1.png", "visit/notes.txt"):
-        _film(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("x")
-    with pytest.warns(DatasetWarning, match=r"1 no film by their first bytes .*: notes\.txt"):
+        _image(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("x")
+    with pytest.warns(DatasetWarning, match=r"1 no image by their first bytes .*: notes\.txt"):
         (study,) = index_given([tmp_path / "visit"])
     assert [i.path.name for i in study.images] == ["1.png", "2.png"]
 
 
 def test_folders_in_a_folder_are_studies_of_their_own(tmp_path: Path) -> None:
     for name in ("x/1.png", "y/1.png", "y/2.png"):
-        _film(tmp_path / name)
+        _image(tmp_path / name)
     assert sorted(len(s.images) for s in index_given([tmp_path])) == [1, 2]
 
 
 def test_a_mura_folder_is_indexed_as_one(tmp_path: Path) -> None:
-    _film(tmp_path / "valid/XR_WRIST/patient00001/study1_positive/image1.png")
+    _image(tmp_path / "valid/XR_WRIST/patient00001/study1_positive/image1.png")
     (study,) = index_given([tmp_path])
     assert (study.body_part, study.abnormal, study.split) == (BodyPart.WRIST, True, "valid")
 
@@ -60,23 +60,23 @@ def test_dicom_objects_of_one_study_stay_together(real_data: Path) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="no such file or folder"):
         index_given([tmp_path / "missing.png"])
-    with pytest.raises(DatasetError, match="holds no films"):
+    with pytest.raises(DatasetError, match="holds no images"):
         index_given([tmp_path])
 
 
 def test_a_damaged_dicom_object_is_a_study_whose_reading_says_so(tmp_path: Path) -> None:
-    film, damaged = _film(tmp_path / "a.png"), tmp_path / "b.dcm"
+    image, damaged = _image(tmp_path / "a.png"), tmp_path / "b.dcm"
     damaged.write_bytes(bytes(128) + b"DICM" + b"\xff" * 40)
-    studies = index_given([film, damaged])
-    assert [s.images[0].path for s in studies] == [film, damaged]
+    studies = index_given([image, damaged])
+    assert [s.images[0].path for s in studies] == [image, damaged]
     with pytest.raises(ImageError, match=r"b\.dcm"):
         read_radiograph(damaged)
 
 
 def test_a_folder_named_like_a_film_is_none(tmp_path: Path) -> None:
-    film = _film(tmp_path / "a.png")
+    image = _image(tmp_path / "a.png")
     (tmp_path / "b.png").mkdir()
-    assert [[i.path for i in s.images] for s in index_given([tmp_path])] == [[film]]
+    assert [[i.path for i in s.images] for s in index_given([tmp_path])] == [[image]]
 
 
 def test_dicom_without_a_study_uid_is_a_study_of_its_own(tmp_path: Path, real_data: Path) -> None:

@@ -27,10 +27,10 @@ OTHERS = [
 
 
 def test_reasons_counts_and_first_names_in_one_warning() -> None:
-    with pytest.warns(DatasetWarning) as told:
+    with pytest.warns(DatasetWarning) as reported:
         kept = labelled([*SOME, *OTHERS], "training", [BodyPart.WRIST], part_needed=True)
-    assert kept == SOME and len(told) == 1
-    text = str(told[0].message)
+    assert kept == SOME and len(reported) == 1
+    text = str(reported[0].message)
     assert text.startswith("training: of 13 studies: 9 left out:\n  7 without a label: WRIST/p10")
     assert "and 2 more" in text and "1 of unknown body part: UNKNOWN/p30/s30" in text
     assert "1 of HAND, which is not among the body parts asked for: HAND/p20/s20" in text

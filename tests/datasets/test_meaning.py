@@ -44,8 +44,8 @@ def _phantoms(folder: Path) -> Path:
         place = folder / f"train/XR_ELBOW/patient0000{k + 1}/study1_{kind}"
         place.mkdir(parents=True)
         Image.new("L", (8, 8)).save(place / "image1.png")
-        found = "fracture,obvious,2.0,,1,1,2,2" if k else ",,,,,,,"
-        lines.append(f"{(place / 'image1.png').relative_to(folder)},AP,L,{found}")
+        result = "fracture,obvious,2.0,,1,1,2,2" if k else ",,,,,,,"
+        lines.append(f"{(place / 'image1.png').relative_to(folder)},AP,L,{result}")
     (folder / "truth.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -82,7 +82,7 @@ def test_phantoms_show_more_than_fractures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("means", "label", "findings", "cell", "said"),
+    ("means", "label", "findings", "cell", "message"),
     [
         ("fracture", 1, "", 0, "fracture by its column not there"),
         ("fracture", 0, "", 1, "fracture by its column there"),
@@ -93,21 +93,21 @@ def test_phantoms_show_more_than_fractures(tmp_path: Path) -> None:
     ],
 )
 def test_a_column_does_not_overrule_a_label_in_silence(
-    tmp_path: Path, means: str, label: int, findings: str, cell: int, said: str
+    tmp_path: Path, means: str, label: int, findings: str, cell: int, message: str
 ) -> None:
     """Report: a fractured study whose column `fracture` held 0 was taught as normal."""
     row = f"a.png,p0,s0,HAND,{label},{findings},{cell}"
     _table(tmp_path, "own.csv", [row], f"{HEAD},findings,fracture")
     (tmp_path / "sources.csv").write_text(f"{SOURCES}own,own.csv,{means},own,train\n")
-    if not said:
+    if not message:
         assert len(index_data(tmp_path / "sources.csv")) == 1
         return
-    with pytest.raises(DatasetError, match=f"contradicts the label[\\s\\S]*{said}"):
+    with pytest.raises(DatasetError, match=f"contradicts the label[\\s\\S]*{message}"):
         index_data(tmp_path / "sources.csv")
 
 
 def test_only_what_learned_no_label_of_a_patient_is_a_demonstration(tmp_path: Path) -> None:
-    """Report: phantoms to train and real films held out, in one table of sources: the bundle's
+    """Report: phantoms to train and real images held out, in one table of sources: the bundle's
     answers did not say that they must not be used on patients."""
     from ulna.training.fingerprint import fingerprint_studies
 

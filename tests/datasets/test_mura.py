@@ -113,8 +113,8 @@ def test_labels_come_from_the_csv_where_the_folder_has_none(root: Path) -> None:
         file.write_text(
             file.read_text().replace("patient00053/study2_positive", "patient00053/study2")
         )
-    found = next(s for s in index_mura(root) if s.patient_id == "patient00053")
-    assert found.abnormal is True and found.study_id == "study2"
+    result = next(s for s in index_mura(root) if s.patient_id == "patient00053")
+    assert result.abnormal is True and result.study_id == "study2"
 
 
 def test_apple_double_and_hidden_files_are_skipped(root: Path) -> None:

@@ -61,7 +61,7 @@ def test_answers_of_evaluate_are_read_once_for_each_study(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (LINES.replace(",1", ",0.93"), "line 1"),
         (LINES + LINES, r"line 3: .*\(twice\)"),
@@ -72,10 +72,10 @@ def test_answers_of_evaluate_are_read_once_for_each_study(tmp_path: Path) -> Non
         ("study,label\n", "no study"),
     ],
 )
-def test_what_is_not_understood_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_not_understood_is_named(tmp_path: Path, text: str, message: str) -> None:
     file = _file(tmp_path, text)
     for read in (read_mura_labels, read_mura_answers):
-        with pytest.raises(DatasetError, match=said):
+        with pytest.raises(DatasetError, match=message):
             read(file)
 
 

@@ -1,4 +1,4 @@
-"""No film and no patient teaches and examines at once, whatever table it is read from.
+"""No image and no patient teaches and examines at once, whatever table it is read from.
 
 Report: ids of a table of sources begin with the source's name, so a plain table of the same
 hospital beside it (`--also`) shared no patient with it, and taught the folds what they held out.
@@ -17,14 +17,16 @@ from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import BodyPart, ImageRef, Study
 
 
-def _study(patient: str, film: str, source: str = "", simulated: bool = False) -> Study:
+def _study(patient: str, image: str, source: str = "", simulated: bool = False) -> Study:
     name = f"{source}.{patient}" if source else patient
-    images = (ImageRef(Path(film)),)
-    return Study(name, f"s-{film}", BodyPart.HAND, images, True, source=source, simulated=simulated)
+    images = (ImageRef(Path(image)),)
+    return Study(
+        name, f"s-{image}", BodyPart.HAND, images, True, source=source, simulated=simulated
+    )
 
 
 @pytest.mark.parametrize(
-    ("known", "asked", "same"),
+    ("known", "requested", "same"),
     [
         (("p1", "a.png"), ("p1", "b.png"), True),
         (("p1", "a.png", "atlas"), ("p1", "b.png"), True),
@@ -35,17 +37,17 @@ def _study(patient: str, film: str, source: str = "", simulated: bool = False) -
     ],
 )
 def test_a_patient_is_known_under_both_names(
-    known: tuple[str, ...], asked: tuple[str, ...], same: bool
+    known: tuple[str, ...], requested: tuple[str, ...], same: bool
 ) -> None:
-    assert Overlap([_study(*known)]).patient(_study(*asked)) is same
+    assert Overlap([_study(*known)]).patient(_study(*requested)) is same
 
 
 def test_a_film_is_known_whatever_leads_to_it(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
-    found = Overlap([_study("p1", str(tmp_path / "a.png"), "atlas")])
-    assert found.films(_study("p9", str(tmp_path / "link.png")))
-    assert not found.films(_study("p9", str(tmp_path / "b.png")))
+    result = Overlap([_study("p1", str(tmp_path / "a.png"), "atlas")])
+    assert result.images(_study("p9", str(tmp_path / "link.png")))
+    assert not result.images(_study("p9", str(tmp_path / "b.png")))
 
 
 def test_films_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_films_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("key", "asked", "same"),
+    ("key", "requested", "same"),
     [
         ("HAND/p1/s-a.png", ("p1", "a.png"), True),
         ("HAND/p1/s-a.png", ("p1", "a.png", "atlas"), True),
@@ -72,10 +74,10 @@ def test_films_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: P
     ],
 )
 def test_a_study_is_known_by_its_key_under_both_names(
-    key: str, asked: tuple[str, ...], same: bool
+    key: str, requested: tuple[str, ...], same: bool
 ) -> None:
     """Report: folds of a table of sources took starts from folds of one of its tables alone
     without a look at what those had learned."""
-    patient, film, *source = asked
-    study = replace(_study(patient, film, *source), study_id=".".join([*source, f"s-{film}"]))
+    patient, image, *source = requested
+    study = replace(_study(patient, image, *source), study_id=".".join([*source, f"s-{image}"]))
     assert named_in({key}, [study]) == ({study.key} if same else set())

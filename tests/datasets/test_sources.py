@@ -48,7 +48,7 @@ def _write(work: Path, *rows: str, extra: str = "") -> Path:
     return table
 
 
-def _said(studies: list[Study], *findings: FindingCategory) -> list[tuple[bool | None, ...]]:
+def _message(studies: list[Study], *findings: FindingCategory) -> list[tuple[bool | None, ...]]:
     return [(s.abnormal, *(s.shows(f) for f in findings)) for s in studies]
 
 
@@ -56,7 +56,7 @@ def test_labels_are_translated_by_what_they_mean(work: Path) -> None:
     table = _write(work, ROWS["bones"], ROWS["implants"], ROWS["any"])
     studies = index_data(table)
     assert data_kind(table) == "sources"
-    assert _said(studies, FRACTURE, HARDWARE, LYTIC) == [
+    assert _message(studies, FRACTURE, HARDWARE, LYTIC) == [
         (False, False, False, None),
         (True, True, True, None),
         (True, True, None, None),
@@ -70,9 +70,9 @@ def test_labels_are_translated_by_what_they_mean(work: Path) -> None:
 
 def test_what_abnormal_means_is_that_of_the_first_source_that_trains(work: Path) -> None:
     studies = index_data(_write(work, ROWS["any"], ROWS["bones"], ROWS["implants"]))
-    assert _said(studies)[:4] == [(False,), (True,), (True,), (True,)]
+    assert _message(studies)[:4] == [(False,), (True,), (True,), (True,)]
     # A fracture is an abnormality; no fracture is not yet none.
-    assert _said(studies)[4:] == [(None,), (True,), (True,), (None,)]
+    assert _message(studies)[4:] == [(None,), (True,), (True,), (None,)]
 
 
 def test_ids_and_sources(work: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_column_of_another_name_may_hold_a_finding(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("b.d,bones.csv,fracture,x,train", "line 2: source 'b.d': expected 1 to 64 letters"),
         ("b,bones.csv,broken,x,train", "label_means 'broken': expected abnormal or one of"),
@@ -135,12 +135,15 @@ def test_a_column_of_another_name_may_hold_a_finding(work: Path) -> None:
         ("b,nothing.csv,fracture,x,train", "expected a table of radiographs"),
         ("b,bones.csv,fracture,x,unlabelled", "no source has the role train or test"),
         ("b,bones.csv,fracture,x,train\nB,any.csv,fracture,x,train", "source 'b' occurs twice"),
-        ("b,bones.csv,fracture,x,train\nc,bones.csv,fracture,x,train", "a film of 'b' and of 'c'"),
+        (
+            "b,bones.csv,fracture,x,train\nc,bones.csv,fracture,x,train",
+            "an image of 'b' and of 'c'",
+        ),
         ("b,sources.csv,fracture,x,train", "expected a table of radiographs"),
     ],
 )
-def test_what_is_wrong_is_said(work: Path, row: str, said: str) -> None:
-    with pytest.raises(DatasetError, match=said):
+def test_what_is_wrong_is_said(work: Path, row: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         index_data(_write(work, row))
     with pytest.raises(DatasetError, match="weight '-1': expected a number above 0"):
         index_data(_write(work, ROWS["bones"] + ",-1", extra=",weight"))

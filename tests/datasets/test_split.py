@@ -69,9 +69,9 @@ def test_each_stratum_holds_its_share_when_patients_have_one_study(
     parts = split_studies(cohort, FRACTIONS, seed)
     for name, share in FRACTIONS.items():
         assert abs(len(parts[name]) - share * len(cohort)) <= 1
-        found = Counter((s.body_part, s.abnormal) for s in parts[name])
+        result = Counter((s.body_part, s.abnormal) for s in parts[name])
         for (part, abnormal), size in zip(strata, sizes, strict=True):
-            assert abs(found[part, bool(abnormal)] - share * size) <= 2
+            assert abs(result[part, bool(abnormal)] - share * size) <= 2
 
 
 def test_seed_changes_the_split_and_nothing_else_does() -> None:

@@ -224,8 +224,8 @@ def test_slashes_that_make_two_studies_look_alike(folder: Path) -> None:
 )
 def test_a_normal_film_with_findings_is_told(folder: Path, cells: str) -> None:
     table = write(folder, f"{HEAD},findings,boxes", f"a.png,p,s,WRIST,{cells}")
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         index_table(table)
     odd = cells not in ("0,,[]", "1,fracture,")
-    assert ["line 2: a.png" in str(w.message) for w in told] == [True] * odd
+    assert ["line 2: a.png" in str(w.message) for w in reported] == [True] * odd

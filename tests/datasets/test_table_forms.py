@@ -102,9 +102,9 @@ def test_one_film_by_two_spellings_is_still_one_film(folder: Path) -> None:
 def test_empty_rows_are_left_out_with_one_note(folder: Path, blank: str) -> None:
     lines = [",".join(HEAD), ",".join(ROWS[0]), blank, blank, ",".join(ROWS[1])]
     (folder / "t.csv").write_text("\n".join(lines) + "\n\n\n")
-    with pytest.warns(DatasetWarning, match="2 rows hold no value and are left out") as told:
+    with pytest.warns(DatasetWarning, match="2 rows hold no value and are left out") as reported:
         assert len(index_table(folder / "t.csv")) == 2
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 def test_empty_rows_do_not_move_the_line_numbers(folder: Path) -> None:
@@ -191,9 +191,13 @@ def test_corners(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("boxes", "form", "message"),
     [
-        ([[0.5, 0.5, 0.1, 0.2]], "", "shares of the film: say so with yolo in a column box_format"),
-        ([[0, 0, 1, 1]], "", "shares of the film"),
-        ([[0.1, 0.1, 0.9, 0.9]], "xyxy", "shares of the film"),
+        (
+            [[0.5, 0.5, 0.1, 0.2]],
+            "",
+            "shares of the image: say so with yolo in a column box_format",
+        ),
+        ([[0, 0, 1, 1]], "", "shares of the image"),
+        ([[0.1, 0.1, 0.9, 0.9]], "xyxy", "shares of the image"),
         ([[0, 0.5, 0.5, 0.1, 0.2]], "", "a class and four shares"),
         ([[40, 5, 60, 2, 30, 1, 20, 4]], "", "not 8 numbers; write a point"),
         ([["40,5", 60, 30, 20]], "", "expected .x, y, width, height. in pixels"),
@@ -214,7 +218,9 @@ def test_boxes_of_another_form_are_refused_by_name(
 
 def test_shares_of_a_film_that_cannot_be_read_are_refused(folder: Path) -> None:
     (folder / "a.png").write_bytes(b"")
-    with pytest.raises(DatasetError, match="line 2: boxes as shares of a film that cannot be read"):
+    with pytest.raises(
+        DatasetError, match="line 2: boxes as shares of an image that cannot be read"
+    ):
         boxes_of(folder, [[0.5, 0.5, 0.1, 0.2]], "yolo")
 
 

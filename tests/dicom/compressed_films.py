@@ -1,4 +1,4 @@
-"""Films with compressed frames, made by imagecodecs."""
+"""Images with compressed frames, made by imagecodecs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ JPEG_8, JPEG_12, JPEG_LS = (
 )
 
 
-def film(frames: list[bytes], syntax: str, **attributes: Any) -> bytes:
-    """A film with compressed frames; pydicom knows no JPEG XL, so its number is put in last."""
+def image(frames: list[bytes], syntax: str, **attributes: Any) -> bytes:
+    """An image with compressed frames; pydicom knows no JPEG XL, so its number is put in last."""
     dataset = make(RAMP, **attributes)
     dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
     dataset.PixelData = encapsulate(frames)

@@ -68,13 +68,13 @@ def untold(what: str) -> None:
     raise AssertionError(what)
 
 
-def told(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
-    """The pixels of the file "film", and what is told of it; any other warning fails the test."""
-    with warnings.catch_warnings(record=True) as found:
+def reported(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """The pixels of the file "image", and what is told of it; any other warning fails the test."""
+    with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         pixels = read_radiograph(data, "film").pixels
-    assert all(w.category is ImageWarning for w in found), [str(w.message) for w in found]
-    return pixels, [str(w.message) for w in found]
+    assert all(w.category is ImageWarning for w in result), [str(w.message) for w in result]
+    return pixels, [str(w.message) for w in result]
 
 
 def first_way(dataset: Dataset, limits: tuple[float, float]) -> Voi:

@@ -47,8 +47,8 @@ def test_words_for_one_of_the_seven(text: str, part: BodyPart) -> None:
 
 @pytest.mark.parametrize("text", NOT_ONE.split("|"))
 def test_words_for_anything_else_are_quoted(text: str) -> None:
-    found = named_part(text)
-    assert found.part is None and found.other == text
+    result = named_part(text)
+    assert result.part is None and result.other == text
 
 
 @pytest.mark.parametrize("text", NO_WORD.split("|"))
@@ -58,7 +58,7 @@ def test_words_that_fit_each_of_the_seven_say_nothing(text: str) -> None:
 
 def test_no_other_region_of_the_standard_passes_for_one_of_the_seven() -> None:
     for region in OTHER_REGIONS - {"OTHER"}:
-        assert named_part(region).foreign and named_part(region).part is None
+        assert named_part(region).other_anatomy and named_part(region).part is None
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_no_other_region_of_the_standard_passes_for_one_of_the_seven() -> None:
 def test_codes_of_snomed_and_the_meaning_where_no_code_is_known(
     code: str, meaning: str, part: BodyPart | None
 ) -> None:
-    found = coded_part([(code, meaning)])
-    assert found.part is part and bool(found.other) == (part is None)
+    result = coded_part([(code, meaning)])
+    assert result.part is part and bool(result.other) == (part is None)
 
 
 def _coded(code: str, meaning: str, text: str) -> bytes:
@@ -116,6 +116,6 @@ def test_the_cases_of_public_reports(real_data: Path) -> None:
     for row in rows:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = read_radiograph(cases / row["file"])
-        assert (found.body_part or "none") == row["expected"], row["what"]
-        assert bool(found.other_region) == (row["expected"] == "none"), row["what"]
+            result = read_radiograph(cases / row["file"])
+        assert (result.body_part or "none") == row["expected"], row["what"]
+        assert bool(result.other_region) == (row["expected"] == "none"), row["what"]

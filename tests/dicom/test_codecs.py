@@ -20,13 +20,13 @@ from compressed_films import (
     JPEG_LOSSLESS,
     JPEG_LS,
     JXL,
-    film,
     frame_of,
+    image,
     imagecodecs,
     jpeg,
     jpeg_2000,
 )
-from dicom_files import RAMP, encoded, make, told
+from dicom_files import RAMP, encoded, make, reported
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
@@ -44,8 +44,8 @@ WITH_FRAMES = [
 @pytest.mark.parametrize("syntax", WITH_FRAMES)
 def test_every_syntax_of_the_docs_is_decoded(syntax: str) -> None:
     lossy = syntax.endswith(("4.51", "4.81", "4.91", "4.203"))
-    found, notes = told(film([bytes(frame_of(syntax, RAMP))], syntax))
-    np.testing.assert_allclose(found, RAMP / 4095, atol=0.004 if lossy else 1e-6)
+    result, notes = reported(image([bytes(frame_of(syntax, RAMP))], syntax))
+    np.testing.assert_allclose(result, RAMP / 4095, atol=0.004 if lossy else 1e-6)
     assert not notes
 
 
@@ -54,8 +54,8 @@ def test_the_three_syntaxes_of_8_bits_or_of_one_fragment_are_decoded() -> None:
     baseline = jpeg(eight, level=100)
     recompressed = bytes(imagecodecs.jpegxl_encode_jpeg(baseline))
     for frame, syntax in ((baseline, JPEG_8), (recompressed, "1.2.840.10008.1.2.4.111")):
-        found, notes = told(film([frame], syntax, BitsStored=8))
-        np.testing.assert_allclose(found, eight / 255, atol=0.012)
+        result, notes = reported(image([frame], syntax, BitsStored=8))
+        np.testing.assert_allclose(result, eight / 255, atol=0.012)
         assert not notes
     rle = make()
     rle.compress(RLELossless)
@@ -80,15 +80,15 @@ def test_without_the_extra_the_error_names_it_where_it_is_needed(
         return  # baseline and RLE need none; the third has the second's decoder
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = film([bytes(frame_of(syntax, RAMP))], syntax)
+        data = image([bytes(frame_of(syntax, RAMP))], syntax)
         if needs:
             with pytest.raises(
-                DicomError, match=r"film: .*needs a decoder: pip install 'ulna\[dicom\]'"
+                DicomError, match=r"image: .*needs a decoder: pip install 'ulna\[dicom\]'"
             ):
                 read_radiograph(data, "film")
         else:
             assert read_radiograph(data).pixels.shape == (64, 64)
-    assert read_radiograph(film([jpeg(eight)], JPEG_8, BitsStored=8)).pixels.max() == 1
+    assert read_radiograph(image([jpeg(eight)], JPEG_8, BitsStored=8)).pixels.max() == 1
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
@@ -111,7 +111,7 @@ def test_sign_and_precision_of_jpeg_2000(
         frame = bytes(imagecodecs.htj2k_encode(values, reversible=True))
     else:
         frame = jpeg_2000(values, bitspersample=bits if not signed_stream else None)
-    data = film([frame], J2K, BitsStored=bits, PixelRepresentation=signed_header)
+    data = image([frame], J2K, BitsStored=bits, PixelRepresentation=signed_header)
     low = -(1 << (bits - 1)) * signed_header
     np.testing.assert_allclose(
         read_radiograph(data).pixels, (wanted - low) / ((1 << bits) - 1), atol=1e-6
@@ -120,7 +120,7 @@ def test_sign_and_precision_of_jpeg_2000(
 
 def test_values_below_0_in_a_stream_whose_header_says_unsigned_are_told() -> None:
     frame = jpeg_2000(RAMP.astype(np.int16) - 2048)
-    pixels, notes = told(film([frame], J2K, BitsStored=12, PixelRepresentation=0))
+    pixels, notes = reported(image([frame], J2K, BitsStored=12, PixelRepresentation=0))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert len(notes) == 1 and "read as signed" in notes[0]
 
@@ -132,7 +132,7 @@ def test_lossless_jpeg(bits: int, predictor: int, signed: int) -> None:
     low = (1 << (bits - 1)) * signed
     values = ((wanted - low) & ((1 << bits) - 1)).astype(np.uint8 if bits == 8 else np.uint16)
     frame = jpeg(values, lossless=True, predictor=predictor, bitspersample=bits)
-    data = film([frame], JPEG_LOSSLESS, BitsStored=bits, PixelRepresentation=signed)
+    data = image([frame], JPEG_LOSSLESS, BitsStored=bits, PixelRepresentation=signed)
     np.testing.assert_allclose(read_radiograph(data).pixels, wanted / ((1 << bits) - 1), atol=1e-6)
 
 
@@ -148,16 +148,16 @@ def test_8_bit_frames_in_16_bits_allocated(syntax: str) -> None:
         J2K: lambda: jpeg_2000(eight),
         JXL: lambda: imagecodecs.jpegxl_encode(eight, lossless=True),
     }[syntax]()
-    found, notes = told(film([bytes(frame)], syntax, BitsStored=8))
+    result, notes = reported(image([bytes(frame)], syntax, BitsStored=8))
     np.testing.assert_allclose(
-        found, eight / 255, atol=0.012 if syntax in (JPEG_8, JPEG_12) else 1e-6
+        result, eight / 255, atol=0.012 if syntax in (JPEG_8, JPEG_12) else 1e-6
     )
     assert not notes
 
 
 def test_8_bit_pixels_in_16_bits_allocated_and_not_compressed() -> None:
     eight = (RAMP >> 4).astype(np.uint8)
-    pixels, notes = told(encoded(make(eight, BitsStored=8, BitsAllocated=16)))
+    pixels, notes = reported(encoded(make(eight, BitsStored=8, BitsAllocated=16)))
     np.testing.assert_allclose(pixels, eight / 255, atol=1e-6)
     assert len(notes) == 1 and "have 8 a pixel" in notes[0]
 
@@ -174,7 +174,7 @@ def test_a_frame_in_several_fragments(pieces: int, frames: int, table: bool) -> 
         [first, second][:frames], fragments_per_frame=pieces, has_bot=table
     )
     dataset["PixelData"].is_undefined_length = True
-    pixels, notes = told(encoded(dataset))
+    pixels, notes = reported(encoded(dataset))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert len(notes) == frames - 1
 
@@ -193,7 +193,7 @@ def test_a_frame_in_several_fragments(pieces: int, frames: int, table: bool) -> 
 def test_the_frame_is_believed_before_its_transfer_syntax(
     syntax: str, frame: bytes, note: str
 ) -> None:
-    pixels, notes = told(film([frame], syntax))
+    pixels, notes = reported(image([frame], syntax))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert len(notes) == 1 and note in notes[0]
 
@@ -203,7 +203,7 @@ def test_pixel_data_without_fragments_under_a_compressed_syntax() -> None:
     at = data.index(b"1.2.840.10008.1.2.1\0")
     head = data[:140] + (int.from_bytes(data[140:144], "little") + 2).to_bytes(4, "little")
     compressed = head + data[144 : at - 2] + b"\x16\0" + J2K.encode() + data[at + 20 :]
-    pixels, notes = told(compressed)
+    pixels, notes = reported(compressed)
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert len(notes) == 1 and "not compressed" in notes[0]
 
@@ -215,8 +215,8 @@ def test_a_frame_that_is_cut_short_is_an_error(syntax: str, cut: float) -> None:
     noisy = np.random.default_rng(0).integers(0, 4096, (64, 64)).astype(np.uint16)
     frame = bytes(frame_of(syntax, noisy))
     frame = frame[:-4] if cut == 4 else frame[: len(frame) // 2]
-    with pytest.raises(DicomError, match="film: pixel data in .* cannot be decoded"):
-        read_radiograph(film([frame + b"\xff\xd9"], syntax), "film")
+    with pytest.raises(DicomError, match="image: pixel data in .* cannot be decoded"):
+        read_radiograph(image([frame + b"\xff\xd9"], syntax), "film")
 
 
 @pytest.mark.parametrize("lossless", [False, True])
@@ -224,7 +224,7 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_is_read_and_told(lossless: bool)
     eight = (RAMP >> 4).astype(np.uint8)
     frame = jpeg(eight, lossless=lossless, **({} if lossless else {"level": 100}))
     assert frame.endswith(b"\xff\xd9")
-    pixels, notes = told(film([frame[:-2]], JPEG_8, BitsStored=8))
+    pixels, notes = reported(image([frame[:-2]], JPEG_8, BitsStored=8))
     np.testing.assert_allclose(pixels, eight / 255, atol=0.012)
     assert len(notes) == 1 and "no end marker" in notes[0]
 
@@ -236,7 +236,7 @@ def test_a_frame_of_another_size_is_refused_before_it_is_decoded(
     monkeypatch.setattr(decode, "_samples", None)  # a decoder would be a TypeError
     frame = bytes(frame_of(syntax, np.zeros((80, 48), np.uint16)))
     with pytest.raises(DicomError, match="48 x 80 px, where the header says 64 x 64"):
-        read_radiograph(film([frame], syntax))
+        read_radiograph(image([frame], syntax))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (61, 40), (200, 160), (90, 160), (256, 384), (8, 1000)])
@@ -254,15 +254,15 @@ def test_size_of_jpeg_xl(size: tuple[int, int], container: bool) -> None:
 def test_colour_in_a_frame_of_a_grey_film_is_refused() -> None:
     colour = np.stack([RAMP >> 4] * 3, axis=-1).astype(np.uint8)
     with pytest.raises(DicomError, match="3 colours"):
-        read_radiograph(film([jpeg(colour)], JPEG_8, BitsStored=8))
+        read_radiograph(image([jpeg(colour)], JPEG_8, BitsStored=8))
 
 
 def test_rle_of_8_bit_pixels_in_16_bits_allocated() -> None:
     eight = (RAMP >> 4).astype(np.uint8)
     rows = b"".join(b"\x3f" + row.tobytes() for row in eight)
     frame = struct.pack("<16I", 1, 64, *[0] * 14) + rows
-    found = read_radiograph(film([frame], "1.2.840.10008.1.2.5", BitsStored=8))
-    np.testing.assert_allclose(found.pixels, eight / 255, atol=1e-6)
+    result = read_radiograph(image([frame], "1.2.840.10008.1.2.5", BitsStored=8))
+    np.testing.assert_allclose(result.pixels, eight / 255, atol=1e-6)
 
 
 def test_a_lossy_white_that_overshoots_stays_white() -> None:
@@ -270,13 +270,13 @@ def test_a_lossy_white_that_overshoots_stays_white() -> None:
     white = np.where(np.arange(64)[:, None] < 32, 4095 * np.ones((64, 64)), RAMP).astype(np.uint16)
     frame = jpeg_2000(white, level=60, reversible=False)
     assert imagecodecs.jpeg2k_decode(frame).max() > 4095
-    found, notes = told(film([frame], "1.2.840.10008.1.2.4.91"))
-    assert found[:24].min() > 0.9 and not notes
+    result, notes = reported(image([frame], "1.2.840.10008.1.2.4.91"))
+    assert result[:24].min() > 0.9 and not notes
 
 
 def test_a_private_syntax_is_named_and_refused() -> None:
     with pytest.raises(DicomError, match=r"syntax '1\.2\.3\.4' cannot be decoded"):
-        read_radiograph(film([b"\1\2\3\4" * 9], "1.2.3.4"))
+        read_radiograph(image([b"\1\2\3\4" * 9], "1.2.3.4"))
 
 
 def test_names_of_syntaxes_that_pydicom_does_not_know() -> None:

@@ -46,7 +46,7 @@ def test_stream_that_makes_a_decoder_abort_is_an_error(tmp_path: Path) -> None:
         damaged = bytearray(data)
         for place in np.random.default_rng(seed).integers(start + 2, start + 120, 12):
             damaged[place] ^= 0x55
-        with pytest.raises(DicomError, match="film: pixel data in JPEG Lossless"):
+        with pytest.raises(DicomError, match="image: pixel data in JPEG Lossless"):
             read_radiograph(bytes(damaged), "film")
 
 
@@ -73,5 +73,5 @@ def test_jpeg_baseline() -> None:
 def test_first_frame_of_several_with_a_warning() -> None:
     frames = np.stack([RAMP, RAMP[::-1], RAMP])
     with pytest.warns(ImageWarning, match="3 frames: only the first"):
-        found = read_radiograph(encoded(make(frames, NumberOfFrames=3)))
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+        result = read_radiograph(encoded(make(frames, NumberOfFrames=3)))
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)

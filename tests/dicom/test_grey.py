@@ -27,9 +27,9 @@ RAMP = ramp12()
 
 
 def grey(pixels: np.ndarray = RAMP, **attributes: Any) -> np.ndarray:
-    found = grey_levels(pixels, make(pixels, **attributes), "film")
-    assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
-    return found
+    result = grey_levels(pixels, make(pixels, **attributes), "film")
+    assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
+    return result
 
 
 def test_without_luts_the_whole_stored_range_is_shown() -> None:
@@ -45,7 +45,7 @@ def test_bits_stored(bits: int) -> None:
 
 def test_bits_above_bits_stored_carry_no_grey_and_are_told_unless_an_overlay_is_declared() -> None:
     pixels = RAMP | np.uint16(0xA000)
-    with pytest.warns(ImageWarning, match="film: bits above the 12 stored are set"):
+    with pytest.warns(ImageWarning, match="image: bits above the 12 stored are set"):
         np.testing.assert_allclose(grey(pixels), RAMP / 4095, atol=1e-6)
     dataset = make(pixels)
     dataset.add_new(0x60000102, "US", 13)
@@ -77,8 +77,10 @@ def test_rescale() -> None:
 
 def test_modality_lut_comes_before_the_window() -> None:
     table = np.arange(4096)[::-1] * 4
-    found = grey(ModalityLUTSequence=[lut_item(0, 16, table)], WindowCenter=8192, WindowWidth=4096)
-    np.testing.assert_allclose(found, np.clip((table[RAMP] - 8191.5) / 4095 + 0.5, 0, 1), atol=1e-6)
+    result = grey(ModalityLUTSequence=[lut_item(0, 16, table)], WindowCenter=8192, WindowWidth=4096)
+    np.testing.assert_allclose(
+        result, np.clip((table[RAMP] - 8191.5) / 4095 + 0.5, 0, 1), atol=1e-6
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -92,8 +94,8 @@ def test_windows_equal_pydicom(function: str, centre: float, width: float) -> No
     dataset = make(WindowCenter=centre, WindowWidth=width, VOILUTFunction=function)
     with np.errstate(over="ignore"):
         expected = apply_windowing(RAMP, dataset) / 4095
-    found = apply_window(RAMP, float(dataset.WindowCenter), float(dataset.WindowWidth), function)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    result = apply_window(RAMP, float(dataset.WindowCenter), float(dataset.WindowWidth), function)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_window_closed_forms() -> None:
@@ -126,17 +128,17 @@ def test_voi_lut_sequence(bits: int, first: int) -> None:
     table = np.round(np.sqrt(np.linspace(0, 1, 3000)) * (2**bits - 1))
     item = lut_item(first, bits, table)
     dataset = make(VOILUTSequence=[item], WindowCenter=1, WindowWidth=2)
-    found = first_way(dataset, (0, 4095)).apply(RAMP.astype(np.float64))
+    result = first_way(dataset, (0, 4095)).apply(RAMP.astype(np.float64))
     index = np.clip(RAMP.astype(int) - first, 0, 2999)
-    np.testing.assert_allclose(found, table[index] / (2**bits - 1))
+    np.testing.assert_allclose(result, table[index] / (2**bits - 1))
     if bits > 8:  # pydicom takes entries of 8 bits as packed two to a word, whatever their number
-        np.testing.assert_allclose(found, apply_voi_lut(RAMP, dataset) / (2**bits - 1))
+        np.testing.assert_allclose(result, apply_voi_lut(RAMP, dataset) / (2**bits - 1))
 
 
 def test_lut_whose_descriptor_understates_its_entries_is_not_clipped() -> None:
     dataset = make(VOILUTSequence=[lut_item(0, 10, np.arange(4096))])
-    found = first_way(dataset, (0, 4095)).apply(RAMP.astype(float))
-    np.testing.assert_allclose(found, RAMP / 4095)
+    result = first_way(dataset, (0, 4095)).apply(RAMP.astype(float))
+    np.testing.assert_allclose(result, RAMP / 4095)
 
 
 def test_lut_of_65536_entries_is_written_as_0() -> None:
@@ -190,7 +192,7 @@ def test_monochrome1_and_inverse_are_one_inversion() -> None:
 )
 def test_polarity_that_disagrees_is_a_warning(photometric: str, shape: str) -> None:
     dataset = make(PhotometricInterpretation=photometric, PresentationLUTShape=shape)
-    with pytest.warns(ImageWarning, match="film: .*expected INVERSE with MONOCHROME1"):
+    with pytest.warns(ImageWarning, match="image: .*expected INVERSE with MONOCHROME1"):
         assert is_inverted(dataset, "film")
 
 
@@ -198,8 +200,8 @@ def test_padding_is_black_in_both_polarities() -> None:
     for kind in ("MONOCHROME1", "MONOCHROME2"):
         pixels = RAMP.copy()
         pixels[:, 60:] = 4095
-        found = grey(pixels, PhotometricInterpretation=kind, PixelPaddingValue=4095)
-        assert not found[:, 60:].any()
+        result = grey(pixels, PhotometricInterpretation=kind, PixelPaddingValue=4095)
+        assert not result[:, 60:].any()
         ranged = grey(
             PhotometricInterpretation=kind, PixelPaddingValue=4095, PixelPaddingRangeLimit=4000
         )
@@ -209,6 +211,6 @@ def test_padding_is_black_in_both_polarities() -> None:
 def test_a_pixel_amid_the_limb_that_has_the_paddings_value_is_a_grey() -> None:
     pixels = RAMP.copy()
     pixels[:4], pixels[30, 30], pixels[20:24, 5] = 4095, 4095, 4095
-    found = grey(pixels, PhotometricInterpretation="MONOCHROME2", PixelPaddingValue=4095)
-    assert found[30, 30] == 1 and found[-1, -1] == 1
-    assert not found[:4].any() and not found[20:24, 5].any()
+    result = grey(pixels, PhotometricInterpretation="MONOCHROME2", PixelPaddingValue=4095)
+    assert result[30, 30] == 1 and result[-1, -1] == 1
+    assert not result[:4].any() and not result[20:24, 5].any()

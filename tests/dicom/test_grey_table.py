@@ -30,7 +30,7 @@ def _by_pixel(pixels: np.ndarray, dataset: Any) -> np.ndarray:
     return grey.astype(np.float32)
 
 
-@pytest.mark.filterwarnings("ignore:film. bits above")
+@pytest.mark.filterwarnings("ignore:image. bits above")
 @pytest.mark.parametrize("bits", [10, 12, 16])
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])

@@ -43,7 +43,7 @@ def test_cut_short(share: float, compressed: bool) -> None:
 @pytest.mark.parametrize("undefined", [False, True])
 @pytest.mark.parametrize("depth", [70, 500, 3000])
 def test_deep_nesting_is_refused(depth: int, undefined: bool) -> None:
-    with pytest.raises(DicomError, match=r"film: (sequences nest|damaged)"):
+    with pytest.raises(DicomError, match=r"image: (sequences nest|damaged)"):
         read_radiograph(_nested(depth, undefined), "film")
 
 

@@ -26,10 +26,10 @@ def test_header_comes_with_the_pixels(tmp_path: Path) -> None:
     path = tmp_path / "no_ending"
     path.write_bytes(encoded(dataset))
     with pytest.warns(ImageWarning, match="2 times as high as wide"):
-        found = read_radiograph(path)
-    assert found.body_part is BodyPart.WRIST and found.laterality is Laterality.LEFT
-    assert found.view == "PA" and found.spacing == (0.2, 0.1) and found.source == str(path)
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+        result = read_radiograph(path)
+    assert result.body_part is BodyPart.WRIST and result.laterality is Laterality.LEFT
+    assert result.view == "PA" and result.spacing == (0.2, 0.1) and result.source == str(path)
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)
 
 
 @pytest.mark.parametrize("part", ["", "KNEE", "WRIST", "THUMB"])
@@ -66,7 +66,7 @@ def test_anatomic_region_sequence() -> None:
 def test_what_is_no_radiograph_is_refused_with_the_reason(
     attributes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(DicomError, match=f"film: .*{message}"):
+    with pytest.raises(DicomError, match=f"image: .*{message}"):
         read_radiograph(encoded(make(**attributes)), "film")
 
 

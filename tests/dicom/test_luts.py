@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import RAMP, encoded, lut_item, make, told, untold, with_raw
+from dicom_files import RAMP, encoded, lut_item, make, reported, untold, with_raw
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -53,9 +53,9 @@ def test_the_vr_of_a_lut_changes_nothing(
     bits: int, data_vr: str, descriptor_vr: str, signed: int
 ) -> None:
     table = curve(bits)
-    film = make(SIGNED if signed else RAMP, PixelRepresentation=signed)
+    image = make(SIGNED if signed else RAMP, PixelRepresentation=signed)
     descriptor = struct.pack("<HHH", 4096, -2048 & 0xFFFF if signed else 0, bits)
-    data = with_lut(encoded(film), descriptor, table.tobytes(), (descriptor_vr, data_vr))
+    data = with_lut(encoded(image), descriptor, table.tobytes(), (descriptor_vr, data_vr))
     np.testing.assert_allclose(read_radiograph(data).pixels, table[RAMP] / (2**bits - 1), atol=1e-6)
 
 
@@ -74,19 +74,19 @@ def test_the_first_value_mapped_of_unsigned_pixels(first: int, vr: str) -> None:
 def test_the_first_value_mapped_of_signed_pixels(first: int, vr: str) -> None:
     table = curve(16)
     pixels = (RAMP.astype(np.int64) + first).astype(np.int16)
-    film = make(pixels, BitsStored=16, PixelRepresentation=1)
+    image = make(pixels, BitsStored=16, PixelRepresentation=1)
     descriptor = struct.pack("<HHH", 4096, first & 0xFFFF, 16)
-    data = with_lut(encoded(film), descriptor, table.tobytes(), (vr, "OW"))
+    data = with_lut(encoded(image), descriptor, table.tobytes(), (vr, "OW"))
     np.testing.assert_allclose(read_radiograph(data).pixels, table[RAMP] / 65535, atol=1e-6)
 
 
 def test_the_first_value_mapped_after_a_rescale_that_goes_below_0() -> None:
     """C.11.2.1.1: SS if the rescale's output may be negative; many write it US."""
-    film = make(RescaleSlope=1, RescaleIntercept=-1024)
+    image = make(RescaleSlope=1, RescaleIntercept=-1024)
     table = curve(12)
     descriptor = struct.pack("<HHH", 4096, -1024 & 0xFFFF, 12)
-    found = read_radiograph(with_lut(encoded(film), descriptor, table.tobytes()))
-    np.testing.assert_allclose(found.pixels, table[RAMP] / 4095, atol=1e-6)
+    result = read_radiograph(with_lut(encoded(image), descriptor, table.tobytes()))
+    np.testing.assert_allclose(result.pixels, table[RAMP] / 4095, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 40000, 65535])
@@ -97,21 +97,22 @@ def test_many_entries(count: int, signed: int) -> None:
     values = np.arange(0, 65536, 16).astype(np.uint16).reshape(64, 64)
     low = -32768 if signed else 0
     pixels = (values.astype(np.int64) + low).astype(np.int16) if signed else values
-    film = make(pixels, BitsStored=16, PixelRepresentation=signed)
+    image = make(pixels, BitsStored=16, PixelRepresentation=signed)
     descriptor = struct.pack("<HHH", count, low & 0xFFFF, 16)
-    data = with_lut(encoded(film), descriptor, table.tobytes(), ("SS", "OW"))
+    data = with_lut(encoded(image), descriptor, table.tobytes(), ("SS", "OW"))
     index = np.minimum(values, table.size - 1)
     np.testing.assert_allclose(read_radiograph(data).pixels, table[index] / 65535, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("said", "held"), [(16, 8), (16, 10), (16, 12), (16, 15), (12, 8), (0, 12), (10, 12), (255, 14)]
+    ("message", "held"),
+    [(16, 8), (16, 10), (16, 12), (16, 15), (12, 8), (0, 12), (10, 12), (255, 14)],
 )
-def test_bits_of_storage_instead_of_entries(said: int, held: int) -> None:
+def test_bits_of_storage_instead_of_entries(message: int, held: int) -> None:
     """dicom-rs PR825, dcm4che#413: Agfa says 16 bits and writes 12; viewers go by the entries."""
     table = curve(held)
-    data = with_lut(encoded(make()), struct.pack("<HHH", 4096, 0, said), table.tobytes())
-    pixels, notes = told(data)
+    data = with_lut(encoded(make()), struct.pack("<HHH", 4096, 0, message), table.tobytes())
+    pixels, notes = reported(data)
     np.testing.assert_allclose(pixels, table[RAMP] / (2**held - 1), atol=1e-6)
     assert len(notes) == 1 and f"its entries have {held}" in notes[0]
 
@@ -137,7 +138,7 @@ def test_8_bit_entries_one_a_byte(vr: str, entries: int) -> None:
 
 def test_8_bit_entries_that_are_said_to_have_16() -> None:
     table = curve(8).astype(np.uint8)
-    pixels, notes = told(
+    pixels, notes = reported(
         with_lut(encoded(make()), struct.pack("<HHH", 4096, 0, 16), table.tobytes())
     )
     np.testing.assert_allclose(pixels, table[RAMP] / 255, atol=1e-6)
@@ -148,7 +149,7 @@ def test_8_bit_entries_that_are_said_to_have_16() -> None:
 def test_entries_in_the_other_byte_order(bits: int) -> None:
     table = curve(bits)
     raw = table.byteswap().tobytes()
-    pixels, notes = told(with_lut(encoded(make()), struct.pack("<HHH", 4096, 0, bits), raw))
+    pixels, notes = reported(with_lut(encoded(make()), struct.pack("<HHH", 4096, 0, bits), raw))
     np.testing.assert_allclose(pixels, table[RAMP] / (2**bits - 1), atol=1e-6)
     assert len(notes) == 1 and "other byte order" in notes[0]
 
@@ -163,15 +164,15 @@ def test_luts_of_other_encodings(syntax: Any, vr: str, undefined: bool) -> None:
     item.add_new("LUTDescriptor", "US", [4096, 0, 16])
     stored = table.byteswap() if big else table
     item.add_new("LUTData", vr, table.tolist() if vr == "US" else stored.tobytes())
-    film = make(RAMP.byteswap() if big else RAMP, VOILUTSequence=[item])
-    film["VOILUTSequence"].is_undefined_length = undefined
-    film.file_meta.TransferSyntaxUID = syntax
+    image = make(RAMP.byteswap() if big else RAMP, VOILUTSequence=[item])
+    image["VOILUTSequence"].is_undefined_length = undefined
+    image.file_meta.TransferSyntaxUID = syntax
     buffer = io.BytesIO()
     pydicom.dcmwrite(
-        buffer, film, implicit_vr=not big, little_endian=not big, enforce_file_format=True
+        buffer, image, implicit_vr=not big, little_endian=not big, enforce_file_format=True
     )
-    found = read_radiograph(buffer.getvalue()).pixels
-    np.testing.assert_allclose(found, table[RAMP] / 65535, atol=1e-6)
+    result = read_radiograph(buffer.getvalue()).pixels
+    np.testing.assert_allclose(result, table[RAMP] / 65535, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -183,15 +184,15 @@ def test_luts_of_other_encodings(syntax: Any, vr: str, undefined: bool) -> None:
         (struct.pack("<H", 4096), curve(16).tobytes(), "Descriptor or LUT Data is missing"),
         (b"", curve(16).tobytes(), "Descriptor or LUT Data is missing"),
         (struct.pack("<HHH", 4096, 0, 16), b"", "Descriptor or LUT Data is missing"),
-        (struct.pack("<HHH", 4096, 0, 16), bytes(8192), "makes all greys of this film equal"),
+        (struct.pack("<HHH", 4096, 0, 16), bytes(8192), "makes all greys of this image equal"),
     ],
 )
 @pytest.mark.parametrize("window", [False, True])
 def test_an_unusable_lut_gives_way_to_the_window_and_that_to_the_whole_range(
     descriptor: bytes, raw: bytes, reason: str, window: bool
 ) -> None:
-    film = make(WindowCenter=1000, WindowWidth=700) if window else make()
-    pixels, notes = told(with_lut(encoded(film), descriptor, raw))
+    image = make(WindowCenter=1000, WindowWidth=700) if window else make()
+    pixels, notes = reported(with_lut(encoded(image), descriptor, raw))
     expected = apply_window(RAMP, 1000, 700) if window else RAMP / 4095
     np.testing.assert_allclose(pixels, expected, atol=1e-6)
     assert any(reason in note for note in notes)
@@ -201,7 +202,7 @@ def test_the_second_lut_of_a_sequence_takes_the_place_of_an_unusable_first() -> 
     table = curve(12)
     short = lut_item(0, 12, table[:9])
     short.LUTDescriptor = [4096, 0, 12]
-    pixels, notes = told(encoded(make(VOILUTSequence=[short, lut_item(0, 12, table)])))
+    pixels, notes = reported(encoded(make(VOILUTSequence=[short, lut_item(0, 12, table)])))
     np.testing.assert_allclose(pixels, table[RAMP] / 4095, atol=1e-6)
     assert len(notes) == 1 and "VOI LUT 1 is not used" in notes[0]
 
@@ -211,18 +212,18 @@ def test_a_modality_lut_over_signed_values(first: int) -> None:
     item = Dataset()
     item.add_new("LUTDescriptor", "US" if first > 0 else "SS", [4096, first, 16])
     item.add_new("LUTData", "OW", curve(16).tobytes())
-    film = make(SIGNED, PixelRepresentation=1, ModalityLUTSequence=[item])
-    film.WindowCenter, film.WindowWidth = 32768, 65536
+    image = make(SIGNED, PixelRepresentation=1, ModalityLUTSequence=[item])
+    image.WindowCenter, image.WindowWidth = 32768, 65536
     np.testing.assert_allclose(
-        read_radiograph(encoded(film)).pixels, curve(16)[RAMP] / 65535, atol=1e-6
+        read_radiograph(encoded(image)).pixels, curve(16)[RAMP] / 65535, atol=1e-6
     )
 
 
 def test_an_unusable_modality_lut_gives_way_to_the_rescale() -> None:
     short = lut_item(0, 12, curve(12)[:9])
     short.LUTDescriptor = [4096, 0, 12]
-    film = make(ModalityLUTSequence=[short], RescaleSlope=2, RescaleIntercept=1)
-    pixels, notes = told(encoded(film))
+    image = make(ModalityLUTSequence=[short], RescaleSlope=2, RescaleIntercept=1)
+    pixels, notes = reported(encoded(image))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert len(notes) == 1 and "the Modality LUT is not used" in notes[0]
 
@@ -237,8 +238,8 @@ def test_a_sequence_as_un_is_implicit_inside() -> None:
     inside = implicit(0x00283002, struct.pack("<HHH", 4096, 0, 16))
     inside += implicit(0x00283006, table.tobytes())
     item = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(inside)) + inside
-    found = read_radiograph(with_raw(encoded(make()), VOI, "UN", item))
-    np.testing.assert_allclose(found.pixels, table[RAMP] / 65535, atol=1e-6)
+    result = read_radiograph(with_raw(encoded(make()), VOI, "UN", item))
+    np.testing.assert_allclose(result.pixels, table[RAMP] / 65535, atol=1e-6)
 
 
 def test_a_lut_without_data_is_an_error_of_its_own() -> None:
@@ -252,7 +253,7 @@ def test_a_lut_without_data_is_an_error_of_its_own() -> None:
         ([0, 1000], [0, 700], None, "window 1 is not used: width 0"),
         ([5, 1000], [-3, 700], None, "window 1 is not used: width -3"),
         (["", 1000], [9, 700], None, "window 1 is not used: its centre or its width"),
-        ([1e6, 1000], [10, 700], None, "window 1 makes all greys of this film equal: window 2"),
+        ([1e6, 1000], [10, 700], None, "window 1 makes all greys of this image equal: window 2"),
         ([-9e5, 1000], [10, 700], "SIGMOID\\LINEAR", "window 1 makes all greys"),
         ([1000], [700], "CUBIC", "VOI LUT function 'CUBIC'"),
         ([1000, 2000], [700], None, ""),
@@ -267,14 +268,14 @@ def test_the_first_usable_window(
     data = with_raw(data, 0x00281051, "LO", "\\".join(str(w) for w in width).encode())
     if function:
         data = with_raw(data, 0x00281056, "CS", function.encode())
-    pixels, notes = told(data)
+    pixels, notes = reported(data)
     np.testing.assert_allclose(pixels, apply_window(RAMP, 1000, 700), atol=1e-6)
     assert [reason in note for note in notes] == [True] * bool(reason)
 
 
 def test_a_film_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
-    film = make(np.full((64, 64), 1000, np.uint16), WindowCenter=1000, WindowWidth=700)
-    pixels, notes = told(encoded(film))
+    image = make(np.full((64, 64), 1000, np.uint16), WindowCenter=1000, WindowWidth=700)
+    pixels, notes = reported(encoded(image))
     np.testing.assert_allclose(pixels, apply_window([1000.0], 1000, 700)[0], atol=1e-6)
     assert all("all pixels are equal" in note for note in notes)
 
@@ -290,6 +291,6 @@ def test_entries_and_first_values_of_32_bits() -> None:
 def test_a_modality_lut_of_one_value_is_not_applied() -> None:
     dataset = make()
     dataset.ModalityLUTSequence = [lut_item(0, 12, np.full(4096, 7))]
-    pixels, notes = told(encoded(dataset))
+    pixels, notes = reported(encoded(dataset))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert any("Modality LUT would make all greys equal" in n for n in notes)

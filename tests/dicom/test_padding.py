@@ -19,26 +19,26 @@ VALUE, LIMIT = 0x00280120, 0x00280121
 
 
 def padded(value: int, signed: bool, bits: int, *, cells: bool = False) -> bytes:
-    """A MONOCHROME1 film whose first 8 rows are padding, which would be white if it were grey.
+    """A MONOCHROME1 image whose first 8 rows are padding, which would be white if it were grey.
 
     `cells`: the padding fills the whole allocated cell; else only Bits Stored of it.
     """
     values = (RAMP.astype(np.int64) >> 2) + 16
     values[:8] = value
     kept = values & (0xFFFF if cells else (1 << bits) - 1)
-    film = make(
+    image = make(
         kept.astype(np.uint16),
         BitsStored=bits,
         PixelRepresentation=int(signed),
         PhotometricInterpretation="MONOCHROME1",
     )
-    return encoded(film)
+    return encoded(image)
 
 
 def check(data: bytes) -> None:
-    found = read_radiograph(data).pixels
-    assert not found[:8].any()
-    assert found[8:].min() > 0
+    result = read_radiograph(data).pixels
+    assert not result[:8].any()
+    assert result[8:].min() > 0
 
 
 @pytest.mark.parametrize("vr", ["US", "SS", "UN", "OW", "SL", "UL", "DS", "IS", "LO"])
@@ -79,34 +79,34 @@ def test_a_value_beyond_bits_stored_is_that_of_the_whole_cell(value: int) -> Non
     check(data)
     grey = np.full((64, 64), value & 0xFFF, np.uint16)
     grey[20:] = 100
-    film = encoded(make(grey))
-    assert read_radiograph(with_raw(film, VALUE, vr, raw)).pixels[:20].min() > 0
+    image = encoded(make(grey))
+    assert read_radiograph(with_raw(image, VALUE, vr, raw)).pixels[:20].min() > 0
 
 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("vr", ["US", "SS"])
 def test_a_range_in_signed_pixels(swapped: bool, vr: str) -> None:
     values = RAMP.astype(np.int16) - 2048
-    film = encoded(make(values, PixelRepresentation=1, PhotometricInterpretation="MONOCHROME1"))
+    image = encoded(make(values, PixelRepresentation=1, PhotometricInterpretation="MONOCHROME1"))
     ends = [struct.pack("<h", v) for v in (-2000, -1000)]
     value, limit = ends[::-1] if swapped else ends
-    found = read_radiograph(with_raw(with_raw(film, VALUE, vr, value), LIMIT, vr, limit)).pixels
+    result = read_radiograph(with_raw(with_raw(image, VALUE, vr, value), LIMIT, vr, limit)).pixels
     inside = (values >= -2000) & (values <= -1000)
-    assert not found[inside].any()
-    np.testing.assert_allclose(found[~inside], 1 - RAMP[~inside] / 4095, atol=1e-6)
+    assert not result[inside].any()
+    np.testing.assert_allclose(result[~inside], 1 - RAMP[~inside] / 4095, atol=1e-6)
 
 
 def test_a_value_that_is_no_number_is_told() -> None:
-    with warnings.catch_warnings(record=True) as found:
+    with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         read_radiograph(with_raw(encoded(make()), VALUE, "LO", b"NONE"), "film")
-    assert [w.category for w in found] == [ImageWarning]
-    assert "PixelPaddingValue 'NONE' is no whole number" in str(found[0].message)
+    assert [w.category for w in result] == [ImageWarning]
+    assert "PixelPaddingValue 'NONE' is no whole number" in str(result[0].message)
 
 
 def test_a_window_that_shows_padding_and_nothing_else_gives_way() -> None:
-    film = make(RAMP | 1, WindowCenter=-5000, WindowWidth=10, PixelPaddingValue=1)
-    film.PixelData = np.where(np.arange(64)[:, None] < 8, 1, RAMP | 1).astype("<u2").tobytes()
-    with pytest.warns(ImageWarning, match="window 1 makes all greys of this film equal"):
-        found = read_radiograph(encoded(film)).pixels
-    assert not found[:8].any() and np.ptp(found) > 0.9
+    image = make(RAMP | 1, WindowCenter=-5000, WindowWidth=10, PixelPaddingValue=1)
+    image.PixelData = np.where(np.arange(64)[:, None] < 8, 1, RAMP | 1).astype("<u2").tobytes()
+    with pytest.warns(ImageWarning, match="window 1 makes all greys of this image equal"):
+        result = read_radiograph(encoded(image)).pixels
+    assert not result[:8].any() and np.ptp(result) > 0.9

@@ -33,10 +33,10 @@ def test_damaged_bytes_end_in_pixels_or_an_image_error(data: st.DataObject, rle:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = read_radiograph(bytes(content)).pixels
+            result = read_radiograph(bytes(content)).pixels
         except ImageError:
             return
-    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+    assert np.isfinite(result).all() and result.min() >= 0 and result.max() <= 1
 
 
 def real(name: str) -> bytes:
@@ -57,8 +57,8 @@ def real(name: str) -> bytes:
     ],
 )
 def test_real_files(name: str, shape: tuple[int, int]) -> None:
-    found = read_dicom(real(name), name)
-    assert found.pixels.shape == shape and found.pixels.std() > 0.05
+    result = read_dicom(real(name), name)
+    assert result.pixels.shape == shape and result.pixels.std() > 0.05
 
 
 def test_real_files_agree_with_each_other() -> None:
@@ -80,16 +80,16 @@ def test_a_high_bit_that_is_not_the_top_one_stored_is_refused(high: int) -> None
         read_dicom(encoded(dataset), "film")
 
 
-@pytest.mark.parametrize(("extra", "told"), [(0, False), (1, True), (64, True), (4096, True)])
-def test_more_pixel_data_than_described_is_told(extra: int, told: bool) -> None:
+@pytest.mark.parametrize(("extra", "reported"), [(0, False), (1, True), (64, True), (4096, True)])
+def test_more_pixel_data_than_described_is_told(extra: int, reported: bool) -> None:
     """Columns one too few shear the picture: pydicom cuts the rest off and tells programmers."""
     dataset = make()
     dataset.PixelData += bytes(2 * extra)
-    with warnings.catch_warnings(record=True) as found:
+    with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         read_dicom(encoded(dataset), "film")
-    said = [str(w.message) for w in found if w.category is ImageWarning]
-    assert ["the rest is ignored" in s for s in said] == [True] * told
+    message = [str(w.message) for w in result if w.category is ImageWarning]
+    assert ["the rest is ignored" in s for s in message] == [True] * reported
 
 
 def test_a_high_bit_that_is_missing_is_the_top_one_stored() -> None:

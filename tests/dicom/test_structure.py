@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import RAMP, data_set_start, encoded, in_syntax, make, told, with_raw
+from dicom_files import RAMP, data_set_start, encoded, in_syntax, make, reported, with_raw
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -40,15 +40,15 @@ def _says(data: bytes, uid: str) -> bytes:
 
 
 @pytest.mark.parametrize("syntax", NATIVE)
-@pytest.mark.parametrize("said", NATIVE)
+@pytest.mark.parametrize("message", NATIVE)
 def test_the_data_set_is_believed_before_its_transfer_syntax(
-    syntax: Any, said: Any, tmp_path: Path
+    syntax: Any, message: Any, tmp_path: Path
 ) -> None:
     """pydicom#820, scifio#298."""
-    pixels, notes = told(_says(in_syntax(syntax, tmp_path), said))
+    pixels, notes = reported(_says(in_syntax(syntax, tmp_path), message))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert [f"is {syntax.name}: read as it is written" in n for n in notes] == [True] * (
-        syntax != said
+        syntax != message
     )
 
 
@@ -70,7 +70,7 @@ def test_a_wrong_length_of_group_2(length: int) -> None:
 
 @pytest.mark.parametrize("tail", [bytes(512), b"\xff" * 7, b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0abcd"])
 def test_what_follows_the_pixels_is_of_no_interest(tail: bytes) -> None:
-    pixels, notes = told(encoded(make()) + tail)
+    pixels, notes = reported(encoded(make()) + tail)
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert not notes
 
@@ -81,13 +81,13 @@ def test_deflated_with_and_without_the_head_of_zlib(window: int) -> None:
     stream = zlib.compressobj(9, zlib.DEFLATED, window)
     body = stream.compress(plain[data_set_start(plain) :]) + stream.flush()
     data = _says(plain, DeflatedExplicitVRLittleEndian)
-    found = read_radiograph(data[: data_set_start(data)] + body)
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+    result = read_radiograph(data[: data_set_start(data)] + body)
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)
 
 
 def test_said_to_be_deflated_and_is_not() -> None:
-    found = read_radiograph(_says(encoded(make()), DeflatedExplicitVRLittleEndian))
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+    result = read_radiograph(_says(encoded(make()), DeflatedExplicitVRLittleEndian))
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)
 
 
 def test_text_in_its_character_set(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_an_instance_number_of_any_text(number: str, tmp_path: Path) -> None:
     ],
 )
 def test_pixels_that_are_not_square_are_told(attributes: dict[str, Any], told_of: str) -> None:
-    pixels, notes = told(encoded(make(**attributes)))
+    pixels, notes = reported(encoded(make(**attributes)))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert [told_of in n for n in notes] == [True] * bool(told_of)
 
@@ -173,7 +173,7 @@ def rectangle(left: Any, right: Any, upper: Any, lower: Any) -> dict[str, Any]:
 def test_a_shutter_that_hides_something_is_told_and_not_applied(
     attributes: dict[str, Any], kind: str
 ) -> None:
-    pixels, notes = told(encoded(make(**attributes)))
+    pixels, notes = reported(encoded(make(**attributes)))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert [f"display shutter ({kind}) is not applied" in n for n in notes] == [True] * bool(kind)
 
@@ -213,41 +213,41 @@ ITEM = b"\xfe\xff\x00\xe0" + bytes(4)
 def test_more_elements_than_any_film_has_are_refused_at_once(inside: bytes) -> None:
     data = encoded(make())
     start, began = data_set_start(data), time.monotonic()
-    with pytest.raises(DicomError, match="film: .*more than 200000 elements"):
+    with pytest.raises(DicomError, match="image: .*more than 200000 elements"):
         read_radiograph(data[:start] + inside + data[start:], "film")
     assert time.monotonic() - began < 5
 
 
 def test_fragments_without_number_are_refused_at_once() -> None:
-    film = make()
-    film.file_meta.TransferSyntaxUID = RLELossless
-    film.PixelData = ITEM * 300_000 + b"\xfe\xff\xdd\xe0" + bytes(4)
-    film["PixelData"].is_undefined_length = True
-    with pytest.raises(DicomError, match="film: .*more than 200000 elements"):
-        read_radiograph(encoded(film), "film")
+    image = make()
+    image.file_meta.TransferSyntaxUID = RLELossless
+    image.PixelData = ITEM * 300_000 + b"\xfe\xff\xdd\xe0" + bytes(4)
+    image["PixelData"].is_undefined_length = True
+    with pytest.raises(DicomError, match="image: .*more than 200000 elements"):
+        read_radiograph(encoded(image), "film")
 
 
 def test_rle_is_unpacked_as_far_as_the_film_needs_it() -> None:
     """2 MB of RLE can unpack to gigabytes: each of these segments would to 128 MB."""
-    film = make()
-    film.file_meta.TransferSyntaxUID = RLELossless
+    image = make()
+    image.file_meta.TransferSyntaxUID = RLELossless
     segment = b"\x81\x07" * 1_000_000
     frame = struct.pack("<16I", 2, 64, 64 + len(segment), *[0] * 13) + segment * 2
-    film.PixelData = encapsulate([frame])
-    film["PixelData"].is_undefined_length = True
+    image.PixelData = encapsulate([frame])
+    image["PixelData"].is_undefined_length = True
     with pytest.warns(ImageWarning, match="all pixels are equal"):
-        found = read_radiograph(encoded(film)).pixels
-    np.testing.assert_allclose(found, 0x707 / 4095, atol=1e-6)
+        result = read_radiograph(encoded(image)).pixels
+    np.testing.assert_allclose(result, 0x707 / 4095, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 3, 2**31])
 def test_rle_segments_that_do_not_go_with_the_bits(count: int) -> None:
-    film = make()
-    film.file_meta.TransferSyntaxUID = RLELossless
-    film.PixelData = encapsulate([struct.pack("<16I", count, 64, *[0] * 14) + b"\x81\x07" * 99])
-    film["PixelData"].is_undefined_length = True
+    image = make()
+    image.file_meta.TransferSyntaxUID = RLELossless
+    image.PixelData = encapsulate([struct.pack("<16I", count, 64, *[0] * 14) + b"\x81\x07" * 99])
+    image["PixelData"].is_undefined_length = True
     with pytest.raises(DicomError, match=f"{count} RLE segments, where its pixels have 2 bytes"):
-        read_radiograph(encoded(film))
+        read_radiograph(encoded(image))
 
 
 @pytest.mark.parametrize("vr", [b"??", b"\0\0", b"  ", b"OX", b"--", b"xx"])
@@ -259,14 +259,14 @@ def test_an_element_of_a_vr_that_is_none_is_passed_over(vr: bytes, head: str, va
     start = data_set_start(data)
     start += 8 + int.from_bytes(data[start + 6 : start + 8], "little")
     odd = b"\x08\x00\x17\x00" + vr + struct.pack(head, len(value)) + value
-    pixels, notes = told(data[:start] + odd + data[start:])
+    pixels, notes = reported(data[:start] + odd + data[start:])
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert notes == []
 
 
 @pytest.mark.parametrize("syntax", NATIVE)
 def test_a_data_set_that_is_said_to_be_deflated_and_is_not(syntax: Any, tmp_path: Path) -> None:
-    pixels, _ = told(_says(in_syntax(syntax, tmp_path), DeflatedExplicitVRLittleEndian))
+    pixels, _ = reported(_says(in_syntax(syntax, tmp_path), DeflatedExplicitVRLittleEndian))
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
 
 
@@ -284,5 +284,5 @@ def test_the_inside_of_a_sequence_is_read_as_it_is_written(implicit: bool) -> No
             inner += vr + struct.pack("<H" if vr == b"US" else "<2xI", len(value))
         inner += value
     sequence = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(inner)) + inner
-    pixels, _ = told(with_raw(encoded(make()), 0x00283010, "UN", sequence))
+    pixels, _ = reported(with_raw(encoded(make()), 0x00283010, "UN", sequence))
     np.testing.assert_allclose(pixels, 1 - RAMP / 4095, atol=1e-6)

@@ -61,8 +61,8 @@ def test_a_window_of_any_binary_vr(vr: str, several: int) -> None:
 )
 def test_a_window_of_any_text_vr(vr: str, centre: str, width: str) -> None:
     expected = apply_window(RAMP, 1000.5, 700.25)
-    found = _windowed(vr, centre.encode(), width.encode())
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    result = _windowed(vr, centre.encode(), width.encode())
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 @settings(max_examples=300, deadline=None)
@@ -130,12 +130,12 @@ def test_the_image_module_in_any_vr(keyword: str, tag: int, stated: int, vr: str
         raw = struct.pack(BINARY.get(vr, "<H"), stated)
     else:
         raw = f"{stated} ".encode()
-    found = read_radiograph(with_raw(encoded(make()), tag, vr, raw))
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+    result = read_radiograph(with_raw(encoded(make()), tag, vr, raw))
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("keyword", "told"),
+    ("keyword", "reported"),
     [
         ("PixelRepresentation", "Pixel Representation is missing"),
         ("BitsStored", None),  # High Bit says it
@@ -144,16 +144,16 @@ def test_the_image_module_in_any_vr(keyword: str, tag: int, stated: int, vr: str
         ("SamplesPerPixel", None),
     ],
 )
-def test_what_is_missing_in_the_image_module(keyword: str, told: str | None) -> None:
+def test_what_is_missing_in_the_image_module(keyword: str, reported: str | None) -> None:
     dataset = make()
     delattr(dataset, keyword)
-    with warnings.catch_warnings(record=True) as found:
+    with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         pixels = read_radiograph(encoded(dataset), "film").pixels
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
-    said = [str(w.message) for w in found]
-    assert all(w.category is ImageWarning for w in found)
-    assert not told or any(told in s for s in said)
+    message = [str(w.message) for w in result]
+    assert all(w.category is ImageWarning for w in result)
+    assert not reported or any(reported in s for s in message)
 
 
 # Elements that have nothing to do with the picture: (tag, VR, bytes).
@@ -195,8 +195,8 @@ def test_what_is_not_of_the_picture_does_not_refuse_it_or_warn(
     tag: int, vr: str, value: bytes
 ) -> None:
     """GE, Siemens and every anonymiser break these; pydicom raises or warns for most of them."""
-    found = read_radiograph(with_raw(encoded(make()), tag, vr, value))
-    np.testing.assert_allclose(found.pixels, RAMP / 4095, atol=1e-6)
+    result = read_radiograph(with_raw(encoded(make()), tag, vr, value))
+    np.testing.assert_allclose(result.pixels, RAMP / 4095, atol=1e-6)
 
 
 def test_the_same_in_a_file_of_implicit_vr() -> None:
@@ -212,7 +212,7 @@ def test_the_same_in_a_file_of_implicit_vr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slope", "intercept", "told"),
+    ("slope", "intercept", "reported"),
     [
         (b"2 ", b"-1024", ""),
         (b"2,0 ", b"-1.024,0", ""),
@@ -223,15 +223,15 @@ def test_the_same_in_a_file_of_implicit_vr() -> None:
     ],
 )
 def test_a_rescale_that_cannot_be_applied_is_told(
-    slope: bytes, intercept: bytes, told: str
+    slope: bytes, intercept: bytes, reported: str
 ) -> None:
     data = with_raw(encoded(make()), 0x00281053, "LO", slope)
     data = with_raw(data, 0x00281052, "LO", intercept)
-    with warnings.catch_warnings(record=True) as found:
+    with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         pixels = read_radiograph(data, "film").pixels
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
-    assert [told in str(w.message) for w in found] == [True] * bool(told)
+    assert [reported in str(w.message) for w in result] == [True] * bool(reported)
 
 
 def test_errors_and_notes_name_no_exception_and_no_address() -> None:

@@ -73,8 +73,8 @@ class Loads(HTMLParser):
 def loads_elsewhere(html: str) -> list[str]:
     page = Loads()
     page.feed(html)
-    found = [a for a in page.addresses if HOST.match(a)]
-    return found + [h for text in page.code for h in HOST.findall(text)]
+    result = [a for a in page.addresses if HOST.match(a)]
+    return result + [h for text in page.code for h in HOST.findall(text)]
 
 
 def test_the_check_sees_what_loads() -> None:
@@ -93,8 +93,8 @@ def test_the_check_sees_what_loads() -> None:
 def test_no_page_loads_anything_from_another_host(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 70
-    found = {p.name: loads_elsewhere(p.read_text(encoding="utf-8")) for p in pages}
-    assert not any(found.values()), {name: hosts for name, hosts in found.items() if hosts}
+    result = {p.name: loads_elsewhere(p.read_text(encoding="utf-8")) for p in pages}
+    assert not any(result.values()), {name: hosts for name, hosts in result.items() if hosts}
 
 
 def test_no_script_or_style_loads_anything_from_another_host(site: Path) -> None:
@@ -122,12 +122,12 @@ def test_every_document_is_a_page(site: Path, repository: Path) -> None:
 
 def test_nothing_is_set_as_plain_text_that_is_a_list_or_a_table(site: Path) -> None:
     """Lists and tables want an empty line before them here, which other readers do without."""
-    found = []
+    result = []
     for path in site.rglob("*.html"):
         for text in re.findall(r"<p>(.*?)</p>", path.read_text(encoding="utf-8"), re.DOTALL):
             if re.search(r"^(?:[-*] |1\. |\|.*\|$)", text, re.MULTILINE):
-                found.append(f"{path.name}: {text[:80]}")
-    assert not found, "\n".join(found)
+                result.append(f"{path.name}: {text[:80]}")
+    assert not result, "\n".join(result)
 
 
 def test_a_pipe_within_a_table_is_a_pipe(site: Path) -> None:
@@ -145,16 +145,16 @@ def test_links_out_of_the_folder_lead_to_pages_or_name_files(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[a](nowhere.md)", "nowhere.md"),
         ("[a](page.md#nowhere)", "#nowhere"),
         ("[a](../nowhere/file.py)", "nowhere/file.py"),
     ],
 )
-def test_a_broken_link_fails(repository: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_a_broken_link_fails(repository: Path, tmp_path: Path, text: str, message: str) -> None:
     done = build(repository, _site_of(repository, tmp_path, {"page.md": text}), tmp_path / "out")
-    assert done.returncode != 0 and said in done.stderr
+    assert done.returncode != 0 and message in done.stderr
 
 
 def test_a_page_in_no_menu_fails(repository: Path, tmp_path: Path) -> None:

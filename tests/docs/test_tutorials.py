@@ -56,8 +56,8 @@ def _holds(name: str, scope: dict[str, object]) -> None:
     if name == "film":
         answer = scope["answer"]
         assert answer.refused and answer.demonstration  # type: ignore[attr-defined]
-        films = len(list(Path("phantoms/valid").rglob("*.png")))
-        assert len(list(Path("maps").rglob("*.png"))) == films
+        images = len(list(Path("phantoms/valid").rglob("*.png")))
+        assert len(list(Path("maps").rglob("*.png"))) == images
     elif name == "hybrid":
         answer = scope["answer"]
         assert set(answer.experts) == {"tf_efficientnet_lite0", "cnn"}  # type: ignore[attr-defined]

@@ -71,9 +71,9 @@ def arrays(rows: list[StudyRow]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_every_category_and_the_macro_averages_are_scikit_learns() -> None:
     rows = make_rows()
     truth, stated, called = arrays(rows)
-    found = finding_scores(rows, HOW)["ALL"]
+    result = finding_scores(rows, HOW)["ALL"]
     for j, c in enumerate(KINDS):
-        own = found["categories"][c.value]
+        own = result["categories"][c.value]
         y, p, d = truth[:, j], stated[:, j], called[:, j]
         assert (own["n_present"], own["n_absent"]) == (y.sum(), (~y).sum())
         assert own["auroc"]["value"] == pytest.approx(reference.roc_auc_score(y, p))
@@ -83,7 +83,7 @@ def test_every_category_and_the_macro_averages_are_scikit_learns() -> None:
         assert own["recall"]["value"] == pytest.approx(reference.recall_score(y, d))
         assert own["f1"]["value"] == pytest.approx(reference.f1_score(y, d))
         assert own["auroc"]["low"] < own["auroc"]["value"] < own["auroc"]["high"]
-    macro = {k: v["value"] for k, v in found["macro"].items() if k != "n_categories"}
+    macro = {k: v["value"] for k, v in result["macro"].items() if k != "n_categories"}
     assert macro == pytest.approx(
         {
             "auroc": reference.roc_auc_score(truth, stated, average="macro"),
@@ -93,8 +93,8 @@ def test_every_category_and_the_macro_averages_are_scikit_learns() -> None:
             "f1": reference.f1_score(truth, called, average="macro"),
         }
     )
-    assert found["macro"]["n_categories"] == 3
-    assert found["macro"]["auroc"]["low"] < macro["auroc"] < found["macro"]["auroc"]["high"]
+    assert result["macro"]["n_categories"] == 3
+    assert result["macro"]["auroc"]["low"] < macro["auroc"] < result["macro"]["auroc"]["high"]
 
 
 def test_the_confusion_of_the_leading_finding_is_scikit_learns() -> None:
@@ -102,14 +102,14 @@ def test_the_confusion_of_the_leading_finding_is_scikit_learns() -> None:
     single = [r for r in rows if sum(r.finding_labels.values()) == 1]
     names = [c.value for c in KINDS]
     true = [next(c.value for c, shown in r.finding_labels.items() if shown) for r in single]
-    said = [r.given.leading_finding or CALLED_NORMAL for r in single]
-    wanted = reference.confusion_matrix(true, said, labels=[*names, CALLED_NORMAL])
+    message = [r.given.leading_finding or CALLED_NORMAL for r in single]
+    wanted = reference.confusion_matrix(true, message, labels=[*names, CALLED_NORMAL])
     lead = finding_scores(rows, HOW)["ALL"]["leading"]
     table = [[lead["confusion"][c][s] for s in (*names, CALLED_NORMAL)] for c in names]
     assert np.array_equal(table, wanted[:3])
     assert lead["n_studies"] == len(single) == np.sum(table)
-    assert lead["right"]["value"] == pytest.approx(reference.accuracy_score(true, said))
-    called = [(t, s) for t, s in zip(true, said, strict=True) if s != CALLED_NORMAL]
+    assert lead["right"]["value"] == pytest.approx(reference.accuracy_score(true, message))
+    called = [(t, s) for t, s in zip(true, message, strict=True) if s != CALLED_NORMAL]
     assert lead["n_called"] == len(called)
     wanted = reference.accuracy_score(*zip(*called, strict=True))
     assert lead["right_of_called"]["value"] == pytest.approx(wanted)
@@ -121,33 +121,35 @@ def test_an_unknown_label_is_neither_present_nor_absent() -> None:
         replace(r, finding_labels={FRACTURE: r.finding_labels[FRACTURE]}) if k % 2 else r
         for k, r in enumerate(make_rows())
     ]
-    found = finding_scores(rows, HOW)["ALL"]
-    counts = [found["categories"][c.value] for c in KINDS]
+    result = finding_scores(rows, HOW)["ALL"]
+    counts = [result["categories"][c.value] for c in KINDS]
     assert [c["n_present"] + c["n_absent"] for c in counts] == [240, 120, 120]
     half = [r for k, r in enumerate(rows) if not k % 2]
     wanted = finding_scores(half, HOW)["ALL"]["categories"]["hardware"]["auroc"]["value"]
     assert counts[1]["auroc"]["value"] == wanted
     # of the others nobody knows whether it is their only finding
-    assert found["leading"]["n_studies"] == finding_scores(half, HOW)["ALL"]["leading"]["n_studies"]
+    assert (
+        result["leading"]["n_studies"] == finding_scores(half, HOW)["ALL"]["leading"]["n_studies"]
+    )
 
 
 def test_a_category_of_one_kind_only_counts_for_no_macro_average() -> None:
     rows = [
         r if not r.finding_labels[LYTIC] else replace(r, finding_labels={}) for r in make_rows()
     ]
-    found = finding_scores(rows, HOW)["ALL"]
-    assert found["categories"]["lytic_lesion"]["n_present"] == 0
-    assert found["categories"]["lytic_lesion"]["auroc"]["value"] is None
-    assert found["macro"]["n_categories"] == 2
-    two = [found["categories"][c.value]["f1"]["value"] for c in (FRACTURE, HARDWARE)]
-    assert found["macro"]["f1"]["value"] == pytest.approx(np.mean(two))
+    result = finding_scores(rows, HOW)["ALL"]
+    assert result["categories"]["lytic_lesion"]["n_present"] == 0
+    assert result["categories"]["lytic_lesion"]["auroc"]["value"] is None
+    assert result["macro"]["n_categories"] == 2
+    two = [result["categories"][c.value]["f1"]["value"] for c in (FRACTURE, HARDWARE)]
+    assert result["macro"]["f1"]["value"] == pytest.approx(np.mean(two))
 
 
 def test_groups_are_the_visible_and_the_parts_with_enough() -> None:
     rows = make_rows()
-    found = finding_scores(rows, HOW)
-    assert set(found) == {"ALL", "VISIBLE", "ELBOW", "WRIST"}
-    assert found["VISIBLE"]["n_studies"] == sum(r.visible for r in rows)
+    result = finding_scores(rows, HOW)
+    assert set(result) == {"ALL", "VISIBLE", "ELBOW", "WRIST"}
+    assert result["VISIBLE"]["n_studies"] == sum(r.visible for r in rows)
     few = [r for r in rows if r.body_part != BodyPart.WRIST] + [
         r for r in rows if r.body_part == BodyPart.WRIST
     ][:14]
@@ -170,7 +172,7 @@ def test_scores_can_be_computed_again_from_the_table(tmp_path: Path) -> None:
     write_predictions(rows, tmp_path / "p.csv")
     again = read_predictions(tmp_path / "p.csv")
     assert [r.given for r in again] == [r.given for r in rows]
-    told = [r.finding_labels for r in again]
-    assert told[:2] == [odd, {}] and told[3:] == [r.finding_labels for r in rows[3:]]
+    reported = [r.finding_labels for r in again]
+    assert reported[:2] == [odd, {}] and reported[3:] == [r.finding_labels for r in rows[3:]]
     assert finding_scores(again, HOW) == finding_scores(rows, HOW)
     assert summarise(again, PARTS, HOW)["findings"] == finding_scores(rows, HOW)

@@ -34,8 +34,8 @@ def test_regions_and_columns(tmp_path: Path) -> None:
     a, b, c = (s.key for s in studies)
     known = {s.key: s.body_part for s in studies if s.body_part}
     assert region_groups(known) == {"region": {a: "wrist, hand, finger", b: "elbow, forearm"}}
-    found = column_groups(table, studies, ["plate", "width:1000"])
-    assert found == {
+    result = column_groups(table, studies, ["plate", "width:1000"])
+    assert result == {
         "plate": {a: "0", b: "1", c: ""},
         "width": {a: "< 1000", b: ">= 1000", c: ""},
     }
@@ -58,7 +58,7 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 def test_a_table_and_its_films_may_be_spelled_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`ulna crossval table.csv --by plate` wrote no groups: films were indexed by the full path."""
+    """`ulna crossval table.csv --by plate` wrote no groups: images were indexed by full path."""
     table, studies = _table(tmp_path)
     wanted = column_groups(table, studies, ["plate"])
     assert set(wanted["plate"].values()) == {"0", "1", ""}
@@ -71,5 +71,5 @@ def test_a_table_and_its_films_may_be_spelled_otherwise(
 def test_a_table_of_other_films_is_an_error(tmp_path: Path) -> None:
     table, studies = _table(tmp_path)
     moved = [replace(s, images=(ImageRef(tmp_path / "other" / "a.png"),)) for s in studies]
-    with pytest.raises(ConfigError, match="none of the 3 studies' films"):
+    with pytest.raises(ConfigError, match="none of the 3 studies' images"):
         column_groups(table, moved, ["plate"])

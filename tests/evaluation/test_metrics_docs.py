@@ -18,11 +18,14 @@ def text(repository: Path) -> str:
 
 
 def test_every_key_is_explained(text: str, make_rows: Callable[[int], list[StudyRow]]) -> None:
-    found = summarise(make_rows(12), PARTS, Resampling(5))
-    place = found["localisation"]
+    result = summarise(make_rows(12), PARTS, Resampling(5))
+    place = result["localisation"]
     plain = {k for k in place if not k.endswith(("_all", "_visible", "_subtle", "_interval"))}
     keys = (
-        set(found) | plain | set(found["by_body_part"]["ALL"]) | set(found["experts"]["cnn"]["ALL"])
+        set(result)
+        | plain
+        | set(result["by_body_part"]["ALL"])
+        | set(result["experts"]["cnn"]["ALL"])
     )
     keys -= {"energy_inside_interval"}
     missing = sorted(k for k in keys if f"`{k}" not in text and f".{k}" not in text)

@@ -21,34 +21,34 @@ def _answers(
     wrong: float, parts: tuple[BodyPart, ...] = tuple(BodyPart)
 ) -> tuple[Answers, Answers]:
     rng = np.random.default_rng(7)
-    labels, said = {}, {}
+    labels, message = {}, {}
     for part in parts:
         for i in range(60):
             study = MuraStudy(part, f"patient{i // 2}", f"study{1 + i % 2}")
             labels[study] = bool(rng.random() < 0.45)
-            said[study] = labels[study] ^ bool(rng.random() < wrong)
-    return labels, said
+            message[study] = labels[study] ^ bool(rng.random() < wrong)
+    return labels, message
 
 
 def test_kappas_are_those_of_scikit_learn() -> None:
-    labels, said = _answers(0.15)
-    found = official_keys(score_mura(labels, said, HOW), legacy=False)
-    assert len(found) == 3 * 8
+    labels, message = _answers(0.15)
+    result = official_keys(score_mura(labels, message, HOW), legacy=False)
+    assert len(result) == 3 * 8
     for name in (OVERALL, *BodyPart):
         own = [s for s in labels if name in (OVERALL, s.body_part)]
-        expected = cohen_kappa_score([labels[s] for s in own], [said[s] for s in own])
+        expected = cohen_kappa_score([labels[s] for s in own], [message[s] for s in own])
         key = name.capitalize()
-        assert found[f"{key}_Mean"] == pytest.approx(expected, abs=1e-12)
-        assert found[f"{key}_Lower"] < expected < found[f"{key}_Upper"]
+        assert result[f"{key}_Mean"] == pytest.approx(expected, abs=1e-12)
+        assert result[f"{key}_Lower"] < expected < result[f"{key}_Upper"]
 
 
 def test_the_legacy_interval_is_muras() -> None:
-    labels, said = _answers(0.15)
-    scores = score_mura(labels, said, HOW)
+    labels, message = _answers(0.15)
+    scores = score_mura(labels, message, HOW)
     legacy, right = (official_keys(scores, legacy=flag) for flag in (True, False))
     own = list(labels)
-    agreed = np.mean([labels[s] == said[s] for s in own])
-    rates = np.mean([labels[s] for s in own]), np.mean([said[s] for s in own])
+    agreed = np.mean([labels[s] == message[s] for s in own])
+    rates = np.mean([labels[s] for s in own]), np.mean([message[s] for s in own])
     chance = rates[0] * rates[1] + (1 - rates[0]) * (1 - rates[1])
     half = 1.96 * agreed * (1 - agreed) / (len(own) * (1 - chance) ** 2)
     kappa = right["Overall_Mean"]
@@ -61,24 +61,24 @@ def test_the_legacy_interval_is_muras() -> None:
 
 
 def test_both_right_intervals_are_alike() -> None:
-    labels, said = _answers(0.15)
-    row = score_mura(labels, said, Resampling(draws=2000))[OVERALL]
+    labels, message = _answers(0.15)
+    row = score_mura(labels, message, Resampling(draws=2000))[OVERALL]
     analytic = row["analytic"]["high"] - row["analytic"]["low"]
     bootstrap = row["bootstrap"]["high"] - row["bootstrap"]["low"]
     assert bootstrap == pytest.approx(analytic, rel=0.15)
 
 
 def test_regions_without_studies_have_keys_without_values() -> None:
-    labels, said = _answers(0.1, (BodyPart.WRIST,))
-    found = official_keys(score_mura(labels, said, HOW), legacy=False)
-    assert found["Wrist_Mean"] == found["Overall_Mean"] is not None
-    assert found["Elbow_Mean"] is found["Elbow_Lower"] is found["Elbow_Upper"] is None
+    labels, message = _answers(0.1, (BodyPart.WRIST,))
+    result = official_keys(score_mura(labels, message, HOW), legacy=False)
+    assert result["Wrist_Mean"] == result["Overall_Mean"] is not None
+    assert result["Elbow_Mean"] is result["Elbow_Lower"] is result["Elbow_Upper"] is None
 
 
 def test_one_answer_for_all_has_no_interval_of_luck() -> None:
     labels, _ = _answers(0.1, (BodyPart.WRIST,))
-    found = score_mura(labels, dict.fromkeys(labels, True), HOW)[OVERALL]
-    assert found["kappa"] == 0
+    result = score_mura(labels, dict.fromkeys(labels, True), HOW)[OVERALL]
+    assert result["kappa"] == 0
     nothing = score_mura(dict.fromkeys(labels, False), dict.fromkeys(labels, False), HOW)[OVERALL]
     assert nothing["kappa"] is None and nothing["standing"] is None
     for interval in ("analytic", "bootstrap", "legacy"):
@@ -86,10 +86,10 @@ def test_one_answer_for_all_has_no_interval_of_luck() -> None:
 
 
 def test_every_labelled_study_must_be_answered() -> None:
-    labels, said = _answers(0.1)
-    said.pop(next(iter(said)))
+    labels, message = _answers(0.1)
+    message.pop(next(iter(message)))
     with pytest.raises(DatasetError, match="1 of 420 labelled studies have no answer"):
-        score_mura(labels, said, HOW)
+        score_mura(labels, message, HOW)
 
 
 def test_an_archived_entry_has_its_own_rank() -> None:
@@ -102,12 +102,12 @@ def test_an_archived_entry_has_its_own_rank() -> None:
 
 
 def test_a_perfect_answer_beats_every_radiologist_and_thirty_studies_tell_little() -> None:
-    labels, said = _answers(0.0)
-    overall = score_mura(labels, said, HOW)[OVERALL]["standing"]
+    labels, message = _answers(0.0)
+    overall = score_mura(labels, message, HOW)[OVERALL]["standing"]
     assert [r["verdict"] for r in overall["radiologists"]] == ["better"] * 3
     assert overall["rank"] == overall["rank_worst"] == 1
-    labels, said = _answers(0.1)
-    scores = score_mura(labels, said, HOW)
+    labels, message = _answers(0.1)
+    scores = score_mura(labels, message, HOW)
     where = scores["Elbow"]["standing"]
     assert where["rank_best"] <= where["rank"] <= where["rank_worst"]
     assert {r["verdict"] for r in where["radiologists"]} == {"not told apart"}

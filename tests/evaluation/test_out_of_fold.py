@@ -48,19 +48,19 @@ def _everyone(answers: FoldAnswers) -> np.ndarray:
 
 def test_scores_equal_scikit_learn(tmp_path: Path) -> None:
     answers = read_answers(_write(tmp_path / "a.csv", 1.0))
-    found = score(answers, _everyone(answers), HOW)
+    result = score(answers, _everyone(answers), HOW)
     truth, p = answers.abnormal, answers.probability
-    assert found["n_studies"] == 200 and found["n_abnormal"] == truth.sum()
-    assert found["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, p))
-    assert found["average_precision"]["value"] == pytest.approx(
+    assert result["n_studies"] == 200 and result["n_abnormal"] == truth.sum()
+    assert result["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, p))
+    assert result["average_precision"]["value"] == pytest.approx(
         reference.average_precision_score(truth, p)
     )
     false, true, _ = reference.roc_curve(truth, p, drop_intermediate=False)
     expected = true[false <= 0.1 + 1e-12].max()
-    assert found["sensitivity_at_specificity_0.90"]["value"] == pytest.approx(expected)
+    assert result["sensitivity_at_specificity_0.90"]["value"] == pytest.approx(expected)
     kappa = reference.cohen_kappa_score(truth, answers.decision)
-    assert found["kappa"]["value"] == pytest.approx(kappa)
-    assert found["auroc"]["low"] < found["auroc"]["value"] < found["auroc"]["high"]
+    assert result["kappa"]["value"] == pytest.approx(kappa)
+    assert result["auroc"]["low"] < result["auroc"]["value"] < result["auroc"]["high"]
 
 
 def test_the_threshold_of_a_fold_does_not_see_its_labels(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_a_paired_difference_is_narrower_than_either_score(tmp_path: Path) -> No
     good = read_answers(_write(tmp_path / "a.csv", 0.8))
     worse = read_answers(_write(tmp_path / "b.csv", 1.6))
     everyone = _everyone(good)
-    found = difference(good, worse, everyone, HOW)["auroc"]
+    result = difference(good, worse, everyone, HOW)["auroc"]
     scores = [score(a, everyone, HOW)["auroc"] for a in (good, worse)]
-    assert found["value"] == pytest.approx(scores[0]["value"] - scores[1]["value"])
-    assert found["low"] > 0
-    assert found["high"] - found["low"] < max(s["high"] - s["low"] for s in scores)
+    assert result["value"] == pytest.approx(scores[0]["value"] - scores[1]["value"])
+    assert result["low"] > 0
+    assert result["high"] - result["low"] < max(s["high"] - s["low"] for s in scores)
     same = difference(good, good, everyone, HOW)["auroc"]
     assert same["value"] == same["low"] == same["high"] == 0
 
@@ -137,13 +137,13 @@ def test_pointing_is_counted_by_image_and_on_true_positives(tmp_path: Path) -> N
     with file.open("w", newline="") as handle:
         csv.writer(handle).writerows([[*COLUMNS, "pointing_game"], *lines])
     answers = read_answers(file)
-    found = score(answers, _everyone(answers), HOW)
+    result = score(answers, _everyone(answers), HOW)
     known = [(line[0], int(line[6])) for line in lines if line[6]]
-    assert found["pointing_game"]["value"] == pytest.approx(np.mean([h for _, h in known]))
-    said = dict(zip(answers.keys, answers.decision, strict=True))
-    positive = [h for key, h in known if said[key]]
+    assert result["pointing_game"]["value"] == pytest.approx(np.mean([h for _, h in known]))
+    message = dict(zip(answers.keys, answers.decision, strict=True))
+    positive = [h for key, h in known if message[key]]
     assert 0 < len(positive) < len(known)
-    assert found["pointing_game_true_positives"]["value"] == pytest.approx(np.mean(positive))
+    assert result["pointing_game_true_positives"]["value"] == pytest.approx(np.mean(positive))
     without = read_answers(_write(tmp_path / "b.csv", 1.0))
     assert score(without, _everyone(without), HOW)["pointing_game"]["value"] is None
 
@@ -234,8 +234,8 @@ def test_one_of_several_sources_is_compared_with_the_source_alone(
         )
     )
     mine, other = (keyed, both) if turned else (both, keyed)
-    found = score_folds(read_answers(mine), {}, {"peer": other}, HOW)["minus"]["peer"]
-    assert found["all"]["n_studies"] == 200 and found["all"]["auroc"]["value"] == 0
+    result = score_folds(read_answers(mine), {}, {"peer": other}, HOW)["minus"]["peer"]
+    assert result["all"]["n_studies"] == 200 and result["all"]["auroc"]["value"] == 0
     assert source_in("HAND/1.2.840/1.2.840.113") == "1" and source_in("HAND/p.1/s.1") == ""
     studies = read_answers(both)
     assert sum(source_in(k) == "other" for k in studies.keys) == len(studies.keys) - 200

@@ -30,13 +30,13 @@ def arrays(rows: list[StudyRow]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_values_equal_scikit_learn(make_rows: MakeRows) -> None:
     rows = make_rows(60)
     truth, score, decision = arrays(rows)
-    found = summarise(rows, PARTS, HOW)["by_body_part"]["ALL"]
-    assert found["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
-    assert found["sensitivity"]["value"] == pytest.approx(reference.recall_score(truth, decision))
-    assert found["kappa"]["value"] == pytest.approx(reference.cohen_kappa_score(truth, decision))
-    assert found["brier"]["value"] == pytest.approx(reference.brier_score_loss(truth, score))
+    result = summarise(rows, PARTS, HOW)["by_body_part"]["ALL"]
+    assert result["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
+    assert result["sensitivity"]["value"] == pytest.approx(reference.recall_score(truth, decision))
+    assert result["kappa"]["value"] == pytest.approx(reference.cohen_kappa_score(truth, decision))
+    assert result["brier"]["value"] == pytest.approx(reference.brier_score_loss(truth, score))
     tn, fp, fn, tp = reference.confusion_matrix(truth, decision).ravel()
-    assert found["confusion"] == {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+    assert result["confusion"] == {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
 
 
 def test_values_lie_in_their_intervals(make_rows: MakeRows) -> None:
@@ -50,26 +50,26 @@ def test_visible_is_over_all_normal_and_the_visible_abnormal(make_rows: MakeRows
     rows = make_rows(60)
     chosen = [r for r in rows if not r.abnormal or r.subtlety != Subtlety.SUBTLE]
     truth, score, decision = arrays(chosen)
-    found = summarise(rows, PARTS, HOW)["by_body_part"]["ALL"]
-    assert found["auroc_visible"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
-    assert found["sensitivity_visible"]["value"] == pytest.approx(decision[truth].mean())
-    assert found["n_abnormal_visible"] + found["n_abnormal_subtle"] == found["n_abnormal"]
+    result = summarise(rows, PARTS, HOW)["by_body_part"]["ALL"]
+    assert result["auroc_visible"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
+    assert result["sensitivity_visible"]["value"] == pytest.approx(decision[truth].mean())
+    assert result["n_abnormal_visible"] + result["n_abnormal_subtle"] == result["n_abnormal"]
 
 
 def test_no_subtlety_no_visible_keys(make_rows: MakeRows) -> None:
     rows = [replace(r, subtlety=None) for r in make_rows(30)]
-    found = summarise(rows, PARTS, HOW)
-    assert "auroc_visible" not in found["by_body_part"]["ALL"]
-    assert found["by_subtlety"] == {}
+    result = summarise(rows, PARTS, HOW)
+    assert "auroc_visible" not in result["by_body_part"]["ALL"]
+    assert result["by_subtlety"] == {}
 
 
 def test_image_level_counts_images(make_rows: MakeRows) -> None:
     rows = make_rows(30)
-    found = summarise(rows, PARTS, HOW)["image_level"]["ALL"]
+    result = summarise(rows, PARTS, HOW)["image_level"]["ALL"]
     truth = np.repeat([r.abnormal for r in rows], 2)
     score = [i.probability for r in rows for i in r.images]
-    assert found["n_images"] == 60
-    assert found["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
+    assert result["n_images"] == 60
+    assert result["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, score))
 
 
 def test_pointing_game_is_over_visible_views_with_the_others_beside(make_rows: MakeRows) -> None:
@@ -85,23 +85,23 @@ def test_pointing_game_is_over_visible_views_with_the_others_beside(make_rows: M
 
 def test_sensitivity_by_finding_adds_up(make_rows: MakeRows) -> None:
     rows = make_rows(108)
-    found = summarise(rows, PARTS, HOW)
-    assert sum(e["n"] for e in found["by_finding"].values()) == 54
-    assert sum(e["n"] for e in found["by_subtlety"].values()) == 54
-    hits = sum(e["n"] * e["sensitivity"]["value"] for e in found["by_finding"].values())
-    assert hits == pytest.approx(found["by_body_part"]["ALL"]["confusion"]["tp"])
+    result = summarise(rows, PARTS, HOW)
+    assert sum(e["n"] for e in result["by_finding"].values()) == 54
+    assert sum(e["n"] for e in result["by_subtlety"].values()) == 54
+    hits = sum(e["n"] * e["sensitivity"]["value"] for e in result["by_finding"].values())
+    assert hits == pytest.approx(result["by_body_part"]["ALL"]["confusion"]["tp"])
 
 
 def test_comparison_says_when_the_hybrid_loses(make_rows: MakeRows) -> None:
     rows = make_rows(60)
     winner = [replace(r, experts={"cnn": float(r.abnormal), "tiny": 0.5}) for r in rows]
-    found = summarise(winner, PARTS, HOW)["comparison"]["ALL"]
-    assert found["best_expert"] == "cnn" and not found["hybrid_beats_best_expert"]
-    assert "does not beat" in found["sentence"]
+    result = summarise(winner, PARTS, HOW)["comparison"]["ALL"]
+    assert result["best_expert"] == "cnn" and not result["hybrid_beats_best_expert"]
+    assert "does not beat" in result["sentence"]
     loser = [replace(r, experts={"cnn": 0.5, "tiny": 0.4}) for r in rows]
-    found = summarise(loser, PARTS, HOW)["comparison"]["ALL"]
-    assert found["hybrid_beats_best_expert"] and found["difference_is_clear"]
-    assert "beats" in verdict("All", found)
+    result = summarise(loser, PARTS, HOW)["comparison"]["ALL"]
+    assert result["hybrid_beats_best_expert"] and result["difference_is_clear"]
+    assert "beats" in verdict("All", result)
 
 
 def test_a_single_expert_is_not_compared(make_rows: MakeRows) -> None:
@@ -113,9 +113,9 @@ def test_wrong_body_parts_are_counted(make_rows: MakeRows) -> None:
     rows = make_rows(30)
     assert rows[0].recognised is not None
     rows[0] = replace(rows[0], recognised=replace(rows[0].recognised, body_part=PARTS[2]))
-    found = summarise(rows, PARTS, HOW)["body_part"]
-    assert found["accuracy"] == pytest.approx(29 / 30)
-    assert found["confusion"]["ELBOW"] == {"ELBOW": 9, "HUMERUS": 0, "WRIST": 1}
+    result = summarise(rows, PARTS, HOW)["body_part"]
+    assert result["accuracy"] == pytest.approx(29 / 30)
+    assert result["confusion"]["ELBOW"] == {"ELBOW": 9, "HUMERUS": 0, "WRIST": 1}
 
 
 @pytest.mark.slow

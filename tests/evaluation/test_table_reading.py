@@ -28,8 +28,8 @@ def test_scores_of_the_table_are_those_of_the_rows(
     again = read_predictions(tmp_path / "p.csv")
     assert [r.key for r in again] == [r.key for r in rows]
     how = Resampling(20, 3)
-    expected, found = summarise(rows, PARTS, how), summarise(again, PARTS, how)
-    n, differing = differing_leaves(found, expected)
+    expected, result = summarise(rows, PARTS, how), summarise(again, PARTS, how)
+    n, differing = differing_leaves(result, expected)
     assert n > 500 and not differing
     write_predictions(again, tmp_path / "q.csv")
     assert [r.skipped for r in again] == [r.skipped for r in rows]

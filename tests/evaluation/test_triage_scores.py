@@ -33,7 +33,7 @@ def _row(number: int, abnormal: bool, p_normal: float, p_abnormal: float) -> Stu
 
 
 def test_counts() -> None:
-    found = triage_scores(
+    result = triage_scores(
         [
             _row(0, False, 0.60, 0.02),  # called normal, rightly
             _row(1, False, 0.60, 0.40),  # both remain
@@ -43,9 +43,9 @@ def test_counts() -> None:
             _row(5, True, 0.01, 0.01),  # neither remains
         ]
     )
-    assert found is not None
-    group = found["0.05"]["WRIST"]
-    assert group == found["0.05"]["ALL"]
+    assert result is not None
+    group = result["0.05"]["WRIST"]
+    assert group == result["0.05"]["ALL"]
     counted = ("n_studies", "n_referred", "n_wrong", "n_called_normal", "n_called_abnormal")
     assert [group[name] for name in counted] == [6, 2, 2, 2, 2]
     assert group["n_abnormal_called_normal"] == 1
@@ -63,7 +63,7 @@ def test_without_p_values_there_is_none() -> None:
 def _outputs(n: int, seed: int) -> list[SimpleNamespace]:
     """n studies of one view per part, seen through noise that depends on the part."""
     rng = np.random.default_rng(seed)
-    found = []
+    result = []
     for k in range(n * 3):
         z = rng.normal(0, 2.0)
         label = bool(rng.random() < special.expit(z))
@@ -72,8 +72,8 @@ def _outputs(n: int, seed: int) -> list[SimpleNamespace]:
         cam = rng.normal(0, 1, (3, 7, 7))
         cam += logit + 1 - cam.mean(axis=(1, 2), keepdims=True)
         experts = {e: SimpleNamespace(abnormal=np.full(3, logit), cam=cam) for e in ("cnn", "tiny")}
-        found.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
-    return found
+        result.append(SimpleNamespace(study=study, images=(SimpleNamespace(experts=experts),)))
+    return result
 
 
 def test_calibrated_bundles_keep_the_promise(manifest: Manifest) -> None:

@@ -52,6 +52,6 @@ def test_bad_mask_names_its_file(tmp_path: Path, kind: str) -> None:
 def test_a_map_equal_to_the_mask_is_perfect() -> None:
     mask = np.zeros((40, 40), bool)
     mask[10:20, 10:20] = True
-    found = locate(np.where(mask, 3.0, -1.0).astype(np.float32), mask, 1.0)
-    assert (found.pointing, found.energy, found.iou) == (1, 1, 1)
-    assert found.pointing_chance > found.energy_chance == 100 / 1600
+    result = locate(np.where(mask, 3.0, -1.0).astype(np.float32), mask, 1.0)
+    assert (result.pointing, result.energy, result.iou) == (1, 1, 1)
+    assert result.pointing_chance > result.energy_chance == 100 / 1600

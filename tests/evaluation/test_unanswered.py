@@ -1,4 +1,4 @@
-"""One study, film or mask that fails costs itself alone, and is counted with its reason."""
+"""One study, image or mask that fails costs itself alone, and is counted with its reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tests.evaluation.synthetic_studies import write_studies
 
-from ulna.attribution.examination.measures import read_films
+from ulna.attribution.examination.measures import read_images
 from ulna.bundle import ModelBundle
 from ulna.calibration.cross_fit import cross_fit, run_fold
 from ulna.errors import DatasetWarning, ImageWarning
@@ -41,7 +41,7 @@ def studies(tmp_path: Path) -> list[Study]:
 
 
 def _with_bad(studies: list[Study], folder: Path) -> tuple[list[Study], dict[str, str]]:
-    """A film cut short, one that is gone, two masks of no use; why, by study key."""
+    """An image cut short, one that is gone, two masks of no use; why, by study key."""
     text, small = folder / "text.png", folder / "tiny.png"
     text.write_text("nothing")
     Image.fromarray(np.ones((4, 4), np.uint8)).save(small)
@@ -65,14 +65,14 @@ def test_rows_of_the_others_are_the_same(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
     mixed, why = _with_bad(studies, tmp_path)
-    found, _ = collect_rows(predictor, mixed, POINT)
+    result, _ = collect_rows(predictor, mixed, POINT)
     wanted, _ = collect_rows(predictor, studies, POINT)
-    assert [r for r in found if r.key not in why] == wanted
-    bad = {r.key: r for r in found if r.key in why}
-    for key, said in why.items():
+    assert [r for r in result if r.key not in why] == wanted
+    bad = {r.key: r for r in result if r.key in why}
+    for key, message in why.items():
         row = bad[key]
         errors = [i.mask_error for i in row.images] or [row.fault]
-        assert all(said in e for e in errors) and not any(i.location for i in row.images)
+        assert all(message in e for e in errors) and not any(i.location for i in row.images)
 
 
 def test_out_of_fold_rows_of_the_others_are_the_same(
@@ -80,11 +80,11 @@ def test_out_of_fold_rows_of_the_others_are_the_same(
 ) -> None:
     """A mask of no use, found after hours of training, costs its image the score of its map."""
     mixed, why = _with_bad(studies, tmp_path)
-    films = {k for k in why if k.endswith(("film", "gone"))}
+    images = {k for k in why if k.endswith(("film", "gone"))}
     rows = {}
-    for name, given in (("with", mixed), ("without", [s for s in mixed if s.key not in films])):
+    for name, given in (("with", mixed), ("without", [s for s in mixed if s.key not in images])):
         outputs, faults = run_fold(predictor, given)
-        assert {r.key for r in faults} == (films if name == "with" else set())
+        assert {r.key for r in faults} == (images if name == "with" else set())
         folds = [[o for o in outputs if int(o.study.patient_id[1:]) % 2 == k] for k in range(2)]
         rows[name] = cross_fit([predictor] * 2, folds, POINT)
     assert rows["with"] == rows["without"]
@@ -108,9 +108,9 @@ def test_a_film_is_shown_though_its_mask_cannot_be_read(
     rows, _ = collect_rows(predictor, mixed, POINT)
     image = next(r for r in rows if r.key.endswith("unread")).images[0]
     own = next(r for r in rows if r.key == studies[1].key).images[0]
-    film, overlay = draw_pair(image, True, 5.0)
+    radiograph, overlay = draw_pair(image, True, 5.0)
     same, outlined = draw_pair(own, True, 5.0)
-    assert (film == same).all() and (overlay != outlined).any()
+    assert (radiograph == same).all() and (overlay != outlined).any()
 
 
 def test_an_examination_leaves_out_the_film_alone(
@@ -120,9 +120,9 @@ def test_an_examination_leaves_out_the_film_alone(
     study = studies[1]
     bad = replace(study.images[0], mask=tmp_path / "text.png")
     with pytest.warns(ImageWarning, match=r"not examined: .*text\.png: mask of"):
-        found = read_films(predictor, replace(study, images=(bad, study.images[1])), 0)
-    (_, wanted) = read_films(predictor, study, 0)
-    assert len(found) == 1 and (found[0].maps["map"] == wanted.maps["map"]).all()
+        result = read_images(predictor, replace(study, images=(bad, study.images[1])), 0)
+    (_, wanted) = read_images(predictor, study, 0)
+    assert len(result) == 1 and (result[0].maps["map"] == wanted.maps["map"]).all()
 
 
 def test_films_that_vanish_under_stress_cost_no_other(
@@ -134,32 +134,32 @@ def test_films_that_vanish_under_stress_cost_no_other(
         ref.path.unlink()
     monkeypatch.setattr(stress_answers, "conditions", lambda: [("noise", 1)][:0])
     with pytest.warns(NotStressed, match=f"{lost.key} not stressed: none of its radiographs"):
-        found = answer_stressed(predictor, [lost, *some], POINT, 0)
+        result = answer_stressed(predictor, [lost, *some], POINT, 0)
     wanted = answer_stressed(predictor, some, POINT, 0)
-    assert found.studies == wanted.studies and found.n_images == wanted.n_images
-    assert found.clean.probability.tolist() == wanted.clean.probability.tolist()
+    assert result.studies == wanted.studies and result.n_images == wanted.n_images
+    assert result.clean.probability.tolist() == wanted.clean.probability.tolist()
     with pytest.warns(NotStressed, match=f"no view of {lost.key} left out"):
         left_out = leave_one_view_out(predictor, [*some, lost], rows, POINT)
     assert left_out == leave_one_view_out(predictor, some, rows[:4], POINT)
 
 
-def _study(name: str, *films: str) -> Study:
-    return Study("p", name, BodyPart.WRIST, tuple(ImageRef(Path(f)) for f in films))
+def _study(name: str, *images: str) -> Study:
+    return Study("p", name, BodyPart.WRIST, tuple(ImageRef(Path(f)) for f in images))
 
 
 def test_like_faults_are_counted_together_and_named() -> None:
     given = []
     for k in range(9):
         study = _study(f"s{k}", f"dir {k}/a.png")
-        said = f"study {study.key}: no readable radiograph: dir {k}/a.png: cut short ({k} bytes)"
-        given.append((study.key, said, kind_of(said, study)))
+        message = f"study {study.key}: no readable radiograph: dir {k}/a.png: cut short ({k} bytes)"
+        given.append((study.key, message, kind_of(message, study)))
     other = _study("odd", "b.png")
     given.insert(3, (other.key, "body part HAND", kind_of("body part HAND", other)))
     first, second = reasons(given)
     assert (first.n, second.n) == (9, 1) and first.text == given[0][1]
     assert first.names == tuple(f"WRIST/p/s{k}" for k in range(5))
-    said = in_words("10 of 20 studies have no answer", reasons_json([first, second]))
-    lines = said.splitlines()
+    message = in_words("10 of 20 studies have no answer", reasons_json([first, second]))
+    lines = message.splitlines()
     assert lines[0].endswith(":") and len(lines) == 3
     assert "  9: study WRIST/p/s0: " in lines[1] and lines[1].endswith("WRIST/p/s4, 4 more")
     assert in_words("none", []) == ""
@@ -169,8 +169,8 @@ def test_views_that_fail_alike_are_one_kind() -> None:
     studies = [_study("s", "a.png", "b.png"), _study("t", "c.png")]
     kinds = set()
     for study in studies:
-        films = "; ".join(f"{i.path}: empty" for i in study.images)
-        kinds.add(kind_of(f"study {study.key}: no readable radiograph: {films}", study))
+        images = "; ".join(f"{i.path}: empty" for i in study.images)
+        kinds.add(kind_of(f"study {study.key}: no readable radiograph: {images}", study))
     assert kinds == {"empty"}
 
 

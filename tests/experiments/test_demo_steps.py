@@ -27,16 +27,16 @@ EARLIER = [*BEFORE, "evaluate", "heat maps", "report"]
 
 
 def _demo(folder: Path, boxes: bool, done: list[str]) -> DemoFolder:
-    """A demo on eight held-out films of its own table, with a bundle that reads brightness."""
+    """A demo on eight held-out images of its own table, with a bundle that reads brightness."""
     with (folder / "table.csv").open("w", newline="") as table:
         data = csv.writer(table)
         head = ["path", "patient_id", "study_id", "body_part", "abnormal", "split"]
         data.writerow([*head, *(["boxes"] if boxes else [])])
         for i in range(8):
-            film, label = np.random.default_rng(i).uniform(40, 60, (84, 70)), i % 2
+            image, label = np.random.default_rng(i).uniform(40, 60, (84, 70)), i % 2
             if label:
-                film[20:30, 5 * i : 5 * i + 10] = 250
-            Image.fromarray(film.astype(np.uint8)).save(folder / f"{i}.png")
+                image[20:30, 5 * i : 5 * i + 10] = 250
+            Image.fromarray(image.astype(np.uint8)).save(folder / f"{i}.png")
             box = f"[[{5 * i}, 20, 10, 10]]" if label else ""
             row = [f"{i}.png", f"p{i}", f"s{i}", "ELBOW", label, "valid"]
             data.writerow([*row, *([box] if boxes else [])])
@@ -59,9 +59,9 @@ def _run(demo: DemoFolder) -> None:
 def test_an_earlier_demo_is_examined_then_evaluated_again(tmp_path: Path) -> None:
     demo = _demo(tmp_path, boxes=True, done=EARLIER)
     _run(demo)
-    found = json.loads((demo.examination / "examination.json").read_text())
+    result = json.loads((demo.examination / "examination.json").read_text())
     page = demo.report.read_text("utf-8")
-    assert '<h2 id="examine">' in page and f"{found['pointing']['map']['value']:.3f}" in page
+    assert '<h2 id="examine">' in page and f"{result['pointing']['map']['value']:.3f}" in page
     assert "Made with bundle" not in page and "nothing vouches" not in page
     ulna("verify", demo.evaluation, "--bundle", demo.bundle)
     ulna("verify", demo.examination, "--bundle", demo.bundle)
@@ -82,10 +82,10 @@ def test_data_without_a_place_are_evaluated_all_the_same(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_can_be_cut_down_to_one_body_part(name: str) -> None:
     """Its layout may name the others: once it was refused for data of one body part."""
-    film = (ImageRef(Path("1.png")),)
+    image = (ImageRef(Path("1.png")),)
     recipe = RECIPES[name]()
     for part in BodyPart:
-        cut = _restricted(recipe, [Study("p", "s", part, film, abnormal=True)])
+        cut = _restricted(recipe, [Study("p", "s", part, image, abnormal=True)])
         assert cut.body_parts == (part,) and cut.fusion == recipe.fusion
 
 
@@ -104,7 +104,7 @@ def test_weights_that_a_package_holds_are_asked_for_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "initial", "asked"),
+    ("recipe", "initial", "requested"),
     [
         ("demo", (), ("imagenet",)),
         ("demo", ("random",), ()),
@@ -113,6 +113,6 @@ def test_weights_that_a_package_holds_are_asked_for_before_any_work(
     ],
 )
 def test_only_starts_that_a_package_holds_need_it(
-    recipe: str, initial: tuple[str, ...], asked: tuple[str, ...]
+    recipe: str, initial: tuple[str, ...], requested: tuple[str, ...]
 ) -> None:
-    assert extras_of(choose_recipe(recipe, initial=initial)) == asked
+    assert extras_of(choose_recipe(recipe, initial=initial)) == requested

@@ -68,11 +68,11 @@ def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) 
         shutil.copy(_run(tmp_path / f"whole-{name}", alone) / name, tmp_path / name)
     (expert,) = starts_of_fold(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
     assert expert.initial.path == str(tmp_path / "fold0")
-    (said,) = _said(_recipe(tmp_path), OWN, AWAY)
-    assert "studies with the ids of 6 of the 6 studies that no fold learns from" in said
+    (message,) = _message(_recipe(tmp_path), OWN, AWAY)
+    assert "studies with the ids of 6 of the 6 studies that no fold learns from" in message
 
 
-def _said(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:
+def _message(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
         warn_of_seen(recipe, [*studies, *away], studies, away)
@@ -80,8 +80,8 @@ def _said(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) 
 
 
 def test_one_run_that_knows_a_left_out_source_is_told(tmp_path: Path) -> None:
-    (said,) = _said(_recipe(_run(tmp_path / "run", AWAY[:4])), OWN, AWAY)
-    assert "learned from 4 of the 6 studies that no fold learns from" in said
+    (message,) = _message(_recipe(_run(tmp_path / "run", AWAY[:4])), OWN, AWAY)
+    assert "learned from 4 of the 6 studies that no fold learns from" in message
 
 
 def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path: Path) -> None:
@@ -90,10 +90,12 @@ def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path:
     relabelled = [replace(OWN[0], abnormal=True), *OWN[1:]]
     recipe = _recipe(_run(tmp_path / "run", OWN[:8]))
     for studies in (alone, relabelled):
-        (said,) = _said(recipe, studies)
-        assert "studies with the ids of 8 of the 10" in said and "if they are the same" in said
+        (message,) = _message(recipe, studies)
+        assert (
+            "studies with the ids of 8 of the 10" in message and "if they are the same" in message
+        )
     phantoms = [replace(s, simulated=True) for s in alone]
-    assert not _said(_recipe(_run(tmp_path / "phantoms", phantoms, "phantom")), alone[:9])
+    assert not _message(_recipe(_run(tmp_path / "phantoms", phantoms, "phantom")), alone[:9])
 
 
 @pytest.mark.parametrize("name", ["pretrain", "fracatlas_student"])
@@ -112,9 +114,9 @@ def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: 
     expert = run / "experts" / recipe.experts[0].name
     expert.mkdir(parents=True)
     (expert / "checkpoint.safetensors").write_bytes(b"")
-    found = starts_of_fold(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
-    assert found == begun == with_recorded_starts(found, run)
+    result = starts_of_fold(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
+    assert result == begun == with_recorded_starts(result, run)
     with pytest.raises(ConfigError, match="is under way from"):
         with_recorded_starts(recipe, run)
-    elsewhere = _recipe(tmp_path / "other", name)
-    assert with_begun_starts(elsewhere, 1, run) == elsewhere
+    outliers = _recipe(tmp_path / "other", name)
+    assert with_begun_starts(outliers, 1, run) == outliers

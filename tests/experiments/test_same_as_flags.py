@@ -72,9 +72,9 @@ def test_defaults_are_the_same(verb: str) -> None:
 
 def test_the_document_names_every_function(repository: Path) -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (repository / "docs/python.md").read_text(), re.M)
-    told = {verb: tuple(re.findall(r"`([\w.]+)`", names)) for verb, names in rows}
-    assert set(told) == set(VERBS)
-    assert {verb: told[verb] for verb in FUNCTIONS} == dict(FUNCTIONS)
+    reported = {verb: tuple(re.findall(r"`([\w.]+)`", names)) for verb, names in rows}
+    assert set(reported) == set(VERBS)
+    assert {verb: reported[verb] for verb in FUNCTIONS} == dict(FUNCTIONS)
     assert {n for ns in FUNCTIONS.values() for n in ns} <= set(experiments.__all__)
     for name in experiments.__all__:
         assert inspect.getdoc(getattr(experiments, name)), name

@@ -56,9 +56,9 @@ def _write(folder: Path, faults: dict[int, str], number: int) -> None:
 
 
 def _run(folder: Path, faults: dict[int, str], n: int) -> dict[int, Failure]:
-    told: list[int] = []
-    failures = run_side_by_side(partial(_write, folder, faults), range(n), 2, told.append)
-    assert sorted(told) == sorted(int(p.name) for p in folder.iterdir())
+    reported: list[int] = []
+    failures = run_side_by_side(partial(_write, folder, faults), range(n), 2, reported.append)
+    assert sorted(reported) == sorted(int(p.name) for p in folder.iterdir())
     assert not multiprocessing.active_children()
     return failures
 
@@ -77,37 +77,38 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
             tell_of_failed({f"fold {number}": failure})
         assert caught.value.exit_code == 1
         report_failure(caught.value, debug=False)
-        said = capsys.readouterr().err
-        assert f"fold {number}: " in said and "out of memory" in said
+        message = capsys.readouterr().err
+        assert f"fold {number}: " in message and "out of memory" in message
         for word in ("fewer --jobs", "batch_size", "the same command goes on"):
-            assert word in said
+            assert word in message
         for word in ("defect", "BrokenProcessPool", "RuntimeError", "MemoryError"):
-            assert word not in said
+            assert word not in message
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [("weights", "no such weights"), ("SIGTERM", "by signal SIGTERM")]
+    ("how", "message"), [("weights", "no such weights"), ("SIGTERM", "by signal SIGTERM")]
 )
 def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
-    tmp_path: Path, how: str, said: str
+    tmp_path: Path, how: str, message: str
 ) -> None:
     failures = _run(tmp_path, {0: how}, n=3)
-    assert said in failures[0].said and not failures[0].memory
+    assert message in failures[0].message and not failures[0].memory
     assert (tmp_path / "1").exists() and not (tmp_path / "2").exists()
     with pytest.raises(TrainingError, match="fold 0: "):
         tell_of_failed({"fold 0": failures[0]})
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(-15, "by signal SIGTERM"), (-40, "by signal 40"), (3, "with exit code 3")]
+    ("code", "message"),
+    [(-15, "by signal SIGTERM"), (-40, "by signal 40"), (3, "with exit code 3")],
 )
 def test_however_a_process_ends_it_is_said(
-    code: int, said: str, monkeypatch: pytest.MonkeyPatch
+    code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Real-time signals have no names, and Windows knows no SIGKILL."""
     monkeypatch.delattr(signal, "SIGKILL", raising=False)
     failure = _died(code)
-    assert failure is not None and said in failure.said and not failure.memory
+    assert failure is not None and message in failure.message and not failure.memory
 
 
 def test_nothing_is_raised_where_nothing_failed() -> None:

@@ -67,8 +67,8 @@ def test_half_the_bytes(both: tuple[bytes, bytes, Expert]) -> None:
 def test_it_answers_as_the_rounded_module(both: tuple[bytes, bytes, Expert], engine: str) -> None:
     graph, half, module = both
     images = parity_images(RECIPE.input_spec)
-    found = Session(half, EngineSettings.parse(engine)).run(images)
-    assert check_parity(module, images, found, "cnn").parity_error < 1e-5
+    result = Session(half, EngineSettings.parse(engine)).run(images)
+    assert check_parity(module, images, result, "cnn").parity_error < 1e-5
     # Rounding is seen, and small.
     moved = np.abs(_answers(graph, engine) - _answers(half, engine)).max()
     assert 1e-7 < moved < 0.05 * np.abs(_answers(graph, engine)).max()

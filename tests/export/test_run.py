@@ -54,17 +54,17 @@ def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
     with torch.inference_mode():
         wanted = expert(torch.from_numpy(images))
     for batch in (1, 5):  # the graph was traced with 2
-        for i, found in enumerate(session.run(images[:batch])):
+        for i, result in enumerate(session.run(images[:batch])):
             logits = (wanted.abnormal_BP, wanted.body_part_BP, wanted.finding_BF)
             shared = (*logits, wanted.cam_BPhw, wanted.features_BC, wanted.finding_cam_BFhw)
-            said = [v for k, v in vars(found).items() if k != "looked"]
-            for a, b in zip(shared, said, strict=True):
+            message = [v for k, v in vars(result).items() if k != "looked"]
+            for a, b in zip(shared, message, strict=True):
                 assert np.abs(a[i].numpy() - b).max() <= 1e-4
             bias = expert.bias_P.detach().numpy()
-            assert np.abs(found.cam.mean(axis=(1, 2)) + bias - found.abnormal).max() <= 1e-4
+            assert np.abs(result.cam.mean(axis=(1, 2)) + bias - result.abnormal).max() <= 1e-4
             finding_bias = expert.finding_bias_F.detach().numpy()
-            mean = found.finding_cam.mean(axis=(1, 2))
-            assert np.abs(mean + finding_bias - found.finding).max() <= 1e-4
+            mean = result.finding_cam.mean(axis=(1, 2))
+            assert np.abs(mean + finding_bias - result.finding).max() <= 1e-4
             torch_map = wanted.cam_BPhw[i].numpy().mean(axis=(1, 2))
             assert np.abs(torch_map + bias - wanted.abnormal_BP[i].numpy()).max() <= 1e-4
     # Not agreement of two silences.
@@ -123,8 +123,8 @@ def test_graph_without_findings_has_no_such_output(tmp_path: Path) -> None:
     bundle = export_bundle(tmp_path / "run", tmp_path / "bundle", name="named")
     assert bundle.manifest.name == "named"
     session = Session(bundle.graph_path(bundle.manifest.experts[0]), EngineSettings(threads=1))
-    (found, *_) = session.run(parity_images(recipe.input_spec))
-    assert found.finding.shape == (0,) and found.finding_cam.size == 0
+    (result, *_) = session.run(parity_images(recipe.input_spec))
+    assert result.finding.shape == (0,) and result.finding_cam.size == 0
     assert not bundle.manifest.finding_maps
 
 
@@ -266,5 +266,5 @@ def test_test_time_views_are_part_of_the_graph(tmp_path: Path) -> None:
         bias = both.manifest.experts[0].finding_biases.values()
         assert kinds.shape[1:] == one[i].cam.shape[1:] and len(kinds) == len(bias)
         assert np.abs(kinds.mean((1, 2)) + list(bias) - averaged[0][i].finding).max() <= 1e-4
-        # of a film and of its mirror image they are mirror images
+        # of an image and of its mirror image they are mirror images
         np.testing.assert_allclose(kinds[..., ::-1], averaged[1][i].finding_cam, atol=1e-3)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
-from tests.fuzz.films import dicom_films, limb
+from tests.fuzz.images import dicom_films, limb
 from tests.fuzz.trial import tried
 from tests.fuzz.worker import fork_children, limit_memory
 
@@ -42,37 +42,37 @@ def _png(width: int, height: int, depth: int, colour: int, extra: bytes = b"") -
     return _SIGNATURE + head + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 
-def _data_set_start(film: bytes) -> int:
-    return 144 + int.from_bytes(film[140:144], "little")
+def _data_set_start(image: bytes) -> int:
+    return 144 + int.from_bytes(image[140:144], "little")
 
 
-def _sides(film: bytes, rows: int, columns: int) -> bytes:
-    """A DICOM film that says it is as large."""
+def _sides(image: bytes, rows: int, columns: int) -> bytes:
+    """A DICOM image that says it is as large."""
     for tag, value in ((b"\x28\0\x10\0US\2\0", rows), (b"\x28\0\x11\0US\2\0", columns)):
-        at = film.index(tag) + len(tag)
-        film = film[:at] + struct.pack("<H", value) + film[at + 2 :]
-    return film
+        at = image.index(tag) + len(tag)
+        image = image[:at] + struct.pack("<H", value) + image[at + 2 :]
+    return image
 
 
-def _nested(film: bytes, depth: int) -> bytes:
-    start = _data_set_start(film)
+def _nested(image: bytes, depth: int) -> bytes:
+    start = _data_set_start(image)
     head = b"\x08\0\x40\x11SQ\0\0" + b"\xff" * 4 + b"\xfe\xff\0\xe0" + b"\xff" * 4
     tail = b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
-    return film[:start] + head * depth + tail * depth + film[start:]
+    return image[:start] + head * depth + tail * depth + image[start:]
 
 
-def _deflated(films: dict[str, bytes]) -> bytes:
-    film = films["made-deflated"]
-    return film[: _data_set_start(film)] + _zeros(1_600_000_000, raw=True)
+def _deflated(images: dict[str, bytes]) -> bytes:
+    image = images["made-deflated"]
+    return image[: _data_set_start(image)] + _zeros(1_600_000_000, raw=True)
 
 
-def _run_lengths(films: dict[str, bytes]) -> bytes:
-    """One frame of a 2 MB segment of runs, each two bytes for 128, in a film of 72 x 56 px."""
-    film = films["made-rle"]
-    at = film.index(b"\xe0\x7f\x10\0OB\0\0") + 12
+def _run_lengths(images: dict[str, bytes]) -> bytes:
+    """One frame of a 2 MB segment of runs, each two bytes for 128, in an image of 72 x 56 px."""
+    image = images["made-rle"]
+    at = image.index(b"\xe0\x7f\x10\0OB\0\0") + 12
     frame = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x07" * 1_000_000
     items = b"\xfe\xff\0\xe0" + bytes(4) + b"\xfe\xff\0\xe0" + struct.pack("<I", len(frame))
-    return film[:at] + items + frame + b"\xfe\xff\xdd\xe0" + bytes(4)
+    return image[:at] + items + frame + b"\xfe\xff\xdd\xe0" + bytes(4)
 
 
 def _jpeg(sides: tuple[int, int], copies: int = 1, **options: object) -> bytes:
@@ -108,19 +108,19 @@ def _chain(pages: int) -> bytes:
 
 def bombs() -> dict[str, Callable[[], bytes]]:
     """Each by name; made when asked for."""
-    films = dicom_films()
-    plain, text = films["made-plain"], _chunk(b"zTXt", b"a\0\0" + _zeros(1 << 30, raw=False))
+    images = dicom_films()
+    plain, text = images["made-plain"], _chunk(b"zTXt", b"a\0\0" + _zeros(1 << 30, raw=False))
     zeros = _zeros(1 << 28, raw=False)
     return {
-        "DICOM deflated to 1.6 GB": lambda: _deflated(films),
-        "DICOM of 2 MB of runs": lambda: _run_lengths(films),
+        "DICOM deflated to 1.6 GB": lambda: _deflated(images),
+        "DICOM of 2 MB of runs": lambda: _run_lengths(images),
         "DICOM of 500 nested sequences": lambda: _nested(plain, 500),
         "DICOM of 200000 nested sequences": lambda: _nested(plain, 200_000),
         "DICOM of 65535 x 65535": lambda: _sides(plain, 65535, 65535),
         "DICOM of 8000 x 8000 without them": lambda: _sides(plain, 8000, 8000),
-        "DICOM, RLE of 8000 x 8000": lambda: _sides(films["made-rle"], 8000, 8000),
-        "DICOM, JPEG of 8000 x 8000": lambda: _sides(films["made-jpeg"], 8000, 8000),
-        "DICOM, JPEG 2000 of 8000 x 8000": lambda: _sides(films["made-j2k"], 8000, 8000),
+        "DICOM, RLE of 8000 x 8000": lambda: _sides(images["made-rle"], 8000, 8000),
+        "DICOM, JPEG of 8000 x 8000": lambda: _sides(images["made-jpeg"], 8000, 8000),
+        "DICOM, JPEG 2000 of 8000 x 8000": lambda: _sides(images["made-j2k"], 8000, 8000),
         "PNG of 13000 x 13000": lambda: _png(13000, 13000, 8, 0),
         "PNG of 8000 x 8000 in 64 bits": lambda: _png(8000, 8000, 16, 6),
         "PNG of 8000 x 8000": lambda: _png(8000, 8000, 8, 0),
@@ -152,7 +152,7 @@ ANSWERED = (
     *("PNG with 1 GB of text", "DICOM of 2 MB of runs"),
     "PNG of 8000 x 8000",
 )
-"""What may be read: a film beside which the bomb lies, and the largest film that there may be."""
+"""What may be read: an image beside the bomb, and the largest image that there may be."""
 
 
 def _small_png(extra: bytes) -> bytes:
@@ -163,11 +163,11 @@ def _small_png(extra: bytes) -> bytes:
 
 
 def main() -> int:
-    found = bombs()
+    result = bombs()
     fork_children()
     limit_memory()
     faults = 0
-    for name, make in found.items():
+    for name, make in result.items():
         data = make()
         trial = tried(data, "a bomb")
         faults += bool(trial.fault) or (trial.outcome == "answered" and name not in ANSWERED)

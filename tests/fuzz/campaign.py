@@ -32,7 +32,7 @@ _JOB = 2_500
 
 @dataclass
 class Tally:
-    """What came of one family's mutants. slowest, largest: (value, number, film).
+    """What came of one family's mutants. slowest, largest: (value, number, image).
 
     ended: of how many a decoder in a child was ended by a signal (24 where its time is up).
     """
@@ -45,16 +45,16 @@ class Tally:
     largest: tuple[int, int, str] = (0, -1, "")
     faults: list[str] = field(default_factory=list)
 
-    def add(self, found: dict[str, object]) -> None:
+    def add(self, result: dict[str, object]) -> None:
         self.tried += 1
-        self.refused += found["outcome"] == "refused"
-        self.answered += found["outcome"] == "answered"
-        self.ended += bool(found.get("died"))
-        who = (int(str(found["number"])), str(found["film"]))
-        self.slowest = max(self.slowest, (float(str(found["seconds"])), *who))
-        self.largest = max(self.largest, (int(str(found["peak"])), *who))
-        if found["fault"]:
-            self.faults.append(f"{who[0]} ({who[1]}): {found['fault']}")
+        self.refused += result["outcome"] == "refused"
+        self.answered += result["outcome"] == "answered"
+        self.ended += bool(result.get("died"))
+        who = (int(str(result["number"])), str(result["film"]))
+        self.slowest = max(self.slowest, (float(str(result["seconds"])), *who))
+        self.largest = max(self.largest, (int(str(result["peak"])), *who))
+        if result["fault"]:
+            self.faults.append(f"{who[0]} ({who[1]}): {result['fault']}")
 
 
 def run(seed: str, counts: dict[str, int], workers: int = 2) -> dict[str, Tally]:
@@ -66,8 +66,8 @@ def run(seed: str, counts: dict[str, int], workers: int = 2) -> dict[str, Tally]
         for start in range(0, count, _JOB)
     ]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
-        for family, found in pool.map(lambda job: (job[0], list(_job(*job, Path(folder)))), jobs):
-            for one in found:
+        for family, result in pool.map(lambda job: (job[0], list(_job(*job, Path(folder)))), jobs):
+            for one in result:
                 tallies[family].add(one)
     return tallies
 

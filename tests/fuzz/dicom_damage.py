@@ -26,8 +26,8 @@ _TEXTS += (b"1.2.840.10008.1.2.5", b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.
 
 def _elements(data: bytearray) -> list[tuple[int, int, int]]:
     """(start, start of its value, length) of the elements, as far as they can be followed."""
-    found, at = [], 132 if data[128:132] == b"DICM" else 0
-    while at + 8 <= len(data) and len(found) < 400:
+    result, at = [], 132 if data[128:132] == b"DICM" else 0
+    while at + 8 <= len(data) and len(result) < 400:
         vr = bytes(data[at + 4 : at + 6])
         if vr in _LONG and at + 12 <= len(data):
             start, (size,) = at + 12, struct.unpack_from("<I", data, at + 8)
@@ -35,14 +35,14 @@ def _elements(data: bytearray) -> list[tuple[int, int, int]]:
             start, (size,) = at + 8, struct.unpack_from("<H", data, at + 6)
         else:  # implicit, or an item
             start, (size,) = at + 8, struct.unpack_from("<I", data, at + 4)
-        found.append((at, start, 0 if size == 0xFFFFFFFF else size))
-        at = start + found[-1][2]
-    return found
+        result.append((at, start, 0 if size == 0xFFFFFFFF else size))
+        at = start + result[-1][2]
+    return result
 
 
 def length(data: bytearray, rng: Random) -> bytearray:
-    if found := _elements(data):
-        at, start, size = rng.choice(found)
+    if result := _elements(data):
+        at, start, size = rng.choice(result)
         width = 4 if start - at == 12 or not bytes(data[at + 4 : at + 6]).isalpha() else 2
         value = rng.choice(
             [size + 1, size - 1, size * 2, int.from_bytes(nasty(rng, 4, "little"), "little")]
@@ -52,16 +52,16 @@ def length(data: bytearray, rng: Random) -> bytearray:
 
 
 def representation(data: bytearray, rng: Random) -> bytearray:
-    if found := _elements(data):
-        at = rng.choice(found)[0]
+    if result := _elements(data):
+        at = rng.choice(result)[0]
         pick = 2 * rng.randrange(len(_VRS) // 2)
         data[at + 4 : at + 6] = _VRS[pick : pick + 2]
     return data
 
 
 def tag(data: bytearray, rng: Random) -> bytearray:
-    if found := _elements(data):
-        at = rng.choice(found)[0]
+    if result := _elements(data):
+        at = rng.choice(result)[0]
         new = (
             struct.pack("<HH", 0x28, rng.choice(_PICTURE))
             if rng.random() < 0.7
@@ -100,9 +100,9 @@ def text_value(data: bytearray, rng: Random) -> bytearray:
 
 def doubled(data: bytearray, rng: Random) -> bytearray:
     """An element twice, or in another place."""
-    if found := _elements(data):
-        at, start, size = rng.choice(found)
-        to = rng.choice(found)[0]
+    if result := _elements(data):
+        at, start, size = rng.choice(result)
+        to = rng.choice(result)[0]
         data[to:to] = data[at : start + min(size, 5000)]
     return data
 

@@ -16,14 +16,14 @@ _TAGS += (324, 325, 338, 339, 347, 530)
 
 
 def _chunks(data: bytearray) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
+    result, at = [], 8
     while at + 12 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
         if at + 12 + size > len(data):
             break
-        found.append((kind, bytes(data[at + 8 : at + 8 + size])))
+        result.append((kind, bytes(data[at + 8 : at + 8 + size])))
         at += 12 + size
-    return found
+    return result
 
 
 def _joined(chunks: list[tuple[bytes, bytes]]) -> bytearray:
@@ -36,29 +36,29 @@ def _joined(chunks: list[tuple[bytes, bytes]]) -> bytearray:
 
 def chunk(data: bytearray, rng: Random) -> bytearray:
     """One chunk damaged, lost, doubled, moved or put in, its checksum right."""
-    found = _chunks(data)
-    if not found:
+    result = _chunks(data)
+    if not result:
         return data
-    i, what = rng.randrange(len(found)), rng.randrange(6)
-    kind, body = found[i]
+    i, what = rng.randrange(len(result)), rng.randrange(6)
+    kind, body = result[i]
     if what == 0:
-        found[i] = (kind, bytes(rng.choice(GENERAL)(bytearray(body or b"\0"), rng)))
+        result[i] = (kind, bytes(rng.choice(GENERAL)(bytearray(body or b"\0"), rng)))
     elif what == 1:
-        del found[i]
+        del result[i]
     elif what == 2:
-        found.insert(rng.randrange(len(found) + 1), found[i])
+        result.insert(rng.randrange(len(result) + 1), result[i])
     elif what == 3:
-        found[i] = (rng.choice(_KINDS), body)
+        result[i] = (rng.choice(_KINDS), body)
     else:
-        found.insert(i, (rng.choice(_KINDS), rng.randbytes(rng.choice((0, 1, 2, 6, 9, 13, 40)))))
-    return _joined(found)
+        result.insert(i, (rng.choice(_KINDS), rng.randbytes(rng.choice((0, 1, 2, 6, 9, 13, 40)))))
+    return _joined(result)
 
 
 def png_header(data: bytearray, rng: Random) -> bytearray:
     """IHDR's fields, its checksum right."""
-    found = _chunks(data)
-    if found and found[0][0] == b"IHDR" and len(found[0][1]) == 13:
-        head = bytearray(found[0][1])
+    result = _chunks(data)
+    if result and result[0][0] == b"IHDR" and len(result[0][1]) == 13:
+        head = bytearray(result[0][1])
         if rng.random() < 0.5:
             at = rng.choice((0, 4))
             head[at : at + 4] = struct.pack(
@@ -67,41 +67,41 @@ def png_header(data: bytearray, rng: Random) -> bytearray:
         else:
             head[8], head[9] = rng.choice((1, 2, 4, 8, 16)), rng.choice((0, 2, 3, 4, 6))
             head[12] = rng.choice((0, 1))
-        found[0] = (b"IHDR", bytes(head))
-    return _joined(found)
+        result[0] = (b"IHDR", bytes(head))
+    return _joined(result)
 
 
 def png_rows(data: bytearray, rng: Random) -> bytearray:
     """The rows before packing: filters, samples, too few, too many."""
-    found = _chunks(data)
+    result = _chunks(data)
     try:
-        raw = bytearray(zlib.decompress(b"".join(body for kind, body in found if kind == b"IDAT")))
+        raw = bytearray(zlib.decompress(b"".join(body for kind, body in result if kind == b"IDAT")))
     except zlib.error:
         return data
     raw = rng.choice(GENERAL)(raw or bytearray(b"\0"), rng)
-    kept = [(k, b) for k, b in found if k not in (b"IDAT", b"IEND")]
+    kept = [(k, b) for k, b in result if k not in (b"IDAT", b"IEND")]
     return _joined([*kept, (b"IDAT", zlib.compress(bytes(raw))), (b"IEND", b"")])
 
 
 def _segments(data: bytearray) -> list[tuple[int, int]]:
     """(start, size with marker) of the segments before and between the scans."""
-    found, at = [], 2
+    result, at = [], 2
     while at + 4 <= len(data):
         if data[at] != 0xFF or data[at + 1] in (0, 0xFF) or 0xD0 <= data[at + 1] <= 0xD9:
             at += 1
             continue
         size = 2 + struct.unpack_from(">H", data, at + 2)[0]
-        found.append((at, size))
+        result.append((at, size))
         at += size
-    return found
+    return result
 
 
 def segment(data: bytearray, rng: Random) -> bytearray:
     """One segment damaged, lost, doubled, of another kind or length."""
-    found = _segments(data)
-    if not found:
+    result = _segments(data)
+    if not result:
         return data
-    (at, size), what = rng.choice(found), rng.randrange(6)
+    (at, size), what = rng.choice(result), rng.randrange(6)
     if what == 0:
         body = rng.choice(GENERAL)(data[at + 4 : at + size] or bytearray(b"\0"), rng)
         data[at + 2 : at + size] = struct.pack(">H", (len(body) + 2) & 0xFFFF) + body

@@ -31,7 +31,7 @@ def test_no_mutant_is_answered_wrong_or_ends_in_anything_but_an_image_error(
         print("\n" + table(tallies))
     assert {f: t.tried for f, t in tallies.items()} == COUNTS
     assert not any(t.faults for t in tallies.values()), table(tallies)
-    # Damage that always or never hides the film would find nothing.
+    # Damage that always or never hides the image would find nothing.
     assert all(0.1 < t.answered / t.tried < 0.9 for t in tallies.values())
 
 
@@ -45,19 +45,19 @@ def test_bombs_are_refused_in_bounded_time_and_memory() -> None:
         timeout=120,
         check=False,
     )
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 0, f"died behind {found[-1:]}: {done.stderr[-500:]}"
-    assert not [f for f in found if f["fault"]]
+    result = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, f"died behind {result[-1:]}: {done.stderr[-500:]}"
+    assert not [f for f in result if f["fault"]]
     assert [
-        f["name"] for f in found if f["outcome"] == "answered" and f["name"] not in ANSWERED
+        f["name"] for f in result if f["outcome"] == "answered" and f["name"] not in ANSWERED
     ] == []
-    assert len(found) > 20
+    assert len(result) > 20
 
 
 @pytest.mark.parametrize("family", ["PNG", "JPEG", "TIFF"])
 def test_a_few_pictures(family: str) -> None:
     mutants = Mutants(family, SEED)
-    trials = {n: trial.tried(mutants.make(n)[1], "a film") for n in range(250)}
+    trials = {n: trial.tried(mutants.make(n)[1], "an image") for n in range(250)}
     assert {n: t.fault for n, t in trials.items() if t.fault} == {}
 
 
@@ -83,8 +83,8 @@ def _read(data: bytes, name: str) -> Radiograph:
     if data == b"large":
         np.ones(trial.MOST_BYTES // 8 + 1)
     if data == b"wrong":
-        object.__setattr__(film := Radiograph(pixels), "pixels", pixels * np.nan)
-        return film
+        object.__setattr__(image := Radiograph(pixels), "pixels", pixels * np.nan)
+        return image
     return Radiograph(pixels)
 
 
@@ -103,15 +103,15 @@ def _read(data: bytes, name: str) -> Radiograph:
 )
 def test_a_fault_is_seen(data: bytes, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "read_radiograph", _read)
-    found = trial.tried(data, "a film").fault
-    assert found.startswith(fault) and bool(found) == bool(fault)
-    assert data != b"large" or found.endswith("MB")
+    result = trial.tried(data, "an image").fault
+    assert result.startswith(fault) and bool(result) == bool(fault)
+    assert data != b"large" or result.endswith("MB")
 
 
 def test_a_slow_answer_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "read_radiograph", _read)
     monkeypatch.setattr(trial, "MOST_SECONDS", -1.0)
-    assert trial.tried(b"", "a film").fault.startswith("took 0.0 s")
+    assert trial.tried(b"", "an image").fault.startswith("took 0.0 s")
 
 
 _DIES = """
@@ -119,7 +119,7 @@ import json, os, pathlib, sys
 number, state = sys.argv[3], pathlib.Path(sys.argv[5])
 state.write_text(number)
 if number == "0":
-    one = {"number": 0, "film": "", "outcome": "refused", "seconds": 1, "peak": 5, "fault": ""}
+    one = {"number": 0, "image": "", "outcome": "refused", "seconds": 1, "peak": 5, "fault": ""}
     print(json.dumps(one), flush=True)
     state.write_text("1")
     DIE
@@ -127,18 +127,18 @@ if number == "0":
 
 
 @pytest.mark.parametrize(
-    ("end", "said"),
+    ("end", "message"),
     [("os.abort()", "ended with -6"), ("import time; time.sleep(9)", "stood still")],
 )
 def test_a_worker_that_dies_is_a_fault_of_its_mutant(
-    end: str, said: str, monkeypatch: pytest.MonkeyPatch
+    end: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the next worker goes on behind it."""
     monkeypatch.setattr(campaign, "WORKER", ("-c", _DIES.replace("DIE", end)))
     monkeypatch.setattr(campaign, "STANDS_STILL", 1.0)
     (tally,) = run("a", {"PNG": 5}).values()
     assert tally.tried == 2 and len(tally.faults) == 1
-    assert tally.faults[0].startswith("1 ()") and said in tally.faults[0]
+    assert tally.faults[0].startswith("1 ()") and message in tally.faults[0]
 
 
 def test_the_table_names_the_faults() -> None:

@@ -44,11 +44,11 @@ def tried(data: bytes, name: str) -> Trial:
     """What `read_radiograph` makes of `data`."""
     children.clear()
     _forget_peak()
-    elsewhere = max(0, _peak() - _FRESH_BYTES)
+    outliers = max(0, _peak() - _FRESH_BYTES)
     began = _processor_seconds()
     outcome, fault = _outcome(data, name)
     seconds = _processor_seconds() - began
-    peak = max([_peak() - elsewhere, *(size for size, _ in children)])
+    peak = max([_peak() - outliers, *(size for size, _ in children)])
     if not fault and seconds > MOST_SECONDS:
         fault = f"took {seconds:.1f} s"
     if not fault and peak > MOST_BYTES:
@@ -58,7 +58,7 @@ def tried(data: bytes, name: str) -> Trial:
 
 
 def _outcome(data: bytes, name: str) -> tuple[str, str]:
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         try:
             outcome, fault = "answered", _fault_of_answer(read_radiograph(data, name).pixels)
@@ -66,7 +66,7 @@ def _outcome(data: bytes, name: str) -> tuple[str, str]:
             outcome, fault = "refused", _fault_of_error(error, name)
         except Exception as error:
             outcome, fault = "refused", f"untyped: {type(error).__name__}: {error} {_where(error)}"
-    for warning in told:
+    for warning in reported:
         if not issubclass(warning.category, UlnaWarning):
             fault = fault or f"lets out {warning.category.__name__}: {warning.message}"
         else:

@@ -50,13 +50,13 @@ def fork_children() -> None:
 
 def _forked(module: str, arguments: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
     code = importlib.import_module(module)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as found:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as result:
         given.write(data)
         given.seek(0)
         process = os.fork()
         if process == 0:
             os.dup2(given.fileno(), 0)
-            os.dup2(found.fileno(), 1)
+            os.dup2(result.fileno(), 1)
             sys.argv, sys.stdin = arguments, os.fdopen(0)
             try:
                 os._exit(code._main())
@@ -65,8 +65,8 @@ def _forked(module: str, arguments: list[str], data: bytes) -> subprocess.Comple
         _, status, used = os.wait4(process, 0)
         state = os.waitstatus_to_exitcode(status)
         children.append((used.ru_maxrss * 1024, state))
-        found.seek(0)
-        return subprocess.CompletedProcess(arguments, state, found.read(), b"")
+        result.seek(0)
+        return subprocess.CompletedProcess(arguments, state, result.read(), b"")
 
 
 def main() -> int:
@@ -78,11 +78,11 @@ def main() -> int:
     handle = os.open(state, os.O_WRONLY | os.O_CREAT)
     for number in range(int(start), int(stop)):
         os.pwrite(handle, f"{number:12}".encode(), 0)
-        film, data = mutants.make(number)
+        image, data = mutants.make(number)
         began = time.monotonic()
         trial = tried(data, "a mutant")
-        found = {"number": number, "film": film, "wall": time.monotonic() - began, **vars(trial)}
-        print(json.dumps(found), flush=False)
+        result = {"number": number, "film": image, "wall": time.monotonic() - began, **vars(trial)}
+        print(json.dumps(result), flush=False)
     return 0
 
 

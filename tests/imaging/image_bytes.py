@@ -98,7 +98,7 @@ def png(
 def _filtered(part: npt.NDArray[np.unsignedinteger], step: int) -> bytes:
     """ISO/IEC 15948, 9.2; step: bytes of a pixel."""
     rows = np.frombuffer(np.ascontiguousarray(part).tobytes(), np.uint8).reshape(len(part), -1)
-    found, above = [], np.zeros(rows.shape[1], np.int64)
+    result, above = [], np.zeros(rows.shape[1], np.int64)
     for i, row in enumerate(rows.astype(np.int64)):
         left = np.concatenate([np.zeros(step, np.int64), row[:-step]])
         corner = np.concatenate([np.zeros(step, np.int64), above[:-step]])
@@ -106,9 +106,9 @@ def _filtered(part: npt.NDArray[np.unsignedinteger], step: int) -> bytes:
         a, b, c = abs(guess - left), abs(guess - above), abs(guess - corner)
         nearest = np.where((a <= b) & (a <= c), left, np.where(b <= c, above, corner))
         foretold = (0 * row, left, above, (left + above) // 2, nearest)[i % 5]
-        found.append(bytes([i % 5]) + ((row - foretold) % 256).astype(np.uint8).tobytes())
+        result.append(bytes([i % 5]) + ((row - foretold) % 256).astype(np.uint8).tobytes())
         above = row
-    return b"".join(found)
+    return b"".join(result)
 
 
 def tiff(

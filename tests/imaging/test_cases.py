@@ -1,4 +1,4 @@
-"""The films of ../shared/cases that other readers stumbled over, and the checker itself."""
+"""The images of ../shared/cases that other readers stumbled over, and the checker itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "cases"
 CASES = read_cases(FOLDER) if (FOLDER / "cases.csv").is_file() else []
 
 
-@pytest.mark.skipif(not CASES, reason="no films beside this repository (../shared/cases)")
+@pytest.mark.skipif(not CASES, reason="no images beside this repository (../shared/cases)")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.file.removeprefix("files/"))
 def test_a_film_that_others_stumbled_over(case: Case) -> None:
     assert fault_of(case) == "", case.what
@@ -24,7 +24,7 @@ def test_a_film_that_others_stumbled_over(case: Case) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Films of each kind, all taken as their rows say."""
+    """Images of each kind, all taken as their rows say."""
     grey = ramp()
     np.save(tmp_path / "ramp.npy", grey / np.float32(255))
     (tmp_path / "ramp.png").write_bytes(encoded(Image.fromarray(grey)))
@@ -53,7 +53,7 @@ def test_what_is_right_passes(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         (("flat.png", "pixels", "ramp.npy", "0.002"), "read as (32, 32): expected (24, 32)"),
         (("dark.png", "pixels", "ramp.npy", "0.002"), "off by 0.5"),
@@ -66,12 +66,12 @@ def test_what_is_right_passes(folder: Path, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_what_is_wrong_fails(
-    folder: Path, row: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, row: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "dark.png").write_bytes(encoded(Image.fromarray(ramp() // 2)))
     _write(folder, row)
     assert main([str(folder)]) == 1
-    assert said in capsys.readouterr().out
+    assert message in capsys.readouterr().out
 
 
 def test_the_part_is_what_the_index_says(tmp_path: Path) -> None:
@@ -87,16 +87,16 @@ def test_a_folder_without_cases_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "film: damaged (ValueError: x)",
-        "film: <_io.BytesIO object at 0x7f0a1b2c3d4e>",
-        "film: struct.error / OSError",
-        "film: PIL.UnidentifiedImageError",
+        "image: damaged (ValueError: x)",
+        "image: <_io.BytesIO object at 0x7f0a1b2c3d4e>",
+        "image: struct.error / OSError",
+        "image: PIL.UnidentifiedImageError",
     ],
 )
 def test_inner_words_are_seen(text: str) -> None:
     assert inner_words(text)
 
 
-@pytest.mark.parametrize("text", ["film: begins with b'\\x00\\x01': expected a PNG", "errors: 3"])
+@pytest.mark.parametrize("text", ["image: begins with b'\\x00\\x01': expected a PNG", "errors: 3"])
 def test_plain_words_are_not(text: str) -> None:
     assert not inner_words(text)

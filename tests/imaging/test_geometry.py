@@ -63,7 +63,7 @@ def test_letterbox_keeps_range_mass_and_place(h: int, w: int, size: int) -> None
     inside[rows, int(max(0, x - reach)) : int(np.ceil(x + width + reach))] = True
     assert np.abs(square[~inside]).max(initial=0) == 0
     if size < max(h, w):
-        # Area averaging moves no mass: the sum over the square is the sum over the film.
+        # Area averaging moves no mass: the sum over the square is the sum over the image.
         assert square.sum() == pytest.approx(image.sum() * placement.scale**2, rel=1e-4)
 
 
@@ -97,16 +97,16 @@ def test_enlarging_is_bilinear() -> None:
 def test_to_source_is_bilinear_over_the_padded_square(h: int, w: int, gh: int, gw: int) -> None:
     grid = np.random.default_rng(h * 301 + w).normal(size=(gh, gw)).astype(np.float32)
     placement = Placement.fit((h, w), 224)
-    found = placement.to_source(grid)
-    assert found.shape == (h, w) and found.dtype == np.float32
-    assert found.min() >= grid.min() - 1e-5 and found.max() <= grid.max() + 1e-5
+    result = placement.to_source(grid)
+    assert result.shape == (h, w) and result.dtype == np.float32
+    assert result.min() >= grid.min() - 1e-5 and result.max() <= grid.max() + 1e-5
     side = max(h, w)
     y = (np.arange(h) + (side - h) // 2 + 0.5) * gh / side - 0.5
     x = (np.arange(w) + (side - w) // 2 + 0.5) * gw / side - 0.5
     expected = ndimage.map_coordinates(
         grid, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest"
     )
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
 def test_a_spot_comes_back_to_its_place() -> None:
@@ -119,8 +119,8 @@ def test_a_spot_comes_back_to_its_place() -> None:
 
 
 def test_constant_grid_stays_constant() -> None:
-    found = Placement.fit((333, 77), 224).to_source(np.full((7, 7), 1.5))
-    np.testing.assert_allclose(found, 1.5, rtol=1e-6)
+    result = Placement.fit((333, 77), 224).to_source(np.full((7, 7), 1.5))
+    np.testing.assert_allclose(result, 1.5, rtol=1e-6)
 
 
 def test_what_makes_no_sense_is_an_error() -> None:

@@ -44,17 +44,17 @@ def test_a_lost_end_marker_is_told(kind: str) -> None:
     whole = jpeg(kind)
     for cut in (whole[:-2], whole[:-1], whole[:-2] + b"\xff\xff"):
         with pytest.warns(
-            ImageWarning, match="film: its end marker is missing: every pixel"
+            ImageWarning, match="image: its end marker is missing: every pixel"
         ) as all_:
-            found = read_radiograph(cut, "film").pixels
+            result = read_radiograph(cut, "film").pixels
         assert len(all_) == 1
-        np.testing.assert_array_equal(found, pixels(whole))
+        np.testing.assert_array_equal(result, pixels(whole))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lost", [5, 10, 22, 60, 400, 1500])
 def test_lost_pixels_are_refused(kind: str, lost: int) -> None:
-    with pytest.raises(ImageError, match="film: damaged or cut short JPEG file"):
+    with pytest.raises(ImageError, match="image: damaged or cut short JPEG file"):
         read_radiograph(jpeg(kind)[:-lost], "film")
 
 
@@ -62,7 +62,7 @@ def test_lost_pixels_are_refused(kind: str, lost: int) -> None:
 @pytest.mark.parametrize("lost", [900, 1500])
 def test_an_end_marker_does_not_stand_for_lost_pixels(kind: str, lost: int) -> None:
     """libjpeg makes grey of them and says so to nobody."""
-    with pytest.raises(ImageError, match="film: damaged or cut short JPEG file"):
+    with pytest.raises(ImageError, match="image: damaged or cut short JPEG file"):
         read_radiograph(jpeg(kind)[:-lost] + b"\xff\xd9", "film")
 
 
@@ -82,8 +82,8 @@ def test_a_grey_corner_is_no_damage() -> None:
     grey = np.full((45, 70), 128, np.uint8)
     grey[:9] = np.arange(70)
     for options in ({}, {"progressive": True}, {"restart_marker_blocks": 2}):
-        found = pixels(encoded(Image.fromarray(grey), "JPEG", **options))
-        assert abs(found[-1, -1] * 255 - 128) < 3
+        result = pixels(encoded(Image.fromarray(grey), "JPEG", **options))
+        assert abs(result[-1, -1] * 255 - 128) < 3
 
 
 def _with(segment: bytes, marker: int) -> bytes:
@@ -120,11 +120,11 @@ def test_pictures_of_several_frames_and_pixels_that_are_not_square_are_told() ->
 def test_12_bits_and_scans_without_end_are_refused_before_they_are_decoded() -> None:
     whole = jpeg("grey")
     frame = whole.index(b"\xff\xc0") + 4
-    with pytest.raises(ImageError, match="film: JPEG of 12 bits: expected 8"):
+    with pytest.raises(ImageError, match="image: JPEG of 12 bits: expected 8"):
         read_radiograph(whole[:frame] + b"\x0c" + whole[frame + 1 :], "film")
     whole = jpeg("progressive grey", (2000, 2000))
     scan = whole[whole.rindex(b"\xff\xda") : -2]
-    with pytest.raises(ImageError, match="film: JPEG of .* scans over 4000000 px"):
+    with pytest.raises(ImageError, match="image: JPEG of .* scans over 4000000 px"):
         read_radiograph(whole[:-2] + scan[:40] * 300 + whole[-2:], "film")
 
 

@@ -23,13 +23,13 @@ def shoelace(line: np.ndarray) -> float:
 def test_laws(h: int, w: int, threshold: float, smooth: float) -> None:
     noise = np.random.default_rng(h * 61 + w).normal(size=(h, w))
     heat = ndimage.gaussian_filter(noise, smooth).astype(np.float32)
-    found = findings_from_map(heat, threshold, limit=h * w)
+    result = findings_from_map(heat, threshold, limit=h * w)
     above = heat > np.float32(threshold)
-    assert bool(found) == above.any()
-    scores = [f.score for f in found]
+    assert bool(result) == above.any()
+    scores = [f.score for f in result]
     assert scores == sorted(scores, reverse=True) and all(s > threshold - 1e-6 for s in scores)
     covered = np.zeros_like(above)
-    for finding in found:
+    for finding in result:
         x, y, width, height = (int(v) for v in finding.box)
         inside = heat[y : y + height, x : x + width]
         assert inside.max() >= finding.score - 1e-6
@@ -40,8 +40,8 @@ def test_laws(h: int, w: int, threshold: float, smooth: float) -> None:
         assert (line <= [x + width + 0.51, y + height + 0.51]).all()
         assert (line >= 0).all() and (line <= [w, h]).all()
     assert covered[above].all()
-    if found:
-        assert found[0].score == pytest.approx(heat.max())
+    if result:
+        assert result[0].score == pytest.approx(heat.max())
 
 
 def test_disc_has_its_box_area_and_score() -> None:
@@ -129,7 +129,7 @@ def test_without_a_share_nothing_changes_and_weak_parts_of_a_region_go() -> None
 
 
 def test_what_all_regions_add_is_the_mean_of_the_map() -> None:
-    """Of a square film: the map's mean is the logit but for its bias."""
+    """Of a square image: the map's mean is the logit but for its bias."""
     heat = np.maximum(_hill(10.0)[:, :60] - 1.0, 0)
-    found = findings_from_map(heat, 0.0)
-    assert sum(f.adds or 0 for f in found) == pytest.approx(heat.mean(), rel=1e-5)
+    result = findings_from_map(heat, 0.0)
+    assert sum(f.adds or 0 for f in result) == pytest.approx(heat.mean(), rel=1e-5)

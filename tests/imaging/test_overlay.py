@@ -39,8 +39,8 @@ def test_calm_map_is_the_film() -> None:
 
 
 def test_more_is_redder_then_brighter() -> None:
-    film = Radiograph(np.full((20, 256), 0.3, np.float32))
-    picture = draw_overlay(film, np.tile(np.linspace(0, 1, 256), (20, 1)), 1.0)[0].astype(int)
+    image = Radiograph(np.full((20, 256), 0.3, np.float32))
+    picture = draw_overlay(image, np.tile(np.linspace(0, 1, 256), (20, 1)), 1.0)[0].astype(int)
     assert (np.diff(picture[:, 0]) >= -1).all()
     assert (np.diff(picture[128:].sum(1)) >= -2).all()
     assert len(np.unique(picture, axis=0)) > 100
@@ -54,7 +54,7 @@ def test_limit_must_be_positive(limit: float) -> None:
 
 @pytest.mark.parametrize("heat", [np.zeros((5, 5)), np.full((20, 30), np.nan)])
 def test_map_must_fit_the_film(heat: np.ndarray) -> None:
-    with pytest.raises(ImageError, match=r"film: heat map of shape .*expected \(20, 30\)"):
+    with pytest.raises(ImageError, match=r"image: heat map of shape .*expected \(20, 30\)"):
         draw_overlay(FILM, heat, 1.0)
 
 

@@ -38,7 +38,7 @@ def test_equals_numpy_where_the_sample_misleads(pair: tuple[float, float]) -> No
 
 
 def test_takes_any_shape_and_leaves_the_values_alone() -> None:
-    film = np.random.default_rng(2).random((300, 401)).astype(np.float32)
-    before = film.copy()
-    _same(film[::3, ::3], 0.5, 99.5)
-    np.testing.assert_array_equal(film, before)
+    image = np.random.default_rng(2).random((300, 401)).astype(np.float32)
+    before = image.copy()
+    _same(image[::3, ::3], 0.5, 99.5)
+    np.testing.assert_array_equal(image, before)

@@ -38,10 +38,10 @@ def test_grey_png_is_exact() -> None:
 @pytest.mark.parametrize("top", [255, 256, 1000, 4095, 4096, 65535])
 def test_16_bit_png_is_scaled_and_not_clipped(top: int) -> None:
     values = np.linspace(0, top, 32 * 40).reshape(32, 40).astype(np.uint16)
-    found = pixels(png16(values))
+    result = pixels(png16(values))
     full = 2 ** max(8, top.bit_length()) - 1
-    np.testing.assert_allclose(found, values / full, atol=1e-7)
-    assert len(np.unique(found)) == len(np.unique(values))
+    np.testing.assert_allclose(result, values / full, atol=1e-7)
+    assert len(np.unique(result)) == len(np.unique(values))
 
 
 def test_palette_png_shows_its_colours_and_not_its_indices() -> None:
@@ -54,8 +54,8 @@ def test_palette_png_with_a_transparent_entry() -> None:
     image = Image.fromarray(GREY).convert("P")
     image.putpalette([v for i in range(256) for v in (i, i, i)])
     with pytest.warns(ImageWarning, match="transparent"):
-        found = pixels(encoded(image, transparency=255))
-    assert found[-1, -1] == 0 and found.max() == np.float32(254 / 255)
+        result = pixels(encoded(image, transparency=255))
+    assert result[-1, -1] == 0 and result.max() == np.float32(254 / 255)
 
 
 def test_grey_png_with_a_transparent_level() -> None:
@@ -65,17 +65,17 @@ def test_grey_png_with_a_transparent_level() -> None:
 
 def test_opaque_rgba_and_la_are_silent() -> None:
     for mode in ("RGBA", "LA"):
-        found = pixels(encoded(Image.fromarray(GREY).convert(mode)))
-        np.testing.assert_allclose(found, GREY / 255, atol=1e-6)
+        result = pixels(encoded(Image.fromarray(GREY).convert(mode)))
+        np.testing.assert_allclose(result, GREY / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_is_laid_on_black_with_a_warning(mode: str) -> None:
     image = Image.fromarray(GREY).convert(mode)
     image.putalpha(Image.fromarray(np.full_like(GREY, 51)))
-    with pytest.warns(ImageWarning, match="film: transparent pixels"):
-        found = pixels(encoded(image))
-    np.testing.assert_allclose(found, GREY / 255 * 0.2, atol=1e-6)
+    with pytest.warns(ImageWarning, match="image: transparent pixels"):
+        result = pixels(encoded(image))
+    np.testing.assert_allclose(result, GREY / 255 * 0.2, atol=1e-6)
 
 
 def test_alpha_over_black_does_not_matter() -> None:
@@ -92,8 +92,8 @@ def test_colour_becomes_luma() -> None:
     colour = np.zeros((20, 20, 3), np.uint8)
     colour[:, :10] = (255, 0, 0)
     colour[:, 10:] = (0, 255, 0)
-    found = pixels(encoded(Image.fromarray(colour)))
-    np.testing.assert_allclose(found[0, [0, 19]], [0.299, 0.587], atol=1e-6)
+    result = pixels(encoded(Image.fromarray(colour)))
+    np.testing.assert_allclose(result[0, [0, 19]], [0.299, 0.587], atol=1e-6)
 
 
 def test_one_bit_png() -> None:
@@ -104,8 +104,8 @@ def test_one_bit_png() -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_jpeg(mode: str) -> None:
     image = Image.fromarray(GREY).convert("RGB").convert(mode)
-    found = pixels(encoded(image, "JPEG", quality=95))
-    np.testing.assert_allclose(found, GREY / 255, atol=0.05)
+    result = pixels(encoded(image, "JPEG", quality=95))
+    np.testing.assert_allclose(result, GREY / 255, atol=0.05)
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
@@ -162,14 +162,16 @@ def test_empty_file_text_file_folder_and_nothing(tmp_path: Path) -> None:
             read_radiograph(tmp_path / name)
 
 
-@pytest.mark.parametrize(("kind", "said"), [("WEBP", "WebP"), ("BMP", "BMP"), ("GIF", "GIF")])
-def test_a_picture_of_another_kind_is_named(kind: str, said: str) -> None:
-    with pytest.raises(ImageError, match=f"film: is a {said} picture: expected a PNG, JPEG, TIFF"):
+@pytest.mark.parametrize(("kind", "message"), [("WEBP", "WebP"), ("BMP", "BMP"), ("GIF", "GIF")])
+def test_a_picture_of_another_kind_is_named(kind: str, message: str) -> None:
+    with pytest.raises(
+        ImageError, match=f"image: is a {message} picture: expected a PNG, JPEG, TIFF"
+    ):
         read_radiograph(encoded(Image.fromarray(GREY), kind), "film")
 
 
 def test_a_packed_film_is_to_be_unpacked() -> None:
-    with pytest.raises(ImageError, match="film: is a packed file .gzip., to be unpacked first"):
+    with pytest.raises(ImageError, match="image: is a packed file .gzip., to be unpacked first"):
         read_radiograph(gzip.compress(encoded(Image.fromarray(GREY))), "film")
 
 
@@ -181,7 +183,7 @@ def test_the_contents_decide_and_not_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (15, 400), (400, 15)])
 def test_too_small(size: tuple[int, int]) -> None:
-    with pytest.raises(ImageError, match=r"film: .* too small to be a radiograph.*at least 16 px"):
+    with pytest.raises(ImageError, match=r"image: .* too small to be a radiograph.*at least 16 px"):
         read_radiograph(encoded(Image.new("L", size)), "film")
 
 
@@ -192,7 +194,7 @@ def test_the_smallest_size_is_read() -> None:
 @pytest.mark.parametrize("size", [(20000, 20000), (8001, 8000), (13000, 13000), (2**31 - 1, 1000)])
 def test_too_large_is_refused_from_the_header(size: tuple[int, int]) -> None:
     tracemalloc.start()
-    with pytest.raises(ImageError, match=f"film: .*expected at most {MAX_PIXELS} px"):
+    with pytest.raises(ImageError, match=f"image: .*expected at most {MAX_PIXELS} px"):
         read_radiograph(png_header(*size), "film")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -223,10 +225,10 @@ def test_damaged_bytes_end_in_pixels_or_an_image_error(data: st.DataObject, kind
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = read_radiograph(bytes(content)).pixels
+            result = read_radiograph(bytes(content)).pixels
         except ImageError:
             return
-    assert np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+    assert np.isfinite(result).all() and result.min() >= 0 and result.max() <= 1
 
 
 def test_real_16_bit_and_jpeg_films() -> None:
@@ -234,8 +236,8 @@ def test_real_16_bit_and_jpeg_films() -> None:
     if not files:
         pytest.skip("real data ../shared/data/grazpedwri is not on this machine")
     for file in files:
-        found = read_radiograph(file).pixels
-        assert found.max() > 0.5 and np.unique(found).size > 100, file
+        result = read_radiograph(file).pixels
+        assert result.max() > 0.5 and np.unique(result).size > 100, file
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -252,11 +254,11 @@ def test_an_orientation_tag_is_told_and_turns_no_pixel(kind: str, turn: int) -> 
     if kind == "TIFF packed":
         options["compression"] = "tiff_lzw"
     tagged = encoded(image, kind.split()[0], **options)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
-        found = read_radiograph(tagged, "a film").pixels
-    np.testing.assert_array_equal(found, read_radiograph(plain).pixels)
-    assert ["orientation" in str(w.message) for w in told] == [True] * (turn != 1)
+        result = read_radiograph(tagged, "an image").pixels
+    np.testing.assert_array_equal(result, read_radiograph(plain).pixels)
+    assert ["orientation" in str(w.message) for w in reported] == [True] * (turn != 1)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -271,11 +273,12 @@ def test_tiff_where_white_is_zero_is_inverted(kind: type, photometric: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("pipe", "a device or pipe"), ("loop", "a link"), ("none", "no such file")]
+    ("name", "message"),
+    [("pipe", "a device or pipe"), ("loop", "a link"), ("none", "no such file")],
 )
-def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, name: str, said: str) -> None:
+def test_what_is_no_plain_file_is_not_opened(tmp_path: Path, name: str, message: str) -> None:
     """To open a pipe that nobody writes to would never end."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(ImageError, match=said):
+    with pytest.raises(ImageError, match=message):
         read_radiograph(tmp_path / name)

@@ -15,11 +15,11 @@ EIGHT = np.ones((3, 3), bool)
 
 def _check(mask: np.ndarray, values: np.ndarray) -> None:
     labels, count = ndimage.label(mask, structure=EIGHT)
-    found = regions(mask)
-    assert len(found) == count
+    result = regions(mask)
+    assert len(result) == count
     whole = (slice(0, mask.shape[0]), slice(0, mask.shape[1]))
     for number, (region, place) in enumerate(
-        zip(found, ndimage.find_objects(labels), strict=True), 1
+        zip(result, ndimage.find_objects(labels), strict=True), 1
     ):
         assert region.place == place
         np.testing.assert_array_equal(region.mask(place), labels[place] == number)

@@ -28,8 +28,8 @@ def _matrix(taps: Taps, n_in: int) -> np.ndarray:
 @settings(max_examples=100, deadline=None)
 @given(SIDES, SIDES)
 def test_area_taps_are_the_area_matrix(n_in: int, n_out: int) -> None:
-    found = _matrix(area_taps(n_in, n_out), n_in)
-    np.testing.assert_array_equal(found, area_matrix(n_in, n_out).astype(np.float32))
+    result = _matrix(area_taps(n_in, n_out), n_in)
+    np.testing.assert_array_equal(result, area_matrix(n_in, n_out).astype(np.float32))
 
 
 @settings(max_examples=100, deadline=None)

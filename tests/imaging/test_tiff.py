@@ -1,4 +1,4 @@
-"""TIFF: every layout of greys and colours, which page is the film, and what is refused."""
+"""TIFF: every layout of greys and colours, which page is the image, and what is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pixels(data: bytes) -> np.ndarray:
         return read_radiograph(data, "film").pixels
 
 
-def film(kind: str, top: float, channels: int = 1) -> np.ndarray:
+def image(kind: str, top: float, channels: int = 1) -> np.ndarray:
     """(H, W, channels) of type `kind`, from 0 to `top`, opaque, of three equal colours."""
     level = np.random.default_rng(0).random(SIZE)
     level[0, :2] = 0, 1
@@ -55,7 +55,7 @@ WAYS = list(
 @pytest.mark.parametrize(("kind", "top"), DEPTHS)
 def test_every_layout(kind: str, top: float, channels: int) -> None:
     """Pillow#1602, #1828, #4513: 16-bit colours were cut to 8, alphas and BigTIFF unknown."""
-    values = film(kind, top, channels)
+    values = image(kind, top, channels)
     extra = {338: [2]} if channels in (2, 4) else {}
     for order, big, separate, tile, packed, differences in WAYS:
         if (separate and channels == 1) or (differences and not packed):
@@ -63,9 +63,9 @@ def test_every_layout(kind: str, top: float, channels: int) -> None:
         predictor = (3 if kind == "f4" else 2) if differences and kind != "f2" else 1
         options: dict[str, Any] = {"big": big, "separate": separate, "tile": tile, "tags": extra}
         data = tiff(values, order, packed=packed, predictor=predictor, **options)
-        found = pixels(data)
+        result = pixels(data)
         why = str((order, big, separate, tile, packed, predictor))
-        np.testing.assert_allclose(found, expected(values), atol=2e-6, err_msg=why)
+        np.testing.assert_allclose(result, expected(values), atol=2e-6, err_msg=why)
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
@@ -73,7 +73,7 @@ def test_every_layout(kind: str, top: float, channels: int) -> None:
 def test_packings_that_another_library_writes(kind: str, compression: int) -> None:
     """LZW and its differences, deflate and PackBits, by OpenCV's libtiff."""
     cv2 = pytest.importorskip("cv2", reason="OpenCV comes with ulna[explain]")
-    values = film(kind, {"u1": 255, "u2": 4095, "f4": 1}[kind], 3)
+    values = image(kind, {"u1": 255, "u2": 4095, "f4": 1}[kind], 3)
     option = [cv2.IMWRITE_TIFF_COMPRESSION, compression]
     data = cv2.imencode(".tif", values, option)[1].tobytes()
     np.testing.assert_allclose(pixels(data), expected(values), atol=2e-6)
@@ -82,9 +82,9 @@ def test_packings_that_another_library_writes(kind: str, compression: int) -> No
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("kind", ["u1", "u2", "i2", "u4", "f4"])
 def test_white_is_zero_is_inverted_at_every_depth(kind: str, order: str) -> None:
-    values = film(kind, 1 if kind == "f4" else 255)
-    found = pixels(tiff(values, order, tags={262: [0]}))
-    np.testing.assert_allclose(found, 1 - expected(values), atol=2e-6)
+    values = image(kind, 1 if kind == "f4" else 255)
+    result = pixels(tiff(values, order, tags={262: [0]}))
+    np.testing.assert_allclose(result, 1 - expected(values), atol=2e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 10, 12, 14])
@@ -98,52 +98,52 @@ def test_samples_packed_side_by_side(bits: int) -> None:
 
 
 def test_bits_from_the_lowest_on() -> None:
-    values = film("u1", 255)
+    values = image("u1", 255)
     mirrored = np.packbits(np.unpackbits(values, axis=2)[..., ::-1], axis=2)
-    found = pixels(tiff(mirrored, tags={266: [2]}))
-    np.testing.assert_allclose(found, expected(values), atol=2e-6)
+    result = pixels(tiff(mirrored, tags={266: [2]}))
+    np.testing.assert_allclose(result, expected(values), atol=2e-6)
 
 
 @pytest.mark.parametrize("kind", ["u1", "u2"])
 def test_alphas(kind: str) -> None:
     """TIFF 6.0, section 18: 0 is something else, 1 already multiplied, 2 still to be."""
-    values = film(kind, 255, 2)
+    values = image(kind, 255, 2)
     values[..., 1] = np.iinfo(kind).max // 5
     grey = values[..., 0] / 255
     for extra in (0, 1):
         np.testing.assert_allclose(pixels(tiff(values, tags={338: [extra]})), grey, atol=2e-6)
     for tags in ({338: [2]}, {}):
-        with pytest.warns(ImageWarning, match="film: transparent pixels hide"):
-            found = read_radiograph(tiff(values, tags=tags), "film").pixels
-        np.testing.assert_allclose(found, grey / 5, atol=1e-4)
+        with pytest.warns(ImageWarning, match="image: transparent pixels hide"):
+            result = read_radiograph(tiff(values, tags=tags), "film").pixels
+        np.testing.assert_allclose(result, grey / 5, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("values", "tags", "said"),
+    ("values", "tags", "message"),
     [
-        (film("i2", 4095) - np.int16(1024), {}, "16-bit pixels from -1024 to 3071: expected 0"),
-        (film("i1", 100) - np.int8(50), {}, "8-bit pixels from -50 to 50"),
-        (film("u4", 70000), {}, "32-bit pixels from 0 to 70000"),
-        (film("f4", 4095), {}, "32-bit pixels from 0 to 4095, floats: expected 0 to 1"),
-        (film("f4", 1) * np.float32(np.nan), {}, "32-bit pixels from nan to nan"),
-        (film("f8", 1), {}, "TIFF of 64-bit floats"),
-        (film("u8", 1), {}, "TIFF of 64-bit whole numbers"),
-        (film("u2", 1), {339: [6]}, "TIFF of 16-bit samples"),
-        (film("u2", 1), {258: [24]}, "TIFF of 24-bit whole numbers"),
-        (film("u1", 255, 3), {258: [8, 8, 4]}, "TIFF of 8-bit"),
-        (film("u1", 255, 2), {262: [2]}, "TIFF of 2 samples a pixel: expected 3"),
-        (film("u1", 255), {259: [34892]}, "damaged or cut short TIFF file"),
-        (film("u1", 255), {256: [0]}, "too small"),
-        (film("u1", 255), {273: [0, 0, 0]}, "its pixels do not lie in the file"),
-        (film("u1", 255), {279: [9, 9, 9, 9]}, "its pixels end too early"),
-        (film("u1", 255), {278: [0]}, "no size that can be"),
-        (film("u1", 255), {262: [32803]}, "damaged or cut short TIFF file"),
+        (image("i2", 4095) - np.int16(1024), {}, "16-bit pixels from -1024 to 3071: expected 0"),
+        (image("i1", 100) - np.int8(50), {}, "8-bit pixels from -50 to 50"),
+        (image("u4", 70000), {}, "32-bit pixels from 0 to 70000"),
+        (image("f4", 4095), {}, "32-bit pixels from 0 to 4095, floats: expected 0 to 1"),
+        (image("f4", 1) * np.float32(np.nan), {}, "32-bit pixels from nan to nan"),
+        (image("f8", 1), {}, "TIFF of 64-bit floats"),
+        (image("u8", 1), {}, "TIFF of 64-bit whole numbers"),
+        (image("u2", 1), {339: [6]}, "TIFF of 16-bit samples"),
+        (image("u2", 1), {258: [24]}, "TIFF of 24-bit whole numbers"),
+        (image("u1", 255, 3), {258: [8, 8, 4]}, "TIFF of 8-bit"),
+        (image("u1", 255, 2), {262: [2]}, "TIFF of 2 samples a pixel: expected 3"),
+        (image("u1", 255), {259: [34892]}, "damaged or cut short TIFF file"),
+        (image("u1", 255), {256: [0]}, "too small"),
+        (image("u1", 255), {273: [0, 0, 0]}, "its pixels do not lie in the file"),
+        (image("u1", 255), {279: [9, 9, 9, 9]}, "its pixels end too early"),
+        (image("u1", 255), {278: [0]}, "no size that can be"),
+        (image("u1", 255), {262: [32803]}, "damaged or cut short TIFF file"),
     ],
 )
 def test_what_is_no_film_is_refused_in_plain_words(
-    values: np.ndarray, tags: dict[int, list[int]], said: str
+    values: np.ndarray, tags: dict[int, list[int]], message: str
 ) -> None:
-    with pytest.raises(ImageError, match=f"film: .*{said}") as refused:
+    with pytest.raises(ImageError, match=f"image: .*{message}") as refused:
         read_radiograph(tiff(values, tags=tags), "film")
     assert not inner_words(str(refused.value))
 
@@ -157,8 +157,8 @@ def _pages(*sizes: tuple[int, int], **options: Any) -> bytes:
 
 def test_the_film_is_read_and_not_its_thumbnail() -> None:
     with pytest.warns(ImageWarning, match="2 frames: only number 2, no thumbnail, is read"):
-        found = read_radiograph(_pages((20, 25), (80, 100))).pixels
-    np.testing.assert_array_equal(found, ramp(80, 100) / np.float32(255))
+        result = read_radiograph(_pages((20, 25), (80, 100))).pixels
+    np.testing.assert_array_equal(result, ramp(80, 100) / np.float32(255))
 
 
 @pytest.mark.parametrize(
@@ -172,17 +172,17 @@ def test_of_equals_and_of_a_pyramid_the_first_page_is_read(
 
 
 def test_a_directory_that_is_none_is_no_page() -> None:
-    data = bytearray(tiff(film("u1", 255)))
+    data = bytearray(tiff(image("u1", 255)))
     (directory,) = np.frombuffer(data, "<u4", 1, 4)
     count = int(data[directory])
     behind = int(directory) + 2 + 12 * count
     for following in (int(directory), 8, 20, len(data), 1 << 31):
         data[behind : behind + 4] = following.to_bytes(4, "little")
-        np.testing.assert_allclose(pixels(bytes(data)), expected(film("u1", 255)), atol=2e-6)
+        np.testing.assert_allclose(pixels(bytes(data)), expected(image("u1", 255)), atol=2e-6)
 
 
 def test_tags_that_no_pixel_needs_cost_nothing() -> None:
-    values = film("u2", 4095)
+    values = image("u2", 4095)
     odd = {305: [1] * 9, 700: [7] * 50, 33432: [1], 34665: [1 << 31], 42112: [3, 3]}
     np.testing.assert_array_equal(pixels(tiff(values, tags=odd)), pixels(tiff(values)))
 
@@ -207,16 +207,16 @@ def test_colours_of_their_own_are_those_of_pillow(mode: str) -> None:
 
 def test_jpeg_and_fax_within_tiff() -> None:
     image = Image.fromarray(ramp(48, 64))
-    found = pixels(encoded(image, "TIFF", compression="jpeg"))
-    np.testing.assert_allclose(found, ramp(48, 64) / 255, atol=0.03)
+    result = pixels(encoded(image, "TIFF", compression="jpeg"))
+    np.testing.assert_allclose(result, ramp(48, 64) / 255, atol=0.03)
     film_of_two = Image.fromarray(ramp(48, 64) > 99)
     for compression in ("group3", "group4"):
-        found = pixels(encoded(film_of_two, "TIFF", compression=compression))
-        np.testing.assert_array_equal(found, ramp(48, 64) > 99)
+        result = pixels(encoded(film_of_two, "TIFF", compression=compression))
+        np.testing.assert_array_equal(result, ramp(48, 64) > 99)
 
 
 @pytest.mark.parametrize("tile", [None, (16, 32)])
 def test_damage_within_packed_pixels_is_refused(tile: tuple[int, int] | None) -> None:
-    data = tiff(film("u2", 65535), packed=True, tile=tile)
-    with pytest.raises(ImageError, match="film: damaged or cut short TIFF file"):
+    data = tiff(image("u2", 65535), packed=True, tile=tile)
+    with pytest.raises(ImageError, match="image: damaged or cut short TIFF file"):
         read_radiograph(data[:40] + bytes(40) + data[80:], "film")

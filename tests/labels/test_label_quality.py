@@ -37,7 +37,7 @@ def _quality(seed: int, **how: float) -> tuple[LabelQuality, np.ndarray]:
     return label_quality(labels, p, parts.tolist()), turned
 
 
-def _found(score: np.ndarray, turned: np.ndarray) -> float:
+def _result(score: np.ndarray, turned: np.ndarray) -> float:
     head = np.argsort(score, kind="stable")[: len(score) // 10]
     return float(turned[head].sum() / turned.sum())
 
@@ -54,15 +54,15 @@ def test_score_is_the_probability_of_the_given_label() -> None:
 
 def test_flags_are_the_confident_joint_of_each_body_part() -> None:
     labels, p, parts, _ = _noisy(1, apart=2.0)
-    found = label_quality(labels, p, parts.tolist())
+    result = label_quality(labels, p, parts.tolist())
     for part in PRIORS:
         own = parts == part
         bound = p[own & labels].mean(), (1 - p[own & ~labels]).mean()
         for i in np.flatnonzero(own):
             given, other = (p[i], 1 - p[i]) if labels[i] else (1 - p[i], p[i])
             wanted = bound[1] if labels[i] else bound[0]
-            assert found.bound[i] == pytest.approx(wanted)
-            assert found.flagged[i] == (other >= wanted - 1e-6 and other > given)
+            assert result.bound[i] == pytest.approx(wanted)
+            assert result.flagged[i] == (other >= wanted - 1e-6 and other > given)
 
 
 def test_a_part_with_few_of_a_class_takes_the_thresholds_of_all() -> None:
@@ -70,18 +70,18 @@ def test_a_part_with_few_of_a_class_takes_the_thresholds_of_all() -> None:
     few = np.flatnonzero(labels & (parts == "HAND"))[FEWEST_OF_A_CLASS - 1 :]
     kept = np.setdiff1d(np.arange(len(labels)), few)
     labels, p, parts = labels[kept], p[kept], parts[kept]
-    found = label_quality(labels, p, parts.tolist())
-    bound = found.bound
-    np.testing.assert_array_equal(found.own, parts != "HAND")
+    result = label_quality(labels, p, parts.tolist())
+    bound = result.bound
+    np.testing.assert_array_equal(result.own, parts != "HAND")
     of_all = p[labels].mean()
     assert bound[(parts == "HAND") & ~labels] == pytest.approx(of_all)
     assert bound[(parts == "ELBOW") & ~labels] != pytest.approx(of_all)
 
 
 def test_turned_labels_come_first() -> None:
-    shares = [_found(q.score, turned) for q, turned in (_quality(s) for s in range(10))]
+    shares = [_result(q.score, turned) for q, turned in (_quality(s) for s in range(10))]
     assert min(shares) > 0.85  # apart by 4 standard deviations: 2 % of truth is doubtful
-    weak = [_found(q.score, turned) for q, turned in (_quality(s, apart=2.0) for s in range(10))]
+    weak = [_result(q.score, turned) for q, turned in (_quality(s, apart=2.0) for s in range(10))]
     assert 0.5 < np.mean(weak) < np.mean(shares)
 
 
@@ -105,7 +105,7 @@ def test_taking_priors_out_finds_fewer() -> None:
     plain, adjusted = [], []
     for seed in range(10):
         labels, p, parts, turned = _noisy(seed, apart=2.0)
-        plain.append(_found(label_quality(labels, p, parts.tolist()).score, turned))
+        plain.append(_result(label_quality(labels, p, parts.tolist()).score, turned))
         score = np.empty(len(p))
         for part in PRIORS:
             own = parts == part
@@ -113,7 +113,7 @@ def test_taking_priors_out_finds_fewer() -> None:
             score[own] = get_label_quality_scores(
                 labels[own].astype(int), both, adjust_pred_probs=True
             )
-        adjusted.append(_found(score, turned))
+        adjusted.append(_result(score, turned))
     assert np.mean(plain) > np.mean(adjusted) + 0.02
 
 

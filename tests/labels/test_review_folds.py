@@ -19,7 +19,7 @@ from ulna.bundle.join import join_bundles
 from ulna.cli.main import cli
 from ulna.errors import ConfigError
 from ulna.experiments.review_steps import fold_experts
-from ulna.labels.suspects import rank_labels
+from ulna.labels.label_errors import rank_labels
 from ulna.types import Study
 
 N = 72
@@ -51,14 +51,16 @@ def _write_tables(work: Path, studies: list[Study], folds: dict[str, int]) -> No
         (work / "table.csv").open("w", newline="") as table,
         (work / "cv/evaluation/predictions.csv").open("w", newline="") as answers,
     ):
-        data, said = csv.writer(table), csv.writer(answers)
+        data, message = csv.writer(table), csv.writer(answers)
         data.writerow(["path", "patient_id", "study_id", "body_part", "abnormal"])
-        said.writerow(["study", "patient", "body_part", "split", "abnormal", "study_probability"])
+        message.writerow(
+            ["study", "patient", "body_part", "split", "abnormal", "study_probability"]
+        )
         for study in studies:
             label = int(bool(study.abnormal))
             p = 0.1 + 0.8 * label + rng.uniform(-0.1, 0.1)
             fold = f"fold{folds[study.key]}"
-            said.writerow([study.key, study.patient_id, study.body_part, fold, label, p])
+            message.writerow([study.key, study.patient_id, study.body_part, fold, label, p])
             for image in study.images:
                 row = [image.path.name, study.patient_id, study.study_id, study.body_part, label]
                 data.writerow(row)
@@ -79,8 +81,8 @@ def _ulna(*arguments: object, code: int = 0) -> Result:
 
 def test_maps_come_from_experts_that_have_not_seen_the_study(tmp_path: Path) -> None:
     studies = _cross_validation(tmp_path)
-    suspects = rank_labels(studies, tmp_path / "cv/evaluation/predictions.csv")
-    experts = fold_experts(tmp_path / "cv", suspects)
+    label_errors = rank_labels(studies, tmp_path / "cv/evaluation/predictions.csv")
+    experts = fold_experts(tmp_path / "cv", label_errors)
     assert set(experts) == {"fold0", "fold1"}
     for fold, predictor in experts.items():
         own = read_bundle(tmp_path / "cv" / fold / "bundle")
@@ -112,9 +114,9 @@ def test_maps_of_some_folds_alone(tmp_path: Path) -> None:
 
 def test_the_whole_page(work: Path) -> None:
     out = work / "review"
-    said = _ulna(work / "table.csv", "--from", work / "cv", "--out", out, "--top", 7)
-    assert "flagged" in said.stdout and "review.html" in said.stdout
-    assert "No heat maps" not in said.output
+    message = _ulna(work / "table.csv", "--from", work / "cv", "--out", out, "--top", 7)
+    assert "flagged" in message.stdout and "review.html" in message.stdout
+    assert "No heat maps" not in message.output
     page = (out / "review.html").read_text()
     assert page.count('class="entry"') == 7 and "with map" in page and "+5.0 logits" in page
     with (out / "review.csv").open(newline="") as handle:
@@ -127,8 +129,8 @@ def test_experts_that_have_learned_from_a_study_are_refused(work: Path) -> None:
     file = work / "cv/evaluation/predictions.csv"
     text = file.read_text().replace("fold0", "foldx").replace("fold1", "fold0")
     file.write_text(text.replace("foldx", "fold1"))
-    told = _ulna(work / "table.csv", "--from", work / "cv", "--out", work / "review", code=2)
-    assert "has learned from" in told.stderr and "run `ulna crossval` again" in told.stderr
+    reported = _ulna(work / "table.csv", "--from", work / "cv", "--out", work / "review", code=2)
+    assert "has learned from" in reported.stderr and "run `ulna crossval` again" in reported.stderr
     assert not (work / "review").exists()
 
 

@@ -29,8 +29,8 @@ def test_equals_the_delta_method(cells: tuple[int, ...]) -> None:
         [(_kappa(p + step * e) - _kappa(p - step * e)) / (2 * step) for e in np.eye(4)]
     )
     expected = np.sqrt(((p * gradient**2).sum() - (p * gradient).sum() ** 2) / n)
-    found = kappa_standard_error(_confusion(*cells))[0]
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    result = kappa_standard_error(_confusion(*cells))[0]
+    assert result == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
 @pytest.mark.parametrize("cells", TABLES)

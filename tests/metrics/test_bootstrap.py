@@ -22,11 +22,11 @@ def share_of(flags: np.ndarray) -> object:
 
 def test_interval_of_a_share_is_the_binomial_one() -> None:
     flags = np.r_[np.ones(60), np.zeros(140)]
-    found = bootstrap_interval([str(i) for i in range(200)], share_of(flags), draws=20_000)
+    result = bootstrap_interval([str(i) for i in range(200)], share_of(flags), draws=20_000)
     law = stats.binom(200, 0.3)
-    assert found.value == pytest.approx(0.3)
-    assert found.low == pytest.approx(law.ppf(0.025) / 200, abs=0.006)
-    assert found.high == pytest.approx(law.ppf(0.975) / 200, abs=0.006)
+    assert result.value == pytest.approx(0.3)
+    assert result.low == pytest.approx(law.ppf(0.025) / 200, abs=0.006)
+    assert result.high == pytest.approx(law.ppf(0.975) / 200, abs=0.006)
 
 
 def test_studies_of_one_patient_stay_together() -> None:
@@ -60,19 +60,19 @@ def test_weights_give_the_auroc_of_the_taken_studies() -> None:
 
 def test_one_class_draws_are_dropped_and_counted() -> None:
     truth, score = np.array([1, 0, 0]), np.array([0.9, 0.1, 0.2])
-    found = bootstrap_interval(
+    result = bootstrap_interval(
         ["a", "b", "c"], lambda w: weighted_auroc(truth, score, w), draws=4000
     )
     # One class only: the abnormal patient never taken (8/27) or always (1/27).
-    assert found.dropped / found.draws == pytest.approx(9 / 27, abs=0.03)
-    assert (found.value, found.low, found.high) == (1, 1, 1)
+    assert result.dropped / result.draws == pytest.approx(9 / 27, abs=0.03)
+    assert (result.value, result.low, result.high) == (1, 1, 1)
 
 
 def test_undefined_value_has_no_interval() -> None:
-    found = bootstrap_interval(
+    result = bootstrap_interval(
         ["a", "b"], lambda w: weighted_auroc([1, 1], [0.1, 0.2], w), draws=10
     )
-    assert math.isnan(found.value) and math.isnan(found.low) and found.dropped == 10
+    assert math.isnan(result.value) and math.isnan(result.low) and result.dropped == 10
 
 
 def test_same_seed_same_interval_and_paired_draws() -> None:

@@ -41,9 +41,9 @@ def test_nothing_within_where_a_bin_states_one_probability() -> None:
     rng = np.random.default_rng(4)
     p = (rng.integers(0, ECE_BINS, 200) + 0.5) / ECE_BINS
     truth = rng.random(200) < p
-    found = metrics.brier_terms(truth, p)
-    assert found.within == pytest.approx(0, abs=1e-12)
-    assert found.uncertainty == pytest.approx(truth.mean() * (1 - truth.mean()))
+    result = metrics.brier_terms(truth, p)
+    assert result.within == pytest.approx(0, abs=1e-12)
+    assert result.uncertainty == pytest.approx(truth.mean() * (1 - truth.mean()))
 
 
 def test_certain_answers() -> None:
@@ -56,8 +56,8 @@ def test_certain_answers() -> None:
 def test_weights_repeat_studies() -> None:
     truth, p = _sample(50)
     weights = np.random.default_rng(2).integers(0, 3, size=(7, 50))
-    found = weighted_brier_terms(truth, p, weights)
+    result = weighted_brier_terms(truth, p, weights)
     for d, row in enumerate(weights):
         expected = metrics.brier_terms(np.repeat(truth, row), np.repeat(p, row))
         for name in TERMS:
-            assert found[name][d] == pytest.approx(getattr(expected, name), abs=1e-12)
+            assert result[name][d] == pytest.approx(getattr(expected, name), abs=1e-12)

@@ -36,9 +36,9 @@ def _pairs(truth: np.ndarray, p: np.ndarray, weights: np.ndarray) -> float:
 def test_squared_error_is_the_mean_over_pairs_of_different_studies() -> None:
     truth, p = _calibrated(60, 0)
     weights = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), size=5)
-    found = weighted_squared_error(truth, p, np.vstack([np.ones(60), weights]))
+    result = weighted_squared_error(truth, p, np.vstack([np.ones(60), weights]))
     expected = [_pairs(truth, p, w) for w in (np.ones(60), *weights)]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(result, expected, atol=1e-12)
 
 
 def test_it_is_kumars_estimator_where_a_bin_states_one_probability() -> None:
@@ -50,8 +50,8 @@ def test_it_is_kumars_estimator_where_a_bin_states_one_probability() -> None:
         label = truth[p == value]
         n, y = len(label), label.mean()
         expected += n / 400 * ((value - y) ** 2 - y * (1 - y) / (n - 1))
-    found = weighted_squared_error(truth, p, np.ones((1, 400)))[0]
-    assert found == pytest.approx(expected)
+    result = weighted_squared_error(truth, p, np.ones((1, 400)))[0]
+    assert result == pytest.approx(expected)
 
 
 def test_without_bias_where_the_plain_one_has_it() -> None:
@@ -79,8 +79,8 @@ def test_interval_holds_the_truth_and_bootstrap_brings_no_bias_back() -> None:
     for seed in range(40):
         truth, p = _calibrated(150, 1000 + seed)
         patients = [str(i) for i in range(150)]
-        found = bootstrap_interval(patients, partial(weighted_ece_debiased, truth, p), 200)
-        held.append(found.low == 0)
+        result = bootstrap_interval(patients, partial(weighted_ece_debiased, truth, p), 200)
+        held.append(result.low == 0)
     assert np.mean(held) > 0.9
 
 

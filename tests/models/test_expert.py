@@ -59,8 +59,8 @@ def test_an_expert_of_another_scale_sees_the_resized_image(scale: float) -> None
     side = int(128 * scale)
     with torch.no_grad():
         small = nn.functional.interpolate(x, (side, side), mode="bilinear", align_corners=False)
-        for found, wanted in zip(other(x), plain(small), strict=True):
-            torch.testing.assert_close(found, wanted)
+        for result, wanted in zip(other(x), plain(small), strict=True):
+            torch.testing.assert_close(result, wanted)
         for one, two in zip(other.pool(x), plain.pool(small), strict=True):
             torch.testing.assert_close(one, two)
         assert other(x).cam_BPhw.shape[-1] == side // 8

@@ -18,7 +18,7 @@ from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
 from ulna.models.expert import Expert, build_expert
 from ulna.models.from_graph import expert_of_graph
-from ulna.models.test_time import with_test_views
+from ulna.models.test_time_augmentation import with_test_time_augmentation
 from ulna.runtime.session import Session
 from ulna.types import BodyPart, FindingCategory
 
@@ -95,7 +95,7 @@ def test_a_graph_of_several_scales_is_the_module_asked_at_each() -> None:
     (config,), (entry,) = manifest.recipe.experts, manifest.experts
     assert len(config.test_scales) > 1
     expert = ulna.load_expert(STUDENT_BUNDLE)
-    views = with_test_views(expert, config, expert.input_spec.size)
+    views = with_test_time_augmentation(expert, config, expert.input_spec.size)
     side = expert.input_spec.size
     image = torch.randn(1, 1, side, side)
     with torch.no_grad():

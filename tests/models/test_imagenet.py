@@ -72,14 +72,14 @@ def _own(encoder: str) -> dict[str, Tensor]:
 def test_a_packages_tensors_are_timms_in_order(encoder: str, tmp_path: Path) -> None:
     """The names are mapped; that both networks list their tensors in one order says the same."""
     given, own = _given(encoder), _own(encoder)
-    found = fitting(given, own, encoder, "the package")
+    result = fitting(given, own, encoder, "the package")
     in_order = dict(zip(own, given.values(), strict=False))
     assert len(given) == len(own) + 2 and list(given)[-2:] == ["_fc.weight", "_fc.bias"]
-    assert found.keys() == in_order.keys()
-    assert all(torch.equal(found[n], in_order[n]) for n in found)
+    assert result.keys() == in_order.keys()
+    assert all(torch.equal(result[n], in_order[n]) for n in result)
     save_file({n: given[n].contiguous() for n in sorted(given)}, tmp_path / "sorted.safetensors")
     again = fitting(read_weights(tmp_path / "sorted.safetensors", ""), own, encoder, "sorted")
-    assert all(torch.equal(found[n], again[n]) for n in found)
+    assert all(torch.equal(result[n], again[n]) for n in result)
 
 
 @with_packages
@@ -137,10 +137,10 @@ def test_without_package_and_hub_one_error_names_every_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before the first of the experts trains, and after one of them has waited for a connection."""
-    asked = []
+    requested = []
 
     def offline(*_: object, **__: object) -> None:
-        asked.append(1)
+        requested.append(1)
         raise OSError("no connection")
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
@@ -152,15 +152,15 @@ def test_without_package_and_hub_one_error_names_every_way(
         pytest.warns(WeightsWarning, match="come from"),
     ):
         check_experts(recipe)
-    said = str(caught.value)
+    message = str(caught.value)
     for words in WAYS:
-        assert words in said, words
-    assert "OSError" not in said and len(asked) == 1
+        assert words in message, words
+    assert "OSError" not in message and len(requested) == 1
     bad = replace(recipe.experts[2], initial=InitialWeights("file", __file__))
     recipe = replace(recipe, experts=(*recipe.experts[:2], bad))
     with pytest.raises(WeightsError, match="not readable as weights"):
         check_experts(recipe)
-    assert len(asked) == 1  # what lies here is looked at first
+    assert len(requested) == 1  # what lies here is looked at first
 
 
 @pytest.mark.parametrize("files", [(), ("a.pth", "b.pth")])

@@ -22,12 +22,12 @@ def test_the_first_layer_sees_the_same_film_through_another_normalisation(encode
     body = timm.create_model(encoder, in_chans=1, num_classes=0).eval()
     learned = grey_normalisation(encoder)
     assert learned is not None
-    film = torch.rand(2, 1, 64, 64)
+    image = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        before = _first_layer(body, (film - learned[0]) / learned[1])
-        other = _first_layer(body, (film - SPEC.mean) / SPEC.std)
+        before = _first_layer(body, (image - learned[0]) / learned[1])
+        other = _first_layer(body, (image - SPEC.mean) / SPEC.std)
         bring_to_input(body, learned, SPEC)
-        after = _first_layer(body, (film - SPEC.mean) / SPEC.std)
+        after = _first_layer(body, (image - SPEC.mean) / SPEC.std)
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(after[inner], before[inner], atol=1e-4, rtol=1e-4)
     assert (other[inner] - before[inner]).abs().max() > 0.1

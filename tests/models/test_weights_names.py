@@ -43,11 +43,11 @@ def _start(path: Path, encoder: str) -> Encoder:
 def _same_features(encoder: Encoder, features: Callable[[Tensor], Tensor]) -> None:
     grey = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
-        found = encoder(grey)
+        result = encoder(grey)
     wanted = features(grey.expand(-1, 3, -1, -1))
     assert wanted.std() > 1e-3
     # The sum over colours is in single precision, so what counts is the features' own scale.
-    torch.testing.assert_close(found / wanted.std(), wanted / wanted.std(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result / wanted.std(), wanted / wanted.std(), atol=1e-5, rtol=1e-5)
 
 
 def _fit(path: Path, encoder: str) -> State:
@@ -144,14 +144,14 @@ def test_what_training_scripts_put_around_a_state_dict_is_taken_off(
     """A file without counts of batches was refused: 'fits 245 of 294'."""
     network = draw("torchvision", "resnet18")
     torch.save(FORMS[form](network.state), tmp_path / "w.pt")
-    found = _fit(tmp_path / "w.pt", "resnet18")
-    for name, tensor in found.items():
+    result = _fit(tmp_path / "w.pt", "resnet18")
+    for name, tensor in result.items():
         given = network.state[name]
         wanted = given.sum(1, keepdim=True) if name == "conv1.weight" else given
         off = 2e-3 if form == "half precision" else 1e-6
         torch.testing.assert_close(tensor.to(wanted.dtype), wanted, atol=off, rtol=off, msg=name)
     needed = {n for n in network.state if not n.startswith("fc.") and "num_batches" not in n}
-    assert needed <= set(found)
+    assert needed <= set(result)
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.bin"])
@@ -238,9 +238,9 @@ def test_a_file_that_holds_no_state_dict_says_what_was_expected(
     write(tmp_path / "w.pth")
     with pytest.raises(WeightsError) as caught:
         _fit(tmp_path / "w.pth", "resnet18")
-    said = str(caught.value)
-    assert words in said and "w.pth" in said and "expected" in said
-    assert not re.search(r"Error|0x[0-9a-f]{6}|Unpickl", said)
+    message = str(caught.value)
+    assert words in message and "w.pth" in message and "expected" in message
+    assert not re.search(r"Error|0x[0-9a-f]{6}|Unpickl", message)
 
 
 def test_memory_that_is_short_is_no_fault_of_the_file(

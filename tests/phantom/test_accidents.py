@@ -1,4 +1,4 @@
-"""Accidents are told from the settings alone, and are those that the films show."""
+"""Accidents are told from the settings alone, and are those that the images show."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ulna.config.codec import to_json
-from ulna.config.phantom import FilmStyle, PhantomConfig
+from ulna.config.phantom import Framing, PhantomConfig
 from ulna.errors import DatasetError
 from ulna.phantom import cassette, nuisance
-from ulna.phantom.accidents import film_accidents, read_accidents
+from ulna.phantom.accidents import image_accidents, read_accidents
 from ulna.phantom.cassette import develop_cassette
 from ulna.phantom.nuisance import develop
 from ulna.phantom.study import draw_study, render_study
@@ -21,7 +21,7 @@ from ulna.types import BodyPart, Laterality
 
 CONFIGS = [
     PhantomConfig(60, seed=3, size=96),
-    PhantomConfig(60, seed=3, parts=(BodyPart.HAND, BodyPart.SHOULDER), size=96, film="cassette"),
+    PhantomConfig(60, seed=3, parts=(BodyPart.HAND, BodyPart.SHOULDER), size=96, framing="plate"),
 ]
 
 
@@ -30,22 +30,22 @@ def write_note(folder: Path, config: PhantomConfig, generator: int = GENERATOR) 
     (folder / "phantom.json").write_text(json.dumps(note))
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.film)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.framing)
 def test_views_are_those_that_are_rendered(config: PhantomConfig, tmp_path: Path) -> None:
     write_note(tmp_path, config)
     studies = [render_study(config, k) for k in (0, 7)]
-    found = read_accidents(tmp_path, [s.plan.folder for s in studies])
+    result = read_accidents(tmp_path, [s.plan.folder for s in studies])
     for study in studies:
-        assert [f.view for f in found[study.plan.folder]] == [v.name for v in study.views]
+        assert [f.view for f in result[study.plan.folder]] == [v.name for v in study.views]
 
 
-@pytest.mark.parametrize("film", ["close", "cassette"])
+@pytest.mark.parametrize("framing", ["collimated", "plate"])
 def test_marker_and_polarity_are_what_developing_does(
-    film: FilmStyle, monkeypatch: pytest.MonkeyPatch
+    framing: Framing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The film is developed with the marker switched off or on, and compared."""
-    config = next(c for c in CONFIGS if c.film == film)
-    module = nuisance if film == "close" else cassette
+    """The image is developed with the marker switched off or on, and compared."""
+    config = next(c for c in CONFIGS if c.framing == framing)
+    module = nuisance if framing == "collimated" else cassette
     seen: list[int] = []
 
     def nothing(shape: tuple[int, ...], *_: object) -> np.ndarray:
@@ -54,11 +54,11 @@ def test_marker_and_polarity_are_what_developing_does(
 
     monkeypatch.setattr(module, "marker", nothing)
     ramp = np.linspace(0, 2, 96 * 80, dtype=np.float32).reshape(96, 80)
-    told = []
-    for index in range(60 if film == "close" else 16):
-        plan, _, _, films = draw_study(config, index)
-        for one in films:
-            accidents = film_accidents(one, plan.body_part)
+    reported = []
+    for index in range(60 if framing == "collimated" else 16):
+        plan, _, _, images = draw_study(config, index)
+        for one in images:
+            accidents = image_accidents(one, plan.body_part)
             seen.clear()
             if one.cassette is None:
                 pixels = develop(ramp, one.nuisance, Laterality.LEFT)
@@ -69,17 +69,17 @@ def test_marker_and_polarity_are_what_developing_does(
             rising = float(pixels[60:80, 20:60].mean()) > float(pixels[20:40, 20:60].mean())
             assert bool(seen) == accidents.marker
             assert rising != accidents.inverted
-            told.append((accidents.marker, accidents.cast, accidents.inverted))
-    assert {m for m, _, _ in told} == {True, False}
+            reported.append((accidents.marker, accidents.cast, accidents.inverted))
+    assert {m for m, _, _ in reported} == {True, False}
 
 
 def test_trunk_films_wear_no_cast() -> None:
     config = CONFIGS[1]
     drawn = [draw_study(config, k) for k in range(1, 60, 2)]
-    films = [(f, p.body_part) for p, _, _, fs in drawn for f in fs]
-    casts = {part for f, part in films if film_accidents(f, part).cast}
+    images = [(f, p.body_part) for p, _, _, fs in drawn for f in fs]
+    casts = {part for f, part in images if image_accidents(f, part).cast}
     assert BodyPart.SHOULDER not in casts
-    assert any(f.nuisance.cast for f, part in films if part is BodyPart.SHOULDER)
+    assert any(f.nuisance.cast for f, part in images if part is BodyPart.SHOULDER)
 
 
 def test_notes_that_cannot_be_used(tmp_path: Path) -> None:
@@ -91,6 +91,6 @@ def test_notes_that_cannot_be_used(tmp_path: Path) -> None:
     write_note(tmp_path, CONFIGS[0])
     with pytest.raises(DatasetError, match="does not describe"):
         read_accidents(tmp_path, ["valid/XR_WRIST/patient99999/study1_negative"])
-    (tmp_path / "phantom.json").write_text('{"generator": 1, "config": {"films": 3}}')
+    (tmp_path / "phantom.json").write_text('{"generator": 1, "config": {"images": 3}}')
     with pytest.raises(DatasetError, match=r"phantom\.json"):
         read_accidents(tmp_path, [])

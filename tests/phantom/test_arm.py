@@ -29,7 +29,7 @@ def test_every_body_part_has_an_arm() -> None:
     assert set(ARMS) == set(ARM_VIEWS) == set(BodyPart)
     for part in BodyPart:
         v = Vary(np.random.default_rng(1))
-        assert bool(build_limb(part, "close", v).hinges) is (part not in BUILDERS)
+        assert bool(build_limb(part, "collimated", v).hinges) is (part not in BUILDERS)
 
 
 @pytest.mark.parametrize("part", ARMS)
@@ -38,10 +38,10 @@ def test_what_an_arm_names_it_has(part: BodyPart) -> None:
     limb = arm_of(part)
     names = [b.name for b in limb.bones]
     assert len(set(names)) == len(names)
-    told = {s.bone for s in limb.sites} | {n for s in limb.sites for n in s.follow}
-    told |= {limb.joint.base, *limb.joint.moving, *(m[0] for m in limb.joint.margins)}
-    told |= {s[0] for s in (*limb.lesion_sites, *limb.plate_sites, *limb.joint.surfaces)}
-    assert told <= set(names)
+    reported = {s.bone for s in limb.sites} | {n for s in limb.sites for n in s.follow}
+    reported |= {limb.joint.base, *limb.joint.moving, *(m[0] for m in limb.joint.margins)}
+    reported |= {s[0] for s in (*limb.lesion_sites, *limb.plate_sites, *limb.joint.surfaces)}
+    assert reported <= set(names)
     groups = {0, *(h.group for h in limb.hinges)}
     assert {b.group for b in limb.bones} <= groups and set(limb.soft) <= groups
     assert limb.anchor[0] in groups
@@ -56,12 +56,12 @@ def test_body_parts_are_aimed_at_different_places() -> None:
             assert np.linalg.norm(aims[a] - aims[b]) > 35, (a, b)
 
 
-@pytest.mark.parametrize("film", ["close", "cassette"])
+@pytest.mark.parametrize("framing", ["collimated", "plate"])
 @pytest.mark.parametrize("part", ARMS)
-def test_the_film_shows_what_it_is_aimed_at(part: BodyPart, film: str) -> None:
+def test_the_film_shows_what_it_is_aimed_at(part: BodyPart, framing: str) -> None:
     for seed in range(4):
         limb, rng = arm_of(part, seed), np.random.default_rng(seed)
-        for panels in draw_arm_views(limb, part, film, 224, rng):  # type: ignore[arg-type]
+        for panels in draw_arm_views(limb, part, framing, 224, rng):  # type: ignore[arg-type]
             for view in panels:
                 turn, shift = placements(limb.hinges, view.turns)[limb.anchor[0]]
                 place = view.camera.place(turn @ limb.anchor[1] + shift)
@@ -75,8 +75,8 @@ def test_a_cassette_is_about_a_millimetre_a_pixel() -> None:
     limb = arm_of(BodyPart.FOREARM)
     pitches = []
     for seed in range(30):
-        films = draw_arm_views(limb, BodyPart.FOREARM, "cassette", 448, np.random.default_rng(seed))
-        camera = films[0][0].camera
+        images = draw_arm_views(limb, BodyPart.FOREARM, "plate", 448, np.random.default_rng(seed))
+        camera = images[0][0].camera
         pitches.append(camera.pixel * camera.scale * 1100 / 1040)
     values = {round(p, 3) for p in pitches}
     assert values <= {round(430 / 448, 3), round(300 / 448, 3)}
@@ -99,7 +99,7 @@ def test_a_hinge_carries_all_beyond_it() -> None:
 
 def test_poses_turn_and_shift_and_never_stretch() -> None:
     limb = arm_of(BodyPart.ELBOW)
-    panels = draw_arm_views(limb, BodyPart.ELBOW, "cassette", 224, np.random.default_rng(0))[0]
+    panels = draw_arm_views(limb, BodyPart.ELBOW, "plate", 224, np.random.default_rng(0))[0]
     scene = pose(limb, panels[0], 0)
     assert scene.trunk and len(scene.soft) == sum(len(r) for r in limb.soft.values())
     for posed, neutral in zip(scene.bones, limb.bones, strict=True):
@@ -143,7 +143,7 @@ def test_an_injury_breaks_the_outline_however_weak(part: BodyPart) -> None:
 def test_every_category_fits_every_arm(part: BodyPart) -> None:
     """Findings apply in any pose and mark something in the bone's own place."""
     limb, rng = arm_of(part), np.random.default_rng(5)
-    panels = draw_arm_views(limb, part, "close", 96, rng)[0]
+    panels = draw_arm_views(limb, part, "collimated", 96, rng)[0]
     normal = pose(limb, panels[0], 0)
     for category in FindingCategory:
         placed = DRAW[category](rng, limb, Subtlety.OBVIOUS)
@@ -155,7 +155,7 @@ def test_every_category_fits_every_arm(part: BodyPart) -> None:
 
 def test_the_trunk_stays_when_the_arm_is_dislocated() -> None:
     limb = arm_of(BodyPart.SHOULDER)
-    panels = draw_arm_views(limb, BodyPart.SHOULDER, "close", 96, np.random.default_rng(2))[0]
+    panels = draw_arm_views(limb, BodyPart.SHOULDER, "collimated", 96, np.random.default_rng(2))[0]
     normal = pose(limb, panels[0], 0)
     placed = DRAW[FindingCategory.DISLOCATION](np.random.default_rng(2), limb, Subtlety.OBVIOUS)
     moved = placed.apply(normal, 1.0)

@@ -1,4 +1,4 @@
-"""Films of every body part in both styles: determined, truly masked, blind to the label."""
+"""Images of every body part in both styles: determined, truly masked, blind to the label."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import pytest
 from ulna.config.phantom import ALL_PHANTOM_PARTS, PhantomConfig
 from ulna.phantom.anatomy import Vary, build_limb
 from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden
-from ulna.phantom.film import Film, draw_films
+from ulna.phantom.image import PhantomImage, draw_images
 from ulna.phantom.nuisance import draw_nuisance
 from ulna.phantom.scene import project_scene
 from ulna.phantom.study import PhantomStudy, render_study
 from ulna.phantom.views import pose
 from ulna.types import BodyPart, Laterality
 
-STYLES = ("close", "cassette")
+STYLES = ("collimated", "plate")
 EVERY = [(part, style) for part in ALL_PHANTOM_PARTS for style in STYLES]
 
 
 def _config(part: BodyPart, style: str, share: float) -> PhantomConfig:
-    size = 96 if style == "close" else 128
+    size = 96 if style == "collimated" else 128
     return PhantomConfig(
         4,
         31,
         parts=(part,),
         size=size,
         abnormal_share=share,
-        film=style,  # type: ignore[arg-type]
+        framing=style,  # type: ignore[arg-type]
     )
 
 
@@ -78,13 +78,13 @@ def test_the_seed_decides_every_pixel(pair: Pair) -> None:
     assert studies[0].views[0].pixels.tobytes() != studies[1].views[0].pixels.tobytes()
 
 
-def _told(film: Film) -> list[object]:
+def _reported(image: PhantomImage) -> list[object]:
     cameras = [
         (v.kind.name, v.flexion, v.arm, *v.camera.rotation.ravel(), *v.camera.centre)
-        for v in film.panels
+        for v in image.panels
     ]
-    held = film.holder.view.camera.offset if film.holder else None
-    return [cameras, film.nuisance, film.cassette, held]
+    held = image.holder.view.camera.offset if image.holder else None
+    return [cameras, image.nuisance, image.cassette, held]
 
 
 @pytest.mark.parametrize(("part", "style"), EVERY)
@@ -94,26 +94,26 @@ def test_films_are_drawn_before_the_label_is_known(
     import ulna.phantom.study as study_module
 
     seen: list[object] = []
-    inner = study_module.draw_films
+    inner = study_module.draw_images
 
-    def recorded(*args: object) -> tuple[Film, ...]:
-        films = inner(*args)  # type: ignore[arg-type]
-        seen.append([_told(f) for f in films])
-        return films
+    def recorded(*args: object) -> tuple[PhantomImage, ...]:
+        images = inner(*args)  # type: ignore[arg-type]
+        seen.append([_reported(f) for f in images])
+        return images
 
-    monkeypatch.setattr(study_module, "draw_films", recorded)
+    monkeypatch.setattr(study_module, "draw_images", recorded)
     for share in (0.0, 1.0):
         render_study(_config(part, style, share), 1)
     assert seen[0] == seen[1]
 
 
 def test_some_cassettes_are_divided_and_hold_two_views() -> None:
-    limb = build_limb(BodyPart.ELBOW, "cassette", Vary(np.random.default_rng(0)))
-    config = PhantomConfig(1, film="cassette")
+    limb = build_limb(BodyPart.ELBOW, "plate", Vary(np.random.default_rng(0)))
+    config = PhantomConfig(1, framing="plate")
     names = [
-        film.name
+        image.name
         for seed in range(60)
-        for film in draw_films(limb, BodyPart.ELBOW, config, np.random.default_rng(seed))
+        for image in draw_images(limb, BodyPart.ELBOW, config, np.random.default_rng(seed))
     ]
     assert 1 <= sum("+" in name for name in names) <= 20
     assert {"AP", "LAT", "OBL"} <= set(names)
@@ -131,20 +131,20 @@ def test_strips_are_white_and_hide_findings() -> None:
     nuisance = replace(nuisance, marker=False, inverted=False, coarse=False)
     seen = np.zeros((100, 80), np.float32)
     seen[20:60, 30:50] = 1.5
-    film = develop_cassette(seen, seen > 1, False, cassette, nuisance, Laterality.LEFT)
-    assert (film[95:] > 220).all()
-    assert film[5, 5] == pytest.approx(255 * 0.1, abs=2)
-    assert film[40, 40] > film[5, 5] + 30
+    image = develop_cassette(seen, seen > 1, False, cassette, nuisance, Laterality.LEFT)
+    assert (image[95:] > 220).all()
+    assert image[5, 5] == pytest.approx(255 * 0.1, abs=2)
+    assert image[40, 40] > image[5, 5] + 30
     covered = hidden(seen.shape, cassette, divided=False)
     assert covered[95:].all() and not covered[:80].any()
 
 
 def test_the_wedge_parts_the_film() -> None:
     cassette = replace(_plain(), divider=(0.02, 0.1, 1.0))
-    film = divide(np.zeros((100, 80), np.uint8), cassette)
-    white = (film > 200).sum(1)
+    image = divide(np.zeros((100, 80), np.uint8), cassette)
+    white = (image > 200).sum(1)
     assert white[-1] > white[0] >= 1
-    np.testing.assert_array_equal(film > 200, hidden(film.shape, cassette, True) & (film > 200))
+    np.testing.assert_array_equal(image > 200, hidden(image.shape, cassette, True) & (image > 200))
 
 
 def test_a_drawn_cassette_lies_in_its_ranges() -> None:
@@ -157,21 +157,23 @@ def test_a_drawn_cassette_lies_in_its_ranges() -> None:
 
 def test_a_holder_adds_a_hand_and_leaves_the_mask() -> None:
     """Children are held more often than adults; the hand only adds attenuation."""
-    limb = build_limb(BodyPart.FOREARM, "cassette", Vary(np.random.default_rng(0)))
+    limb = build_limb(BodyPart.FOREARM, "plate", Vary(np.random.default_rng(0)))
     held = {}
-    config = PhantomConfig(1, size=128, film="cassette")
+    config = PhantomConfig(1, size=128, framing="plate")
     for size in (0.7, 1.0):
         own = replace(limb, size=size)
-        films = [
-            film
+        images = [
+            image
             for seed in range(24)
-            for film in draw_films(own, BodyPart.FOREARM, config, np.random.default_rng(seed))
+            for image in draw_images(own, BodyPart.FOREARM, config, np.random.default_rng(seed))
         ]
-        held[size] = [f for f in films if f.holder]
+        held[size] = [f for f in images if f.holder]
     assert len(held[0.7]) > len(held[1.0])
-    film = held[0.7][0]
-    assert film.holder is not None
-    normal = project_scene(pose(replace(limb, size=0.7), film.panels[0], 0), film.panels[0].camera)
-    added = film.holder.added(normal)
+    image = held[0.7][0]
+    assert image.holder is not None
+    normal = project_scene(
+        pose(replace(limb, size=0.7), image.panels[0], 0), image.panels[0].camera
+    )
+    added = image.holder.added(normal)
     np.testing.assert_array_equal(added.marked, normal.marked)
     assert (added.bone >= normal.bone - 1e-6).all() and added.bone.sum() > 1.02 * normal.bone.sum()

@@ -41,22 +41,22 @@ KINDS = {
 
 
 def _one_of_each(part: BodyPart, category: FindingCategory) -> dict[str, Placed]:
-    limb, rng, found = limb_of(part), np.random.default_rng(7), {}
+    limb, rng, result = limb_of(part), np.random.default_rng(7), {}
     for _ in range(12):
         for subtlety in Subtlety:
             placed = DRAW[category](rng, limb, subtlety)
-            found.setdefault(placed.kind, placed)
-    return found
+            result.setdefault(placed.kind, placed)
+    return result
 
 
 @pytest.mark.parametrize("category", list(FindingCategory))
 @pytest.mark.parametrize("part", PARTS)
 def test_every_kind_at_every_strength(part: BodyPart, category: FindingCategory) -> None:
-    found = _one_of_each(part, category)
-    assert found.keys() == KINDS[category]
+    result = _one_of_each(part, category)
+    assert result.keys() == KINDS[category]
     view = views_of(part, 1)[0]
     normal = pose(limb_of(part), view, 0)
-    for placed in found.values():
+    for placed in result.values():
         assert placed.category is category
         camera = Neighbourhood(placed, SeenView(normal, view.camera, _EXPOSURE)).camera
         assert camera is not None

@@ -1,4 +1,4 @@
-"""Films of the default settings stay what they were: trunks and figures were made from them.
+"""Images of the default settings stay what they were: trunks and figures were made from them.
 
 Means and deviations of grey values, and pixels of the finding, as version 0.1 rendered them. With
 a tolerance, since the last bit of an exponential differs from one processor to the next.

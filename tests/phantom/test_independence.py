@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ulna.config.phantom import ALL_PHANTOM_PARTS, PHANTOM_PARTS, FilmStyle, PhantomConfig
+from ulna.config.phantom import ALL_PHANTOM_PARTS, PHANTOM_PARTS, Framing, PhantomConfig
 from ulna.phantom.study import render_study
 from ulna.types import BodyPart, FindingCategory
 
@@ -20,24 +20,24 @@ BORDER, STUDIES = 8, 300
 
 
 def _features(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """The film's frame of 8 px, averaged over 8 px along it, and its histogram of 32 bins."""
-    film = np.asarray(Image.fromarray(pixels).resize((96, 96)), np.float64) / 255
-    frame = [film[:BORDER], film[-BORDER:], film[:, :BORDER].T, film[:, -BORDER:].T]
+    """The image's frame of 8 px, averaged over 8 px along it, and its histogram of 32 bins."""
+    image = np.asarray(Image.fromarray(pixels).resize((96, 96)), np.float64) / 255
+    frame = [image[:BORDER], image[-BORDER:], image[:, :BORDER].T, image[:, -BORDER:].T]
     means = [strip.mean(0).reshape(12, 8).mean(1) for strip in frame]
-    counts = np.histogram(film, bins=32, range=(0, 1))[0] / film.size
+    counts = np.histogram(image, bins=32, range=(0, 1))[0] / image.size
     return np.concatenate([*means, np.sqrt(counts)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("film", "parts"), [("close", PHANTOM_PARTS), ("cassette", ALL_PHANTOM_PARTS)]
+    ("framing", "parts"), [("collimated", PHANTOM_PARTS), ("plate", ALL_PHANTOM_PARTS)]
 )
 def test_borders_and_histograms_stay_near_chance(
-    film: FilmStyle, parts: tuple[BodyPart, ...]
+    framing: Framing, parts: tuple[BodyPart, ...]
 ) -> None:
     """Five folds by patient, by study (its first view). Studies with hardware are left out:
     metal is a finding, and a histogram may rightly see it."""
-    config = PhantomConfig(STUDIES, 77, parts, size=96, film=film)
+    config = PhantomConfig(STUDIES, 77, parts, size=96, framing=framing)
     rows, labels, patients = [], [], []
     for index in range(STUDIES):
         study = render_study(config, index)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from limbs import PARTS, limb_of, views_of
 
-import ulna.phantom.film as film_module
+import ulna.phantom.image as image_module
 import ulna.phantom.study as study_module
 from ulna.config.phantom import PhantomConfig
 from ulna.phantom.plan import plan_study
@@ -43,21 +43,21 @@ def test_every_view_shows_the_same_bones(part: BodyPart) -> None:
 
 
 def _record(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """What film's function `name` returns from now on."""
+    """What image's function `name` returns from now on."""
     seen: list[object] = []
-    inner = getattr(film_module, name)
+    inner = getattr(image_module, name)
 
     def recorded(*args: object) -> object:
         seen.append(inner(*args))
         return seen[-1]
 
-    monkeypatch.setattr(film_module, name, recorded)
+    monkeypatch.setattr(image_module, name, recorded)
     return seen
 
 
 def test_label_changes_no_nuisance(monkeypatch: pytest.MonkeyPatch) -> None:
     accidents, views = _record(monkeypatch, "draw_nuisance"), _record(monkeypatch, "draw_views")
-    told = []
+    reported = []
     for config in (NORMAL, ABNORMAL):
         accidents.clear()
         views.clear()
@@ -71,12 +71,12 @@ def test_label_changes_no_nuisance(monkeypatch: pytest.MonkeyPatch) -> None:
             for drawn in views
             for v in drawn  # type: ignore[attr-defined]
         ]
-        told.append((sides, cameras, list(accidents)))
-    assert told[0] == told[1]
+        reported.append((sides, cameras, list(accidents)))
+    assert reported[0] == reported[1]
 
 
 def test_pixels_away_from_a_lesion_are_those_of_the_normal_film() -> None:
-    """With the same streams, an abnormal film differs from the normal one by its finding."""
+    """With the same streams, an abnormal image differs from the normal one by its finding."""
     for index in range(9):
         normal, abnormal = render_study(NORMAL, index), render_study(ABNORMAL, index)
         assert not any(v.mask.any() or v.cnr for v in normal.views)

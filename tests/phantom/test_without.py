@@ -1,4 +1,4 @@
-"""Accidents and findings left out: the rest of every film is as it was."""
+"""Accidents and findings left out: the rest of every image is as it was."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pytest
 
 from ulna.config.phantom import ACCIDENTS, PhantomConfig
 from ulna.errors import ConfigError
-from ulna.phantom.film import Film
+from ulna.phantom.image import PhantomImage
 from ulna.phantom.study import draw_study, render_study
 from ulna.types import BodyPart, FindingCategory
 
 PARTS = (BodyPart.FOREARM, BodyPart.HAND)
-CONFIG = PhantomConfig(40, 8, parts=PARTS, size=128, film="cassette")
+CONFIG = PhantomConfig(40, 8, parts=PARTS, size=128, framing="plate")
 
 
-def _films(config: PhantomConfig) -> list[Film]:
+def _images(config: PhantomConfig) -> list[PhantomImage]:
     return [f for i in range(config.studies) for f in draw_study(config, i)[3]]
 
 
-def _accidents(film: Film) -> dict[str, bool]:
-    n, c = film.nuisance, film.cassette
+def _accidents(image: PhantomImage) -> dict[str, bool]:
+    n, c = image.nuisance, image.cassette
     assert c is not None
     return {
         "cast": n.cast,
@@ -32,16 +32,16 @@ def _accidents(film: Film) -> dict[str, bool]:
         "borders": any(c.strips) or any(c.rim),
         "streaks": c.streaks > 0,
         "enhancement": any(c.edge),
-        "holder": film.holder is not None,
+        "holder": image.holder is not None,
     }
 
 
 @pytest.mark.parametrize("name", ACCIDENTS)
 def test_only_the_accident_left_out_is_missing(name: str) -> None:
-    full, less = _films(CONFIG), _films(replace(CONFIG, without=(name,)))  # type: ignore[arg-type]
+    full, less = _images(CONFIG), _images(replace(CONFIG, without=(name,)))  # type: ignore[arg-type]
     before, after = [_accidents(f) for f in full], [_accidents(f) for f in less]
-    assert any(found[name] for found in before)
-    assert after == [found | {name: False} for found in before]
+    assert any(result[name] for result in before)
+    assert after == [result | {name: False} for result in before]
     for one, other in zip(full, less, strict=True):
         assert one.panels[0].kind == other.panels[0].kind
         assert one.nuisance.exposure == other.nuisance.exposure
@@ -70,11 +70,11 @@ def test_a_film_that_never_had_it_keeps_its_bytes() -> None:
 
 
 def test_findings_are_those_asked_for_in_their_proportions() -> None:
-    asked = (FindingCategory.FRACTURE, FindingCategory.DISLOCATION)
-    config = PhantomConfig(24, 3, size=96, abnormal_share=1.0, findings=asked)
-    found = [render_study(config, i) for i in range(config.studies)]
-    share = np.mean([s.category == FindingCategory.FRACTURE for s in found])
-    assert {s.category for s in found} == set(asked)
+    requested = (FindingCategory.FRACTURE, FindingCategory.DISLOCATION)
+    config = PhantomConfig(24, 3, size=96, abnormal_share=1.0, findings=requested)
+    result = [render_study(config, i) for i in range(config.studies)]
+    share = np.mean([s.category == FindingCategory.FRACTURE for s in result])
+    assert {s.category for s in result} == set(requested)
     assert 0.6 < share < 1  # of 0.36 + 0.07 and 0.50 + 0.11, five in six
 
 

@@ -94,8 +94,8 @@ def test_boxes_enclose_the_masks(root: Path) -> None:
         with Image.open(root / path) as picture:
             mask = np.asarray(picture)
         assert set(np.unique(mask)) == {0, 255}
-        with Image.open(root / path.removeprefix("masks/")) as film:
-            assert mask.shape == film.size[::-1]
+        with Image.open(root / path.removeprefix("masks/")) as image:
+            assert mask.shape == image.size[::-1]
         covered = np.zeros(mask.shape, bool)
         for x, y, w, h in own:
             part = mask[y : y + h, x : x + w] > 0
@@ -133,10 +133,10 @@ def test_an_interrupted_set_is_finished_with_its_own_settings_only(tmp_path: Pat
 
 
 def test_progress_counts_every_study(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     small = replace(CONFIG, studies=3)
-    write_phantoms(tmp_path / "set", small, workers=1, progress=lambda *a: told.append(a))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    write_phantoms(tmp_path / "set", small, workers=1, progress=lambda *a: reported.append(a))
+    assert reported == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_contact_sheet_has_a_tile_for_each_view(tmp_path: Path) -> None:

@@ -29,31 +29,31 @@ def framed(inner: np.ndarray, sides: tuple[int, int, int, int], grey: float) -> 
 @pytest.mark.parametrize("sides", [(0, 30, 0, 30), (40, 0, 7, 0), (5, 12, 9, 20)])
 def test_bars_of_any_grey_go(grey: float, sides: tuple[int, int, int, int]) -> None:
     inner = picture()
-    film = framed(inner, sides, grey)
-    assert picture_part(film) == (sides[0], sides[1], inner.shape[1], inner.shape[0])
-    square, placement = letterbox_uint8(Radiograph(film), TRIMMED)
+    image = framed(inner, sides, grey)
+    assert picture_part(image) == (sides[0], sides[1], inner.shape[1], inner.shape[0])
+    square, placement = letterbox_uint8(Radiograph(image), TRIMMED)
     np.testing.assert_array_equal(square, letterbox_uint8(Radiograph(inner), PLAIN)[0])
-    assert placement.source == film.shape
+    assert placement.source == image.shape
 
 
 def test_a_white_frame_in_black_bars_goes_with_a_letter_on_the_picture_kept() -> None:
     inner = picture()
     inner[10:25, 10:24] = 1.0
-    film = framed(framed(inner, (3, 3, 3, 3), 1.0), (20, 8, 11, 30), 0.0)
-    assert picture_part(film) == (23, 11, 90, 120)
+    image = framed(framed(inner, (3, 3, 3, 3), 1.0), (20, 8, 11, 30), 0.0)
+    assert picture_part(image) == (23, 11, 90, 120)
 
 
 def test_a_letter_in_a_bar_keeps_the_bar_from_there_on() -> None:
     """Nothing that might be a limb's is cut off."""
-    film = framed(picture(), (0, 40, 0, 0), 0.0)
-    film[12:20, 30:40] = 1.0
-    assert picture_part(film) == (0, 12, 90, 148)
+    image = framed(picture(), (0, 40, 0, 0), 0.0)
+    image[12:20, 30:40] = 1.0
+    assert picture_part(image) == (0, 12, 90, 148)
 
 
 def test_dust_in_a_bar_does_not_keep_it() -> None:
-    film = framed(picture(200, 200), (0, 40, 0, 0), 0.0)
-    film[12, 30:32] = 1.0
-    assert picture_part(film) == (0, 40, 200, 200)
+    image = framed(picture(200, 200), (0, 40, 0, 0), 0.0)
+    image[12, 30:32] = 1.0
+    assert picture_part(image) == (0, 40, 200, 200)
 
 
 def test_a_film_without_borders_and_a_blank_one_stay_whole() -> None:
@@ -80,15 +80,15 @@ def test_large_films_lose_no_line_between_those_looked_at() -> None:
 
 
 def test_maps_go_back_to_where_the_picture_lies() -> None:
-    film = framed(picture(), (40, 10, 6, 20), 0.0)
-    placement = letterbox_uint8(Radiograph(film), TRIMMED)[1]
-    spot = np.zeros(film.shape, np.float32)
+    image = framed(picture(), (40, 10, 6, 20), 0.0)
+    placement = letterbox_uint8(Radiograph(image), TRIMMED)[1]
+    spot = np.zeros(image.shape, np.float32)
     spot[70:80, 90:100] = 1
     grid = letterbox(spot, 24, placement.part)[0]
     back = placement.to_source(grid)
     y, x = np.unravel_index(back.argmax(), back.shape)
     assert 68 <= y < 82 and 88 <= x < 102
-    outside = np.ones(film.shape, bool)
+    outside = np.ones(image.shape, bool)
     outside[10:130, 40:130] = False
     assert (placement.to_source(np.ones((6, 6), np.float32))[outside] == 0).all()
     assert (placement.to_source(np.ones((6, 6), np.float32))[~outside] == 1).all()

@@ -17,12 +17,12 @@ EVERYWHERE = np.ones((64, 64), bool)
 
 
 def test_equals_box_filters_of_scipy_inside() -> None:
-    found = local_contrast(SQUARE, EVERYWHERE, 9 / 64)
+    result = local_contrast(SQUARE, EVERYWHERE, 9 / 64)
     x = SQUARE.astype(np.float64)
     mean = ndimage.uniform_filter(x, 9)
     deviation = np.sqrt(ndimage.uniform_filter(x**2, 9) - mean**2 + 0.02**2)
     expected = np.clip(0.5 + (x - mean) / (6 * deviation), 0, 1)
-    np.testing.assert_allclose(found[5:-5, 5:-5], expected[5:-5, 5:-5], atol=1e-6)
+    np.testing.assert_allclose(result[5:-5, 5:-5], expected[5:-5, 5:-5], atol=1e-6)
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(0.5, 0.0), (0.6, 0.3)])
@@ -41,13 +41,13 @@ def test_a_border_changes_its_neighbourhood_only() -> None:
 
 
 def test_padding_stays_black_and_counts_for_nothing() -> None:
-    film = EVERYWHERE.copy()
-    film[:, :20] = False
-    padded = np.where(film, SQUARE, 0)
-    found = local_contrast(padded, film, 0.2)
-    assert (found[:, :20] == 0).all()
-    alone = local_contrast(SQUARE, film, 0.2)
-    np.testing.assert_array_equal(found, alone)
+    image = EVERYWHERE.copy()
+    image[:, :20] = False
+    padded = np.where(image, SQUARE, 0)
+    result = local_contrast(padded, image, 0.2)
+    assert (result[:, :20] == 0).all()
+    alone = local_contrast(SQUARE, image, 0.2)
+    np.testing.assert_array_equal(result, alone)
 
 
 def test_an_even_ground_is_middle_grey() -> None:

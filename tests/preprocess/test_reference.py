@@ -39,14 +39,14 @@ def _box_sum(x: np.ndarray, side: int) -> np.ndarray:
     return x
 
 
-def _local_contrast(square: np.ndarray, film: np.ndarray, share: float) -> np.ndarray:
+def _local_contrast(square: np.ndarray, image: np.ndarray, share: float) -> np.ndarray:
     side = max(3, round(share * len(square)) | 1)
-    counted = np.maximum(_box_sum(film.astype(np.float64), side), 1)
-    inside = np.where(film, square, 0).astype(np.float64)
+    counted = np.maximum(_box_sum(image.astype(np.float64), side), 1)
+    inside = np.where(image, square, 0).astype(np.float64)
     mean = _box_sum(inside, side) / counted
     variance = np.maximum(_box_sum(inside**2, side) / counted - mean**2, 0)
     scaled = 0.5 + (inside - mean) / (6 * np.sqrt(variance + 0.02**2))
-    return np.where(film, np.clip(scaled, 0, 1), 0).astype(np.float32)
+    return np.where(image, np.clip(scaled, 0, 1), 0).astype(np.float32)
 
 
 def _reference(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
@@ -74,8 +74,8 @@ def test_equals_the_plain_formulas(
     shape: tuple[int, int], size: int, local: float, levels: int
 ) -> None:
     rng = np.random.default_rng(shape[0])
-    film = rng.random(shape) * np.linspace(0.2, 1, shape[1])
-    pixels = (np.rint(film * levels) / levels).astype(np.float32)
+    image = rng.random(shape) * np.linspace(0.2, 1, shape[1])
+    pixels = (np.rint(image * levels) / levels).astype(np.float32)
     spec = InputSpec(size=size, local_contrast=local)
-    found, _ = letterbox_uint8(Radiograph(pixels), spec)
-    np.testing.assert_array_equal(found, _reference(pixels, spec))
+    result, _ = letterbox_uint8(Radiograph(pixels), spec)
+    np.testing.assert_array_equal(result, _reference(pixels, spec))

@@ -17,7 +17,7 @@ from ulna.types import Radiograph
 SPEC = InputSpec(size=64)
 
 
-def film(h: int = 80, w: int = 50, seed: int = 0) -> Radiograph:
+def image(h: int = 80, w: int = 50, seed: int = 0) -> Radiograph:
     return Radiograph(np.random.default_rng(seed).random((h, w)).astype(np.float32))
 
 
@@ -27,8 +27,8 @@ def test_prepare_is_normalise_of_letterbox_uint8_exactly(
     h: int, w: int, size: int, seed: int
 ) -> None:
     spec = InputSpec(size=size)
-    square, placement = letterbox_uint8(film(h, w, seed), spec)
-    array, same = prepare(film(h, w, seed), spec)
+    square, placement = letterbox_uint8(image(h, w, seed), spec)
+    array, same = prepare(image(h, w, seed), spec)
     assert square.shape == (size, size) and square.dtype == np.uint8
     assert array.shape == (1, size, size) and array.dtype == np.float32 and same == placement
     np.testing.assert_array_equal(array[0], normalise(square, spec))
@@ -38,7 +38,7 @@ def test_prepare_is_normalise_of_letterbox_uint8_exactly(
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.05, 0.9), st.floats(0.0, 0.05), st.integers(0, 99))
 def test_exposure_does_not_matter(gain: float, offset: float, seed: int) -> None:
-    plain = film(seed=seed)
+    plain = image(seed=seed)
     other = Radiograph((plain.pixels * gain + offset).astype(np.float32))
     first, second = letterbox_uint8(plain, SPEC)[0], letterbox_uint8(other, SPEC)[0]
     assert np.abs(first.astype(int) - second.astype(int)).max() <= 1
@@ -54,7 +54,7 @@ def test_percentiles_become_0_and_255() -> None:
 
 
 def test_a_few_bright_pixels_do_not_dim_the_film() -> None:
-    plain = film(200, 200)
+    plain = image(200, 200)
     marked = plain.pixels * np.float32(0.3)
     marked[:10, :10] = 1
     change = letterbox_uint8(Radiograph(marked), SPEC)[0][10:].mean()
@@ -67,7 +67,7 @@ def test_constant_film_is_black_and_finite() -> None:
 
 
 def test_padding_is_zero_grey() -> None:
-    square, placement = letterbox_uint8(film(80, 40), SPEC)
+    square, placement = letterbox_uint8(image(80, 40), SPEC)
     assert placement.offset == (16.0, 0.0)
     assert not square[:, :16].any() and not square[:, 48:].any() and square[:, 16:48].any()
 
@@ -109,8 +109,8 @@ PIXELS = {
 
 def _ripples() -> Radiograph:
     y, x = np.mgrid[0:150, 0:110]
-    film = 0.2 + 0.5 * np.exp(-(((x - 60) / 25) ** 2)) + 0.1 * np.sin(y / 9)
-    return Radiograph((film + 0.08 * np.sin((x + 2 * y) / 5)).clip(0, 1).astype(np.float32))
+    image = 0.2 + 0.5 * np.exp(-(((x - 60) / 25) ** 2)) + 0.1 * np.sin(y / 9)
+    return Radiograph((image + 0.08 * np.sin((x + 2 * y) / 5)).clip(0, 1).astype(np.float32))
 
 
 def test_pixels_change_only_with_their_version() -> None:

@@ -15,13 +15,13 @@ class Checker(HTMLParser):
         self.spoken: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        result = dict(attrs)
         for name in ("src", "href", "xlink:href", "data", "srcset", "poster"):
-            if found.get(name):
-                self.loads.append(str(found[name]))
+            if result.get(name):
+                self.loads.append(str(result[name]))
         assert tag not in ("script", "link", "iframe", "object", "embed")
         if tag == "img":
-            self.spoken.append(str(found.get("alt") or ""))
+            self.spoken.append(str(result.get("alt") or ""))
         if tag not in VOID:
             self.open.append(tag)
 

@@ -14,7 +14,7 @@ from tests.evaluation.synthetic_studies import PARTS
 from tests.report.page_checker import Checker
 
 from ulna.bundle import FindingCalibration, Manifest, ModelBundle
-from ulna.evaluation.pipeline import Asked, write_evaluation
+from ulna.evaluation.pipeline import EvaluationSettings, write_evaluation
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling
 from ulna.report.gallery import build_gallery
@@ -33,7 +33,12 @@ def render(rows: list[StudyRow], manifest: Manifest, out: Path) -> str:
     bundle = ModelBundle(out, manifest, "ab" * 32)
     how = Resampling(draws=20)
     write_evaluation(
-        bundle, rows, out, Asked("specificity_0.90", how), ["a <warning>"], write_report
+        bundle,
+        rows,
+        out,
+        EvaluationSettings("specificity_0.90", how),
+        ["a <warning>"],
+        write_report,
     )
     return (out / "report.html").read_text(encoding="utf-8")
 
@@ -98,9 +103,9 @@ def test_the_page_says_which_abnormality(
     fusion = replace(fusion, thresholds={"specificity_0.90": dict.fromkeys(PARTS, 0.5)})
     named = replace(manifest, categories=(*kinds, FindingCategory.DISLOCATION), fusion=fusion)
     page = render(rows, named, tmp_path)
-    found = json.loads((tmp_path / "metrics.json").read_text())
-    assert found["findings_unknown"] == ["dislocation"]
-    for own in found["findings"]["ALL"]["categories"].values():
+    result = json.loads((tmp_path / "metrics.json").read_text())
+    assert result["findings_unknown"] == ["dislocation"]
+    for own in result["findings"]["ALL"]["categories"].values():
         assert f"<b>{own['auroc']['value']:.3f}</b>" in page
     assert "Which abnormality" in page and "The leading finding" in page
     assert "for want of labels: dislocation" in page and "called hardware (p =" in page
@@ -166,11 +171,11 @@ def test_gallery_groups_by_outcome_and_balances_parts(make_rows: MakeRows) -> No
 def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
     rows = [r for r in make_rows(12) if not r.abnormal]
     card = next(g for g in build_gallery(rows, 4.0) if g.name == "Calm normals").cards[0]
-    film, overlay = (
+    image, overlay = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
-        for uri in (card.film, card.overlay)
+        for uri in (card.image, card.overlay)
     )
-    np.testing.assert_array_equal(film, overlay)
+    np.testing.assert_array_equal(image, overlay)
 
 
 def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
@@ -182,7 +187,7 @@ def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "heading", "said"),
+    ("low", "high", "heading", "message"),
     [
         (0.2, 0.4, "examination passed", "passed 1 of 1"),
         (-0.1, 0.3, "examination not passed", "undecided on so few: deletion"),
@@ -190,16 +195,16 @@ def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
     ],
 )
 def test_the_verdict_of_the_maps_heads_the_report(
-    low: float, high: float, heading: str, said: str
+    low: float, high: float, heading: str, message: str
 ) -> None:
     from ulna.bundle import BOX_BUNDLE, MapExamination, MapTest, read_bundle
     from ulna.report.card import map_banner
 
     manifest = read_bundle(BOX_BUNDLE).manifest
     test = MapTest("deletion", (low + high) / 2, low, high, 0.0, True)
-    found = MapExamination("films", 40, (test,), {})
-    banner = map_banner(replace(manifest, map_examination=found))
-    assert heading in str(banner["heading"]) and said in str(banner["sentence"])
+    result = MapExamination("films", 40, (test,), {})
+    banner = map_banner(replace(manifest, map_examination=result))
+    assert heading in str(banner["heading"]) and message in str(banner["sentence"])
     assert banner["passed"] is (low > 0)
     none = map_banner(replace(manifest, map_examination=None))
     assert "not examined" in str(none["heading"]) and not none["passed"]

@@ -13,21 +13,21 @@ from tests.report.page_checker import Checker
 
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
-from ulna.labels.suspects import Suspect
+from ulna.labels.label_errors import LabelError
 from ulna.report.review_page import (
     VIEWS,
     MapScale,
     count_by_part,
-    show_suspect,
+    show_label_error,
     write_review_page,
 )
 
 SCALE = MapScale(threshold=2.0, limit=6.0)
 
 
-def _suspects(folder: Path, n: int = 12) -> list[Suspect]:
+def _suspects(folder: Path, n: int = 12) -> list[LabelError]:
     return [
-        Suspect(
+        LabelError(
             rank=rank,
             study=study,
             body_part=str(study.body_part),
@@ -43,14 +43,14 @@ def _suspects(folder: Path, n: int = 12) -> list[Suspect]:
 
 def _page(folder: Path, maps: bool) -> str:
     rng = np.random.default_rng(0)
-    suspects = _suspects(folder)
+    label_errors = _suspects(folder)
     entries = []
-    for s in suspects[:6]:
+    for s in label_errors[:6]:
         assert s.study.body_part is not None
         answer = predict(s.study, s.study.body_part, rng) if maps else None
-        entries.append(show_suspect(s, answer, SCALE if maps else None))
+        entries.append(show_label_error(s, answer, SCALE if maps else None))
     about = {"data": "a & b", "predictions": "cv", "phantoms": maps, "notes": ["a <note>"]}
-    write_review_page(suspects, entries, SCALE if maps else None, about, folder / "review.html")
+    write_review_page(label_errors, entries, SCALE if maps else None, about, folder / "review.html")
     return (folder / "review.html").read_text(encoding="utf-8")
 
 
@@ -68,10 +68,10 @@ def test_page_loads_nothing_and_is_spoken(tmp_path: Path, maps: bool) -> None:
 
 
 def test_page_calls_labels_what_they_mean(tmp_path: Path) -> None:
-    suspects = _suspects(tmp_path)
+    label_errors = _suspects(tmp_path)
     about = {"data": "a", "predictions": "cv", "phantoms": False, "notes": []}
     words = {"words": ("fracture", "no fracture")}
-    write_review_page(suspects, [], None, {**about, **words}, tmp_path / "r.html")
+    write_review_page(label_errors, [], None, {**about, **words}, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Answers: fracture or no fracture." in page and "labelled no fracture" in page
 
@@ -99,25 +99,25 @@ def test_page_says_what_it_is_and_why(tmp_path: Path) -> None:
 def test_without_maps_none_are_claimed(tmp_path: Path) -> None:
     page = _page(tmp_path, maps=False)
     assert "logits" not in page and "with map" not in page and "Phantoms." not in page
-    # where the data give the finding's place, its outline stands beside the film
+    # where the data give the finding's place, its outline stands beside the image
     assert "with outline" in page and 'class="single"' in page
 
 
 def test_films_that_are_gone_or_too_many_are_told(tmp_path: Path) -> None:
-    suspect = _suspects(tmp_path, 3)[0]
-    film, other = suspect.study.images
-    missing = replace(film, path=tmp_path / "gone.png", view="LAT")
-    study = replace(suspect.study, images=(missing, *[other] * (VIEWS + 1)))
-    entry = show_suspect(replace(suspect, study=study), None, None)
+    label_error = _suspects(tmp_path, 3)[0]
+    image, other = label_error.study.images
+    missing = replace(image, path=tmp_path / "gone.png", view="LAT")
+    study = replace(label_error.study, images=(missing, *[other] * (VIEWS + 1)))
+    entry = show_label_error(replace(label_error, study=study), None, None)
     assert len(entry.cards) == VIEWS - 1
     assert any(r.startswith("LAT cannot be shown") for r in entry.remarks)
     assert "2 more views are not shown here" in entry.remarks
 
 
 def test_counts_by_part_add_up(tmp_path: Path) -> None:
-    suspects = _suspects(tmp_path)
-    counts = count_by_part(suspects)
+    label_errors = _suspects(tmp_path)
+    counts = count_by_part(label_errors)
     assert sum(c["n"] for c in counts.values()) == 12
     flagged = sum(c["flagged_normal"] + c["flagged_abnormal"] for c in counts.values())
-    assert flagged == sum(s.flagged for s in suspects)
+    assert flagged == sum(s.flagged for s in label_errors)
     assert sum(c["n_abnormal"] for c in counts.values()) == 6

@@ -17,7 +17,7 @@ from ulna.bundle import Manifest, MapExamination, MapTest, ModelBundle
 from ulna.bundle.io import manifest_hash
 from ulna.config.codec import to_json
 from ulna.errors import ConfigError, VerificationError
-from ulna.evaluation.pipeline import Asked, write_evaluation
+from ulna.evaluation.pipeline import EvaluationSettings, write_evaluation
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling
 from ulna.report.page import write_report
@@ -63,7 +63,7 @@ def test_the_numbers_of_the_file_are_in_the_section(
         assert number in section.body
     assert section.remarks == ()
     facts = dict(section.facts)
-    assert facts["Command"] == f"ulna {verb} 'my films' --seed 3"
+    assert facts["Command"] == f"ulna {verb} 'my images' --seed 3"
     assert "80 studies, 160 images; held out; efefefefefef" in facts["Data"]
     assert facts.get("Bundle") == ("ab" * 6 if verb in ("stress", "examine") else None)
 
@@ -91,7 +91,12 @@ def test_page_holds_all_and_loads_nothing(
 
     out = tmp_path / "out"
     write_evaluation(
-        bundle, make_rows(12), out, Asked("specificity_0.90", Resampling(20)), [], report
+        bundle,
+        make_rows(12),
+        out,
+        EvaluationSettings("specificity_0.90", Resampling(20)),
+        [],
+        report,
     )
     page = (out / "report.html").read_text("utf-8")
     checker = Checker()
@@ -127,18 +132,18 @@ def test_another_bundle_is_told_and_its_own_verdict_is_none(
     before = manifest_hash(to_json(bundle.manifest))
     verdict = MapExamination("films", 12, (test,), {})
     examined = replace(bundle, manifest=replace(bundle.manifest, map_examination=verdict))
-    found = CONTENTS[verb]() | {"bundle": {"hash": before} if verb == "stress" else before}
-    folder = written.write_folder(verb, bundle.path / "again", found)
+    result = CONTENTS[verb]() | {"bundle": {"hash": before} if verb == "stress" else before}
+    folder = written.write_folder(verb, bundle.path / "again", result)
     (section,) = sections_of([folder], replace(examined, hash="ef" * 32))
     assert section.remarks == ()
 
 
 def test_two_of_a_kind_are_two_sections(folders: dict[str, Path], bundle: ModelBundle) -> None:
     second = written.write_folder("audit", bundle.path / "second", written.audit_json(), False)
-    found = sections_of([second / "audit.json", folders["audit"]], bundle)
-    assert [s.id for s in found] == ["audit", "audit-2"]
-    assert found[1].title.endswith("(2)")
-    assert "nothing vouches for these numbers" in found[0].remarks[0] and not found[0].facts
+    result = sections_of([second / "audit.json", folders["audit"]], bundle)
+    assert [s.id for s in result] == ["audit", "audit-2"]
+    assert result[1].title.endswith("(2)")
+    assert "nothing vouches for these numbers" in result[0].remarks[0] and not result[0].facts
     with pytest.raises(ConfigError, match="included twice"):
         read_included([second, second / "audit.json"])
 
@@ -156,13 +161,13 @@ def test_folders_of_anything_else_are_refused(tmp_path: Path, folders: dict[str,
     empty.mkdir()
     other.mkdir()
     (other / "metrics.json").write_text("{}")
-    for path, said in (
+    for path, message in (
         (tmp_path / "none", "no such folder"),
         (empty, "empty"),
         (other, r"holds metrics.json: expected a folder with one of stress.json"),
         (other / "metrics.json", "a file of another name"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             read_included([path])
     both = folders["audit"]
     (both / "stress.json").write_text("{}")
@@ -184,9 +189,9 @@ def test_damaged_files_are_refused_by_name(verb: str, tmp_path: Path, bundle: Mo
 
 
 def test_a_wrong_type_inside_is_refused(tmp_path: Path, bundle: ModelBundle) -> None:
-    found = written.audit_json()
-    found["steps"][0]["accuracy"]["value"] = "<script>"
-    folder = written.write_folder("audit", tmp_path / "odd", found)
+    result = written.audit_json()
+    result["steps"][0]["accuracy"]["value"] = "<script>"
+    folder = written.write_folder("audit", tmp_path / "odd", result)
     with pytest.raises(ConfigError, match="not what `ulna audit` writes"):
         sections_of([folder], bundle)
     assert json.loads((folder / "audit.json").read_text())["steps"]

@@ -22,16 +22,16 @@ WRITERS = {
 
 @pytest.mark.parametrize("module", WRITERS)
 def test_writers_are_those_of_the_pages(module: str) -> None:
-    asked, writes = WRITERS[module]
-    assert asked() is writes
+    requested, writes = WRITERS[module]
+    assert requested() is writes
 
 
 @pytest.mark.parametrize(
-    ("module", "asked"), [*((m, w[0]) for m, w in WRITERS.items()), ("page", report_including)]
+    ("module", "requested"), [*((m, w[0]) for m, w in WRITERS.items()), ("page", report_including)]
 )
 def test_a_missing_package_is_said(
-    module: str, asked: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    module: str, requested: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, f"ulna.report.{module}", None)
     with pytest.raises(DependencyError, match=r"pip install 'ulna\[report\]'"):
-        asked()
+        requested()

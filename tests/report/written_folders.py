@@ -55,8 +55,8 @@ def examination_json(bundle: str = HASH) -> Json:
     verdict = MapExamination("films", 12, tests, {"repeatability": "one expert"})
     measures = ("pointing", "precision", "deletion", "insertion")
     maps = {"map": interval(0.666), "random": interval(0.083), "edges": interval(0.0)}
-    found: Json = dict.fromkeys(measures, maps)
-    return found | {
+    result: Json = dict.fromkeys(measures, maps)
+    return result | {
         "verdict": to_json(verdict),
         "n_images": 12,
         "n_studies": 8,
@@ -112,7 +112,7 @@ def review_rows(n: int = 12) -> list[Json]:
     ]
 
 
-def write_folder(verb: str, folder: Path, found: Any, receipt: bool = True) -> Path:
+def write_folder(verb: str, folder: Path, result: Any, receipt: bool = True) -> Path:
     """The main file of `verb` in `folder`, and a receipt that vouches for it."""
     from ulna.report.sections.folders import MAIN_FILES
 
@@ -120,11 +120,11 @@ def write_folder(verb: str, folder: Path, found: Any, receipt: bool = True) -> P
     name = MAIN_FILES[verb]
     if verb == "review":
         with (folder / name).open("w", newline="") as handle:
-            writer = csv.DictWriter(handle, list(found[0]))
+            writer = csv.DictWriter(handle, list(result[0]))
             writer.writeheader()
-            writer.writerows(found)
+            writer.writerows(result)
     else:
-        (folder / name).write_text(json.dumps(found))
+        (folder / name).write_text(json.dumps(result))
     if receipt:
         write_receipt(receipt_of(verb, folder, [name]), folder)
     return folder
@@ -134,7 +134,7 @@ def receipt_of(verb: Any, folder: Path, names: list[str]) -> Receipt:
     read = {"predictions": InputFile("gone/predictions.csv", "cd" * 32)}
     return Receipt(
         kind=verb,
-        command=("ulna", verb, "my films", "--seed", "3"),
+        command=("ulna", verb, "my images", "--seed", "3"),
         code={"ulna": "0.1.0", "commit": "f" * 40},
         method={},
         files=hash_files(folder, names),

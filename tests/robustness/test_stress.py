@@ -85,7 +85,7 @@ def make_samples() -> tuple[Sample, Sample]:
 
 def test_differences_are_those_of_scikit_learn() -> None:
     clean, other = make_samples()
-    found = compare_answers(clean, other, HOW)
+    result = compare_answers(clean, other, HOW)
     truth = clean.abnormal
 
     def scores(sample: Sample) -> dict[str, float]:
@@ -98,12 +98,12 @@ def test_differences_are_those_of_scikit_learn() -> None:
 
     before, after = scores(clean), scores(other)
     for name in MEASURES:
-        assert found[name]["value"] == pytest.approx(after[name])
-        assert found[f"{name}_change"]["value"] == pytest.approx(after[name] - before[name])
+        assert result[name]["value"] == pytest.approx(after[name])
+        assert result[f"{name}_change"]["value"] == pytest.approx(after[name] - before[name])
     moved = np.abs(other.probability - clean.probability).mean()
-    assert found["mean_shift"]["value"] == pytest.approx(moved)
+    assert result["mean_shift"]["value"] == pytest.approx(moved)
     flips = np.mean(np.asarray(other.decision) != np.asarray(clean.decision))
-    assert found["decisions_flipped"]["value"] == pytest.approx(flips)
+    assert result["decisions_flipped"]["value"] == pytest.approx(flips)
 
 
 def test_intervals_are_paired() -> None:
@@ -111,8 +111,8 @@ def test_intervals_are_paired() -> None:
     same = compare_answers(clean, clean, HOW)
     for name in MEASURES:
         assert same[f"{name}_change"] == {"value": 0, "low": 0, "high": 0}
-    found = compare_answers(clean, other, HOW)
-    change, value = found["auroc_change"], found["auroc"]
+    result = compare_answers(clean, other, HOW)
+    change, value = result["auroc_change"], result["auroc"]
     assert change["high"] - change["low"] < 1.3 * (value["high"] - value["low"])
 
 
@@ -131,11 +131,11 @@ def test_without_a_view_the_study_is_the_mean_of_the_others(
     predictor: Predictor, studies: list[Study]
 ) -> None:
     rows, _ = collect_rows(predictor, studies, POINT)
-    found = leave_one_view_out(predictor, studies, rows, POINT)
-    assert len(found) == sum(len(s.images) for s in studies if len(s.images) > 1)
+    result = leave_one_view_out(predictor, studies, rows, POINT)
+    assert len(result) == sum(len(s.images) for s in studies if len(s.images) > 1)
     by_key = {r.key: r for r in rows}
     place: Counter[str] = Counter()
-    for left in found:
+    for left in result:
         images = by_key[left.key].images
         p = [i.probability for i in images]
         closed = (sum(p) - p[place[left.key]]) / (len(p) - 1)
@@ -145,20 +145,20 @@ def test_without_a_view_the_study_is_the_mean_of_the_others(
         threshold = given.threshold
         assert left.after == pytest.approx(closed, abs=1e-6)
         assert left.flipped == ((closed >= threshold) != (left.before >= threshold))
-    assert {left.views for left in found} == {2, 3}
+    assert {left.views for left in result} == {2, 3}
 
 
 def test_left_out_views_in_numbers(predictor: Predictor, studies: list[Study]) -> None:
     rows, _ = collect_rows(predictor, studies, POINT)
-    found = leave_one_view_out(predictor, studies, rows, POINT)
-    scores = score_left_out(found, rows, HOW)
+    result = leave_one_view_out(predictor, studies, rows, POINT)
+    scores = score_left_out(result, rows, HOW)
     single = sum(len(s.images) == 1 for s in studies)
     assert (scores["n_studies"], scores["n_single_view"]) == (36, single)
     assert scores["n_several_views"] == 36 - single
-    assert scores["mean_shift"]["value"] == pytest.approx(np.mean([abs(v.change) for v in found]))
-    flipped = {v.key for v in found if v.flipped}
+    assert scores["mean_shift"]["value"] == pytest.approx(np.mean([abs(v.change) for v in result]))
+    flipped = {v.key for v in result if v.flipped}
     assert scores["studies_flipped"]["value"] == pytest.approx(len(flipped) / (36 - single))
-    assert scores["by_view"]["PA"]["n"] == len(found)
+    assert scores["by_view"]["PA"]["n"] == len(result)
     alone = [s for s in studies if len(s.images) == 1]
     alone_rows = [r for r in rows if len(r.images) == 1]
     assert leave_one_view_out(predictor, alone, alone_rows, POINT) == []
@@ -171,9 +171,9 @@ def test_an_unreadable_view_is_no_view(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"nothing")
     study = replace(studies[2], images=(*studies[2].images[:1], ImageRef(bad)))
-    rows, said = collect_rows(predictor, [study], POINT)
+    rows, message = collect_rows(predictor, [study], POINT)
     assert leave_one_view_out(predictor, [study], rows, POINT) == []
-    assert any("bad.png" in s for s in said)
+    assert any("bad.png" in s for s in message)
     with pytest.warns(match=r"bad\.png"):
         expected = predictor.predict(study, POINT).probability
     answers = answer_stressed(predictor, [study], POINT, 0)
@@ -214,12 +214,12 @@ def run(studies: list[Study], bundle: ModelBundle, out: Path) -> dict[str, Any]:
 def test_the_files_say_the_same_and_the_docs_explain_it(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path, repository: Path
 ) -> None:
-    found = run(studies, blob_bundle, tmp_path / "out")
-    assert found == json.loads((tmp_path / "out" / "stress.json").read_text())
-    assert found["sample"]["n_studies"] == 6
+    result = run(studies, blob_bundle, tmp_path / "out")
+    assert result == json.loads((tmp_path / "out" / "stress.json").read_text())
+    assert result["sample"]["n_studies"] == 6
     with (tmp_path / "out" / "stress.csv").open(newline="") as handle:
         lines = list(csv.DictReader(handle))
-    level = found["corruptions"]["blur"][4]
+    level = result["corruptions"]["blur"][4]
     line = next(
         x for x in lines if (x["name"], x["group"], x["measure"]) == ("blur", "5", "mean_shift")
     )
@@ -230,8 +230,8 @@ def test_the_files_say_the_same_and_the_docs_explain_it(
     assert "http" not in page.replace("http-equiv", "")
     assert (tmp_path / "out" / "stress.png").read_bytes().startswith(b"\x89PNG")
     text = (repository / "docs" / "stress.md").read_text(encoding="utf-8")
-    keys = set(found) | set(found["corruptions"]) | set(found["leave_one_view_out"])
-    keys |= set(found["corruptions"]["blur"][0]) | set(found["where_it_breaks"][0])
+    keys = set(result) | set(result["corruptions"]) | set(result["leave_one_view_out"])
+    keys |= set(result["corruptions"]["blur"][0]) | set(result["where_it_breaks"][0])
     missing = sorted(k for k in keys if f"`{k}`" not in text and not k.endswith("_change"))
     assert missing == []
 
@@ -241,8 +241,8 @@ def test_what_cannot_be_stressed_is_said(
 ) -> None:
     other = [replace(s, body_part=BodyPart.HAND) for s in studies]
     meant = [replace(s, label_means="fracture") for s in other]
-    told = pytest.warns(DatasetWarning, match="stress: these labels count .* means fracture")
-    with told, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
+    reported = pytest.warns(DatasetWarning, match="stress: these labels count .* means fracture")
+    with reported, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(meant, blob_bundle, tmp_path / "out")
     with pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(other, blob_bundle, tmp_path / "out")
@@ -262,15 +262,15 @@ def test_one_class_only_is_scored_without_auroc(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     normal = [s for s in studies if not s.abnormal]
-    found = run(normal, blob_bundle, tmp_path / "out")
-    assert found["clean"]["auroc"]["value"] is None
-    assert any("one class" in w for w in found["warnings"])
+    result = run(normal, blob_bundle, tmp_path / "out")
+    assert result["clean"]["auroc"]["value"] is None
+    assert any("one class" in w for w in result["warnings"])
 
 
 @pytest.mark.slow
 def test_single_views_only(blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path) -> None:
     single = [replace(s, images=s.images[:1]) for s in studies]
-    found = run(single, blob_bundle, tmp_path / "out")
-    assert found["not_grouped"]["views"] == "all single"
+    result = run(single, blob_bundle, tmp_path / "out")
+    assert result["not_grouped"]["views"] == "all single"
     page = (tmp_path / "out" / "stress.html").read_text()
     assert "a single one" in page

@@ -15,7 +15,7 @@ from ulna.config.engine import EngineSettings
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling, Sample, image_sample, study_sample
-from ulna.robustness.stress.subgroups import film_values, score_subgroups, study_values
+from ulna.robustness.stress.subgroups import image_values, score_subgroups, study_values
 from ulna.runtime import Predictor
 from ulna.types import FindingCategory, Study
 
@@ -41,9 +41,9 @@ def test_subgroups_are_scikit_learns_on_the_subset(
     side = {s.key: "LR"[k % 3 > 1] for k, s in enumerate(studies)}
     values = study_values(studies, rows, {}, {"side": side})
     sample = study_sample(rows)
-    found = score_subgroups(sample, values, HOW)
-    assert set(found) == {"hardware", "views", "side"}
-    for name, groups in found.items():
+    result = score_subgroups(sample, values, HOW)
+    assert set(result) == {"hardware", "views", "side"}
+    for name, groups in result.items():
         for group, scores in groups.items():
             inside = np.array(values[name]) == group
             truth, p = sample.abnormal[inside], sample.probability[inside]
@@ -56,8 +56,8 @@ def test_subgroups_are_scikit_learns_on_the_subset(
             expected = recall_score(truth, decided)
             assert scores["sensitivity"]["value"] == pytest.approx(expected)
     hardware = [FindingCategory.HARDWARE in (s.categories or ()) for s in studies]
-    assert found["hardware"]["yes"]["n"] == sum(hardware)
-    assert found["views"]["single"]["n"] == sum(len(s.images) == 1 for s in studies)
+    assert result["hardware"]["yes"]["n"] == sum(hardware)
+    assert result["views"]["single"]["n"] == sum(len(s.images) == 1 for s in studies)
 
 
 def test_groups_of_films(studies: list[Study], rows: list[StudyRow]) -> None:
@@ -66,11 +66,11 @@ def test_groups_of_films(studies: list[Study], rows: list[StudyRow]) -> None:
         p: {"view": "PA" if k % 2 else "LAT", "marker": "yes", "spacing_mm": str(0.1 + k / 100)}
         for k, p in enumerate(dict.fromkeys(paths))
     }
-    values = film_values(rows, traits)
-    found = score_subgroups(image_sample(rows), values, HOW)
-    assert set(found) == {"view", "pixel size"}
-    assert sum(g["n"] for g in found["view"].values()) == len(paths)
-    assert abs(np.subtract(*(g["n"] for g in found["pixel size"].values()))) <= 2
+    values = image_values(rows, traits)
+    result = score_subgroups(image_sample(rows), values, HOW)
+    assert set(result) == {"view", "pixel size"}
+    assert sum(g["n"] for g in result["view"].values()) == len(paths)
+    assert abs(np.subtract(*(g["n"] for g in result["pixel size"].values()))) <= 2
     by_study = study_values(studies, rows, traits, {})
     assert set(by_study["marker"]) == {"yes"} and set(by_study["cast"]) == {""}
 
@@ -82,10 +82,10 @@ def test_a_group_below_the_rest_is_found_and_luck_is_not() -> None:
     decision[:80] ^= rng.random(80) < 0.35
     sample = Sample([f"p{k}" for k in range(200)], abnormal, decision * 0.8 + 0.1, decision)
     values = {"cast": ["yes"] * 80 + ["no"] * 120, "few": ["a"] * 6 + ["b"] * 194}
-    found = score_subgroups(sample, values, HOW)
-    assert found["cast"]["yes"]["below_rest"] == ["auroc", "sensitivity", "specificity"]
-    assert found["cast"]["no"]["below_rest"] == []
-    assert found["few"]["a"]["below_rest"] == found["few"]["b"]["below_rest"] == []
+    result = score_subgroups(sample, values, HOW)
+    assert result["cast"]["yes"]["below_rest"] == ["auroc", "sensitivity", "specificity"]
+    assert result["cast"]["no"]["below_rest"] == []
+    assert result["few"]["a"]["below_rest"] == result["few"]["b"]["below_rest"] == []
 
 
 def test_a_perfect_rest_of_a_few_is_no_proof() -> None:

@@ -227,7 +227,7 @@ def cascade(low: float, high: float, fusion: FusionParameters = BOTH) -> Cascade
 
 
 def write_films(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageRef, ...]:
-    """Smooth random films (PNG) of these shapes, each of its own brightness."""
+    """Smooth random images (PNG) of these shapes, each of its own brightness."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(11)
     refs = []
@@ -241,6 +241,6 @@ def write_films(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageR
 
 
 def make_study(folder: Path, part: BodyPart | None = None) -> Study:
-    """A study of three films: upright, lying, square."""
+    """A study of three images: upright, lying, square."""
     refs = write_films(folder, [(90, 70), (60, 100), (80, 80)])
     return Study("p1", "s1", part, refs, True)

@@ -20,14 +20,16 @@ from ulna.types import (
 
 
 def prediction(folder: Path) -> StudyPrediction:
-    """Of one view, a wrist, with one region; its film is written to `folder`."""
-    film = folder / "a film.png"
-    Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30).astype(np.uint8)).save(film)
+    """Of one view, a wrist, with one region; its image is written to `folder`."""
+    radiograph = folder / "an image.png"
+    Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30).astype(np.uint8)).save(
+        radiograph
+    )
     heat = np.zeros((20, 30), np.float32)
     heat[5:10, 5:10] = 4.0
     outline = np.array([[5, 5], [10, 5], [10, 10], [5, 10]], np.float32)
     image = ImagePrediction(
-        source=str(film),
+        source=str(radiograph),
         probability=0.75,
         logit=float(np.log(3)),
         bias=-1.0,
@@ -39,7 +41,7 @@ def prediction(folder: Path) -> StudyPrediction:
         experts={"cnn": 1.0},
     )
     return StudyPrediction(
-        study=Study("p/1", "s 1", None, (ImageRef(film),)),
+        study=Study("p/1", "s 1", None, (ImageRef(radiograph),)),
         body_part=BodyPart.WRIST,
         body_part_given=False,
         probability=0.75,

@@ -1,4 +1,4 @@
-"""Many small films for tables: a few distinct ones under many names, with bad ones among them."""
+"""Many small images for tables: a few distinct ones under many names, with bad ones among them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ulna.types import BodyPart, ImageRef, Study
 
 
 def many_studies(folder: Path, count: int) -> list[Study]:
-    """`count` studies of one to three views; every 7th has a bad film, every 11th no other.
+    """`count` studies of one to three views; every 7th has a bad image, every 11th no other.
 
     Every 13th is of a part that the bundle does not know.
     """
     distinct = write_films(folder / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     bad = folder / "bad.png"
-    bad.write_text("no film")
+    bad.write_text("no image")
     studies = []
     for k in range(count):
         refs = []

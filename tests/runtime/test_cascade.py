@@ -43,8 +43,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return make_study(tmp_path_factory.mktemp("films"), ELBOW)
 
 
-def counted(whole: Predictor, found: CascadeParameters) -> tuple[Predictor, dict[str, Counting]]:
-    predictor = whole.with_fusion(BOTH, found).with_cascade()
+def counted(whole: Predictor, result: CascadeParameters) -> tuple[Predictor, dict[str, Counting]]:
+    predictor = whole.with_fusion(BOTH, result).with_cascade()
     sessions = {n: Counting(s) for n, s in predictor._sessions.items()}
     predictor._sessions = sessions  # type: ignore[assignment]
     return predictor, sessions
@@ -53,8 +53,8 @@ def counted(whole: Predictor, found: CascadeParameters) -> tuple[Predictor, dict
 def coarse_logits(study: Study, predictor: Predictor) -> list[float]:
     """The stage's answer for the elbow, by hand."""
     spec = predictor.manifest.input_spec
-    films = [prepare(read_radiograph(i.path), spec)[0] for i in study.images]
-    return [float((COARSE.answer(f)["abnormal"][0] + 0.1) / 0.9) for f in films]
+    images = [prepare(read_radiograph(i.path), spec)[0] for i in study.images]
+    return [float((COARSE.answer(f)["abnormal"][0] + 0.1) / 0.9) for f in images]
 
 
 def assert_same(one: StudyPrediction, other: StudyPrediction) -> None:
@@ -98,10 +98,10 @@ def test_without_bounds_it_is_the_whole_hybrid(
     whole: Predictor, study: Study, part: BodyPart | None
 ) -> None:
     predictor = whole.with_fusion(BOTH, cascade(0.0, 1.0)).with_cascade()
-    asked = replace(study, body_part=part)
-    answer = predictor.predict(asked)
-    assert_same(answer, whole.predict(asked))
-    assert answer.certainty == whole.predict(asked).certainty is not None
+    requested = replace(study, body_part=part)
+    answer = predictor.predict(requested)
+    assert_same(answer, whole.predict(requested))
+    assert answer.confidence == whole.predict(requested).confidence is not None
     views = [read_radiograph(i.path) for i in study.images]
     assert_same(predictor.predict_radiographs(views, part), whole.predict_radiographs(views, part))
 
@@ -115,7 +115,7 @@ def test_bounds_belong_to_their_operating_point(whole: Predictor, study: Study) 
 def test_what_is_promised_of_an_early_answer(whole: Predictor, study: Study) -> None:
     predictor = whole.with_fusion(BOTH, cascade(0.5, 1.0)).with_cascade()
     answer = predictor.predict(study)
-    assert answer.certainty is None
+    assert answer.confidence is None
     # (1 + number of the cascade's own normal calibration studies at least as high) / (1 + 2)
     assert answer.p_normal == pytest.approx((1 + (answer.probability <= 0.9)) / 3)
     assert whole.predict(study).p_normal == pytest.approx(1 / 4)
@@ -149,10 +149,10 @@ def test_a_part_of_one_expert_skips_nothing(whole: Predictor, study: Study) -> N
     fusion = replace(
         BOTH, weights={ELBOW: {"coarse": 1.0, "fine": 0.0}, WRIST: BOTH.weights[WRIST]}
     )
-    found = whole.with_fusion(fusion, cascade(0.5, 1.0))
-    answer = found.with_cascade().predict(study)
+    result = whole.with_fusion(fusion, cascade(0.5, 1.0))
+    answer = result.with_cascade().predict(study)
     assert answer.skipped_experts == ()
-    assert_same(answer, found.predict(study))
+    assert_same(answer, result.predict(study))
 
 
 def test_one_expert_answers_as_before(tmp_path: Path, study: Study) -> None:

@@ -36,9 +36,9 @@ def test_p_values_are_those_of_crepes() -> None:
         k: ConformalScores(_sorted(p[(part == k) & ~label]), _sorted(p[(part == k) & label]))
         for k in (0, 1)
     }
-    found = np.array([p_values(v, scores[k]) for v, k in zip(new, new_part, strict=True)])
-    np.testing.assert_allclose(found[:, 0], wanted["normal"], atol=1e-12)
-    np.testing.assert_allclose(found[:, 1], wanted["abnormal"], atol=1e-12)
+    result = np.array([p_values(v, scores[k]) for v, k in zip(new, new_part, strict=True)])
+    np.testing.assert_allclose(result[:, 0], wanted["normal"], atol=1e-12)
+    np.testing.assert_allclose(result[:, 1], wanted["abnormal"], atol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2])
@@ -70,9 +70,9 @@ def test_few_calibration_studies_rule_nothing_out() -> None:
 def test_p_values_move_with_the_probability() -> None:
     rng = np.random.default_rng(2)
     scores = ConformalScores(_sorted(rng.random(30)), _sorted(rng.random(20)))
-    found = np.array([p_values(p, scores) for p in np.linspace(0, 1, 101)])
-    assert (np.diff(found[:, 0]) <= 0).all() and (np.diff(found[:, 1]) >= 0).all()
-    assert found.min() > 0 and found.max() == 1
+    result = np.array([p_values(p, scores) for p in np.linspace(0, 1, 101)])
+    assert (np.diff(result[:, 0]) <= 0).all() and (np.diff(result[:, 1]) >= 0).all()
+    assert result.min() > 0 and result.max() == 1
 
 
 def test_triage_names_the_label_that_is_left() -> None:

@@ -15,7 +15,7 @@ from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.runtime import Predictor
 from ulna.runtime.session import MAX_BATCH, Session, choice
-from ulna.runtime.session.choice import found_engines, resolve
+from ulna.runtime.session.choice import available_engines, resolve
 from ulna.types import BodyPart
 
 OPENVINO = EngineSettings("openvino", "fp32", threads=1)
@@ -36,9 +36,9 @@ def test_openvino_answers_as_the_formula(
     images = np.random.default_rng(1).normal(0, 1, (batch, 1, SIZE, SIZE)).astype(np.float32)
     session = Session(path if from_file else expert.graph(), OPENVINO)
     session.run(images[:1] + 1)  # what an earlier call found must not shine through
-    found = session.run(images)
-    assert len(found) == batch
-    for image, output in zip(images, found, strict=True):
+    result = session.run(images)
+    assert len(result) == batch
+    for image, output in zip(images, result, strict=True):
         for name, wanted in expert.answer(image).items():
             np.testing.assert_allclose(getattr(output, name), wanted, atol=1e-4)
 
@@ -69,31 +69,31 @@ def test_damaged_graph_is_named_by_openvino_too(tmp_path: Path) -> None:
 def test_bf16_is_bf16_or_refused() -> None:
     from ulna.runtime.session.openvino_graph import capabilities
 
-    asked = EngineSettings("openvino", "bf16", threads=1)
+    requested = EngineSettings("openvino", "bf16", threads=1)
     if "BF16" not in capabilities():
         with pytest.raises(ConfigError, match="this CPU has none"):
-            Session(FINE.graph(), asked)
+            Session(FINE.graph(), requested)
         assert resolve(EngineSettings("openvino")).precision == "fp32"
         return
     image = np.random.default_rng(2).normal(0, 1, (1, 1, SIZE, SIZE)).astype(np.float32)
-    (low,), (full,) = (Session(FINE.graph(), e).run(image) for e in (asked, OPENVINO))
+    (low,), (full,) = (Session(FINE.graph(), e).run(image) for e in (requested, OPENVINO))
     gap = np.abs(low.cam - full.cam).max() / np.abs(full.cam).max()
     assert 1e-6 < gap < 0.05
 
 
-def _cpu_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *found: str) -> None:
+def _cpu_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *result: str) -> None:
     """A machine whose CPU and OpenVINO say that they have these."""
     from ulna.runtime.session import openvino_graph
 
     flags = tmp_path / "cpuinfo"
-    flags.write_text("flags: avx2 avx512_bf16" if "BF16" in found else "flags: avx2", "utf-8")
+    flags.write_text("flags: avx2 avx512_bf16" if "BF16" in result else "flags: avx2", "utf-8")
     monkeypatch.setattr(choice, "_CPU_FLAGS", flags)
-    monkeypatch.setattr(openvino_graph, "capabilities", lambda: found)
+    monkeypatch.setattr(openvino_graph, "capabilities", lambda: result)
 
 
 @needs_openvino
 @pytest.mark.parametrize(
-    ("asked", "with_bf16", "without"),
+    ("requested", "with_bf16", "without"),
     [
         ("auto", "openvino:bf16", "onnxruntime:fp32"),
         ("auto:3", "openvino:bf16:3", "onnxruntime:fp32:3"),
@@ -107,13 +107,13 @@ def _cpu_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *found: str) -> N
     ],
 )
 def test_what_settings_become(
-    asked: str,
+    requested: str,
     with_bf16: str,
     without: str | None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    settings = EngineSettings.parse(asked)
+    settings = EngineSettings.parse(requested)
     _cpu_with(monkeypatch, tmp_path, "FP32", "BF16", "INT8")
     assert str(resolve(settings)) == with_bf16
     assert resolve(resolve(settings)) == resolve(settings)
@@ -128,7 +128,7 @@ def test_what_settings_become(
 def test_without_openvino_auto_is_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "openvino_installed", lambda: False)
     assert str(resolve(EngineSettings("auto"))) == "onnxruntime:fp32"
-    assert [e.name for e in found_engines()] == ["onnxruntime"]
+    assert [e.name for e in available_engines()] == ["onnxruntime"]
     for text in ("openvino", "auto:bf16"):
         with pytest.raises(ConfigError, match=r"pip install 'ulna\[fast\]'"):
             resolve(EngineSettings.parse(text))
@@ -142,8 +142,8 @@ def test_a_build_of_onnxruntime_for_gpus_is_found_too(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(choice, "openvino_installed", lambda: False)
     monkeypatch.setattr(metadata, "version", absent)
-    (found,) = found_engines()
-    assert found.name == "onnxruntime" and found.version[0].isdecimal()
+    (result,) = available_engines()
+    assert result.name == "onnxruntime" and result.version[0].isdecimal()
 
 
 def test_everything_but_openvino_works_where_its_import_fails(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_everything_but_openvino_works_where_its_import_fails(tmp_path: Path) ->
 import sys
 sys.modules["openvino"] = None
 from ulna.cli.main import cli
-film = {str(tmp_path / "study" / "view0.png")!r}
+image = {str(tmp_path / "study" / "view0.png")!r}
 for engine in ("auto", "onnxruntime", "openvino"):
     try:
-        cli(["predict", film, "--bundle", {str(bundle.path)!r}, "--engine", engine])
+        cli(["predict", image, "--bundle", {str(bundle.path)!r}, "--engine", engine])
     except SystemExit as end:
         print(engine, "ends with", end.code)
 try:
@@ -172,7 +172,7 @@ except SystemExit as end:
 
 
 def test_a_provider_that_is_not_there_is_said() -> None:
-    absent = next(p for p in ("coreml", "tensorrt") if p not in found_engines()[0].offers)
+    absent = next(p for p in ("coreml", "tensorrt") if p not in available_engines()[0].offers)
     with pytest.raises(ConfigError, match=f"provider '{absent}': ONNX Runtime .* here has"):
         Session(COARSE.graph(), EngineSettings.parse(f"onnxruntime:{absent}"))
 
@@ -196,7 +196,7 @@ def test_experts_without_weight_are_not_run_by_openvino_either(
 ) -> None:
     predictor = Predictor.load(write_analytic(tmp_path / "bundle", fusion=FITTED).path, OPENVINO)
     run = Session.run
-    asked: list[Session] = []
-    monkeypatch.setattr(Session, "run", lambda s, images: asked.append(s) or run(s, images))
+    requested: list[Session] = []
+    monkeypatch.setattr(Session, "run", lambda s, images: requested.append(s) or run(s, images))
     answer = predictor.predict(make_study(tmp_path, BodyPart.WRIST))
-    assert len(asked) == 1 and set(answer.experts) == {"coarse"}
+    assert len(requested) == 1 and set(answer.experts) == {"coarse"}

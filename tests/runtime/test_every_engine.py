@@ -63,9 +63,9 @@ def test_it_answers_as_the_reference(one: Combination) -> None:
 def test_it_answers_as_the_reference_on_lesser_processors(instructions: str) -> None:
     """bf16 without its unit, int8 without VNNI. A CPU with AVX2 alone is not asked for bf16."""
     _need("onnx", "numba", "openvino")
-    found = engine_table.measured(instructions)
+    result = engine_table.measured(instructions)
     for one in (c for c in combinations() if c.instructions == instructions):
-        gap = found[one.key]
+        gap = result[one.key]
         print(f"{one.key}: {gap}")
         if isinstance(gap, float):
             assert gap <= _within(one)
@@ -90,7 +90,7 @@ def test_the_number_of_threads_decides_no_number(setting: str) -> None:
 
 
 def test_precision_that_openvino_replaces_is_refused() -> None:
-    """Asked for fp16, a CPU without it would compute in bf16 or fp32 and say nothing."""
+    """Given fp16, a CPU without it would compute in bf16 or fp32 and say nothing."""
     _need("openvino")
     from ulna.errors import ConfigError
     from ulna.runtime.session.openvino_graph import _check_precision
@@ -107,12 +107,12 @@ def test_precision_that_openvino_replaces_is_refused() -> None:
 
 def test_the_table_has_every_combination() -> None:
     """docs/engines.md says of each when and on what it last ran, or that it never did."""
-    told = engine_table.last_rows(engine_table.DOCUMENT.read_text("utf-8"))
+    reported = engine_table.last_rows(engine_table.DOCUMENT.read_text("utf-8"))
     keys = [one.key for one in combinations()]
-    assert list(told) == keys and {len(row) for row in told.values()} == {4}
-    ran = {key for key, row in told.items() if row[0] != NEVER}
+    assert list(reported) == keys and {len(row) for row in reported.values()} == {4}
+    ran = {key for key, row in reported.items() if row[0] != NEVER}
     assert {"onnxruntime:fp32:cpu | fp32 | all", "openvino:bf16 | fp32 | all"} <= ran
     # What cannot run on the next machine keeps what was said of it.
-    again = engine_table.rows({keys[0]: 0.0, keys[1]: "no such provider"}, told)
+    again = engine_table.rows({keys[0]: 0.0, keys[1]: "no such provider"}, reported)
     assert "| 0.0e+00 |" in again[0]
-    assert again[1:] == [f"| {' | '.join([key, *told[key]])} |" for key in keys[1:]]
+    assert again[1:] == [f"| {' | '.join([key, *reported[key]])} |" for key in keys[1:]]

@@ -14,16 +14,16 @@ from PIL import Image
 from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
 from ulna.calibration.adapt.pipeline import adapt_bundle
 from ulna.calibration.disturb import disturbed
-from ulna.calibration.domain_fit import MIN_IMAGES, fit_domain
-from ulna.calibration.near_fit import movements, slack_of
-from ulna.calibration.outside_films import beside_of
+from ulna.calibration.near_fit import margin_of, movements
+from ulna.calibration.out_of_distribution_fit import MIN_IMAGES, fit_out_of_distribution
+from ulna.calibration.outlier_images import beside_of
 from ulna.cli.answer import answer_notes, answer_row
 from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
-from ulna.runtime.certainty import trust_in
-from ulna.types import Certainty, Familiarity, ImageRef, Study, Triage
+from ulna.runtime.confidence import trust_in
+from ulna.types import Confidence, Familiarity, ImageRef, Study, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 RNG = np.random.default_rng(0)
@@ -35,7 +35,7 @@ FUSION = replace(BOTH, conformal=dict.fromkeys(PARTS, SCORES))
 
 
 def _limb(number: int, level: float = 1.0) -> np.ndarray:
-    """A bright limb on a dark ground; level: of another hospital's film below 1."""
+    """A bright limb on a dark ground; level: of another hospital's image below 1."""
     rng = np.random.default_rng(number)
     columns = np.arange(60)[None, :] - 30 - rng.normal(0, 2)
     limb = (
@@ -46,10 +46,10 @@ def _limb(number: int, level: float = 1.0) -> np.ndarray:
     return np.clip(grey, 0, 255).astype(np.uint8)
 
 
-def _study(folder: Path, *films: np.ndarray) -> Study:
+def _study(folder: Path, *images: np.ndarray) -> Study:
     refs = []
-    for pixels in films:
-        path = folder / f"film{len(list(folder.glob('film*')))}.png"
+    for pixels in images:
+        path = folder / f"film{len(list(folder.glob('image*')))}.png"
         Image.fromarray(pixels).save(path)
         refs.append(ImageRef(path))
     return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
@@ -64,12 +64,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
         predictor.outputs(_study(folder, _limb(i)), True, disturbed) for i in range(2 * MIN_IMAGES)
     ]
     names = [e.name for e in plain.manifest.experts]
-    domain = fit_domain(outputs, names, beside_of(predictor, outputs))
-    assert domain is not None and domain.entry.n_outside["no film"] == 120
-    slack = slack_of(movements(outputs, domain, FUSION, plain.manifest))
-    assert slack > 0
+    out_of_distribution = fit_out_of_distribution(outputs, names, beside_of(predictor, outputs))
+    assert (
+        out_of_distribution is not None and out_of_distribution.entry.n_outliers["no image"] == 120
+    )
+    uncertainty_margin = margin_of(movements(outputs, out_of_distribution, FUSION, plain.manifest))
+    assert uncertainty_margin > 0
     return replace_fusion(
-        plain, FUSION, {}, replace(domain, entry=replace(domain.entry, slack=slack))
+        plain,
+        FUSION,
+        {},
+        replace(
+            out_of_distribution,
+            entry=replace(out_of_distribution.entry, uncertainty_margin=uncertainty_margin),
+        ),
     )
 
 
@@ -81,7 +89,7 @@ def predictor(bundle: ModelBundle) -> Predictor:
 def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
     assert sum(bool(a.refused) for a in answers) <= 1
-    known = [a for a in answers if a.domain is Familiarity.KNOWN]
+    known = [a for a in answers if a.out_of_distribution is Familiarity.KNOWN]
     assert len(known) >= 35
     for answer in known:
         assert answer.interval is None and not answer.flags
@@ -93,25 +101,25 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(i, 0.45))) for i in range(30)]
-    near = [a for a in answers if a.domain is Familiarity.NEAR]
+    near = [a for a in answers if a.out_of_distribution is Familiarity.NEAR]
     assert len(near) >= 20 and sum(bool(a.refused) for a in answers) <= 5
     for answer in near:
-        assert answer.interval is not None and answer.images[0].foreign is not None
+        assert answer.interval is not None and answer.images[0].ood_distance is not None
         low, high = answer.interval
         assert low < answer.probability < high
-        assert answer.images[0].foreign > 1 and not answer.refused
+        assert answer.images[0].ood_distance > 1 and not answer.refused
         assert any(
             "another hospital" in f and f"{low:.2f} to {high:.2f}" in f for f in answer.flags
         )
-        said = answer_json(answer, 0.1)
-        assert said["domain"] == "near" and said["probability_interval"] == [low, high]
+        message = answer_json(answer, 0.1)
+        assert message["domain"] == "near" and message["probability_interval"] == [low, high]
         assert f"({low:.2f} to {high:.2f})" in answer_row(answer, 0.1)[3]
 
 
 def test_the_farther_a_film_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
     images = [predictor.predict(_study(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
     near = [i for i in images if i.interval is not None]
-    assert len(near) == 2 and near[0].foreign < near[1].foreign  # type: ignore[operator]
+    assert len(near) == 2 and near[0].ood_distance < near[1].ood_distance  # type: ignore[operator]
     logit = lambda p: np.log(p / (1 - p))  # noqa: E731
     widths = [logit(i.interval[1]) - logit(i.interval[0]) for i in near]  # type: ignore[index]
     assert widths[0] < widths[1]
@@ -122,9 +130,9 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImageWarning)
         answer = predictor.predict(_study(tmp_path, noise))
-    assert answer.domain is Familiarity.FAR
+    assert answer.out_of_distribution is Familiarity.FAR
     assert answer.refused.startswith(
-        "does not look like the films this model learned from; no answer"
+        "does not look like the images this model learned from; no answer"
     )
     assert answer.triage(0.1) is Triage.REFER and answer.interval is None
     assert answer_json(answer, 0.1)["probability"] is None
@@ -136,7 +144,7 @@ def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
     ends = [trust_in(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
     assert wide["p_normal"] == max(e["p_normal"] for e in ends)  # type: ignore[type-var]
     assert wide["p_abnormal"] == max(e["p_abnormal"] for e in ends)  # type: ignore[type-var]
-    assert wide["certainty"] is Certainty.DOUBTFUL
+    assert wide["confidence"] is Confidence.DOUBTFUL
     point = trust_in(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
     assert point == trust_in(0.5, PARTS[0], FUSION, False)
 
@@ -144,32 +152,36 @@ def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
 def test_a_bundle_of_an_earlier_version_refuses_by_distance(
     tmp_path: Path, bundle: ModelBundle
 ) -> None:
-    domain = Predictor.load(bundle.path, EngineSettings(threads=1))._domain
-    assert domain is not None
+    out_of_distribution = Predictor.load(
+        bundle.path, EngineSettings(threads=1)
+    )._out_of_distribution
+    assert out_of_distribution is not None
     old = write_analytic(tmp_path / "old", EXPERTS, FUSION)
-    entry = replace(domain.entry, outside=(), n_outside={}, slack=0.0)
-    replace_fusion(old, FUSION, {}, replace(domain, entry=entry, heads={}))
+    entry = replace(
+        out_of_distribution.entry, outlier_experts=(), n_outliers={}, uncertainty_margin=0.0
+    )
+    replace_fusion(old, FUSION, {}, replace(out_of_distribution, entry=entry, heads={}))
     answer = Predictor.load(old.path, EngineSettings(threads=1)).predict(
         _study(tmp_path, _limb(3, 0.45))
     )
     assert answer.refused and "times as far as the limit" in answer.refused
-    assert answer.domain is Familiarity.FAR and answer.images[0].outside is None
+    assert answer.out_of_distribution is Familiarity.FAR and answer.images[0].outlier_score is None
 
 
 def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:
     """The slack is in calibrated logits: it stayed what it was where the scale changed."""
-    films = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
-    before = [Predictor(bundle).predict(f) for f in films]
+    images = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
+    before = [Predictor(bundle).predict(f) for f in images]
     order = np.argsort([a.probability for a in before])
     ill = np.isin(np.arange(24), order[12:])  # in the order of the answers: a scale far from 1
-    studies = [replace(f, abnormal=bool(a)) for f, a in zip(films, ill, strict=True)]
+    studies = [replace(f, abnormal=bool(a)) for f, a in zip(images, ill, strict=True)]
     with pytest.warns(DatasetWarning, match="no study of"):
-        found = adapt_bundle(bundle.path, studies, tmp_path / "ours")
-    assert found.shift.scale < 0.8
-    after = [Predictor(found.bundle).predict(f) for f in films]
+        result = adapt_bundle(bundle.path, studies, tmp_path / "ours")
+    assert result.shift.scale < 0.8
+    after = [Predictor(result.bundle).predict(f) for f in images]
     widths = [[_width(a.interval) for a in answers if a.interval] for answers in (before, after)]
     assert len(widths[0]) >= 15
-    assert np.array(widths[1]) == pytest.approx(np.array(widths[0]) / found.shift.scale, rel=1e-3)
+    assert np.array(widths[1]) == pytest.approx(np.array(widths[0]) / result.shift.scale, rel=1e-3)
 
 
 def _width(interval: tuple[float, float]) -> float:

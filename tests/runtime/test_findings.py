@@ -70,24 +70,26 @@ def outputs(seed: int) -> dict[str, ExpertOutput]:
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**31), share=st.floats(0, 1))
 def test_every_map_adds_up_to_its_logit(manifest: Manifest, seed: int, share: float) -> None:
-    found = fuse_findings(outputs(seed), np.array([share, 1 - share]), manifest)
-    assert set(found) == set(CATEGORIES)
-    for kind in found.values():
+    result = fuse_findings(outputs(seed), np.array([share, 1 - share]), manifest)
+    assert set(result) == set(CATEGORIES)
+    for kind in result.values():
         assert kind.grid.shape == (28, 28)
         assert abs(kind.grid.astype(np.float64).mean() + kind.bias - kind.logit) <= 1e-4
 
 
 def test_a_finding_is_the_convex_combination_calibrated(manifest: Manifest) -> None:
-    said = outputs(0)
-    found = fuse_findings(said, np.array([1.0, 0.0]), manifest)
-    raw = 0.3 * said["coarse"].finding + 0.7 * said["fine"].finding
-    assert found[FRACTURE].logit == pytest.approx((raw[0] + 0.3) / 0.7, abs=1e-6)
-    assert found[HARDWARE].logit == pytest.approx((raw[1] - 0.4) / 1.6, abs=1e-6)
+    message = outputs(0)
+    result = fuse_findings(message, np.array([1.0, 0.0]), manifest)
+    raw = 0.3 * message["coarse"].finding + 0.7 * message["fine"].finding
+    assert result[FRACTURE].logit == pytest.approx((raw[0] + 0.3) / 0.7, abs=1e-6)
+    assert result[HARDWARE].logit == pytest.approx((raw[1] - 0.4) / 1.6, abs=1e-6)
     # 7 x 7 cells on 28 x 28: each covers exactly 4 x 4.
-    coarse = np.kron(said["coarse"].finding_cam[1], np.ones((4, 4)))
-    grid = (0.3 * coarse + 0.7 * said["fine"].finding_cam[1]) / 1.6
-    np.testing.assert_allclose(found[HARDWARE].grid, grid, atol=1e-5)
-    assert fuse_findings(said, np.array([1.0, 0.0]), manifest, maps=False)[FRACTURE].grid.size == 0
+    coarse = np.kron(message["coarse"].finding_cam[1], np.ones((4, 4)))
+    grid = (0.3 * coarse + 0.7 * message["fine"].finding_cam[1]) / 1.6
+    np.testing.assert_allclose(result[HARDWARE].grid, grid, atol=1e-5)
+    assert (
+        fuse_findings(message, np.array([1.0, 0.0]), manifest, maps=False)[FRACTURE].grid.size == 0
+    )
 
 
 def test_a_study_is_the_mean_of_its_images_against_each_threshold(
@@ -150,19 +152,19 @@ def test_bundles_of_before_answer_as_they_did(tmp_path: Path, study: Study) -> N
     assert {f.category for i in answer.images for f in i.findings} <= {None}
     raw = old.outputs(study).images[0].experts
     logit = 0.3 * raw["coarse"].finding[0] + 0.7 * raw["fine"].finding[0]
-    said = answer.images[0].finding_probabilities[FRACTURE]
-    assert said == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-5)
+    message = answer.images[0].finding_probabilities[FRACTURE]
+    assert message == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-5)
     with pytest.raises(ConfigError, match="export its run again"):
         old.predict(study, heat_maps="findings")
 
 
 def test_maps_of_findings_lie_on_the_film(predictor: Predictor, study: Study) -> None:
     answer = predictor.predict(study, heat_maps="findings")
-    for image, said in zip(answer.images, predictor.outputs(study).images, strict=True):
-        found = fuse_findings(said.experts, np.array([1.0, 0.0]), predictor.manifest)
+    for image, message in zip(answer.images, predictor.outputs(study).images, strict=True):
+        result = fuse_findings(message.experts, np.array([1.0, 0.0]), predictor.manifest)
         for c in CATEGORIES:
             assert image.finding_maps[c].shape == image.heat_map.shape
-            wanted = said.placement.to_source(found[c].grid)
+            wanted = message.placement.to_source(result[c].grid)
             np.testing.assert_allclose(image.finding_maps[c], wanted, atol=1e-6)
 
 
@@ -174,10 +176,10 @@ def test_a_region_has_the_category_that_is_strongest_in_it() -> None:
     maps[0, 1, 3], maps[1, 1, 3] = 1.0, 0.5
     maps[0, 6, 4], maps[1, 6, 4] = -1.0, 0.2
     maps[0, 0, 0] = 50.0  # far from both
-    found = {c: FusedFinding(0.0, 0.0, m) for c, m in zip(CATEGORIES, maps, strict=True)}
+    result = {c: FusedFinding(0.0, 0.0, m) for c, m in zip(CATEGORIES, maps, strict=True)}
     upper = Finding((10.0, 10.0, 10.0, 10.0))  # row 1, column 3 of cells of 10 px
     lower, calm = Finding((20.0, 60.0, 10.0, 10.0)), Finding((20.0, 30.0, 10.0, 10.0))
-    named = name_regions((upper, lower, calm), grid, found, placement)
+    named = name_regions((upper, lower, calm), grid, result, placement)
     assert [f.category for f in named] == [FRACTURE, HARDWARE, None]
     assert [f.box for f in named] == [upper.box, lower.box, calm.box]
     assert name_regions((upper,), grid, {}, placement) == (upper,)

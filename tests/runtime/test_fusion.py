@@ -45,9 +45,9 @@ def test_completeness_on_unlike_grids(manifest: Manifest, seed: int, share: floa
 
 
 def test_hybrid_is_the_convex_combination(manifest: Manifest) -> None:
-    found = outputs()
-    fused = fuse_image(found, np.array([1.0, 0.0]), manifest)
-    coarse, fine = found["coarse"], found["fine"]
+    result = outputs()
+    fused = fuse_image(result, np.array([1.0, 0.0]), manifest)
+    coarse, fine = result["coarse"], result["fine"]
     logit = 0.3 * coarse.abnormal[0] + 0.7 * fine.abnormal[0]
     assert fused.logit == pytest.approx((logit + 0.4) / 0.8, abs=1e-6)
     # 7 x 7 cells on 28 x 28: each covers exactly 4 x 4.
@@ -59,9 +59,9 @@ def test_hybrid_is_the_convex_combination(manifest: Manifest) -> None:
 
 
 def test_soft_routing_is_linear_in_the_body_parts(manifest: Manifest) -> None:
-    found = outputs()
-    whole = [fuse_image(found, np.array(r), manifest) for r in ([1.0, 0.0], [0.0, 1.0])]
-    mixed = fuse_image(found, np.array([0.25, 0.75]), manifest)
+    result = outputs()
+    whole = [fuse_image(result, np.array(r), manifest) for r in ([1.0, 0.0], [0.0, 1.0])]
+    mixed = fuse_image(result, np.array([0.25, 0.75]), manifest)
     assert mixed.logit == pytest.approx(0.25 * whole[0].logit + 0.75 * whole[1].logit)
     assert mixed.bias == pytest.approx(0.25 * whole[0].bias + 0.75 * whole[1].bias)
     fine = np.kron(whole[1].grid, np.ones((4, 4)))  # the wrist asks the coarse expert alone
@@ -72,9 +72,9 @@ def test_expert_without_weight_need_not_be_there(manifest: Manifest) -> None:
     assert active_experts(manifest, PARTS[0]) == ["coarse", "fine"]
     assert active_experts(manifest, PARTS[1]) == ["coarse"]
     assert active_experts(manifest, None) == ["coarse", "fine"]
-    found, routing = outputs(), np.array([0.0, 1.0])
-    alone = fuse_image({"coarse": found["coarse"]}, routing, manifest)
-    both = fuse_image(found, routing, manifest)
+    result, routing = outputs(), np.array([0.0, 1.0])
+    alone = fuse_image({"coarse": result["coarse"]}, routing, manifest)
+    both = fuse_image(result, routing, manifest)
     assert (alone.logit, alone.bias) == (both.logit, both.bias)
     assert np.array_equal(alone.grid, both.grid)
     assert alone.grid.shape == (7, 7)
@@ -106,7 +106,7 @@ def test_sum_on_the_finest_grid_keeps_the_mean(shapes: list[tuple[int, int]], se
 
 def test_mean_of_experts_when_nothing_was_fitted(tmp_path_factory: pytest.TempPathFactory) -> None:
     fresh = write_analytic(tmp_path_factory.mktemp("fresh") / "bundle").manifest
-    found = outputs()
-    fused = fuse_image(found, np.array([0.0, 1.0]), replace(fresh, name="other"))
-    mean = np.mean([o.abnormal[1] for o in found.values()])
+    result = outputs()
+    fused = fuse_image(result, np.array([0.0, 1.0]), replace(fresh, name="other"))
+    mean = np.mean([o.abnormal[1] for o in result.values()])
     assert fused.logit == pytest.approx(float(mean), abs=1e-6)

@@ -29,8 +29,8 @@ def test_names_fit_any_file_system_and_stay_apart() -> None:
     assert len(set(long)) == 2 and all(len(n) <= 120 and n.startswith("xxx") for n in long)
     assert file_name("\udcff" * 300)  # bytes of a name that are no UTF-8
     taken: set[str] = set()
-    found = [new_name(n, taken) for n in ("a_b", "A_B", "a_b", "a_b_2", "c")]
-    assert len({n.lower() for n in found}) == 5 and found[0] == "a_b" and found[-1] == "c"
+    result = [new_name(n, taken) for n in ("a_b", "A_B", "a_b", "a_b_2", "c")]
+    assert len({n.lower() for n in result}) == 5 and result[0] == "a_b" and result[-1] == "c"
 
 
 def test_one_picture_that_cannot_be_written_costs_no_other(tmp_path: Path) -> None:

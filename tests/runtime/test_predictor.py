@@ -77,8 +77,8 @@ def test_every_map_adds_up_and_lies_on_its_film(predictor: Predictor, study: Stu
             assert image.source == str(ref.path)
             assert abs(image.grid.mean(dtype=np.float64) + image.bias - image.logit) <= 1e-4
             assert image.probability == pytest.approx(sigmoid(image.logit))
-            film = read_radiograph(ref.path).pixels
-            assert image.heat_map.shape == film.shape
+            radiograph = read_radiograph(ref.path).pixels
+            assert image.heat_map.shape == radiograph.shape
             assert image.heat_map.min() >= image.grid.min() - 1e-5
             assert image.heat_map.max() <= image.grid.max() + 1e-5
             assert image.findings == findings_from_map(image.heat_map, 0.6)
@@ -93,8 +93,8 @@ def test_body_part_is_recognised_from_all_views(predictor: Predictor, study: Stu
     wanted /= wanted.sum()
     assert not answer.body_part_given
     assert answer.body_part == PARTS[int(np.argmax(wanted))]
-    found = [answer.body_part_probabilities[p] for p in PARTS]
-    assert found == pytest.approx(wanted.tolist(), abs=1e-6)
+    result = [answer.body_part_probabilities[p] for p in PARTS]
+    assert result == pytest.approx(wanted.tolist(), abs=1e-6)
     hard = [predictor.predict(replace(study, body_part=p)) for p in PARTS]
     for i, image in enumerate(answer.images):
         mixed = sum(w * h.images[i].logit for w, h in zip(wanted, hard, strict=True))
@@ -157,8 +157,8 @@ def test_findings_have_their_probabilities(predictor: Predictor, study: Study) -
     answer = predictor.predict(replace(study, body_part=ELBOW))
     for image, pixels in zip(answer.images, prepared(study, predictor), strict=True):
         z = 0.3 * COARSE.answer(pixels)["finding"] + 0.7 * FINE.answer(pixels)["finding"]
-        found = [image.finding_probabilities[c] for c in CATEGORIES]
-        assert found == pytest.approx([sigmoid(v) for v in z], abs=1e-6)
+        result = [image.finding_probabilities[c] for c in CATEGORIES]
+        assert result == pytest.approx([sigmoid(v) for v in z], abs=1e-6)
 
 
 def test_operating_points(predictor: Predictor, study: Study) -> None:
@@ -203,12 +203,12 @@ def test_body_part_unknown_to_the_bundle(predictor: Predictor, study: Study) -> 
 
 
 def test_radiographs_that_were_read_already(predictor: Predictor, study: Study) -> None:
-    films = [read_radiograph(i.path) for i in study.images]
+    images = [read_radiograph(i.path) for i in study.images]
     by_file = predictor.predict(replace(study, body_part=ELBOW))
-    assert predictor.predict_radiographs(films, ELBOW).probability == by_file.probability
-    tagged = [replace(f, body_part=ELBOW) for f in films]
+    assert predictor.predict_radiographs(images, ELBOW).probability == by_file.probability
+    tagged = [replace(f, body_part=ELBOW) for f in images]
     assert predictor.predict_radiographs(tagged).body_part_given
-    disagreeing = [tagged[0], *films[1:]]
+    disagreeing = [tagged[0], *images[1:]]
     answer = predictor.predict_radiographs(disagreeing)
     assert not answer.body_part_given
     assert answer.probability == predictor.predict(study).probability

@@ -28,26 +28,26 @@ def test_it_says_what_it_is() -> None:
 def _bar(folder: Path) -> Study:
     """A drawing: one bright bar on a dark ground, with noise."""
     rng = np.random.default_rng(0)
-    film = np.full((454, 373), 20.0)
-    film[:, 150:210] = 120
-    film = np.clip(film + rng.normal(0, 4, film.shape), 0, 255).astype(np.uint8)
-    Image.fromarray(film).save(folder / "film.png")
+    image = np.full((454, 373), 20.0)
+    image[:, 150:210] = 120
+    image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+    Image.fromarray(image).save(folder / "film.png")
     return Study("p", "s", BodyPart.FOREARM, (ImageRef(folder / "film.png"),))
 
 
 @pytest.mark.slow
 def test_it_refuses_a_drawing(tmp_path: Path) -> None:
     refused = Predictor.load(BUNDLE, EngineSettings(threads=1)).predict(_bar(tmp_path))
-    assert "does not look like the films this model learned from" in refused.refused
+    assert "does not look like the images this model learned from" in refused.refused
 
 
 @pytest.mark.slow
 def test_it_calls_a_drawing_unfamiliar_and_answers_with_a_map_that_adds_up(tmp_path: Path) -> None:
     predictor = Predictor.load(BUNDLE, EngineSettings(threads=1))
     (seen,) = predictor.predict(_bar(tmp_path)).images
-    assert seen.foreign is not None and seen.foreign > 1
+    assert seen.ood_distance is not None and seen.ood_distance > 1
     answer = predictor.without_refusal().predict(_bar(tmp_path))
     (image,) = answer.images
     assert image.logit == pytest.approx(float(image.grid.mean()) + image.bias, abs=1e-3)
     assert image.heat_map.shape == (454, 373)
-    assert answer.triage(0.1) is not None and answer.certainty is not None
+    assert answer.triage(0.1) is not None and answer.confidence is not None

@@ -1,4 +1,4 @@
-"""Foreign images are refused with a reason, single ones left out, inverted films put right."""
+"""Foreign images are refused with a reason, single ones left out, inverted images put right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analytic_bundle import COARSE, FINE, FITTED, PARTS, write_analytic
 from PIL import Image, ImageDraw
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
-from ulna.calibration.domain_fit import MIN_IMAGES, fit_domain
+from ulna.calibration.out_of_distribution_fit import MIN_IMAGES, fit_out_of_distribution
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ImageWarning
 from ulna.runtime import Predictor
@@ -21,7 +21,7 @@ from ulna.types import ImageRef, Study, StudyPrediction, Triage
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 
 
-def _film(number: int) -> np.ndarray:
+def _image(number: int) -> np.ndarray:
     """A bright limb on a dark ground, of its own width, place and greys."""
     rng = np.random.default_rng(number)
     columns = np.arange(60)[None, :] - 30 - rng.normal(0, 2)
@@ -48,9 +48,9 @@ FOREIGN = {
 }
 
 
-def _study(folder: Path, *films: np.ndarray) -> Study:
+def _study(folder: Path, *images: np.ndarray) -> Study:
     refs = []
-    for pixels in films:
+    for pixels in images:
         path = folder / f"view{len(list(folder.glob('view*')))}.png"
         Image.fromarray(pixels).save(path)
         refs.append(ImageRef(path))
@@ -62,11 +62,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     folder = tmp_path_factory.mktemp("screen")
     plain = write_analytic(folder / "bundle", EXPERTS, FITTED)
     predictor = Predictor.load(plain.path, EngineSettings(threads=1))
-    # one in twenty of the calibration films came inverted
-    films = [255 - _film(i) if i % 20 == 7 else _film(i) for i in range(2 * MIN_IMAGES)]
-    outputs = [predictor.outputs(_study(folder, f), negatives=True) for f in films]
+    # one in twenty of the calibration images came inverted
+    images = [255 - _image(i) if i % 20 == 7 else _image(i) for i in range(2 * MIN_IMAGES)]
+    outputs = [predictor.outputs(_study(folder, f), negatives=True) for f in images]
     names = [e.name for e in plain.manifest.experts]
-    return replace_fusion(plain, FITTED, {}, fit_domain(outputs, names))
+    return replace_fusion(plain, FITTED, {}, fit_out_of_distribution(outputs, names))
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def predictor(bundle: ModelBundle) -> Predictor:
 
 def test_films_like_those_of_calibration_are_answered(tmp_path: Path, predictor: Predictor) -> None:
     refused = [
-        bool(predictor.predict(_study(tmp_path, _film(1000 + i))).refused) for i in range(60)
+        bool(predictor.predict(_study(tmp_path, _image(1000 + i))).refused) for i in range(60)
     ]
     assert sum(refused) <= 3
 
@@ -87,14 +87,14 @@ def test_a_foreign_study_is_refused(tmp_path: Path, predictor: Predictor, kind: 
         warnings.simplefilter("ignore", ImageWarning)
         answer = predictor.predict(_study(tmp_path, FOREIGN[kind]))
     assert answer.refused == answer.images[0].refusal != ""
-    assert answer.p_normal is None and answer.certainty is None
+    assert answer.p_normal is None and answer.confidence is None
     assert answer.triage(0.1) == Triage.REFER
     assert ("blank" in answer.refused) == (kind == "blank")
     assert kind != "page" or "text page" in answer.refused
 
 
 def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: Predictor) -> None:
-    study = _study(tmp_path, _film(1), FOREIGN["noise"], _film(2))
+    study = _study(tmp_path, _image(1), FOREIGN["noise"], _image(2))
     answer = predictor.predict(study)
     alone = predictor.predict(replace(study, images=(study.images[0], study.images[2])))
     assert not answer.refused
@@ -110,8 +110,8 @@ def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: P
 
 def test_an_inverted_film_is_put_right(tmp_path: Path, predictor: Predictor) -> None:
     for number in range(20):
-        upright = predictor.predict(_study(tmp_path, _film(number)))
-        turned = predictor.predict(_study(tmp_path, 255 - _film(number)))
+        upright = predictor.predict(_study(tmp_path, _image(number)))
+        turned = predictor.predict(_study(tmp_path, 255 - _image(number)))
         assert turned.images[0].inverted and not upright.images[0].inverted
         assert turned.probability == pytest.approx(upright.probability, abs=0.01)
         assert any("polarity inverted" in f for f in turned.flags)
@@ -124,7 +124,7 @@ def test_views_that_disagree_on_the_body_part_are_flagged(
     plain = Predictor.load(
         write_analytic(tmp_path / "sure", sure, FITTED).path, EngineSettings(threads=1)
     )
-    dark, bright = _film(0) // 8, 255 - _film(0) // 8
+    dark, bright = _image(0) // 8, 255 - _image(0) // 8
     dark[:2], bright[:2] = 255, 0
     mixed = plain.predict(_study(tmp_path, dark, bright))
     assert any(f.startswith("views disagree on the body part") for f in mixed.flags)
@@ -136,26 +136,26 @@ def test_a_bundle_without_features_says_nothing(tmp_path: Path) -> None:
         write_analytic(tmp_path / "old", fusion=FITTED).path, EngineSettings(threads=1)
     )
     answer = old.predict(_study(tmp_path, FOREIGN["noise"]))
-    assert not answer.refused and answer.images[0].foreign is None
+    assert not answer.refused and answer.images[0].ood_distance is None
     outputs = [old.outputs(answer.study, negatives=True)] * MIN_IMAGES
-    assert fit_domain(outputs, ["coarse", "fine"]) is None
+    assert fit_out_of_distribution(outputs, ["coarse", "fine"]) is None
 
 
 def test_few_films_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
-    outputs = [predictor.outputs(_study(tmp_path, _film(1)), negatives=True)] * (MIN_IMAGES - 1)
-    assert fit_domain(outputs, ["coarse"]) is None
+    outputs = [predictor.outputs(_study(tmp_path, _image(1)), negatives=True)] * (MIN_IMAGES - 1)
+    assert fit_out_of_distribution(outputs, ["coarse"]) is None
 
 
 def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
     plain = write_analytic(tmp_path / "b", EXPERTS, FITTED)
     predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     outputs = [
-        predictor.outputs(_study(tmp_path, _film(i)), negatives=True) for i in range(MIN_IMAGES)
+        predictor.outputs(_study(tmp_path, _image(i)), negatives=True) for i in range(MIN_IMAGES)
     ]
-    domain = fit_domain(outputs, ["coarse", "fine"])
-    fitted = replace_fusion(plain, FITTED, {}, domain)
-    assert replace_fusion(fitted, FITTED, {}, domain).hash == fitted.hash
-    entry = fitted.manifest.domain
+    out_of_distribution = fit_out_of_distribution(outputs, ["coarse", "fine"])
+    fitted = replace_fusion(plain, FITTED, {}, out_of_distribution)
+    assert replace_fusion(fitted, FITTED, {}, out_of_distribution).hash == fitted.hash
+    entry = fitted.manifest.out_of_distribution
     assert entry is not None and set(entry.limits) == {"coarse", "fine"}
     file = fitted.path / entry.file
     file.write_bytes(file.read_bytes()[:-1])
@@ -170,11 +170,11 @@ def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
 def test_a_stream_refuses_and_puts_right_as_one_study_at_a_time(
     tmp_path: Path, predictor: Predictor
 ) -> None:
-    films = [_film(3000 + i) for i in range(12)]
-    films[3], films[8] = 255 - films[3], 255 - films[8]
-    studies = [_study(tmp_path, film) for film in films]
-    studies += [_study(tmp_path, _film(99), film) for film in FOREIGN.values()]
-    studies += [_study(tmp_path, film) for film in FOREIGN.values()]
+    images = [_image(3000 + i) for i in range(12)]
+    images[3], images[8] = 255 - images[3], 255 - images[8]
+    studies = [_study(tmp_path, image) for image in images]
+    studies += [_study(tmp_path, _image(99), image) for image in FOREIGN.values()]
+    studies += [_study(tmp_path, image) for image in FOREIGN.values()]
     wanted = [predictor.predict(s) for s in studies]
     assert sum(a.images[0].inverted for a in wanted) >= 2
     assert sum(bool(a.refused) for a in wanted) >= 3
@@ -186,4 +186,4 @@ def test_a_stream_refuses_and_puts_right_as_one_study_at_a_time(
             assert answer.probability == pytest.approx(same.probability, abs=1e-6)
             for a, b in zip(answer.images, same.images, strict=True):
                 assert (a.inverted, a.refusal) == (b.inverted, b.refusal)
-                assert a.foreign == pytest.approx(b.foreign, abs=1e-6)
+                assert a.ood_distance == pytest.approx(b.ood_distance, abs=1e-6)

@@ -20,9 +20,9 @@ def test_graph_answers_as_the_formula(expert: Analytic, batch: int, tmp_path: Pa
     path = tmp_path / "graph.onnx"
     path.write_bytes(expert.graph())
     images = np.random.default_rng(1).normal(0, 1, (batch, 1, SIZE, SIZE)).astype(np.float32)
-    found = Session(path, EngineSettings(threads=1)).run(images)
-    assert len(found) == batch
-    for image, output in zip(images, found, strict=True):
+    result = Session(path, EngineSettings(threads=1)).run(images)
+    assert len(result) == batch
+    for image, output in zip(images, result, strict=True):
         for name, wanted in expert.answer(image).items():
             np.testing.assert_allclose(getattr(output, name), wanted, atol=1e-5)
 

@@ -21,7 +21,7 @@ from ulna.errors import ConfigError, ImageError, UlnaError
 from ulna.runtime import Predictor, reading
 from ulna.runtime import stream as module
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.screen import PreparedView
+from ulna.runtime.screen import PreparedImage
 from ulna.runtime.stream import BATCH, Steps, batches, stream
 from ulna.types import BodyPart, ImageRef, Radiograph, Study, StudyPrediction
 
@@ -40,18 +40,18 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Of one to 2 BATCH + 3 views, of every way to be routed, with all that can go wrong."""
     folder = tmp_path_factory.mktemp("films")
     shapes = [(90, 70), (60, 100), (80, 80), (70, 75), (64, 99)]
-    films = write_films(folder, shapes * 6)
-    (folder / "text.png").write_text("no film")
+    images = write_films(folder, shapes * 6)
+    (folder / "text.png").write_text("no image")
     bad, gone = ImageRef(folder / "text.png"), ImageRef(folder / "nowhere.png")
     return [
-        Study("a", "one", ELBOW, films[:1]),
-        Study("a", "two", WRIST, films[1:3]),
-        Study("b", "unrouted", None, films[3:6]),
-        Study("b", "partly", ELBOW, (films[6], bad, films[7])),
+        Study("a", "one", ELBOW, images[:1]),
+        Study("a", "two", WRIST, images[1:3]),
+        Study("b", "unrouted", None, images[3:6]),
+        Study("b", "partly", ELBOW, (images[6], bad, images[7])),
         Study("c", "nothing", WRIST, (bad, gone)),
-        Study("c", "unknown", BodyPart.HAND, films[8:9]),
-        Study("d", "many", None, (*films[: 2 * BATCH + 2], bad)),
-        *(Study("e", str(k), (ELBOW, WRIST, None)[k % 3], films[k : k + 1]) for k in range(20)),
+        Study("c", "unknown", BodyPart.HAND, images[8:9]),
+        Study("d", "many", None, (*images[: 2 * BATCH + 2], bad)),
+        *(Study("e", str(k), (ELBOW, WRIST, None)[k % 3], images[k : k + 1]) for k in range(20)),
     ]
 
 
@@ -64,15 +64,15 @@ def alone(predictor: Predictor, study: Study, how: str) -> StudyPrediction | Uln
             return error
 
 
-def check_same(found: StudyPrediction, wanted: StudyPrediction) -> None:
-    assert found.probability == pytest.approx(wanted.probability, abs=1e-6)
+def check_same(result: StudyPrediction, wanted: StudyPrediction) -> None:
+    assert result.probability == pytest.approx(wanted.probability, abs=1e-6)
     for name in (
         *("body_part", "body_part_given", "threshold", "abnormal", "refused", "flags"),
         *("skipped", "bundle_hash"),
     ):
-        assert getattr(found, name) == getattr(wanted, name), name
-    assert dict(found.experts) == pytest.approx(dict(wanted.experts), abs=1e-6)
-    for a, b in zip(found.images, wanted.images, strict=True):
+        assert getattr(result, name) == getattr(wanted, name), name
+    assert dict(result.experts) == pytest.approx(dict(wanted.experts), abs=1e-6)
+    for a, b in zip(result.images, wanted.images, strict=True):
         assert (a.source, a.inverted, a.refusal) == (b.source, b.inverted, b.refusal)
         assert (a.probability, a.logit) == pytest.approx((b.probability, b.logit), abs=1e-6)
         np.testing.assert_allclose(a.grid, b.grid, atol=1e-6)
@@ -86,9 +86,9 @@ def test_answers_are_those_of_one_study_at_a_time(
     wanted = {s.key: alone(predictor, s, how) for s in studies}
     assert {type(a) for a in wanted.values()} >= {StudyPrediction, ImageError}
     for order in (studies, studies[::-1]):
-        found = list(chain(*predictor.stream(order, body_part=how, workers=workers)))  # type: ignore[arg-type]
-        assert [s for s, _ in found] == order
-        for study, answer in found:
+        result = list(chain(*predictor.stream(order, body_part=how, workers=workers)))  # type: ignore[arg-type]
+        assert [s for s, _ in result] == order
+        for study, answer in result:
             same = wanted[study.key]
             if isinstance(same, StudyPrediction):
                 assert isinstance(answer, StudyPrediction)
@@ -171,7 +171,7 @@ def test_the_list_is_not_read_far_ahead(predictor: Predictor, studies: list[Stud
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (ZeroDivisionError("one in a million"), "one in a million (a defect of Ulna"),
         (MemoryError(), "view1.png: out of memory: ask for less"),
@@ -182,7 +182,7 @@ def test_what_no_reader_expects_ends_one_image_only(
     studies: list[Study],
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
-    said: str,
+    message: str,
 ) -> None:
     read = reading.read_radiograph
 
@@ -195,7 +195,7 @@ def test_what_no_reader_expects_ends_one_image_only(
     (_, first), (_, second) = chain(*predictor.stream(studies[:2]))
     assert isinstance(first, StudyPrediction) and not first.skipped
     assert isinstance(second, StudyPrediction) and len(second.images) == 1
-    assert said in second.skipped[0][1]
+    assert message in second.skipped[0][1]
     alone_too = alone(predictor, studies[1], "given")
     assert isinstance(alone_too, StudyPrediction) and alone_too.skipped == second.skipped
 
@@ -205,7 +205,7 @@ def test_memory_that_one_study_takes_ends_its_study_only(
 ) -> None:
     large = studies[1].images[0].path
 
-    def run(names: Sequence[str], views: Sequence[PreparedView]) -> Sequence[ImageOutputs]:
+    def run(names: Sequence[str], views: Sequence[PreparedImage]) -> Sequence[ImageOutputs]:
         if any(v.ref.path == large for v in views):
             raise MemoryError
         return predictor._run_views(names, views)
@@ -217,11 +217,11 @@ def test_memory_that_one_study_takes_ends_its_study_only(
 
     spec = predictor.manifest.input_spec
     steps = Steps(spec, lambda study: [e.name for e in predictor.manifest.experts], run, answer)
-    found = dict(chain(*stream(steps, studies[:4])))
+    result = dict(chain(*stream(steps, studies[:4])))
     for study in studies[1:3]:
-        assert isinstance(found[study], ImageError) and "out of memory" in str(found[study])
-    assert isinstance(found[studies[0]], StudyPrediction)
-    assert isinstance(found[studies[3]], StudyPrediction)
+        assert isinstance(result[study], ImageError) and "out of memory" in str(result[study])
+    assert isinstance(result[studies[0]], StudyPrediction)
+    assert isinstance(result[studies[3]], StudyPrediction)
 
 
 def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
@@ -229,7 +229,7 @@ def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
 ) -> None:
     lost = studies[1].images[0].path
 
-    def run(names: Sequence[str], views: Sequence[PreparedView]) -> Sequence[ImageOutputs]:
+    def run(names: Sequence[str], views: Sequence[PreparedImage]) -> Sequence[ImageOutputs]:
         if any(v.ref.path == lost for v in views):
             raise ImageError(f"{lost}: no such file")
         return predictor._run_views(names, views)
@@ -237,8 +237,8 @@ def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
     steps = Steps(
         predictor.manifest.input_spec, lambda _: ["coarse", "fine"], run, predictor.predict_outputs
     )
-    asked = [replace(s, body_part=None) for s in studies[:3]]
-    answers = [answer for _, answer in chain(*stream(steps, asked))]
+    requested = [replace(s, body_part=None) for s in studies[:3]]
+    answers = [answer for _, answer in chain(*stream(steps, requested))]
     assert [isinstance(a, StudyPrediction) for a in answers] == [True, False, True]
     assert str(answers[1]) == f"{lost}: no such file"
 
@@ -249,15 +249,15 @@ def test_a_cascade_answers_in_a_stream_as_one_at_a_time(
     cascading = predictor.with_fusion(BOTH, cascade(0.5, 1.0)).with_cascade()
     skipped = 0
     for batch in cascading.stream(studies):
-        for study, found in batch:
+        for study, result in batch:
             wanted = alone(cascading, study, "given")
-            if isinstance(found, UlnaError):
-                assert str(found) == str(wanted)
+            if isinstance(result, UlnaError):
+                assert str(result) == str(wanted)
                 continue
             assert isinstance(wanted, StudyPrediction)
-            check_same(found, wanted)
-            assert found.skipped_experts == wanted.skipped_experts
-            skipped += bool(found.skipped_experts)
+            check_same(result, wanted)
+            assert result.skipped_experts == wanted.skipped_experts
+            skipped += bool(result.skipped_experts)
     assert skipped
 
 

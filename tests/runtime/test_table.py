@@ -56,15 +56,15 @@ def rows(table: bytes) -> list[dict[str, str]]:
 
 def after(count: int) -> Callable[[], bool]:
     """A question that is answered with yes from the `count`-th time on."""
-    asked = iter(range(1, 1_000_000))
-    return lambda: next(asked) >= count
+    requested = iter(range(1, 1_000_000))
+    return lambda: next(requested) >= count
 
 
 def test_a_row_for_each_image_in_order(whole: bytes, studies: list[Study]) -> None:
-    found = rows(whole)
+    result = rows(whole)
     listed = [(s.key, str(r.path)) for s in studies for r in s.images]
-    assert [(r["study"], r["image"]) for r in found] == listed
-    assert list(found[0]) == [c.name for c in COLUMNS]
+    assert [(r["study"], r["image"]) for r in result] == listed
+    assert list(result[0]) == [c.name for c in COLUMNS]
 
 
 def test_rows_say_what_predict_says(
@@ -227,26 +227,26 @@ def test_names_that_are_no_text_and_long_reasons_fit_a_row(
     os.link(studies[0].images[0].path, odd)
     refs = (replace(studies[0].images[0], path=odd),)
     gone = [replace(refs[0], path=tmp_path / f"{k}.png") for k in range(100)]
-    asked = [Study("p", "s", PARTS[0], refs), Study("p", "t", PARTS[0], tuple(gone))]
-    score_table(predictor, asked, tmp_path / "table.csv")
+    requested = [Study("p", "s", PARTS[0], refs), Study("p", "t", PARTS[0], tuple(gone))]
+    score_table(predictor, requested, tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
-        found = list(csv.DictReader(stream))
-    assert len(found) == 101
-    assert found[0]["image"].endswith("film\\udcff,\n.png") and found[0]["study_probability"]
-    assert all(r["error"].endswith("...") and len(r["error"]) == 1000 for r in found[1:])
+        result = list(csv.DictReader(stream))
+    assert len(result) == 101
+    assert result[0]["image"].endswith("film\\udcff,\n.png") and result[0]["study_probability"]
+    assert all(r["error"].endswith("...") and len(r["error"]) == 1000 for r in result[1:])
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_carriage_return_in_a_name_ends_no_row(
     predictor: Predictor, studies: list[Study], tmp_path: Path, form: str
 ) -> None:
-    asked = [replace(studies[0], patient_id="p\r1"), studies[1]]
+    requested = [replace(studies[0], patient_id="p\r1"), studies[1]]
     out = tmp_path / f"table.{form}"
-    score_table(predictor, asked, out)
+    score_table(predictor, requested, out)
     if form == "parquet":
-        found = parquet_cells(out)
+        result = parquet_cells(out)
     else:
         with out.open(encoding="utf-8", newline="") as stream:
-            found = list(csv.DictReader(stream))
-    assert [r["patient"] for r in found] == [s.patient_id for s in asked for _ in s.images]
-    assert all(r["bundle"] == predictor.bundle.hash for r in found)
+            result = list(csv.DictReader(stream))
+    assert [r["patient"] for r in result] == [s.patient_id for s in requested for _ in s.images]
+    assert all(r["bundle"] == predictor.bundle.hash for r in result)

@@ -14,7 +14,7 @@ from table_films import many_studies
 from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError
 from ulna.runtime import Predictor
-from ulna.runtime.table.score import Asked, TableFiles, score_table
+from ulna.runtime.table.score import TableFiles, TableSettings, score_table
 from ulna.types import Study
 
 
@@ -32,8 +32,8 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
 
 def after(count: int) -> Callable[[], bool]:
     """A question that is answered with yes from the `count`-th time on."""
-    asked = iter(range(1, 1_000_000))
-    return lambda: next(asked) >= count
+    requested = iter(range(1, 1_000_000))
+    return lambda: next(requested) >= count
 
 
 def test_a_finished_table_is_left_alone(
@@ -50,20 +50,20 @@ def test_a_finished_table_is_left_alone(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (Asked("sensitive"), "operating_point balanced there, sensitive now"),
-        (Asked(error_rate=0.2), "error_rate 0.1 there, 0.2 now"),
-        (Asked(body_part="recognise"), "body_part given there, recognise now"),
+        (TableSettings("sensitive"), "operating_point balanced there, sensitive now"),
+        (TableSettings(error_rate=0.2), "error_rate 0.1 there, 0.2 now"),
+        (TableSettings(body_part="recognise"), "body_part given there, recognise now"),
     ],
 )
 def test_other_settings_do_not_go_on_with_a_table(
-    predictor: Predictor, studies: list[Study], tmp_path: Path, change: Asked, said: str
+    predictor: Predictor, studies: list[Study], tmp_path: Path, change: TableSettings, message: str
 ) -> None:
     out = tmp_path / "table.csv"
     for stop in (after(1), after(1000)):  # begun, and finished
         score_table(predictor, studies, out, stop=stop)
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             score_table(predictor, studies, out, change)
 
 
@@ -79,11 +79,11 @@ def test_other_inputs_and_another_bundle_do_not_go_on_with_a_table(
     other = write_analytic(tmp_path / "other", fusion=replace(FITTED, map_limit=4.0))
     with pytest.raises(ConfigError, match="bundle"):
         score_table(Predictor.load(other.path), studies, out)
-    film = tmp_path / "film.png"
-    film.write_bytes(studies[0].images[0].path.read_bytes())
-    one = [replace(studies[0], images=(replace(studies[0].images[0], path=film),))]
+    image = tmp_path / "film.png"
+    image.write_bytes(studies[0].images[0].path.read_bytes())
+    one = [replace(studies[0], images=(replace(studies[0].images[0], path=image),))]
     score_table(predictor, one, tmp_path / "one.csv")
-    film.write_bytes(b"replaced")
+    image.write_bytes(b"replaced")
     with pytest.raises(ConfigError, match="inputs"):
         score_table(predictor, one, tmp_path / "one.csv")
 
@@ -101,8 +101,8 @@ def test_files_in_the_way_are_not_overwritten(
     TableFiles(out).journal.write_text("shopping list\n")
     with pytest.raises(ConfigError, match="not a journal of this version"):
         score_table(predictor, studies, out)
-    for name, said in (("table.xlsx", "ends in .csv or .parquet"), (".csv", "ends in")):
-        with pytest.raises(ConfigError, match=said):
+    for name, message in (("table.xlsx", "ends in .csv or .parquet"), (".csv", "ends in")):
+        with pytest.raises(ConfigError, match=message):
             score_table(predictor, studies, tmp_path / name)
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ConfigError, match="is a folder"):

@@ -17,8 +17,8 @@ def _record(folder: Path) -> Path:
     for name in ("info", "evaluate-json"):
         call = folder / name
         (call / "files/out").mkdir(parents=True)
-        told = {"code": 0, "words": [name], "removed": [], "written": ["out/scores.json"]}
-        (call / "call.json").write_text(json.dumps(told))
+        reported = {"code": 0, "words": [name], "removed": [], "written": ["out/scores.json"]}
+        (call / "call.json").write_text(json.dumps(reported))
         (call / "stdout.txt").write_text('{"auroc": 0.75}\n')
         (call / "stderr.txt").write_text("a note\n")
         scores = {"auroc": [0.5, 0.625], "seconds": 1.0, "n": 3, "low": float("nan")}
@@ -51,7 +51,7 @@ def test_equal_records_have_no_difference(records: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "said"),
+    ("file", "old", "new", "message"),
     [
         ("files/out/scores.json", "0.625", "0.6251", "out/scores.json: .auroc[1]: 0.625 -> 0.6251"),
         ("files/out/scores.json", '"n": 3', '"n": 3.0', "out/scores.json: .n: 3 -> 3.0"),
@@ -64,11 +64,11 @@ def test_equal_records_have_no_difference(records: tuple[Path, Path]) -> None:
     ],
 )
 def test_what_changed_is_said(
-    records: tuple[Path, Path], file: str, old: str, new: str, said: str
+    records: tuple[Path, Path], file: str, old: str, new: str, message: str
 ) -> None:
     a, b = records
     _edit(b / "info" / file, old, new)
-    assert f"info: {said}" in list(compare(a, b))
+    assert f"info: {message}" in list(compare(a, b))
 
 
 def test_what_is_missing_is_said(records: tuple[Path, Path]) -> None:
@@ -109,11 +109,11 @@ def test_arrays_are_compared_by_value_and_graphs_by_their_bytes() -> None:
 
 
 def test_pages_are_told_by_element_and_pictures_by_their_digests() -> None:
-    def page(picture: str, said: str) -> bytes:
-        return f'<p>  {said}</p><img src="data:image/png;base64,{picture}"><p>end</p>'.encode()
+    def page(picture: str, message: str) -> bytes:
+        return f'<p>  {message}</p><img src="data:image/png;base64,{picture}"><p>end</p>'.encode()
 
     assert (
         list(file_differences(".html", page("aa", "x"), page("aa", "x").replace(b"  ", b" "))) == []
     )
-    found = list(file_differences(".html", page("a" * 999, "x"), page("b" * 999, "x")))
-    assert len(found) == 2 and all("base64, " in line and len(line) < 60 for line in found)
+    result = list(file_differences(".html", page("a" * 999, "x"), page("b" * 999, "x")))
+    assert len(result) == 2 and all("base64, " in line and len(line) < 60 for line in result)

@@ -11,8 +11,8 @@ from ulna.cli.main import VERBS
 
 def test_the_walk_calls_every_verb_rightly_and_wrongly(tmp_path: Path) -> None:
     walk = [call for call in calls(tmp_path) if not call.name.startswith("@")]
-    for code, found in (("0", {0}), ("another", set(range(1, 128)))):
-        walked = {call.words[0] for call in walk if call.words and call.code in found}
+    for code, result in (("0", {0}), ("another", set(range(1, 128)))):
+        walked = {call.words[0] for call in walk if call.words and call.code in result}
         assert set(VERBS) <= walked, f"no call that ends with {code}"
 
 

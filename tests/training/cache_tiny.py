@@ -1,6 +1,6 @@
 """Run as a script by the tests of a shared cache: cache_tiny.py IMAGES CACHE N [GATE].
 
-Decodes N studies, all but the first films not before the file GATE is there; prints what it does
+Decodes N studies, all but the first images not before the file GATE is there; prints what it does
 and a hash of the images.
 """
 
@@ -21,10 +21,10 @@ if __name__ == "__main__":
 
     read = cache.read_radiograph
 
-    films = itertools.count()
+    images = itertools.count()
 
     def behind_gate(path: Path) -> object:
-        while next(films) > 3 and not Path(sys.argv[4]).exists():
+        while next(images) > 3 and not Path(sys.argv[4]).exists():
             time.sleep(0.01)
         return read(path)
 

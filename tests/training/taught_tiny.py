@@ -17,7 +17,7 @@ from ulna.training.source import Teaching
 from ulna.training.teacher.ask import ask_teacher
 from ulna.types import FindingCategory, Study
 
-TAUGHT = Distillation(logits=1, body_part=0.5, finding=0.5, map=1, hard=0)
+TAUGHT = Distillation(logits=1, body_part=0.5, finding=0.5, map=1, hard_labels=0)
 STILL = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 

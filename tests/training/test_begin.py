@@ -23,10 +23,10 @@ def test_the_findings_of_a_begun_run_are_counted_by_what_its_label_means(tmp_pat
     studies = [replace(s, categories=None) for s in make_studies(tmp_path / "films")]
     recipe = make_recipe(abnormal_means="fracture")
     begun = begin_run(recipe, studies, tmp_path / "run", DataSource("table", "films"))
-    found = read_json(DataFingerprint, tmp_path / "run/data.json")
-    assert found == fingerprint_studies(begun.side, "table", "films", "fracture")
-    assert found.findings is not None
-    assert min(found.findings[FindingCategory.FRACTURE]) > 0
+    result = read_json(DataFingerprint, tmp_path / "run/data.json")
+    assert result == fingerprint_studies(begun.side, "table", "films", "fracture")
+    assert result.findings is not None
+    assert min(result.findings[FindingCategory.FRACTURE]) > 0
 
 
 def test_labels_of_another_meaning_begin_no_run(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_minutes_spent_are_those_of_finished_experts(tmp_path: Path) -> None:
 def test_whole_images_only() -> None:
     spent = TimeSpent()
     for _ in range(10):
-        spent.add(0.5, on_windows=False)
+        spent.add(0.5, on_crops=False)
     config = ExpertConfig(name="e", encoder="cnn")
     assert epochs_per_minute(spent, config, 0.0, 224, 20) == pytest.approx(60 / (20 * 0.5))
 
@@ -62,22 +62,24 @@ def test_windows_and_whole_images_by_their_shares() -> None:
     config = ExpertConfig(name="e", encoder="cnn", crop_size=128, crop_share=0.75)
     spent = TimeSpent()
     for _ in range(10):
-        spent.add(0.1, on_windows=True)
+        spent.add(0.1, on_crops=True)
     guessed = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.4))
     assert epochs_per_minute(spent, config, 0.75, 256, 20) == pytest.approx(guessed)
     for _ in range(5):
-        spent.add(0.3, on_windows=False)
+        spent.add(0.3, on_crops=False)
     measured = 60 / (20 * (0.75 * 0.1 + 0.25 * 0.3))
     assert epochs_per_minute(spent, config, 0.75, 256, 20) == pytest.approx(measured)
 
 
 def test_whole_images_cost_less_where_only_heads_learn() -> None:
     spent = TimeSpent()
-    spent.add(0.1, on_windows=True)
+    spent.add(0.1, on_crops=True)
     rates = [
         epochs_per_minute(
             spent,
-            ExpertConfig(name="e", encoder="cnn", crop_size=64, crop_share=0.9, trunk_on_whole=t),
+            ExpertConfig(
+                name="e", encoder="cnn", crop_size=64, crop_share=0.9, train_encoder_on_whole=t
+            ),
             0.9,
             256,
             20,

@@ -42,7 +42,7 @@ def _process(*arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def _films(studies: Sequence[Study]) -> Path:
+def _images(studies: Sequence[Study]) -> Path:
     return studies[0].images[0].path.parent
 
 
@@ -52,9 +52,9 @@ def test_another_input_in_the_folder_leaves_a_live_map_alone(
     """Both were one file, opened anew and emptied: the reader's mean went from 200 to 0."""
     first = build_cache(tiny_studies, make_recipe(), tmp_path)
     before = np.array(first.images)
-    with _process(_films(tiny_studies), tmp_path, 6) as process:
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "decode" in said
+    with _process(_images(tiny_studies), tmp_path, 6) as process:
+        message, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "decode" in message
     np.testing.assert_array_equal(first.images, before)
     assert len(_entries(tmp_path)) == 2
     again = build_cache(tiny_studies, make_recipe(), tmp_path, _nothing_is_decoded)
@@ -69,7 +69,7 @@ def test_of_two_processes_with_one_input_one_decodes_and_the_other_waits(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     gate, folder = tmp_path / "gate", tmp_path / "cache"
-    arguments = (_films(tiny_studies), folder, 12, gate)
+    arguments = (_images(tiny_studies), folder, 12, gate)
     with _process(*arguments) as first:
         assert first.stdout is not None and first.stdout.readline() == "decode\n"
         with _process(*arguments) as second:
@@ -86,7 +86,7 @@ def test_a_kill_while_decoding_costs_nothing_but_the_time(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     """Also where the next run has another input: what the dead one left is removed."""
-    with _process(_films(tiny_studies), tmp_path, 12, tmp_path / "gate") as process:
+    with _process(_images(tiny_studies), tmp_path, 12, tmp_path / "gate") as process:
         assert process.stdout is not None and process.stdout.readline() == "decode\n"
         process.send_signal(signal.SIGKILL)
         process.wait(10)
@@ -99,9 +99,9 @@ def test_a_kill_while_decoding_costs_nothing_but_the_time(
 
 
 def _with_broken(studies: Sequence[Study], folder: Path) -> list[Study]:
-    """The same with an unreadable film as second study's first view, and one that is not there."""
+    """The same with an unreadable image as second study's first view, and one that is not there."""
     broken = folder / "broken.png"
-    broken.write_bytes(b"no film")
+    broken.write_bytes(b"no image")
     ref = studies[1].images[0]
     extra = (replace(ref, path=broken), replace(ref, path=folder / "missing.png"))
     return [replace(s, images=(*extra, *s.images)) if s is studies[1] else s for s in studies]
@@ -140,9 +140,9 @@ def test_a_full_disk_is_said_before_anything_is_lost(
     assert len(build_cache(tiny_studies, make_recipe(), tmp_path).images)
 
 
-@pytest.mark.parametrize(("free", "said"), [(2**60, ""), (0, "free some space")])
+@pytest.mark.parametrize(("free", "message"), [(2**60, ""), (0, "free some space")])
 def test_a_file_system_that_reserves_nothing_is_asked_for_its_free_space(
-    free: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    free: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unsupported(descriptor: int, start: int, size: int) -> None:
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
@@ -152,7 +152,7 @@ def test_a_file_system_that_reserves_nothing_is_asked_for_its_free_space(
     file = tmp_path / "entry" / "images.npy"
     file.parent.mkdir()
     file.touch()
-    with pytest.raises(TrainingError, match=said) if said else nullcontext():
+    with pytest.raises(TrainingError, match=message) if message else nullcontext():
         cache_folder.reserve(file, 1000)
 
 

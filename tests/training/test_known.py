@@ -41,7 +41,7 @@ def _run(folder: Path, train: Sequence[str], studies: Sequence[Study] = STUDIES)
     return folder
 
 
-def _said(
+def _message(
     start: Path, studies: Sequence[Study] = STUDIES, parts: Mapping[str, Sequence[str]] = PARTS
 ) -> list[str]:
     expert = ExpertConfig("cnn", "cnn", initial=InitialWeights("run", str(start)))
@@ -56,23 +56,23 @@ def test_a_start_that_knows_what_calibrates_is_told(tmp_path: Path) -> None:
     (tmp_path / "cv").mkdir()
     (tmp_path / "cv/crossval.json").write_text("{}")
     _run(tmp_path / "cv/fold0", KEYS[2:9])
-    calibration, test = _said(tmp_path / "cv")
+    calibration, test = _message(tmp_path / "cv")
     assert "2 of the 2 studies of the calibration part" in calibration
     assert "1 of the 2 studies of the test part" in test and "fold0" in test
 
 
 def test_the_same_split_and_other_phantoms_are_no_matter(tmp_path: Path) -> None:
-    assert not _said(_run(tmp_path / "same", KEYS[:6]))
-    assert not _said(tmp_path / "no-run")
+    assert not _message(_run(tmp_path / "same", KEYS[:6]))
+    assert not _message(tmp_path / "no-run")
     phantoms = _studies(simulated=True)
     start = _run(tmp_path / "phantoms", KEYS[4:], phantoms)
     others = [replace(s, abnormal=not s.abnormal) for s in phantoms]
-    assert not _said(start, others)
-    assert len(_said(start, phantoms)) == 2
+    assert not _message(start, others)
+    assert len(_message(start, phantoms)) == 2
 
 
 def test_a_damaged_split_is_said(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", KEYS)
     (run / "split.json").write_text("[]")
     with pytest.raises(ConfigError, match="split.json: damaged"):
-        _said(run)
+        _message(run)

@@ -99,14 +99,14 @@ def test_attention_loss_is_weighted_log_loss_plus_one_minus_dice() -> None:
 
 def test_dice_of_a_certain_score_is_scikit_learns_f1() -> None:
     rng = np.random.default_rng(1)
-    cells, found = rng.random((1, 400)) < 0.3, rng.random((1, 400)) < 0.3
-    score = torch.from_numpy(np.where(found, 60.0, -60.0)).reshape(1, 1, 20, 20)
+    cells, result = rng.random((1, 400)) < 0.3, rng.random((1, 400)) < 0.3
+    score = torch.from_numpy(np.where(result, 60.0, -60.0)).reshape(1, 1, 20, 20)
     mask = torch.from_numpy(cells.astype(np.float64)).reshape(1, 1, 20, 20)
     wrong = float(attention_loss(score, mask, torch.tensor([True])))
     share = cells.mean() ** -0.5
     weight = np.where(cells, share, 1.0)
-    entropy = 60 * weight[cells != found].sum() / weight.sum()
-    f1 = f1_score(cells[0], found[0])
+    entropy = 60 * weight[cells != result].sum() / weight.sum()
+    f1 = f1_score(cells[0], result[0])
     assert abs(wrong - entropy - (1 - f1)) < 0.01
 
 

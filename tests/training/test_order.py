@@ -113,8 +113,8 @@ def test_a_draw_over_sources_has_their_shares_and_each_its_composition(
         own = source == SOURCE
         assert times[own].sum() / times.sum() == pytest.approx(1 / 3, abs=0.02)
         if share:
-            found = times[own & abnormal].sum() / times[own].sum()
-            assert found == pytest.approx(share, abs=0.12), source
+            result = times[own & abnormal].sum() / times[own].sum()
+            assert result == pytest.approx(share, abs=0.12), source
     if not beside:
         expected = draw_rates(abnormal, shares)
         measured = times / times.sum()

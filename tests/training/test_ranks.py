@@ -67,14 +67,14 @@ def test_statistics_of_uneven_parts_are_those_of_the_whole() -> None:
     x = torch.randn(7, 3, 4, 4, dtype=torch.float64) + 5
     whole = nn.BatchNorm2d(3).double()
     y = whole(x)
-    told = []
+    reported = []
     for rank in range(3):
         part = x[rank::3]
         n = torch.tensor([part.numel() / 3], dtype=torch.float64)
-        told.append(torch.cat([part.mean((0, 2, 3)), part.var((0, 2, 3), correction=0), n]))
+        reported.append(torch.cat([part.mean((0, 2, 3)), part.var((0, 2, 3), correction=0), n]))
     for rank in range(3):
         norm = nn.BatchNorm2d(3).double()
-        with _WholeBatch(_Known(rank, told), 7):
+        with _WholeBatch(_Known(rank, reported), 7):
             torch.testing.assert_close(norm(x[rank::3]), y[rank::3])
         torch.testing.assert_close(norm.running_var, whole.running_var)
 
@@ -85,13 +85,13 @@ def test_dropout_of_the_rows_is_that_of_the_whole_batch(kind: object) -> None:
     x = torch.randn(5, 8, 4, 4)
     torch.manual_seed(1)
     whole = kind(x, 0.4, True)
-    found = torch.empty_like(x)
+    result = torch.empty_like(x)
     for rank in range(2):
         ranks = Ranks(rank, 2)
         torch.manual_seed(1)
         with _WholeBatch(ranks, 5):
-            found[ranks.rows(5)] = kind(x[ranks.rows(5)], 0.4, True)
-    assert torch.equal(found, whole)
+            result[ranks.rows(5)] = kind(x[ranks.rows(5)], 0.4, True)
+    assert torch.equal(result, whole)
     with _WholeBatch(Ranks(0, 2), 5):
         assert torch.equal(kind(x[::2], 0.4, False), x[::2])
 
@@ -126,8 +126,8 @@ def test_a_process_that_has_done_its_work_is_not_missed(
 
 def test_the_reason_reaches_the_others(lifelines: tuple[Lifeline, Lifeline]) -> None:
     first, second = lifelines
-    second.close("film x.png is gone")
-    assert r"number 1 from 0, ended: film x.png is gone" in str(first.failure(5))
+    second.close("image x.png is gone")
+    assert r"number 1 from 0, ended: image x.png is gone" in str(first.failure(5))
 
 
 def test_a_reason_with_bytes_that_are_no_utf8_reaches_the_others(
@@ -135,8 +135,8 @@ def test_a_reason_with_bytes_that_are_no_utf8_reaches_the_others(
 ) -> None:
     """Of a file's name: the error of the connection once took the place of the error itself."""
     first, second = lifelines
-    second.close("film x\udcff.png is gone")
-    assert r"ended: film x\udcff.png is gone" in str(first.failure(5))
+    second.close("image x\udcff.png is gone")
+    assert r"ended: image x\udcff.png is gone" in str(first.failure(5))
 
 
 def test_the_first_one_says_what_it_knows(lifelines: tuple[Lifeline, Lifeline]) -> None:

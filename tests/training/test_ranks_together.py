@@ -41,7 +41,7 @@ ENCODERS = ("cnn", "test_efficientnet")
 
 
 def _recipe(encoder: str = "cnn", **changes: object) -> Recipe:
-    """Windows, searches, frozen stages, dropout, masks, and batches of 5 that two cannot halve."""
+    """Crops, searches, frozen stages, dropout, masks, and batches of 5 that two cannot halve."""
     config = replace(
         make_recipe().experts[0],
         encoder=encoder,
@@ -49,7 +49,7 @@ def _recipe(encoder: str = "cnn", **changes: object) -> Recipe:
         batch_size=5,
         crop_size=32,
         crop_share=0.6,
-        hard_every=1,
+        hard_negatives_every=1,
     )
     config = replace(config, **changes)  # type: ignore[arg-type]
     loss = LossWeights(map=0.3, attention=0.3, other_parts=0.2)
@@ -86,7 +86,7 @@ def test_weights_and_decisions_are_those_of_one_process(
 
 
 def _double(out: Path, encoder: str) -> Task:
-    recipe = replace(_recipe(encoder, epochs=3, hard_every=0), patience=0)
+    recipe = replace(_recipe(encoder, epochs=3, hard_negatives_every=0), patience=0)
     return Task(recipe, out / encoder, True)
 
 
@@ -116,15 +116,15 @@ class Work:
             for s in studies:
                 for ref in s.images:
                     boxes = json.dumps([f.box for f in ref.findings])
-                    found = "fracture" if s.abnormal else ""
+                    result = "fracture" if s.abnormal else ""
                     key = [s.patient_id, f"{s.patient_id}s"]
                     row = [ref.path, *key, s.body_part, int(bool(s.abnormal))]
-                    table.writerow([*row, found, boxes])
+                    table.writerow([*row, result, boxes])
 
     def command(self, out: str, *more: object, by: Sequence[str] = ("-m", "ulna")) -> list[str]:
         table, recipe = self.folder / "table.csv", self.folder / "tiny.json"
-        said = ["train", table, "--recipe", recipe, "--out", self.folder / out, *more]
-        return [sys.executable, *by, *map(str, said)]
+        message = ["train", table, "--recipe", recipe, "--out", self.folder / out, *more]
+        return [sys.executable, *by, *map(str, message)]
 
     def expert(self, out: str) -> Path:
         return self.folder / out / "experts/cnn"
@@ -200,8 +200,8 @@ def _answers(work: Work, folder: Path) -> torch.Tensor:
 def _training_child(process: subprocess.Popen[str]) -> psutil.Process:
     """The one that computes: a second child watches over the memory that processes share."""
     children = psutil.Process(process.pid).children()
-    (found,) = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
-    return found
+    (result,) = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+    return result
 
 
 def _gone(processes: Sequence[psutil.Process]) -> bool:
@@ -220,11 +220,11 @@ def test_a_killed_process_ends_all_and_resume_ends_in_the_same_weights(
             others = psutil.Process(process.pid).children()
             os.kill(process.pid if first else _training_child(process).pid, signal.SIGKILL)
             assert process.stderr is not None
-            said = process.stderr.read()
+            message = process.stderr.read()
             process.wait(60)
         assert process.returncode == (-signal.SIGKILL if first else TrainingError.exit_code)
-        assert f"one of the 2 processes of this training, number {0 if first else 1}" in said
-        assert "--resume" in said and "Traceback" not in said
+        assert f"one of the 2 processes of this training, number {0 if first else 1}" in message
+        assert "--resume" in message and "Traceback" not in message
         _wait_for(lambda others=others: _gone(others))  # type: ignore[misc]
         assert not (work.expert("cut") / "weights.safetensors").exists()
     launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "ulna")
@@ -245,7 +245,7 @@ def test_two_processes_in_half_precision_lose_what_one_loses(
     """Halves of gradients are added before they are unscaled and clipped."""
     losses = []
     for devices in (1, 2):
-        recipe = replace(_recipe(epochs=3, hard_every=0), precision=precision)  # type: ignore[arg-type]
+        recipe = replace(_recipe(epochs=3, hard_negatives_every=0), precision=precision)  # type: ignore[arg-type]
         out = tmp_path / str(devices)
         run = train_run(recipe, tiny_studies, out, DataSource("table"), devices=devices)
         state = json.loads((run / "experts/cnn/state.json").read_text())

@@ -212,26 +212,30 @@ def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
 ) -> None:
     """They start on the kept weights, and from whole images there is no way back to windows."""
     at_change: dict[str, torch.Tensor] = {}
-    on_windows = []
-    inner = ExpertFit._choose_windows
+    on_crops = []
+    inner = ExpertFit._choose_crops
 
     def watched(fit: ExpertFit) -> None:
         inner(fit)
-        on_windows.append(fit.cropped)
+        on_crops.append(fit.cropped)
         if fit.state.whole_from == fit.state.step:
             at_change.update({k: v.clone() for k, v in fit.learner.expert.state_dict().items()})
             assert fit.average is not None
             for name, kept in fit.average.module.state_dict().items():
                 torch.testing.assert_close(at_change[name], kept, rtol=0, atol=0)
 
-    monkeypatch.setattr(ExpertFit, "_choose_windows", watched)
+    monkeypatch.setattr(ExpertFit, "_choose_crops", watched)
     config = replace(
-        make_recipe().experts[0], epochs=5, crop_size=32, crop_share=0.6, trunk_on_whole=False
+        make_recipe().experts[0],
+        epochs=5,
+        crop_size=32,
+        crop_share=0.6,
+        train_encoder_on_whole=False,
     )
     run = train_run(
         make_recipe(experts=(config,), patience=0), tiny_studies, tmp_path, DataSource("table")
     )
-    assert on_windows == [True, True, True, False, False]
+    assert on_crops == [True, True, True, False, False]
     final = _weights(run)
     trunk = [k for k in final if k.startswith("encoder.")]
     assert all(torch.equal(final[k], at_change[k]) for k in trunk)
@@ -256,11 +260,11 @@ def test_data_that_cannot_teach_are_refused(tmp_path: Path, tiny_studies: Sequen
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [(torch.nan, "the loss became nan"), (1e38, "gradients are not finite")]
+    ("fault", "message"), [(torch.nan, "the loss became nan"), (1e38, "gradients are not finite")]
 )
 def test_loss_that_is_not_finite_stops_the_run(
     fault: float,
-    said: str,
+    message: str,
     tmp_path: Path,
     tiny_studies: Sequence[Study],
     monkeypatch: pytest.MonkeyPatch,
@@ -269,7 +273,7 @@ def test_loss_that_is_not_finite_stops_the_run(
     inner = Learner.forward
     monkeypatch.setattr(Learner, "forward", lambda self, batch: inner(self, batch) * fault)
     recipe = make_recipe(precision="32-true")
-    with pytest.raises(TrainingError, match=f"{said}.*lower learning_rate"):
+    with pytest.raises(TrainingError, match=f"{message}.*lower learning_rate"):
         train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
 
 

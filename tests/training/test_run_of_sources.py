@@ -83,7 +83,7 @@ def test_targets_of_a_head_are_what_the_source_says(studies: list[Study], tmp_pa
 def test_a_run_on_several_sources_is_resumed_to_the_bit(
     studies: list[Study], tmp_path: Path
 ) -> None:
-    """With every change of a source's signature, on windows and on whole films."""
+    """With every change of a source's signature, on windows and on whole images."""
     changes = Augmentation(
         least_fill=0.5, frame=0.5, letters=0.5, veil=0.3, edges=1.0, resample=0.5, jpeg=0.3,
         tone=0.1,

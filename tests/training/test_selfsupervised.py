@@ -143,7 +143,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequen
 @pytest.mark.parametrize("shift", [0.0, 0.4])
 @pytest.mark.parametrize("share", [2 / 7, 1.0])
 def test_matched_cells_lie_in_both_windows(shift: float, share: float) -> None:
-    films = np.random.default_rng(0).integers(0, 255, (48, 112, 112), np.uint8)
+    images = np.random.default_rng(0).integers(0, 255, (48, 112, 112), np.uint8)
     changes = Augmentation(rotation=25, scale=0.2)
     settings = _settings(
         input_spec=InputSpec(size=112),
@@ -152,7 +152,7 @@ def test_matched_cells_lie_in_both_windows(shift: float, share: float) -> None:
         augmentation=changes,
     )
     for seed in range(8):
-        views = draw_views(films, settings, np.random.default_rng(seed))
+        views = draw_views(images, settings, np.random.default_rng(seed))
         for cells in (3, 4, 16):
             chosen, seen = match_cells(views.places, cells, cells)
             assert chosen.shape == (48, max(2, cells * cells // 4))
@@ -160,16 +160,16 @@ def test_matched_cells_lie_in_both_windows(shift: float, share: float) -> None:
 
 
 def test_matched_cells_show_the_same_place() -> None:
-    """The film's grey level is its x (or y); windows see it where `match_cells` says."""
+    """The image's grey level is its x (or y); windows see it where `match_cells` says."""
     ramp = np.tile(np.linspace(30, 220, 128).astype(np.uint8), (128, 1))
-    films = np.stack([ramp, ramp.T] * 8)
+    images = np.stack([ramp, ramp.T] * 8)
     calm = Augmentation(
         rotation=25, scale=0.2, brightness=0, contrast=0, gamma=0, noise=0, invert=0
     )
     settings = _settings(
         input_spec=InputSpec(size=128), crop_size=64, augmentation=calm, blur=0.0, shift=0.3
     )
-    views = draw_views(films, settings, np.random.default_rng(3))
+    views = draw_views(images, settings, np.random.default_rng(3))
     first, second = views.pixels.chunk(2)
     assert not torch.allclose(first, second, atol=0.05)
     chosen, seen = match_cells(views.places, 64, 64)
@@ -179,14 +179,14 @@ def test_matched_cells_show_the_same_place() -> None:
 
 
 def test_views_are_a_function_of_the_seed() -> None:
-    films = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
-    drawn = [draw_views(films, _settings(), np.random.default_rng(s)) for s in (1, 1, 2)]
+    images = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
+    drawn = [draw_views(images, _settings(), np.random.default_rng(s)) for s in (1, 1, 2)]
     assert torch.equal(drawn[0].pixels, drawn[1].pixels)
     assert not torch.equal(drawn[0].pixels, drawn[2].pixels)
 
 
 def _blobs(n: int, size: int) -> npt.NDArray[np.uint8]:
-    """(n, size, size) films, each with a smooth pattern of its own."""
+    """(n, size, size) images, each with a smooth pattern of its own."""
     coarse = torch.from_numpy(np.random.default_rng(0).normal(128, 60, (n, 1, 8, 8)))
     fine = torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic")
     return fine[:, 0].clamp(0, 255).to(torch.uint8).numpy()
@@ -244,9 +244,9 @@ def test_minutes_cut_the_steps(tmp_path: Path, tiny_studies: Sequence[Study]) ->
 
 
 def test_each_film_once_and_held_out_ones_never(tiny_studies: Sequence[Study]) -> None:
-    films = [r.path for s in tiny_studies for r in s.images]
+    images = [r.path for s in tiny_studies for r in s.images]
     twice = without_labels([*tiny_studies, *_permuted(tiny_studies)])
-    assert sorted(r.path for s in twice for r in s.images) == sorted(films)
+    assert sorted(r.path for s in twice for r in s.images) == sorted(images)
     held = replace(tiny_studies[0], split="valid")
     listed_again = replace(tiny_studies[0], split="train", study_id="other")
     kept = leave_held_out([held, listed_again, *tiny_studies[1:]])

@@ -108,7 +108,7 @@ def test_what_is_accepted_trains_and_exports(recipe: Recipe, tiny_studies: Seque
 
 
 @pytest.mark.parametrize(
-    ("changes", "kind", "said"),
+    ("changes", "kind", "message"),
     [
         ({"encoder": "resnet51"}, ConfigError, "unknown encoder 'resnet51'"),
         ({"encoder": "vit_tiny_patch16_224"}, ConfigError, "not a feature grid"),
@@ -121,7 +121,7 @@ def test_what_is_accepted_trains_and_exports(recipe: Recipe, tiny_studies: Seque
 def test_a_second_expert_that_cannot_be_built_is_told_before_the_first_trains(
     changes: dict[str, Any],
     kind: type[Exception],
-    said: str,
+    message: str,
     tmp_path: Path,
     tiny_studies: Sequence[Study],
 ) -> None:
@@ -131,7 +131,7 @@ def test_a_second_expert_that_cannot_be_built_is_told_before_the_first_trains(
     second = from_json(ExpertConfig, {"name": "second", "encoder": "cnn", **changes})
     spec = replace(make_recipe().input_spec, size=224)
     recipe = make_recipe(experts=(first, second), input_spec=spec)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         train_run(recipe, tiny_studies, tmp_path / "run", DataSource("table"))
     assert not (tmp_path / "run").exists()
 

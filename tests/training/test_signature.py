@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ulna.config.recipe import Augmentation
-from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves
+from ulna.training.augment import Crops, Rows, augment, draw_fill, draw_moves
 from ulna.training.signature.change import change_signature, changes_signature
 from ulna.training.signature.covers import draw_frame, draw_letters
 from ulna.training.signature.detector import (
@@ -32,7 +32,7 @@ EVERYTHING = {
 }  # fmt: skip
 
 
-def _film(seed: int = 0, side: int = 96) -> torch.Tensor:
+def _image(seed: int = 0, side: int = 96) -> torch.Tensor:
     """(S, S) a smooth picture with detail, in [0.1, 0.9]."""
     noise = np.random.default_rng(seed).random((side, side))
     smooth = ndimage.gaussian_filter(noise, 2)
@@ -41,7 +41,7 @@ def _film(seed: int = 0, side: int = 96) -> torch.Tensor:
 
 
 def _batch(n: int = 6, side: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    images = torch.stack([_film(i, side) for i in range(n)])
+    images = torch.stack([_image(i, side) for i in range(n)])
     masks = torch.zeros(n, side // 4, side // 4)
     masks[:, 4:9, 5:9] = 1
     return (images * 255).to(torch.uint8), (masks * 255).to(torch.uint8)
@@ -62,7 +62,7 @@ def test_off_is_the_same_draws_as_before_there_were_any() -> None:
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_each_change_changes_and_stays_in_range(name: str) -> None:
     settings = Augmentation(**{name: EVERYTHING[name] if name in ("edges", "tone") else 0.8})
-    x = torch.stack([_film(i) for i in range(12)])[:, None]
+    x = torch.stack([_image(i) for i in range(12)])[:, None]
     seeds = np.arange(12)
     out, masks = change_signature(x, torch.ones(12, 1, 24, 24), settings, seeds)
     assert out.shape == x.shape and out.dtype == torch.float32
@@ -89,7 +89,7 @@ def test_an_image_is_changed_alike_whatever_stands_beside_it() -> None:
 def test_windows_are_changed_too_and_deterministically() -> None:
     settings = Augmentation(**EVERYTHING, least_fill=0.5)
     images, masks = _batch()
-    windows = Windows(32, np.zeros((6, 2), np.float32))
+    windows = Crops(32, np.zeros((6, 2), np.float32))
     first = augment(images, masks, settings, np.random.default_rng(1), windows)
     again = augment(images, masks, settings, np.random.default_rng(1), windows)
     assert first[0].shape == (6, 1, 32, 32) and first[1].shape == (6, 1, 8, 8)
@@ -115,7 +115,7 @@ def test_a_film_fills_the_share_drawn_anywhere_in_its_frame() -> None:
 
 
 def test_fine_detail_is_averaged_before_a_film_is_made_smaller() -> None:
-    """A film stored smaller is a mean over areas: looked-up pixels would be noise."""
+    """An image stored smaller is a mean over areas: looked-up pixels would be noise."""
     noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 256, 256), np.uint8))
     small = augment(
         noise, noise[:, ::4, ::4].contiguous(), NOTHING, np.random.default_rng(0),
@@ -134,59 +134,59 @@ def test_what_is_covered_leaves_the_mask() -> None:
     rng = np.random.default_rng(0)
     for draw in (draw_frame, draw_letters):
         for _ in range(20):
-            film = _film()
-            changed, covered = draw(film, rng)
+            image = _image()
+            changed, covered = draw(image, rng)
             if draw is draw_frame:  # a letter's soft edge is no cover
-                torch.testing.assert_close(changed[covered == 0], film[covered == 0])
+                torch.testing.assert_close(changed[covered == 0], image[covered == 0])
             assert set(covered.unique().tolist()) <= {0.0, 1.0}
             assert covered.mean() < 0.45
 
 
 def test_letters_are_read_by_the_detector_of_plates() -> None:
-    """What is drawn looks like what `find_letters` finds on films."""
+    """What is drawn looks like what `find_letters` finds on images."""
     from ulna.robustness.sources.standardise import find_letters
 
-    rng, found = np.random.default_rng(0), 0
+    rng, result = np.random.default_rng(0), 0
     for _ in range(40):
-        film = 0.2 + 0.1 * _film(side=320)
-        found += bool(find_letters(draw_letters(film, rng)[0].numpy()))
-    assert found > 10
+        image = 0.2 + 0.1 * _image(side=320)
+        result += bool(find_letters(draw_letters(image, rng)[0].numpy()))
+    assert result > 10
 
 
 def test_blur_and_edges_are_gaussian() -> None:
-    film = _film()
-    expected = ndimage.gaussian_filter(film.numpy(), 1.5, mode="nearest", truncate=3.0)
-    np.testing.assert_allclose(blurred(film, 1.5), expected, atol=1e-6)
-    torch.testing.assert_close(change_edges(film, 0.0, 1.5), film)
-    torch.testing.assert_close(change_edges(film, -1.0, 1.5), blurred(film, 1.5).clamp(0, 1))
-    torch.testing.assert_close(change_edges(film, -3.0, 1.5), blurred(film, 1.5).clamp(0, 1))
-    fine = film - blurred(film, 1.5)
-    torch.testing.assert_close(change_edges(film, 0.3, 1.5), (film + 0.3 * fine).clamp(0, 1))
+    image = _image()
+    expected = ndimage.gaussian_filter(image.numpy(), 1.5, mode="nearest", truncate=3.0)
+    np.testing.assert_allclose(blurred(image, 1.5), expected, atol=1e-6)
+    torch.testing.assert_close(change_edges(image, 0.0, 1.5), image)
+    torch.testing.assert_close(change_edges(image, -1.0, 1.5), blurred(image, 1.5).clamp(0, 1))
+    torch.testing.assert_close(change_edges(image, -3.0, 1.5), blurred(image, 1.5).clamp(0, 1))
+    fine = image - blurred(image, 1.5)
+    torch.testing.assert_close(change_edges(image, 0.3, 1.5), (image + 0.3 * fine).clamp(0, 1))
 
 
 @pytest.mark.parametrize("quality", [12, 35, 60, 88])
 def test_compression_is_that_of_a_jpeg_coder(quality: int) -> None:
-    film = torch.from_numpy(np.round(_film(side=90).numpy() * 255).astype(np.float32) / 255)
+    image = torch.from_numpy(np.round(_image(side=90).numpy() * 255).astype(np.float32) / 255)
     buffer = io.BytesIO()
-    Image.fromarray((film.numpy() * 255).round().astype(np.uint8)).save(
+    Image.fromarray((image.numpy() * 255).round().astype(np.uint8)).save(
         buffer, "JPEG", quality=quality
     )
     expected = np.asarray(Image.open(buffer), np.float32) / 255
-    found = compress(film, quality).numpy()
-    away = np.abs(found - expected)
+    result = compress(image, quality).numpy()
+    away = np.abs(result - expected)
     # A coefficient at the border of two steps may be rounded to either.
     blocks = away[:88, :88].reshape(11, 8, 11, 8).max((1, 3))
     assert (blocks < 1.6 / 255).mean() > 0.8 and away.mean() < 1 / 255
-    assert np.abs(found - film.numpy()).max() > 2 / 255
+    assert np.abs(result - image.numpy()).max() > 2 / 255
 
 
 def test_lower_resolution_loses_detail_and_keeps_the_mean() -> None:
-    film = _film()
-    low = lower_resolution(film, 0.4)
-    assert low.shape == film.shape and abs(float(low.mean() - film.mean())) < 2e-3
-    detail = [float((f - blurred(f, 2.0)).std()) for f in (film, low)]
+    image = _image()
+    low = lower_resolution(image, 0.4)
+    assert low.shape == image.shape and abs(float(low.mean() - image.mean())) < 2e-3
+    detail = [float((f - blurred(f, 2.0)).std()) for f in (image, low)]
     assert detail[1] < 0.8 * detail[0]
-    assert lower_resolution(film, 1.0) is film
+    assert lower_resolution(image, 1.0) is image
 
 
 def test_a_tone_curve_rises_and_leaves_the_line_by_no_more_than_asked() -> None:
@@ -201,9 +201,9 @@ def test_a_tone_curve_rises_and_leaves_the_line_by_no_more_than_asked() -> None:
 
 
 def test_a_veil_brightens_and_hides_nothing() -> None:
-    film = _film()
-    out = lay_veil(film, np.random.default_rng(2))
-    assert (out >= film - 1e-6).all() and (out > film + 0.02).any() and (out == film).any()
-    where = out > film + 0.02
-    kept = float(np.corrcoef(film[where], out[where])[0, 1])
+    image = _image()
+    out = lay_veil(image, np.random.default_rng(2))
+    assert (out >= image - 1e-6).all() and (out > image + 0.02).any() and (out == image).any()
+    where = out > image + 0.02
+    kept = float(np.corrcoef(image[where], out[where])[0, 1])
     assert kept > 0.5

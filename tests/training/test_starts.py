@@ -68,7 +68,7 @@ def _spoilt(path: Path, how: str) -> InitialWeights:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         ("damaged", "not readable as weights"),
         ("text", "begins with '<html>'"),
@@ -77,13 +77,13 @@ def _spoilt(path: Path, how: str) -> InitialWeights:
     ],
 )
 def test_a_start_that_cannot_be_used_is_told_before_the_first_expert_trains(
-    how: str, said: str, tmp_path: Path, tiny_studies: Sequence[Study]
+    how: str, message: str, tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     """It was found when the second expert's turn came, after the hours of the first."""
     recipe = _recipe(InitialWeights(), _spoilt(tmp_path / "w.safetensors", how))
     with pytest.raises(WeightsError) as caught:
         _train(recipe, tiny_studies, tmp_path / "run")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 

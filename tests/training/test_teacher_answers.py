@@ -1,4 +1,4 @@
-"""What a teacher said of training films: asked once, kept whole, moved as the films are."""
+"""What a teacher said of training images: asked once, kept whole, moved as the images are."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def test_answers_are_those_of_the_bundle(
     assert answers.known.all() and len(answers.known) == len(images.part)
     row = 0
     for study in studies:
-        said = teacher.without_refusal().predict(study)
-        for image in said.images:
+        message = teacher.without_refusal().predict(study)
+        for image in message.images:
             own = answers.routing[row] @ answers.logit[row]
             if study.body_part is not None:  # a mean of parts has a mean of both temperatures
                 assert own == pytest.approx(image.logit, abs=1e-4)
@@ -79,11 +79,11 @@ def test_a_film_is_asked_about_once(
 ) -> None:
     """A killed call goes on after the last part that is whole; other settings are others."""
     monkeypatch.setattr("ulna.training.teacher.ask._TOGETHER", 5)
-    inner, asked = Predictor.outputs, []
+    inner, requested = Predictor.outputs, []
 
     def counted(self: Predictor, study: Study, negatives: bool = False) -> object:
-        asked.append(study.key)
-        if len(asked) == 12:
+        requested.append(study.key)
+        if len(requested) == 12:
             raise KeyboardInterrupt
         return inner(self, study, negatives)
 
@@ -91,9 +91,9 @@ def test_a_film_is_asked_about_once(
     with pytest.raises(KeyboardInterrupt):
         ask_teacher(teacher, tiny_studies, tmp_path)
     folder = ask_teacher(teacher, tiny_studies, tmp_path)
-    assert len(asked) == 12 + len(tiny_studies) - 10
+    assert len(requested) == 12 + len(tiny_studies) - 10
     assert ask_teacher(teacher, tiny_studies, tmp_path) == folder
-    assert len(asked) == 12 + len(tiny_studies) - 10
+    assert len(requested) == 12 + len(tiny_studies) - 10
     warmer = replace(FITTED, temperatures=dict.fromkeys(FITTED.temperatures, 2.0))
     assert ask_teacher(teacher.with_fusion(warmer), tiny_studies, tmp_path) != folder
     assert ask_teacher(teacher, tiny_studies[1:], tmp_path) != folder
@@ -130,7 +130,7 @@ def test_a_teacher_without_calibration_is_said(
 def test_the_map_moves_as_the_film_does(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
-    """Mirrored: the map that the teacher has of the mirrored film. Shrunk: the logit is kept."""
+    """Mirrored: the map that the teacher has of the mirrored image. Shrunk: the logit is kept."""
     recipe = student(augmentation=replace(STILL, flip=1.0))
     images = build_cache(tiny_studies, recipe, tmp_path / "cache")
     answers = read_answers(ask_teacher(teacher, tiny_studies, tmp_path / "answers"), images)
@@ -139,8 +139,8 @@ def test_the_map_moves_as_the_film_does(
     batches = Batches(images, recipe, recipe.experts[0], device, ALONE, answers)
     taught = batches.draw(chosen, 0, False).taught
     assert taught is not None and taught.map_B1hw.shape[-1] == 28
-    for i, film in enumerate(images.films[:4]):
-        pixels = read_radiograph(film).pixels
+    for i, image in enumerate(images.paths[:4]):
+        pixels = read_radiograph(image).pixels
         spec = teacher.manifest.input_spec
         shrink = area_matrix(64, spec.size)
         turned = np.ascontiguousarray(shrink @ pixels[:, ::-1] @ shrink.T)

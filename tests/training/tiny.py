@@ -37,8 +37,8 @@ def find_studies(folder: Path, n: int = 24) -> list[Study]:
         refs = []
         for view in range(1 + i % 2):
             box = (20.0 + view, 24.0, 10.0, 10.0)
-            found = (Finding(box, FindingCategory.FRACTURE),) if abnormal else ()
-            refs.append(ImageRef(folder / f"s{i}_{view}.png", findings=found))
+            result = (Finding(box, FindingCategory.FRACTURE),) if abnormal else ()
+            refs.append(ImageRef(folder / f"s{i}_{view}.png", findings=result))
         categories = frozenset({FindingCategory.FRACTURE}) if abnormal else frozenset()
         part = PARTS[i % 2]
         studies.append(Study(f"p{i}", "s", part, tuple(refs), abnormal, "", categories))

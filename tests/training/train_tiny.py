@@ -28,8 +28,8 @@ if __name__ == "__main__":
         epochs=4,
         crop_size=32,
         crop_share=0.7,
-        trunk_on_whole=False,
-        hard_every=1,
+        train_encoder_on_whole=False,
+        hard_negatives_every=1,
     )
     studies, out = make_studies(Path(sys.argv[1])), Path(sys.argv[2])
     devices = int(sys.argv[3]) if len(sys.argv) > 3 else 1

@@ -26,7 +26,7 @@ def known_contenders(
 ) -> tuple[list[str], dict[str, str]]:
     """Keys of those that can run here, and why the others cannot.
 
-    precisions: of Ulna's engines, by engine. automatic: engine and precision that reads films.
+    precisions: of Ulna's engines, by engine. automatic: engine and precision that reads images.
     """
     keys = [PEER, ANSWER, "onnxruntime plain"]
     left_out = {}

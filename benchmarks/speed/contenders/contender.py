@@ -15,7 +15,7 @@ class Setting:
     """What a contender is loaded with. weights: folder of `random_bundle`."""
 
     weights: Path
-    films: Path
+    images: Path
     size: int
     threads: int
 

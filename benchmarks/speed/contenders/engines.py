@@ -12,18 +12,18 @@ from ulna.runtime.session.choice import openvino_installed, resolve
 
 def precisions_here() -> dict[str, list[str]]:
     """What Ulna's engines run in on this CPU, by engine, the fastest last."""
-    found = {"onnxruntime": ["fp32"]}
+    result = {"onnxruntime": ["fp32"]}
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
 
-        found["openvino"] = ["fp32", *(["bf16"] if "BF16" in capabilities() else [])]
-    return found
+        result["openvino"] = ["fp32", *(["bf16"] if "BF16" in capabilities() else [])]
+    return result
 
 
 def automatic_engine() -> tuple[str, str]:
     """Engine and precision that 'auto' becomes on this machine."""
-    found = resolve(EngineSettings("auto"))
-    return found.engine, found.precision
+    result = resolve(EngineSettings("auto"))
+    return result.engine, result.precision
 
 
 def _settings(engine: str, precision: str, threads: int) -> EngineSettings:

@@ -24,10 +24,10 @@ class Floor:
     steps = ("matmul",)
 
     def __init__(self, setting: Setting, precision: str) -> None:
-        found = products(precision, setting.threads)
-        best = {name: _best_seconds(product) for name, product in found.items()}
+        result = products(precision, setting.threads)
+        best = {name: _best_seconds(product) for name, product in result.items()}
         fastest = min(best, key=lambda n: best[n])
-        self._product = found[fastest]
+        self._product = result[fastest]
         self.flops = float(2 * SIDE**3 * REPEATS)
         rates = ", ".join(f"{n} {2 * SIDE**3 / s / 1e9:.0f}" for n, s in best.items())
         self.note = f"{fastest}, {SIDE} x {SIDE} (GFLOP/s at the start: {rates})"
@@ -58,15 +58,15 @@ def products(precision: str, threads: int) -> dict[str, Product]:
     torch.set_num_threads(threads)
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in "ab")
-    found: dict[str, Product] = {}
+    result: dict[str, Product] = {}
     if openvino_installed():
-        found["OpenVINO"] = _OpenVinoProduct(a, b, precision, threads)
+        result["OpenVINO"] = _OpenVinoProduct(a, b, precision, threads)
     if precision == "fp32":
-        found["NumPy"] = lambda: a @ b
+        result["NumPy"] = lambda: a @ b
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     ta, tb = torch.from_numpy(a).to(kind), torch.from_numpy(b).to(kind)
-    found["torch"] = lambda: ta @ tb
-    return found
+    result["torch"] = lambda: ta @ tb
+    return result
 
 
 class _OpenVinoProduct:

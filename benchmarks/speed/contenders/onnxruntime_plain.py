@@ -27,20 +27,20 @@ class OnnxRuntimePlain:
             for e in bundle.manifest.experts
         }
         self.steps = tuple(self._sessions)
-        self._found: dict[str, list[Array]] = {}
+        self._result: dict[str, list[Array]] = {}
 
     def take(self, images: Array) -> None:
         self._images = images
 
     def run(self, step: str) -> None:
-        self._found[step] = self._sessions[step].run(None, {"image": self._images})
+        self._result[step] = self._sessions[step].run(None, {"image": self._images})
 
     def answers(self) -> dict[str, Answer]:
         answers = {}
-        for name, values in self._found.items():
+        for name, values in self._result.items():
             outputs = [o.name for o in self._sessions[name].get_outputs()]
-            found = dict(zip(outputs, values, strict=True))
-            answers[name] = Answer(found["abnormal"], found["cam"][:, PART])
+            result = dict(zip(outputs, values, strict=True))
+            answers[name] = Answer(result["abnormal"], result["cam"][:, PART])
         return answers
 
 

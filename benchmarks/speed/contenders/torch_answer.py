@@ -16,7 +16,7 @@ class TorchAnswer:
     def __init__(self, setting: Setting) -> None:
         self._experts = torch_experts(setting)
         self.steps = tuple(self._experts)
-        self._found: dict[str, torch.Tensor] = {}
+        self._result: dict[str, torch.Tensor] = {}
 
     def take(self, images: Array) -> None:
         self._images = torch.from_numpy(images)
@@ -26,10 +26,10 @@ class TorchAnswer:
         with torch.inference_mode():
             pooled = expert.pool(self._images)
             expert.body_part(pooled.everywhere_BC)
-            self._found[step] = expert.abnormal(pooled.looked_BC)
+            self._result[step] = expert.abnormal(pooled.attended_BC)
 
     def answers(self) -> dict[str, Answer]:
-        return {n: Answer(np.asarray(logits)) for n, logits in self._found.items()}
+        return {n: Answer(np.asarray(logits)) for n, logits in self._result.items()}
 
 
 def build(setting: Setting) -> TorchAnswer:

@@ -55,11 +55,11 @@ class TorchGradCam:
 
     def answers(self) -> dict[str, Answer]:
         """Grad-CAM's weights are means of the gradient: its map is Ulna's over the cells."""
-        found = {}
+        result = {}
         for name, raw in self._raw.items():
             cells = raw.shape[-1] * raw.shape[-2]
-            found[name] = Answer(self._logits[name].numpy(), np.asarray(raw * cells))
-        return found
+            result[name] = Answer(self._logits[name].numpy(), np.asarray(raw * cells))
+        return result
 
 
 def build(setting: Setting) -> TorchGradCam:

@@ -24,7 +24,7 @@ class UlnaArrays:
             for e in bundle.manifest.experts
         }
         self.steps = (*self._sessions, "fuse")
-        self._found: dict[str, list[ExpertOutput]] = {}
+        self._result: dict[str, list[ExpertOutput]] = {}
         self._fused: list[FusedImage] = []
 
     def take(self, images: Array) -> None:
@@ -32,11 +32,11 @@ class UlnaArrays:
 
     def run(self, step: str) -> None:
         if step != "fuse":
-            self._found[step] = self._sessions[step].run(self._images)
+            self._result[step] = self._sessions[step].run(self._images)
             return
         routing = routing_weights(np.zeros((1, len(PARTS))), PARTS, PARTS[PART])
         self._fused = [
-            fuse_image({n: o[i] for n, o in self._found.items()}, routing, self._manifest)
+            fuse_image({n: o[i] for n, o in self._result.items()}, routing, self._manifest)
             for i in range(len(self._images))
         ]
 
@@ -45,7 +45,7 @@ class UlnaArrays:
             name: Answer(
                 np.stack([o.abnormal for o in outputs]), np.stack([o.cam[PART] for o in outputs])
             )
-            for name, outputs in self._found.items()
+            for name, outputs in self._result.items()
         }
 
 

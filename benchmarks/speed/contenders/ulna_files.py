@@ -1,4 +1,4 @@
-"""Ulna from PNG films to the whole answer: read, prepare, run, fuse, map and outlines."""
+"""Ulna from PNG images to the whole answer: read, prepare, run, fuse, map and outlines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class UlnaFiles:
     steps = ("predict",)
 
     def __init__(self, setting: Setting, engine: str, precision: str) -> None:
-        self.note = f"{engine}, {precision}, from PNG films of 512 px"
+        self.note = f"{engine}, {precision}, from PNG images of 512 px"
         self._predictor = load_predictor(setting.bundle, engine, precision, setting.threads)
-        self._films = sorted(setting.films.glob("*.png"))
+        self._images = sorted(setting.images.glob("*.png"))
 
     def take(self, images: Array) -> None:
-        refs = tuple(ImageRef(path) for path in self._films[: len(images)])
+        refs = tuple(ImageRef(path) for path in self._images[: len(images)])
         if len(refs) != len(images):
-            raise ValueError(f"{len(self._films)} films: expected at least {len(images)}")
+            raise ValueError(f"{len(self._images)} images: expected at least {len(images)}")
         self._study = Study("speed", "1", PARTS[PART], refs, None)
 
     def run(self, step: str) -> None:

@@ -44,7 +44,7 @@ class Answer(StudyPrediction):
     Examples
     --------
     >>> import ulna
-    >>> answer = ulna.load("demonstration").predict("film.png")
+    >>> answer = ulna.load("demonstration").predict("image.png")
     >>> 0 <= answer.probability <= 1
     True
     >>> len(answer.images), answer.images[0].heat_map.ndim
@@ -63,8 +63,8 @@ class Answer(StudyPrediction):
         radiographs: the views in the order of `images`, where they are in memory; else a picture
         reads them again from their files.
         """
-        said = {f.name: getattr(prediction, f.name) for f in fields(StudyPrediction)}
-        return cls(**said, map_limit=map_limit, radiographs=tuple(radiographs))
+        message = {f.name: getattr(prediction, f.name) for f in fields(StudyPrediction)}
+        return cls(**message, map_limit=map_limit, radiographs=tuple(radiographs))
 
     def to_dict(self, error_rate: float = ERROR_RATE) -> dict[str, Any]:
         """The answer without its maps, as `ulna predict --json` prints it.
@@ -96,7 +96,7 @@ class Answer(StudyPrediction):
         DependencyError
             Without matplotlib (`pip install 'ulna[report]'`).
         ImageError
-            Where a film cannot be read any more.
+            Where an image cannot be read any more.
         """
         from ulna.api.plot import plot_answer
 

@@ -20,9 +20,9 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
         The folder of `ulna train` or `ulna.train`, or one fold of a cross-validation; or the folder
         of a bundle, whose graphs' weights are then put into a module that answers alike. A graph
         that averages several scales or a mirror image is that module asked for each of them
-        (`ulna.models.test_time.with_test_views`). Of a bundle's module the batch normalisation is
-        part of the convolutions: while fine-tuning leave `torch.nn.BatchNorm2d` modules in
-        evaluation mode.
+        (`ulna.models.test_time_augmentation.with_test_time_augmentation`). Of a bundle's module the
+        batch normalisation is part of the convolutions: while fine-tuning leave
+        `torch.nn.BatchNorm2d` modules in evaluation mode.
     name : str
         Which of its experts; may be left out where there is one.
 
@@ -30,7 +30,7 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     -------
     torch.nn.Module
         In evaluation mode, on the CPU. `encoder` is the pre-trained part, `abnormal`, `body_part`
-        and `finding` are its linear heads, `prepare(film)` gives the (1, S, S) tensor that it
+        and `finding` are its linear heads, `prepare(image)` gives the (1, S, S) tensor that it
         expects, `input_spec`, `body_parts` and `categories` say in which size and order. Calling it
         with (B, 1, S, S) returns a named tuple of logits, maps and features.
 
@@ -49,7 +49,7 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     --------
     >>> import ulna
     >>> expert = ulna.load_expert("runs/first", "cnn")
-    >>> out = expert(expert.prepare("film.png")[None])
+    >>> out = expert(expert.prepare("image.png")[None])
     >>> out.abnormal_BP.shape[1] == len(expert.body_parts)
     True
     """

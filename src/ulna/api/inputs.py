@@ -40,7 +40,7 @@ def given_study(source: Any, body_part: BodyPart | None, photometric: Photometri
     if isinstance(source, Radiograph) or hasattr(source, "shape"):
         return _of_arrays([source], body_part, photometric)
     raise ConfigError(
-        f"{_said(source)}: expected the path of a film or of a folder with the films of one "
+        f"{_message(source)}: expected the path of an image or of a folder with the images of one "
         "study, a list of such paths, an array (height, width), a list of arrays, a Radiograph or "
         "a Study"
     )
@@ -57,13 +57,13 @@ def _of_arrays(
     from ulna.imaging.array import radiograph_of_array
     from ulna.runtime.reading import study_of
 
-    films = tuple(
+    images = tuple(
         a
         if isinstance(a, Radiograph)
         else radiograph_of_array(a, photometric, name=_named(k, len(arrays)))
         for k, a in enumerate(arrays)
     )
-    return Given(study_of(films, body_part), films)
+    return Given(study_of(images, body_part), images)
 
 
 def _named(k: int, n: int) -> str:
@@ -75,22 +75,22 @@ def _one_study(paths: Sequence[Path], body_part: BodyPart | None) -> Study:
     from ulna.datasets import index_given
     from ulna.dicom.signature import is_dicom_file
 
-    found = index_given(paths)
-    if len(found) == 1:
-        return _with_part(found[0], body_part)
-    if any(os.path.isdir(p) or is_dicom_file(p) for p in paths) or len(found) != len(paths):
+    result = index_given(paths)
+    if len(result) == 1:
+        return _with_part(result[0], body_part)
+    if any(os.path.isdir(p) or is_dicom_file(p) for p in paths) or len(result) != len(paths):
         raise ConfigError(
-            f"{', '.join(map(str, paths[:3]))}: {len(found)} studies: expected the films of one; "
+            f"{', '.join(map(str, paths[:3]))}: {len(result)} studies: expected the images of one; "
             "ask about many with Reader.predict_each"
         )
-    views: tuple[ImageRef, ...] = tuple(i for s in found for i in s.images)
-    return _with_part(replace(found[0], images=views), body_part)
+    views: tuple[ImageRef, ...] = tuple(i for s in result for i in s.images)
+    return _with_part(replace(result[0], images=views), body_part)
 
 
 def _with_part(study: Study, body_part: BodyPart | None) -> Study:
     return study if body_part is None else replace(study, body_part=body_part)
 
 
-def _said(source: object) -> str:
+def _message(source: object) -> str:
     text = repr(source)
     return f"{type(source).__name__} {text if len(text) < 60 else text[:57] + '...'}"

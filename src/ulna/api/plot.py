@@ -1,4 +1,4 @@
-"""An answer as a matplotlib figure: film, heat map on its fixed scale, outlines."""
+"""An answer as a matplotlib figure: image, heat map on its fixed scale, outlines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ulna.config.meaning import answer_words
 from ulna.errors import ConfigError, DependencyError
-from ulna.imaging.foreign import negative
+from ulna.imaging.non_radiograph import negative
 from ulna.imaging.overlay import cautions, draw_overlay
 from ulna.types import ImagePrediction, Radiograph
 
@@ -60,38 +60,38 @@ def title(answer: Answer) -> str:
     """One line for a study, with what must be said of its maps below."""
     part = answer.body_part.value.lower()
     if answer.refused:
-        said = f"no answer: {answer.refused}"
+        message = f"no answer: {answer.refused}"
     else:
         word = answer_words(answer.abnormal_means)[0 if answer.abnormal else 1]
-        said = f"{part}: {word}, probability {answer.probability:.2f}"
-    return "\n".join(filter(None, (said, cautions(answer))))
+        message = f"{part}: {word}, probability {answer.probability:.2f}"
+    return "\n".join(filter(None, (message, cautions(answer))))
 
 
 def _draw(axes: Axes, answer: Answer, k: int) -> None:
     image = answer.images[k]
-    film = _film(answer, k)
+    radiograph = _image(answer, k)
     axes.set_axis_off()
     if image.refusal:
-        axes.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
+        axes.imshow(radiograph.pixels, cmap="gray", vmin=0, vmax=1)
         axes.set_title("refused", fontsize=8)
         return
-    axes.imshow(draw_overlay(film, image.heat_map, answer.map_limit))
+    axes.imshow(draw_overlay(radiograph, image.heat_map, answer.map_limit))
     for finding in image.findings:
         if finding.outline is not None:
             axes.plot(*(finding.outline - 0.5).T, color="white", linewidth=0.8)
     axes.set_title(f"{Path(image.source).name} {image.probability:.2f}", fontsize=8)
 
 
-def _film(answer: Answer, k: int) -> Radiograph:
+def _image(answer: Answer, k: int) -> Radiograph:
     """The view with the polarity that it was read in."""
     image: ImagePrediction = answer.images[k]
     if answer.radiographs:
-        film = answer.radiographs[k]
+        radiograph = answer.radiographs[k]
     else:
         from ulna.imaging.read import read_radiograph
 
-        film = read_radiograph(image.source)
-    return replace(film, pixels=negative(film)) if image.inverted else film
+        radiograph = read_radiograph(image.source)
+    return replace(radiograph, pixels=negative(radiograph)) if image.inverted else radiograph
 
 
 def _matplotlib() -> Any:

@@ -37,7 +37,7 @@ def load(
     ----------
     bundle : path, "demonstration" or None
         A bundle's folder (`ulna export`, `models/fracatlas` of the repository); "demonstration" is
-        the one in the package that has learned from simulated films alone; None the one that
+        the one in the package that has learned from simulated images alone; None the one that
         `ulna predict` takes.
     engine : str or EngineSettings
         What computes, as "onnxruntime:fp32" or "openvino:bf16:2". "auto" takes the fastest that is
@@ -114,10 +114,11 @@ class Reader:
         Parameters
         ----------
         source : path, list of paths, array, list of arrays, Radiograph or Study
-            The film, or all views of one examination. A path is a PNG, JPEG, TIFF or DICOM file, or
-            a folder that holds one study. An array is (H, W), of uint8, uint16 or floats in [0, 1].
+            The image, or all views of one examination. A path is a PNG, JPEG, TIFF or DICOM file,
+            or a folder that holds one study. An array is (H, W), of uint8, uint16 or floats in [0,
+            1].
         body_part : BodyPart or str, optional
-            What the films show, as "WRIST". Without it the DICOM header says it, else it is
+            What the images show, as "WRIST". Without it the DICOM header says it, else it is
             recognised from the pixels.
         photometric : {"MONOCHROME2", "MONOCHROME1"}
             Of arrays: bones are high values, or low ones (DICOM 0028,0004). Files say it
@@ -136,7 +137,7 @@ class Reader:
         ImageError
             Where no view can be read.
         DatasetError
-            For a folder without films.
+            For a folder without images.
         ConfigError
             For several studies, for a body part or operating point that the bundle does not know.
 
@@ -144,7 +145,7 @@ class Reader:
         --------
         >>> import ulna
         >>> reader = ulna.load("demonstration")
-        >>> answer = reader.predict("film.png", body_part="WRIST")
+        >>> answer = reader.predict("image.png", body_part="WRIST")
         >>> answer.body_part.value
         'WRIST'
         """
@@ -152,13 +153,13 @@ class Reader:
         given = given_study(source, _part(body_part), photometric)
         how: Routing = "recognise" if recognise else "given"
         if not given.radiographs:
-            found = self._predictor.predict(given.study, operating_point, how)
-            return Answer.of(found, self._limit)
-        films, part = given.radiographs, given.study.body_part
-        if recognise:  # nor what the films themselves say
-            films, part = tuple(replace(f, body_part=None) for f in films), None
-        found = self._predictor.predict_radiographs(films, part, operating_point)
-        return Answer.of(found, self._limit, given.radiographs)
+            result = self._predictor.predict(given.study, operating_point, how)
+            return Answer.of(result, self._limit)
+        images, part = given.radiographs, given.study.body_part
+        if recognise:  # nor what the images themselves say
+            images, part = tuple(replace(f, body_part=None) for f in images), None
+        result = self._predictor.predict_radiographs(images, part, operating_point)
+        return Answer.of(result, self._limit, given.radiographs)
 
     def predict_each(
         self,
@@ -193,7 +194,7 @@ class Reader:
         --------
         >>> import ulna
         >>> reader = ulna.load("demonstration")
-        >>> [type(a).__name__ for a in reader.predict_each(["film.png", "missing.png"])]
+        >>> [type(a).__name__ for a in reader.predict_each(["image.png", "missing.png"])]
         ['Answer', 'ImageError']
         """
         from ulna.runtime.request import check_settings
@@ -212,12 +213,12 @@ class Reader:
         photometric: Photometric = "MONOCHROME2",
         experts: Sequence[str] | None = None,
     ) -> Array:
-        """Features of films, for scikit-learn or a search for similar ones.
+        """Features of images, for scikit-learn or a search for similar ones.
 
         Parameters
         ----------
         sources : sequence of N paths, arrays or Radiographs
-            One film each.
+            One image each.
         photometric : {"MONOCHROME2", "MONOCHROME1"}
             As of `predict`.
         experts : sequence of str, optional
@@ -232,14 +233,14 @@ class Reader:
         Raises
         ------
         ImageError
-            For a film that cannot be read: a missing row would shift all others.
+            For an image that cannot be read: a missing row would shift all others.
         ConfigError
             For networks that the bundle has not, or that give no features.
 
         Examples
         --------
         >>> import ulna
-        >>> ulna.load("demonstration").features(["film.png", "film.png"]).shape[0]
+        >>> ulna.load("demonstration").features(["image.png", "image.png"]).shape[0]
         2
         """
         known = [e.name for e in self.manifest.experts]
@@ -269,7 +270,7 @@ class Reader:
     def _features(self, given: Given, names: Sequence[str]) -> Array:
         if len(given.study.images) != 1:
             raise ConfigError(
-                f"{given.study.key}: {len(given.study.images)} views: expected one film at a time"
+                f"{given.study.key}: {len(given.study.images)} views: expected one image at a time"
             )
         if given.radiographs:
             (image,) = self._predictor.outputs_of(given.radiographs)

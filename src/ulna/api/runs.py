@@ -73,7 +73,7 @@ def train(
     >>> run = ulna.train("phantoms", "tiny.json", out="runs/own", resume=True)
     >>> bundle = run.export()
     >>> fitted = run.calibrate()
-    >>> 0 <= run.reader().predict("film.png").probability <= 1
+    >>> 0 <= run.reader().predict("image.png").probability <= 1
     True
     """
     from ulna.experiments import train as train_experts
@@ -147,18 +147,18 @@ class Run:
         return export_bundle(self.folder, self.bundle, weights=weights)
 
     def calibrate(
-        self, *, disagreement: float = 0.01, elsewhere: Sequence[Data] = ()
+        self, *, disagreement: float = 0.01, outliers: Sequence[Data] = ()
     ) -> ModelBundle:
         """Fit fusion, temperatures and thresholds of the bundle, as `ulna calibrate` does.
 
         On the calibration part alone, which no expert has learned from. disagreement: of a cascade,
-        the share of studies that may change side. elsewhere: films of other regions of the body, to
-        be refused. Raises ConfigError where `data` are not those of the run.
+        the share of studies that may change side. elsewhere: images of other regions of the body,
+        to be refused. Raises ConfigError where `data` are not those of the run.
         """
         from ulna.experiments import calibrate
 
         return calibrate(
-            self.bundle, self.folder, self.data, disagreement=disagreement, elsewhere=elsewhere
+            self.bundle, self.folder, self.data, disagreement=disagreement, outliers=outliers
         )
 
     def evaluate(

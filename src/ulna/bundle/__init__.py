@@ -6,14 +6,13 @@ from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle, find_bun
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
-from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics
 from ulna.bundle.examination import MapExamination, MapTest, map_verdict
 from ulna.bundle.finding_calibration import FindingCalibration
 from ulna.bundle.io import (
     ModelBundle,
     check_replaceable,
     read_bundle,
-    read_domain,
+    read_out_of_distribution,
     replace_fusion,
     write_bundle,
 )
@@ -25,7 +24,12 @@ from ulna.bundle.manifest import (
     Manifest,
     uncalibrated_fusion,
 )
-from ulna.bundle.outside import OutsideHead, outside_inputs
+from ulna.bundle.out_of_distribution import (
+    FeatureStatistics,
+    OutOfDistribution,
+    OutOfDistributionEntry,
+)
+from ulna.bundle.outlier_head import OutlierHead, outlier_inputs
 from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
@@ -40,8 +44,8 @@ __all__ = [
     "ConformalScores",
     "DataFingerprint",
     "Distilled",
-    "Domain",
-    "DomainEntry",
+    "OutOfDistribution",
+    "OutOfDistributionEntry",
     "ExpertEntry",
     "FeatureStatistics",
     "FindingCalibration",
@@ -50,15 +54,15 @@ __all__ = [
     "MapExamination",
     "MapTest",
     "ModelBundle",
-    "OutsideHead",
+    "OutlierHead",
     "StudentParity",
     "check_replaceable",
     "default_bundle",
     "find_bundle",
     "map_verdict",
-    "outside_inputs",
+    "outlier_inputs",
     "read_bundle",
-    "read_domain",
+    "read_out_of_distribution",
     "replace_examination",
     "replace_fusion",
     "replace_parity",

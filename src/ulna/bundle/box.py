@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 BOX_BUNDLE = Path(__file__).parent / "demonstration"
-"""A demonstration, learned from simulated films alone; written by scripts/box_bundle.sh, read and
+"""A demonstration, learned from simulated images alone; written by scripts/box_bundle.sh, read and
 verified like any other bundle."""
 STUDENT_BUNDLE = Path(__file__).parent / "student"
 """One network taught by a larger bundle (`ulna distil`), at most 8 MB; put there by

@@ -24,15 +24,15 @@ Interval = tuple[float, float, float]
 class StudentParity:
     """The gate's figures: teacher and student, in this order, on the same held-out studies.
 
-    films: which those were, in words. auroc: of both; difference: student minus teacher, paired,
+    images: which those were, in words. auroc: of both; difference: student minus teacher, paired,
     with its interval by bootstrap over patients. agreement: share of studies on the same side of
-    both operating points, with its interval. maps: mean rank correlation of both maps of a film;
-    pointing: game over films of known place; None each where it cannot be known. seconds: for a
-    film, reading included, median. size: of the student's bundle in bytes. forced: let through
+    both operating points, with its interval. maps: mean rank correlation of both maps of an image;
+    pointing: game over images of known place; None each where it cannot be known. seconds: for a
+    image, reading included, median. size: of the student's bundle in bytes. forced: let through
     all the same.
     """
 
-    films: str
+    images: str
     n_studies: int
     n_patients: int
     auroc: Pair
@@ -55,24 +55,24 @@ class StudentParity:
 
     @property
     def faster(self) -> float:
-        """How many times faster than the teacher the student answers a film."""
+        """How many times faster than the teacher the student answers an image."""
         return self.seconds[0] / self.seconds[1]
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """What keeps the student from being accepted; empty if nothing does."""
-        said = []
+        message = []
         if not self.difference[0] >= -AUROC_BELOW - _ROUNDING:
-            said.append(
+            message.append(
                 f"AUROC {self.auroc[1]:.4f}, its teacher's is {self.auroc[0]:.4f}: expected at "
                 f"most {AUROC_BELOW:.3f} below"
             )
         if self.size > MOST_BYTES:
-            said.append(
+            message.append(
                 f"the bundle weighs {self.size / 1e6:.1f} MB, expected at most "
                 f"{MOST_BYTES / 1e6:.0f}"
             )
-        return tuple(said)
+        return tuple(message)
 
     @property
     def accepted(self) -> bool:
@@ -84,8 +84,8 @@ class StudentParity:
 class Distilled:
     """Of a student. teacher: the hash of its bundle; name: of that bundle.
 
-    engine: that the teacher answered in. beside: sha256 of the films without labels that it was
-    asked about, '' without any. demonstration: the teacher has learned from simulated films
+    engine: that the teacher answered in. beside: sha256 of the images without labels that it was
+    asked about, '' without any. demonstration: the teacher has learned from simulated images
     alone. parity: what the gate found, None before it and after another calibration.
     """
 
@@ -97,32 +97,32 @@ class Distilled:
     parity: StudentParity | None = None
 
 
-def distilled_lines(found: Distilled) -> Sequence[str]:
+def distilled_lines(result: Distilled) -> Sequence[str]:
     """Whose student it is, and the gate's figures, for people."""
-    whose = f"student of {found.name} ({found.teacher[:12]})"
-    if found.parity is None:
+    whose = f"student of {result.name} ({result.teacher[:12]})"
+    if result.parity is None:
         return (f"{whose}: not examined beside it",)
-    refused = "; ".join(found.parity.refusals)
+    refused = "; ".join(result.parity.refusals)
     verdict = f"REFUSED by the gate, let through: {refused}" if refused else "the gate let it pass"
-    return (f"{whose}: {verdict}", *parity_lines(found.parity))
+    return (f"{whose}: {verdict}", *parity_lines(result.parity))
 
 
-def parity_lines(found: StudentParity) -> Sequence[str]:
+def parity_lines(result: StudentParity) -> Sequence[str]:
     """The figures in three lines, for people."""
-    value, low, high = found.difference
-    maps = "not known" if found.maps is None else f"{found.maps:.3f}"
+    value, low, high = result.difference
+    maps = "not known" if result.maps is None else f"{result.maps:.3f}"
     pointing = (
         "not known"
-        if found.pointing is None
-        else f"{found.pointing[0]:.3f} and {found.pointing[1]:.3f}"
+        if result.pointing is None
+        else f"{result.pointing[0]:.3f} and {result.pointing[1]:.3f}"
     )
-    same, least, most = found.agreement
+    same, least, most = result.agreement
     return (
-        f"student on {found.n_studies} studies of {found.n_patients} patients ({found.films}): "
-        f"AUROC {found.auroc[1]:.4f}, its teacher's {found.auroc[0]:.4f} ({value:+.4f}, 95 % "
+        f"student on {result.n_studies} studies of {result.n_patients} patients ({result.images}): "
+        f"AUROC {result.auroc[1]:.4f}, its teacher's {result.auroc[0]:.4f} ({value:+.4f}, 95 % "
         f"interval {low:+.4f} to {high:+.4f})",
         f"same side on {same:.1%} of studies ({least:.1%} to {most:.1%}); maps: rank "
         f"correlation {maps}, pointing game {pointing} (teacher, student)",
-        f"{found.seconds[1]:.3f} s a film, its teacher {found.seconds[0]:.3f} s: "
-        f"{found.faster:.1f} times faster; {found.size / 1e6:.2f} MB; engine {found.engine}",
+        f"{result.seconds[1]:.3f} s an image, its teacher {result.seconds[0]:.3f} s: "
+        f"{result.faster:.1f} times faster; {result.size / 1e6:.2f} MB; engine {result.engine}",
     )

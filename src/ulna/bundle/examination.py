@@ -33,7 +33,7 @@ class MapTest:
 
     @property
     def undecided(self) -> bool:
-        """Whether the bar lies inside the interval: more films would tell."""
+        """Whether the bar lies inside the interval: more images would tell."""
         return self.low <= self.bar <= self.high
 
 
@@ -61,14 +61,14 @@ class MapExamination:
         return not self.failed
 
 
-def map_verdict(found: MapExamination | None) -> str:
+def map_verdict(result: MapExamination | None) -> str:
     """What readers of an answer are told of its heat map, in a line."""
-    if found is None:
+    if result is None:
         return "heat maps: not examined (ulna examine)"
-    n, films = len(found.tests), f"{found.n_images} films of {found.data}"
-    if found.reliable:
-        return f"heat maps: passed {n} of {n} tests on {films}"
-    failed = f"{', '.join(found.failed)} ({len(found.failed)} of {n} tests)"
-    open_ = [t.name for t in found.tests if t.undecided]
+    n, images = len(result.tests), f"{result.n_images} images of {result.data}"
+    if result.reliable:
+        return f"heat maps: passed {n} of {n} tests on {images}"
+    failed = f"{', '.join(result.failed)} ({len(result.failed)} of {n} tests)"
+    open_ = [t.name for t in result.tests if t.undecided]
     more = f"; undecided on so few: {', '.join(open_)} (examine more: --studies)" if open_ else ""
-    return f"heat maps: UNRELIABLE, failed {failed} on {films}{more}"
+    return f"heat maps: UNRELIABLE, failed {failed} on {images}{more}"

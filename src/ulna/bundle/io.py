@@ -14,8 +14,8 @@ from typing import Any
 
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.distilled import Distilled
-from ulna.bundle.domain import Domain, read_statistics, statistics_bytes
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
+from ulna.bundle.out_of_distribution import OutOfDistribution, read_statistics, statistics_bytes
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
 from ulna.digest import file_sha256
@@ -55,20 +55,20 @@ def read_bundle(path: Path | str) -> ModelBundle:
     manifest, digest = _read_manifest(folder)
     for expert in manifest.experts:
         graph = folder / expert.graph
-        found = _file_sha256(graph, f"graph of expert {expert.name!r}")
-        if found != expert.sha256:
+        result = _file_sha256(graph, f"graph of expert {expert.name!r}")
+        if result != expert.sha256:
             raise BundleError(
-                f"{graph}: damaged or exchanged: SHA-256 {found[:16]}..., the manifest says "
+                f"{graph}: damaged or exchanged: SHA-256 {result[:16]}..., the manifest says "
                 f"{expert.sha256[:16]}...; copy the bundle again or export it again"
             )
     bundle = ModelBundle(folder, manifest, digest)
-    read_domain(bundle)
+    read_out_of_distribution(bundle)
     return bundle
 
 
-def read_domain(bundle: ModelBundle) -> Domain | None:
-    """What the bundle's films look like, its file checked; None where that is not known."""
-    entry = bundle.manifest.domain
+def read_out_of_distribution(bundle: ModelBundle) -> OutOfDistribution | None:
+    """What the bundle's images look like, its file checked; None where that is not known."""
+    entry = bundle.manifest.out_of_distribution
     if entry is None:
         return None
     file = bundle.path / entry.file
@@ -90,7 +90,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
     """Write manifest and graphs (by expert's name; a file or its bytes) as the folder `out`.
 
     The hashes of the graphs are computed here, whatever the manifest says. A bundle that is in
-    `out` is replaced. What its films look like is left to calibration. Raises BundleError for
+    `out` is replaced. What its images look like is left to calibration. Raises BundleError for
     graphs that do not match the experts, and for an `out` that holds anything but a bundle.
     """
     names = [e.name for e in manifest.experts]
@@ -106,7 +106,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
             _put(graphs[expert.name], partial / expert.graph)
             digest = _file_sha256(partial / expert.graph, "graph")
             experts.append(replace(expert, sha256=digest))
-        manifest = replace(manifest, experts=tuple(experts), domain=None)
+        manifest = replace(manifest, experts=tuple(experts), out_of_distribution=None)
         digest = write_manifest(manifest, partial)
         _swap(partial, out)
     finally:
@@ -118,37 +118,37 @@ def replace_fusion(
     bundle: ModelBundle,
     fusion: FusionParameters,
     metrics: Mapping[str, float],
-    domain: Domain | None = None,
+    out_of_distribution: OutOfDistribution | None = None,
     cascade: CascadeParameters | None = None,
 ) -> ModelBundle:
-    """Rewrite the manifest with `fusion`, `domain` and `cascade`; the graphs stay as they are.
+    """Rewrite the manifest with `fusion`, `out_of_distribution` and `cascade`; graphs stay.
 
     metrics: added to the manifest's; those of an earlier calibration ('calibration.*') go.
-    domain: what its films look like; the file and hash of its entry are set here. An earlier
+    domain: what its images look like; the file and hash of its entry are set here. An earlier
     one goes in any case: it was of another calibration.
     Raises BundleError if the manifest on disk is not the one of `bundle` any more.
     """
     check_unchanged(bundle)
     kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
     entry = None
-    if domain is not None:
-        data = statistics_bytes(domain.experts, domain.heads)
+    if out_of_distribution is not None:
+        data = statistics_bytes(out_of_distribution.experts, out_of_distribution.heads)
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents: manifest and file agree at every moment.
-        entry = replace(domain.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
+        entry = replace(out_of_distribution.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
         write_whole(bundle.path / entry.file, data)
     manifest = replace(
         bundle.manifest,
         fusion=fusion,
         metrics={**kept, **metrics},
-        domain=entry,
+        out_of_distribution=entry,
         cascade=cascade,
         # Other weights and temperatures make other maps: what was said of the old ones is void.
         map_examination=None,
         distilled=_unproven(bundle.manifest.distilled),
     )
     new = ModelBundle(bundle.path, manifest, write_manifest(manifest, bundle.path))
-    old = bundle.manifest.domain
+    old = bundle.manifest.out_of_distribution
     if old is not None and (entry is None or old.file != entry.file):
         (bundle.path / old.file).unlink(missing_ok=True)
     return new
@@ -275,8 +275,10 @@ def check_replaceable(out: Path) -> None:
 
 
 def _own_files(manifest: Manifest) -> set[str]:
-    domain = {manifest.domain.file} if manifest.domain else set()
-    return {MANIFEST, *(e.graph for e in manifest.experts)} | domain
+    out_of_distribution = (
+        {manifest.out_of_distribution.file} if manifest.out_of_distribution else set()
+    )
+    return {MANIFEST, *(e.graph for e in manifest.experts)} | out_of_distribution
 
 
 def _swap(new: Path, out: Path) -> None:

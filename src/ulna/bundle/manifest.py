@@ -10,9 +10,9 @@ from typing import get_args
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import Distilled
-from ulna.bundle.domain import DomainEntry
 from ulna.bundle.examination import MapExamination
 from ulna.bundle.finding_calibration import FindingCalibration, check_findings
+from ulna.bundle.out_of_distribution import OutOfDistributionEntry
 from ulna.bundle.quantisation import Quantisation
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import InitialWeights, OperatingPoint, Recipe, Weights
@@ -28,7 +28,7 @@ INTENDED_USE = (
     "not for diagnosis or treatment."
 )
 DEMONSTRATION_USE = (
-    "Demonstration, learned from simulated films alone: must not be used on patients. "
+    "Demonstration, learned from simulated images alone: must not be used on patients. "
     + INTENDED_USE
 )
 _SIMULATED = "phantom"
@@ -121,8 +121,8 @@ class FusionParameters:
 
     def compared_with(self, part: BodyPart) -> ConformalScores | None:
         """What a study of `part` is compared with; None where nothing was calibrated."""
-        found = self.compared.get(part)
-        return self.conformal.get(part) if found is None else found.scores(self.conformal)
+        result = self.compared.get(part)
+        return self.conformal.get(part) if result is None else result.scores(self.conformal)
 
     @property
     def calibrated(self) -> bool:
@@ -163,7 +163,7 @@ class Manifest:
     created: ISO 8601, UTC. categories: of the finding head, in its order; body_parts: in the
     order of the abnormal and the body-part head. split: number of studies by part of the
     split. metrics: parity and completeness at export, later those of calibration. domain: what
-    its films look like, None where nothing is known of it (older graphs, not calibrated).
+    its images look like, None where nothing is known of it (older graphs, not calibrated).
     map_examination: what `ulna examine` found, None before; a new calibration removes it.
     cascade: when not all experts need be run, None where that was not fitted.
     quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
@@ -186,7 +186,7 @@ class Manifest:
     map_examination: MapExamination | None = None
     intended_use: str = INTENDED_USE
     format: int = FORMAT
-    domain: DomainEntry | None = None
+    out_of_distribution: OutOfDistributionEntry | None = None
     cascade: CascadeParameters | None = None
     quantisation: Quantisation | None = None
     distilled: Distilled | None = None
@@ -252,8 +252,11 @@ class Manifest:
                     f"conformal scores of {part} compared with {with_}: expected body parts among "
                     f"{sorted(fusion.conformal)}"
                 )
-        if self.domain is not None and not set(self.domain.limits) <= names:
-            raise BundleError(f"domain of {sorted(self.domain.limits)}: expected some of {names}")
+        ood = self.out_of_distribution
+        if ood is not None and not set(ood.limits) <= names:
+            raise BundleError(
+                f"out_of_distribution of {sorted(ood.limits)}: expected some of {names}"
+            )
         if self.cascade is not None:
             self.cascade.check(names, parts, fusion.thresholds)
         check_findings(

@@ -20,7 +20,7 @@ _ROUNDING = 1e-12
 class Quantisation:
     """The parity gate's figures: int8 beside the fp32 graphs it was made of, on held-out studies.
 
-    n_images: training films that the ranges come from. layers: by expert, how many convolutions
+    n_images: training images that the ranges come from. layers: by expert, how many convolutions
     are int8; left: how many stayed fp32. engine: that answered. n_studies: held out. change:
     quantiles ('0.50', '0.90', '0.99', '1.00') of a study's |change of probability|; within: share
     of studies within 0.02. auroc, pointing: before and after; None where they cannot be known
@@ -48,18 +48,18 @@ class Quantisation:
     @property
     def refusals(self) -> tuple[str, ...]:
         """What keeps the int8 graphs from being accepted; empty if they are."""
-        said = []
+        message = []
         if not self.within >= SHARE_WITHIN:
-            said.append(
+            message.append(
                 f"probability within {PROBABILITY_WITHIN} on {self.within:.1%} of studies, "
                 f"expected {SHARE_WITHIN:.0%}"
             )
         for name, pair in (("AUROC", self.auroc), ("pointing game", self.pointing)):
             if pair is not None and not abs(pair[1] - pair[0]) <= SCORE_WITHIN + _ROUNDING:
-                said.append(
+                message.append(
                     f"{name} {pair[0]:.4f} became {pair[1]:.4f}, expected within {SCORE_WITHIN}"
                 )
-        return tuple(said)
+        return tuple(message)
 
     @property
     def accepted(self) -> bool:
@@ -67,17 +67,17 @@ class Quantisation:
         return not self.refusals
 
 
-def quantisation_lines(found: Quantisation) -> Sequence[str]:
+def quantisation_lines(result: Quantisation) -> Sequence[str]:
     """The figures in three lines, for people."""
-    layers = ", ".join(f"{n} {k} of {k + found.left[n]}" for n, k in found.layers.items())
-    change = ", ".join(f"{q} {v:.4f}" for q, v in found.change.items())
+    layers = ", ".join(f"{n} {k} of {k + result.left[n]}" for n, k in result.layers.items())
+    change = ", ".join(f"{q} {v:.4f}" for q, v in result.change.items())
     scores = [
         f"{name} " + ("not known" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}")
-        for name, pair in (("AUROC", found.auroc), ("pointing game", found.pointing))
+        for name, pair in (("AUROC", result.auroc), ("pointing game", result.pointing))
     ]
     return (
-        f"int8: layers of {layers}; ranges of {found.n_images} training films; {found.method}",
-        f"change of probability on {found.n_studies} held-out studies: within "
-        f"{PROBABILITY_WITHIN} on {found.within:.1%}; quantiles {change}",
-        f"{', '.join(scores)}; engine {found.engine}",
+        f"int8: layers of {layers}; ranges of {result.n_images} training images; {result.method}",
+        f"change of probability on {result.n_studies} held-out studies: within "
+        f"{PROBABILITY_WITHIN} on {result.within:.1%}; quantiles {change}",
+        f"{', '.join(scores)}; engine {result.engine}",
     )

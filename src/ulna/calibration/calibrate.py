@@ -13,23 +13,23 @@ import numpy as np
 from ulna.bundle import (
     CascadeParameters,
     ConformalScores,
-    Domain,
     FusionParameters,
     ModelBundle,
+    OutOfDistribution,
     read_bundle,
     replace_fusion,
 )
-from ulna.calibration.cascade_fit import Asked, fit_cascade
+from ulna.calibration.cascade_fit import CascadeSettings, fit_cascade
 from ulna.calibration.compared_parts import compared_parts
 from ulna.calibration.disturb import disturbed
-from ulna.calibration.domain_fit import fit_domain
 from ulna.calibration.finding_fit import fit_findings, with_findings, without_finding_maps
 from ulna.calibration.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.calibration.graph_cost import multiply_adds
 from ulna.calibration.map_scale import fit_map_scale
-from ulna.calibration.near_fit import movements, slack_of
+from ulna.calibration.near_fit import margin_of, movements
+from ulna.calibration.out_of_distribution_fit import fit_out_of_distribution
+from ulna.calibration.outlier_images import beside_of
 from ulna.calibration.outline_share import fit_outline_share
-from ulna.calibration.outside_films import beside_of
 from ulna.calibration.part_scores import Floats, PartScores, part_scores, pooled_scores
 from ulna.calibration.thresholds import fit_thresholds
 from ulna.errors import (
@@ -39,9 +39,9 @@ from ulna.errors import (
     ImageError,
     ImageWarning,
     UlnaWarning,
-    said_of,
+    message_of,
 )
-from ulna.evaluation.meaning import said_of_meaning
+from ulna.evaluation.meaning import note_on_meaning
 from ulna.metrics.ranking import auroc
 from ulna.types import BodyPart, Study
 
@@ -61,18 +61,17 @@ def calibrate_bundle(
     bundle_path: Path | str,
     studies: Sequence[Study],
     progress: Progress | None = None,
-    asked: Asked | None = None,
-    elsewhere: Sequence[Sequence[Study]] = (),
+    requested: CascadeSettings | None = None,
+    outliers: Sequence[Sequence[Study]] = (),
 ) -> ModelBundle:
     """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
 
     studies: labelled, not used to train or to stop any expert; the caller's duty. A study that
     cannot be read, has no label or a body part the bundle does not know is left out with a
-    warning. What these films look like is written too, where the graphs give features and there
-    are enough films (`domain_fit.MIN_IMAGES`), and a cascade if there are several experts.
-    progress(done, all). asked: what the cascade must hold. elsewhere: tables of films of other
-    regions of the body, to be refused. Raises ConfigError when what is left
-    lacks a class.
+    warning. What these images look like is written too, where the graphs give features and there
+    are enough images (`out_of_distribution_fit.MIN_IMAGES`), and a cascade if there are several
+    experts. progress(done, all). asked: what the cascade must hold. elsewhere: tables of images of
+    other regions of the body, to be refused. Raises ConfigError when what is left lacks a class.
     """
     from ulna.runtime import Predictor
 
@@ -81,26 +80,31 @@ def calibrate_bundle(
     predictor = Predictor.load(Path(bundle_path))
     outputs = _outputs(predictor, usable, progress)
     fusion = fit_fusion(outputs, bundle.manifest.recipe, bundle.manifest)
-    domain = _domain(predictor, outputs, fusion, elsewhere)
-    cascade = cascade_of(outputs, fusion, bundle, asked)
+    out_of_distribution = _out_of_distribution(predictor, outputs, fusion, outliers)
+    cascade = cascade_of(outputs, fusion, bundle, requested)
     summary = _summary(outputs, fusion, bundle.manifest)
-    return replace_fusion(bundle, fusion, summary, domain, cascade)
+    return replace_fusion(bundle, fusion, summary, out_of_distribution, cascade)
 
 
-def _domain(
+def _out_of_distribution(
     predictor: Predictor,
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
-    elsewhere: Sequence[Sequence[Study]],
-) -> Domain | None:
-    """What the films of `outputs` look like, and what is outside; None with few films."""
+    outliers: Sequence[Sequence[Study]],
+) -> OutOfDistribution | None:
+    """What the images of `outputs` look like, and what is outside; None with few images."""
     manifest = predictor.manifest
-    beside = beside_of(predictor, outputs, elsewhere)
-    domain = fit_domain(outputs, [e.name for e in manifest.experts], beside)
-    if domain is None:
+    beside = beside_of(predictor, outputs, outliers)
+    out_of_distribution = fit_out_of_distribution(
+        outputs, [e.name for e in manifest.experts], beside
+    )
+    if out_of_distribution is None:
         return None
-    slack = slack_of(movements(outputs, domain, fusion, manifest))
-    return replace(domain, entry=replace(domain.entry, slack=slack))
+    uncertainty_margin = margin_of(movements(outputs, out_of_distribution, fusion, manifest))
+    return replace(
+        out_of_distribution,
+        entry=replace(out_of_distribution.entry, uncertainty_margin=uncertainty_margin),
+    )
 
 
 def calibrate_as(
@@ -108,21 +112,21 @@ def calibrate_as(
     fusion: FusionParameters,
     studies: Sequence[Study],
     progress: Progress | None = None,
-    elsewhere: Sequence[Sequence[Study]] = (),
+    outliers: Sequence[Sequence[Study]] = (),
 ) -> ModelBundle:
     """Write a `fusion` that was fitted elsewhere into the manifest of a bundle of one expert.
 
-    For a bundle that all films have taught, so that none is left to calibrate it on: its fusion
+    For a bundle that all images have taught, so that none is left to calibrate it on: its fusion
     comes from others like it, on folds. studies: what it has learned from; of these the manifest
-    says what its films look like, if there are enough, and so a little too narrowly. elsewhere: as
+    says what its images look like, if there are enough, and so a little too narrowly. elsewhere: as
     in `calibrate_bundle`.
     """
     from ulna.runtime import Predictor
 
     predictor = Predictor.load(Path(bundle_path))
     outputs = _outputs(predictor, studies, progress)
-    domain = _domain(predictor, outputs, fusion, elsewhere)
-    return replace_fusion(predictor.bundle, fusion, {}, domain)
+    out_of_distribution = _out_of_distribution(predictor, outputs, fusion, outliers)
+    return replace_fusion(predictor.bundle, fusion, {}, out_of_distribution)
 
 
 def _outputs(
@@ -132,11 +136,11 @@ def _outputs(
     outputs = []
     for done, study in enumerate(studies, start=1):
         try:
-            found = predictor.outputs(study, negatives=True, disturb=disturbed)
-            outputs.append(without_finding_maps(found))
+            result = predictor.outputs(study, negatives=True, disturb=disturbed)
+            outputs.append(without_finding_maps(result))
         except (ImageError, MemoryError) as error:
-            said = f"{study.key}: not calibrated on: {said_of(error)}"
-            warnings.warn(said, ImageWarning, stacklevel=3)
+            message = f"{study.key}: not calibrated on: {message_of(error)}"
+            warnings.warn(message, ImageWarning, stacklevel=3)
         if progress is not None:
             progress(done, len(studies))
     return outputs
@@ -146,7 +150,7 @@ def cascade_of(
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
     bundle: ModelBundle,
-    asked: Asked | None = None,
+    requested: CascadeSettings | None = None,
 ) -> CascadeParameters | None:
     """The cascade of a fitted `fusion`; None with one expert, or (UlnaWarning) without onnx."""
     manifest = bundle.manifest
@@ -157,9 +161,9 @@ def cascade_of(
     except DependencyError as error:
         warnings.warn(f"no cascade: {error}", UlnaWarning, stacklevel=3)
         return None
-    found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
-    scores = {p: s for p, s in found.items() if s is not None}
-    return with_findings(fit_cascade(scores, fusion, costs, asked), outputs, fusion, manifest)
+    result = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
+    scores = {p: s for p, s in result.items() if s is not None}
+    return with_findings(fit_cascade(scores, fusion, costs, requested), outputs, fusion, manifest)
 
 
 def fit_fusion(
@@ -173,8 +177,8 @@ def fit_fusion(
     DatasetWarning. Deterministic. Raises ConfigError if all parts together have fewer than 4 of
     either class.
     """
-    found = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
-    scores = {p: s for p, s in found.items() if s is not None}
+    result = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
+    scores = {p: s for p, s in result.items() if s is not None}
     if not scores or pooled_scores(list(scores.values())).fewest < MIN_POOLED:
         raise ConfigError(
             f"{sum(len(s.abnormal) for s in scores.values())} labelled calibration studies of "
@@ -257,7 +261,7 @@ def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
 
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     usable = [s for s in studies if s.abnormal is not None and s.body_part in manifest.body_parts]
-    said_of_meaning(usable, manifest, "calibration")
+    note_on_meaning(usable, manifest, "calibration")
     if len(usable) < len(studies):
         known = ", ".join(manifest.body_parts)
         warnings.warn(

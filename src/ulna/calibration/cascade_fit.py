@@ -40,7 +40,7 @@ NEVER = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class CascadeSettings:
     """At most `disagreement` of the studies may change side, with this `confidence`."""
 
     disagreement: OpenShare = 0.01
@@ -73,31 +73,31 @@ def fit_cascade(
     scores: Mapping[BodyPart, PartScores],
     fusion: FusionParameters,
     costs: Mapping[str, float],
-    asked: Asked | None = None,
+    requested: CascadeSettings | None = None,
 ) -> CascadeParameters | None:
     """The cascade of a fitted `fusion`, None with one expert. Deterministic.
 
     scores: of the calibration studies by body part. costs: multiply-adds of each expert, in the
-    order of the scores' columns. Where `asked` cannot be shown, no study leaves. The bound is on
-    the studies of all body parts together; it does not cover that fusion and thresholds were
+    order of the scores' columns. Where `requested` cannot be shown, no study leaves. The bound is
+    on the studies of all body parts together; it does not cover that fusion and thresholds were
     fitted on the same studies.
     """
-    asked = asked or Asked()
+    requested = requested or CascadeSettings()
     order = expert_order(fusion, costs)
     if len(order) < 2:
         return None
     data = _calibration(scores, fusion, costs, order)
     bounds, checks, conformal = {}, {}, {}
     for point, thresholds in fusion.thresholds.items():
-        chosen, checks[point] = _choose(data, thresholds, asked)
+        chosen, checks[point] = _choose(data, thresholds, requested)
         bounds[point] = chosen
         if checks[point].n_left:
             conformal[point] = _conformal(data, fusion.conformal, chosen)
     return CascadeParameters(
         stages=tuple(_stage(data, fusion, bounds, k) for k in range(len(order) - 1)),
         costs={n: float(c) for n, c in costs.items()},
-        disagreement=asked.disagreement,
-        confidence=asked.confidence,
+        disagreement=requested.disagreement,
+        confidence=requested.confidence,
         checks=checks,
         conformal=conformal,
     )
@@ -116,7 +116,7 @@ def for_folds(cascade: CascadeParameters, joint: Sequence[str], n: int) -> Casca
     """The cascade of a bundle that holds every expert `name` n times, as 'name-0', 'name-1', ...
 
     A stage runs all copies of its experts. The bound was found with one copy of each, so it is
-    marked as not measured: no film is new to all copies.
+    marked as not measured: no image is new to all copies.
     """
     copies = {name: name.rpartition("-")[0] for name in joint}
     stages = tuple(
@@ -153,20 +153,20 @@ def _calibration(
 
 
 def _choose(
-    data: _Calibration, thresholds: Mapping[BodyPart, float], asked: Asked
+    data: _Calibration, thresholds: Mapping[BodyPart, float], requested: CascadeSettings
 ) -> tuple[list[Bounds], CascadeCheck]:
     """The bounds of each stage and what they do; of the narrowest margin that is allowed."""
     best = [dict.fromkeys(thresholds, NEVER) for _ in data.order[1:]]
-    check = _check(data, thresholds, best, asked)
+    check = _check(data, thresholds, best, requested)
     for margin in MARGINS:
         bounds = [
             {p: _bounds_of(data, p, k, t, float(margin)) for p, t in thresholds.items()}
             for k in range(len(data.order) - 1)
         ]
-        found = _check(data, thresholds, bounds, asked)
-        if found.at_most > asked.disagreement:
+        result = _check(data, thresholds, bounds, requested)
+        if result.at_most > requested.disagreement:
             break
-        best, check = bounds, found
+        best, check = bounds, result
     return best, check
 
 
@@ -181,7 +181,7 @@ def _check(
     data: _Calibration,
     thresholds: Mapping[BodyPart, float],
     bounds: Sequence[Bounds],
-    asked: Asked,
+    requested: CascadeSettings,
 ) -> CascadeCheck:
     left = changed = 0
     spent = full = 0.0
@@ -195,7 +195,9 @@ def _check(
         spent += float((np.cumsum(data.costs[part])[stage] * images).sum())
         full += float(data.costs[part].sum() * images.sum())
     n = data.n_studies
-    return CascadeCheck(n, left, changed, upper_bound(changed, n, asked.confidence), spent / full)
+    return CascadeCheck(
+        n, left, changed, upper_bound(changed, n, requested.confidence), spent / full
+    )
 
 
 def _left(
@@ -221,12 +223,12 @@ def _conformal(
     data: _Calibration, whole: Mapping[BodyPart, ConformalScores], bounds: Sequence[Bounds]
 ) -> dict[BodyPart, ConformalScores]:
     """The cascade's own probabilities of the calibration studies, by label."""
-    found = dict(whole)
+    result = dict(whole)
     for part, scores in data.scores.items():
         p = _left(data, part, bounds)[1]
         normal, abnormal = np.sort(p[~scores.abnormal]), np.sort(p[scores.abnormal])
-        found[part] = ConformalScores(tuple(map(float, normal)), tuple(map(float, abnormal)))
-    return found
+        result[part] = ConformalScores(tuple(map(float, normal)), tuple(map(float, abnormal)))
+    return result
 
 
 def _stage(
@@ -239,6 +241,6 @@ def _stage(
         experts=(data.order[k],),
         temperatures={p: f.temperature for p, f in fits.items()},
         offsets={p: f.offset for p, f in fits.items()},
-        low={o: {p: b[0] for p, b in found[k].items()} for o, found in bounds.items()},
-        high={o: {p: b[1] for p, b in found[k].items()} for o, found in bounds.items()},
+        low={o: {p: b[0] for p, b in result[k].items()} for o, result in bounds.items()},
+        high={o: {p: b[1] for p, b in result[k].items()} for o, result in bounds.items()},
     )

@@ -35,14 +35,14 @@ def compared_parts(scores: Mapping[BodyPart, ConformalScores]) -> dict[BodyPart,
 
     scores: of every body part of the bundle, empty where it has no studies.
     """
-    found = {
+    result = {
         part: ComparedParts(
             _parts_for(part, "normal", scores), _parts_for(part, "abnormal", scores)
         )
         for part in scores
     }
     alone = {part: ComparedParts((part,), (part,)) for part in scores}
-    return {part: parts for part, parts in found.items() if parts != alone[part]}
+    return {part: parts for part, parts in result.items() if parts != alone[part]}
 
 
 def _parts_for(

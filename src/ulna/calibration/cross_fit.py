@@ -12,13 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.bundle import CascadeParameters, Domain, FusionParameters, ModelBundle
+from ulna.bundle import CascadeParameters, FusionParameters, ModelBundle, OutOfDistribution
 from ulna.calibration.calibrate import cascade_of, fit_fusion
 from ulna.calibration.cascade_fit import for_folds
-from ulna.calibration.domain_fit import Beside, Fitted, domain_of, fit_expert
 from ulna.calibration.finding_fit import without_finding_maps
-from ulna.calibration.near_fit import Movement, movements, slack_of
-from ulna.errors import DatasetWarning, UlnaError, said_of
+from ulna.calibration.near_fit import Movement, margin_of, movements
+from ulna.calibration.out_of_distribution_fit import (
+    Beside,
+    Fitted,
+    fit_expert,
+    out_of_distribution_of,
+)
+from ulna.errors import DatasetWarning, UlnaError, message_of
 from ulna.evaluation.collect import fault_row, row_of_outputs, with_cascade
 from ulna.evaluation.rows import StudyRow
 from ulna.types import Study
@@ -44,10 +49,10 @@ def run_fold(
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            found = predictor.outputs(study, negatives=True, disturb=disturb)
-            outputs.append(without_finding_maps(found))
+            result = predictor.outputs(study, negatives=True, disturb=disturb)
+            outputs.append(without_finding_maps(result))
         except (UlnaError, MemoryError) as error:
-            faults.append(fault_row(study, said_of(error)))
+            faults.append(fault_row(study, message_of(error)))
         if progress is not None:
             progress(done, len(studies))
     return outputs, faults
@@ -85,16 +90,16 @@ def logits_of_fold(
 
     Studies without an answer are left out.
     """
-    found = []
+    result = []
     for done, study in enumerate(studies, start=1):
         try:
-            found.append(_without_maps(predictor.outputs(study)))
+            result.append(_without_maps(predictor.outputs(study)))
         except (UlnaError, MemoryError):
             continue  # told where the fold is scored
         finally:
             if progress is not None:
                 progress(done, len(studies))
-    return found
+    return result
 
 
 def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
@@ -153,31 +158,31 @@ def fit_joint_cascade(
     bundle's means differ less, which is not measured (`CascadeParameters.measured`).
     """
     everything = [o for one in outputs for o in one]
-    found = cascade_of(everything, _fit(everything, fold.manifest), fold)
+    result = cascade_of(everything, _fit(everything, fold.manifest), fold)
     names = [e.name for e in joint.experts]
-    return None if found is None else for_folds(found, names, len(outputs))
+    return None if result is None else for_folds(result, names, len(outputs))
 
 
-def fit_joint_domain(
+def fit_joint_out_of_distribution(
     outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
-) -> Domain | None:
-    """What the films of the joint bundle look like: to each expert, those of its own fold.
+) -> OutOfDistribution | None:
+    """What the images of the joint bundle look like: to each expert, those of its own fold.
 
-    beside: of each fold, what the fit is given beside its films; none where nothing is.
+    beside: of each fold, what the fit is given beside its images; none where nothing is.
     """
-    found, moved = dict[str, Fitted](), list[Movement]()
+    result, moved = dict[str, Fitted](), list[Movement]()
     fusion = _fit([o for one in outputs for o in one], fold)
     for k, own in enumerate(outputs):
         given = beside[k] if beside else None
         names = [e.name for e in fold.experts]
         fits = {n: f for n in names if (f := fit_expert(own, n, given)) is not None}
-        if (domain := domain_of(fits, given)) is not None:
-            moved += movements(own, domain, fusion, fold)
-        found |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
-    joint = domain_of(found, beside[0] if beside else None)
+        if (out_of_distribution := out_of_distribution_of(fits, given)) is not None:
+            moved += movements(own, out_of_distribution, fusion, fold)
+        result |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
+    joint = out_of_distribution_of(result, beside[0] if beside else None)
     if joint is None:
         return None
-    return replace(joint, entry=replace(joint.entry, slack=slack_of(moved)))
+    return replace(joint, entry=replace(joint.entry, uncertainty_margin=margin_of(moved)))
 
 
 def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:

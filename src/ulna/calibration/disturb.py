@@ -1,6 +1,6 @@
-"""What another hospital may do to a film: one change of a calibration film, drawn by its name.
+"""What another hospital may do to an image: one change of a calibration image, drawn by its name.
 
-Changed copies say how far a film of the same kind may lie from those learned from, and by how
+Changed copies say how far an image of the same kind may lie from those learned from, and by how
 much its answer moves.
 """
 
@@ -22,10 +22,10 @@ Change = Callable[[Array, np.random.Generator, float], Array]
 
 
 def disturbed(radiograph: Radiograph, pitch_of: int = 640) -> Radiograph:
-    """The film under one of seven changes; the same for the same film.
+    """The image under one of seven changes; the same for the same image.
 
     Blur, edge enhancement, gamma, a closer crop, a coarser grid, a dark border, a white letter
-    plate. pitch_of: sharpness changes by lengths in pixels of a film of this longest side.
+    plate. pitch_of: sharpness changes by lengths in pixels of an image of this longest side.
     """
     pixels = radiograph.pixels
     seed = zlib.crc32(radiograph.source.rpartition("/")[2].encode("utf-8", "backslashreplace"))

@@ -43,7 +43,7 @@ def fit_findings(
     DatasetWarning where the studies name findings at all; so is one of which the training data
     knew only one kind.
     """
-    found, few = {}, []
+    result, few = {}, []
     for category in manifest.categories:
         scores = _scores(outputs, category, weights, manifest)
         if not _learned(category, manifest) or scores is None:
@@ -52,7 +52,7 @@ def fit_findings(
             few.append(f"{category} ({int(scores.abnormal.sum())} with, "
                        f"{int((~scores.abnormal).sum())} without)")  # fmt: skip
             continue
-        found[category] = _calibration(scores)
+        result[category] = _calibration(scores)
     if few:
         warnings.warn(
             f"findings {', '.join(few)}: expected at least {MIN_STUDIES} calibration studies with "
@@ -60,7 +60,7 @@ def fit_findings(
             DatasetWarning,
             stacklevel=4,
         )
-    return found
+    return result
 
 
 def with_findings(
@@ -79,8 +79,8 @@ def with_findings(
         with warnings.catch_warnings():
             # The same categories are too rare as for the whole hybrid, which has said so.
             warnings.simplefilter("ignore", DatasetWarning)
-            found = fit_findings(outputs, parts, manifest)
-        stages.append(replace(stage, findings=found))
+            result = fit_findings(outputs, parts, manifest)
+        stages.append(replace(stage, findings=result))
     return replace(cascade, stages=tuple(stages))
 
 

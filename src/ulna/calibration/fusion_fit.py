@@ -53,9 +53,9 @@ def fit_part(scores: PartScores, pooled: Fit, free: Sequence[int]) -> Fit:
 
 
 def fit_hospital(scores: PartScores, start: Fit) -> Fit:
-    """Temperature and offset of another hospital's films, drawn to `start`; weights stay.
+    """Temperature and offset of another hospital's images, drawn to `start`; weights stay.
 
-    Its offset is less certain than a body part's: what is called abnormal, and how films are
+    Its offset is less certain than a body part's: what is called abnormal, and how images are
     processed, differs between hospitals more than between the limbs of one.
     """
     return _fit(scores, start, [], _HOSPITAL_SPREAD)
@@ -85,8 +85,8 @@ def _minimise(scores: PartScores, centre: Fit, free: list[int], spread: tuple[fl
     first[:2] = np.log(centre.temperature), centre.offset / centre.temperature
     first[2:] = np.log(np.maximum(centre.weights[free], 1e-3))
     bounds = [(-_LOG_T_BOUND, _LOG_T_BOUND), (-20.0, 20.0), *[(-12.0, 12.0)] * len(free)]
-    found = optimize.minimize(loss, first, method="L-BFGS-B", bounds=bounds)
-    return decoded(np.asarray(found.x, dtype=np.float64))
+    result = optimize.minimize(loss, first, method="L-BFGS-B", bounds=bounds)
+    return decoded(np.asarray(result.x, dtype=np.float64))
 
 
 def _loss(scores: PartScores, fit: Fit, centre: Fit, spread: tuple[float, float]) -> float:

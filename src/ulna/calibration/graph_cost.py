@@ -30,11 +30,11 @@ def multiply_adds(graph: Path | bytes) -> int:
 
 
 def _shapes(graph: onnx.GraphProto) -> Shapes:
-    found: Shapes = {i.name: tuple(i.dims) for i in graph.initializer}
+    result: Shapes = {i.name: tuple(i.dims) for i in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         sides = value.type.tensor_type.shape.dim
-        found[value.name] = tuple(d.dim_value for d in sides)  # 0 where it is not known
-    return found
+        result[value.name] = tuple(d.dim_value for d in sides)  # 0 where it is not known
+    return result
 
 
 def _known(name: str, shapes: Shapes) -> tuple[int, ...]:

@@ -16,8 +16,8 @@ def last_stages(bundle: ModelBundle) -> Mapping[str, int]:
     try:
         return {e.name: last_stage_width(bundle.graph_path(e)) for e in bundle.manifest.experts}
     except DependencyError as error:
-        said = f"no refusal of what is outside but by all stages of the encoder: {error}"
-        warnings.warn(said, UlnaWarning, stacklevel=3)
+        message = f"no refusal of what is outside but by all stages of the encoder: {error}"
+        warnings.warn(message, UlnaWarning, stacklevel=3)
         return {}
 
 

@@ -28,7 +28,7 @@ def fit_map_scale(
     """(map_threshold, map_peak, map_limit) in calibrated logits.
 
     Threshold: the 99th percentile of all cells of the normal studies' maps. Peak: the 90th
-    percentile of their largest cells, so that at most one normal film in ten has an outline: a
+    percentile of their largest cells, so that at most one normal image in ten has an outline: a
     map that an attention gathers in a few cells has some above any share of all cells. Limit: the
     90th percentile of the abnormal studies' largest cells, so that one map in ten saturates. All
     positive, the peak not below the threshold; the limit is at least 1 and twice the threshold.

@@ -1,10 +1,10 @@
-"""How uncertain the answer to a film of another hospital is, from copies of known films.
+"""How uncertain the answer to an image of another hospital is, from copies of known images.
 
-A copy is a known film changed as another hospital might change it (`disturb`). Its logit moves
-away from the film's own; the farther the copy lies from the known films, the more. The slack is a
+A copy is a known image changed as another hospital might change it (`disturb`). Its logit moves
+away from the image's own; the farther the copy lies from the known images, the more. The slack is a
 conformal quantile of that movement over the distance (locally weighted, as in Papadopoulos,
 Vovk and Gammerman 2011, Regression conformal prediction with nearest neighbours) among the copies
-beyond the limit, since these alone would be given an interval: for nine in ten of them the film's
+beyond the limit, since these alone would be given an interval: for nine in ten of them the image's
 own answer lies inside the interval that the copy's states.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.bundle import Domain, FusionParameters
+from ulna.bundle import FusionParameters, OutOfDistribution
 from ulna.calibration.conformal_limit import conformal_limit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ulna.runtime.fusion import ExpertOutput
     from ulna.types import BodyPart
 
-# Share of copies whose film's own answer lies outside their interval.
+# Share of copies whose image's own answer lies outside their interval.
 MISSED = 0.10
 # Fewer copies beyond the limit say nothing: all are looked at then.
 MIN_NEAR = 30
@@ -33,25 +33,30 @@ Movement = tuple[float, float]
 
 
 def movements(
-    outputs: Sequence[StudyOutputs], domain: Domain, fusion: FusionParameters, manifest: Manifest
+    outputs: Sequence[StudyOutputs],
+    out_of_distribution: OutOfDistribution,
+    fusion: FusionParameters,
+    manifest: Manifest,
 ) -> list[Movement]:
     """Of every copy that the bundle can measure."""
-    found = []
+    result = []
     for output in outputs:
         part = output.study.body_part
         if part is None or part not in manifest.body_parts:
             continue
         for image in output.images:
-            distance = domain.score({n: o.features for n, o in image.disturbed.items()})
+            distance = out_of_distribution.score(
+                {n: o.features for n, o in image.disturbed.items()}
+            )
             if distance is None:
                 continue
             column = manifest.body_parts.index(part)
             own, copy = (_logit(o, column, part, fusion) for o in (image.experts, image.disturbed))
-            found.append((distance, abs(copy - own)))
-    return found
+            result.append((distance, abs(copy - own)))
+    return result
 
 
-def slack_of(moved: Sequence[Movement]) -> float:
+def margin_of(moved: Sequence[Movement]) -> float:
     """What nine movements in ten over their distance do not exceed; 0 without any.
 
     Of the copies beyond the limit; of all, over at least the limit, where these are fewer than 30.
@@ -63,10 +68,10 @@ def slack_of(moved: Sequence[Movement]) -> float:
 
 
 def _logit(
-    said: Mapping[str, ExpertOutput], column: int, part: BodyPart, fusion: FusionParameters
+    message: Mapping[str, ExpertOutput], column: int, part: BodyPart, fusion: FusionParameters
 ) -> float:
     raw = sum(
-        share * float(said[n].abnormal[column])
+        share * float(message[n].abnormal[column])
         for n, share in fusion.weights[part].items()
         if share
     )

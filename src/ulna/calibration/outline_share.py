@@ -2,7 +2,7 @@
 
 A map that an attention gathers falls off slowly around its maximum: at one level for all, strong
 findings get outlines several times their size. The level is therefore a share of the region's own
-maximum, chosen on calibration films whose finding's place is known.
+maximum, chosen on calibration images whose finding's place is known.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 # Outlines are no larger than this many times what they surround, in the median.
 LARGEST = 2.0
-# Fewer outlined films of known place say nothing.
-MIN_FILMS = 10
-_MOST_FILMS = 300
+# Fewer outlined images of known place say nothing.
+MIN_IMAGES = 10
+_MOST_IMAGES = 300
 
 
 def fit_outline_share(
@@ -39,18 +39,18 @@ def fit_outline_share(
 ) -> float:
     """The share of SHARES with the best mean overlap whose outlines are not too large.
 
-    levels: map_threshold and map_peak. Of films whose finding's place is known and that have an
+    levels: map_threshold and map_peak. Of images whose finding's place is known and that have an
     outline: intersection over union of the outlined pixels and the place, and the ratio of their
     areas, whose median may not exceed LARGEST. Where none keeps to that, the largest share; 0 with
-    fewer than MIN_FILMS such films.
+    fewer than MIN_IMAGES such images.
     """
     measured: dict[float, list[tuple[float, float]]] = {share: [] for share in SHARES}
-    # One film at a time: some hundreds with their maps are more than a machine's memory.
-    for heat, place in _films(outputs, fits, manifest):
-        for share, said in measured.items():
-            if (found := measure(heat, place, levels, share)) is not None:
-                said.append(found)
-    if len(measured[SHARES[0]]) < MIN_FILMS:
+    # One image at a time: some hundreds with their maps are more than a machine's memory.
+    for heat, place in _images(outputs, fits, manifest):
+        for share, message in measured.items():
+            if (result := measure(heat, place, levels, share)) is not None:
+                message.append(result)
+    if len(measured[SHARES[0]]) < MIN_IMAGES:
         return 0.0
     each = {s: np.array(m) for s, m in measured.items()}
     small = [s for s, m in each.items() if np.median(m[:, 1]) <= LARGEST]
@@ -60,7 +60,7 @@ def fit_outline_share(
 def measure(
     heat: Array, place: Mask, levels: tuple[float, float], share: float
 ) -> tuple[float, float] | None:
-    """(intersection over union, ratio of areas) of what is outlined on a film; None of nothing."""
+    """(intersection over union, ratio of areas) of the outlines on an image; None of none."""
     outlined = outlined_pixels(heat, levels, share)
     if not outlined.any():
         return None
@@ -73,19 +73,19 @@ def outlined_pixels(
 ) -> npt.NDArray[np.bool_]:
     """(H, W) of the pixels that `findings_from_map` outlines."""
     threshold, peak = levels
-    found = np.zeros(heat.shape, np.bool_)
+    result = np.zeros(heat.shape, np.bool_)
     for region in regions(heat > threshold):
         largest = region.largest(heat)
         if largest > peak:
             inside = region.mask(region.place)
-            found[region.place] |= inside & (heat[region.place] > share * largest)
-    return found
+            result[region.place] |= inside & (heat[region.place] > share * largest)
+    return result
 
 
-def _films(
+def _images(
     outputs: Sequence[StudyOutputs], fits: Mapping[BodyPart, Fit], manifest: Manifest
 ) -> Iterator[tuple[Array, Mask]]:
-    """Map and place of the first films whose finding's place is known, on their own pixels."""
+    """Map and place of the first images whose finding's place is known, on their own pixels."""
     n = 0
     for output in outputs:
         part, known = output.study.body_part, any(r.findings or r.mask for r in output.study.images)
@@ -95,7 +95,7 @@ def _films(
             place, _ = truth_or_fault(image.ref, image.placement.source)
             if place is None:
                 continue
-            if n == _MOST_FILMS:
+            if n == _MOST_IMAGES:
                 return
             n += 1
             grid = fused_grid(image, fits[part], manifest, part)

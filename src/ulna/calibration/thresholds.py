@@ -72,14 +72,14 @@ def fit_thresholds(
             f"{len(normal)} normal and {len(abnormal)} abnormal calibration studies: "
             "thresholds need both; calibrate on more studies"
         )
-    found: dict[str, dict[BodyPart, float]] = {}
+    result: dict[str, dict[BodyPart, float]] = {}
     for point, rule in RULES.items():
         pooled = rule(normal, abnormal)
-        found[point] = {
+        result[point] = {
             part: _probability(pooled if part in few else _shrunk(point, pooled, n, a))
             for part, (n, a) in probabilities.items()
         }
-    return found
+    return result
 
 
 def _shrunk(point: str, pooled: float, normal: Floats, abnormal: Floats) -> float:

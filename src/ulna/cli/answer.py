@@ -22,7 +22,7 @@ COLUMNS = (
     "answer",
     "probability",
     "threshold",
-    "certainty",
+    "confidence",
     "finding",
     "triage",
     "views",
@@ -45,8 +45,8 @@ def outcome_notes(outcome: Outcome) -> list[str]:
     study = outcome.study.study_id
     if outcome.answer is None:
         return [f"{study}: no answer: {outcome.error}"]
-    said = [f"{study}: heat maps not written: {outcome.map_error}"] if outcome.map_error else []
-    return [*answer_notes(outcome.answer), *said]
+    message = [f"{study}: heat maps not written: {outcome.map_error}"] if outcome.map_error else []
+    return [*answer_notes(outcome.answer), *message]
 
 
 def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
@@ -58,7 +58,7 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
         answer_word(prediction),
         probability_text(prediction),
         f"{prediction.threshold:.3f}",
-        prediction.certainty or "-",
+        prediction.confidence or "-",
         leading_text(prediction),
         triage_word(prediction, error_rate),
         str(len(prediction.images)),
@@ -69,9 +69,9 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
 def answer_notes(prediction: StudyPrediction) -> list[str]:
     """What the table has no room for: why the study was refused, its flags, experts skipped."""
     study = prediction.study.study_id
-    said = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
-    said += [f"{study}: {flag}" for flag in prediction.flags]
+    message = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
+    message += [f"{study}: {flag}" for flag in prediction.flags]
     if prediction.skipped_experts:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
-        said.append(f"{study}: answered by {run} alone; skipped: {skipped}")
-    return said
+        message.append(f"{study}: answered by {run} alone; skipped: {skipped}")
+    return message

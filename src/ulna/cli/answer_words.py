@@ -23,10 +23,10 @@ def triage_word(prediction: StudyPrediction, error_rate: float) -> str:
     """The triage in the bundle's words, '-' without one."""
     from ulna.types import Triage
 
-    found = prediction.triage(error_rate)
+    result = prediction.triage(error_rate)
     abnormal, normal = answer_words(prediction.abnormal_means)
     words = {Triage.ABNORMAL: abnormal, Triage.NORMAL: normal}
-    return "-" if found is None else words.get(found, found.value)
+    return "-" if result is None else words.get(result, result.value)
 
 
 def regions_text(prediction: StudyPrediction) -> str:

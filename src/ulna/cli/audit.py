@@ -67,7 +67,7 @@ def audit(
     from ulna.experiments import audit as audit_data
 
     with progress() as report:
-        found = audit_data(
+        result = audit_data(
             data,
             out,
             encoder=encoder,
@@ -78,9 +78,9 @@ def audit(
             progress=report,
         )
     if as_json:
-        print_json(found.figures)
+        print_json(result.figures)
         return
-    print_audit(found.steps)
+    print_audit(result.steps)
     click.echo(f"written: {out / 'audit.json'}, {out / 'audit.png'}")
 
 
@@ -107,5 +107,5 @@ def print_audit(result: AuditResult) -> None:
     )
 
 
-def _interval(found: Interval, sign: str) -> str:
-    return f"{found.value:{sign}.3f} ({found.low:{sign}.2f} to {found.high:{sign}.2f})"
+def _interval(result: Interval, sign: str) -> str:
+    return f"{result.value:{sign}.3f} ({result.low:{sign}.2f} to {result.high:{sign}.2f})"

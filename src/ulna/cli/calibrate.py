@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ulna.cli.options import READABLE, elsewhere_option, json_option
+from ulna.cli.options import READABLE, json_option, outliers_option
 from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 from ulna.experiments.expert_names import by_folds
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a cascade: the share of studies that may change side (docs/cascade.md).",
 )
-@elsewhere_option
+@outliers_option
 @json_option
 def calibrate(
     bundle: Path,
     run: Path,
     data: Path,
     disagreement: float,
-    elsewhere: tuple[Path, ...],
+    outliers: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Fit BUNDLE's fusion, temperatures and thresholds; rewrites its manifest.
@@ -42,7 +42,7 @@ def calibrate(
     Uses only the studies that the run has set aside for this: no expert learned from them,
     and none of them is in the test side. With several experts a cascade is fitted too: where the
     first are certain enough for `ulna predict --cascade` to stop. What shows no limb is learned
-    from made pictures and from the films of --elsewhere (docs/refusal.md).
+    from made pictures and from the images of --elsewhere (docs/refusal.md).
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def calibrate(
 
     with progress() as report:
         fitted = calibrate_bundle(
-            bundle, run, data, disagreement=disagreement, elsewhere=elsewhere, progress=report
+            bundle, run, data, disagreement=disagreement, outliers=outliers, progress=report
         )
     fusion = fitted.manifest.fusion
     if as_json:
@@ -61,7 +61,7 @@ def calibrate(
     else:
         print_fusion(fusion)
         click.echo("\n".join(findings_lines(fitted.manifest)))
-        click.echo(domain_line(fitted.manifest))
+        click.echo(out_of_distribution_line(fitted.manifest))
         click.echo(cascade_line(fitted.manifest))
 
 
@@ -107,27 +107,32 @@ def findings_lines(manifest: Manifest) -> list[str]:
     return [*lines, unknown] if absent else lines
 
 
-def domain_line(manifest: Manifest) -> str:
+def out_of_distribution_line(manifest: Manifest) -> str:
     """What the bundle knows of foreign images, in one sentence."""
-    domain = manifest.domain
-    if domain is None:
+    out_of_distribution = manifest.out_of_distribution
+    if out_of_distribution is None:
         return (
             "foreign images: not recognised but for blank and coloured ones: the graphs give no "
-            "features, or too few films were calibrated on (docs/refusal.md)"
+            "features, or too few images were calibrated on (docs/refusal.md)"
         )
-    experts = by_folds(domain.n_images)
-    counts = {name: sum(domain.n_images[n] for n in own) for name, own in experts.items()}
-    films = ", ".join(f"{name} {n}" for name, n in counts.items())
-    known = f"learned from the films of the calibration part (by expert: {films})"
-    if not domain.outside:
+    experts = by_folds(out_of_distribution.n_images)
+    counts = {
+        name: sum(out_of_distribution.n_images[n] for n in own) for name, own in experts.items()
+    }
+    images = ", ".join(f"{name} {n}" for name, n in counts.items())
+    known = f"learned from the images of the calibration part (by expert: {images})"
+    if not out_of_distribution.outlier_experts:
         return (
             "foreign images: refused by features, which refuses about "
-            f"{domain.refused:.0%} of good films; {known}"
+            f"{out_of_distribution.refused:.0%} of good images; {known}"
         )
-    others = ", ".join(f"{n} of the kind '{kind}'" for kind, n in domain.n_outside.items() if n)
+    others = ", ".join(
+        f"{n} of the kind '{kind}'" for kind, n in out_of_distribution.n_outliers.items() if n
+    )
     return (
-        f"foreign images: about {domain.refused:.1%} of good films are refused as no film of a "
-        f"limb, told apart by {others}; films of other hospitals get a wider probability; {known}"
+        f"foreign images: about {out_of_distribution.refused:.1%} of good images are refused as no "
+        "image of a "
+        f"limb, told apart by {others}; images of other hospitals get a wider probability; {known}"
     )
 
 
@@ -156,7 +161,7 @@ def print_fusion(fusion: FusionParameters) -> None:
 
 def _print_costs(fusion: FusionParameters) -> None:
     """What each operating point costs, on the calibration studies it was chosen on."""
-    from ulna.runtime.certainty import costs
+    from ulna.runtime.confidence import costs
 
     rows = [
         [part.value, f"{rates[0].n_abnormal}/{rates[0].n_normal}", *(str(r) for r in rates)]

@@ -12,8 +12,8 @@ from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
     by_option,
-    elsewhere_option,
     json_option,
+    outliers_option,
     recipe_options,
 )
 from ulna.cli.output import print_json, print_table
@@ -58,7 +58,7 @@ _SHOWN = {
     "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
 )
 @click.option("--also", type=READABLE, help="Data that every fold learns from too.")
-@elsewhere_option
+@outliers_option
 @click.option(
     "--leave-out",
     multiple=True,
@@ -67,7 +67,7 @@ _SHOWN = {
 )
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
-def crossval(as_json: bool, **asked: Any) -> None:
+def crossval(as_json: bool, **requested: Any) -> None:
     """Cross-validate a recipe on DATA by patient; one bundle of all folds' experts comes out.
 
     The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
@@ -78,7 +78,7 @@ def crossval(as_json: bool, **asked: Any) -> None:
     goes on where it was when the same command is given again.
 
     --only looks at some folds first; the others can follow in the same folder. --also adds
-    training data to every fold, less the patients that it holds out. The films of --elsewhere are
+    training data to every fold, less the patients that it holds out. The images of --elsewhere are
     refused by the bundle of all folds (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
@@ -96,7 +96,7 @@ def crossval(as_json: bool, **asked: Any) -> None:
     from ulna.experiments import cross_validate
 
     with progress() as report:
-        result = cross_validate(**asked, progress=report)
+        result = cross_validate(**requested, progress=report)
     tell(result, as_json)
 
 
@@ -110,7 +110,7 @@ def tell(result: CrossvalResult, as_json: bool) -> None:
         if "cascade" in metrics:
             click.echo(cascade_sentence(metrics["cascade"]))
         click.echo(f"report: {folder.evaluation / 'report.html'}")
-        click.echo(f"bundle of {len(folder.asked)} folds: {folder.bundle}")
+        click.echo(f"bundle of {len(folder.requested)} folds: {folder.bundle}")
     check_scored(metrics)
 
 
@@ -126,15 +126,15 @@ def _print_groups(title: str, groups: Mapping[str, Any], sign: str) -> None:
     rows = [
         [
             name,
-            f"{found['n_abnormal']}/{found['n_studies']}",
-            *(_cell(found[m], sign) for m in _SHOWN),
+            f"{result['n_abnormal']}/{result['n_studies']}",
+            *(_cell(result[m], sign) for m in _SHOWN),
         ]
-        for name, found in groups.items()
+        for name, result in groups.items()
     ]
     print_table(title, ["group", "abnormal/all", *_SHOWN.values()], rows)
 
 
-def _cell(found: Mapping[str, float | None], sign: str) -> str:
-    if found["value"] is None:
+def _cell(result: Mapping[str, float | None], sign: str) -> str:
+    if result["value"] is None:
         return "-"
-    return f"{found['value']:{sign}.3f}\n{found['low']:{sign}.2f} to {found['high']:{sign}.2f}"
+    return f"{result['value']:{sign}.3f}\n{result['low']:{sign}.2f} to {result['high']:{sign}.2f}"

@@ -12,9 +12,9 @@ from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
     devices_option,
-    elsewhere_option,
     engine_option,
     json_option,
+    outliers_option,
     recipe_options,
 )
 from ulna.cli.output import print_json
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     multiple=True,
     type=READABLE,
     metavar="PATH",
-    help="Films that teach by BUNDLE's answers alone; may be repeated.",
+    help="Images that teach by BUNDLE's answers alone; may be repeated.",
 )
-@click.option("--gate", type=READABLE, help="Labelled films to examine the student on.")
+@click.option("--gate", type=READABLE, help="Labelled images to examine the student on.")
 @click.option(
     "--folds", type=READABLE, metavar="CROSSVAL", help="Teach a student on each fold instead."
 )
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 )
 @devices_option
 @click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
-@elsewhere_option
+@outliers_option
 @engine_option("auto")
 @json_option
 def distil(
@@ -61,25 +61,25 @@ def distil(
     only: tuple[int, ...],
     proof: Path | None,
     accept: bool,
-    elsewhere: tuple[Path, ...],
+    outliers: tuple[Path, ...],
     as_json: bool,
     **both: Any,
 ) -> None:
-    """Teach BUNDLE's answers and maps on the films of DATA to one small network.
+    """Teach BUNDLE's answers and maps on the images of DATA to one small network.
 
     BUNDLE may be of any number of experts: its fused answers teach, asked once and kept in OUT.
-    The labels of DATA teach beside them. --also takes films without labels, of other limbs, or
+    The labels of DATA teach beside them. --also takes images without labels, of other limbs, or
     phantoms. OUT/bundle stores its weights in float16: less than 8 MB. Started again, the same
     command goes on where it was.
 
-    In the end student and teacher answer the same held-out films: those that DATA holds out
+    In the end student and teacher answer the same held-out images: those that DATA holds out
     (valid, test), those of --gate, or the run's test part. A student whose AUROC lies more than
     0.010 below its teacher's is refused (exit code 5), unless --accept.
 
     --folds takes the folder of `ulna crossval` in place of BUNDLE and DATA: each fold's bundle
-    teaches a student on that fold's training films, and the student answers the fold. OUT is then
+    teaches a student on that fold's training images, and the student answers the fold. OUT is then
     a cross-validation like any other, compared with its teachers. --proof OUT teaches one on
-    all films, calibrated and examined by these folds.
+    all images, calibrated and examined by these folds.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def distil(
     from ulna.experiments import distil_folds
 
     if folds is not None:
-        _only_folds(accept, bundle, data, gate, proof, *elsewhere)
+        _only_folds(accept, bundle, data, gate, proof, *outliers)
         with progress() as report:
             taught = distil_folds(folds, only=only, **both, progress=report)
         _tell_folds(taught, as_json)
@@ -106,7 +106,7 @@ def distil(
             gate=gate,
             proof=proof,
             accept=accept,
-            elsewhere=elsewhere,
+            outliers=outliers,
             **both,
             progress=report,
         )
@@ -128,10 +128,10 @@ def _tell(written: ModelBundle, parity: StudentParity, as_json: bool) -> None:
         print_json({"bundle": written.path, "hash": written.hash, "figures": parity})
         return
     click.echo("\n".join(parity_lines(parity)))
-    said = "accepted"
+    message = "accepted"
     if parity.forced:
-        said = f"REFUSED, and let through: {'; '.join(parity.refusals)}"
-    click.echo(f"{said}: {written.path}, hash {written.hash[:12]}")
+        message = f"REFUSED, and let through: {'; '.join(parity.refusals)}"
+    click.echo(f"{message}: {written.path}, hash {written.hash[:12]}")
 
 
 def _tell_folds(taught: FoldsTaught, as_json: bool) -> None:
@@ -144,5 +144,7 @@ def _tell_folds(taught: FoldsTaught, as_json: bool) -> None:
     if as_json or taught.parity is None:
         return
     click.echo("\n".join(parity_lines(taught.parity)))
-    said = "; ".join(taught.parity.refusals)
-    click.echo(f"would be refused: {said}" if said else "the gate would accept such a student")
+    message = "; ".join(taught.parity.refusals)
+    click.echo(
+        f"would be refused: {message}" if message else "the gate would accept such a student"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ulna.cli.crossval import tell
-from ulna.cli.options import OUT_FOLDER, READABLE, by_option, elsewhere_option, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, by_option, json_option, outliers_option
 from ulna.cli.progress import progress
 from ulna.config.recipe import FusionKind
 
@@ -27,7 +27,7 @@ from ulna.config.recipe import FusionKind
     type=click.Choice(["fitted", "mean"]),
     help="How experts become one answer.  [default: as of the first FOLDER]",
 )
-@elsewhere_option
+@outliers_option
 @json_option
 def ensemble(
     folders: tuple[Path, ...],
@@ -36,7 +36,7 @@ def ensemble(
     against: tuple[Path, ...],
     only: tuple[int, ...],
     fusion: FusionKind | None,
-    elsewhere: tuple[Path, ...],
+    outliers: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Let the experts of several `ulna crossval` answer together; nothing is trained.
@@ -61,7 +61,7 @@ def ensemble(
             against=against,
             only=only,
             fusion=fusion,
-            elsewhere=elsewhere,
+            outliers=outliers,
             progress=report,
         )
     tell(result, as_json)

@@ -169,20 +169,20 @@ def _print_findings(metrics: Mapping[str, Any]) -> None:
         answer_words(metrics.get("abnormal_means", ANY))[0],
     )
     for name, title in (("ALL", "findings"), ("VISIBLE", "findings, visible")):
-        found = groups.get(name)
-        if found is None:
+        result = groups.get(name)
+        if result is None:
             continue
         rows = [
             [c.replace("_", " "), f"{own['n_present']}/{own['n_present'] + own['n_absent']}"]
             + [_interval(own[k], between="\n") for k in _FINDING_COLUMNS]
-            for c, own in found["categories"].items()
+            for c, own in result["categories"].items()
         ]
-        macro = found["macro"]
+        macro = result["macro"]
         cells = [_interval(macro.get(k), between="\n") for k in _FINDING_COLUMNS]
         rows.append([f"mean of {macro['n_categories']}", "", *cells])
         print_table(title, ["finding", "present/known", *_FINDING_COLUMNS.values()], rows)
-        if "leading" in found:
-            lead = found["leading"]
+        if "leading" in result:
+            lead = result["leading"]
             click.echo(
                 f"leading finding right: {_interval(lead['right'])} of {lead['n_studies']} studies "
                 f"of one finding, {_interval(lead.get('right_of_called'))} of the "
@@ -206,18 +206,18 @@ def print_sources(sources: Mapping[str, Any]) -> None:
         print_table("by source, at the operating point", head, rows)
 
 
-def cascade_sentence(found: Mapping[str, Any]) -> str:
+def cascade_sentence(result: Mapping[str, Any]) -> str:
     """Agreement of a cascade with the whole hybrid, and what it saves, in a line."""
-    changed, difference = found["changed"], found["auroc_difference"]
-    said = (
-        f"cascade: {found['left']:.0%} of {found['n_studies']} studies left early, "
-        f"{found['n_changed']} changed side ({changed['value']:.1%}, 95 % interval "
-        f"{changed['low']:.1%} to {changed['high']:.1%}), {found['cost']:.2f} of the multiply-adds"
+    changed, difference = result["changed"], result["auroc_difference"]
+    message = (
+        f"cascade: {result['left']:.0%} of {result['n_studies']} studies left early, "
+        f"{result['n_changed']} changed side ({changed['value']:.1%}, 95 % interval "
+        f"{changed['low']:.1%} to {changed['high']:.1%}), {result['cost']:.2f} of the multiply-adds"
     )
     if _number(difference) is None:
-        return said
+        return message
     return (
-        f"{said}, AUROC {found['auroc']['value']:.3f} ({difference['value']:+.4f}, "
+        f"{message}, AUROC {result['auroc']['value']:.3f} ({difference['value']:+.4f}, "
         f"{difference['low']:+.4f} to {difference['high']:+.4f})"
     )
 

@@ -72,7 +72,7 @@ def examine(
     from ulna.experiments import examine as examine_bundle
 
     with progress() as report:
-        found = examine_bundle(
+        result = examine_bundle(
             data,
             bundle,
             out,
@@ -84,13 +84,13 @@ def examine(
             progress=report,
         )
     if as_json:
-        print_json(found.figures)
+        print_json(result.figures)
         return
-    print_examination(found.verdict, found.figures)
+    print_examination(result.verdict, result.figures)
     click.echo(f"written: {out / 'examination.json'}, {out / 'examination.png'}")
 
 
-def print_examination(verdict: MapExamination, found: Mapping[str, Any]) -> None:
+def print_examination(verdict: MapExamination, result: Mapping[str, Any]) -> None:
     """The measures of every map, the tests, and the verdict in a sentence."""
     from ulna.bundle import map_verdict
 
@@ -100,8 +100,8 @@ def print_examination(verdict: MapExamination, found: Mapping[str, Any]) -> None
         "deletion": "deletion, lower is better",
         "insertion": "insertion",
     }
-    rows = [[title, *(_cell(found[m][k]) for k in found[m])] for m, title in names.items()]
-    print_table(f"{verdict.n_images} films", ["measure", "map", "noise", "edges"], rows)
+    rows = [[title, *(_cell(result[m][k]) for k in result[m])] for m, title in names.items()]
+    print_table(f"{verdict.n_images} images", ["measure", "map", "noise", "edges"], rows)
     tests = [
         [
             t.name,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import click
 
 from ulna import errors
-from ulna.errors import UlnaError, of_the_system, said_of
+from ulna.errors import UlnaError, message_of, of_the_system
 
 INTERRUPTED = 130
 DEFECT = 70
@@ -21,9 +21,9 @@ def exit_codes() -> Mapping[int, str]:
     words = dict(re.findall(r"(\w+) \[\d+\] +(.+)", errors.__doc__ or ""))
     codes = {0: "done"}
     for kind in _error_kinds():
-        said = f"{words.get(kind.__name__, '')} ({kind.__name__})".strip()
+        message = f"{words.get(kind.__name__, '')} ({kind.__name__})".strip()
         before = codes.get(kind.exit_code)
-        codes[kind.exit_code] = f"{before}; {said}" if before else said
+        codes[kind.exit_code] = f"{before}; {message}" if before else message
     codes[1] = "another deliberate error (UlnaError)"
     codes[1] += "; the system refused a file; out of memory"
     codes[2] += "; a wrong option or argument"
@@ -52,7 +52,7 @@ def report_failure(error: BaseException, debug: bool) -> None:
         click.echo("ulna: interrupted; the same command goes on where it can", err=True)
         return
     if code != DEFECT:
-        click.echo(f"ulna: error: {said_of(error)}", err=True)
+        click.echo(f"ulna: error: {message_of(error)}", err=True)
         return
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True)

@@ -70,7 +70,12 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
     from ulna.bundle.distilled import distilled_lines
     from ulna.bundle.quantisation import quantisation_lines
-    from ulna.cli.calibrate import cascade_line, domain_line, findings_lines, print_fusion
+    from ulna.cli.calibrate import (
+        cascade_line,
+        findings_lines,
+        out_of_distribution_line,
+        print_fusion,
+    )
 
     bundle = read_bundle(path)
     manifest = bundle.manifest
@@ -79,7 +84,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
         return
     click.echo(f"bundle {manifest.name}, {manifest.created}, hash {bundle.hash[:12]}: verified")
     if manifest.demonstration:
-        click.echo("DEMONSTRATION: learned from simulated films alone; not for use on patients")
+        click.echo("DEMONSTRATION: learned from simulated images alone; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
     click.echo(f"answers: {' or '.join(answer_words(manifest.abnormal_means))}")
     data = manifest.data
@@ -94,7 +99,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
     if manifest.distilled is not None:
         click.echo("\n".join(distilled_lines(manifest.distilled)))
     click.echo(map_verdict(manifest.map_examination))
-    click.echo(domain_line(manifest))
+    click.echo(out_of_distribution_line(manifest))
     click.echo(cascade_line(manifest))
     click.echo(f"operating point {manifest.operating_point}; {manifest.intended_use}")
 

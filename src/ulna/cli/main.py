@@ -25,7 +25,7 @@ VERBS: Mapping[str, str] = {
     "review": "List the labels to read again, the most suspicious first.",
     "export": "Turn a run into a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
-    "adapt": "Adapt a bundle to a new hospital from some 20 labelled films.",
+    "adapt": "Adapt a bundle to a new hospital from some 20 labelled images.",
     "quantise": "Turn a bundle to int8, if its answers are the same.",
     "evaluate": "Score a bundle on labelled studies; write the report.",
     "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",
@@ -104,14 +104,14 @@ def cli(debug: bool) -> None:
       ulna export runs/first --out runs/first/bundle
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
       ulna evaluate phantoms --bundle runs/first/bundle --out runs/first/evaluation
-      ulna predict film.png --bundle runs/first/bundle
+      ulna predict image.png --bundle runs/first/bundle
     """
 
 
 def main() -> None:
     """Entry point of the console script."""
     hold_libraries()
-    # Film names may hold any character; a terminal of another encoding must not end the run.
+    # Image names may hold any character; a terminal of another encoding must not end the run.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

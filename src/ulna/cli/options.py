@@ -71,13 +71,13 @@ def devices_option(command: Command) -> Command:
     )(command)
 
 
-def elsewhere_option(command: Command) -> Command:
-    """`--elsewhere TABLE`, repeated: films of other regions of the body."""
+def outliers_option(command: Command) -> Command:
+    """`--outliers TABLE`, repeated: images of other regions of the body."""
     return click.option(
         "--elsewhere",
         multiple=True,
         type=READABLE,
-        help="Films of other regions, for the bundle to refuse; no labels needed; may be repeated.",
+        help="Images of other regions, for the bundle to refuse; labels not needed; repeatable.",
     )(command)
 
 
@@ -114,7 +114,7 @@ def optional_bundle_option(command: Command) -> Command:
         "--bundle",
         type=READABLE,
         help="The bundle's folder (from `ulna export`), or 'demonstration' for that of simulated "
-        "films. [default: the one that comes with ulna; `ulna info` says what it may be used for]",
+        "images. [default: the one that comes with ulna; `ulna info` says what it may be used for]",
     )(command)
 
 

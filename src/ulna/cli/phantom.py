@@ -14,7 +14,7 @@ from ulna.cli.progress import progress
 from ulna.experiments.extras import require
 
 if TYPE_CHECKING:
-    from ulna.config.phantom import FilmStyle
+    from ulna.config.phantom import Framing
     from ulna.types import BodyPart
 
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     help="Body parts, comma separated, or 'all'; may be repeated. [default: ELBOW, HUMERUS, WRIST]",
 )
 @click.option(
-    "--film",
-    type=click.Choice(["close", "cassette"]),
-    default="close",
+    "--framing",
+    type=click.Choice(["collimated", "plate"]),
+    default="collimated",
     show_default=True,
     help="Filled by the body part, or a whole 35 x 43 cm cassette.",
 )
@@ -71,7 +71,7 @@ def phantom(
     seed: int,
     size: int,
     parts: tuple[str, ...],
-    film: FilmStyle,
+    framing: Framing,
     without: tuple[str, ...],
     findings: tuple[str, ...],
     valid_share: float,
@@ -88,7 +88,7 @@ def phantom(
     Examples:
       ulna phantom phantoms --studies 600 --seed 1
       ulna phantom wrists --studies 100 --seed 2 --parts WRIST --size 320
-      ulna phantom arms --studies 700 --seed 3 --parts all --film cassette --size 448
+      ulna phantom arms --studies 700 --seed 3 --parts all --framing plate --size 448
     """
     require("phantom")
     from ulna.config.phantom import PHANTOM_PARTS, PhantomConfig
@@ -100,7 +100,7 @@ def phantom(
         parts=_parts(parts) or PHANTOM_PARTS,
         size=size,
         valid_share=valid_share,
-        film=film,
+        framing=framing,
         **_chosen(without, findings),
     )
     with progress() as report:

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 DEMONSTRATION = (
-    "DEMONSTRATION: the bundle learned from simulated films alone; it must not be used on patients"
+    "DEMONSTRATION: the bundle learned from simulated images alone; it must not be used on patients"
 )
 
 
 @click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
 @click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
 @optional_bundle_option
-@body_part_option("What the films show. [default: DICOM header or data folder, else recognised]")
+@body_part_option("What the images show. [default: DICOM header or data folder, else recognised]")
 @click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
 @click.option("--out", type=OUT_FOLDER, help="Folder for the heat maps, one PNG for each view.")
 @click.option(
@@ -67,7 +67,7 @@ DEMONSTRATION = (
     type=click.IntRange(min=0),
     default=0,
     show_default="half of the cores",
-    help="With --table: threads that read films.",
+    help="With --table: threads that read images.",
 )
 @engine_option("auto")
 @json_option
@@ -85,7 +85,7 @@ def predict(
 ) -> None:
     """Answer for each study at PATH: which body part, abnormal or not, what, how sure, where.
 
-    A film (PNG, JPEG, TIFF) given by its name is a study of one view. The films in
+    An image (PNG, JPEG, TIFF) given by its name is a study of one view. The images in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
     are grouped by Study Instance UID. A MURA or phantom folder or a table (.csv, .tsv) holds
     the studies it lists. One note reports what is left out (docs/data.md).
@@ -96,22 +96,22 @@ def predict(
     Triage calls a study normal or abnormal only where the other label can be ruled out at the
     error rate, else it refers the study to a reader (docs/metrics.md).
 
-    What is no film of the kind the bundle knows is refused with a reason, and a film of inverted
+    What is no image of the kind the bundle knows is refused with a reason, and an image of inverted
     polarity is put right; both are said (docs/refusal.md).
 
     With --table thousands of studies go to one table, without maps (docs/batch.md).
 
     Without --bundle the one that comes with ulna answers at once; `ulna info` names it. Where it
-    is a demonstration, which learned from simulated films alone, it must not be used on patients.
+    is a demonstration, which learned from simulated images alone, it must not be used on patients.
 
     \b
     Examples:
-      ulna predict film.png
-      ulna predict film.png --bundle runs/demo/bundle
+      ulna predict image.png
+      ulna predict image.png --bundle runs/demo/bundle
       ulna predict visit/ other.dcm --bundle runs/demo/bundle --out maps
       ulna predict visit/ --bundle runs/demo/bundle --out maps --finding-maps
       ulna predict today/ --bundle runs/demo/bundle --worklist --error-rate 0.05
-      ulna predict film.png --bundle runs/demo/bundle --body-part WRIST --json
+      ulna predict image.png --bundle runs/demo/bundle --body-part WRIST --json
       ulna predict archive/ --bundle runs/demo/bundle --table answers.csv
     """
     from ulna.experiments.answers import check_options, predict_table
@@ -139,13 +139,13 @@ def predict(
 
 def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> list[Outcome]:
     """All outcomes; what is answered is shown, whatever ends the rest."""
-    found: list[Outcome] = []
+    result: list[Outcome] = []
     try:
         for outcome in each:
-            found.append(outcome)
+            result.append(outcome)
     finally:
-        show(found)
-    return found
+        show(result)
+    return result
 
 
 def _print(outcomes: list[Outcome], error_rate: float, as_json: bool, out: Path | None) -> None:

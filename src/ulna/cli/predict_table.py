@@ -27,12 +27,14 @@ def check_table_options(table: Path | None, workers: int, **others: object) -> N
     cannot be written is refused here too, before an archive is indexed.
     """
     if table is None and workers:
-        raise ConfigError("--workers without --table: it is for tables, whose films are read ahead")
+        raise ConfigError(
+            "--workers without --table: it is for tables, whose images are read ahead"
+        )
     for name, value in others.items():
         if table is not None and value:
             raise ConfigError(
                 f"--table with --{name}: expected one of them; a table holds neither maps nor an "
-                "order of its own: sort it by triage and p_normal, ask with --out for the films "
+                "order of its own: sort it by triage and p_normal, ask with --out for the images "
                 "whose maps you want"
             )
     if table is not None:
@@ -51,17 +53,17 @@ def tell_table(table: Path, score: Callable[..., TableResult]) -> None:
     from ulna.runtime.table.score import TableFiles
 
     with progress() as report:
-        found = score(progress=report, stop=soft_interrupt())
-    state = found.state
+        result = score(progress=report, stop=soft_interrupt())
+    state = result.state
     if not state.finished:
-        done = f"{state.studies} of {found.n_studies} studies"
+        done = f"{state.studies} of {result.n_studies} studies"
         click.echo(f"{TableFiles(table).rows}: {done}; the same command goes on", err=True)
         raise KeyboardInterrupt
     if state.no_answer == state.studies:
         raise ImageError(
             f"none of {state.studies} studies has an answer: the column 'error' of {table} says why"
         )
-    click.echo(_summary(state, answer_words(found.abnormal_means)[0]))
+    click.echo(_summary(state, answer_words(result.abnormal_means)[0]))
     click.echo(f"table: {table}; research only, not a medical device")
     if state.no_answer:
         raise IncompleteError(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=8),
     default=128,
     show_default=True,
-    help="Training films that the ranges come from, at most.",
+    help="Training images that the ranges come from, at most.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of these.")
 @click.option(
@@ -51,7 +51,7 @@ def quantise(
 ) -> None:
     """Turn BUNDLE's graphs to int8: another bundle, if its answers are the same.
 
-    Ranges are observed on films that the run learned from. The most sensitive layers stay in
+    Ranges are observed on images that the run learned from. The most sensitive layers stay in
     fp32 until the answers agree. Then both answer the studies that `ulna evaluate` takes: the
     probability must keep within 0.02 on 99 % of them, AUROC and pointing game within 0.003. A
     bundle that does not is not written (exit code 5).
@@ -64,7 +64,7 @@ def quantise(
     from ulna.experiments import quantise as quantise_bundle
 
     with progress() as report:
-        written, found = quantise_bundle(
+        written, result = quantise_bundle(
             bundle,
             data,
             out,
@@ -76,12 +76,12 @@ def quantise(
             progress=report,
         )
     if as_json:
-        print_json({"accepted": found.accepted, "refusals": found.refusals, "figures": found})
+        print_json({"accepted": result.accepted, "refusals": result.refusals, "figures": result})
     else:
-        click.echo("\n".join(quantisation_lines(found)))
+        click.echo("\n".join(quantisation_lines(result)))
     if written is None:
         raise BundleError(
-            f"int8 refused, nothing written: {'; '.join(found.refusals)}: keep the fp32 bundle, "
+            f"int8 refused, nothing written: {'; '.join(result.refusals)}: keep the fp32 bundle, "
             "or try --left 0.75 (more layers in fp32) or more --images"
         )
     if not as_json:

@@ -13,7 +13,7 @@ from ulna.cli.output import print_json, print_table
 from ulna.cli.progress import progress
 
 if TYPE_CHECKING:
-    from ulna.labels.suspects import Suspect
+    from ulna.labels.label_errors import LabelError
 
 _PRINTED = 10
 
@@ -38,7 +38,7 @@ def review(data: Path, from_: Path, out: Path, top: int, as_json: bool) -> None:
 
     Labels are compared with out-of-fold probabilities, of experts that have not seen the study
     (confident learning, cleanlab). OUT/review.csv has every study in order with the reasons;
-    OUT/review.html shows the first with films and heat maps. Predictions of experts that learned
+    OUT/review.html shows the first with images and heat maps. Predictions of experts that learned
     from the labels are refused. Nothing in DATA is changed.
 
     \b
@@ -50,16 +50,16 @@ def review(data: Path, from_: Path, out: Path, top: int, as_json: bool) -> None:
     from ulna.experiments.review_steps import NO_FOLDS
 
     with progress() as report:
-        found = review_labels(data, from_, out, top=top, progress=report)
+        result = review_labels(data, from_, out, top=top, progress=report)
     if as_json:
-        print_json(found.summary(top))
+        print_json(result.summary(top))
         return
-    _print_parts(found.by_body_part)
-    _print_head(found.suspects[:_PRINTED])
-    if not found.heat_maps:
+    _print_parts(result.by_body_part)
+    _print_head(result.label_errors[:_PRINTED])
+    if not result.heat_maps:
         click.echo(f"note: {NO_FOLDS}", err=True)
-    click.echo(f"list: {found.table}")
-    click.echo(f"page: {found.page}")
+    click.echo(f"list: {result.table}")
+    click.echo(f"page: {result.page}")
 
 
 def _print_parts(parts: Mapping[str, Mapping[str, int]]) -> None:
@@ -76,7 +76,7 @@ def _print_parts(parts: Mapping[str, Mapping[str, int]]) -> None:
     print_table("labels by body part", columns, rows)
 
 
-def _print_head(suspects: Sequence[Suspect]) -> None:
+def _print_head(label_errors: Sequence[LabelError]) -> None:
     rows = [
         [
             s.study.key,
@@ -85,7 +85,7 @@ def _print_head(suspects: Sequence[Suspect]) -> None:
             f"{s.quality:.2f}",
             "yes" if s.flagged else "no",
         ]
-        for s in suspects
+        for s in label_errors
     ]
     columns = ["study", "label", "P(abnormal)", "label quality", "flagged"]
     print_table("read again first", columns, rows)

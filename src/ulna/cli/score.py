@@ -38,14 +38,14 @@ def score(
     from ulna.evaluation.mura_score import official_keys
     from ulna.experiments import score as score_predictions
 
-    found = score_predictions(labels, predictions, out=out)
-    scores = found.scores
+    result = score_predictions(labels, predictions, out=out)
+    scores = result.scores
     if as_json:
         interval = "legacy" if legacy_ci else "analytic"
         print_json({**official_keys(scores, legacy_ci), "interval": interval, "details": scores})
         return
     _print_kappas(scores, legacy_ci)
-    if found.simulated:
+    if result.simulated:
         click.echo("phantoms: what they give says nothing about radiologists or MURA")
     else:
         _print_standing(scores)
@@ -69,9 +69,9 @@ def _print_standing(scores: Mapping[str, Any]) -> None:
         where = row["standing"]
         if where is None:
             continue
-        said = [f"{r['verdict']} ({r['difference']:+.2f})" for r in where["radiologists"]]
+        message = [f"{r['verdict']} ({r['difference']:+.2f})" for r in where["radiologists"]]
         rank = f"{where['rank']} ({where['rank_best']} to {where['rank_worst']})"
-        rows.append([name, rank, *said])
+        rows.append([name, rank, *message])
     columns = ["region", "rank of 98", "radiologist 1", "radiologist 2", "radiologist 3"]
     print_table("on MURA's hidden test, if these studies are like those", columns, rows)
 
@@ -80,6 +80,6 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(found: Mapping[str, float | None]) -> str:
-    low, high = found["low"], found["high"]
+def _interval(result: Mapping[str, float | None]) -> str:
+    low, high = result["low"], result["high"]
     return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"

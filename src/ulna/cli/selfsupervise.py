@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option("--expert", metavar="NAME", help="Which expert, where the recipe has several.")
 @click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Times every film is seen; else 100.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Times every image is seen; else 100.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Learn no longer; 0: no limit.")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
 @click.option(
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     metavar="KIND[:PATH]",
     help="Initial weights: random, imagenet, shipped, file:PATH or run:PATH; else the recipe's.",
 )
-@click.option("--all-splits", is_flag=True, help="Use films of 'valid' and 'test' as well.")
+@click.option("--all-splits", is_flag=True, help="Use images of 'valid' and 'test' as well.")
 @click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
 def selfsupervise(
     data: tuple[Path, ...],
@@ -48,7 +48,7 @@ def selfsupervise(
 ) -> None:
     """Teach an expert's encoder on all radiographs of DATA without labels, into the folder OUT.
 
-    Two windows of each film, changed at random, are to give the same features where they show
+    Two windows of each image, changed at random, are to give the same features where they show
     the same place (VICReg, from the package lightly). DATA is anything that holds radiographs:
     tables, phantom, MURA and DICOM folders; labels, findings and masks in it are not used.
     Studies of the splits valid and test are left alone. `ulna train --initial EXPERT=run:OUT`
@@ -56,10 +56,10 @@ def selfsupervise(
 
     \b
     Examples:
-      ulna selfsupervise films.csv phantoms --recipe fracatlas --expert cnn --out runs/films
-      ulna selfsupervise MURA-v1.1 --recipe hybrid --expert cnn --out runs/mura-films \\
+      ulna selfsupervise images.csv phantoms --recipe fracatlas --expert cnn --out runs/images
+      ulna selfsupervise MURA-v1.1 --recipe hybrid --expert cnn --out runs/mura-images \\
           --minutes 60 --set batch_size=128 --set input_spec.size=448
-      ulna train films.csv --recipe fracatlas --initial cnn=run:runs/films --out runs/own
+      ulna train images.csv --recipe fracatlas --initial cnn=run:runs/images --out runs/own
     """
     from ulna.experiments import self_supervise
 

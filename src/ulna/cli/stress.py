@@ -72,7 +72,7 @@ def stress(
     from ulna.experiments import stress as stress_bundle
 
     with progress() as report:
-        found = stress_bundle(
+        result = stress_bundle(
             data,
             bundle,
             out,
@@ -86,18 +86,18 @@ def stress(
             progress=report,
         )
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        print_stress(found)
+        print_stress(result)
         click.echo(f"report: {out / 'stress.html'}")
-    check_scored(found)
+    check_scored(result)
 
 
-def print_stress(found: Mapping[str, Any]) -> None:
+def print_stress(result: Mapping[str, Any]) -> None:
     """Where it breaks: a row a corruption, a row a worse subgroup; then the views left out."""
-    rows = found["where_it_breaks"]
+    rows = result["where_it_breaks"]
     title = "where it breaks: {n_studies} of {of_studies} studies, seed {seed}".format(
-        **found["sample"]
+        **result["sample"]
     )
     columns = ["corruption", "breaks at", "decisions flip from severity"]
     columns += ["AUROC drops from severity", "AUROC change there", "decisions flipped there"]
@@ -108,7 +108,7 @@ def print_stress(found: Mapping[str, Any]) -> None:
         print_table("", columns, worse)
     else:
         click.echo("no subgroup lies below its rest")
-    views = found["leave_one_view_out"]
+    views = result["leave_one_view_out"]
     if views["n_left_out"]:
         click.echo(
             f"a view left out flips {_interval(views['decisions_flipped'], ' ')} of the decisions "
@@ -117,10 +117,10 @@ def print_stress(found: Mapping[str, Any]) -> None:
 
 
 def _broken(row: Mapping[str, Any]) -> list[str]:
-    told = row["told"]
+    reported = row["amount_text"]
     return [
         row["name"].replace("_", " "),
-        f"not up to {told}" if row["severity"] is None else told,
+        f"not up to {reported}" if row["severity"] is None else reported,
         *(_severity(row[key], row["of_severities"]) for key in ("decisions_from", "auroc_from")),
         _interval(row["auroc_change"], "\n", "+"),
         _interval(row["decisions_flipped"], "\n"),
@@ -132,9 +132,9 @@ def _severity(severity: int | None, most: int) -> str:
 
 
 def _worse(row: Mapping[str, Any]) -> list[str]:
-    films = " (films)" if row["level"] == "film" else ""
+    images = " (images)" if row["level"] == "image" else ""
     return [
-        f"{row['name']}: {row['group']}{films}",
+        f"{row['name']}: {row['group']}{images}",
         f"{row['n_abnormal']}/{row['n']}",
         row["measure"],
         _interval(row["value"], "\n"),
@@ -142,9 +142,8 @@ def _worse(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _interval(found: Mapping[str, float | None], between: str, sign: str = "") -> str:
-    if found["value"] is None:
+def _interval(result: Mapping[str, float | None], between: str, sign: str = "") -> str:
+    if result["value"] is None:
         return "-"
-    return (
-        f"{found['value']:{sign}.3f}{between}{found['low']:{sign}.2f} to {found['high']:{sign}.2f}"
-    )
+    low, high = (f"{result[end]:{sign}.2f}" for end in ("low", "high"))
+    return f"{result['value']:{sign}.3f}{between}{low} to {high}"

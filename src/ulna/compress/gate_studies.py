@@ -10,7 +10,7 @@ from ulna.compress.student import MIN_STUDIES
 from ulna.datasets.labelled import labelled
 from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetWarning
-from ulna.evaluation.meaning import said_of_meaning
+from ulna.evaluation.meaning import note_on_meaning
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def gate_studies(
     """The studies that a student is examined on, and in words which they are.
 
     given: for this alone; without them those that `data` hold out, else the run's test part. parts:
-    of the run. Raises ConfigError for fewer than 20, for only one class and for films that the
+    of the run. Raises ConfigError for fewer than 20, for only one class and for images that the
     student learns from, before any hours are spent; DatasetWarning for patients of the same id, and
     for labels known to mean something else than the answers of `teacher` do.
     """
@@ -47,13 +47,13 @@ def gate_studies(
             f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
             "'test' fraction, or what students on folds have shown (--proof)"
         )
-    said_of_meaning(chosen, teacher, f"the gate ({words})")
+    note_on_meaning(chosen, teacher, f"the gate ({words})")
     return chosen, words
 
 
 def _check_apart(gate: Sequence[Study], data: Sequence[Study]) -> None:
     learned = Overlap(data)
-    shared = [s.key for s in gate if learned.films(s)]
+    shared = [s.key for s in gate if learned.images(s)]
     if shared:
         raise ConfigError(
             f"{len(shared)} of {len(gate)} studies given for the gate are of the data that the "

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ulna.bundle.distilled import Pair, StudentParity
 from ulna.datasets.left_out import LeftOut
-from ulna.errors import ConfigError, UlnaError, said_of
+from ulna.errors import ConfigError, UlnaError, message_of
 from ulna.evaluation.collect import row_of_outputs
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Resampling, share, study_sample
@@ -37,7 +37,7 @@ MIN_STUDIES = 20
 
 @dataclass(frozen=True)
 class SideBySide:
-    """What both said of the same studies, and how long each took for a film, in seconds."""
+    """What both said of the same studies, and how long each took for an image, in seconds."""
 
     teacher: list[StudyRow]
     student: list[StudyRow]
@@ -58,26 +58,26 @@ def compare_student(
     teacher: Predictor,
     student: Predictor,
     studies: Sequence[Study],
-    films: str,
+    images: str,
     how: Resampling | None = None,
     progress: Progress | None = None,
 ) -> StudentParity:
     """The gate's figures of `student` on labelled studies that neither has learned from.
 
     Both at their own operating points, in turn for each study, so that a machine that is busy for
-    a while is so for both. films: which studies these are, in words. Studies that one of the two
+    a while is so for both. images: which studies these are, in words. Studies that one of the two
     cannot answer do not count. progress(done, all). Raises ConfigError for fewer than 20 answered
     studies or only one class among them.
     """
-    found = side_by_side(teacher, student, studies, progress)
-    sample = [study_sample(rows) for rows in (found.teacher, found.student)]
+    result = side_by_side(teacher, student, studies, progress)
+    sample = [study_sample(rows) for rows in (result.teacher, result.student)]
     paired = PairedAnswers(
         sample[0].patients,
         sample[0].abnormal,
         (sample[0].probability, sample[1].probability),
         tuple(np.asarray(s.decision, np.bool_) for s in sample),  # type: ignore[arg-type]
     )
-    return parity_of(paired, found, student, films, how)
+    return parity_of(paired, result, student, images, how)
 
 
 def side_by_side(
@@ -88,23 +88,23 @@ def side_by_side(
 ) -> SideBySide:
     """Both asked about every study, in turn the one and the other first, since whoever comes
     second finds the file in memory. What either cannot answer is left out (DatasetWarning)."""
-    found, unanswered = SideBySide([], [], []), LeftOut()
+    result, unanswered = SideBySide([], [], []), LeftOut()
     for done, study in enumerate(studies, start=1):
         try:
-            if not found.seconds:  # the first run of an engine sets it up
+            if not result.seconds:  # the first run of an engine sets it up
                 teacher.outputs(study), student.outputs(study)
             (one, t), (other, s) = _both(teacher, student, study, student_first=done % 2 == 0)
         except (UlnaError, MemoryError) as error:
-            unanswered.add("without an answer of student or teacher", study.key, said_of(error))
+            unanswered.add("without an answer of student or teacher", study.key, message_of(error))
             continue
         finally:
             if progress is not None:
                 progress(done, len(studies))
-        found.teacher.append(one)
-        found.student.append(other)
-        found.seconds.append((t, s))
+        result.teacher.append(one)
+        result.student.append(other)
+        result.seconds.append((t, s))
     unanswered.warn(f"student and teacher: of {len(studies)} studies")
-    return found
+    return result
 
 
 def _both(
@@ -118,7 +118,7 @@ def _both(
 
 
 def _timed(predictor: Predictor, study: Study) -> Timed:
-    """The study's row, and the seconds for one of its films: reading and all graphs."""
+    """The study's row, and the seconds for one of its images: reading and all graphs."""
     began = time.perf_counter()
     outputs = predictor.outputs(study)
     seconds = (time.perf_counter() - began) / len(outputs.images)
@@ -127,9 +127,9 @@ def _timed(predictor: Predictor, study: Study) -> Timed:
 
 def parity_of(
     paired: PairedAnswers,
-    found: SideBySide,
+    result: SideBySide,
     student: Predictor,
-    films: str,
+    images: str,
     how: Resampling | None = None,
 ) -> StudentParity:
     """The figures of paired answers; `found`: of the same or some of the studies, for maps, speed.
@@ -137,11 +137,11 @@ def parity_of(
     Raises ConfigError as `compare_student`.
     """
     n, n_abnormal = len(paired.abnormal), int(paired.abnormal.sum())
-    if n < MIN_STUDIES or n_abnormal in (0, n) or not found.seconds:
+    if n < MIN_STUDIES or n_abnormal in (0, n) or not result.seconds:
         raise ConfigError(
             f"{n} held-out studies that student and teacher answered, {n_abnormal} of them "
             f"abnormal: expected at least {MIN_STUDIES}, of both classes: hold out more, or give "
-            "other films with --gate"
+            "other images with --gate"
         )
     how = how or Resampling()
     one, other = (partial(weighted_auroc, paired.abnormal, p) for p in paired.probabilities)
@@ -152,15 +152,15 @@ def parity_of(
     agreement = share(paired.patients, list(same), how)
     everyone = np.ones((1, n))
     return StudentParity(
-        films=films,
+        images=images,
         n_studies=n,
         n_patients=len(set(paired.patients)),
         auroc=(float(one(everyone)[0]), float(other(everyone)[0])),
         difference=(difference.value, difference.low, difference.high),
         agreement=(agreement.value, agreement.low, agreement.high),
-        maps=map_agreement(found.teacher, found.student),
-        pointing=_pointing(found.teacher, found.student),
-        seconds=_medians(found.seconds),
+        maps=map_agreement(result.teacher, result.student),
+        pointing=_pointing(result.teacher, result.student),
+        seconds=_medians(result.seconds),
         engine=str(replace(student.engine, threads=0)),
         size=bundle_bytes(student.bundle.path),
     )
@@ -176,19 +176,19 @@ def _medians(seconds: Sequence[Pair]) -> Pair:
 
 
 def map_agreement(one: Sequence[StudyRow], other: Sequence[StudyRow]) -> float | None:
-    """Mean rank correlation (Spearman's) of both maps of each film, on the coarser grid.
+    """Mean rank correlation (Spearman's) of both maps of each image, on the coarser grid.
 
-    one: the teacher's; a film whose map is the same everywhere ranks nothing and does not count.
+    one: the teacher's; an image whose map is the same everywhere ranks nothing and does not count.
     None without any other.
     """
-    found = []
+    result = []
     for r, s in zip(one, other, strict=True):
         for a, b in zip(r.images, s.images, strict=True):
             side = (min(a.grid.shape[0], b.grid.shape[0]), min(a.grid.shape[1], b.grid.shape[1]))
             wanted = _on(a.grid, side)
             if np.ptp(wanted) > 0:
-                found.append(rank_correlation(wanted, _on(b.grid, side)))
-    return float(np.mean(found)) if found else None
+                result.append(rank_correlation(wanted, _on(b.grid, side)))
+    return float(np.mean(result)) if result else None
 
 
 def _on(grid: Array, side: tuple[int, int]) -> Floats:

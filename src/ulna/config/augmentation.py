@@ -16,13 +16,13 @@ class Augmentation:
     the grey range; gamma: log2 units; noise: standard deviation on [0, 1]; invert, flip,
     erase: probabilities.
 
-    The others take away what tells one hospital's films from another's, and are off unless asked
-    for (docs/sources.md): least_fill: films are shrunk to a share of the frame between this and 1
+    The others take away what tells one hospital's images from another's, and are off unless asked
+    for (docs/sources.md): least_fill: images are shrunk to a share of the frame between this and 1
     (log-uniform), anywhere in it. frame, letters, veil: probabilities of a collimator's edge or
     cassette's border, of letters with or without their white plate, of a bright veil like a cast's
     over a part; a finding that is covered counts as not seen. edges: strength of edge
     enhancement, up to so many times the fine detail is added, or up to all of it blurred away.
-    resample: films are brought to a share of their pixels' number a side between 1 and 1 minus
+    resample: images are brought to a share of their pixels' number a side between 1 and 1 minus
     this, and back. jpeg: probability of a JPEG compression, of quality 10 to 90. tone: how far the
     grey levels of an increasing random curve lie from a straight line, of the grey range.
     """

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ulna.config.migrations import migrated
 from ulna.errors import ConfigError
 from ulna.whole_file import write_whole
 
@@ -48,6 +49,7 @@ def from_json(kind: type[T], data: Any, where: str = "") -> T:
     place = where or kind.__name__
     if not isinstance(data, Mapping):
         raise ConfigError(f"{place}: expected an object, got {type(data).__name__}")
+    data = migrated(kind.__name__, data)
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(data) - set(fields))

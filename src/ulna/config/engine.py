@@ -64,17 +64,17 @@ class EngineSettings:
         engine, *rest = text.strip().lower().split(":")
         if engine not in get_args(Engine):
             raise ConfigError(f"engine {text!r}: {_expected()}")
-        found: dict[str, str] = {}
+        result: dict[str, str] = {}
         for part in rest:
             name = _name_of(part, text)
-            if name in found:
+            if name in result:
                 raise ConfigError(f"engine {text!r}: two of {name}: {_expected()}")
-            found[name] = part
+            result[name] = part
         return cls(
             cast(Engine, engine),
-            cast(Precision, found.get("precision", "auto")),
-            cast(Provider, found.get("provider", "cpu")),
-            int(found.get("threads", "0")[:_DIGITS]),
+            cast(Precision, result.get("precision", "auto")),
+            cast(Provider, result.get("provider", "cpu")),
+            int(result.get("threads", "0")[:_DIGITS]),
         )
 
     def __str__(self) -> str:

@@ -13,13 +13,13 @@ from ulna.errors import ConfigError
 class InputSpec:
     """Everything `prepare` needs, saved in the bundle.
 
-    size: side of the square input in px. low/high_percentile: grey values (of the film's own
+    size: side of the square input in px. low/high_percentile: grey values (of the image's own
     pixels, percent) that become 0 and 1. mean, std: subtracted from and divided into the
     result, in units of that [0, 1] scale. local_contrast: 0, or the side of the neighbourhood, as
     a share of `size`, whose mean and deviation every pixel is measured by (see
-    `preprocess.contrast`): limbs that are dim on a film then look like others. trim_borders: plain
-    lines at the borders (bars, cassettes' frames, air) are left out (see `preprocess.borders`),
-    so that the limb's size and greys do not depend on them.
+    `preprocess.contrast`): limbs that are dim on an image then look like others. trim_borders:
+    plain lines at the borders (bars, cassettes' frames, air) are left out (see
+    `preprocess.borders`), so that the limb's size and greys do not depend on them.
     """
 
     size: Annotated[int, Bounds(32, 2048)] = 224

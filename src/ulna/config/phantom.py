@@ -11,7 +11,7 @@ from ulna.types import BodyPart, FindingCategory
 
 PHANTOM_PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
 ALL_PHANTOM_PARTS = tuple(BodyPart)
-FilmStyle = Literal["close", "cassette"]
+Framing = Literal["collimated", "plate"]
 Accident = Literal[
     "cast", "jewellery", "marker", "inverted", "borders", "streaks", "enhancement", "holder"
 ]
@@ -25,9 +25,9 @@ class PhantomConfig:
     studies: in all, dealt to `parts` in turn. size: longest side of an image in px.
     abnormal_share: of each part's studies. valid_share: of each part's studies that go to the
     `valid` tree (1: a pure test set). obvious, moderate, subtle: intended shares of abnormal
-    studies by subtlety. film: 'close', the body part fills the field; 'cassette', a whole film of
+    studies by subtlety. image: 'close', the body part fills the field; 'cassette', a whole image of
     35 x 43 or 24 x 30 cm with the limb somewhere in it (about 0.95 mm a pixel at size 448).
-    without: accidents that no film has; everything else is as it would be with them ('borders':
+    without: accidents that no image has; everything else is as it would be with them ('borders':
     white strips and rims, 'streaks' and 'enhancement': of the reader, 'holder': a second arm; these
     four are of cassettes). findings: what abnormal studies show, in their usual proportions.
     """
@@ -41,7 +41,7 @@ class PhantomConfig:
     obvious: Share = 0.34
     moderate: Share = 0.32
     subtle: Annotated[float, Bounds(0.3, 1)] = 0.34
-    film: FilmStyle = "close"
+    framing: Framing = "collimated"
     without: Annotated[tuple[Accident, ...], Distinct()] = ()
     findings: Annotated[tuple[FindingCategory, ...], Distinct(1)] = tuple(FindingCategory)
 

@@ -81,7 +81,7 @@ class ExpertConfig:
     devices. ema_decay: of the running mean of the weights that is kept instead of the last
     ones (0: the last ones). crop_share: of the epochs, from the first, train on windows of
     crop_size px (a multiple of 32) instead of whole images (1: all of them, for a trunk whose
-    heads are not used). trunk_on_whole: whether the encoder
+    heads are not used). train_encoder_on_whole: whether the encoder
     still learns in the epochs on whole images that follow, or only neck and heads do. fit_heads:
     in the end the heads are fitted to convergence on the pooled features of the whole training
     images (see `training.heads`).
@@ -91,14 +91,13 @@ class ExpertConfig:
     they come). source_balance: of data of several sources, how even draws are: each source comes in
     proportion to (number of its images) ** (1 - source_balance) times its weight, 0 as they come, 1
     all alike; with abnormal_share every source has that share of abnormal ones, so that the source
-    tells nothing of the label; `fit_heads` weighs images so, too. hard_every: epochs between
-    searches of the normal images for where they look abnormal; most windows of theirs are then
-    aimed there (0: never). test_mirror, test_scales: the
-    exported graph answers by the mean over the film, its mirror image and these scales of it (the
-    first sets the map's grid); training does not use them. input_scale: side of what the encoder
-    sees over that of the recipe's input, so that experts of one recipe can look at different
-    scales; windows are scaled alike. augmentation: this expert's own instead of the recipe's.
-    time_share: of the recipe's `minutes`,
+    tells nothing of the label; `fit_heads` weighs images so, too. hard_negatives_every: epochs
+    between searches of the normal images for where they look abnormal; most windows of theirs are
+    then aimed there (0: never). test_mirror, test_scales: the exported graph answers by the mean
+    over the image, its mirror image and these scales of it (the first sets the map's grid);
+    training does not use them. input_scale: side of what the encoder sees over that of the recipe's
+    input, so that experts of one recipe can look at different scales; windows are scaled alike.
+    augmentation: this expert's own instead of the recipe's. time_share: of the recipe's `minutes`,
     relative to the others.
     """
 
@@ -118,12 +117,12 @@ class ExpertConfig:
     ema_decay: BelowOne = 0.0
     crop_size: Annotated[int, Bounds(0, 2048)] = 0
     crop_share: Share = 0.0
-    trunk_on_whole: bool = True
+    train_encoder_on_whole: bool = True
     fit_heads: bool = False
     abnormal_share: DrawnShare = 0.0
     unknown_part_share: DrawnShare = 0.0
     source_balance: Share = 0.0
-    hard_every: CountOrNone = 0
+    hard_negatives_every: CountOrNone = 0
     test_mirror: bool = False
     test_scales: Annotated[tuple[Scale, ...], Distinct(1)] = (1.0,)
     input_scale: Scale = 1.0
@@ -285,7 +284,7 @@ class Recipe:
 
 
 def _check_sizes(expert: ExpertConfig, size: int) -> None:
-    """Windows fit into the film, and Ulna's own encoder divides its input evenly."""
+    """Windows fit into the image, and Ulna's own encoder divides its input evenly."""
     if expert.crop_size > size:
         raise ConfigError(
             f"expert {expert.name}: crop_size {expert.crop_size}: expected at most the input's "

@@ -32,7 +32,7 @@ class SelfSupervision:
     """How one expert's encoder learns without labels.
 
     name, encoder, initial, input_spec, seed, precision: as in the recipe they come from.
-    crop_size: side of the two windows of a film in px, a multiple of 32. shift: the windows'
+    crop_size: side of the two windows of an image in px, a multiple of 32. shift: the windows'
     largest distance along each axis, as a share of crop_size. augmentation: of each window
     (translation has no effect: the window's place is drawn already). blur: largest share of a
     3 x 3 smoothing. global_share: weight of whole windows in the loss, the rest goes to cells.
@@ -63,7 +63,7 @@ class SelfSupervision:
         check_fields(self)
         if self.crop_size % 32 or self.crop_size > self.input_spec.size:
             raise ConfigError(
-                f"crop_size {self.crop_size}: expected a multiple of 32 up to the film's "
+                f"crop_size {self.crop_size}: expected a multiple of 32 up to the image's "
                 f"{self.input_spec.size} px"
             )
         if self.augmentation.rotation > 25 or self.augmentation.scale > 0.2:
@@ -78,7 +78,7 @@ class SelfSupervision:
 def self_supervision_of(recipe: Recipe, expert: str | None = None) -> SelfSupervision:
     """The settings that fit the expert called `expert`, or the only one, of `recipe`.
 
-    Windows have the expert's crop_size; where it has none, 128 px or what fits into the film.
+    Windows have the expert's crop_size; where it has none, 128 px or what fits into the image.
     Raises ConfigError for an unknown name, or none where the recipe has several experts.
     """
     names = [e.name for e in recipe.experts]

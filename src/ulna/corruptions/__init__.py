@@ -1,4 +1,4 @@
-"""What may befall a film between patient and network: pure, seeded changes of its pixels."""
+"""What may befall an image between patient and network: pure, seeded changes of its pixels."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def crop(pixels: Array, share: float, place: tuple[float, float]) -> Array:
 
     share: of each side that is cut off, in [0, 1). place: (x, y) of the window in the room that
     this leaves, each in [0, 1]; (0.5, 0.5) is the middle. The enlargement is what the letterbox
-    does to a smaller film. A finding may be cut off: its study keeps its label.
+    does to a smaller image. A finding may be cut off: its study keeps its label.
     """
     height, width = pixels.shape
     left, top = share * width * place[0], share * height * place[1]

@@ -1,4 +1,4 @@
-"""Lossy storage: what a JPEG of low quality leaves of a film."""
+"""Lossy storage: what a JPEG of low quality leaves of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lead letter on the film that was not there before: text a network may take for a sign."""
+"""A lead letter on the image that was not there before: text a network may take for a sign."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Low dose: fewer photons for each pixel, so quantum mottle, most of it where the film is dense."""
+"""Low dose: fewer photons a pixel, so quantum mottle, most of it where the image is dense."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_quantum_noise(pixels: Array, photons: float, rng: np.random.Generator) -
 
     photons: in the open beam, > 0. Grey x is taken as the attenuation A x of a detector with a
     logarithmic display (A = ATTENUATION): photons x exp(-A x) are expected, a Poisson number k of
-    them is counted and -log(k / photons) / A is shown, cut to [0, 1]. The noise that the film
+    them is counted and -log(k / photons) / A is shown, cut to [0, 1]. The noise that the image
     holds already stays. Beer-Lambert and Poisson statistics as in Barrett and Swindell 1981.
     """
     counts = rng.poisson(photons * np.exp(-ATTENUATION * pixels.astype(np.float64)))

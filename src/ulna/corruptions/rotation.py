@@ -1,4 +1,4 @@
-"""A limb laid crooked on the detector, or a film put crooked into the scanner."""
+"""A limb laid crooked on the detector, or an image put crooked into the scanner."""
 
 from __future__ import annotations
 

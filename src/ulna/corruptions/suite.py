@@ -1,4 +1,4 @@
-"""The suite: every corruption at five severities, drawn alike for all severities of a film."""
+"""The suite: every corruption at five severities, drawn alike for all severities of an image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Apply = Callable[[Array, float, np.random.Generator, float], Array]
 
 @dataclass(frozen=True)
 class Corruption:
-    """What is done to a film, how much of it at each severity, and why it happens.
+    """What is done to an image, how much of it at each severity, and why it happens.
 
     amounts: of severity 1, 2, ... in `unit`. No other noun names a change of a radiograph.
     """
@@ -111,21 +111,21 @@ _SUITE = (
         "jpeg",
         (75, 50, 30, 15, 5),
         "quality {:g}",
-        "8-bit JPEG of this quality, at the film's own size",
+        "8-bit JPEG of this quality, at the image's own size",
         _jpeg,
     ),
     Corruption(
         "rotation",
         (5, 10, 15, 25, 40),
         "{:g}°",
-        "turned about the middle, to a side drawn for each film",
+        "turned about the middle, to a side drawn for each image",
         _rotation,
     ),
     Corruption(
         "crop",
         (0.05, 0.1, 0.2, 0.3, 0.4),
         "{:.0%} of each side",
-        "this share of each side cut off, at a place drawn for each film; a finding may go with it",
+        "this share of each side cut off, at a place drawn for each image; a finding may go too",
         _crop,
     ),
     Corruption(
@@ -139,7 +139,7 @@ _SUITE = (
         "marker",
         (0.06, 0.1, 0.15, 0.2, 0.3),
         "{:.0%} high",
-        "a white L or R so high (of the longest side), in a corner drawn for each film",
+        "a white L or R so high (of the longest side), in a corner drawn for each image",
         _marker,
     ),
 )
@@ -159,9 +159,9 @@ def corrupted(
 ) -> Radiograph:
     """`radiograph` under corruption `name` at `severity`; 0 is the radiograph itself.
 
-    input_size: side of the model's input in px, in which some amounts are told. key: of the film
+    input_size: side of the model's input in px, in which some amounts are told. key: of the image
     in its data set. The draws (side, corner, place, photons) depend on seed, name and key and not
-    on the severity, so the severities of one film are steps on one way. Raises ConfigError for an
+    on the severity, so the severities of one image are steps on one way. Raises ConfigError for an
     unknown name or severity.
     """
     if name not in CORRUPTIONS:

@@ -9,7 +9,7 @@ from ulna.first_use import on_first_use
 if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
     from ulna.datasets.dispatch import data_kind, index_data
-    from ulna.datasets.given import index_films, index_given
+    from ulna.datasets.given import index_given, index_images
     from ulna.datasets.labelled_data import index_sources
     from ulna.datasets.mura import index_mura
     from ulna.datasets.phantoms import index_phantoms
@@ -22,7 +22,7 @@ __all__ = [
     "data_kind",
     "index_data",
     "index_dicom",
-    "index_films",
+    "index_images",
     "index_given",
     "index_mura",
     "index_phantoms",
@@ -37,7 +37,7 @@ __getattr__ = on_first_use(
     {
         "dicom_folder": ("index_dicom",),
         "dispatch": ("data_kind", "index_data"),
-        "given": ("index_films", "index_given"),
+        "given": ("index_images", "index_given"),
         "labelled_data": ("index_sources",),
         "mura": ("index_mura",),
         "phantoms": ("index_phantoms",),

@@ -1,4 +1,4 @@
-"""Films of which only the pixels are used, whatever their own data say of them."""
+"""Images of which only the pixels are used, whatever their own data say of them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ HELD_OUT = ("valid", "test")
 
 
 def without_labels(sets: Sequence[Sequence[Study]], data: Sequence[Study]) -> tuple[Study, ...]:
-    """The films of several data sets as studies without labels, which teach by answers alone.
+    """The images of several data sets as studies without labels, which teach by answers alone.
 
-    data: what the student trains and is examined on, whose films are left out, and whose patients
+    data: what the student trains and is examined on, whose images are left out, and whose patients
     are (but of phantoms, which are numbered from 1 in every set), with a DatasetWarning; so is
     what the sets hold out themselves. Body parts are forgotten too: the teacher recognises them.
     Raises DatasetError where nothing is left.
     """
     known, people = Overlap(data), Overlap(s for s in data if not s.simulated)
-    left, found = LeftOut(), []
+    left, result = LeftOut(), []
     for n, others in enumerate(sets):
         for study in others:
-            shared = known.films(study)
+            shared = known.images(study)
             images = tuple(i for i in study.images if os.path.realpath(i.path) not in shared)
             if study.split in HELD_OUT:
                 left.add("held out by their own data", study.key)
@@ -37,11 +37,11 @@ def without_labels(sets: Sequence[Sequence[Study]], data: Sequence[Study]) -> tu
             else:
                 bare = tuple(replace(i, findings=(), mask=None) for i in images)
                 name = f"{study.body_part or ''}-{study.study_id}"
-                found.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
-    left.warn("films without labels")
-    if sets and not found:
+                result.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
+    left.warn("images without labels")
+    if sets and not result:
         raise DatasetError(
             f"none of {sum(len(s) for s in sets)} studies without labels is of other files and "
-            "patients than the labelled data: expected other films"
+            "patients than the labelled data: expected other images"
         )
-    return tuple(found)
+    return tuple(result)

@@ -1,4 +1,4 @@
-"""Boxes against the film they are said of, whose size is known once it has been read."""
+"""Boxes against the image they are said of, whose size is known once it has been read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ulna.types import ImageRef
 
 
 def warn_of_boxes_outside(ref: ImageRef, shape: tuple[int, int]) -> None:
-    """DatasetWarning for boxes of `ref` that lie beside its film of `shape` (H, W) altogether.
+    """DatasetWarning for boxes of `ref` that lie beside its image of `shape` (H, W) altogether.
 
     Mostly they were drawn on a copy of another size. Boxes across an edge are cut at it.
     """
@@ -23,7 +23,7 @@ def warn_of_boxes_outside(ref: ImageRef, shape: tuple[int, int]) -> None:
     if outside:
         box = ", ".join(f"{v:g}" for v in outside[0])
         warnings.warn(
-            f"{ref.path}: {len(outside)} of {len(ref.findings)} boxes lie outside the film of "
+            f"{ref.path}: {len(outside)} of {len(ref.findings)} boxes lie outside the image of "
             f"{width} x {height} px (first: [{box}]): expected [x, y, width, height] in the "
             "file's own pixels; they mark nothing",
             DatasetWarning,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ulna.datasets.dicom_objects import group_objects, read_objects
 from ulna.datasets.left_out import LeftOut
-from ulna.datasets.readable import film_files
+from ulna.datasets.readable import image_files
 from ulna.datasets.walk import walk_files
 from ulna.dicom.header import RADIOGRAPHY
 from ulna.errors import DatasetError
@@ -20,7 +20,7 @@ def index_dicom(folder: Path | str) -> list[Study]:
     None where the header names none of MURA's. There are no labels: `abnormal` is None. An object
     without Patient ID counts as its study's own patient. Files are known by their first bytes,
     not their names. One DatasetWarning with counts for all that is left out: files that are no
-    DICOM (`index_films` reads pictures too), objects of other modalities, damaged ones, second
+    DICOM (`index_images` reads pictures too), objects of other modalities, damaged ones, second
     copies of one SOP Instance UID, hidden files and folders; DatasetError where nothing is left.
     """
     root = Path(folder)
@@ -28,10 +28,10 @@ def index_dicom(folder: Path | str) -> list[Study]:
         raise DatasetError(f"{root}: no such folder: expected one with DICOM files")
     left = LeftOut(root)
     files = walk_files(root, left)
-    films = film_files(files, left)
-    for path in films.pictures:
+    images = image_files(files, left)
+    for path in images.pictures:
         left.add("pictures, no DICOM objects", path)
-    objects, alone = read_objects(films.objects, left)
+    objects, alone = read_objects(images.objects, left)
     for path, header in alone:
         left.add("without a Study Instance UID" if header else "damaged", path)
     if not objects:

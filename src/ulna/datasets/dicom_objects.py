@@ -56,7 +56,7 @@ def read_objects(
     """
     from ulna.dicom.header import RADIOGRAPHY, read_header  # pydicom: a third of a second
 
-    found: list[DicomObject] = []
+    result: list[DicomObject] = []
     alone: list[Alone] = []
     for path in paths:
         try:
@@ -65,17 +65,17 @@ def read_objects(
             alone.append((path, None))
             continue
         if path.name.upper() == "DICOMDIR":
-            left.add("directories of a medium, no films", path)
+            left.add("directories of a medium, no images", path)
         elif not header.modality and not header.study_uid:  # a damaged one parses to nothing
             alone.append((path, None))
         elif not any_modality and header.modality not in RADIOGRAPHY:
-            said = header.modality or "(none)"
-            left.add(f"of modality {said}, no radiographs ({', '.join(RADIOGRAPHY)})", path)
+            message = header.modality or "(none)"
+            left.add(f"of modality {message}, no radiographs ({', '.join(RADIOGRAPHY)})", path)
         elif header.study_uid:
-            found.append(DicomObject(path, header))
+            result.append(DicomObject(path, header))
         else:
             alone.append((path, header))
-    return found, alone
+    return result, alone
 
 
 def group_objects(objects: Sequence[DicomObject], left: LeftOut) -> dict[DicomObject, Study]:
@@ -86,15 +86,15 @@ def group_objects(objects: Sequence[DicomObject], left: LeftOut) -> dict[DicomOb
     """
     groups: dict[tuple[str, str, str], list[DicomObject]] = defaultdict(list)
     seen: dict[tuple[object, ...], DicomObject] = {}
-    for found in objects:
-        first = seen.setdefault(found.identity, found)
-        if first is found:
-            groups[found.study].append(found)
+    for result in objects:
+        first = seen.setdefault(result.identity, result)
+        if first is result:
+            groups[result.study].append(result)
         else:
-            left.add("the same object as another file", found.path, left.name(first.path))
+            left.add("the same object as another file", result.path, left.name(first.path))
     _tell_patients(groups, left)
-    for found in seen.values():
-        tell_region(found.path, found.header, left)
+    for result in seen.values():
+        tell_region(result.path, result.header, left)
     return {group[0]: _study(group) for group in groups.values()}
 
 
@@ -125,9 +125,9 @@ def _tell_patients(groups: dict[tuple[str, str, str], list[DicomObject]], left: 
     for uid, patient, _ in groups:
         patients[uid].add(patient)
     for (uid, patient, _), objects in groups.items():
-        for found in objects if len(patients[uid]) > 1 else ():
+        for result in objects if len(patients[uid]) > 1 else ():
             left.remark(
                 "with a Study Instance UID of several patients, each of whom has a study",
-                found.path,
+                result.path,
                 patient or "no patient",
             )

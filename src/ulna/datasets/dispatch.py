@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ulna.datasets.given import index_films
+from ulna.datasets.given import index_images
 from ulna.datasets.labelled_data import index_labelled, labelled_kind
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.phantoms import TRUTH
@@ -18,7 +18,7 @@ from ulna.types import Study
 def index_data(path: Path | str) -> list[Study]:
     """The studies at `path`, whatever `data_kind` says it is. Raises DatasetError."""
     kind = data_kind(path)
-    return index_films(path) if kind == "dicom" else index_labelled(Path(path), kind)
+    return index_images(path) if kind == "dicom" else index_labelled(Path(path), kind)
 
 
 def data_kind(path: Path | str) -> str:

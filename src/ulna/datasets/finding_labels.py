@@ -37,4 +37,4 @@ def finding_counts(
 ) -> dict[FindingCategory, tuple[int, int]]:
     """By category, how many studies are known to show it and how many known not to."""
     known = {c: [known_finding(s, c, abnormal_means) for s in studies] for c in categories}
-    return {c: (found.count(True), found.count(False)) for c, found in known.items()}
+    return {c: (result.count(True), result.count(False)) for c, result in known.items()}

@@ -30,10 +30,10 @@ def assign_folds(studies: Sequence[Study], folds: int = 5, seed: int = 0) -> lis
             small += own
             continue
         dealt = split_studies(own, {f"{i:03d}": 1 / folds for i in range(folds)}, seed)
-        for part, found in zip(parts, dealt.values(), strict=True):
-            part += found
-    for part, found in zip(parts, _dealt_singly(small, folds, seed), strict=True):
-        part += found
+        for part, result in zip(parts, dealt.values(), strict=True):
+            part += result
+    for part, result in zip(parts, _dealt_singly(small, folds, seed), strict=True):
+        part += result
     if not all(parts):
         patients = len({s.patient_id for s in studies})
         raise SplitError(

@@ -1,4 +1,4 @@
-"""Whatever paths are given -> studies: films, DICOM objects, folders, tables; no labels needed."""
+"""Whatever paths are given -> studies: images, DICOM objects, folders, tables; no labels needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ulna.datasets.dicom_objects import (
 from ulna.datasets.labelled_data import index_labelled, labelled_kind
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.places import Place, once, studies_of, unique_keys, without_doubles
-from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, film_files
+from ulna.datasets.readable import IMAGE_ENDINGS, NO_IMAGE, image_files
 from ulna.datasets.walk import walk_files
 from ulna.dicom.body_part import region_remarks
 from ulna.dicom.signature import has_preamble, is_dicom_file
@@ -26,7 +26,7 @@ from ulna.types import ImageRef, Study
 
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
-_Found = Study | DicomObject | Place
+_Result = Study | DicomObject | Place
 
 
 def index_given(paths: Sequence[Path]) -> list[Study]:
@@ -45,67 +45,67 @@ def index_given(paths: Sequence[Path]) -> list[Study]:
     """
     if not any(os.path.exists(path) for path in paths):
         missing = paths[0] if paths else "no path"
-        raise ImageError(f"{missing}: no such file or folder: expected a film, DICOM or folder")
+        raise ImageError(f"{missing}: no such file or folder: expected an image, DICOM or folder")
     if len(paths) == 1 and (kind := labelled_kind(paths[0])):
         return index_labelled(paths[0], kind)
     left = LeftOut(paths[0] if len(paths) == 1 and os.path.isdir(paths[0]) else None)
-    found = [f for path in paths for f in _of_path(path, left)]
-    studies = _studies(found, left)
+    result = [f for path in paths for f in _of_path(path, left)]
+    studies = _studies(result, left)
     if not studies:
-        raise _no_films(paths, left)
+        raise _no_images(paths, left)
     left.warn(paths[0] if len(paths) == 1 else f"{len(paths)} paths")
     return studies
 
 
-def index_films(folder: Path | str) -> list[Study]:
-    """The films in a folder and those below it, without labels: DICOM objects and pictures.
+def index_images(folder: Path | str) -> list[Study]:
+    """The images in a folder and those below it, without labels: DICOM objects and pictures.
 
     As `index_given` of that folder, which may be of any kind.
     """
     root = Path(folder)
     if not os.path.isdir(root):
-        raise DatasetError(f"{root}: no such folder: expected one with films")
+        raise DatasetError(f"{root}: no such folder: expected one with images")
     left = LeftOut(root)
     studies = _studies(_of_folder(root, left), left)
     if not studies:
-        raise _no_films([root], left)
+        raise _no_images([root], left)
     left.warn(root)
     return studies
 
 
-def _no_films(paths: Sequence[Path], left: LeftOut) -> DatasetError:
+def _no_images(paths: Sequence[Path], left: LeftOut) -> DatasetError:
     return DatasetError(
-        f"{', '.join(map(str, paths[:3]))}: holds no films: expected files in PNG, JPEG or TIFF "
-        f"({', '.join(FILM_ENDINGS)}), DICOM objects that are radiographs, or a data "
+        f"{', '.join(map(str, paths[:3]))}: holds no images: expected files in PNG, JPEG or TIFF "
+        f"({', '.join(IMAGE_ENDINGS)}), DICOM objects that are radiographs, or a data "
         f"folder\n{left}".rstrip()
     )
 
 
-def _of_path(path: Path, left: LeftOut) -> list[_Found]:
+def _of_path(path: Path, left: LeftOut) -> list[_Result]:
     if kind := labelled_kind(path):
         return list(index_labelled(path, kind))
     if os.path.isdir(path):
-        found = _of_folder(path, left)
-        if not found:
-            left.add("folders without a film", path)
-        return found
+        result = _of_folder(path, left)
+        if not result:
+            left.add("folders without an image", path)
+        return result
     if is_dicom_file(path):
         objects, alone = read_objects([path], left, any_modality=True)
         return [*objects, *_alone(alone, left)]
     return [Place(path, (ImageRef(path),))]
 
 
-def _of_folder(folder: Path, left: LeftOut) -> list[_Found]:
-    films = film_files(walk_files(folder, left), left)
-    objects, alone = read_objects(films.objects, left)
+def _of_folder(folder: Path, left: LeftOut) -> list[_Result]:
+    images = image_files(walk_files(folder, left), left)
+    objects, alone = read_objects(images.objects, left)
     own = []
     for path, header in alone:
         if header or _meant_as_dicom(path):
             own.append((path, header))
         else:
-            left.add(NO_FILM, path)
+            left.add(NO_IMAGE, path)
     groups: dict[Path, list[ImageRef]] = defaultdict(list)
-    for path in films.pictures:
+    for path in images.pictures:
         groups[path.parent].append(ImageRef(path))
     places = [once(Place(place, tuple(refs)), left) for place, refs in groups.items()]
     return [*objects, *_alone(own, left), *places]
@@ -131,10 +131,10 @@ def _alone(objects: Sequence[Alone], left: LeftOut) -> list[Place]:
     return places
 
 
-def _studies(found: Sequence[_Found], left: LeftOut) -> list[Study]:
-    """Objects grouped and places named; each set of films is one study, each key one study's."""
-    grouped = group_objects([f for f in found if isinstance(f, DicomObject)], left)
-    joined = [grouped.get(f) if isinstance(f, DicomObject) else f for f in found]
+def _studies(result: Sequence[_Result], left: LeftOut) -> list[Study]:
+    """Objects grouped and places named; each set of images is one study, each key one study's."""
+    grouped = group_objects([f for f in result if isinstance(f, DicomObject)], left)
+    joined = [grouped.get(f) if isinstance(f, DicomObject) else f for f in result]
     kept = without_doubles([f for f in joined if f is not None], left)  # None: not a study's first
     named = iter(studies_of([k for k in kept if isinstance(k, Place)]))
     return unique_keys(k if isinstance(k, Study) else next(named) for k in kept)

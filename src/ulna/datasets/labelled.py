@@ -41,7 +41,7 @@ def teaches_heads(study: Study) -> bool:
 def teaches_beside(study: Study) -> bool:
     """Whether a study of several sources teaches though it cannot be scored by itself.
 
-    It has no label but findings (`teaches_heads`), or a label but no known body part, as films of
+    It has no label but findings (`teaches_heads`), or a label but no known body part, as images of
     the lower limb: these teach the heads of all.
     """
     labelled_alone = study.abnormal is not None and study.body_part is None

@@ -54,7 +54,7 @@ def index_sources(table: Path | str) -> list[Study]:
     The columns of the table: `read_sources`; how labels are translated: `studies_of_source`. Ids
     of patients and studies begin with the name of their source and a full stop, so that those of
     two sources never meet. Raises DatasetError for what any of the tables has to say, for a table
-    of sources inside of another, for one film in two sources, and for phantoms alone (a folder of
+    of sources inside of another, for one image in two sources, and for phantoms alone (a folder of
     theirs is data by itself, and a bundle of them must be known as one).
 
     Examples
@@ -64,9 +64,9 @@ def index_sources(table: Path | str) -> list[Study]:
     {'fracatlas', 'uci_shoulder'}
     """
     path = Path(table)
-    found = read_sources(path)
-    kinds = {s.name: labelled_kind(s.place) for s in found.sources}
-    for source in found.sources:
+    result = read_sources(path)
+    kinds = {s.name: labelled_kind(s.place) for s in result.sources}
+    for source in result.sources:
         if kinds[source.name] not in _INDEX:
             raise DatasetError(
                 f"{path}: source {source.name!r}: {source.place}: expected a table of "
@@ -78,21 +78,21 @@ def index_sources(table: Path | str) -> list[Study]:
             "from phantoms alone must be known as a demonstration"
         )
     studies = []
-    for source in found.sources:
+    for source in result.sources:
         own = _INDEX[kinds[source.name]](source.place)
-        studies += studies_of_source(own, source, found.answer)
-    _check_films(path, studies)
+        studies += studies_of_source(own, source, result.answer)
+    _check_images(path, studies)
     return studies
 
 
-def _check_films(path: Path, studies: list[Study]) -> None:
-    """One film in two sources would teach and test at once."""
+def _check_images(path: Path, studies: list[Study]) -> None:
+    """One image in two sources would teach and test at once."""
     first: dict[str, str] = {}
     for study in studies:
         for image in study.images:
             source = first.setdefault(os.path.realpath(image.path), study.source)
             if source != study.source:
                 raise DatasetError(
-                    f"{path}: {image.path} is a film of {source!r} and of {study.source!r}: "
-                    "expected each film in one source"
+                    f"{path}: {image.path} is an image of {source!r} and of {study.source!r}: "
+                    "expected each image in one source"
                 )

@@ -23,16 +23,16 @@ class LeftOut:
         self._unused: dict[str, list[str]] = {}
         self._remarked: dict[str, list[str]] = {}
 
-    def add(self, reason: str, path: Path | str, said: str = "") -> None:
+    def add(self, reason: str, path: Path | str, message: str = "") -> None:
         """`path` is not used, and why; reasons are few, so that they can be counted.
 
         said: what there is to say of this one alone.
         """
-        self._unused.setdefault(reason, []).append(self._said(path, said))
+        self._unused.setdefault(reason, []).append(self._message(path, message))
 
-    def remark(self, reason: str, path: Path | str, said: str = "") -> None:
+    def remark(self, reason: str, path: Path | str, message: str = "") -> None:
         """`path` is used, and what must be known of it; otherwise as `add`."""
-        self._remarked.setdefault(reason, []).append(self._said(path, said))
+        self._remarked.setdefault(reason, []).append(self._message(path, message))
 
     def name(self, path: Path | str) -> str:
         """What `path` is called in messages; a name that is none stays as it is."""
@@ -40,8 +40,8 @@ class LeftOut:
             return str(path)
         return path.relative_to(self._root).as_posix()
 
-    def _said(self, path: Path | str, said: str) -> str:
-        return self.name(path) + (f" ({said})" if said else "")
+    def _message(self, path: Path | str, message: str) -> str:
+        return self.name(path) + (f" ({message})" if message else "")
 
     def __str__(self) -> str:
         """A line for each reason, the most frequent first: count, reason, first names."""

@@ -33,9 +33,10 @@ def check_meaning(studies: Sequence[Study], recipe: Recipe) -> None:
     A bundle names what it finds by its recipe's `abnormal_means`: it would call a tumour a
     fracture.
     """
-    if told := other_meaning(studies, recipe.abnormal_means):
+    if reported := other_meaning(studies, recipe.abnormal_means):
         raise ConfigError(
-            f"recipe {recipe.name} answers {recipe.abnormal_means} (abnormal_means), and {told}\n"
+            f"recipe {recipe.name} answers {recipe.abnormal_means} (abnormal_means), and "
+            f"{reported}\n"
             "expected the same: --set abnormal_means=... (a student's is its teacher's), or data "
             "of that meaning"
         )

@@ -82,12 +82,12 @@ def _own(file: Path, lines: list[tuple[int, list[str]]]) -> list[tuple[int, list
     """Study and decision of each study of a predictions.csv, which has a line for each image."""
     names = lines[0][1]
     study, decision = names.index("study"), names.index("decision")
-    found: dict[str, tuple[int, list[str]]] = {}
+    result: dict[str, tuple[int, list[str]]] = {}
     wrong = []
     for number, cells in lines[1:]:
         if len(cells) > max(study, decision) and cells[decision]:
             row = (number, [cells[study], cells[decision]])
-            first = found.setdefault(cells[study], row)
+            first = result.setdefault(cells[study], row)
             if first[1] != row[1]:
                 wrong.append(f"lines {first[0]} and {number}: {cells[study]}")
     if wrong:
@@ -95,30 +95,30 @@ def _own(file: Path, lines: list[tuple[int, list[str]]]) -> list[tuple[int, list
             f"{file}: {len(wrong)} lines have another decision than an earlier one of the same "
             f"study: expected one for each; take an unaltered copy{listed(wrong)}"
         )
-    if not found:
+    if not result:
         raise DatasetError(f"{file}: no study has a decision: expected answered studies")
-    return list(found.values())
+    return list(result.values())
 
 
 def _by_study(file: Path, lines: list[tuple[int, list[str]]]) -> dict[MuraStudy, bool]:
-    found: dict[MuraStudy, bool] = {}
+    result: dict[MuraStudy, bool] = {}
     wrong = []
     for i, (number, cells) in enumerate(lines):
         study, votes = _study(cells[0]), cells[1:]
         if study is None and i == 0 and not set(votes) & {"0", "1"}:
             continue  # a header
-        if study is None or not set(votes) <= {"0", "1"} or study in found:
-            wrong.append(f"line {number}: {','.join(cells)}" + (" (twice)" * (study in found)))
+        if study is None or not set(votes) <= {"0", "1"} or study in result:
+            wrong.append(f"line {number}: {','.join(cells)}" + (" (twice)" * (study in result)))
         else:
-            found[study] = 2 * votes.count("1") > len(votes)
+            result[study] = 2 * votes.count("1") > len(votes)
     if wrong:
         raise DatasetError(
             f"{file}: {len(wrong)} lines are not understood: expected each study once, with 0 or "
             f"1, such as {_EXPECTED}{listed(wrong)}"
         )
-    if not found:
+    if not result:
         raise DatasetError(f"{file}: no study: expected lines such as {_EXPECTED}")
-    return found
+    return result
 
 
 def _study(text: str) -> MuraStudy | None:

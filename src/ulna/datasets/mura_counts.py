@@ -44,19 +44,19 @@ def warn_of_counts(root: Path, studies: list[Study]) -> None:
     total = sum(n[0] + n[1] for table in official.values() for n in table.values())
     if len({s.body_part for s in studies}) < len(BodyPart) or len(studies) < _FULL * total:
         return
-    found: Counter[tuple[str, BodyPart | None, int]] = Counter()
+    result: Counter[tuple[str, BodyPart | None, int]] = Counter()
     for study in studies:
         if study.abnormal is None:
             continue
         label = int(study.abnormal)
-        found[study.split, study.body_part, label] += 1
-        found[study.split, study.body_part, 2 + label] += len(study.images)
+        result[study.split, study.body_part, label] += 1
+        result[study.split, study.body_part, 2 + label] += len(study.images)
     differences = [
-        f"{split} {part.value}: {found[split, part, i]} {_NAMES[i]}, official {expected}"
+        f"{split} {part.value}: {result[split, part, i]} {_NAMES[i]}, official {expected}"
         for split, table in official.items()
         for part, counts in table.items()
         for i, expected in enumerate(counts)
-        if found[split, part, i] != expected
+        if result[split, part, i] != expected
     ]
     if differences:
         warnings.warn(

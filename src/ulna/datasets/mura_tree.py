@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
-from ulna.datasets.readable import FILM_ENDINGS, NO_FILM, OTHER_PICTURE, look
+from ulna.datasets.readable import IMAGE_ENDINGS, NO_IMAGE, OTHER_PICTURE, look
 from ulna.datasets.walk import CLOSED, HIDDEN, is_folder, is_hidden, is_litter
 from ulna.errors import ConfigError, DatasetError
 from ulna.types import BodyPart
@@ -18,7 +18,7 @@ from ulna.types import BodyPart
 SPLITS = ("train", "valid")
 _STRANGE = "folders that do not belong to a MURA tree"
 _STUDY = re.compile(r"(study[^_]*)(?:_(positive|negative))?")
-_IMAGE_ENDINGS = (*FILM_ENDINGS, ".dcm")
+_IMAGE_ENDINGS = (*IMAGE_ENDINGS, ".dcm")
 # What `ulna phantom` writes beside the two sides.
 _OWN = (*SPLITS, "masks")
 
@@ -53,7 +53,7 @@ def contains_root(folder: Path) -> bool:
 def find_root(folder: Path) -> Path:
     """`folder` itself or the one folder in it that is a MURA tree.
 
-    Raises DatasetError where there is none, or more than one; warns with DatasetWarning of films
+    Raises DatasetError where there is none, or more than one; warns with DatasetWarning of images
     and folders that lie beside the one.
     """
     if not folder.is_dir():
@@ -64,8 +64,8 @@ def find_root(folder: Path) -> Path:
     inner = sorted(p for p in folders if is_root(p))
     if len(inner) == 1:
         left = LeftOut(folder)
-        films = [folder / name for name in files if _is_film(folder, name)]
-        for path in (*folders, *films):
+        images = [folder / name for name in files if _is_image(folder, name)]
+        for path in (*folders, *images):
             if path != inner[0]:
                 left.add(f"beside {inner[0].name}, which alone is read", path)
         left.warn(folder)
@@ -86,9 +86,9 @@ def scan_tree(root: Path) -> list[StudyFolder]:
     AppleDouble files (`._*`) and other litter of operating systems are skipped. Raises
     DatasetError for an `XR_` folder of no known region; one DatasetWarning with counts for all
     else that is left out: study folders without images, folders whose names do not fit the
-    pattern, films outside of a study folder, hidden names, files that are no films.
+    pattern, images outside of a study folder, hidden names, files that are no images.
     """
-    found: list[StudyFolder] = []
+    result: list[StudyFolder] = []
     left = LeftOut(root)
     for path in _inside(root, left):
         if path.name not in _OWN:
@@ -100,16 +100,16 @@ def scan_tree(root: Path) -> list[StudyFolder]:
                 continue
             part = _region(root, split, region.name)
             for patient in _inside(region, left):
-                found += _scan_patient(root, patient, part, left)
-    for folder in found:
+                result += _scan_patient(root, patient, part, left)
+    for folder in result:
         if not folder.images:
             left.add("study folders hold no images", root / folder.path)
     left.warn(root)
-    return [f for f in found if f.images]
+    return [f for f in result if f.images]
 
 
 def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> list[StudyFolder]:
-    found = []
+    result = []
     place = patient.relative_to(root).as_posix()
     split = place.split("/", 1)[0]
     for study in _inside(patient, left):
@@ -119,42 +119,42 @@ def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> l
             continue
         label = None if match[2] is None else match[2] == "positive"
         path, images = f"{place}/{study.name}", _images(study, left)
-        found.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
-    return found
+        result.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
+    return result
 
 
 def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
-    """The names of the films in a study's folder: by their ending, else by their first bytes."""
+    """The names of the images in a study's folder: by their ending, else by their first bytes."""
     folders, files = _entries(study, left)
     for path in folders:
         left.add(_STRANGE, path)
     named = []
     for name in files:
-        if _is_film(study, name):
+        if _is_image(study, name):
             named.append(name)
         else:
             other = look(os.path.join(study, name))[1] == OTHER_PICTURE
-            left.add(OTHER_PICTURE if other else NO_FILM, study / name)
+            left.add(OTHER_PICTURE if other else NO_IMAGE, study / name)
     if not any(files[name] for name in named):
         return tuple(named)
     first: dict[str, str] = {}
     for name in sorted(named, key=lambda n: files[n]):
         kept = first.setdefault(os.path.realpath(study / name), name)
         if kept is not name:
-            left.add("links to another film of the study", study / name)
+            left.add("links to another image of the study", study / name)
     return tuple(first.values())
 
 
-def _is_film(place: Path, name: str) -> bool:
+def _is_image(place: Path, name: str) -> bool:
     return name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(place / name))[0])
 
 
 def _inside(place: Path, left: LeftOut) -> list[Path]:
-    """The folders in `place`; films between them belong to no study."""
+    """The folders in `place`; images between them belong to no study."""
     folders, files = _entries(place, left)
     for name in files:
-        if _is_film(place, name):
-            left.add("films outside of a study folder", place / name)
+        if _is_image(place, name):
+            left.add("images outside of a study folder", place / name)
     return folders
 
 
@@ -180,7 +180,7 @@ def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
     """
     try:
         with os.scandir(place) as entries:
-            found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+            result = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
     except (FileNotFoundError, NotADirectoryError):
         return [], {}
     except OSError:
@@ -188,7 +188,7 @@ def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
         return [], {}
     folders: list[Path] = []
     files: dict[str, bool] = {}
-    for name, folder, link in found:
+    for name, folder, link in result:
         if is_litter(name):
             continue
         if is_hidden(name, folder):

@@ -1,4 +1,4 @@
-"""Films and patients that stand in two data sets, so that none teaches and examines at once."""
+"""Images and patients that stand in two data sets, so that none teaches and examines at once."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Overlap:
             self._files |= _files(study)
             self._patients.setdefault(_patient(study), set()).add(study.source)
 
-    def films(self, study: Study) -> set[str]:
-        """Real paths of the films of `study` that are among them."""
+    def images(self, study: Study) -> set[str]:
+        """Real paths of the images of `study` that are among them."""
         return _files(study) & self._files
 
     def patient(self, study: Study) -> bool:
@@ -46,12 +46,12 @@ def named_in(keys: Collection[str], studies: Iterable[Study]) -> set[str]:
     Also where one of the two was read as one of several sources and the other by itself.
     """
     plain = {alone(k, source_in(k)) for k in keys if source_in(k)}
-    found = set()
+    result = set()
     for study in studies:
         bare = study.key in plain if not study.source else alone(study.key, study.source) in keys
         if study.key in keys or bare:
-            found.add(study.key)
-    return found
+            result.add(study.key)
+    return result
 
 
 def source_in(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Studies that are named by where their films lie: a folder of pictures, a single file."""
+"""Studies that are named by where their images lie: a folder of pictures, a single file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEAD = 4096
 
 @dataclass(frozen=True)
 class Place:
-    """A folder or file and the films that are one study there."""
+    """A folder or file and the images that are one study there."""
 
     path: Path
     images: tuple[ImageRef, ...]
@@ -30,12 +30,12 @@ class Place:
 
 
 def once(place: Place, left: LeftOut) -> Place:
-    """Each film of a place once: links to one file and byte-identical copies are one view."""
+    """Each image of a place once: links to one file and byte-identical copies are one view."""
     first: dict[Hashable, ImageRef] = {}
     for ref, bytes_of in zip(place.images, _contents([r.path for r in place.images]), strict=True):
         kept = first.setdefault(bytes_of, ref)
         if kept is not ref:
-            left.add("copies of or links to another film", ref.path, left.name(kept.path))
+            left.add("copies of or links to another image", ref.path, left.name(kept.path))
     return replace(place, images=tuple(first.values()))
 
 
@@ -77,23 +77,23 @@ def _digest(path: Path) -> Hashable:
         return str(path)
 
 
-_Films = TypeVar("_Films", Study, Place, Study | Place)
+_Images = TypeVar("_Images", Study, Place, Study | Place)
 
 
-def without_doubles(studies: Sequence[_Films], left: LeftOut) -> list[_Films]:
-    """The first of studies that have the same films, by any path or link; others to `left`.
+def without_doubles(studies: Sequence[_Images], left: LeftOut) -> list[_Images]:
+    """The first of studies that have the same images, by any path or link; others to `left`.
 
-    A film given by its name and a folder that holds it alone are two: each was asked for.
+    An image given by its name and a folder that holds it alone are two: each was asked for.
     """
     seen: dict[Hashable, Path] = {}
     kept = []
     for study in studies:
         folder = isinstance(study, Place) and os.path.isdir(study.path)
-        films = (folder, frozenset(os.path.realpath(ref.path) for ref in study.images))
-        if films in seen:
-            left.add("given twice", study.images[0].path, left.name(seen[films]))
+        images = (folder, frozenset(os.path.realpath(ref.path) for ref in study.images))
+        if images in seen:
+            left.add("given twice", study.images[0].path, left.name(seen[images]))
         else:
-            seen[films] = study.images[0].path
+            seen[images] = study.images[0].path
             kept.append(study)
     return kept
 
@@ -139,7 +139,7 @@ def unique_keys(studies: Iterable[Study]) -> list[Study]:
     """`studies`, those with the key of an earlier one numbered (`study1#2`); DatasetWarning."""
     taken: set[str] = set()
     kept: list[Study] = []
-    told: list[str] = []
+    reported: list[str] = []
     for study in studies:
         number = 2
         named = study
@@ -147,13 +147,14 @@ def unique_keys(studies: Iterable[Study]) -> list[Study]:
             named = replace(study, study_id=f"{study.study_id}#{number}")
             number += 1
         if named is not study:
-            told.append(f"{named.key}: {study.images[0].path}")
+            reported.append(f"{named.key}: {study.images[0].path}")
         taken.add(named.key)
         kept.append(named)
-    if told:
+    if reported:
         warnings.warn(
-            f"{len(told)} studies have the patient and study of another one that is given: they "
-            f"are numbered:{listed(told)}",
+            f"{len(reported)} studies have the patient and study of another one that is given: "
+            "they "
+            f"are numbered:{listed(reported)}",
             DatasetWarning,
             stacklevel=3,
         )

@@ -13,34 +13,34 @@ from ulna.dicom.signature import looks_like_dicom
 from ulna.imaging.raster import raster_format
 from ulna.imaging.signature import bmp_or_webp
 
-FILM_ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff")
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff")
 """Names that promise a picture; its bytes decide, and a broken promise is told when it is read."""
 
-NO_FILM = "no film by their first bytes (PNG, JPEG, TIFF, DICOM)"
+NO_IMAGE = "no image by their first bytes (PNG, JPEG, TIFF, DICOM)"
 OTHER_PICTURE = "pictures in BMP or WebP, which are not read: convert them to PNG"
 NOT_PLAIN = "not a plain file"
 
 
 @dataclass(frozen=True)
-class Films:
-    """Files that are films: DICOM objects, and pictures by their bytes or by their name alone."""
+class Images:
+    """Files that are images: DICOM objects, and pictures by their bytes or by their name alone."""
 
     objects: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
 
 
-def film_files(files: Iterable[Path], left: LeftOut) -> Films:
-    """The films among `files`; the others go to `left`."""
-    films = Films()
+def image_files(files: Iterable[Path], left: LeftOut) -> Images:
+    """The images among `files`; the others go to `left`."""
+    images = Images()
     for path in files:
         kind, fault = look(str(path))
         if kind == "dicom":
-            films.objects.append(path)
-        elif kind or (path.suffix.lower() in FILM_ENDINGS and fault != NOT_PLAIN):
-            films.pictures.append(path)
+            images.objects.append(path)
+        elif kind or (path.suffix.lower() in IMAGE_ENDINGS and fault != NOT_PLAIN):
+            images.pictures.append(path)
         else:
-            left.add(NO_FILM if fault.startswith("begins") else fault, path)
-    return films
+            left.add(NO_IMAGE if fault.startswith("begins") else fault, path)
+    return images
 
 
 def unreadable(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:

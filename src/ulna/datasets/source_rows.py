@@ -25,7 +25,7 @@ class Role(enum.StrEnum):
     """What a source is for.
 
     train: its label teaches as far as it says what the bundle is to answer, its findings and body
-    parts teach too. heads_only: findings and body parts alone teach. unlabelled: its films alone,
+    parts teach too. heads_only: findings and body parts alone teach. unlabelled: its images alone,
     for self-supervision and distillation. test: held out whole.
     """
 
@@ -150,10 +150,10 @@ def _weight(text: str) -> float:
 
 
 def _columns(text: str) -> dict[FindingCategory, str]:
-    found = {}
+    result = {}
     for one in filter(None, (t.strip() for t in text.split(";"))):
         finding, equals, column = one.partition("=")
         if not equals or not column.strip():
             raise _RowFault(f"finding_columns {one[:80]!r}: expected finding=column")
-        found[_category(finding, f"finding_columns {one[:80]!r}")] = column.strip()
-    return found
+        result[_category(finding, f"finding_columns {one[:80]!r}")] = column.strip()
+    return result

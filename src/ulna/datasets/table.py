@@ -27,7 +27,7 @@ def index_table(table: Path | str) -> list[Study]:
     positive/negative, abnormal/normal or empty: no label).
     Optional: split, view, laterality (L, R), findings (categories joined by ';'), boxes (JSON
     list of [x, y, width, height] or {"box": [...], "category": ...} in the file's pixels),
-    box_format (xywh; xyxy: corners; yolo: centre and size as shares of the film), mask. Other
+    box_format (xywh; xyxy: corners; yolo: centre and size as shares of the image), mask. Other
     columns are ignored; rows without any value are left out (DatasetWarning). Rows with one
     study_id and one body part are one study; studies stand in the order of their first rows.
 
@@ -87,11 +87,11 @@ def _check_paths(path: Path, rows: Sequence[Row]) -> None:
     first: dict[str, int] = {}
     twice = []
     for row in rows:
-        # The file itself, whatever dots and links lead to it: one film must not be two.
-        film = os.path.realpath(row.image.path)
-        if film in first:
-            twice.append(f"line {row.line}: {row.image.path} (first on line {first[film]})")
-        first.setdefault(film, row.line)
+        # The file itself, whatever dots and links lead to it: one image must not be two.
+        image = os.path.realpath(row.image.path)
+        if image in first:
+            twice.append(f"line {row.line}: {row.image.path} (first on line {first[image]})")
+        first.setdefault(image, row.line)
     if twice:
         raise DatasetError(f"{path}: {len(twice)} paths occur twice:{listed(twice)}")
     missing = [f"line {r.line}: {p}" for r in rows for p in r.files if not os.path.isfile(p)]

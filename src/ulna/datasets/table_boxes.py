@@ -14,12 +14,12 @@ from ulna.types import Finding, FindingCategory
 BoxFormat = Literal["xywh", "xyxy", "yolo"]
 BOX_FORMATS: dict[str, BoxFormat] = {"": "xywh", "xywh": "xywh", "xyxy": "xyxy", "yolo": "yolo"}
 """Column `box_format`: x, y, width, height and left, top, right, bottom, both in pixels of the
-file; the centre, width and height as shares of the film, with or without a class before them."""
+file; the centre, width and height as shares of the image, with or without a class before them."""
 
 _EXPECTED = {
     "xywh": "[x, y, width, height] in pixels, width and height over 0",
     "xyxy": "[left, top, right, bottom] in pixels, right and bottom the larger",
-    "yolo": "[x, y, width, height] of centre and size as shares of the film, from 0 to 1, a whole "
+    "yolo": "[x, y, width, height] of centre and size as shares of the image, from 0 to 1, a whole "
     "number for the class before them or not",
 }
 _FARTHEST = 1e9
@@ -31,11 +31,11 @@ class BoxFault(Exception):
 
 
 def parse_boxes(
-    text: str, form: BoxFormat, film: Path, categories: frozenset[FindingCategory] | None
+    text: str, form: BoxFormat, image: Path, categories: frozenset[FindingCategory] | None
 ) -> tuple[Finding, ...]:
     """Boxes as findings, in pixels; a box without its own category takes the row's only one.
 
-    film: read only for shares, to know its size. Raises BoxFault for boxes that are none or that
+    image: read only for shares, to know its size. Raises BoxFault for boxes that are none or that
     are written otherwise than `form` says: shares for pixels, decimal commas.
     """
     if not text:
@@ -44,7 +44,7 @@ def parse_boxes(
     only = next(iter(categories)) if categories and len(categories) == 1 else None
     named = [_category(b, only) for b in boxes]
     numbers = [_numbers(b, form) for b in boxes]
-    size = _size(film) if form == "yolo" and numbers else (1, 1)
+    size = _size(image) if form == "yolo" and numbers else (1, 1)
     made = [_pixels(n, form, size) for n in numbers]
     return tuple(Finding(b, c) for b, c in zip(made, named, strict=True))
 
@@ -103,7 +103,7 @@ def _numbers(value: Any, form: BoxFormat) -> list[float]:
         raise BoxFault(fault)
     if form != "yolo" and min(numbers) >= 0 and max(numbers) <= 1:
         raise BoxFault(
-            f"{fault}: no box lies within one pixel, so these are shares of the film: say so with "
+            f"{fault}: no box lies within one pixel, so these are shares of the image: say so with "
             "yolo in a column box_format, or multiply them by its width and height"
         )
     return numbers
@@ -123,12 +123,12 @@ def _why_not_four(box: Sequence[float]) -> str:
     return ""
 
 
-def _size(film: Path) -> tuple[int, int]:
-    """(H, W) of the film that the shares are of."""
+def _size(image: Path) -> tuple[int, int]:
+    """(H, W) of the image that the shares are of."""
     try:
-        height, width = read_radiograph(film).pixels.shape
+        height, width = read_radiograph(image).pixels.shape
     except ImageError as error:
-        raise BoxFault(f"boxes as shares of a film that cannot be read: {error}") from None
+        raise BoxFault(f"boxes as shares of an image that cannot be read: {error}") from None
     return height, width
 
 

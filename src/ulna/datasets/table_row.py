@@ -115,11 +115,11 @@ def _body_part(text: str) -> tuple[BodyPart | None, str]:
         return None, ""
     if text.upper() in OTHER_REGIONS:
         return None, text.upper()
-    found = named_part(text.upper().removeprefix("XR_"))
-    if found.part:
-        return found.part, ""
-    if found.foreign:
-        return None, found.other
+    result = named_part(text.upper().removeprefix("XR_"))
+    if result.part:
+        return result.part, ""
+    if result.other_anatomy:
+        return None, result.other
     try:
         return BodyPart.parse(text), ""
     except ConfigError as error:

@@ -98,8 +98,8 @@ def _head(text: str) -> str:
 
 def _mark(text: str, required: Sequence[str]) -> str:
     head = _head(text)
-    found = {mark: _cells(head, mark) for mark in _MARKS}
-    return max(_MARKS, key=lambda m: (len(set(required) & found[m]), m == ","))
+    result = {mark: _cells(head, mark) for mark in _MARKS}
+    return max(_MARKS, key=lambda m: (len(set(required) & result[m]), m == ","))
 
 
 def _cells(line: str, mark: str) -> set[str]:

@@ -153,11 +153,11 @@ def _cell(source: Source, path: Path, column: str, text: str) -> bool | None:
 
 def _from_columns(views: Sequence[Mapping[FindingCategory, bool | None]]) -> _Known:
     """Of all views of a study: present in any, absent only where every view says so."""
-    found: _Known = {}
+    result: _Known = {}
     for category in FindingCategory:
-        said = [v.get(category) for v in views]
-        if True in said:
-            found[category] = True
-        elif all(s is False for s in said):
-            found[category] = False
-    return found
+        message = [v.get(category) for v in views]
+        if True in message:
+            result[category] = True
+        elif all(s is False for s in message):
+            result[category] = False
+    return result

@@ -9,7 +9,7 @@ from pathlib import Path
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import natural_key
 
-# What file systems and their indexers leave behind; none of it is ever a film.
+# What file systems and their indexers leave behind; none of it is ever an image.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX"})
 _SYSTEM = frozenset({"$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"})
 
@@ -72,12 +72,12 @@ class _Walk:
         """The true folders in `place`; its files and linked folders are put down."""
         try:
             with os.scandir(place) as entries:
-                found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+                result = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
         except OSError:
             self.left.add(CLOSED, place)
             return []
         folders = []
-        for name, folder, link in sorted(found):
+        for name, folder, link in sorted(result):
             if is_litter(name):
                 continue
             if is_hidden(name, folder):

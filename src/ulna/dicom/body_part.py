@@ -98,20 +98,20 @@ def _by_word(groups: Mapping[BodyPart, str]) -> dict[str, BodyPart]:
 _PART_OF = _by_word(_WORDS)
 _PART_OF_CODE = _by_word(_CODES) | _by_word(_OLD_CODES)
 _GENERAL = frozenset(_ANY.split())
-_FOREIGN = (OTHER_REGIONS | frozenset(_OTHERS.split())) - _GENERAL
+_OTHER_ANATOMY = (OTHER_REGIONS | frozenset(_OTHERS.split())) - _GENERAL
 
 
 @dataclass(frozen=True)
 class Named:
     """What a text names: `part` of the seven, or `other`, its own words for anything else.
 
-    Both are empty for no text and for words that fit each of the seven (EXTREMITY). foreign:
+    Both are empty for no text and for words that fit each of the seven (EXTREMITY). other_anatomy:
     the other is known to be another region (KNEE), not just a word that is not understood.
     """
 
     part: BodyPart | None = None
     other: str = ""
-    foreign: bool = False
+    other_anatomy: bool = False
 
 
 def named_part(text: str) -> Named:
@@ -129,7 +129,7 @@ def named_part(text: str) -> Named:
     if len(parts) == 1 and not others:
         return Named(next(iter(parts)))
     silent = all(w in _GENERAL or w in _VIEWS or re.fullmatch(_SIDE, w) for w in words)
-    return Named() if not parts and silent else Named(other=_shown(text), foreign=others)
+    return Named() if not parts and silent else Named(other=_shown(text), other_anatomy=others)
 
 
 def coded_part(items: Iterable[tuple[str, str]]) -> Named:
@@ -138,17 +138,17 @@ def coded_part(items: Iterable[tuple[str, str]]) -> Named:
     for code, _ in pairs:
         if code.strip().upper() in _PART_OF_CODE:
             return Named(_PART_OF_CODE[code.strip().upper()])
-    said = [named_part(meaning) for _, meaning in pairs]
-    return next((n for n in said if n.part), next((n for n in said if n.other), Named()))
+    message = [named_part(meaning) for _, meaning in pairs]
+    return next((n for n in message if n.part), next((n for n in message if n.other), Named()))
 
 
 def region_remarks(regions: Iterable[str], source: str = "the header") -> tuple[str, ...]:
-    """What belongs beside the answer for films for which `source` names `regions`; '' is none."""
+    """What belongs beside the answer for images for which `source` names `regions`; '' is none."""
     named = sorted({r for r in regions if r})
     if not named:
         return ()
-    said = ", ".join(named[:5])
-    return (f"{source} names {said}: not known as one of the seven regions",)
+    message = ", ".join(named[:5])
+    return (f"{source} names {message}: not known as one of the seven regions",)
 
 
 def _tokens(text: str) -> list[str]:
@@ -171,7 +171,7 @@ def _part(word: str) -> BodyPart | None:
 
 def _is_other(word: str) -> bool:
     return _part(word) is None and not {word, word.removesuffix("S")}.isdisjoint(
-        _FOREIGN - _GENERAL
+        _OTHER_ANATOMY - _GENERAL
     )
 
 

@@ -48,16 +48,16 @@ def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool
     """
     if data[pixels.start : pixels.start + 4] != ITEM:
         return data[pixels.start : pixels.stop]  # one codestream written as if it were native
-    found = list(items(data, pixels.start, pixels.stop, _ENCODING))
-    fragments = [(start, stop) for start, stop in found[1:] if stop > start]
-    if len(found) == 1 and identify(data[slice(*found[0])]).kind:
-        fragments = found  # written without a table
+    result = list(items(data, pixels.start, pixels.stop, _ENCODING))
+    fragments = [(start, stop) for start, stop in result[1:] if stop > start]
+    if len(result) == 1 and identify(data[slice(*result[0])]).kind:
+        fragments = result  # written without a table
     if not fragments:
         raise DicomError("no fragment follows its offset table")
     if one_fragment and frames > 1:
         fragments = fragments[:1]
     elif frames > 1:
-        table = data[slice(*found[0])]
+        table = data[slice(*result[0])]
         fragments = fragments[: _count(data, table, fragments, frames)]
     return b"".join(data[start:stop] for start, stop in fragments)
 

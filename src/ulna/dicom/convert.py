@@ -43,14 +43,14 @@ _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "F
 
 
 def data_set(
-    data: bytes, found: Iterable[Element], encoding: Encoding, codec: str = "latin-1"
+    data: bytes, result: Iterable[Element], encoding: Encoding, codec: str = "latin-1"
 ) -> pydicom.Dataset:
     """The public elements of `found` but Pixel Data; the first of equal tags is kept.
 
     codec: of text before a Specific Character Set, which items inherit (PS3.3 C.12.1.1.2).
     """
     kept: dict[int, DataElement] = {}
-    for element in found:
+    for element in result:
         tag = element.tag
         if tag in kept or (tag >> 16) % 2 or tag == PIXEL_DATA:
             continue

@@ -1,7 +1,7 @@
 """Pixel data to an array of stored values.
 
 Uncompressed and RLE data are decoded here, JPEG of 8 bits, JPEG 2000 and HTJ2K by Pillow, and the
-rest by imagecodecs in a child with a bound on memory and time (about 0.3 s a film), since a
+rest by imagecodecs in a child with a bound on memory and time (about 0.3 s an image), since a
 damaged stream can end the process that decodes it.
 """
 
@@ -86,18 +86,20 @@ def syntax_name(syntax: UID) -> str:
 
 
 def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
-    syntax, found = parsed.syntax, parsed.pixels
-    if found is None or found.stop == found.start:
+    syntax, result = parsed.syntax, parsed.pixels
+    if result is None or result.stop == result.start:
         raise DicomError("there are none")
     native = syntax in NATIVE
-    in_items = parsed.data[found.start : found.start + 4] == ITEM
-    if native and not found.undefined:
-        raw = memoryview(parsed.data)[found.start : found.stop]
-        return _native(raw, module, tell, little=parsed.encoding.little, vr=found.vr), module.signed
-    if not (native or in_items or found.undefined):
+    in_items = parsed.data[result.start : result.start + 4] == ITEM
+    if native and not result.undefined:
+        raw = memoryview(parsed.data)[result.start : result.stop]
+        return _native(
+            raw, module, tell, little=parsed.encoding.little, vr=result.vr
+        ), module.signed
+    if not (native or in_items or result.undefined):
         return _said_to_be_compressed(parsed, module, tell)
     frame = first_frame(
-        parsed.data, found, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
+        parsed.data, result, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
     )
     own = _in_own_form(frame, syntax, module)
     if own == RLELossless:
@@ -251,9 +253,9 @@ def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:
         image.load()
         if image.size != (stream.columns, stream.rows) or image.mode not in ("L", "I;16"):
             return None
-        found = np.asarray(image)
+        result = np.asarray(image)
     if stream.kind == "JPEG":
-        return found
+        return result
     # Pillow shifts JPEG 2000 samples up to 8 or 16 bits, and signed ones above 0.
-    values = (found >> (8 * found.itemsize - stream.bits)).astype(np.uint16)
+    values = (result >> (8 * result.itemsize - stream.bits)).astype(np.uint16)
     return (values - np.uint16(1 << (stream.bits - 1))).view(np.int16) if stream.signed else values

@@ -171,9 +171,9 @@ def _head(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> tuple
             return wide
         # VRs to come have the wide form (PS3.5 6.2); some writers have the others for what they
         # do not know, and are implicit inside some sequences: the one that leads on is meant.
-        for found in (bare, wide, short):
-            if _leads_on(data, found[1] + found[2], end, encoding, tag):
-                return found
+        for result in (bare, wide, short):
+            if _leads_on(data, result[1] + result[2], end, encoding, tag):
+                return result
     elif pair in _LONG:
         raise DicomError(f"ends within the head of element {named(tag)}")
     return short if pair.isalpha() and pair.isupper() else bare

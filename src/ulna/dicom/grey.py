@@ -22,7 +22,7 @@ from ulna.types import Array
 
 # Whose indices and greys stay in the cache while they are looked up.
 _BAND_PIXELS = 1 << 15
-# Every n-th row is looked at first to see whether a film shows anything.
+# Every n-th row is looked at first to see whether an image shows anything.
 _SAMPLED_ROWS = 16
 _NOTHING = 1e-3
 """Greys that spread less show nothing."""
@@ -58,10 +58,10 @@ def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) 
     What is not usable is told, and the next takes its place: the LUT's the rescale, the
     rescale's the stored values themselves.
     """
-    found = np.asarray(values, np.float64)
+    result = np.asarray(values, np.float64)
     for item in items(dataset, "ModalityLUTSequence"):
         try:
-            units = read_lut(item, (float(found.min()), float(found.max())), tell).apply(found)
+            units = read_lut(item, (float(result.min()), float(result.max())), tell).apply(result)
         except DicomError as error:
             tell(f"the Modality LUT is not used: {error}")
             continue
@@ -76,11 +76,11 @@ def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) 
         tell("Rescale Slope 0 would make all greys equal: not applied")
         slope = None
     with np.errstate(over="ignore"):
-        scaled = found * (1.0 if slope is None else slope) + (intercept or 0.0)
+        scaled = result * (1.0 if slope is None else slope) + (intercept or 0.0)
         if np.isfinite(scaled).all() and np.isfinite(np.ptp(scaled)):
             return scaled
     tell(f"Rescale Slope {slope:g} and Intercept {intercept or 0:g} are too large: not applied")
-    return found
+    return result
 
 
 def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
@@ -105,7 +105,7 @@ def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -
     """(H, W) stored pixels -> float32 in [0, 1], bright = dense, in the standard's order.
 
     Areas of Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. A LUT or window that
-    cannot be used, or that makes all greys of this film equal, gives way to the next, at last
+    cannot be used, or that makes all greys of this image equal, gives way to the next, at last
     to the whole range; ImageWarning says so. Every step acts on a pixel's value alone, so the
     chain runs once over the at most 65536 values there can be.
     """
@@ -126,14 +126,14 @@ def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -
         grey = way.apply(units)
         table = (1 - grey if inverted else grey).astype(np.float32)[stored]
         if useless:
-            tell(f"{useless} makes all greys of this film equal: {way.name} is tried instead")
+            tell(f"{useless} makes all greys of this image equal: {way.name} is tried instead")
         if _shows(table, pixels, padded) or not _shows(stored.astype(np.float32), pixels, padded):
             break
         useless = way.name
-    found = _looked_up(table, pixels)
+    result = _looked_up(table, pixels)
     if padded.any():
-        np.putmask(found, _areas(padded[pixels.astype(np.uint16, copy=False)]), 0)
-    return found
+        np.putmask(result, _areas(padded[pixels.astype(np.uint16, copy=False)]), 0)
+    return result
 
 
 def _shows(table: Array, pixels: npt.NDArray[Any], padded: npt.NDArray[np.bool_]) -> bool:
@@ -166,7 +166,7 @@ def _areas(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     padding's value is a grey.
     """
     kept = np.zeros_like(padded)
-    if padded.any():  # most films hold none
+    if padded.any():  # most images hold none
         for view, out in ((padded, kept), (padded.T, kept.T)):
             runs = view[:, : 1 - _RUN].copy(order="K")
             for n in range(1, _RUN):

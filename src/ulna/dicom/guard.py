@@ -28,7 +28,7 @@ from ulna.dicom.elements import (
 from ulna.errors import DicomError
 
 MAX_INFLATED = 256 * 2**20
-"""Largest inflated data set, in bytes: two films of the largest pixel count, of 16 bits."""
+"""Largest inflated data set, in bytes: two images of the largest pixel count, of 16 bits."""
 _PREAMBLE = 128
 _SHORT_VALUE = 1024
 _META = Encoding(implicit=False, little=True)
@@ -64,19 +64,19 @@ def parse(data: bytes, name: str) -> ParsedFile:
         if stated == DeflatedExplicitVRLittleEndian and not _plausible(data, start):
             data, start = _inflated(data[start:]), 0
         encoding = _encoding(data, start)
-        found = list(elements(data, start, len(data), encoding))
-        check_depth(data, [e for e in found if is_sequence(e)], encoding)
+        result = list(elements(data, start, len(data), encoding))
+        check_depth(data, [e for e in result if is_sequence(e)], encoding)
     except DicomError as error:
         raise DicomError(
             f"{name}: damaged or cut short DICOM file ({error}): copy it again from its source"
         ) from None
     syntax, notes = _syntax(stated, encoding)
     return ParsedFile(
-        dataset=data_set(data, found, encoding),
+        dataset=data_set(data, result, encoding),
         syntax=syntax,
         encoding=encoding,
         data=data,
-        pixels=next((e for e in found if e.tag == PIXEL_DATA), None),
+        pixels=next((e for e in result if e.tag == PIXEL_DATA), None),
         notes=notes,
     )
 

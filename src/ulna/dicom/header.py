@@ -96,14 +96,14 @@ def _body_part(dataset: pydicom.Dataset, name: str) -> Named:
     named = named_part(_text(dataset, "BodyPartExamined").replace("\\", " "))
     regions = items(dataset, "AnatomicRegionSequence")
     coded = coded_part([(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in regions])
-    if named.part and (coded.foreign or coded.part not in (None, named.part)):
+    if named.part and (coded.other_anatomy or coded.part not in (None, named.part)):
         warnings.warn(
             f"{name}: Body Part Examined says {named.part}, Anatomic Region "
             f"{coded.part or coded.other}: the first is used",
             ImageWarning,
             5,
         )
-    return named if named.part or named.foreign or (named.other and not coded.part) else coded
+    return named if named.part or named.other_anatomy or (named.other and not coded.part) else coded
 
 
 def _laterality(dataset: pydicom.Dataset) -> Laterality:

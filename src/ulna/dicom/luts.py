@@ -33,8 +33,8 @@ class Lut:
     def apply(self, values: npt.ArrayLike) -> Values:
         """Values before the first entry take the first, values after the last the last."""
         index = np.rint(np.asarray(values, np.float64)) - self.first
-        found: Values = self.table[np.clip(index, 0, self.table.size - 1).astype(np.int64)]
-        return found
+        result: Values = self.table[np.clip(index, 0, self.table.size - 1).astype(np.int64)]
+        return result
 
 
 def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], tell: Tell) -> Lut:

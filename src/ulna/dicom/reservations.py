@@ -37,11 +37,11 @@ def tell_of_shutter(dataset: pydicom.Dataset, module: PixelModule, tell: Tell) -
         "POLYGONAL": _polygon_hides,
         "BITMAP": lambda *_: True,
     }
-    found = [s.strip() for s in shapes]
-    found = [s for s in found if s in hides and hides[s](dataset, module)]
-    if found:
+    result = [s.strip() for s in shapes]
+    result = [s for s in result if s in hides and hides[s](dataset, module)]
+    if result:
         tell(
-            f"its display shutter ({', '.join(found).lower()}) is not applied: pixels that it "
+            f"its display shutter ({', '.join(result).lower()}) is not applied: pixels that it "
             "hides in a viewer are read too"
         )
 

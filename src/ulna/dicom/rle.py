@@ -47,7 +47,7 @@ def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]
 
 def _unpacked(segment: bytes, size: int) -> bytearray:
     """PackBits (G.3.2): n below 128 is followed by n + 1 bytes, n above by one to repeat."""
-    found, at, have, end = bytearray(size + 128), 0, 0, len(segment)
+    result, at, have, end = bytearray(size + 128), 0, 0, len(segment)
     while have < size and at + 1 < end:
         control = segment[at]
         if control < 128:
@@ -59,8 +59,8 @@ def _unpacked(segment: bytes, size: int) -> bytearray:
         else:
             at += 1
             continue
-        found[have : have + len(piece)] = piece
+        result[have : have + len(piece)] = piece
         have += len(piece)
     if have < size:
         raise DicomError(f"an RLE segment of {have} bytes, where {size} are needed")
-    return found
+    return result

@@ -21,8 +21,8 @@ def parse_number(text: str) -> float | None:
         text = text.replace(".", "").replace(",", ".") if text.count(",") == 1 else ""
     elif comma >= 0:
         text = text.replace(",", "")
-    found = _NUMBER.fullmatch(text)
-    value = float(re.sub("[dD]", "e", found[1])) if found else math.nan
+    result = _NUMBER.fullmatch(text)
+    value = float(re.sub("[dD]", "e", result[1])) if result else math.nan
     return value if math.isfinite(value) else None
 
 
@@ -57,12 +57,14 @@ def integer(dataset: pydicom.Dataset, keyword: str) -> int | None:
 def pair(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
     """Two positive numbers, such as a spacing; also where a comma, blank or x stands between."""
     value: Any = dataset.get(keyword)
-    found = numbers(dataset, keyword)
-    if isinstance(value, str) and len(found) == 1:
-        found = tuple(parse_number(p) for p in re.split(r"[;/xX×\s]+|,(?=\s*\d*\.)", value.strip()))
-    if len(found) != 2 or found[0] is None or found[1] is None or min(found[0], found[1]) <= 0:
+    result = numbers(dataset, keyword)
+    if isinstance(value, str) and len(result) == 1:
+        result = tuple(
+            parse_number(p) for p in re.split(r"[;/xX×\s]+|,(?=\s*\d*\.)", value.strip())
+        )
+    if len(result) != 2 or result[0] is None or result[1] is None or min(result[0], result[1]) <= 0:
         return None
-    return found[0], found[1]
+    return result[0], result[1]
 
 
 def text(dataset: pydicom.Dataset, keyword: str) -> str:
@@ -101,7 +103,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, str):
         return parse_number(value)
     try:
-        found = float(value)
+        result = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return result if math.isfinite(result) else None

@@ -30,8 +30,8 @@ def answered_by(bundle: ModelBundle, engine: EngineSettings) -> Json:
 
 def arithmetic(bundle: ModelBundle, engine: EngineSettings) -> str:
     """In words: of a quantised bundle the engine's precision is that of the other layers."""
-    found = bundle.manifest.quantisation
-    if found is None:
+    result = bundle.manifest.quantisation
+    if result is None:
         return engine.precision
-    int8, rest = sum(found.layers.values()), sum(found.left.values())
+    int8, rest = sum(result.layers.values()), sum(result.left.values())
     return f"int8 in {int8} of {int8 + rest} convolutions, {engine.precision} elsewhere"

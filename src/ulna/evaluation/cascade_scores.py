@@ -54,15 +54,15 @@ def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
 
 
 def _by_part(rows: Sequence[StudyRow]) -> Json:
-    found: Json = {}
+    result: Json = {}
     for row in rows:
         if row.part is None or row.given is None or row.cascade is None:
             continue
-        own = found.setdefault(row.part.value, {"n_studies": 0, "n_left": 0, "n_changed": 0})
+        own = result.setdefault(row.part.value, {"n_studies": 0, "n_left": 0, "n_changed": 0})
         own["n_studies"] += 1
         own["n_left"] += bool(row.cascade.skipped)
         own["n_changed"] += row.cascade.abnormal != row.given.abnormal
-    return dict(sorted(found.items()))
+    return dict(sorted(result.items()))
 
 
 def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
@@ -75,8 +75,8 @@ def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
         "auroc": cascade,
         "auroc_difference": difference_of(cascade, hybrid),
     }
-    found = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in found.items()}
+    result = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in result.items()}
 
 
 def _probability(answer: Answer | CascadeAnswer | None) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ulna.datasets.finding_labels import known_findings
-from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, said_of
+from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, message_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.evaluation.truth import locate, truth_or_fault
@@ -34,7 +34,7 @@ def collect_rows(
     cascaded: the same predictor with its cascade, whose answer is noted beside; every expert runs
     all the same.
 
-    A study without a readable image, of a body part that the bundle does not know, or whose films
+    A study without a readable image, of a body part that the bundle does not know, or whose images
     take more memory than there is, is a row with a `fault`; a mask that cannot be read costs its
     image the place, and has its reason in `mask_error`. The others go on.
     """
@@ -50,8 +50,8 @@ def collect_rows(
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    said = [str(w.message) for w in caught if issubclass(w.category, UlnaWarning)]
-    return rows, list(dict.fromkeys(said))
+    message = [str(w.message) for w in caught if issubclass(w.category, UlnaWarning)]
+    return rows, list(dict.fromkeys(message))
 
 
 def _row(
@@ -66,7 +66,7 @@ def _row(
         row = row_of_outputs(predictor, outputs, operating_point)
         return row if cascaded is None else with_cascade(row, cascaded, outputs, operating_point)
     except (UlnaError, MemoryError) as error:
-        return fault_row(study, said_of(error))
+        return fault_row(study, message_of(error))
 
 
 def with_cascade(
@@ -96,7 +96,7 @@ def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point:
 
 
 def whole_grid(image: ImagePrediction) -> Array:
-    """(n, n) the map over the whole film's square, where the bundle has seen a part of it alone."""
+    """(n, n) the map over the whole image's square, of which the bundle may have seen a part."""
     return letterbox(image.heat_map, max(image.grid.shape))[0]
 
 
@@ -189,9 +189,9 @@ def check_splits(rows: Sequence[StudyRow]) -> list[str]:
     train = sum(r.split == "train" for r in rows)
     if not train:
         return []
-    said = (
+    message = (
         f"{train} of {len(rows)} evaluated studies are marked 'train' in the data: "
         "a bundle trained on them scores too well"
     )
-    warnings.warn(said, DatasetWarning, stacklevel=2)
-    return [said]
+    warnings.warn(message, DatasetWarning, stacklevel=2)
+    return [message]

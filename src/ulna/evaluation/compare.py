@@ -46,16 +46,16 @@ def mean_sample(rows: Sequence[StudyRow]) -> Sample:
     return score_sample(rows, lambda row: row.mean_of_experts)
 
 
-def measure_alone(sample: Sample, hybrid: Sample, how: Resampling) -> Json:
+def measure_single_expert(sample: Sample, hybrid: Sample, how: Resampling) -> Json:
     """Measures of an expert alone; it has no threshold of its own.
 
     sensitivity_at_hybrid_specificity: its sensitivity at the largest threshold-free operating
     point of the test ROC whose specificity is at least the hybrid's. Read off the test data
     itself, so it flatters the expert.
     """
-    found = measure(sample, how)
-    found["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
-    return found
+    result = measure(sample, how)
+    result["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
+    return result
 
 
 def _matched(sample: Sample, hybrid: Sample) -> float:
@@ -81,7 +81,7 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     alone = {n: expert_sample(rows, n) for n in names}
     areas = {n: float(_area(s)(ones)[0]) for n, s in alone.items()}
     best = max(names, key=lambda n: areas[n])
-    found = bootstrap_intervals(
+    result = bootstrap_intervals(
         hybrid.patients,
         {
             "expert": difference_of(_area(hybrid), _area(alone[best])),
@@ -94,10 +94,10 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
         "best_expert": best,
         "best_expert_auroc": areas[best],
         "hybrid_auroc": float(_area(hybrid)(ones)[0]),
-        "hybrid_minus_best_expert": interval_json(found["expert"]),
-        "hybrid_minus_mean": interval_json(found["mean"]),
-        "hybrid_beats_best_expert": bool(found["expert"].value > 0),
-        "difference_is_clear": bool(found["expert"].low > 0 or found["expert"].high < 0),
+        "hybrid_minus_best_expert": interval_json(result["expert"]),
+        "hybrid_minus_mean": interval_json(result["mean"]),
+        "hybrid_beats_best_expert": bool(result["expert"].value > 0),
+        "difference_is_clear": bool(result["expert"].low > 0 or result["expert"].high < 0),
     }
 
 

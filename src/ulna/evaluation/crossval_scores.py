@@ -32,8 +32,8 @@ def crossval_scores(
     source_of = {k: source_in(k) for k in answers.keys if source_in(k) in sources}
     inside: Groups = {"source": source_of} if len(sources) > 1 else {}
     scores = score_folds(answers, {**inside, **groups}, others, how)
-    for name, found in score_left_out(out, left_out, how).items():
-        scores["scores"][f"left out: {name}"] = found
+    for name, result in score_left_out(out, left_out, how).items():
+        scores["scores"][f"left out: {name}"] = result
     if len(sources) > 1 or left_out:
         scores["sources"] = by_source(out, source_of, left_out, how)
     return scores

@@ -48,14 +48,14 @@ def finding_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     named = [r for r in rows if r.given is not None and r.given.findings and r.finding_labels]
     if not named:
         return None
-    found = {"ALL": _group(named, how)}
+    result = {"ALL": _group(named, how)}
     if any(r.subtlety is not None for r in named):
-        found[VISIBLE] = _group([r for r in named if r.visible], how)
+        result[VISIBLE] = _group([r for r in named if r.visible], how)
     for part in parts_of(named):
         own = _group([r for r in named if r.part == part], how, MIN_STUDIES)
         if own["categories"]:
-            found[part.value] = own
-    return found
+            result[part.value] = own
+    return result
 
 
 def _group(rows: Sequence[StudyRow], how: Resampling, least: int = 1) -> Json:
@@ -64,15 +64,15 @@ def _group(rows: Sequence[StudyRow], how: Resampling, least: int = 1) -> Json:
     samples = {c: _sample(rows, c, known) for c, known in flags.items() if known.any()}
     kept = {c: s for c, s in samples.items() if least == 1 or _fewest(s) >= least}
     scored = [c for c, s in kept.items() if _fewest(s) >= 1]
-    found: Json = {
+    result: Json = {
         "n_studies": len(rows),
         "categories": {c.value: _category(s, how) for c, s in kept.items()},
         "macro": {"n_categories": len(scored)},
     }
     if scored:
-        found["macro"] |= _macro(rows, {c: (flags[c], kept[c]) for c in scored}, how)
+        result["macro"] |= _macro(rows, {c: (flags[c], kept[c]) for c in scored}, how)
     leading = _leading(rows, [*kept], how)
-    return found | ({"leading": leading} if leading else {})
+    return result | ({"leading": leading} if leading else {})
 
 
 def _known(rows: Sequence[StudyRow], category: FindingCategory) -> npt.NDArray[np.bool_]:
@@ -105,12 +105,12 @@ def _fewest(sample: Sample) -> int:
 
 
 def _category(sample: Sample, how: Resampling) -> Json:
-    found = measure(sample, how, [*MEASURES.values()])
+    result = measure(sample, how, [*MEASURES.values()])
     present = int(sample.abnormal.sum())
     return {
         "n_present": present,
         "n_absent": len(sample.abnormal) - present,
-        **{name: found[own] for name, own in MEASURES.items()},
+        **{name: result[own] for name, own in MEASURES.items()},
     }
 
 
@@ -127,8 +127,8 @@ def _macro(
     for name, own in MEASURES.items():
         each = [(known, statistics(sample)[own]) for known, sample in samples.values()]
         wanted[name] = partial(_mean, each)
-    found = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in found.items()}
+    result = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in result.items()}
 
 
 def _mean(each: Sequence[tuple[npt.NDArray[np.bool_], Statistic]], weights: Floats) -> Floats:
@@ -148,19 +148,19 @@ def _leading(
     called = [(c, r) for c, r in pairs if _lead(r) is not None]
     counts = Counter((c, _lead(r)) for c, r in pairs)
     others = [c for c in FindingCategory if c not in categories and any(s == c for _, s in counts)]
-    said: list[FindingCategory | None] = [*categories, *others, None]
-    found: Json = {
+    message: list[FindingCategory | None] = [*categories, *others, None]
+    result: Json = {
         "n_studies": len(pairs),
         "n_called": len(called),
         "right": interval_json(_right(pairs, how)),
         "confusion": {
-            c.value: {(CALLED_NORMAL if s is None else s.value): counts[c, s] for s in said}
+            c.value: {(CALLED_NORMAL if s is None else s.value): counts[c, s] for s in message}
             for c in categories
         },
     }
     if called:
-        found["right_of_called"] = interval_json(_right(called, how))
-    return found
+        result["right_of_called"] = interval_json(_right(called, how))
+    return result
 
 
 def _right(pairs: Sequence[tuple[FindingCategory, StudyRow]], how: Resampling) -> Interval:

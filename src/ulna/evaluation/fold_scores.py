@@ -32,7 +32,7 @@ def score_folds(
     the folds in common are fewer than two.
     """
     masks = group_masks(answers, _named(answers, groups))
-    found: Json = {"scores": {n: score(answers, m, how) for n, m in masks.items()}, "minus": {}}
+    result: Json = {"scores": {n: score(answers, m, how) for n, m in masks.items()}, "minus": {}}
     for name, file in others.items():
         mine, theirs, own = _of_common_source(answers, read_answers(file), groups)
         folds = sorted({*mine.folds} & {*theirs.folds})
@@ -42,11 +42,11 @@ def score_folds(
                 f"among {', '.join(sorted({*mine.folds}))}: expected two or more in common"
             )
         mine, theirs = of_folds(mine, folds), of_folds(theirs, folds)
-        found["minus"][name] = {
+        result["minus"][name] = {
             n: difference(mine, theirs, m, how)
             for n, m in group_masks(mine, _named(mine, own)).items()
         }
-    return found
+    return result
 
 
 def _named(answers: FoldAnswers, groups: Groups) -> Groups:

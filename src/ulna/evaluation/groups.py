@@ -30,10 +30,10 @@ def region_groups(part_of: Mapping[str, BodyPart]) -> Groups:
 
 
 def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str]) -> Groups:
-    """The value of each of `columns` of the table, by study key; of a study's first film.
+    """The value of each of `columns` of the table, by study key; of a study's first image.
 
     A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
-    ConfigError for data that are no table, or one of other films, for a column that it does not
+    ConfigError for data that are no table, or one of other images, for a column that it does not
     have or that is named twice, and for a value that is no number. Of a table of sources the
     columns are those of any source's table; studies of the others have no value.
     """
@@ -48,21 +48,22 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
             "number in a run of its own"
         )
     by_path = {_place(path): cells for path, cells in _cells(table).items()}
-    films = {s.key: _place(s.images[0].path) for s in studies}
-    if films and not set(films.values()) & set(by_path):
+    images = {s.key: _place(s.images[0].path) for s in studies}
+    if images and not set(images.values()) & set(by_path):
         raise ConfigError(
-            f"{table} names none of the {len(films)} studies' films: expected the table that they "
+            f"{table} names none of the {len(images)} studies' images: expected the table that "
+            "they "
             "were read from"
         )
     known = list(dict.fromkeys(name for cells in by_path.values() for name in cells))
-    found: Groups = {}
+    result: Groups = {}
     for column in columns:
         name, _, bound = column.partition(":")
         if name not in known:
             raise ConfigError(f"column {name!r}: {table} has {', '.join(known)}")
-        cells = {key: by_path.get(film, {}).get(name, "") for key, film in films.items()}
-        found[name] = {key: _value(text, name, bound) for key, text in cells.items()}
-    return found
+        cells = {key: by_path.get(image, {}).get(name, "") for key, image in images.items()}
+        result[name] = {key: _value(text, name, bound) for key, text in cells.items()}
+    return result
 
 
 def _place(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Sources that a cross-validation leaves out: answered by the bundle of all its folds.
 
-What counts of a bundle is how it answers films of a hospital it has never seen; so these stand
+What counts of a bundle is how it answers images of a hospital it has never seen; so these stand
 beside the out-of-fold scores of the sources that it learned from, in the same table.
 """
 
@@ -18,7 +18,7 @@ from ulna.datasets.labelled import labelled
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.out_of_fold import FoldAnswers, score
-from ulna.evaluation.pipeline import Asked, Report, said_of_refused, write_evaluation
+from ulna.evaluation.pipeline import EvaluationSettings, Report, note_on_refused, write_evaluation
 from ulna.evaluation.rows import StudyRow, scored_rows
 from ulna.evaluation.scores import Json, Resampling, study_sample
 from ulna.evaluation.source_scores import met_at_source
@@ -50,7 +50,7 @@ def studies_left_out(
         return {}
     studies = index_data(data)
     known = source_names(studies)
-    found = {}
+    result = {}
     for name in names:
         if name not in known:
             raise ConfigError(
@@ -59,13 +59,13 @@ def studies_left_out(
                 "(docs/sources.md)"
             )
         own = [s for s in studies if s.source == name]
-        found[name] = labelled(own, f"source {name}", parts, part_needed=True)
-        if not found[name]:
+        result[name] = labelled(own, f"source {name}", parts, part_needed=True)
+        if not result[name]:
             raise DatasetError(
                 f"{data}: source {name}: none of {len(own)} studies has a label that means what "
                 f"the others' labels mean, and one of the body parts {', '.join(parts)}"
             )
-    return found
+    return result
 
 
 def place_of(out: Path, name: str) -> Path:
@@ -93,13 +93,13 @@ def answer_left_out(
             if progress is not None:
                 progress(start + done, total)
 
-        rows, said = collect_rows(predictor, studies, point, count)
+        rows, message = collect_rows(predictor, studies, point, count)
         rows = [replace(r, split=name) for r in rows]
-        said += said_of_refused(rows)
+        message += note_on_refused(rows)
         place = place_of(out, name)
         place.mkdir(parents=True, exist_ok=True)
-        asked = Asked(point, engine=predictor.engine)
-        write_evaluation(predictor.bundle, rows, place, asked, said, report)
+        requested = EvaluationSettings(point, engine=predictor.engine)
+        write_evaluation(predictor.bundle, rows, place, requested, message, report)
         before += len(studies)
 
 
@@ -108,11 +108,11 @@ def score_left_out(out: Path, names: Sequence[str], how: Resampling) -> dict[str
 
     Read from the files of `answer_left_out`. Raises DatasetError where they are damaged.
     """
-    found = {}
+    result = {}
     for name in names:
         rows = scored_rows(read_predictions(place_of(out, name) / "predictions.csv"))
-        found[name] = score(_as_answers(rows), np.ones(len(rows), np.bool_), how)
-    return found
+        result[name] = score(_as_answers(rows), np.ones(len(rows), np.bool_), how)
+    return result
 
 
 def by_source(
@@ -127,14 +127,14 @@ def by_source(
     body_part_accuracy: of images, as recognised. All with intervals over patients.
     """
     rows = read_predictions(out / "evaluation" / "predictions.csv")
-    found = {}
+    result = {}
     for name in sorted({*source_of.values()}):
         own = [r for r in rows if source_of.get(r.key) == name]
-        found[name] = {"where": IN_SOURCE} | met_at_source(own, how)
+        result[name] = {"where": IN_SOURCE} | met_at_source(own, how)
     for name in left_out:
         own = read_predictions(place_of(out, name) / "predictions.csv")
-        found[name] = {"where": LEFT_OUT} | met_at_source(own, how)
-    return found
+        result[name] = {"where": LEFT_OUT} | met_at_source(own, how)
+    return result
 
 
 def _as_answers(rows: Sequence[StudyRow]) -> FoldAnswers:

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from ulna.bundle import Manifest
 
 
-def said_of_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
+def note_on_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
     """A sentence, which is warned of too (DatasetWarning), where labels have another meaning.
 
     purpose: what the studies are for, as the sentence begins ("calibration").
     """
-    told = other_meaning(studies, manifest.abnormal_means)
-    if not told:
+    reported = other_meaning(studies, manifest.abnormal_means)
+    if not reported:
         return []
-    said = (
+    message = (
         f"{purpose}: these labels count all the same, though the bundle answers "
-        f"{manifest.abnormal_means}: {told}"
+        f"{manifest.abnormal_means}: {reported}"
     )
-    warnings.warn(said, DatasetWarning, stacklevel=3)
-    return [said]
+    warnings.warn(message, DatasetWarning, stacklevel=3)
+    return [message]

@@ -42,14 +42,14 @@ def score_mura(
             f"the competition did{listed([str(s) for s in missing])}"
         )
     studies = sorted(labels)
-    found = {OVERALL: _score(studies, labels, answers, how)}
+    result = {OVERALL: _score(studies, labels, answers, how)}
     for part in BodyPart:
         own = [s for s in studies if s.body_part is part]
         if own:
-            found[part.value.capitalize()] = _score(own, labels, answers, how)
-    for name, row in found.items():
+            result[part.value.capitalize()] = _score(own, labels, answers, how)
+    for name, row in result.items():
         row["standing"] = standing(name, row)
-    return found
+    return result
 
 
 def official_keys(scores: Json, legacy: bool) -> dict[str, float | None]:
@@ -58,16 +58,16 @@ def official_keys(scores: Json, legacy: bool) -> dict[str, float | None]:
     legacy: with the competition's interval instead of the analytic one. None where a region
     has no study or no kappa.
     """
-    found: dict[str, float | None] = {}
+    result: dict[str, float | None] = {}
     for name in (OVERALL, *(p.value.capitalize() for p in BodyPart)):
         row = scores.get(name, {})
         interval = row.get("legacy" if legacy else "analytic", {})
-        found |= {
+        result |= {
             f"{name}_Mean": row.get("kappa"),
             f"{name}_Lower": interval.get("low"),
             f"{name}_Upper": interval.get("high"),
         }
-    return found
+    return result
 
 
 def _score(

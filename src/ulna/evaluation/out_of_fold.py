@@ -172,12 +172,12 @@ def _taken(answers: FoldAnswers, order: npt.NDArray[np.int64]) -> FoldAnswers:
 
 def _pointing(file: Path, lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
     """The pointing game of each image of known place, by study."""
-    found: dict[str, list[float]] = {}
+    result: dict[str, list[float]] = {}
     for line in lines:
         if line.get("pointing_game"):
             hit = _number(file, line, "pointing_game")
-            found.setdefault(line["study"], []).append(hit)
-    return found
+            result.setdefault(line["study"], []).append(hit)
+    return result
 
 
 def _cross_fitted(
@@ -194,10 +194,10 @@ def _cross_fitted(
 
 def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling) -> Json:
     """Each of MEASURES of the chosen (N,) studies with its interval, and their numbers."""
-    found = bootstrap_intervals(
+    result = bootstrap_intervals(
         _of(answers.patients, chosen), _statistics(answers, chosen), how.draws, how.seed
     )
-    return _counts(answers, chosen) | {n: interval_json(i) for n, i in found.items()}
+    return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
 
 
 def difference(
@@ -225,8 +225,8 @@ def difference(
     mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
     paired = {n: difference_of(mine[n], theirs[n]) for n in mine}
     patients = _of(answers.patients, chosen)
-    found = bootstrap_intervals(patients, paired, how.draws, how.seed)
-    return _counts(answers, chosen) | {n: interval_json(i) for n, i in found.items()}
+    result = bootstrap_intervals(patients, paired, how.draws, how.seed)
+    return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
 
 
 def _of(values: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
@@ -272,9 +272,9 @@ def group_masks(
 
     groups: `{name: {study key: value}}`; a study without a value is in no group of the name.
     """
-    found = {ALL: np.ones(len(answers.keys), np.bool_)}
+    result = {ALL: np.ones(len(answers.keys), np.bool_)}
     for name, value_of in groups.items():
         values = np.array([value_of.get(k, "") for k in answers.keys])
         for value in sorted(set(values) - {""}):
-            found[f"{name}: {value}"] = values == value
-    return found
+            result[f"{name}: {value}"] = values == value
+    return result

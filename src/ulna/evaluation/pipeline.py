@@ -16,7 +16,7 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.meaning import said_of_meaning
+from ulna.evaluation.meaning import note_on_meaning
 from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -38,7 +38,7 @@ Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationSettings:
     """How a bundle is asked and its answers are scored: what decides the numbers beside it.
 
     operating_point: one of the bundle's, '' for its default. how: bootstrap. cascade: note beside
@@ -54,14 +54,14 @@ class Asked:
         check_fields(self, "evaluation")
 
 
-_AS_THE_BUNDLE_SAYS = Asked()
+_AS_THE_BUNDLE_SAYS = EvaluationSettings()
 
 
 def evaluate(
     bundle_path: Path | str,
     studies: Sequence[Study],
     out: Path | str,
-    asked: Asked = _AS_THE_BUNDLE_SAYS,
+    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
     *,
     report: Callable[[ModelBundle], Report],
     progress: Progress | None = None,
@@ -75,53 +75,56 @@ def evaluate(
     """
     from ulna.runtime import Predictor
 
-    predictor = Predictor.load(Path(bundle_path), asked.engine)
+    predictor = Predictor.load(Path(bundle_path), requested.engine)
     writer = report(predictor.bundle)
-    rows, asked, said = _answered(predictor, studies, asked, progress)
-    return write_evaluation(predictor.bundle, rows, Path(out), asked, said, writer)
+    rows, requested, message = _answered(predictor, studies, requested, progress)
+    return write_evaluation(predictor.bundle, rows, Path(out), requested, message, writer)
 
 
 def evaluation_metrics(
     bundle_path: Path | str,
     studies: Sequence[Study],
-    asked: Asked = _AS_THE_BUNDLE_SAYS,
+    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
     *,
     progress: Progress | None = None,
 ) -> Json:
     """What `evaluate` would write to metrics.json, without writing anything. Raises as it does."""
     from ulna.runtime import Predictor
 
-    predictor = Predictor.load(Path(bundle_path), asked.engine)
-    rows, asked, said = _answered(predictor, studies, asked, progress)
-    metrics = _metrics(predictor.bundle, rows, asked, said)
+    predictor = Predictor.load(Path(bundle_path), requested.engine)
+    rows, requested, message = _answered(predictor, studies, requested, progress)
+    metrics = _metrics(predictor.bundle, rows, requested, message)
     # As a reader of the file has them: without NaN, names as text.
     return dict(json.loads(metrics_text(metrics)))
 
 
 def _answered(
-    predictor: Predictor, studies: Sequence[Study], asked: Asked, progress: Progress | None
-) -> tuple[list[StudyRow], Asked, list[str]]:
+    predictor: Predictor,
+    studies: Sequence[Study],
+    requested: EvaluationSettings,
+    progress: Progress | None,
+) -> tuple[list[StudyRow], EvaluationSettings, list[str]]:
     """Rows, how they were asked for to the last detail, and what is to be said of them."""
-    point = choose_operating_point(predictor.bundle, asked.operating_point or None)
-    cascaded = predictor.with_cascade() if asked.cascade else None
-    rows, said = collect_rows(predictor, studies, point, progress, cascaded)
-    said += said_of_refused(rows) + said_of_meaning(studies, predictor.manifest, "evaluation")
-    return rows, replace(asked, operating_point=point, engine=predictor.engine), said
+    point = choose_operating_point(predictor.bundle, requested.operating_point or None)
+    cascaded = predictor.with_cascade() if requested.cascade else None
+    rows, message = collect_rows(predictor, studies, point, progress, cascaded)
+    message += note_on_refused(rows) + note_on_meaning(studies, predictor.manifest, "evaluation")
+    return rows, replace(requested, operating_point=point, engine=predictor.engine), message
 
 
 def write_evaluation(
     bundle: ModelBundle,
     rows: Sequence[StudyRow],
     out: Path,
-    asked: Asked,
-    said: Sequence[str],
+    requested: EvaluationSettings,
+    message: Sequence[str],
     report: Report,
 ) -> Json:
     """Rows to the three files. said: warnings to be repeated in metrics and report.
 
     A file that cannot be written costs no other: OSError is raised when the others are there.
     """
-    metrics = _metrics(bundle, rows, asked, said)
+    metrics = _metrics(bundle, rows, requested, message)
     out.mkdir(parents=True, exist_ok=True)
     write_each(
         lambda: write_predictions(rows, out / "predictions.csv"),
@@ -132,19 +135,22 @@ def write_evaluation(
 
 
 def _metrics(
-    bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked, said: Sequence[str]
+    bundle: ModelBundle,
+    rows: Sequence[StudyRow],
+    requested: EvaluationSettings,
+    message: Sequence[str],
 ) -> Json:
     check_scorable(rows, bundle)
-    metrics = summarise(rows, bundle.manifest.body_parts, asked.how)
-    metrics |= point_scores(rows, bundle.manifest.fusion, asked.operating_point, asked.how)
-    metrics |= provenance(bundle, rows, asked)
-    found = cascade_scores(rows, asked.how)
-    metrics |= {} if found is None else {"cascade": found}
-    sources = scores_by_source(rows, asked.how)
+    metrics = summarise(rows, bundle.manifest.body_parts, requested.how)
+    metrics |= point_scores(rows, bundle.manifest.fusion, requested.operating_point, requested.how)
+    metrics |= provenance(bundle, rows, requested)
+    result = cascade_scores(rows, requested.how)
+    metrics |= {} if result is None else {"cascade": result}
+    sources = scores_by_source(rows, requested.how)
     metrics |= {} if sources is None else {"by_source": sources}
     metrics["no_answer"] = reasons_json(no_answer(rows))
     metrics["no_place"] = reasons_json(no_place(rows))
-    metrics["warnings"] = [*said, *check_splits(rows), *_remarks(bundle, metrics)]
+    metrics["warnings"] = [*message, *check_splits(rows), *_remarks(bundle, metrics)]
     return metrics
 
 
@@ -171,19 +177,21 @@ def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
     )
 
 
-def choose_operating_point(bundle: ModelBundle, asked: str | None) -> str:
-    """`asked`, or the bundle's own; ConfigError for one that the bundle does not have."""
+def choose_operating_point(bundle: ModelBundle, requested: str | None) -> str:
+    """`requested`, or the bundle's own; ConfigError for one that the bundle does not have."""
     known = bundle.manifest.fusion.thresholds
-    point = asked or bundle.manifest.operating_point
+    point = requested or bundle.manifest.operating_point
     if known and point not in known:
         raise ConfigError(f"operating point {point!r}: the bundle has {', '.join(sorted(known))}")
     return point
 
 
-def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> Json:
+def provenance(
+    bundle: ModelBundle, rows: Sequence[StudyRow], requested: EvaluationSettings
+) -> Json:
     """Which bundle answered which studies at which thresholds, and how intervals were made."""
-    manifest, how = bundle.manifest, asked.how
-    thresholds = manifest.fusion.thresholds.get(asked.operating_point, {})
+    manifest, how = bundle.manifest, requested.how
+    thresholds = manifest.fusion.thresholds.get(requested.operating_point, {})
     try:
         installed = version("ulna")
     except PackageNotFoundError:
@@ -202,8 +210,8 @@ def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], asked: Asked) -> J
         "body_parts": [p.value for p in manifest.body_parts],
         "abnormal_means": manifest.abnormal_means,
         "findings_unknown": [c.value for c in unknown_categories(manifest)],
-        **answered_by(bundle, asked.engine),
-        "operating_point": asked.operating_point,
+        **answered_by(bundle, requested.engine),
+        "operating_point": requested.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
         "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
         "data": _fingerprint(rows),
@@ -231,7 +239,7 @@ def remarks_on(bundle: ModelBundle) -> list[str]:
     ]
 
 
-def said_of_refused(rows: Sequence[StudyRow]) -> list[str]:
+def note_on_refused(rows: Sequence[StudyRow]) -> list[str]:
     """A sentence on the studies and images that `ulna predict` refuses, if there are any."""
     images = [i for r in rows for i in r.images]
     refused = sum(bool(i.refusal) for i in images)
@@ -240,16 +248,16 @@ def said_of_refused(rows: Sequence[StudyRow]) -> list[str]:
     studies = sum(r.refused for r in rows)
     return [
         f"{refused} of {len(images)} images and {studies} of {len(rows)} studies as a whole would "
-        "be refused by `ulna predict` as no films for this bundle; they are scored all the same"
+        "be refused by `ulna predict` as no images for this bundle; they are scored all the same"
     ]
 
 
 def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
-    said = remarks_on(bundle)
+    message = remarks_on(bundle)
     for name, group in metrics["by_body_part"].items():
         if group["n_abnormal"] in (0, group["n_studies"]):
-            said.append(f"{name}: its {group['n_studies']} studies are of one class only")
-    return said
+            message.append(f"{name}: its {group['n_studies']} studies are of one class only")
+    return message
 
 
 def write_metrics(metrics: Json, out: Path) -> None:

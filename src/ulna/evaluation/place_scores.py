@@ -29,23 +29,23 @@ def localisation(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     graded = any(i.subtlety is not None for _, i, _ in placed)
     visible = [p for p in placed if p[1].subtlety in _VISIBLE]
     main = visible if graded and visible else placed
-    found = _summary(main, how)
-    found["over"] = "visible findings" if main is visible else "all findings with a known place"
+    result = _summary(main, how)
+    result["over"] = "visible findings" if main is visible else "all findings with a known place"
     groups = {"all": placed}
     if graded:
         groups |= {"visible": visible, "subtle": [p for p in placed if p[1].subtlety == "subtle"]}
     for name, group in groups.items():
         if group:
-            found |= {f"{k}_{name}": v for k, v in _summary(group, how).items()}
-    return found
+            result |= {f"{k}_{name}": v for k, v in _summary(group, how).items()}
+    return result
 
 
 def localisation_by_part(
     rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling
 ) -> Json:
     """`localisation` of each body part that has images with a known place."""
-    found = {p.value: localisation([r for r in rows if r.part == p], how) for p in parts}
-    return {name: value for name, value in found.items() if value is not None}
+    result = {p.value: localisation([r for r in rows if r.part == p], how) for p in parts}
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def _summary(placed: Sequence[Placed], how: Resampling) -> Json:

@@ -10,8 +10,8 @@ import numpy as np
 from ulna.bundle import FusionParameters
 from ulna.evaluation.rows import StudyRow, parts_of, scored_rows
 from ulna.evaluation.scores import Json, Resampling, Sample, measure, study_sample
-from ulna.runtime.certainty import certainty_of
-from ulna.types import Certainty
+from ulna.runtime.confidence import confidence_of
+from ulna.types import Confidence
 
 _RATES = ("sensitivity", "specificity")
 
@@ -19,10 +19,10 @@ _RATES = ("sensitivity", "specificity")
 def point_scores(
     rows: Sequence[StudyRow], fusion: FusionParameters, operating_point: str, how: Resampling
 ) -> Json:
-    """`operating_points` and `certainty` of the scored studies, by body part and for all.
+    """`operating_points` and `confidence` of the scored studies, by body part and for all.
 
     `operating_points.<point>.<PART|ALL>`: sensitivity and specificity with intervals.
-    `certainty.<PART|ALL>.<normal|abnormal>`: numbers of studies with a certain, a doubtful, no
+    `confidence.<PART|ALL>.<normal|abnormal>`: numbers of studies with a certain, a doubtful, no
     finding; absent without the points 'sensitive' and 'specific'. Empty unless the bundle is
     calibrated and its own thresholds answered the rows: those of a cross-validation have other
     ones in each fold.
@@ -31,15 +31,15 @@ def point_scores(
     if not fusion.calibrated or not _answered_by(scored, fusion, operating_point):
         return {}
     groups = {p.value: scored_rows(rows, p) for p in parts_of(rows)} | {"ALL": scored}
-    found: Json = {
+    result: Json = {
         "operating_points": {
             point: {n: measure(_at(point, g, fusion), how, _RATES) for n, g in groups.items()}
             for point in fusion.thresholds
         }
     }
     if {"sensitive", "specific"} <= set(fusion.thresholds):  # earlier bundles have other points
-        found["certainty"] = {n: _certainty(g, fusion) for n, g in groups.items()}
-    return found
+        result["confidence"] = {n: _confidence(g, fusion) for n, g in groups.items()}
+    return result
 
 
 def _answered_by(rows: Sequence[StudyRow], fusion: FusionParameters, point: str) -> bool:
@@ -57,13 +57,13 @@ def _at(point: str, rows: Sequence[StudyRow], fusion: FusionParameters) -> Sampl
     return Sample(sample.patients, sample.abnormal, sample.probability, decision)
 
 
-def _certainty(rows: Sequence[StudyRow], fusion: FusionParameters) -> Json:
-    found = Counter(
-        (bool(r.abnormal), certainty_of(r.given.probability, r.given.body_part, fusion))
+def _confidence(rows: Sequence[StudyRow], fusion: FusionParameters) -> Json:
+    result = Counter(
+        (bool(r.abnormal), confidence_of(r.given.probability, r.given.body_part, fusion))
         for r in rows
         if r.given is not None
     )
     return {
-        label: {c.value: found[abnormal, c] for c in Certainty}
+        label: {c.value: result[abnormal, c] for c in Confidence}
         for label, abnormal in (("normal", False), ("abnormal", True))
     }

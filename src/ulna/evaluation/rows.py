@@ -34,7 +34,7 @@ class Location:
 @dataclass(frozen=True)
 class ImageRow:
     """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits, over the
-    whole film's square.
+    whole image's square.
 
     shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
     where no mask or box is known, applies, or can be read; mask_error says why it cannot.
@@ -127,7 +127,7 @@ class StudyRow:
 
     @property
     def refused(self) -> bool:
-        """Whether every readable image is no film for the bundle."""
+        """Whether every readable image is no image for the bundle."""
         return bool(self.images) and all(i.refusal for i in self.images)
 
     @property

@@ -110,24 +110,24 @@ def _sample(
 def statistics(sample: Sample) -> dict[str, Statistic]:
     """The measures of a sample as functions of (D, N) bootstrap weights."""
     truth, score = sample.abnormal, sample.probability
-    found: dict[str, Statistic] = {
+    result: dict[str, Statistic] = {
         "auroc": partial(weighted_auroc, truth, score),
         "average_precision": partial(weighted_average_precision, truth, score),
     } | calibration_statistics(truth, score)
     if sample.decision is not None:
         for name in DECISION_MEASURES:
-            found[name] = partial(_decision_measure, name, truth, sample.decision)
-    return found
+            result[name] = partial(_decision_measure, name, truth, sample.decision)
+    return result
 
 
 def calibration_statistics(truth: npt.NDArray[np.bool_], score: Floats) -> dict[str, Statistic]:
     """Brier score, its terms, ECE plain and debiased, of (N,) labels and probabilities."""
-    found: dict[str, Statistic] = {
+    result: dict[str, Statistic] = {
         "brier": partial(weighted_brier, truth, score),
         "ece": partial(weighted_ece, truth, score),
         "ece_debiased": partial(weighted_ece_debiased, truth, score),
     }
-    return found | {f"brier_{t}": partial(weighted_brier_term, t, truth, score) for t in TERMS}
+    return result | {f"brier_{t}": partial(weighted_brier_term, t, truth, score) for t in TERMS}
 
 
 def _decision_measure(
@@ -141,8 +141,8 @@ def measure(sample: Sample, how: Resampling, names: Sequence[str] = ()) -> Json:
     wanted = statistics(sample)
     if names:
         wanted = {n: wanted[n] for n in names}
-    found = bootstrap_intervals(sample.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in found.items()}
+    result = bootstrap_intervals(sample.patients, wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in result.items()}
 
 
 def share(patients: list[str], values: Sequence[float], how: Resampling) -> Interval:
@@ -157,14 +157,14 @@ def share(patients: list[str], values: Sequence[float], how: Resampling) -> Inte
 
 def interval_json(interval: Interval) -> Json:
     """`{value, low, high}`, null where undefined, and `dropped` draws where there were any."""
-    found: Json = {
+    result: Json = {
         "value": number(interval.value),
         "low": number(interval.low),
         "high": number(interval.high),
     }
     if interval.dropped:
-        found["dropped"] = interval.dropped
-    return found
+        result["dropped"] = interval.dropped
+    return result
 
 
 def number(value: float) -> float | None:

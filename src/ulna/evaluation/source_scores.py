@@ -16,17 +16,17 @@ def scores_by_source(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     sources = sorted({r.source for r in rows})
     if len(sources) < 2:
         return None
-    found: Json = {}
+    result: Json = {}
     for source in sources:
         own = [r for r in rows if r.source == source]
         scored = scored_rows(own)
         alone = measure(study_sample(scored), how) if scored else {}
-        found[source] = alone | met_at_source(own, how)
-    return found
+        result[source] = alone | met_at_source(own, how)
+    return result
 
 
 def met_at_source(rows: Sequence[StudyRow], how: Resampling) -> Json:
-    """Sensitivity and specificity at the operating point, and how films are met, with intervals.
+    """Sensitivity and specificity at the operating point, and how images are met, with intervals.
 
     refused: share of the scored studies' images that `ulna predict` would refuse.
     body_part_accuracy: share of them whose body part is recognised. Numbers alone without a
@@ -34,17 +34,17 @@ def met_at_source(rows: Sequence[StudyRow], how: Resampling) -> Json:
     """
     scored = scored_rows(rows)
     images = [(r, i) for r in scored for i in r.images]
-    found: Json = {
+    result: Json = {
         "n_studies": len(scored),
         "n_abnormal": sum(bool(r.abnormal) for r in scored),
     }
     if not scored:
-        return found
+        return result
     patients = [r.patient_id for r, _ in images]
     refused = share(patients, [float(bool(i.refusal)) for _, i in images], how)
     right = share(patients, [float(i.recognised == r.body_part) for r, i in images], how)
     return {
-        **found,
+        **result,
         **measure(study_sample(scored), how, ("sensitivity", "specificity")),
         "refused": interval_json(refused),
         "body_part_accuracy": interval_json(right),

@@ -11,7 +11,7 @@ from ulna.evaluation.compare import (
     expert_names,
     expert_sample,
     mean_sample,
-    measure_alone,
+    measure_single_expert,
     verdict,
 )
 from ulna.evaluation.finding_scores import finding_scores
@@ -41,7 +41,7 @@ def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampli
     parts: body parts the bundle knows (the axes of the recognition's confusion matrix).
     """
     groups = _groups(rows)
-    found: Json = {
+    result: Json = {
         "by_body_part": {n: _study_level(g, how) for n, g in groups.items()},
         "image_level": {n: _image_level(g, how) for n, g in groups.items()},
         "body_part": recognition(rows, parts, how),
@@ -54,16 +54,16 @@ def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampli
     }
     trust = triage_scores(rows)
     if trust is not None:
-        found["triage"] = trust
+        result["triage"] = trust
     named = finding_scores(rows, how)
     if named is not None:
-        found["findings"] = named
+        result["findings"] = named
     place = localisation(rows, how)
     if place is not None:
-        found["localisation"] = place | {
+        result["localisation"] = place | {
             "by_body_part": localisation_by_part(rows, parts_of(rows), how)
         }
-    return found | _experts(rows, groups, how)
+    return result | _experts(rows, groups, how)
 
 
 def _groups(rows: Sequence[StudyRow]) -> dict[str, list[StudyRow]]:
@@ -81,15 +81,15 @@ def _counted(sample: Sample, how: Resampling, rows: Sequence[StudyRow]) -> Json:
 
 def _study_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
     sample = study_sample(rows)
-    found = _counted(sample, how, rows)
-    found["n_patients"] = len(set(sample.patients))
-    found["n_images"] = sum(len(r.images) for r in rows)
+    result = _counted(sample, how, rows)
+    result["n_patients"] = len(set(sample.patients))
+    result["n_images"] = sum(len(r.images) for r in rows)
     if sample.decision is not None:
         tp, fp, fn, tn = confusion_counts(sample.abnormal, sample.decision)
-        found["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+        result["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
     if any(r.abnormal and r.subtlety is not None for r in rows):
-        found |= _graded(rows, sample, how)
-    return found
+        result |= _graded(rows, sample, how)
+    return result
 
 
 def _graded(rows: Sequence[StudyRow], sample: Sample, how: Resampling) -> Json:
@@ -98,14 +98,14 @@ def _graded(rows: Sequence[StudyRow], sample: Sample, how: Resampling) -> Json:
         "visible": np.array([r.visible for r in rows]),
         "subtle": np.array([not r.abnormal or r.subtlety == Subtlety.SUBTLE for r in rows]),
     }
-    found: Json = {}
+    result: Json = {}
     for name, flags in chosen.items():
         part = sample.where(flags)
-        found[f"n_abnormal_{name}"] = int(part.abnormal.sum())
+        result[f"n_abnormal_{name}"] = int(part.abnormal.sum())
         if len(part.patients):
             measured = measure(part, how, ("auroc", "sensitivity"))
-            found |= {f"{k}_{name}": v for k, v in measured.items()}
-    return found
+            result |= {f"{k}_{name}": v for k, v in measured.items()}
+    return result
 
 
 def _image_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
@@ -129,23 +129,23 @@ def _by_finding(rows: Sequence[StudyRow], how: Resampling) -> Json:
         return lambda row: bool(row.abnormal) and category in row.categories
 
     chosen = {c.value: [r for r in scored_rows(rows) if having(c)(r)] for c in FindingCategory}
-    found = {}
+    result = {}
     for name, group in chosen.items():
         if group:
             seen = [r for r in group if r.subtlety is not None and r.visible]
-            found[name] = _sensitivity(group, how)
+            result[name] = _sensitivity(group, how)
             if seen:
-                found[name]["visible"] = _sensitivity(seen, how)
-    return found
+                result[name]["visible"] = _sensitivity(seen, how)
+    return result
 
 
 def _by_subtlety(rows: Sequence[StudyRow], how: Resampling) -> Json:
-    found = {}
+    result = {}
     for level in Subtlety:
         group = [r for r in scored_rows(rows) if r.abnormal and r.subtlety == level]
         if group:
-            found[level.value] = _sensitivity(group, how)
-    return found
+            result[level.value] = _sensitivity(group, how)
+    return result
 
 
 def _experts(rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], how: Resampling) -> Json:
@@ -153,20 +153,20 @@ def _experts(rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], how: R
     hybrids = {n: study_sample(g) for n, g in groups.items()}
 
     def table(sample_of: Callable[[Sequence[StudyRow]], Sample]) -> Json:
-        return {n: measure_alone(sample_of(g), hybrids[n], how) for n, g in groups.items()}
+        return {n: measure_single_expert(sample_of(g), hybrids[n], how) for n, g in groups.items()}
 
     def of_expert(name: str) -> Callable[[Sequence[StudyRow]], Sample]:
         return lambda group: expert_sample(group, name)
 
-    found: Json = {"experts": {n: table(of_expert(n)) for n in names}}
+    result: Json = {"experts": {n: table(of_expert(n)) for n in names}}
     if names:
-        found["mean_of_experts"] = table(mean_sample)
+        result["mean_of_experts"] = table(mean_sample)
     compared = {n: compare(g, how) for n, g in groups.items()} if len(names) > 1 else {}
     comparison = {n: c for n, c in compared.items() if c is not None}
-    found["comparison"] = {
+    result["comparison"] = {
         n: c | {"sentence": verdict(n.capitalize(), c)} for n, c in comparison.items()
     }
-    return found
+    return result
 
 
 def _counts(rows: Sequence[StudyRow]) -> Json:

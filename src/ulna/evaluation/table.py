@@ -61,10 +61,10 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
     Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
     """
     names = expert_names(rows)
-    found = finding_columns(rows)
-    columns = [*_STUDY, *found, *_IMAGE]
+    result = finding_columns(rows)
+    columns = [*_STUDY, *result, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
-    lines = (line for row in rows for line in _lines(row, names, bool(found)))
+    lines = (line for row in rows for line in _lines(row, names, bool(result)))
     write_whole(out, csv_bytes(columns, lines))
 
 
@@ -82,9 +82,9 @@ def finding_columns(rows: Sequence[StudyRow]) -> list[str]:
     return ["leading_finding", *stated, *labels] if named else []
 
 
-def _lines(row: StudyRow, names: Sequence[str], found: bool) -> Iterator[dict[str, str]]:
+def _lines(row: StudyRow, names: Sequence[str], result: bool) -> Iterator[dict[str, str]]:
     """found: with the cells of `finding_columns`."""
-    head = _study_cells(row) | (_finding_cells(row, row.given) if found and row.given else {})
+    head = _study_cells(row) | (_finding_cells(row, row.given) if result and row.given else {})
     head |= {f"study_{n}": _text(row.experts.get(n)) for n in names}
     if names and row.images:
         head[f"study_{MEAN}"] = _text(row.mean_of_experts)

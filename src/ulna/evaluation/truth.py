@@ -78,8 +78,8 @@ def _mask_fault(ref: ImageRef) -> str:
     except Exception:  # decoders of damaged files raise some ten unrelated types
         return _unreadable(ref)
     try:
-        with Image.open(ref.path) as film:
-            expected = film.height, film.width
+        with Image.open(ref.path) as image:
+            expected = image.height, image.width
     except Exception:  # a DICOM object, or damaged: its reader will say so
         return ""
     return "" if height_width == expected else _other_size(ref, height_width, expected)
@@ -94,8 +94,8 @@ def _unreadable(ref: ImageRef) -> str:
     return ""
 
 
-def _other_size(ref: ImageRef, found: tuple[int, ...], expected: tuple[int, int]) -> str:
-    return f"{ref.mask}: mask of {found} px, its image has {expected}"
+def _other_size(ref: ImageRef, result: tuple[int, ...], expected: tuple[int, int]) -> str:
+    return f"{ref.mask}: mask of {result} px, its image has {expected}"
 
 
 def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:

@@ -35,12 +35,12 @@ def kind_of(fault: str, study: Study) -> str:
 
 def reasons(faults: Iterable[tuple[str, str, str]]) -> list[_Reason]:
     """(name, text, kind) of every fault, gathered by kind; the most frequent first."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    result: dict[str, list[tuple[str, str]]] = {}
     for name, text, kind in faults:
-        found.setdefault(_VARIES.sub("#", kind or text), []).append((name, text))
+        result.setdefault(_VARIES.sub("#", kind or text), []).append((name, text))
     alike = [
         _Reason(own[0][1], len(own), tuple(name for name, _ in own[:_NAMED]))
-        for own in found.values()
+        for own in result.values()
     ]
     return sorted(alike, key=lambda r: -r.n)
 
@@ -59,23 +59,23 @@ def no_place(rows: Sequence[StudyRow]) -> list[_Reason]:
     )
 
 
-def reasons_json(found: Sequence[_Reason]) -> list[Json]:
+def reasons_json(result: Sequence[_Reason]) -> list[Json]:
     """As metrics.json has them: `reason` of the first, `n`, and `first` of the names."""
-    return [{"reason": r.text, "n": r.n, "first": list(r.names)} for r in found]
+    return [{"reason": r.text, "n": r.n, "first": list(r.names)} for r in result]
 
 
-def in_words(head: str, found: Sequence[Json]) -> str:
+def in_words(head: str, result: Sequence[Json]) -> str:
     """`head`, then a line for each of `reasons_json`; '' where there is none."""
-    if not found:
+    if not result:
         return ""
     lines = [f"{head}:"]
-    for reason in found[:_SHOWN]:
+    for reason in result[:_SHOWN]:
         more = reason["first"][1:]
         left = reason["n"] - 1 - len(more)
         beside = [*more, *([f"{left} more"] if left else [])]
         also = f"; also {', '.join(beside)}" if beside else ""
         lines.append(f"{reason['n']}: {reason['reason']}{also}")
-    if len(found) > _SHOWN:
-        rest = found[_SHOWN:]
+    if len(result) > _SHOWN:
+        rest = result[_SHOWN:]
         lines.append(f"{sum(r['n'] for r in rest)}: for {len(rest)} more reasons")
     return "\n  ".join(lines)

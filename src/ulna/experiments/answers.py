@@ -1,4 +1,4 @@
-"""Answers for films, folders and archives: what `ulna predict` calls."""
+"""Answers for images, folders and archives: what `ulna predict` calls."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from ulna.bundle import Manifest, find_bundle
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_given
-from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
+from ulna.errors import ConfigError, UlnaError, UlnaWarning, message_of
 from ulna.experiments.progress import Progress, silent
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import Outcome
 from ulna.runtime.pictures import folder_name, new_name, write_heat_maps
 from ulna.runtime.request import HeatMaps, Routing, check_finding_maps, check_settings
 from ulna.runtime.table.journal import State
-from ulna.runtime.table.score import Asked, score_table
+from ulna.runtime.table.score import TableSettings, score_table
 from ulna.types import BodyPart, Study, StudyPrediction
 
 
@@ -54,9 +54,9 @@ def predict(
     the iterator is asked. Whatever fails of one study is the fault of its own outcome.
 
     Args:
-        paths: Films, folders, DICOM objects, tables or MURA folders.
+        paths: Images, folders, DICOM objects, tables or MURA folders.
         bundle: The bundle's folder; None for the one that comes with ulna (UlnaWarning).
-        body_part: What the films show, as 'WRIST'; None for the DICOM header or data folder, else
+        body_part: What the images show, as 'WRIST'; None for the DICOM header or data folder, else
             it is recognised.
         recognise: Never trust the given body part; look.
         out: Folder for the heat maps, one PNG for each view; None for no pictures.
@@ -82,7 +82,7 @@ def predict(
     """
     check_options(body_part, recognise, finding_maps, out)
     predictor = _predictor(bundle, engine, cascade)
-    check_asked(predictor.manifest, operating_point, worklist, finding_maps)
+    check_requested(predictor.manifest, operating_point, worklist, finding_maps)
     studies = _studies(paths, body_part)
     how: Routing = "recognise" if recognise else "given"
     maps: HeatMaps = "findings" if finding_maps else True
@@ -113,7 +113,7 @@ def predict_table(
         paths, bundle, body_part, recognise, operating_point, cascade, engine: As of `predict`.
         table: File to write, .csv or .parquet.
         error_rate: Of the triage, between 0 and 1: how often it may rule out the true label.
-        workers: Threads that read films; 0 for half of the cores.
+        workers: Threads that read images; 0 for half of the cores.
         progress: Called with (stage, done, all), often; the stage is 'images'.
         stop: Entered when scoring begins; what it gives is asked after each batch whether to end.
 
@@ -132,13 +132,13 @@ def predict_table(
     """
     check_options(body_part, recognise)
     predictor = _predictor(bundle, engine, cascade)
-    check_asked(predictor.manifest, operating_point)
+    check_requested(predictor.manifest, operating_point)
     studies = _studies(paths, body_part)
     how: Routing = "recognise" if recognise else "given"
-    asked = Asked(operating_point, how, error_rate, workers)
+    requested = TableSettings(operating_point, how, error_rate, workers)
     tell = partial(progress or silent, "images")
     with stop or nullcontext(lambda: False) as stopped:
-        state = score_table(predictor, studies, table, asked, tell, stopped)
+        state = score_table(predictor, studies, table, requested, tell, stopped)
     return TableResult(state, len(studies), predictor.manifest.abnormal_means)
 
 
@@ -152,7 +152,7 @@ def check_options(
         raise ConfigError("--finding-maps without --out: expected a folder for the maps")
 
 
-def check_asked(
+def check_requested(
     manifest: Manifest,
     operating_point: str | None,
     worklist: bool = False,
@@ -174,8 +174,8 @@ def _predictor(bundle: Path | None, engine: EngineSettings | str, cascade: bool)
     if bundle is None:
         manifest = predictor.manifest
         kind = "a demonstration" if manifest.demonstration else manifest.name
-        said = f"no --bundle: the one that comes with ulna answers ({kind})"
-        warnings.warn(said, UlnaWarning, stacklevel=3)
+        message = f"no --bundle: the one that comes with ulna answers ({kind})"
+        warnings.warn(message, UlnaWarning, stacklevel=3)
     return predictor.with_cascade() if cascade else predictor
 
 
@@ -203,10 +203,10 @@ def _ask_all(
         except Exception as error:  # one odd study among many must not end them all
             yield Outcome(study, fault=error)
             continue
-        said = ""
+        message = ""
         if out is not None:
-            said = _map_error(answer, out / new_name(folder_name(answer), taken), limit)
-        yield Outcome(study, _without_maps(answer), map_error=said)
+            message = _map_error(answer, out / new_name(folder_name(answer), taken), limit)
+        yield Outcome(study, _without_maps(answer), map_error=message)
 
 
 def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
@@ -214,7 +214,7 @@ def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
     try:
         write_heat_maps(answer, folder, limit)
     except (UlnaError, OSError) as error:
-        return said_of(error)
+        return message_of(error)
     return ""
 
 

@@ -82,13 +82,13 @@ def audit(
     plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed).settled()
     studies = index_data(data)
     result = audit_protocol(studies, plan, progress or silent)
-    found: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
-    found["kappa"] = number(result.kappa)  # JSON has no nan
+    results: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
+    results["kappa"] = number(result.kappa)  # JSON has no nan
     out.mkdir(parents=True, exist_ok=True)
-    write_json(found, out / "audit.json")
-    write_waterfall(found, out / "audit.png")
+    write_json(results, out / "audit.json")
+    write_waterfall(results, out / "audit.png")
     audit_receipt(out, data, studies, plan)
-    return Audit(result, found)
+    return Audit(result, results)
 
 
 def score(labels: Path, predictions: Path, *, out: Path | None = None) -> MuraScores:

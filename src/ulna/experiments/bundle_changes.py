@@ -33,7 +33,7 @@ def calibrate(
     data: Data,
     *,
     disagreement: float = 0.01,
-    elsewhere: Sequence[Data] = (),
+    outliers: Sequence[Data] = (),
     progress: Progress | None = None,
 ) -> ModelBundle:
     """Fit a bundle's fusion, temperatures and thresholds; its manifest is written anew.
@@ -46,7 +46,7 @@ def calibrate(
         run: The run that it was exported from.
         data: The data that the run was trained on: a path, or studies.
         disagreement: Of a cascade: the share of studies that may change side, between 0 and 1.
-        elsewhere: Tables of films of other regions of the body, which the bundle learns to refuse.
+        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
         progress: Called with (stage, done, all), often; the stage is 'calibrate'.
 
     Returns:
@@ -63,41 +63,41 @@ def calibrate(
         bundle.manifest.fusion.thresholds
     """
     from ulna.calibration import calibrate_bundle
-    from ulna.calibration.cascade_fit import Asked
+    from ulna.calibration.cascade_fit import CascadeSettings
 
-    asked = Asked(disagreement)
+    requested = CascadeSettings(disagreement)
     studies = calibration_studies(studies_of(data), run)
     return calibrate_bundle(
         bundle,
         studies,
         progress=partial(progress or silent, "calibrate"),
-        asked=asked,
-        elsewhere=[studies_of(table) for table in elsewhere],
+        requested=requested,
+        outliers=[studies_of(table) for table in outliers],
     )
 
 
 def adapt(
     bundle: Path,
-    films: Path,
+    images: Path,
     out: Path,
     *,
     heads: bool = False,
     freedom: float | None = None,
     progress: Progress | None = None,
 ) -> tuple[Adapted, Mapping[str, dict[str, float]]]:
-    """Adapt a bundle to the hospital of some 20 labelled films: one scale, one offset, thresholds.
+    """Adapt a bundle to the hospital of some 20 labelled images: one scale, one offset, thresholds.
 
     Args:
         bundle: The bundle's folder; it stays as it is.
-        films: Table of films that the hospital has labelled, 4 studies of each class or more.
+        images: Table of images that the hospital has labelled, 4 studies of each class or more.
         out: Folder for the adapted bundle.
         heads: Fit the experts' linear heads too, drawn to the bundle's own by a penalty.
-        freedom: Of `heads`: logits by which a typical film may move, 0.01 to 100; None for 1.
+        freedom: Of `heads`: logits by which a typical image may move, 0.01 to 100; None for 1.
         progress: Called with (stage, done, all), often; the stage is 'adapt'.
 
     Returns:
         What was fitted, and AUROC, sensitivity, specificity and calibration error before and after
-        on these same films, which flatters.
+        on these same images, which flatters.
 
     Raises:
         ConfigError: `freedom` without `heads`, or an `out` that cannot be replaced.
@@ -114,9 +114,9 @@ def adapt(
 
     if freedom is not None and not heads:
         raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")
-    studies, plan = index_data(films), HeadPlan(freedom or 1.0) if heads else None
-    found = adapt_bundle(bundle, studies, out, plan, partial(progress or silent, "adapt"))
-    return found, adapted_scores(bundle, found)
+    studies, plan = index_data(images), HeadPlan(freedom or 1.0) if heads else None
+    result = adapt_bundle(bundle, studies, out, plan, partial(progress or silent, "adapt"))
+    return result, adapted_scores(bundle, result)
 
 
 def quantise(
@@ -141,7 +141,7 @@ def quantise(
         data: The data that its run was trained on.
         out: Folder for the int8 bundle.
         run: The bundle's run; None for the folder it lies in.
-        images: Training films that the ranges come from, at most.
+        images: Training images that the ranges come from, at most.
         seed: Of the choice of these.
         left: Least share of each expert's layers to stay in fp32, from 0 to below 1.
         engine: What computes, as 'openvino:bf16:2'.

@@ -85,28 +85,31 @@ def evaluate(
         metrics["by_body_part"]["ALL"]["auroc"]["value"]
     """
     from ulna.evaluation import evaluate as evaluate_bundle
-    from ulna.evaluation.pipeline import Asked, evaluation_metrics
+    from ulna.evaluation.pipeline import EvaluationSettings, evaluation_metrics
 
     bundle = find_bundle(bundle)
-    asked = Asked(operating_point or "", engine=EngineSettings.of(engine), cascade=cascade)
-    told = partial(progress or silent, "evaluate")
+    requested = EvaluationSettings(
+        operating_point or "", engine=EngineSettings.of(engine), cascade=cascade
+    )
+    on_progress = partial(progress or silent, "evaluate")
     if out is None:
         if include:
             raise ConfigError("include without out: no report is written that could show it")
         studies, _ = _chosen("evaluating", data, bundle, split, run)
-        return evaluation_metrics(bundle, studies, asked, progress=told)
+        return evaluation_metrics(bundle, studies, requested, progress=on_progress)
     require("report")
     from ulna.evaluation.truth import tell_of_masks
     from ulna.report.sections.folders import read_included
     from ulna.report.writers import report_including
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
-    found = read_included(include)
+    included = read_included(include)
     studies, words = _chosen("evaluating", data, bundle, split, run)
     tell_of_masks(studies)
-    evaluate_bundle(bundle, studies, out, asked, report=report_including(found), progress=told)
+    page = report_including(included)
+    evaluate_bundle(bundle, studies, out, requested, report=page, progress=on_progress)
     named = Path(data) if isinstance(data, str | Path) else Path("studies")
-    evaluation_receipt(out, named, words, studies, found)
+    evaluation_receipt(out, named, words, studies, included)
     return read_metrics(out)
 
 
@@ -157,7 +160,7 @@ def stress(
     from ulna.report.writers import stress_writer
     from ulna.robustness.stress import stress as stress_bundle
     from ulna.robustness.stress.pipeline import StressPlan
-    from ulna.robustness.stress.traits import film_traits
+    from ulna.robustness.stress.traits import image_traits
 
     bundle = find_bundle(bundle)
     check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
@@ -165,14 +168,14 @@ def stress(
     plan = StressPlan(
         studies=studies,
         seed=seed,
-        traits=film_traits(data, chosen),
+        traits=image_traits(data, chosen),
         columns=column_groups(data, chosen, by),
         operating_point=operating_point,
         engine=EngineSettings.of(engine),
     )
-    found = stress_bundle(bundle, chosen, out, plan, stress_writer(), progress or silent)
-    stress_receipt(out, data, words, chosen, found)
-    return found
+    result = stress_bundle(bundle, chosen, out, plan, stress_writer(), progress or silent)
+    stress_receipt(out, data, words, chosen, result)
+    return result
 
 
 def examine(
@@ -219,13 +222,13 @@ def examine(
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
     chosen, words = _chosen("examining", data, bundle, split, run)
     plan = ExaminationPlan(studies, seed, engine=EngineSettings.of(engine))
-    examined, found = examine_bundle(
+    examined, result = examine_bundle(
         bundle, chosen, out, plan, data.name, figure_writer(), progress or silent
     )
     examination_receipt(out, data, words, chosen, examined)
     verdict = examined.manifest.map_examination
     assert verdict is not None
-    return Examined(verdict, found)
+    return Examined(verdict, result)
 
 
 def _chosen(

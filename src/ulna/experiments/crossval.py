@@ -18,7 +18,7 @@ from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.groups import column_groups
 from ulna.evaluation.left_out import answer_left_out, place_of, source_names
 from ulna.evaluation.out_of_fold import predictions_of
-from ulna.evaluation.pipeline import Asked, write_evaluation
+from ulna.evaluation.pipeline import EvaluationSettings, write_evaluation
 from ulna.evaluation.scores import Resampling
 from ulna.evaluation.truth import tell_of_masks
 from ulna.experiments.crossval_answers import answer_folds
@@ -66,7 +66,7 @@ def cross_validate(
     against: Sequence[Path] = (),
     only: Sequence[int] = (),
     also: Path | None = None,
-    elsewhere: Sequence[Path] = (),
+    outliers: Sequence[Path] = (),
     leave_out: Sequence[str] = (),
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -97,7 +97,7 @@ def cross_validate(
         against: Folders of other cross-validations on the same folds; paired differences from them.
         only: Some of the folds, at least two, counted from 0; none for all.
         also: Data that every fold learns from too, less the patients that it holds out.
-        elsewhere: Tables of films of other regions of the body, which the bundle learns to refuse.
+        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
         leave_out: Sources of the table that no fold learns from; answered by the bundle of all
             folds.
         cache: Folder of decoded images, for several runs; `out` has one of its own by default.
@@ -123,7 +123,7 @@ def cross_validate(
     settings = CrossvalSettings(
         str(data.resolve()), chosen, folds, fold_seed, beside, tuple(sorted({*leave_out}))
     )
-    folder = CrossvalFolder.open(out, settings, cache, only).refusing(elsewhere)
+    folder = CrossvalFolder.open(out, settings, cache, only).refusing(outliers)
     return finish(folder, data, by, against, jobs=jobs, progress=progress)
 
 
@@ -143,9 +143,9 @@ def finish(
     groups, others = _checked(folder, data, by, against)
     if not folder.answered():
         _run(folder, jobs, progress or silent)
-    elif folder.elsewhere:
+    elif folder.outliers:
         warnings.warn(
-            f"{folder.out} is answered: its bundle keeps the films of other regions that it has "
+            f"{folder.out} is answered: its bundle keeps the images of other regions that it has "
             f"learned to refuse; to give it these, delete {folder.evaluation}",
             UlnaWarning,
             stacklevel=2,
@@ -188,12 +188,12 @@ def _run(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
     train_folds(folder, jobs, report)
     bundle, rows = answer_folds(folder, report)
     rows = sorted(rows, key=lambda r: r.key)
-    asked = Asked(bundle.manifest.operating_point, Resampling())
-    write_evaluation(bundle, rows, folder.evaluation, asked, [], writer)
+    requested = EvaluationSettings(bundle.manifest.operating_point, Resampling())
+    write_evaluation(bundle, rows, folder.evaluation, requested, [], writer)
     if folder.left_out:
-        told = partial(report, "left out")
+        reported = partial(report, "left out")
         predictor = Predictor.load(folder.bundle)
-        answer_left_out(predictor, folder.left_out, folder.out, writer, told)
+        answer_left_out(predictor, folder.left_out, folder.out, writer, reported)
 
 
 def write_scores(

@@ -43,8 +43,8 @@ class CrossvalSettings:
         if self.recipe.precision != "auto":
             return self
         there = saved.is_file()
-        found = read_json(CrossvalSettings, saved).recipe.precision if there else best_precision()
-        return replace(self, recipe=replace(self.recipe, precision=found))
+        result = read_json(CrossvalSettings, saved).recipe.precision if there else best_precision()
+        return replace(self, recipe=replace(self.recipe, precision=result))
 
     def check_goes_on(self, before: CrossvalSettings, out: Path) -> None:
         """Raise ConfigError unless the cross-validation in `out` can go on under these settings.
@@ -52,7 +52,7 @@ class CrossvalSettings:
         before: those it was begun with. An expert may start elsewhere than it did while no fold
         has begun it: a start that could not be used is corrected so, and all folds start alike.
         """
-        from ulna.training.folder import but_for_starts, told
+        from ulna.training.folder import but_for_starts, reported
 
         if {**to_json(self), "recipe": but_for_starts(self.recipe)} != {
             **to_json(before),
@@ -66,8 +66,9 @@ class CrossvalSettings:
         for old, new in zip(before.recipe.experts, self.recipe.experts, strict=True):
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
-                    f"{out}: expert {new.name} starts from {told(old)} in fold {begun[new.name]}, "
-                    f"and was to start from {told(new)} now: expected one start for all folds; "
+                    f"{out}: expert {new.name} starts from {reported(old)} in fold "
+                    f"{begun[new.name]}, "
+                    f"and was to start from {reported(new)} now: expected one start for all folds; "
                     "give that of before, or another --out"
                 )
 

@@ -40,14 +40,14 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
-    elsewhere: tables of films of other regions, which the bundle learns to refuse.
+    elsewhere: tables of images of other regions, which the bundle learns to refuse.
     """
 
     out: Path
     settings: CrossvalSettings
     cache: Path
-    asked: tuple[int, ...]
-    elsewhere: tuple[tuple[Study, ...], ...] = ()
+    requested: tuple[int, ...]
+    outliers: tuple[tuple[Study, ...], ...] = ()
 
     @classmethod
     def open(
@@ -57,10 +57,11 @@ class CrossvalFolder:
 
         only: some of the folds, at least two; none for all.
         """
-        asked = tuple(sorted(set(only))) or tuple(range(settings.folds))
-        if len(asked) < 2 or asked[0] < 0 or asked[-1] >= settings.folds:
+        requested = tuple(sorted(set(only))) or tuple(range(settings.folds))
+        if len(requested) < 2 or requested[0] < 0 or requested[-1] >= settings.folds:
             raise ConfigError(
-                f"folds {', '.join(map(str, asked))} of {settings.folds}: expected at least two "
+                f"folds {', '.join(map(str, requested))} of {settings.folds}: expected at least "
+                "two "
                 f"of 0 to {settings.folds - 1}, since each is calibrated on the others"
             )
         saved = out / "crossval.json"
@@ -71,7 +72,7 @@ class CrossvalFolder:
             raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
-        return cls(out, settings, cache or out / "cache", asked)
+        return cls(out, settings, cache or out / "cache", requested)
 
     def answered(self) -> bool:
         """Whether the folds asked, and only they, are answered and evaluated already.
@@ -85,18 +86,20 @@ class CrossvalFolder:
             rows = read_predictions(self.evaluation / "predictions.csv")
         except (FileNotFoundError, ValueError, DatasetError):
             return False
-        asked = {f"fold{k}" for k in self.asked}
+        requested = {f"fold{k}" for k in self.requested}
         outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
-        done = "arithmetic" in metrics and {r.split for r in rows} == asked and outside
-        return done and (not self.elsewhere or self._knows_elsewhere())
+        done = "arithmetic" in metrics and {r.split for r in rows} == requested and outside
+        return done and (not self.outliers or self._knows_outliers())
 
-    def refusing(self, elsewhere: Sequence[Path]) -> CrossvalFolder:
-        """The same, whose bundle learns to refuse the films of these tables or folders."""
-        return replace(self, elsewhere=tuple(tuple(index_data(t)) for t in elsewhere))
+    def refusing(self, outliers: Sequence[Path]) -> CrossvalFolder:
+        """The same, whose bundle learns to refuse the images of these tables or folders."""
+        return replace(self, outliers=tuple(tuple(index_data(t)) for t in outliers))
 
-    def _knows_elsewhere(self) -> bool:
-        domain = read_bundle(self.bundle).manifest.domain
-        return domain is None or domain.n_outside.get("other region", 0) > 0
+    def _knows_outliers(self) -> bool:
+        out_of_distribution = read_bundle(self.bundle).manifest.out_of_distribution
+        return (
+            out_of_distribution is None or out_of_distribution.n_outliers.get("other region", 0) > 0
+        )
 
     @property
     def bundle(self) -> Path:
@@ -128,8 +131,8 @@ class CrossvalFolder:
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts, studies = self.settings.recipe.body_parts, self.inside
-        asked = [s for s in studies if not teaches_beside(s)]
-        if chosen := labelled(asked, "cross-validation", parts, part_needed=True):
+        requested = [s for s in studies if not teaches_beside(s)]
+        if chosen := labelled(requested, "cross-validation", parts, part_needed=True):
             return chosen
         raise DatasetError(
             f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
@@ -143,11 +146,11 @@ class CrossvalFolder:
         if not self.settings.also:
             return own
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
-        found = labelled(free, f"{self.settings.also}", heads=True)
-        shared = {s.key for s in found} & {s.key for s in self.labelled}
+        result = labelled(free, f"{self.settings.also}", heads=True)
+        shared = {s.key for s in result} & {s.key for s in self.labelled}
         away = Overlap(self.away)
-        outside = [s.key for s in found if away.films(s)]
-        if known := [s.key for s in found if away.patient(s)]:
+        outside = [s.key for s in result if away.images(s)]
+        if known := [s.key for s in result if away.patient(s)]:
             warnings.warn(
                 f"{self.settings.also}: {len(known)} studies have the patient_id of one of a "
                 f"source that is left out (first: {known[0]}): if it is the same patient, that "
@@ -155,19 +158,19 @@ class CrossvalFolder:
                 DatasetWarning,
                 stacklevel=2,
             )
-        if not found or shared or outside:
+        if not result or shared or outside:
             raise DatasetError(
-                f"{self.settings.also}: {len(found)} labelled studies, {len(shared)} of them with "
+                f"{self.settings.also}: {len(result)} labelled studies, {len(shared)} of them with "
                 f"the patient and study of one that is cross-validated, {len(outside)} of a source "
                 "that is left out: expected others, with ids of their own"
             )
-        return [*own, *found]
+        return [*own, *result]
 
     def training(self, k: int) -> list[Study]:
-        """What fold k learns from: no patient and no film that it holds out."""
+        """What fold k learns from: no patient and no image that it holds out."""
         held = Overlap(self.folds[k])
         every = (*self.labelled, *self.beside)
-        return [s for s in every if not (held.patient(s) or held.films(s))]
+        return [s for s in every if not (held.patient(s) or held.images(s))]
 
     @cached_property
     def folds(self) -> list[list[Study]]:
@@ -204,8 +207,10 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
     """
     from ulna.training.cache import build_cache
 
-    n = len(folder.asked)
-    todo = [k for k in folder.asked if not (folder.fold(k) / "bundle" / "manifest.json").is_file()]
+    n = len(folder.requested)
+    todo = [
+        k for k in folder.requested if not (folder.fold(k) / "bundle" / "manifest.json").is_file()
+    ]
     if not todo:
         return
     check_starts(folder, todo)
@@ -276,15 +281,15 @@ def record_data(folder: CrossvalFolder) -> DataFingerprint:
 
     studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
     means = folder.settings.recipe.abnormal_means
-    found = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
+    result = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
     saved = folder.out / DATA
-    if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != found.sha256:
+    if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != result.sha256:
         raise ConfigError(
             f"{folder.out} holds a cross-validation of {before.n_studies} studies, the data have "
-            f"{found.n_studies} now, or other labels or file names: its folds are not those of "
+            f"{result.n_studies} now, or other labels or file names: its folds are not those of "
             "these data: give another --out"
         )
     split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
     write_json(split, folder.out / "split.json")
-    write_json(found, saved)
-    return found
+    write_json(result, saved)
+    return result

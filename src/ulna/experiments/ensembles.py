@@ -27,7 +27,7 @@ def ensemble(
     against: Sequence[Path] = (),
     only: Sequence[int] = (),
     fusion: FusionKind | None = None,
-    elsewhere: Sequence[Path] = (),
+    outliers: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> CrossvalResult:
     """Let the experts of several cross-validations answer together; nothing is trained.
@@ -44,7 +44,7 @@ def ensemble(
         against: Folders of other cross-validations on the same folds; paired differences from them.
         only: Some of the folds, at least two, counted from 0; none for all.
         fusion: How experts become one answer, 'fitted' or 'mean'; None as in the first folder.
-        elsewhere: Tables of films of other regions of the body, which the bundle learns to refuse.
+        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
         progress: Called with (stage, done, all), often.
 
     Returns:
@@ -62,7 +62,7 @@ def ensemble(
         both.scores["scores"]["ALL"]["auroc"]["value"]
     """
     require("train", "report")
-    folder = open_united(folders, out, only, fusion).refusing(elsewhere)
+    folder = open_united(folders, out, only, fusion).refusing(outliers)
     return finish(folder, Path(folder.settings.data), by, against, progress=progress)
 
 
@@ -84,7 +84,7 @@ def open_united(
     if len(seen) <= len(folders):
         raise ConfigError(f"{out} and the folders given: expected each to be another folder")
     folder = CrossvalFolder.open(out, settings, None, only)
-    for k in folder.asked:
+    for k in folder.requested:
         _unite_fold(folder, k, folders)
     return folder
 

@@ -21,9 +21,9 @@ def by_folds(names: Iterable[str]) -> dict[str, list[str]]:
         for stem, own in stems.items()
         if len(own) > 1 and {*own} == {f"{stem}-{k}" for k in range(len(own))}
     }
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for name in given:
         stem = name.rpartition("-")[0]
         whole = name in folds.get(stem, ())
-        found[f"{stem} ({len(folds[stem])})" if whole else name] = folds[stem] if whole else [name]
-    return found
+        result[f"{stem} ({len(folds[stem])})" if whole else name] = folds[stem] if whole else [name]
+    return result

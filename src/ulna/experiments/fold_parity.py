@@ -48,21 +48,21 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Progress) -> StudentP
         (teacher.probability, student.probability),
         (teacher.decision, student.decision),
     )
-    found = SideBySide([], [], [])
-    for done, k in enumerate(students.asked, start=1):
+    result = SideBySide([], [], [])
+    for done, k in enumerate(students.requested, start=1):
         beside = side_by_side(
             Predictor.load(folds.bundle(k)).with_fusion(folds.teacher(k).manifest.fusion),
             Predictor.load(students.fold(k) / "bundle"),
             _spread(students.folds[k]),
         )
-        found = SideBySide(
-            found.teacher + beside.teacher,
-            found.student + beside.student,
-            found.seconds + beside.seconds,
+        result = SideBySide(
+            result.teacher + beside.teacher,
+            result.student + beside.student,
+            result.seconds + beside.seconds,
         )
-        report("student and teacher", done, len(students.asked))
-    last = Predictor.load(students.fold(students.asked[-1]) / "bundle")
-    parity = parity_of(paired, found, last, f"out of {len(common)} folds")
+        report("student and teacher", done, len(students.requested))
+    last = Predictor.load(students.fold(students.requested[-1]) / "bundle")
+    parity = parity_of(paired, result, last, f"out of {len(common)} folds")
     return replace(parity, pointing=_pointing(teacher, student))
 
 
@@ -104,5 +104,5 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
     parity = read_json(StudentParity, folder / PARITY)
     fusion = read_bundle(folder / "bundle").manifest.fusion
-    told = replace(parity, films=f"{parity.films}, {folder.resolve().name}")
-    return Proof(told, fusion, fingerprint_of(folder).sha256)
+    reported = replace(parity, images=f"{parity.images}, {folder.resolve().name}")
+    return Proof(reported, fusion, fingerprint_of(folder).sha256)

@@ -79,15 +79,15 @@ def _of_fold(
             "leave that fold out (--only)"
         )
     # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
-    told = not _simulated(run) or same_data([*studies, *away], run)
-    if told and (seen := named_in(_learned(run), held)):
+    reported = not _simulated(run) or same_data([*studies, *away], run)
+    if reported and (seen := named_in(_learned(run), held)):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
             "cross-validation on the same folds (--folds, --fold-seed)"
         )
     # By their own names: the ids of one source read by itself may be those of another one.
-    if told and (seen := _learned(run) & {s.key for s in away}):
+    if reported and (seen := _learned(run) & {s.key for s in away}):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(away)} studies of sources that are left out (first: {min(seen)}): expected a "

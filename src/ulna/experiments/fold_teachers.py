@@ -78,8 +78,8 @@ def open_folds(
     several = only if len(set(only)) > 1 else ()
     folder = CrossvalFolder.open(out, settings, None, several)
     if only and not several:
-        folder = replace(folder, asked=_one(only[0], theirs.folds))
-    check_starts(folder, folder.asked)
+        folder = replace(folder, requested=_one(only[0], theirs.folds))
+    check_starts(folder, folder.requested)
     if record_data(folder).sha256 != fingerprint_of(teachers).sha256:
         raise ConfigError(
             f"{theirs.data} is not what {teachers} learned from any more: give it as it was"

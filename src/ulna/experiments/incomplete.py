@@ -23,22 +23,22 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     faults = [o for o in outcomes if o.fault is not None]
     if faults and len(faults) == len(outcomes):
         raise _none(faults)
-    found = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
+    result = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
     maps = reasons(
         (o.study.study_id, o.map_error, kind_of(o.map_error, o.study))
         for o in outcomes
         if o.map_error
     )
     n = len(outcomes)
-    said = [
-        in_words(f"{len(faults)} of {n} studies have no answer", reasons_json(found)),
+    message = [
+        in_words(f"{len(faults)} of {n} studies have no answer", reasons_json(result)),
         in_words(
             f"of {sum(r.n for r in maps)} of {n} studies not all heat maps could be written",
             reasons_json(maps),
         ),
     ]
-    if any(said):
-        raise IncompleteError("\n".join(filter(None, said)))
+    if any(message):
+        raise IncompleteError("\n".join(filter(None, message)))
 
 
 def _none(faults: Sequence[Outcome]) -> Exception:
@@ -48,10 +48,10 @@ def _none(faults: Sequence[Outcome]) -> Exception:
     assert first is not None
     if len(faults) == 1 or not isinstance(first, UlnaError):
         return first
-    found = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
-    said = in_words(f"none of {len(faults)} studies has an answer", reasons_json(found))
+    result = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
+    message = in_words(f"none of {len(faults)} studies has an answer", reasons_json(result))
     alike = all(isinstance(o.fault, ImageError) for o in faults)
-    return ImageError(said) if alike else IncompleteError(said)
+    return ImageError(message) if alike else IncompleteError(message)
 
 
 def check_scored(metrics: Mapping[str, Any]) -> None:
@@ -66,8 +66,8 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
             UlnaWarning,
             stacklevel=2,
         )
-    if said := unscored(metrics):
-        raise IncompleteError(f"{said}\nall others are scored")
+    if message := unscored(metrics):
+        raise IncompleteError(f"{message}\nall others are scored")
 
 
 def unscored(metrics: Mapping[str, Any]) -> str:
@@ -76,7 +76,7 @@ def unscored(metrics: Mapping[str, Any]) -> str:
 
     faults, masks = metrics.get("no_answer", []), metrics.get("no_place", [])
     n = sum(r["n"] for r in faults)
-    said = [
+    message = [
         in_words(f"{n} of {metrics.get('n_given', n)} studies have no answer", faults),
         in_words(
             f"{sum(r['n'] for r in masks)} masks could not be used: the maps of their images are "
@@ -84,4 +84,4 @@ def unscored(metrics: Mapping[str, Any]) -> str:
             masks,
         ),
     ]
-    return "\n".join(filter(None, said))
+    return "\n".join(filter(None, message))

@@ -15,7 +15,7 @@ from ulna.config.engine import EngineSettings
 from ulna.experiments.extras import MODULES
 from ulna.machine import usable_cores
 from ulna.recipes import RECIPES
-from ulna.runtime.session.choice import found_engines, resolve
+from ulna.runtime.session.choice import available_engines, resolve
 from ulna.types import Study
 
 
@@ -86,7 +86,7 @@ def _engines() -> dict[str, Any]:
     """The inference engines that are here, and what 'auto' becomes of them."""
     return {
         "found": {
-            e.name: {"version": e.version, "offers": list(e.offers)} for e in found_engines()
+            e.name: {"version": e.version, "offers": list(e.offers)} for e in available_engines()
         },
         "auto": str(resolve(EngineSettings("auto"))),
         "cores": usable_cores(),

@@ -26,8 +26,8 @@ _COMMAND: ContextVar[tuple[str, ...]] = ContextVar("command", default=("python",
 def named_command(command: Sequence[str]) -> Iterator[None]:
     """Have the receipts that are written inside name `command` as what made the results.
 
-    command: a program and its arguments, as given; `ulna` names itself so. Outside of this a
-    receipt names 'python', since a call from Python has no command line of its own. Example::
+    command: a program and its arguments, as given; `ulna` names itself so. OutlierExamples of this
+    a receipt names 'python', since a call from Python has no command line of its own. Example::
 
         with named_command(["python", "study.py", "--seed", "3"]):
             evaluate(data, bundle, out)
@@ -89,10 +89,10 @@ def crossval_receipt(
     names = [f"evaluation/{n}" for n in EVALUATION_FILES]
     names += ["crossval.json", "scores.json", "split.json", "data.json"]
     names += [f"left_out/{s}/{n}" for s in settings.leave_out for n in EVALUATION_FILES]
-    bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.asked)]
-    asked = {s.key for k in folder.asked for s in folder.folds[k]}
-    studies = [s for s in folder.labelled if s.key in asked]
-    words = f"folds {', '.join(map(str, folder.asked))} of {settings.folds}"
+    bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.requested)]
+    requested = {s.key for k in folder.requested for s in folder.folds[k]}
+    studies = [s for s in folder.labelled if s.key in requested]
+    words = f"folds {', '.join(map(str, folder.requested))} of {settings.folds}"
     _write(
         folder.out,
         "crossval",
@@ -122,7 +122,7 @@ def score_receipt(out: Path, labels: Path, predictions: Path, phantoms: bool) ->
 
 
 def stress_receipt(
-    out: Path, data: Path, words: str, studies: Sequence[Study], found: Mapping[str, Any]
+    out: Path, data: Path, words: str, studies: Sequence[Study], result: Mapping[str, Any]
 ) -> None:
     """Write the receipt of `ulna stress`. found: what stress.json holds."""
     from ulna.provenance.receipt import see_data
@@ -130,10 +130,10 @@ def stress_receipt(
     _write(
         out,
         "stress",
-        method_of(found) | {"sample": found["sample"]},
+        method_of(result) | {"sample": result["sample"]},
         ("stress.json", "stress.csv", "stress.png", "stress.html"),
         data=see_data(studies, data.name, words),
-        bundles={"": found["bundle"]["hash"]},
+        bundles={"": result["bundle"]["hash"]},
     )
 
 

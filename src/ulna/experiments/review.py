@@ -22,7 +22,7 @@ from ulna.experiments.review_steps import (
 )
 
 if TYPE_CHECKING:
-    from ulna.labels.suspects import Suspect
+    from ulna.labels.label_errors import LabelError
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ReviewResult:
     which need the bundles of folds. table, page: the files written.
     """
 
-    suspects: Sequence[Suspect]
+    label_errors: Sequence[LabelError]
     by_body_part: Mapping[str, Mapping[str, int]]
     heat_maps: bool
     table: Path
@@ -42,8 +42,8 @@ class ReviewResult:
     def summary(self, top: int) -> dict[str, Any]:
         """Counts and the first `top` studies, as types of JSON."""
         return {
-            "n_studies": len(self.suspects),
-            "n_flagged": sum(s.flagged for s in self.suspects),
+            "n_studies": len(self.label_errors),
+            "n_flagged": sum(s.flagged for s in self.label_errors),
             "by_body_part": self.by_body_part,
             "heat_maps": self.heat_maps,
             "head": [
@@ -56,7 +56,7 @@ class ReviewResult:
                     "flagged": s.flagged,
                     "reasons": s.reasons,
                 }
-                for s in self.suspects[:top]
+                for s in self.label_errors[:top]
             ],
         }
 
@@ -92,28 +92,28 @@ def review_labels(
     Example::
 
         found = review_labels(Path("table.csv"), Path("runs/cv"), Path("runs/review"))
-        [s.study.key for s in found.suspects[:10]]
+        [s.study.key for s in found.label_errors[:10]]
     """
     require("report", "review")
     from ulna.evaluation.out_of_fold import predictions_of
-    from ulna.labels.suspects import rank_labels, write_suspects
+    from ulna.labels.label_errors import rank_labels, write_label_errors
     from ulna.report.review_page import count_by_part, write_review_page
 
     check_outputs(out, "review.csv", "review.html", "receipt.json")
     predictions = predictions_of(from_)
-    suspects = rank_labels(index_data(data), predictions)
-    experts = fold_experts(from_, suspects[:top])
+    label_errors = rank_labels(index_data(data), predictions)
+    experts = fold_experts(from_, label_errors[:top])
     out.mkdir(parents=True, exist_ok=True)
     table, page = out / "review.csv", out / "review.html"
-    write_suspects(suspects, table)
-    entries, scale = show_head(suspects[:top], experts, progress or silent)
+    write_label_errors(label_errors, table)
+    entries, scale = show_head(label_errors[:top], experts, progress or silent)
     about = {
         "data": data.name,
         "predictions": from_.name,
         "notes": [] if experts else [NO_FOLDS],
-        "phantoms": are_phantoms(suspects),
+        "phantoms": are_phantoms(label_errors),
         "words": answer_words(meaning_of(predictions)),
     }
-    write_review_page(suspects, entries, scale, about, page)
-    review_receipt(out, data, predictions, [s.study for s in suspects])
-    return ReviewResult(suspects, count_by_part(suspects), bool(experts), table, page)
+    write_review_page(label_errors, entries, scale, about, page)
+    review_receipt(out, data, predictions, [s.study for s in label_errors])
+    return ReviewResult(label_errors, count_by_part(label_errors), bool(experts), table, page)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, get_args
 
 from ulna.bundle import Manifest, read_bundle
 from ulna.config.meaning import ANY, AbnormalMeaning
-from ulna.errors import ConfigError, UlnaError, UlnaWarning, said_of
+from ulna.errors import ConfigError, UlnaError, UlnaWarning, message_of
 from ulna.experiments.held_out import run_split
 from ulna.experiments.progress import Progress
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:
-    from ulna.labels.suspects import Suspect
+    from ulna.labels.label_errors import LabelError
     from ulna.report.review_page import Entry, MapScale
     from ulna.types import StudyPrediction
 
@@ -32,15 +32,15 @@ def meaning_of(predictions: Path) -> str:
     Any abnormality where there is none, or one of an earlier version.
     """
     try:
-        found = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
+        result = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ANY
-    means = found.get("abnormal_means") if isinstance(found, dict) else None
+    means = result.get("abnormal_means") if isinstance(result, dict) else None
     return str(means) if means in get_args(AbnormalMeaning) else ANY
 
 
-def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predictor]:
-    """For each fold of `suspects`, a predictor of the experts that have not seen its studies.
+def fold_experts(folder: Path, label_errors: Sequence[LabelError]) -> dict[str, Predictor]:
+    """For each fold of `label_errors`, a predictor of the experts that have not seen its studies.
 
     Fusion, temperature and the maps' scale are those of the cross-validation's own bundle. Empty
     where `folder` holds no bundles of folds. Raises ConfigError where a fold's experts have
@@ -49,18 +49,18 @@ def fold_experts(folder: Path, suspects: Sequence[Suspect]) -> dict[str, Predict
     if not (folder / "bundle" / "manifest.json").is_file():
         return {}
     joint = read_bundle(folder / "bundle").manifest
-    found = {}
-    for fold in sorted({s.fold for s in suspects}):
+    result = {}
+    for fold in sorted({s.fold for s in label_errors}):
         run = folder / fold
         learned = {k for keys in run_split(run).values() for k in keys}
-        seen = [s.study.key for s in suspects if s.fold == fold and s.study.key in learned]
+        seen = [s.study.key for s in label_errors if s.fold == fold and s.study.key in learned]
         if seen:
             raise ConfigError(
                 f"{run} has learned from {seen[0]}, which the predictions take for unseen: the "
                 "folder was changed; run `ulna crossval` again"
             )
-        found[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, run)
-    return found
+        result[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, run)
+    return result
 
 
 def _as_in_joint(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
@@ -83,10 +83,10 @@ def _as_in_joint(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
 
 
 def show_head(
-    suspects: Sequence[Suspect], experts: dict[str, Predictor], report: Progress
+    label_errors: Sequence[LabelError], experts: dict[str, Predictor], report: Progress
 ) -> tuple[list[Entry], MapScale | None]:
-    """What the page shows of `suspects`, and the scale of its maps; None without any."""
-    from ulna.report.review_page import MapScale, show_suspect
+    """What the page shows of `label_errors`, and the scale of its maps; None without any."""
+    from ulna.report.review_page import MapScale, show_label_error
 
     scale = None
     if experts:
@@ -94,23 +94,25 @@ def show_head(
         fusion, trimmed = manifest.fusion, manifest.input_spec.trim_borders
         scale = MapScale(fusion.map_threshold, fusion.map_limit, trimmed)
     entries = []
-    for done, suspect in enumerate(suspects, start=1):
-        prediction = _answer(suspect, experts) if experts else None
-        entries.append(show_suspect(suspect, prediction, scale))
-        report("films", done, len(suspects))
+    for done, label_error in enumerate(label_errors, start=1):
+        prediction = _answer(label_error, experts) if experts else None
+        entries.append(show_label_error(label_error, prediction, scale))
+        report("images", done, len(label_errors))
     return entries, scale
 
 
-def _answer(suspect: Suspect, experts: dict[str, Predictor]) -> StudyPrediction | None:
-    """None for a study whose films cannot be read or answered; the page then says why."""
+def _answer(label_error: LabelError, experts: dict[str, Predictor]) -> StudyPrediction | None:
+    """None for a study whose images cannot be read or answered; the page then says why."""
     try:
-        return experts[suspect.fold].predict(suspect.study)
+        return experts[label_error.fold].predict(label_error.study)
     except (UlnaError, MemoryError) as error:
-        warnings.warn(f"no heat map of {suspect.study.key}: {said_of(error)}", UlnaWarning, 2)
+        warnings.warn(
+            f"no heat map of {label_error.study.key}: {message_of(error)}", UlnaWarning, 2
+        )
         return None
 
 
-def are_phantoms(suspects: Sequence[Suspect]) -> bool:
-    """Whether the films lie in a folder that `ulna phantom` wrote."""
-    first = suspects[0].study.images[0].path
+def are_phantoms(label_errors: Sequence[LabelError]) -> bool:
+    """Whether the images lie in a folder that `ulna phantom` wrote."""
+    first = label_errors[0].study.images[0].path
     return any((folder / "phantom.json").is_file() for folder in first.parents)

@@ -115,11 +115,11 @@ def self_supervise(
         recipe: Whose expert's encoder learns, on whose input: name, path of a JSON file, or itself.
         out: The run's folder.
         expert: Which expert, where the recipe has several.
-        epochs: Times that every film is seen; None for 100.
+        epochs: Times that every image is seen; None for 100.
         minutes: Learn no longer; 0 for no limit, None for the settings' own.
         set: Settings to change, each 'KEY=VALUE', as 'batch_size=128'.
         initial: Where the encoder starts, 'KIND[:PATH]'; None as in the recipe.
-        all_splits: Use films of 'valid' and 'test' as well.
+        all_splits: Use images of 'valid' and 'test' as well.
         resume: Go on with the run in `out`, if there is one.
         progress: Called with (stage, done, all), often.
 
@@ -133,7 +133,7 @@ def self_supervise(
 
     Example::
 
-        self_supervise([Path("films.csv")], "fracatlas", Path("runs/films"), expert="cnn")
+        self_supervise([Path("images.csv")], "fracatlas", Path("runs/images"), expert="cnn")
     """
     require("train", "ssl")
     from ulna.training.folder import SELF_SUPERVISION
@@ -161,12 +161,12 @@ def self_supervise(
 
 
 def studies_of_all(data: Sequence[Path], all_splits: bool) -> list[Study]:
-    """The studies of all data, every film once; without those held out unless `all_splits`."""
+    """The studies of all data, every image once; without those held out unless `all_splits`."""
     from ulna.training.selfsupervised.run import leave_held_out
 
     studies = [study for path in data for study in index_data(path)]
     left = LeftOut()
-    # Held out first: of two tables with one film, the later may be the one that holds it out.
+    # Held out first: of two tables with one image, the later may be the one that holds it out.
     studies = without_doubles(studies if all_splits else leave_held_out(studies), left)
     left.warn(f"{len(data)} data sets")
     return studies
@@ -191,7 +191,7 @@ def explain(
 
     Returns:
         For each expert and method: pointing game, energy inside and IoU with their chance levels,
-        and the time for one film in milliseconds.
+        and the time for one image in milliseconds.
 
     Raises:
         ConfigError: A folder in place of an output, or no run.
@@ -208,5 +208,5 @@ def explain(
     check_outputs(out, "explain.json", "explain.csv", "explain.png")
     chosen, words = test_studies(index_data(data), "", run)
     LOG.info("comparing on %s", words)
-    told = partial(progress or silent, "explain")
-    return compare_methods(run, chosen, out, limit=studies, progress=told)
+    reported = partial(progress or silent, "explain")
+    return compare_methods(run, chosen, out, limit=studies, progress=reported)

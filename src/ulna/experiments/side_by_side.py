@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from ulna.errors import LESS_AT_A_TIME, TrainingError, UlnaError, out_of_memory, said_of
+from ulna.errors import LESS_AT_A_TIME, TrainingError, UlnaError, message_of, out_of_memory
 
 Work = Callable[[int], None]
 _LONGEST = 4000
@@ -19,14 +19,14 @@ _LONGEST = 4000
 class Failure:
     """Why a process did not end well. memory: for want of it, or killed, which mostly means so."""
 
-    said: str
+    message: str
     memory: bool
 
 
 @dataclass(frozen=True)
 class _Running:
     process: SpawnProcess
-    told: Connection
+    reported: Connection
 
 
 def run_side_by_side(
@@ -46,10 +46,10 @@ def run_side_by_side(
             free = at_a_time - len(running)
             now, waiting = waiting[:free], waiting[free:]
             running |= {number: _begin(work, number) for number in now}
-            found = {number: _failure(running.pop(number)) for number in _ended(running)}
-            for number in (n for n, failure in found.items() if failure is None):
+            result = {number: _failure(running.pop(number)) for number in _ended(running)}
+            for number in (n for n, failure in result.items() if failure is None):
                 ended(number)
-            failed = {n: failure for n, failure in found.items() if failure is not None}
+            failed = {n: failure for n, failure in result.items() if failure is not None}
             failures |= failed
             waiting = waiting if all(f.memory for f in failed.values()) else []
     finally:
@@ -63,20 +63,20 @@ def tell_of_failed(failures: Mapping[str, Failure]) -> None:
     """Raise for what failed, by name: UlnaError for memory alone, else TrainingError."""
     if not failures:
         return
-    each = [f"{name}: {failure.said}" for name, failure in failures.items()]
-    said = "\n  ".join([*each, "what the others have trained is kept: the same command goes on"])
+    each = [f"{name}: {failure.message}" for name, failure in failures.items()]
+    message = "\n  ".join([*each, "what the others have trained is kept: the same command goes on"])
     memory = all(f.memory for f in failures.values())
-    raise UlnaError(said) if memory else TrainingError(said)
+    raise UlnaError(message) if memory else TrainingError(message)
 
 
 def _begin(work: Work, number: int) -> _Running:
     # A process that started with the threads of numeric libraries cannot be forked.
     context = get_context("spawn")
-    told, tells = context.Pipe(duplex=False)
+    reported, tells = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, number, tells))
     process.start()
     tells.close()
-    return _Running(process, told)
+    return _Running(process, reported)
 
 
 def _work(work: Work, number: int, tells: Connection) -> None:
@@ -84,7 +84,7 @@ def _work(work: Work, number: int, tells: Connection) -> None:
     try:
         work(number)
     except Exception as error:  # told to the one that waits, as one line
-        tells.send(Failure(said_of(error)[:_LONGEST], out_of_memory(error)))
+        tells.send(Failure(message_of(error)[:_LONGEST], out_of_memory(error)))
 
 
 def _ended(running: dict[int, _Running]) -> list[int]:
@@ -96,14 +96,14 @@ def _ended(running: dict[int, _Running]) -> list[int]:
 def _failure(one: _Running) -> Failure | None:
     one.process.join()
     try:
-        if one.told.poll():
-            told = one.told.recv()
-            assert isinstance(told, Failure)
-            return told
+        if one.reported.poll():
+            reported = one.reported.recv()
+            assert isinstance(reported, Failure)
+            return reported
     except EOFError:  # the other end is closed, and nothing was told
         pass
     finally:
-        one.told.close()
+        one.reported.close()
     return _died(one.process.exitcode or 0)
 
 
@@ -113,8 +113,8 @@ def _died(code: int) -> Failure | None:
         return None
     name = _signal(-code) if code < 0 else ""
     if name == "SIGKILL":
-        said = "its process was killed by the system: most likely it ran out of memory"
-        return Failure(f"{said}: {LESS_AT_A_TIME}", True)
+        message = "its process was killed by the system: most likely it ran out of memory"
+        return Failure(f"{message}: {LESS_AT_A_TIME}", True)
     how = f"by signal {name}" if name else f"with exit code {code}"
     return Failure(f"its process ended {how} without an error message", False)
 

@@ -38,35 +38,35 @@ def distil(
     proof: Path | None = None,
     devices: int = 1,
     accept: bool = False,
-    elsewhere: Sequence[Path] = (),
+    outliers: Sequence[Path] = (),
     engine: EngineSettings | str = "auto",
     progress: Progress | None = None,
 ) -> tuple[ModelBundle, StudentParity]:
-    """Teach the answers and maps of a bundle, on the films of the data, to one small network.
+    """Teach the answers and maps of a bundle, on the images of the data, to one small network.
 
     The bundle's fused answers are asked once and kept in `out`; the labels of the data teach beside
-    them. In the end student and teacher answer the same held-out films. What is done is not done
+    them. In the end student and teacher answer the same held-out images. What is done is not done
     again, so that a killed call goes on where it was. `ulna.distil.distil` does the same for
     studies that are indexed already.
 
     Args:
         bundle: The teacher's folder.
-        data: Table or folder of labelled films; those that it holds out itself teach nothing.
+        data: Table or folder of labelled images; those that it holds out itself teach nothing.
         recipe: Of the student: name of a recipe, path of a JSON file, or the recipe itself.
         out: The student's run; its bundle lies in `out`/bundle.
         encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE'.
         initial: Where the expert starts, '[EXPERT=]KIND[:PATH]'.
-        also: Films that teach by the teacher's answers alone.
-        gate: Labelled films to examine the student on; by default those that the data or the run
+        also: Images that teach by the teacher's answers alone.
+        gate: Labelled images to examine the student on; by default those that the data or the run
             hold out.
         proof: Folder of students on folds (`distil_folds`), whose figures and calibration stand in
-            for held-out films, so that every film may teach.
+            for held-out images, so that every image may teach.
         devices: Processes that train.
         accept: Let a student through that the gate refuses.
-        elsewhere: Tables of films of other regions of the body, which the student learns to refuse.
-        engine: That the teacher answers the training films in.
-        progress: Called with (stage, done, all), often.
+        elsewhere: Tables of images of other regions of the body, which the student learns to
+        refuse. engine: That the teacher answers the training images in. progress: Called with
+        (stage, done, all), often.
 
     Returns:
         The student's bundle, and the gate's figures of it beside its teacher.
@@ -90,7 +90,7 @@ def distil(
 
     chosen = choose_recipe(recipe, set, initial, encoders)
     quiet_fabric()
-    lesson = _lesson(bundle, data, also, gate, elsewhere)
+    lesson = _lesson(bundle, data, also, gate, outliers)
     lesson = replace(lesson, engine=EngineSettings.of(engine), devices=devices)
     return distil_lesson(
         bundle,
@@ -104,7 +104,7 @@ def distil(
 
 
 def _lesson(
-    bundle: Path, data: Path, also: Sequence[Path], gate: Path | None, elsewhere: Sequence[Path]
+    bundle: Path, data: Path, also: Sequence[Path], gate: Path | None, outliers: Sequence[Path]
 ) -> Lesson:
     from ulna.distil import Lesson
     from ulna.training import DataSource
@@ -117,7 +117,7 @@ def _lesson(
         split=_split_of_teacher(bundle, studies),
         beside=without_labels([index_data(path) for path in also], [*studies, *examined]),
         gate=examined,
-        elsewhere=[index_data(table) for table in elsewhere],
+        outliers=[index_data(table) for table in outliers],
     )
 
 

@@ -48,7 +48,7 @@ def distil_folds(
 ) -> FoldsTaught:
     """Teach a student on each fold of a cross-validation, by that fold's bundle; score them.
 
-    The student of a fold learns on the fold's training films and answers the fold. `out` is then a
+    The student of a fold learns on the fold's training images and answers the fold. `out` is then a
     cross-validation like any other, compared with its teachers, and `out`/parity.json has the
     gate's figures. One fold alone is only taught. What is done is not done again.
 
@@ -59,10 +59,10 @@ def distil_folds(
         encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE'.
         initial: Where experts start, each '[EXPERT=]KIND[:PATH]'.
-        also: Films that teach by the teachers' answers alone.
+        also: Images that teach by the teachers' answers alone.
         only: Some of the folds, counted from 0; none for all.
         devices: Processes that train one student.
-        engine: That the teachers answer the training films in.
+        engine: That the teachers answer the training images in.
         progress: Called with (stage, done, all), often.
 
     Returns:
@@ -85,9 +85,9 @@ def distil_folds(
     report = progress or silent
     chosen = choose_recipe(recipe, set, initial, encoders)
     quiet_fabric()
-    asked = EngineSettings.of(engine)
-    opened = replace(open_folds(folds, chosen, out, only, also, asked), devices=devices)
-    theirs, numbers = predictions_of(folds), opened.students.asked
+    requested = EngineSettings.of(engine)
+    opened = replace(open_folds(folds, chosen, out, only, also, requested), devices=devices)
+    theirs, numbers = predictions_of(folds), opened.students.requested
     fit_fusions(opened, report)
     for done, k in enumerate(numbers, start=1):
         teach_fold(opened, k, report)
@@ -95,9 +95,9 @@ def distil_folds(
     if len(numbers) < 2:
         return FoldsTaught(numbers)
     data = Path(opened.students.settings.data)
-    found = finish(opened.students, data, against=(folds,), progress=report)
-    if unscored(found.metrics):
-        return FoldsTaught(numbers, found)
+    result = finish(opened.students, data, against=(folds,), progress=report)
+    if unscored(result.metrics):
+        return FoldsTaught(numbers, result)
     parity = fold_parity(opened, theirs, report)
     write_json(parity, out / PARITY)
-    return FoldsTaught(numbers, found, parity)
+    return FoldsTaught(numbers, result, parity)

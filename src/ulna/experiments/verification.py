@@ -65,10 +65,10 @@ def verify(
 
     Args:
         results: The folder, or its receipt.json.
-        data: The data: labels, films and groups are compared too.
+        data: The data: labels, images and groups are compared too.
         bundle: The bundle; with `data` it is asked again. A cross-validation asks the bundles of
             its own folds, and needs `data` alone.
-        studies: Asked again: so many, at random; None for all.
+        studies: Answered again: so many, at random; None for all.
         seed: Of these.
         progress: Called with (stage, done, all), often; the stage is 'predict'.
 
@@ -112,11 +112,11 @@ def _checks(
     checks += check_numbers(receipt, folder, groups)
     checks += check_bundles(receipt, places)
     if data is not None and receipt.kind in ("evaluate", "crossval"):
-        checks += _asked_again(receipt, folder, used, places, sample, tell)
+        checks += _answered_again(receipt, folder, used, places, sample, tell)
     return checks
 
 
-def _asked_again(
+def _answered_again(
     receipt: Receipt,
     folder: Path,
     studies: Sequence[Study],
@@ -137,13 +137,13 @@ def _asked_again(
     engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
-        said = "not compared: " + ("no studies" if not chosen else "give --bundle")
-        return [*checks, Check("probabilities asked again", None, said)]
+        message = "not compared: " + ("no studies" if not chosen else "give --bundle")
+        return [*checks, Check("probabilities asked again", None, message)]
     if not point:
         return [*checks, Check("probabilities asked again", False, _NO_POINT)]
-    told = partial(tell, "predict")
+    reported = partial(tell, "predict")
     if folds:
-        asked = verify_data.check_fold_answers(rows, chosen, folds, point, told)
+        requested = verify_data.check_fold_answers(rows, chosen, folds, point, reported)
     else:
-        asked = verify_data.check_answers(rows, chosen, places[""], point, engine, told)
-    return [*checks, asked]
+        requested = verify_data.check_answers(rows, chosen, places[""], point, engine, reported)
+    return [*checks, requested]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ulna.config.input_spec import InputSpec
 from ulna.errors import BundleError
 from ulna.models import Expert
-from ulna.models.test_time import TestTimeViews
+from ulna.models.test_time_augmentation import TestTimeAugmentation
 
 OPSET = 18
 
@@ -23,28 +23,28 @@ OPSET = 18
 class _Graph(nn.Module):
     """The expert with its outputs as a plain tuple, without those of a head that is not there."""
 
-    def __init__(self, expert: Expert | TestTimeViews, found: bool) -> None:
+    def __init__(self, expert: Expert | TestTimeAugmentation, result: bool) -> None:
         super().__init__()
-        self.expert, self.found = expert, found
+        self.expert, self.result = expert, result
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         out = self.expert(image)
-        finding = (out.finding_BF,) if self.found else ()
-        maps = (out.finding_cam_BFhw,) if self.found else ()
+        finding = (out.finding_BF,) if self.result else ()
+        maps = (out.finding_cam_BFhw,) if self.result else ()
         return (out.abnormal_BP, out.body_part_BP, *finding, out.cam_BPhw, out.features_BC, *maps)
 
 
-def expert_graph(expert: Expert | TestTimeViews, spec: InputSpec) -> bytes:
+def expert_graph(expert: Expert | TestTimeAugmentation, spec: InputSpec) -> bytes:
     """The ONNX graph of `expert` in evaluation mode, single precision, on the CPU.
 
     Input "image" (B, 1, S, S); outputs "abnormal" (B, P), "body_part" (B, P), "finding" (B, F)
     where F > 0, "cam" (B, P, h, w), "features" (B, C), "finding_cam" (B, F, h, w) where F > 0.
     Raises BundleError where the exporter fails.
     """
-    bare = expert.expert if isinstance(expert, TestTimeViews) else expert
-    found = ["finding"] if bare.finding is not None else []
-    maps = [f"{name}_cam" for name in found]
-    graph = _Graph(expert, bool(found)).eval()
+    bare = expert.expert if isinstance(expert, TestTimeAugmentation) else expert
+    result = ["finding"] if bare.finding is not None else []
+    maps = [f"{name}_cam" for name in result]
+    graph = _Graph(expert, bool(result)).eval()
     # A batch of 2: the exporter takes a length of 1 for a constant.
     example = torch.zeros(2, 1, spec.size, spec.size)
     try:
@@ -55,7 +55,7 @@ def expert_graph(expert: Expert | TestTimeViews, spec: InputSpec) -> bytes:
                 dynamo=True,
                 verbose=False,
                 input_names=["image"],
-                output_names=["abnormal", "body_part", *found, "cam", "features", *maps],
+                output_names=["abnormal", "body_part", *result, "cam", "features", *maps],
                 dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
                 opset_version=OPSET,
             )

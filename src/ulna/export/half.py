@@ -8,14 +8,16 @@ import numpy as np
 import torch
 
 from ulna.models import Expert
-from ulna.models.test_time import TestTimeViews
+from ulna.models.test_time_augmentation import TestTimeAugmentation
 from ulna.runtime.session.half import rounded, store_as_half
 
 # Smaller tensors (biases, statistics) weigh nothing, and stay exact.
 _LEAST_WEIGHTS = 256
 
 
-def in_half(expert: Expert | TestTimeViews, graph: bytes) -> tuple[bytes, Expert | TestTimeViews]:
+def in_half(
+    expert: Expert | TestTimeAugmentation, graph: bytes
+) -> tuple[bytes, Expert | TestTimeAugmentation]:
     """`graph` of `expert` with its weights in half precision, and the torch module it answers as.
 
     Rounded are the weights as the graph holds them, in which the exporter has multiplied those of

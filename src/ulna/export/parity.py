@@ -12,7 +12,7 @@ import torch
 from ulna.config.input_spec import InputSpec
 from ulna.errors import BundleError
 from ulna.models import Expert
-from ulna.models.test_time import TestTimeViews
+from ulna.models.test_time_augmentation import TestTimeAugmentation
 from ulna.runtime.fusion import ExpertOutput
 from ulna.types import Array
 
@@ -45,7 +45,7 @@ def parity_images(spec: InputSpec, seed: int = 0) -> Array:
 
 
 def check_parity(
-    expert: Expert | TestTimeViews, images: Array, onnx: Sequence[ExpertOutput], name: str
+    expert: Expert | TestTimeAugmentation, images: Array, onnx: Sequence[ExpertOutput], name: str
 ) -> Parity:
     """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
 

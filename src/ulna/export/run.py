@@ -31,7 +31,7 @@ from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
-from ulna.models.test_time import TestTimeViews, with_test_views
+from ulna.models.test_time_augmentation import TestTimeAugmentation, with_test_time_augmentation
 from ulna.models.threads import within_the_machine
 from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
@@ -61,7 +61,7 @@ def export_bundle(
     data = read_json(DataFingerprint, run / "data.json")
     split = _read_split(run / "split.json")
     distilled = _teacher_of(run, recipe)
-    stored = weights or ("float16" if recipe.distillation.asked else recipe.weights)
+    stored = weights or ("float16" if recipe.distillation.requested else recipe.weights)
     exported = _export_experts(run, recipe, stored, progress)
     manifest = Manifest(
         name=name or recipe.name,
@@ -104,13 +104,13 @@ def _export_experts(
         if progress is not None:
             progress(done, len(recipe.experts))
         expert = load_expert(run, recipe, config)
-        asked = with_test_views(expert, config, recipe.input_spec.size)
-        exported.append(_export_expert(asked, config, recipe, weights))
+        requested = with_test_time_augmentation(expert, config, recipe.input_spec.size)
+        exported.append(_export_expert(requested, config, recipe, weights))
     return exported
 
 
 def _export_expert(
-    expert: Expert | TestTimeViews, config: ExpertConfig, recipe: Recipe, weights: Weights
+    expert: Expert | TestTimeAugmentation, config: ExpertConfig, recipe: Recipe, weights: Weights
 ) -> _Exported:
     graph = expert_graph(expert, recipe.input_spec)
     if weights == "float16":
@@ -139,26 +139,26 @@ def _export_expert(
 
 def _metrics(exported: Sequence[_Exported], run: Path) -> dict[str, float]:
     """Errors at the gate, of each expert and the largest, and the score on the tune part."""
-    found = {
+    result = {
         "parity_max_error": max(e.parity.parity_error for e in exported),
         "completeness_max_error": max(e.parity.completeness_error for e in exported),
     }
     for expert in exported:
         name = expert.entry.name
-        found[f"parity_error.{name}"] = expert.parity.parity_error
-        found[f"completeness_error.{name}"] = expert.parity.completeness_error
+        result[f"parity_error.{name}"] = expert.parity.parity_error
+        result[f"completeness_error.{name}"] = expert.parity.completeness_error
         state = _json_object(run / "experts" / name / "state.json")
         history, kept = state.get("history"), state.get("kept_epoch")
         if isinstance(history, list) and isinstance(kept, int) and 0 <= kept < len(history):
             score = history[kept].get("tune_auroc")
             if isinstance(score, float) and math.isfinite(score):
-                found[f"tune_auroc.{name}"] = score
-    return found
+                result[f"tune_auroc.{name}"] = score
+    return result
 
 
 def _teacher_of(run: Path, recipe: Recipe) -> Distilled | None:
     """Whose answers the run learned, if it is a student's."""
-    return read_json(Distilled, run / TEACHER) if recipe.distillation.asked else None
+    return read_json(Distilled, run / TEACHER) if recipe.distillation.requested else None
 
 
 def _intended_use(data: DataFingerprint, distilled: Distilled | None) -> str:
@@ -187,10 +187,10 @@ def _read_split(path: Path) -> dict[str, int]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:  # run from a source tree
-            found[package] = "not installed"
-    return found
+            result[package] = "not installed"
+    return result

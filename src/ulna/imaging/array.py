@@ -29,11 +29,12 @@ def radiograph_of_array(
     ----------
     array : (H, W) of uint8, uint16 or floating point
         Whole numbers are divided by the largest of their type, floats must lie in [0, 1]. The
-        range that a film really uses is stretched later, so that 12-bit values in uint16 are fine.
+        range that an image really uses is stretched later, so that 12-bit values in uint16 are
+        fine.
     photometric : {"MONOCHROME2", "MONOCHROME1"}
         Which way round the grey values are.
     body_part : BodyPart, optional
-        What the film shows, where that is known.
+        What the image shows, where that is known.
     name : str
         Stands for the array in messages.
 
@@ -52,8 +53,8 @@ def radiograph_of_array(
     --------
     >>> import numpy as np
     >>> from ulna.imaging.array import radiograph_of_array
-    >>> film = radiograph_of_array(np.full((4, 6), 255, np.uint8), "MONOCHROME1")
-    >>> film.pixels.shape, float(film.pixels.max())
+    >>> image = radiograph_of_array(np.full((4, 6), 255, np.uint8), "MONOCHROME1")
+    >>> image.pixels.shape, float(image.pixels.max())
     ((4, 6), 0.0)
     """
     if photometric not in get_args(Photometric):

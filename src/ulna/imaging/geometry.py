@@ -95,11 +95,11 @@ class Placement:
         (left, top), (x, y, width, height) = self.padding, self.shown
         rows = _linear_matrix(cells.shape[0], self.side, top, height)
         columns = _linear_matrix(cells.shape[1], self.side, left, width)
-        found = np.ascontiguousarray(rows @ (cells @ columns.T), dtype=np.float32)
+        result = np.ascontiguousarray(rows @ (cells @ columns.T), dtype=np.float32)
         if self.part is None:
-            return found
+            return result
         whole = np.zeros(self.source, np.float32)
-        whole[y : y + height, x : x + width] = found
+        whole[y : y + height, x : x + width] = result
         return whole
 
     def array_to_target(self, pixels: npt.ArrayLike) -> Array:

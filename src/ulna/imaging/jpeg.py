@@ -84,22 +84,26 @@ def read_jpeg(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
     A missing end marker is noted where every pixel is there. Raises ImageError for what is
     damaged or cut short.
     """
-    found = _segments(data, name)
-    pixels = found.height * found.width
+    result = _segments(data, name)
+    pixels = result.height * result.width
     # A progressive picture is held as coefficients of two bytes.
-    check(found.height, found.width, pixels * len(found.sampling) * (2 if found.progressive else 1))
-    _check_scans(found, pixels, name)
-    image = _decoded(found, b"")
-    probes = _PROBES if not found.ended else _PROBES[:1]
-    doubtful = not found.ended or len(found.scans) > 1 or _ends_grey(image)
-    if doubtful and not all(_same(image, _decoded(found, bits)) for bits in probes):
+    check(
+        result.height,
+        result.width,
+        pixels * len(result.sampling) * (2 if result.progressive else 1),
+    )
+    _check_scans(result, pixels, name)
+    image = _decoded(result, b"")
+    probes = _PROBES if not result.ended else _PROBES[:1]
+    doubtful = not result.ended or len(result.scans) > 1 or _ends_grey(image)
+    if doubtful and not all(_same(image, _decoded(result, bits)) for bits in probes):
         raise damaged("JPEG", name, "its data end before its last pixel")
-    notes = () if found.ended else ("its end marker is missing: every pixel is there",)
+    notes = () if result.ended else ("its end marker is missing: every pixel is there",)
     return Picture(
         from_image(image),
-        frames=_pictures(found.other.get(0xE2, b"")),
-        turn=orientation(found.other.get(0xE1, b"")),
-        density=_density(found.other.get(0xE0, b"")),
+        frames=_pictures(result.other.get(0xE2, b"")),
+        turn=orientation(result.other.get(0xE1, b"")),
+        density=_density(result.other.get(0xE0, b"")),
         notes=notes,
     )
 
@@ -128,82 +132,82 @@ def _markers(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _segments(data: bytes, name: str) -> _Segments:
-    found, tables, interval = _Segments(), bytearray(), 0
+    result, tables, interval = _Segments(), bytearray(), 0
     for marker, body, scan in _markers(data):
         if marker == 0xD9:
-            found.ended = True
+            result.ended = True
         elif marker == 0xDA and len(body) >= 4 and len(body) == 4 + 2 * body[0]:
-            found.scans.append(_Scan(bytes(tables), body, scan, interval))
+            result.scans.append(_Scan(bytes(tables), body, scan, interval))
             tables.clear()
         elif marker in _FRAMES and len(body) >= 6:
-            found.kind = marker
-            found.precision, found.height, found.width = struct.unpack_from(">BHH", body)
+            result.kind = marker
+            result.precision, result.height, result.width = struct.unpack_from(">BHH", body)
             parts = [body[i : i + 2] for i in range(6, len(body) - 1, 3)]
-            found.sampling = {part[0]: (part[1] >> 4, part[1] & 15) for part in parts}
+            result.sampling = {part[0]: (part[1] >> 4, part[1] & 15) for part in parts}
             tables += _segment(marker, body)
         elif marker in _KEPT:
             interval = int.from_bytes(body[:2], "big") if marker == _RESTARTS else interval
             tables += _segment(marker, body)
         if marker in _OTHER and body.startswith(_OTHER[marker]):
-            found.other.setdefault(marker, body.removeprefix(_OTHER[marker]))
-    if not found.kind or not found.scans:
+            result.other.setdefault(marker, body.removeprefix(_OTHER[marker]))
+    if not result.kind or not result.scans:
         raise damaged("JPEG", name, "it holds no picture")
-    return found
+    return result
 
 
 def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def _check_scans(found: _Segments, pixels: int, name: str) -> None:
+def _check_scans(result: _Segments, pixels: int, name: str) -> None:
     """ImageError for what no decoder should begin with."""
-    if found.precision != 8:
+    if result.precision != 8:
         raise ImageError(
-            f"{name}: JPEG of {found.precision} bits: expected 8; save it as a 16-bit PNG"
+            f"{name}: JPEG of {result.precision} bits: expected 8; save it as a 16-bit PNG"
         )
-    if len(found.scans) * pixels > _MOST_SCAN_PIXELS and len(found.scans) > 4:
+    if len(result.scans) * pixels > _MOST_SCAN_PIXELS and len(result.scans) > 4:
         raise ImageError(
-            f"{name}: JPEG of {len(found.scans)} scans over {pixels} px: expected at most "
+            f"{name}: JPEG of {len(result.scans)} scans over {pixels} px: expected at most "
             f"{_MOST_SCAN_PIXELS} px in all: save it anew"
         )
     # Each block of 8 x 8 takes a code of one bit or more; where all its parts are in one scan, two.
-    least = pixels // 64 // 8 * (1 if found.progressive else 2)
-    if found.kind < 0xC8 and sum(len(scan.data) for scan in found.scans) < least:
+    least = pixels // 64 // 8 * (1 if result.progressive else 2)
+    if result.kind < 0xC8 and sum(len(scan.data) for scan in result.scans) < least:
         raise damaged("JPEG", name, "its data end before its last pixel")
-    if found.progressive and not _complete(found):
+    if result.progressive and not _complete(result):
         raise damaged("JPEG", name, "its last scans are missing")
-    for scan in found.scans:
-        units = _units(found, scan)
+    for scan in result.scans:
+        units = _units(result, scan)
         if scan.interval and len(_RESTART.findall(scan.data)) < (units - 1) // scan.interval:
             raise damaged("JPEG", name, "stretches between its restart markers are missing")
 
 
-def _units(found: _Segments, scan: _Scan) -> int:
+def _units(result: _Segments, scan: _Scan) -> int:
     """How many units a scan codes: of 8 x 8 px of one component, or of all that it has: A.2."""
-    most = [max((s[axis] for s in found.sampling.values()), default=1) for axis in (0, 1)]
-    own = found.sampling.get(scan.components[0], (1, 1)) if len(scan.components) == 1 else most
-    sides = zip((found.width, found.height), own, most, strict=True)
+    most = [max((s[axis] for s in result.sampling.values()), default=1) for axis in (0, 1)]
+    own = result.sampling.get(scan.components[0], (1, 1)) if len(scan.components) == 1 else most
+    sides = zip((result.width, result.height), own, most, strict=True)
     across, down = (-(-side * part // (8 * largest)) for side, part, largest in sides)
     if len(scan.components) > 1:
         across, down = -(-across // most[0]), -(-down // most[1])
     return across * down
 
 
-def _complete(found: _Segments) -> bool:
+def _complete(result: _Segments) -> bool:
     """Whether the scans tell every bit of the first component: G.1.1.1."""
     left = [-1] * 64  # the lowest bit known of each coefficient; -1: none
-    first = found.scans[0].components[:1]
-    for scan in found.scans:
+    first = result.scans[0].components[:1]
+    for scan in result.scans:
         if set(first) <= set(scan.components):
             start, end, low = scan.head[-3], min(scan.head[-2], 63), scan.head[-1] & 15
             left[start : end + 1] = [low] * max(0, end + 1 - start)
     return not any(left)
 
 
-def _decoded(found: _Segments, bits: bytes) -> Any:
+def _decoded(result: _Segments, bits: bytes) -> Any:
     """Pillow's image, with `bits` behind the data of each scan."""
     parts = [MAGIC[:2]]
-    for scan in found.scans:
+    for scan in result.scans:
         parts += [scan.tables, _segment(0xDA, scan.head), scan.data.rstrip(b"\xff"), bits]
     image = Image.open(io.BytesIO(b"".join([*parts, _END])), formats=("JPEG",))
     image.load()
@@ -225,8 +229,8 @@ def _ends_grey(image: Any) -> bool:
 
 
 def _pictures(body: bytes) -> int:
-    found = directories(body, (_PICTURES,)) if body else []
-    return max(1, found[0].number(_PICTURES, 1)) if found else 1
+    result = directories(body, (_PICTURES,)) if body else []
+    return max(1, result[0].number(_PICTURES, 1)) if result else 1
 
 
 def _density(body: bytes) -> tuple[float, float]:

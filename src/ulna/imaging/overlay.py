@@ -15,7 +15,7 @@ Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 # One hue family from dark red to pale yellow, lightness rising: readable without colour
-# vision too, and no colour of it is a grey of the film.
+# vision too, and no colour of it is a grey of the image.
 _LEVELS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 _COLOURS = np.array(
     [[110, 10, 60], [175, 25, 45], [225, 75, 25], [250, 145, 25], [255, 230, 130]], dtype=np.float64
@@ -33,7 +33,7 @@ def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) 
     """(H, W, 3) uint8: the radiograph with `heat_map` (H, W), in logit units, painted over it.
 
     The scale is fixed: `limit` is the value with the last colour, values above it look the
-    same, and where the map is 0 or less the film is left exactly as it is. Raises ImageError
+    same, and where the map is 0 or less the image is left exactly as it is. Raises ImageError
     for another shape, for values that are not finite and for a limit that is not positive.
     """
     heat = np.asarray(heat_map, dtype=np.float64)
@@ -76,8 +76,8 @@ def draw_outline(
 
 def cautions(answer: StudyPrediction) -> str:
     """What a picture of the answer's maps must say of them, a line each; '' for nothing."""
-    said = {UNRELIABLE: answer.map_reliable is False, DEMONSTRATION: answer.demonstration}
-    return "\n".join(text for text, true in said.items() if true)
+    message = {UNRELIABLE: answer.map_reliable is False, DEMONSTRATION: answer.demonstration}
+    return "\n".join(text for text, true in message.items() if true)
 
 
 def draw_note(picture: Picture, text: str) -> Picture:
@@ -115,5 +115,5 @@ def _paint(grey: npt.NDArray[np.float64], heat: npt.NDArray[np.float64], limit: 
     level = np.clip(heat / limit, 0, 1)
     opacity = (_MAX_OPACITY * np.clip(level / _FULL_AT, 0, 1))[..., None]
     colour = np.stack([np.interp(level, _LEVELS, channel) for channel in _COLOURS.T], axis=-1)
-    film = np.rint(np.clip(grey, 0, 1) * 255)[..., None]
-    return np.rint(film * (1 - opacity) + colour * opacity).astype(np.uint8)
+    image = np.rint(np.clip(grey, 0, 1) * 255)[..., None]
+    return np.rint(image * (1 - opacity) + colour * opacity).astype(np.uint8)

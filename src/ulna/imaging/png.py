@@ -92,7 +92,7 @@ def read_png(data: bytes, name: str, check: Callable[[int, int, int], None]) -> 
 
 
 def _chunks(data: bytes, name: str) -> _Chunks:
-    found, place = _Chunks(), len(MAGIC)
+    result, place = _Chunks(), len(MAGIC)
     while place + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, place)
         body = data[place + 8 : place + 8 + size]
@@ -101,29 +101,29 @@ def _chunks(data: bytes, name: str) -> _Chunks:
         right = whole and zlib.crc32(kind + body) == int.from_bytes(checksum, "big")
         place += 12 + size
         if kind == b"IEND" and right:
-            return found
-        _keep(found, kind, body, "" if right else "wrong" if whole else "cut short", name)
+            return result
+        _keep(result, kind, body, "" if right else "wrong" if whole else "cut short", name)
         if not whole:
             break
-    found.notes.append("its end is missing: every pixel is there")
-    return found
+    result.notes.append("its end is missing: every pixel is there")
+    return result
 
 
-def _keep(found: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> None:
+def _keep(result: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> None:
     """One chunk, as far as it is needed; fault: 'wrong' checksum, 'cut short' or ''."""
     if kind == b"IDAT":
-        found.pixels.append(body)
-        found.doubtful = found.doubtful or fault
-    elif not fault and kind == b"IHDR" and not found.head:
-        found.head = body
+        result.pixels.append(body)
+        result.doubtful = result.doubtful or fault
+    elif not fault and kind == b"IHDR" and not result.head:
+        result.head = body
     elif not fault:
-        found.other.setdefault(kind, body)
-    elif kind in (b"IHDR", b"tRNS") or (kind == b"PLTE" and found.head[9:10] == b"\3"):
+        result.other.setdefault(kind, body)
+    elif kind in (b"IHDR", b"tRNS") or (kind == b"PLTE" and result.head[9:10] == b"\3"):
         # In colours a palette is but a proposal: 11.2.3.
         raise damaged("PNG", name, f"its chunk {kind.decode()} fails its checksum")
     elif fault == "wrong":
         label = kind.decode("ascii", "replace") if kind.isalpha() else "of no kind"
-        found.notes.append(f"a chunk {label} fails its checksum: passed over, no pixel needs it")
+        result.notes.append(f"a chunk {label} fails its checksum: passed over, no pixel needs it")
 
 
 def _head(body: bytes, name: str) -> _Head:
@@ -182,8 +182,8 @@ def _samples(chunks: _Chunks, head: _Head, significant: bytes, name: str) -> Sam
 
 
 def _extrema(image: Any) -> list[tuple[int, int]]:
-    found = image.getextrema()
-    return [found] if isinstance(found[0], int) else list(found)
+    result = image.getextrema()
+    return [result] if isinstance(result[0], int) else list(result)
 
 
 def _opened(chunks: _Chunks, head: _Head) -> Any:

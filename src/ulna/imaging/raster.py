@@ -74,14 +74,13 @@ def check_size(height: int, width: int, name: str) -> None:
 def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
     """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes; its colour.
 
-    The second is the share of pixels whose hue no tint explains (`foreign.share_of_colour`), 0 for
-    grey files.
-    Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it changes a
-    pixel), of several frames the first that is no thumbnail is read (ImageWarning). Samples of 16
-    bit, grey or colour, are divided by the smallest 2^n - 1 (n = 8 to 16) that holds their maximum,
-    since 16-bit files mostly carry 10 to 14 bits. Pixels stay as they are stored: a tag that asks
-    for a turn is ignored (ImageWarning), since boxes and masks are in the file's own pixels.
-    Raises ImageError with `name` and the reason.
+    The second is the share of pixels whose hue no tint explains (`non_radiograph.share_of_colour`),
+    0 for grey files. Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it
+    changes a pixel), of several frames the first that is no thumbnail is read (ImageWarning).
+    Samples of 16 bit, grey or colour, are divided by the smallest 2^n - 1 (n = 8 to 16) that holds
+    their maximum, since 16-bit files mostly carry 10 to 14 bits. Pixels stay as they are stored: a
+    tag that asks for a turn is ignored (ImageWarning), since boxes and masks are in the file's own
+    pixels. Raises ImageError with `name` and the reason.
     """
     kind = raster_format(data)
     try:

@@ -17,7 +17,7 @@ from ulna.types import Array
 
 # Of a block's rows: they stay in the second-level cache.
 _BLOCK_BYTES = 1 << 18
-# Sizes whose taps are remembered: films of one archive have few.
+# Sizes whose taps are remembered: images of one archive have few.
 _KEPT = 32
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ImageError, ImageWarning
-from ulna.imaging.foreign import share_of_colour
+from ulna.imaging.non_radiograph import share_of_colour
 from ulna.types import Array
 
 Values = npt.NDArray[Any]

@@ -78,7 +78,7 @@ def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory
     order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\0", b"\0+")
     pointer, counter, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
     head, last = (8 if big else 4), struct.calcsize(pointer)
-    found: list[Directory] = []
+    result: list[Directory] = []
     seen: set[int] = set()
     left = _MOST_ENTRIES
     while head + last <= len(data):
@@ -92,16 +92,16 @@ def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory
         if left < 0:
             break
         entries = range(start, min(start + count * entry, len(data) - entry + 1), entry)
-        found.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
+        result.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
         head = start + count * entry
-    return found
+    return result
 
 
 def _entries(
     data: bytes, places: range, order: str, big: bool, wanted: Collection[int]
 ) -> list[tuple[int, npt.NDArray[np.generic]]]:
     """(tag, values) of the entries that lie whole in the file."""
-    found = []
+    result = []
     inline = 8 if big else 4
     for place in places:
         tag, kind = struct.unpack_from(order + "HH", data, place)
@@ -114,14 +114,14 @@ def _entries(
         if count * dtype.itemsize > inline:
             (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, at)
         if count > 0 and at + count * dtype.itemsize <= len(data):
-            found.append((tag, np.frombuffer(data, dtype, count, at)))
-    return found
+            result.append((tag, np.frombuffer(data, dtype, count, at)))
+    return result
 
 
 def orientation(exif: bytes) -> int:
     """The orientation tag (Exif 0x0112) in Exif's bytes, 1 where there is none known."""
-    found = directories(exif, (ORIENTATION,))
-    return turn_of(found[0]) if found else 1
+    result = directories(exif, (ORIENTATION,))
+    return turn_of(result[0]) if result else 1
 
 
 def turn_of(directory: Directory) -> int:

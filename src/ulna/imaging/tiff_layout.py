@@ -1,4 +1,4 @@
-"""How the samples of a TIFF's page lie, and which page is the film.
+"""How the samples of a TIFF's page lie, and which page is the image.
 
 Sections are those of TIFF 6.0.
 """
@@ -61,34 +61,34 @@ class Layout:
         return -(-self.width // self.tile[1])
 
 
-def layout_of(found: Directory) -> Layout:
+def layout_of(result: Directory) -> Layout:
     """The layout that a directory states, with the defaults of section 8 for what it leaves out."""
-    width, height = found.number(tiff.WIDTH, 0), found.number(tiff.HEIGHT, 0)
+    width, height = result.number(tiff.WIDTH, 0), result.number(tiff.HEIGHT, 0)
     tile = (height, width)
-    if tiff.TILE_OFFSETS in found.tags:
-        tile = (found.number(tiff.TILE_HEIGHT, 0), found.number(tiff.TILE_WIDTH, 0))
-    photometric = found.number(tiff.PHOTOMETRIC, WHITE_IS_ZERO)
-    extra = found.numbers(tiff.EXTRA)
-    samples = found.number(tiff.SAMPLES, 1)
+    if tiff.TILE_OFFSETS in result.tags:
+        tile = (result.number(tiff.TILE_HEIGHT, 0), result.number(tiff.TILE_WIDTH, 0))
+    photometric = result.number(tiff.PHOTOMETRIC, WHITE_IS_ZERO)
+    extra = result.numbers(tiff.EXTRA)
+    samples = result.number(tiff.SAMPLES, 1)
     unnamed = samples - (3 if photometric == RGB else 1) - len(extra)
     return Layout(
-        found,
+        result,
         width,
         height,
-        found.number(tiff.BITS, 1),
+        result.number(tiff.BITS, 1),
         samples,
-        found.number(tiff.FORMAT, 1),
+        result.number(tiff.FORMAT, 1),
         photometric,
-        found.number(tiff.COMPRESSION, PLAIN),
-        found.number(tiff.PREDICTOR, 1),
-        found.number(tiff.PLANAR, 1) == 2 and samples > 1,
+        result.number(tiff.COMPRESSION, PLAIN),
+        result.number(tiff.PREDICTOR, 1),
+        result.number(tiff.PLANAR, 1) == 2 and samples > 1,
         # Section 18: 1 is already multiplied, 2 not; writers forget to say which.
         next((e for e in extra if e in (1, 2)), 2 if unnamed == 1 and not extra else 0),
         tile,
     )
 
 
-def film_among(pages: list[Layout]) -> int:
+def image_among(pages: list[Layout]) -> int:
     """The first page, unless it says or shows that it is a later one's thumbnail."""
     full = [i for i, p in enumerate(pages) if not p.directory.number(tiff.SUBFILE, 0) & 1]
     first = full[0] if full else 0

@@ -26,7 +26,7 @@ from ulna.imaging.tiff_layout import (
     WHITE_IS_ZERO,
     Layout,
     check_layout,
-    film_among,
+    image_among,
     layout_of,
 )
 
@@ -48,11 +48,11 @@ def read_tiff(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
     Of several pages the first that is no thumbnail. Raises ImageError for layouts that are no
     radiograph's, and for what is damaged or cut short.
     """
-    found = tiff.directories(data)
-    pages = [layout_of(d) for d in found if d.has_picture] or [layout_of(d) for d in found[:1]]
+    result = tiff.directories(data)
+    pages = [layout_of(d) for d in result if d.has_picture] or [layout_of(d) for d in result[:1]]
     if not pages:
         raise damaged("TIFF", name, "it has no directory")
-    chosen = film_among(pages)
+    chosen = image_among(pages)
     page = pages[chosen]
     check(page.height, page.width, page.height * page.width * page.samples * -(-page.bits // 8))
     if page.photometric <= RGB and page.compression not in _OWN_PIXELS and page.bits > 1:
@@ -107,12 +107,12 @@ def _plane(data: bytes, page: Layout, plane: int, name: str) -> npt.NDArray[Any]
 
 def _unpacked(tiles: Bytes, bits: int, count: int) -> npt.NDArray[np.uint16]:
     """Samples of `bits` side by side, the highest bit first; each row begins with a byte."""
-    found = np.empty((*tiles.shape[:2], count), np.uint16)
+    result = np.empty((*tiles.shape[:2], count), np.uint16)
     weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
     for row, packed in enumerate(tiles):
         single = np.unpackbits(packed, axis=1, count=count * bits)
-        found[row] = single.reshape(len(packed), count, bits) @ weights
-    return found
+        result[row] = single.reshape(len(packed), count, bits) @ weights
+    return result
 
 
 def _float_differences(tiles: Bytes, page: Layout, per_pixel: int) -> npt.NDArray[np.floating]:

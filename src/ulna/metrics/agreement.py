@@ -26,8 +26,8 @@ def kappa_standard_error(c: Confusion) -> Floats:
     inside = (p_D22 * (same - both_D22 * apart) ** 2).sum((1, 2))
     spread = inside - (kappa - chance * (1 - kappa)) ** 2
     variance = ratio(np.maximum(spread, 0), n * (1 - chance) ** 2)
-    found: Floats = np.sqrt(variance)
-    return found
+    result: Floats = np.sqrt(variance)
+    return result
 
 
 def kappa_spread_of_mura(c: Confusion) -> Floats:

@@ -73,11 +73,11 @@ def bootstrap_intervals(
         raise ConfigError(f"level {level}: expected a coverage between 0 and 1, such as 0.95")
     ones = np.ones((1, len(patient_ids)))
     values = {name: float(f(ones)[0]) for name, f in statistics.items()}
-    found: dict[str, list[Floats]] = {name: [] for name in statistics}
+    result: dict[str, list[Floats]] = {name: [] for name in statistics}
     for weights in draw_weights(patient_ids, draws, seed):
         for name, statistic in statistics.items():
-            found[name].append(statistic(weights))
-    return {n: _interval(values[n], np.concatenate(found[n]), level) for n in statistics}
+            result[name].append(statistic(weights))
+    return {n: _interval(values[n], np.concatenate(result[n]), level) for n in statistics}
 
 
 def difference_of(one: Statistic, other: Statistic) -> Statistic:

@@ -85,5 +85,5 @@ def brier_terms(
 ) -> BrierTerms:
     """The terms of the Brier score of (N,) probabilities."""
     ones = unit_weights(len(check_labels(y_true)))
-    found = weighted_brier_terms(y_true, probability, ones, bins)
-    return BrierTerms(**{name: float(value[0]) for name, value in found.items()})
+    result = weighted_brier_terms(y_true, probability, ones, bins)
+    return BrierTerms(**{name: float(value[0]) for name, value in result.items()})

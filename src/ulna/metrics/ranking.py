@@ -64,11 +64,11 @@ def weighted_average_precision(
     truth = check_labels(y_true)
     values = check_scores(score, len(truth))
     abnormal, normal = _steps(truth, values, check_weights(weights_DN, len(truth)))
-    found = np.cumsum(abnormal, axis=1)
-    called = found + np.cumsum(normal, axis=1)
+    result = np.cumsum(abnormal, axis=1)
+    called = result + np.cumsum(normal, axis=1)
     # A score that the draw did not take calls nothing yet: its step is 0, its precision any.
-    shares = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
-    return ratio(np.einsum("dk,dk->d", abnormal, shares), found[:, -1])
+    shares = np.divide(result, called, out=np.zeros_like(result), where=called > 0)
+    return ratio(np.einsum("dk,dk->d", abnormal, shares), result[:, -1])
 
 
 def weighted_sensitivity_at(

@@ -29,7 +29,7 @@ class ExpertOutput(NamedTuple):
     Likewise finding_BF = mean(finding_cam_BFhw) + finding_bias_F.
     attention_BAhw: the neck's scores before the softmax; A is 1 with attention, else 0.
     features_BC: mean over all cells of each of the encoder's stages, the last of them what the
-    body-part head reads; they say how far an image is from the films that were learned from.
+    body-part head reads; they say how far an image is from the images that were learned from.
     """
 
     abnormal_BP: Tensor
@@ -49,7 +49,7 @@ class Pooled(NamedTuple):
     """
 
     everywhere_BC: Tensor
-    looked_BC: Tensor
+    attended_BC: Tensor
     evidence_B: Tensor
 
 
@@ -65,8 +65,8 @@ class Expert(nn.Module):
     labeling with convolutional networks, section 3.3), weighted by `evidence_P`. The map shows
     it where the attention looks, above `origin_P`; both are zero until the heads are fitted.
 
-    `build_expert` sets input_spec (what `prepare` makes of a film for it), body_parts (the order of
-    P) and categories (the order of F).
+    `build_expert` sets input_spec (what `prepare` makes of an image for it), body_parts (the order
+    of P) and categories (the order of F).
     """
 
     evidence_P: Tensor
@@ -75,7 +75,9 @@ class Expert(nn.Module):
     body_parts: tuple[BodyPart, ...]
     categories: tuple[FindingCategory, ...]
 
-    def __init__(self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_found: int) -> None:
+    def __init__(
+        self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_results: int
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.input_scale = config.input_scale
@@ -84,7 +86,7 @@ class Expert(nn.Module):
         self.dropout = nn.Dropout2d(config.drop_rate)
         self.abnormal = nn.Linear(n, n_parts)
         self.body_part = nn.Linear(n, n_parts)
-        self.finding = nn.Linear(n, n_found) if n_found else None
+        self.finding = nn.Linear(n, n_results) if n_results else None
         self.reads_evidence = config.fit_heads and config.neck == "attention"
         if self.reads_evidence:
             self.register_buffer("evidence_P", torch.zeros(n_parts))
@@ -107,12 +109,12 @@ class Expert(nn.Module):
         # Single precision from here on: the mean of many cells must equal the logit to 1e-4.
         with torch.autocast(x_BCHW.device.type, enabled=False):
             n = self.encoder.num_features
-            everywhere_BChw, looked_BChw = grid_BChw[:, :n].float(), grid_BChw[:, -n:].float()
-            cam_BPhw = functional.conv2d(looked_BChw, self.abnormal.weight[:, :, None, None])
+            everywhere_BChw, attended_BChw = grid_BChw[:, :n].float(), grid_BChw[:, -n:].float()
+            cam_BPhw = functional.conv2d(attended_BChw, self.abnormal.weight[:, :, None, None])
             score_BAhw = self.neck.score(features_BChw.float())
             if self.reads_evidence:
                 cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
-            found_BFhw = self._finding_map(looked_BChw)
+            found_BFhw = self._finding_map(attended_BChw)
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
                 body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
@@ -123,11 +125,11 @@ class Expert(nn.Module):
                 finding_cam_BFhw=found_BFhw,
             )
 
-    def _finding_map(self, looked_BChw: Tensor) -> Tensor:
+    def _finding_map(self, attended_BChw: Tensor) -> Tensor:
         """(B, F, h, w): the finding head applied to every cell of what it pools."""
         if self.finding is None:
-            return looked_BChw[:, :0]
-        return functional.conv2d(looked_BChw, self.finding.weight[:, :, None, None])
+            return attended_BChw[:, :0]
+        return functional.conv2d(attended_BChw, self.finding.weight[:, :, None, None])
 
     def _evidence_map(self, score_B1hw: Tensor) -> Tensor:
         """(B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""
@@ -136,9 +138,9 @@ class Expert(nn.Module):
         return attention_weight(score_B1hw) * above_BP[:, :, None, None]
 
     def prepare(self, source: Path | str | Radiograph) -> Tensor:
-        """(1, S, S) float32: a film as this expert sees it. Raises ImageError."""
-        film = source if isinstance(source, Radiograph) else read_radiograph(source)
-        return torch.from_numpy(prepare(film, self.input_spec)[0])
+        """(1, S, S) float32: an image as this expert sees it. Raises ImageError."""
+        image = source if isinstance(source, Radiograph) else read_radiograph(source)
+        return torch.from_numpy(prepare(image, self.input_spec)[0])
 
     def pool(self, x_BCHW: Tensor) -> Pooled:
         """What the heads read of each image."""

@@ -73,15 +73,15 @@ def _values(model: Any) -> Values:
     """The graph's constants in single precision, by their name in the expert."""
     from onnx import numpy_helper
 
-    found = {}
+    result = {}
     for tensor in model.initializer:
         name = tensor.name.removesuffix(_HALF)
         while name.startswith(_MODULE):  # once more where several views are averaged
             name = name.removeprefix(_MODULE)
         array = numpy_helper.to_array(tensor)
         if array.dtype in (np.float16, np.float32):
-            found[name] = torch.from_numpy(array.astype(np.float32))
-    return found
+            result[name] = torch.from_numpy(array.astype(np.float32))
+    return result
 
 
 def _map_weight(model: Any, output: str) -> Tensor | None:
@@ -112,7 +112,7 @@ def _unfolded(expert: Expert, values: Values) -> Values:
     A bias that the exporter has named anew, without a normalisation behind it, is the
     convolution's own; one of zeros it leaves away.
     """
-    found: Values = {}
+    result: Values = {}
     followed = dict(_pairs(expert))
     convolutions = [n for n, m in expert.named_modules() if isinstance(m, nn.Conv2d)]
     for conv in convolutions:
@@ -120,16 +120,16 @@ def _unfolded(expert: Expert, values: Values) -> Values:
         own = expert.get_submodule(conv).bias
         if isinstance(own, Tensor) and f"{conv}.bias" not in values:
             named_anew = bias is not None and norm is None
-            found[f"{conv}.bias"] = bias if named_anew else torch.zeros_like(own)  # type: ignore[assignment]
+            result[f"{conv}.bias"] = bias if named_anew else torch.zeros_like(own)  # type: ignore[assignment]
         if bias is None or norm is None:
             continue
         module = expert.get_submodule(norm)
         assert isinstance(module, nn.BatchNorm2d)
-        found[f"{norm}.weight"] = torch.full_like(bias, float(np.sqrt(1 + module.eps)))
-        found[f"{norm}.bias"] = bias
-        found[f"{norm}.running_mean"] = torch.zeros_like(bias)
-        found[f"{norm}.running_var"] = torch.ones_like(bias)
-    return found
+        result[f"{norm}.weight"] = torch.full_like(bias, float(np.sqrt(1 + module.eps)))
+        result[f"{norm}.bias"] = bias
+        result[f"{norm}.running_mean"] = torch.zeros_like(bias)
+        result[f"{norm}.running_var"] = torch.ones_like(bias)
+    return result
 
 
 def _pairs(expert: Expert) -> Iterator[tuple[str, str]]:
@@ -137,7 +137,7 @@ def _pairs(expert: Expert) -> Iterator[tuple[str, str]]:
     names = {module: name for name, module in expert.named_modules()}
     made: dict[int, str] = {}
     kept: list[Tensor] = []  # alive, so that no other tensor takes its place
-    found: list[tuple[str, str]] = []
+    result: list[tuple[str, str]] = []
 
     def after(module: nn.Module, _given: tuple[Tensor, ...], out: Tensor) -> None:
         made[id(out)] = names[module]
@@ -145,7 +145,7 @@ def _pairs(expert: Expert) -> Iterator[tuple[str, str]]:
 
     def before(module: nn.Module, given: tuple[Tensor, ...]) -> None:
         if (conv := made.get(id(given[0]))) is not None:
-            found.append((conv, names[module]))
+            result.append((conv, names[module]))
 
     hooks = [m.register_forward_hook(after) for m in names if isinstance(m, nn.Conv2d)]
     norms = [m for m in names if isinstance(m, nn.BatchNorm2d)]
@@ -156,4 +156,4 @@ def _pairs(expert: Expert) -> Iterator[tuple[str, str]]:
     finally:
         for hook in hooks:
             hook.remove()
-    yield from found
+    yield from result

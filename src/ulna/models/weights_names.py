@@ -53,27 +53,27 @@ def fitting(
     """
     needed = [name for name in own if not name.endswith(_COUNTER)]
     networks = {p: _renamed(_below(given, p), own) for p in _prefixes(given, needed[0])}
-    found = {p: _in_shape(network, own) for p, network in networks.items()}
-    whole = [p for p, tensors in found.items() if all(name in tensors for name in needed)]
+    result = {p: _in_shape(network, own) for p, network in networks.items()}
+    whole = [p for p, tensors in result.items() if all(name in tensors for name in needed)]
     if len(whole) > 1:
         raise WeightsError(
             f"{source}: holds {len(whole)} networks that fit encoder {encoder!r}, below "
             f"{', '.join(map(repr, whole))}: expected one; save the one that is meant"
         )
     if not whole:
-        best = max(found.values(), key=lambda tensors: sum(n in tensors for n in needed))
+        best = max(result.values(), key=lambda tensors: sum(n in tensors for n in needed))
         raise _misfit(best, needed, (encoder, source), given)
     (prefix,) = whole
     _refuse_others(networks[prefix], own, encoder, source)
-    _refuse_infinite(found[prefix], source)
-    return found[prefix]
+    _refuse_infinite(result[prefix], source)
+    return result[prefix]
 
 
 def _prefixes(given: Mapping[str, Tensor], first: str) -> list[str]:
     """What may stand before the encoder's names: '' always, and before each like its first."""
     anchors = (first, "_conv_stem.weight")
-    found = [n.removesuffix(a) for n in given for a in anchors if n.endswith("." + a)]
-    return list(dict.fromkeys(["", *found]))
+    result = [n.removesuffix(a) for n in given for a in anchors if n.endswith("." + a)]
+    return list(dict.fromkeys(["", *result]))
 
 
 def _below(given: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

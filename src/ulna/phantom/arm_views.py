@@ -1,4 +1,4 @@
-"""Views of a whole arm: how it is bent, how it lies on the film, what the field shows.
+"""Views of a whole arm: how it is bent, how it lies on the image, what the field shows.
 
 Used for the body parts that have no builder of their own in the close style, and for every
 body part on a cassette.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ulna.config.phantom import FilmStyle
+from ulna.config.phantom import Framing
 from ulna.phantom.anatomy.arm import PALM, UPPER_ARM
 from ulna.phantom.anatomy.fingers import LENGTHS, THUMB, finger_group
 from ulna.phantom.anatomy.limb import Limb
@@ -23,7 +23,7 @@ from ulna.types import BodyPart
 
 _UPRIGHT = np.diag([1.0, -1.0, -1.0])
 _ZOOM = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
-# How often each kind is the only film on a cassette.
+# How often each kind is the only image on a cassette.
 _ALONE = (0.58, 0.25, 0.12, 0.05)
 BESIDE_TRUNK = (BodyPart.HUMERUS, BodyPart.SHOULDER)
 _SMALL = (BodyPart.HAND, BodyPart.FINGER, BodyPart.WRIST)
@@ -80,7 +80,7 @@ _CLOSE_SHIFT = {BodyPart.HAND: (0, 20), BodyPart.SHOULDER: (22, 12), BodyPart.HU
 
 @dataclass(frozen=True)
 class Field:
-    """What a film measures. shape: px; pixel: mm at the limb; cassette: whether it is a wide
+    """What an image measures. shape: px; pixel: mm at the limb; cassette: whether it is a wide
     field with the limb somewhere in it."""
 
     shape: tuple[int, int]
@@ -89,16 +89,16 @@ class Field:
 
 
 def draw_arm_views(
-    limb: Limb, part: BodyPart, film: FilmStyle, size: int, rng: np.random.Generator
+    limb: Limb, part: BodyPart, framing: Framing, size: int, rng: np.random.Generator
 ) -> tuple[tuple[View, ...], ...]:
-    """The views of each film of a study: one a film, or two side by side on a divided one."""
+    """The views of each image of a study: one an image, or two side by side on a divided one."""
     kinds = ARM_VIEWS[part]
-    if film == "close":
+    if framing == "collimated":
         count = int(rng.choice([1, 2, 3][: len(kinds)], p=_shares(len(kinds))))
         first = int(rng.integers(2)) if count == 1 else 0
         chosen = [kinds[first + i] for i in range(count)]
         return tuple((_draw(limb, part, k, _close_field(part, k, size, rng), rng),) for k in chosen)
-    films = []
+    images = []
     divided = part not in BESIDE_TRUNK and rng.random() < 0.12
     if divided:
         field = _cassette_field(part, size, rng, divided=True)
@@ -109,8 +109,8 @@ def draw_arm_views(
     chosen = [kinds[first]] if count == 1 else list(kinds[:2])
     for kind in chosen:
         field = _cassette_field(part, size, rng)
-        films.append((_draw(limb, part, kind, field, rng),))
-    return tuple(films)
+        images.append((_draw(limb, part, kind, field, rng),))
+    return tuple(images)
 
 
 def _shares(kinds: int) -> list[float]:
@@ -220,7 +220,7 @@ def finger_turns(kind: ViewKind, alone: int, rng: np.random.Generator) -> dict[i
 
 
 def _roll(part: BodyPart, field: Field, rng: np.random.Generator) -> float:
-    """Degrees by which the limb is turned on the film; 0: proximal end up."""
+    """Degrees by which the limb is turned on the image; 0: proximal end up."""
     if part in BESIDE_TRUNK:
         return float(rng.normal(0, 4))
     if not field.cassette:
@@ -233,7 +233,7 @@ def _roll(part: BodyPart, field: Field, rng: np.random.Generator) -> float:
 def _offset(
     part: BodyPart, field: Field, size: float, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Millimetres (of the neutral limb) from what the film is aimed at to its middle."""
+    """Millimetres (of the neutral limb) from what the image is aimed at to its middle."""
     height, width = (side * field.pixel / size for side in field.shape)
     if not field.cassette:
         medial, distal = _CLOSE_SHIFT.get(part, (0, 0))

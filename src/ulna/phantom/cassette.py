@@ -1,4 +1,4 @@
-"""A whole cassette as it comes from the reader: exposure, frame, white strips, divided films.
+"""A whole cassette as it comes from the reader: exposure, frame, white strips, divided images.
 
 Everything is drawn from the stream of the nuisances and says nothing about the label.
 """
@@ -22,12 +22,12 @@ from ulna.types import Array, Laterality
 class Cassette:
     """One cassette's accidents.
 
-    strips: width of the saturated strip on the top, bottom, left and right over the film's
+    strips: width of the saturated strip on the top, bottom, left and right over the image's
     size. rim: width of the thin bright rim in px. fog: grey of air. headroom: attenuation that
     is white over that of the densest of the limb. ceiling: attenuation that is white at most, of
-    an arm and of a film beside the chest (neither waits for the trunk). edge: strength of the
+    an arm and of an image beside the chest (neither waits for the trunk). edge: strength of the
     reader's edge enhancement, wide and fine. streaks: strength of the reader's stripes. divider:
-    width at both ends, over the film's width, and grey of what parts a divided film. numbers:
+    width at both ends, over the image's width, and grey of what parts a divided image. numbers:
     uniform draws.
     """
 
@@ -44,7 +44,7 @@ class Cassette:
     @property
     def margins(self) -> tuple[float, float, float]:
         """Shares of height or width that are not exposed, with a little more, at the top, the
-        bottom and both sides (the film may be mirrored)."""
+        bottom and both sides (the image may be mirrored)."""
         top, bottom, left, right = self.strips
         return top + 0.04, bottom + 0.04, max(left, right) + 0.06
 
@@ -54,7 +54,7 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
     strips = [
         float(rng.uniform(0.01, 0.07)) if rng.random() < p else 0.0 for p in (0.1, 0.4, 0.05, 0.12)
     ]
-    if rng.random() < 0.07:  # a part of the film that was not exposed
+    if rng.random() < 0.07:  # a part of the image that was not exposed
         strips[1 + int(rng.integers(3))] = float(rng.uniform(0.1, 0.3))
     top, bottom, left, right = strips
     rim = [float(rng.uniform(0.5, 3.0)) if rng.random() < 0.6 else 0.0 for _ in range(4)]
@@ -95,8 +95,8 @@ def develop_cassette(
     nuisance: Nuisance,
     side: Laterality,
 ) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 film from the detector's attenuation; dense: (H, W) where bone is seen;
-    beside: whether the chest belongs to the film."""
+    """(H, W) uint8 image from the detector's attenuation; dense: (H, W) where bone is seen;
+    beside: whether the chest belongs to the image."""
     level = np.percentile(seen[dense], 99) if dense.sum() > 50 else seen.max()
     ceiling = cassette.ceiling[int(beside)]
     white = max(min(float(level), ceiling) * cassette.headroom, 0.3)
@@ -110,23 +110,23 @@ def develop_cassette(
     if shows_marker(nuisance):
         grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
     grey = np.maximum(grey, _frame(grey.shape, cassette))
-    film = 1 - grey if shows_inverted(nuisance) else grey
-    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
+    image = 1 - grey if shows_inverted(nuisance) else grey
+    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
     return levels
 
 
 def shows_marker(nuisance: Nuisance) -> bool:
-    """Whether a side marker lies on a cassette: rarer than on a close film."""
+    """Whether a side marker lies on a cassette: rarer than on a close image."""
     return nuisance.marker and nuisance.numbers[7] < 0.4
 
 
 def shows_inverted(nuisance: Nuisance) -> bool:
-    """Whether a cassette comes with inverted polarity: rarer than a close film."""
+    """Whether a cassette comes with inverted polarity: rarer than a close image."""
     return nuisance.inverted and nuisance.numbers[6] < 0.3
 
 
 def divide(grey: npt.NDArray[np.uint8], cassette: Cassette) -> npt.NDArray[np.uint8]:
-    """(H, W) the film with the wedge between its two fields."""
+    """(H, W) the image with the wedge between its two fields."""
     out = grey.copy()
     out[_wedge(grey.shape, cassette)] = int(228 * cassette.divider[2] + 8)
     return out
@@ -193,7 +193,7 @@ def worn(soft: Array, nuisance: Nuisance) -> Array:
 
 
 def _plaster(soft: Array, u: tuple[float, ...]) -> Array:
-    """A cast about the limb between two heights of the film: bright, uneven walls."""
+    """A cast about the limb between two heights of the image: bright, uneven walls."""
     height, width = soft.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     uneven = np.sin(rows * (0.05 + 0.1 * u[0]) + 6 * u[1]) + np.sin(columns * (0.07 + 0.1 * u[1]))

@@ -1,4 +1,4 @@
-"""A contact sheet of phantoms: normal films and every kind of finding, with its outline."""
+"""A contact sheet of phantoms: normal images and every kind of finding, with its outline."""
 
 from __future__ import annotations
 
@@ -36,11 +36,13 @@ def _tile(study: PhantomStudy, view: PhantomView, outlines: bool) -> Image.Image
         shrunk = max(1, max(view.mask.shape) // _TILE)
         wide = ndimage.binary_dilation(view.mask, iterations=4 * shrunk - 1)
         grey[wide & ~ndimage.binary_dilation(view.mask, iterations=2 * shrunk)] = (255, 120, 0)
-    film = Image.fromarray(grey)
-    film.thumbnail((_TILE, _TILE - 14))
+    image = Image.fromarray(grey)
+    image.thumbnail((_TILE, _TILE - 14))
     tile = Image.new("RGB", (_TILE, _TILE))
-    tile.paste(film, ((_TILE - film.width) // 2, 0))
-    told = f"{study.kind} ({study.subtlety}, CNR {view.cnr:.1f})" if study.category else "normal"
-    caption = f"{study.plan.body_part.title()} {view.name}: {told}"
+    tile.paste(image, ((_TILE - image.width) // 2, 0))
+    reported = (
+        f"{study.kind} ({study.subtlety}, CNR {view.cnr:.1f})" if study.category else "normal"
+    )
+    caption = f"{study.plan.body_part.title()} {view.name}: {reported}"
     ImageDraw.Draw(tile).text((3, _TILE - 12), caption, fill=(230, 230, 160))
     return tile

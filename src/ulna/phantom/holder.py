@@ -1,4 +1,4 @@
-"""The hand of someone who holds the patient's arm still: on many films of children."""
+"""The hand of someone who holds the patient's arm still: on many images of children."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GRIP = np.array([5.0, -95.0, 0])
 
 @dataclass(frozen=True)
 class Holder:
-    """Another person's arm, seen by a camera of its own on the same film."""
+    """Another person's arm, seen by a camera of its own on the same image."""
 
     limb: Limb
     view: View
@@ -55,7 +55,7 @@ def _arm_alone(limb: Limb, size: float) -> Limb:
 
 
 def _camera(limb: Limb, view: View, other: Limb, rng: np.random.Generator) -> Camera:
-    """On the patient's hand, or where the film ends before it; the forearm points outwards."""
+    """On the patient's hand, or where the image ends before it; the forearm points outwards."""
     shape = np.array(view.camera.shape)
     turn, shift = placements(limb.hinges, view.turns)[PALM]
     place = np.array(view.camera.place(turn @ np.array([5.0, -60.0, 0]) + shift))

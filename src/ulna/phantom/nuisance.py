@@ -1,4 +1,4 @@
-"""What varies between films and says nothing about the label.
+"""What varies between images and says nothing about the label.
 
 Everything here is drawn from a generator of its own, so a study's nuisances are the same
 whether it is normal or abnormal.
@@ -24,7 +24,7 @@ _CAST_SHARE, _JEWEL_SHARE, _INVERT_SHARE, _SOFT_SHARE = 0.08, 0.10, 0.06, 0.12
 
 @dataclass(frozen=True)
 class Nuisance:
-    """One film's accidents. numbers: uniform draws that place and size what is switched on."""
+    """One image's accidents. numbers: uniform draws that place and size what is switched on."""
 
     exposure: Exposure
     collimated: bool
@@ -39,7 +39,7 @@ class Nuisance:
 
 
 def draw_nuisance(rng: np.random.Generator) -> Nuisance:
-    """The accidents of one film."""
+    """The accidents of one image."""
     return Nuisance(
         exposure=draw_exposure(rng),
         collimated=bool(rng.random() < 0.5),
@@ -111,7 +111,7 @@ def band(soft: Array, row: int, u: tuple[float, ...]) -> Array:
 
 
 def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 film from the detector's attenuation: window, curve, marker, collimation."""
+    """(H, W) uint8 image from the detector's attenuation: window, curve, marker, collimation."""
     low, high = np.percentile(seen[::2, ::2], nuisance.window)
     grey = np.clip((seen - low) / max(high - low, 1e-3), 0, 1) ** nuisance.gamma
     if nuisance.coarse:
@@ -121,8 +121,8 @@ def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np
         grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
     if nuisance.collimated:
         grey = _collimate(grey, nuisance.numbers[10:16])
-    film = 1 - grey if nuisance.inverted else grey
-    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(film, 0, 1)).astype(np.uint8)
+    image = 1 - grey if nuisance.inverted else grey
+    levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
     return levels
 
 

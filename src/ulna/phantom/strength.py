@@ -14,7 +14,7 @@ from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Subtlety
 
 # Contrast-to-noise of a study's best view: below MODERATE_FROM subtle, from OBVIOUS_FROM on
-# obvious. Chosen by looking at films (docs/phantoms.md).
+# obvious. Chosen by looking at images (docs/phantoms.md).
 FAINTEST, MODERATE_FROM, OBVIOUS_FROM, STRONGEST = 0.8, 2.5, 5.0, 12.0
 _RANGE = {
     Subtlety.SUBTLE: (FAINTEST, MODERATE_FROM),

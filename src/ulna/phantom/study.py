@@ -1,4 +1,4 @@
-"""One phantom study: patient, views, finding, films, truth."""
+"""One phantom study: patient, views, finding, images, truth."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ulna.config.phantom import PhantomConfig
 from ulna.phantom.anatomy import Limb, Vary, build_limb
-from ulna.phantom.film import Film, draw_films, render_film
 from ulna.phantom.findings import DRAW, Placed
+from ulna.phantom.image import PhantomImage, draw_images, render_image
 from ulna.phantom.plan import StudyPlan, plan_study
 from ulna.phantom.scene import Scene
 from ulna.phantom.strength import SeenView, band_of, solve_strength
@@ -29,7 +29,7 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class PhantomView:
-    """One film. pixels: (H, W) uint8; mask: (H, W) bool, the finding projected; cnr: its
+    """One image. pixels: (H, W) uint8; mask: (H, W) bool, the finding projected; cnr: its
     contrast-to-noise here (0 where it is not seen); spacing: mm per pixel at the limb."""
 
     name: str
@@ -42,7 +42,7 @@ class PhantomView:
 
 @dataclass(frozen=True)
 class PhantomStudy:
-    """All films of one study and the truth about it; category None for a normal study."""
+    """All images of one study and the truth about it; category None for a normal study."""
 
     plan: StudyPlan
     views: tuple[PhantomView, ...]
@@ -53,20 +53,20 @@ class PhantomStudy:
 
 def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
     """Study `index` of the data set that `config` describes; a pure function of both."""
-    plan, side, limb, films = draw_study(config, index)
-    placed, strength, seen = None, 0.0, [0.0] * len(films)
+    plan, side, limb, images = draw_study(config, index)
+    placed, strength, seen = None, 0.0, [0.0] * len(images)
     if plan.abnormal:
-        placed, strength, seen = _choose(limb, films, config, _stream(config, plan, _FINDING))
+        placed, strength, seen = _choose(limb, images, config, _stream(config, plan, _FINDING))
     views = tuple(
         _view(
             plan.body_part,
-            film,
-            _scenes(limb, film, placed, strength),
+            image,
+            _scenes(limb, image, placed, strength),
             cnr,
             side,
             _stream(config, plan, _NOISE, i),
         )
-        for i, (film, cnr) in enumerate(zip(films, seen, strict=True))
+        for i, (image, cnr) in enumerate(zip(images, seen, strict=True))
     )
     return PhantomStudy(
         plan=plan,
@@ -79,14 +79,14 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
 
 def draw_study(
     config: PhantomConfig, index: int
-) -> tuple[StudyPlan, Laterality, Limb, tuple[Film, ...]]:
-    """Plan, side, limb and films of study `index` with their accidents, before any exposure."""
+) -> tuple[StudyPlan, Laterality, Limb, tuple[PhantomImage, ...]]:
+    """Plan, side, limb and images of study `index` with their accidents, before any exposure."""
     plan = plan_study(config, index)
     nuisance_rng = _stream(config, plan, _NUISANCE)
     side = Laterality.LEFT if nuisance_rng.random() < 0.5 else Laterality.RIGHT
-    limb = build_limb(plan.body_part, config.film, Vary(_stream(config, plan, _ANATOMY)))
-    films = draw_films(limb, plan.body_part, config, nuisance_rng)
-    return plan, side, limb, films
+    limb = build_limb(plan.body_part, config.framing, Vary(_stream(config, plan, _ANATOMY)))
+    images = draw_images(limb, plan.body_part, config, nuisance_rng)
+    return plan, side, limb, images
 
 
 def _stream(config: PhantomConfig, plan: StudyPlan, kind: int, *more: int) -> np.random.Generator:
@@ -95,21 +95,21 @@ def _stream(config: PhantomConfig, plan: StudyPlan, kind: int, *more: int) -> np
 
 
 def _choose(
-    limb: Limb, films: tuple[Film, ...], config: PhantomConfig, rng: np.random.Generator
+    limb: Limb, images: tuple[PhantomImage, ...], config: PhantomConfig, rng: np.random.Generator
 ) -> tuple[Placed, float, list[float]]:
     """A finding, the strength that brings it to the subtlety drawn for it, and its
-    contrast-to-noise on each film (of a divided one its better half)."""
+    contrast-to-noise on each image (of a divided one its better half)."""
     shares = (config.obvious, config.moderate, config.subtle)
     levels = (Subtlety.OBVIOUS, Subtlety.MODERATE, Subtlety.SUBTLE)
     wanted = levels[int(rng.choice(3, p=shares))]
     exposed = [
-        SeenView(pose(limb, v, 0), v.camera, f.nuisance.exposure) for f in films for v in f.panels
+        SeenView(pose(limb, v, 0), v.camera, f.nuisance.exposure) for f in images for v in f.panels
     ]
     best: tuple[Placed, float, list[float]] | None = None
     for _ in range(6):
-        placed = _draw_shown(limb, films, wanted, config.findings, rng)
+        placed = _draw_shown(limb, images, wanted, config.findings, rng)
         strength, seen, reached = solve_strength(placed, exposed, wanted, rng)
-        # a close film holds every finding, and the last one drawn stays
+        # a close image holds every finding, and the last one drawn stays
         if best is None or not limb.hinges or reached or max(seen) > max(best[2]):
             best = placed, strength, seen
         if reached:
@@ -117,17 +117,17 @@ def _choose(
     assert best is not None
     placed, strength, seen = best
     each = iter(seen)
-    return placed, strength, [max(next(each) for _ in f.panels) for f in films]
+    return placed, strength, [max(next(each) for _ in f.panels) for f in images]
 
 
 def _draw_shown(
     limb: Limb,
-    films: tuple[Film, ...],
+    images: tuple[PhantomImage, ...],
     wanted: Subtlety,
     findings: Collection[FindingCategory],
     rng: np.random.Generator,
 ) -> Placed:
-    """A finding that lies on one of the films; what lies on none is drawn again."""
+    """A finding that lies on one of the images; what lies on none is drawn again."""
     shares = np.array(_SHARES[wanted])
     if set(findings) != set(DRAW):
         shares *= [category in findings for category in DRAW]
@@ -135,23 +135,23 @@ def _draw_shown(
     for _ in range(60):
         category = tuple(DRAW)[int(rng.choice(len(DRAW), p=shares))]
         placed = DRAW[category](rng, limb, wanted)
-        if any(film.shows(limb, placed) for film in films):
+        if any(image.shows(limb, placed) for image in images):
             break
     return placed
 
 
-def _scenes(limb: Limb, film: Film, placed: Placed | None, strength: float) -> list[Scene]:
-    normal = [pose(limb, view, 0) for view in film.panels]
+def _scenes(limb: Limb, image: PhantomImage, placed: Placed | None, strength: float) -> list[Scene]:
+    normal = [pose(limb, view, 0) for view in image.panels]
     return [placed.apply(scene, strength) for scene in normal] if placed else normal
 
 
 def _view(
     part: BodyPart,
-    film: Film,
+    image: PhantomImage,
     scenes: list[Scene],
     cnr: float,
     side: Laterality,
     rng: np.random.Generator,
 ) -> PhantomView:
-    pixels, mask = render_film(film, scenes, part, side, rng)
-    return PhantomView(film.name, pixels, mask, cnr, film.spacing, side)
+    pixels, mask = render_image(image, scenes, part, side, rng)
+    return PhantomView(image.name, pixels, mask, cnr, image.spacing, side)

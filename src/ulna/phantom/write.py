@@ -16,8 +16,9 @@ from PIL import Image
 from scipy import ndimage
 
 from ulna.config.codec import to_json, write_json
+from ulna.config.migrations import migrated
 from ulna.config.phantom import PhantomConfig
-from ulna.errors import LESS_AT_A_TIME, DatasetError, UlnaError
+from ulna.errors import LESS_AT_A_TIME, ConfigError, DatasetError, UlnaError
 from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
 from ulna.whole_file import csv_bytes, write_whole
@@ -91,10 +92,11 @@ def _claim(out: Path, config: PhantomConfig) -> None:
 
 
 def _note_of(out: Path) -> object:
-    """What phantom.json says, None where it is not JSON."""
+    """What phantom.json says under the names of today, None where it is no such JSON."""
     try:
-        return json.loads((out / "phantom.json").read_text(encoding="utf-8"))
-    except ValueError:
+        note = json.loads((out / "phantom.json").read_text(encoding="utf-8"))
+        return {**note, "config": dict(migrated("PhantomConfig", note["config"]))}
+    except (ValueError, LookupError, TypeError, AttributeError, ConfigError):
         return None
 
 
@@ -111,7 +113,7 @@ def _each(out: Path, config: PhantomConfig, workers: int) -> Iterator[list[Row]]
             yield from pool.map(write, range(config.studies), chunksize=4)
     except BrokenProcessPool:
         raise UlnaError(
-            f"{out}: a process that draws films was killed by the system: mostly it is out of "
+            f"{out}: a process that draws images was killed by the system: mostly it is out of "
             f"memory: {LESS_AT_A_TIME}; the same command begins the set again"
         ) from None
 

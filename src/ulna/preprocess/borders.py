@@ -1,4 +1,4 @@
-"""Where the picture lies on a film that has bars, frames or plain air around it."""
+"""Where the picture lies on an image that has bars, frames or plain air around it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ulna.types import Array
 
 # Lines are compared at no more than about so many pixels a side.
 _LOOKED_AT = 512
-# Of the film's range: what the greys of a plain line span, but for this share of its pixels at
+# Of the image's range: what the greys of a plain line span, but for this share of its pixels at
 # either end (a frame's corners, dust).
 _PLAIN, _ODD = 0.04, 0.02
 # No less of a side is left: beyond that there is no picture to be found.
@@ -17,11 +17,11 @@ _LEAST = 0.25
 
 
 def picture_part(pixels: Array) -> Part:
-    """(left, top, width, height) in px of what is left of a film without its plain border lines.
+    """(left, top, width, height) in px of what is left of an image without its plain border lines.
 
     A row or column at the border goes where its greys hardly differ: bars of a letterbox, the
     frame of a cassette, air. What is left has no such line at its four borders. Lines with a
-    letter in them stay, and so does all beyond: nothing of a limb may be lost. A film that is
+    letter in them stay, and so does all beyond: nothing of a limb may be lost. An image that is
     plain nearly everywhere stays whole. Deterministic; looks at about 512 lines a side.
     """
     height, width = pixels.shape

@@ -1,4 +1,4 @@
-"""Contrast against the neighbourhood, for films whose limbs are dim and borders bright."""
+"""Contrast against the neighbourhood, for images whose limbs are dim and borders bright."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _LEAST_DEVIATION = 0.02
 _SHOWN_DEVIATIONS = 3.0
 
 
-def local_contrast(square: Array, film: npt.NDArray[np.bool_], share: float) -> Array:
-    """(S, S) in [0, 1]: 0.5 where a pixel is the mean of its neighbourhood, 0 outside the film.
+def local_contrast(square: Array, image: npt.NDArray[np.bool_], share: float) -> Array:
+    """(S, S) in [0, 1]: 0.5 where a pixel is the mean of its neighbourhood, 0 outside the image.
 
-    square: (S, S) in [0, 1]. film: (S, S) where it shows film and not padding, which no mean
+    square: (S, S) in [0, 1]. image: (S, S) where it shows image and not padding, which no mean
     counts. share: side of the square neighbourhood, of S. Local normalisation as in Jarrett et
     al. (2009, What is the best multi-stage architecture for object recognition?, section 3.1),
     with a box in place of the Gaussian.
     """
     side = max(3, round(share * len(square)) | 1)
     sums = _BoxSums(len(square), side)
-    inside = np.where(film, square, 0).astype(np.float64)
-    counted = np.maximum(sums.of(film.astype(np.float64)), 1)
+    inside = np.where(image, square, 0).astype(np.float64)
+    counted = np.maximum(sums.of(image.astype(np.float64)), 1)
     mean = sums.of(inside.copy())
     mean /= counted
     variance = sums.of(inside**2)
@@ -35,7 +35,7 @@ def local_contrast(square: Array, film: npt.NDArray[np.bool_], share: float) -> 
     inside -= mean
     inside /= 2 * _SHOWN_DEVIATIONS * np.sqrt(variance, out=variance)
     inside += 0.5
-    return np.where(film, np.clip(inside, 0, 1, out=inside), 0).astype(np.float32)
+    return np.where(image, np.clip(inside, 0, 1, out=inside), 0).astype(np.float32)
 
 
 class _BoxSums:

@@ -17,7 +17,7 @@ from ulna.preprocess.borders import picture_part
 from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
-# What a film becomes in `letterbox_uint8`. Decoded images that are kept carry it: another number
+# What an image becomes in `letterbox_uint8`. Decoded images that are kept carry it: another number
 # makes them anew. Raise it with every change of the pixels; tests/preprocess holds some of them.
 PIXELS_VERSION = 1
 _PERCENTILE_PIXELS = 1 << 20
@@ -30,7 +30,7 @@ def letterbox_uint8(
 
     Returns (S, S) uint8, where 0 and 255 are the spec's low and high percentile and the
     padding is 0, and the placement. A constant image becomes 0 everywhere. With local contrast
-    the stretched film is measured by its neighbourhoods instead. With `trim_borders` the square,
+    the stretched image is measured by its neighbourhoods instead. With `trim_borders` the square,
     and the percentiles, are of `picture_part` alone.
     """
     part = picture_part(radiograph.pixels) if spec.trim_borders else None
@@ -43,7 +43,7 @@ def letterbox_uint8(
         np.clip(stretched, 0, 1, out=stretched)
     square, placement = letterbox(stretched, spec.size, part)
     if spec.local_contrast:
-        square = local_contrast(square, _film(placement), spec.local_contrast)
+        square = local_contrast(square, _image(placement), spec.local_contrast)
     return np.rint(np.clip(square, 0, 1) * 255).astype(np.uint8), placement
 
 
@@ -54,8 +54,8 @@ def _cut(pixels: Array, part: Part | None) -> Array:
     return pixels[y : y + height, x : x + width]
 
 
-def _film(placement: Placement) -> npt.NDArray[np.bool_]:
-    """(S, S) whether the middle of a pixel of the square lies on the film."""
+def _image(placement: Placement) -> npt.NDArray[np.bool_]:
+    """(S, S) whether the middle of a pixel of the square lies on the image."""
     (_, _, width, height), (left, top) = placement.shown, placement.padding
     centre = (np.arange(placement.size) + 0.5) * placement.side / placement.size
     rows = (centre > top) & (centre < top + height)
@@ -84,6 +84,6 @@ def prepare(radiograph: Radiograph, spec: InputSpec) -> tuple[Array, Placement]:
 
 
 def _percentiles(pixels: Array, spec: InputSpec) -> tuple[float, float]:
-    # Every k-th pixel of a large film: the same answer to well under a grey level, much sooner.
+    # Every k-th pixel of a large image: the same answer to well under a grey level, much sooner.
     step = max(1, int(np.ceil(np.sqrt(pixels.size / _PERCENTILE_PIXELS))))
     return percentile_pair(pixels[::step, ::step], spec.low_percentile, spec.high_percentile)

@@ -102,15 +102,15 @@ def read_receipt(file: Path) -> Receipt:
 
 def code_versions() -> dict[str, str]:
     """Versions of Ulna, Python and what computes; the git commit, with '+' if files differ."""
-    found = {"ulna": ulna.__version__, "commit": _commit(), "python": platform.python_version()}
+    result = {"ulna": ulna.__version__, "commit": _commit(), "python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            result[name] = version(name)
         except PackageNotFoundError:
-            found[name] = UNKNOWN
+            result[name] = UNKNOWN
     if find_spec(_OPTIONAL) is not None:
-        found[_OPTIONAL] = version(_OPTIONAL)
-    return found
+        result[_OPTIONAL] = version(_OPTIONAL)
+    return result
 
 
 def _commit() -> str:
@@ -138,7 +138,7 @@ def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
     """Hash of the sorted keys, labels, image names and image contents of `studies`.
 
-    A film that cannot be opened counts as that.
+    An image that cannot be opened counts as that.
     """
     lines = [
         f"{s.key}|{s.abnormal}|{[(i.path.name, _content(i.path)) for i in s.images]}"

@@ -30,7 +30,7 @@ class Check:
 
     what: str
     equal: bool | None
-    said: str
+    message: str
 
 
 def check_files(receipt: Receipt, folder: Path) -> list[Check]:
@@ -43,14 +43,14 @@ def check_files(receipt: Receipt, folder: Path) -> list[Check]:
 
 def _file(file: Path, name: str, expected: str) -> Check:
     try:
-        found = file_sha256(file)
+        result = file_sha256(file)
     except OSError as error:
-        said = f"{error.strerror or error}: expected SHA-256 {expected[:12]}...; copy it again"
-        return Check(name, False, said)
-    if found != expected:
-        said = f"SHA-256 {found[:12]}..., expected {expected[:12]}...: altered since; "
-        return Check(name, False, said + "take the original or make the results again")
-    return Check(name, True, f"SHA-256 {found[:12]}...")
+        message = f"{error.strerror or error}: expected SHA-256 {expected[:12]}...; copy it again"
+        return Check(name, False, message)
+    if result != expected:
+        message = f"SHA-256 {result[:12]}..., expected {expected[:12]}...: altered since; "
+        return Check(name, False, message + "take the original or make the results again")
+    return Check(name, True, f"SHA-256 {result[:12]}...")
 
 
 def check_code(receipt: Receipt) -> Check:
@@ -59,8 +59,8 @@ def check_code(receipt: Receipt) -> Check:
     other = [
         f"{n} {v} (here {here[n]})" for n, v in receipt.code.items() if n in here and v != here[n]
     ]
-    said = "made with " + ", ".join(other) if other else "the same versions"
-    return Check("code", None if other else True, said)
+    message = "made with " + ", ".join(other) if other else "the same versions"
+    return Check("code", None if other else True, message)
 
 
 def check_numbers(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
@@ -92,9 +92,9 @@ def _guard(name: str, compute: Callable[[], Check]) -> Check:
 def _metrics(receipt: Receipt, folder: Path, inside: str) -> Check:
     rows = read_predictions(folder / f"{inside}predictions.csv")
     parts = [BodyPart(p) for p in receipt.method["body_parts"]]
-    found = summarise(rows, parts, _resampling(receipt))
+    result = summarise(rows, parts, _resampling(receipt))
     reported = json.loads((folder / f"{inside}metrics.json").read_text("utf-8"))
-    return _compared(f"{inside}metrics.json", found, {k: reported.get(k) for k in found})
+    return _compared(f"{inside}metrics.json", result, {k: reported.get(k) for k in result})
 
 
 def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
@@ -108,16 +108,16 @@ def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Ch
     def compute() -> Check:
         sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
         how = _resampling(receipt)
-        found = crossval_scores(folder, groups or {}, others, sources, left_out, how)
+        result = crossval_scores(folder, groups or {}, others, sources, left_out, how)
         reported = json.loads((folder / "scores.json").read_text("utf-8"))
         if groups is None and by:
             reported = _of_regions(reported)
-        return _compared("scores.json", found, reported)
+        return _compared("scores.json", result, reported)
 
     checks = [_guard("scores.json", compute)]
     if groups is None and by:
-        said = "not computed again: they need the table; give --data"
-        checks.append(Check(f"scores.json by {', '.join(by)}", None, said))
+        message = "not computed again: they need the table; give --data"
+        checks.append(Check(f"scores.json by {', '.join(by)}", None, message))
     return checks
 
 
@@ -140,31 +140,31 @@ def _mura(receipt: Receipt, folder: Path) -> Check:
 
     labels = read_mura_labels(folder / receipt.inputs["labels"].path)
     answers = read_mura_answers(folder / receipt.inputs["predictions"].path)
-    found = score_mura(labels, answers, _resampling(receipt))
+    result = score_mura(labels, answers, _resampling(receipt))
     if receipt.method["phantoms"]:
-        found = {name: {**row, "standing": None} for name, row in found.items()}
-    return _compared("score.json", found, json.loads((folder / "score.json").read_text("utf-8")))
+        result = {name: {**row, "standing": None} for name, row in result.items()}
+    return _compared("score.json", result, json.loads((folder / "score.json").read_text("utf-8")))
 
 
 def _resampling(receipt: Receipt) -> Resampling:
     return Resampling(int(receipt.method["draws"]), int(receipt.method["seed"]))
 
 
-def _compared(name: str, found: Any, reported: Any) -> Check:
-    n, differing = differing_leaves(to_json(found), reported)
+def _compared(name: str, result: Any, reported: Any) -> Check:
+    n, differing = differing_leaves(to_json(result), reported)
     if differing:
         named = "; ".join(differing[:_NAMED])
-        said = f"{len(differing)} of {n} differ: {named}"
-        return Check(f"numbers of {name}", False, said)
+        message = f"{len(differing)} of {n} differ: {named}"
+        return Check(f"numbers of {name}", False, message)
     return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBERS_WITHIN:g}")
 
 
-def differing_leaves(found: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
+def differing_leaves(result: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
     """How many values were compared, and those that differ, as 'place: reported, recomputed'."""
-    if not isinstance(found, (Mapping, list)) and not isinstance(reported, (Mapping, list)):
-        same = _same(found, reported)
-        return 1, [] if same else [f"{where} is {reported!r}, computed again {found!r}"]
-    one, other = _entries(found), _entries(reported)
+    if not isinstance(result, (Mapping, list)) and not isinstance(reported, (Mapping, list)):
+        same = _same(result, reported)
+        return 1, [] if same else [f"{where} is {reported!r}, computed again {result!r}"]
+    one, other = _entries(result), _entries(reported)
     n = 0
     differing: list[str] = []
     for key in dict.fromkeys([*one, *other]):
@@ -181,8 +181,8 @@ def _entries(value: Any) -> Mapping[str, Any]:
     return {str(i): v for i, v in enumerate(value)} if isinstance(value, list) else {}
 
 
-def _same(found: Any, reported: Any) -> bool:
+def _same(result: Any, reported: Any) -> bool:
     numbers = (int, float)
-    if isinstance(found, numbers) and isinstance(reported, numbers):
-        return math.isclose(found, reported, rel_tol=0, abs_tol=NUMBERS_WITHIN)
-    return bool(found == reported)
+    if isinstance(result, numbers) and isinstance(reported, numbers):
+        return math.isclose(result, reported, rel_tol=0, abs_tol=NUMBERS_WITHIN)
+    return bool(result == reported)

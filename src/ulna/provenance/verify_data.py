@@ -43,12 +43,12 @@ def check_data(receipt: Receipt, rows: Sequence[StudyRow], used: Sequence[Study]
     ]
     if receipt.data is None:
         return checks
-    found = see_data(used, "", "").sha256
-    same = found == receipt.data.sha256
-    said = f"SHA-256 {found[:12]}..."
+    result = see_data(used, "", "").sha256
+    same = result == receipt.data.sha256
+    message = f"SHA-256 {result[:12]}..."
     if not same:
-        said += f", expected {receipt.data.sha256[:12]}...: keys, labels, names or films differ"
-    return [*checks, Check("contents of the data", same, said)]
+        message += f", expected {receipt.data.sha256[:12]}...: keys, labels, names or images differ"
+    return [*checks, Check("contents of the data", same, message)]
 
 
 def check_bundles(receipt: Receipt, places: Mapping[str, Path]) -> list[Check]:
@@ -65,13 +65,13 @@ def check_bundles(receipt: Receipt, places: Mapping[str, Path]) -> list[Check]:
 def _bundle(name: str, place: Path, expected: str) -> Check:
     what = f"bundle {name}".strip()
     try:
-        found = read_bundle(place).hash
+        result = read_bundle(place).hash
     except BundleError as error:
         return Check(what, False, str(error))
-    said = f"hash {found[:12]}..."
-    if found != expected:
-        said += f", expected {expected[:12]}...: another bundle, or calibrated since"
-    return Check(what, found == expected, said)
+    message = f"hash {result[:12]}..."
+    if result != expected:
+        message += f", expected {expected[:12]}...: another bundle, or calibrated since"
+    return Check(what, result == expected, message)
 
 
 def choose_studies(used: Sequence[Study], n: int | None, seed: int) -> list[Study]:
@@ -93,8 +93,8 @@ def check_answers(
     """The bundle's probabilities of `studies`, asked again. engine: that they came from."""
     from ulna.runtime import Predictor
 
-    found, _ = collect_rows(Predictor.load(bundle, engine), studies, point, report)
-    return _answers("probabilities asked again", rows, found, whole=True)
+    result, _ = collect_rows(Predictor.load(bundle, engine), studies, point, report)
+    return _answers("probabilities asked again", rows, result, whole=True)
 
 
 def check_fold_answers(
@@ -107,7 +107,7 @@ def check_fold_answers(
     """Out-of-fold probabilities of `studies`, asked again of the fold's own bundle.
 
     folds: bundle by fold ('fold0'). If all rows are asked again, fusion and thresholds are fitted
-    again too; else the experts' probabilities before fusion are compared. A study whose films
+    again too; else the experts' probabilities before fusion are compared. A study whose images
     cannot be read any more differs.
     """
     from ulna.runtime import Predictor
@@ -121,26 +121,26 @@ def check_fold_answers(
     for name in names:
         own = [s for s in studies if fold_of[s.key] == name]
         predictors.append(Predictor.load(folds[name]))
-        said, unreadable = run_fold(predictors[-1], own)
-        outputs.append(said)
+        message, unreadable = run_fold(predictors[-1], own)
+        outputs.append(message)
         faults += unreadable
         done += len(own)
         report(done, len(studies))
     whole = len(studies) == len(rows)
     if whole:
         numbers = [int(n.removeprefix("fold")) for n in names]
-        found = cross_fit(predictors, outputs, point, numbers)
+        result = cross_fit(predictors, outputs, point, numbers)
         what = "probabilities and fusion asked again"
-        return _answers(what, rows, [*found, *faults], whole=True)
-    asked = zip(predictors, outputs, strict=True)
-    found = [row_of_outputs(p, o, point) for p, own in asked for o in own]
-    return _answers("experts' probabilities asked again", rows, [*found, *faults], whole=False)
+        return _answers(what, rows, [*result, *faults], whole=True)
+    requested = zip(predictors, outputs, strict=True)
+    result = [row_of_outputs(p, o, point) for p, own in requested for o in own]
+    return _answers("experts' probabilities asked again", rows, [*result, *faults], whole=False)
 
 
-def _answers(what: str, rows: Sequence[StudyRow], found: Sequence[StudyRow], whole: bool) -> Check:
+def _answers(what: str, rows: Sequence[StudyRow], result: Sequence[StudyRow], whole: bool) -> Check:
     """whole: the calibrated probability and the experts'; else the experts' alone."""
     reported = {r.key: r for r in rows}
-    gaps = {f.key: _gap(f, reported[f.key], whole) for f in found}
+    gaps = {f.key: _gap(f, reported[f.key], whole) for f in result}
     far = sorted(
         (k for k, g in gaps.items() if not g <= PROBABILITIES_WITHIN), key=lambda k: -gaps[k]
     )
@@ -152,10 +152,10 @@ def _answers(what: str, rows: Sequence[StudyRow], found: Sequence[StudyRow], who
     return Check(what, False, f"{of}: {len(far)} differ by over {PROBABILITIES_WITHIN:g}: {named}")
 
 
-def _gap(found: StudyRow, reported: StudyRow, whole: bool) -> float:
+def _gap(result: StudyRow, reported: StudyRow, whole: bool) -> float:
     """Largest difference of two rows' probabilities; infinite where one of them has none."""
-    one, other = dict(found.experts), dict(reported.experts)
-    for row, values in ((found, one), (reported, other)):
+    one, other = dict(result.experts), dict(reported.experts)
+    for row, values in ((result, one), (reported, other)):
         if whole and row.given is not None:
             values["hybrid"] = row.given.probability
     if set(one) != set(other):

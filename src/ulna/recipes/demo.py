@@ -2,7 +2,7 @@
 
 Transfer learning twice, on phantoms, in minutes on two cores: Ulna's own network at a fine grid,
 its trunk from the shipped weights, and EfficientNet-Lite0 from ImageNet (extra `imagenet`), which
-sees the films enlarged. What to expect, and what learning all from nothing gives in the same
+sees the images enlarged. What to expect, and what learning all from nothing gives in the same
 time: docs/results/demo.md.
 """
 
@@ -25,9 +25,9 @@ _OWN = ExpertConfig(
     ema_decay=0.98,
     crop_size=96,
     crop_share=1.0,
-    trunk_on_whole=False,
+    train_encoder_on_whole=False,
     fit_heads=True,
-    hard_every=6,
+    hard_negatives_every=6,
     time_share=1.0,
 )
 _IMAGENET = ExpertConfig(
@@ -41,9 +41,9 @@ _IMAGENET = ExpertConfig(
     ema_decay=0.99,
     crop_size=96,
     crop_share=1.0,
-    trunk_on_whole=False,
+    train_encoder_on_whole=False,
     fit_heads=True,
-    hard_every=6,
+    hard_negatives_every=6,
     input_scale=4 / 3,
     time_share=3.0,
 )

@@ -24,7 +24,7 @@ OWN = ExpertConfig(
     ema_decay=0.98,
     crop_size=96,
     crop_share=0.7,
-    trunk_on_whole=False,
+    train_encoder_on_whole=False,
 )
 
 
@@ -37,7 +37,7 @@ def demonstration() -> Recipe:
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),
-        # Some 100 studies a region: the heads of the others learn from a film too.
+        # Some 100 studies a region: the heads of the others learn from an image too.
         loss=LossWeights(body_part=0.5, finding=0.3, attention=2.0, other_parts=0.5),
         fractions={"train": 0.72, "tune": 0.0, "calibration": 0.28},
         precision="32-true",

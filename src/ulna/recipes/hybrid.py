@@ -83,7 +83,7 @@ def _from_nothing(encoder: str, rate: float, epochs: int, window: int) -> Expert
         ema_decay=0.99,
         crop_size=window,
         crop_share=1.0,
-        trunk_on_whole=False,
+        train_encoder_on_whole=False,
         fit_heads=True,
     )
 

@@ -14,7 +14,7 @@ from ulna.types import BodyPart, FindingCategory
 
 
 def student() -> Recipe:
-    """EfficientNet-Lite0 on whole films of 384 px; of random weights unless told otherwise."""
+    """EfficientNet-Lite0 on whole images of 384 px; of random weights unless told otherwise."""
     expert = ExpertConfig(
         name="student",
         encoder="tf_efficientnet_lite0",
@@ -39,7 +39,7 @@ def student() -> Recipe:
         ),
         loss=LossWeights(body_part=0.2, finding=0.2, other_parts=0.5),
         distillation=Distillation(
-            logits=1.0, body_part=0.2, finding=0.2, map=0.5, temperature=2.0, hard=0.3
+            logits=1.0, body_part=0.2, finding=0.2, map=0.5, temperature=2.0, hard_labels=0.3
         ),
         fractions={"train": 0.7, "tune": 0.0, "calibration": 0.15, "test": 0.15},
     )

@@ -13,24 +13,24 @@ from ulna.report.svg import INK, MUTED, new_figure, write_png
 _WHOLE, _LOSS, _GAIN = "#35618f", "#c2603a", "#4f8f5b"
 
 
-def write_waterfall(found: Mapping[str, Any], path: Path) -> None:
+def write_waterfall(result: Mapping[str, Any], path: Path) -> None:
     """`waterfall_figure` under a title, as a PNG."""
-    figure = waterfall_figure(found)
+    figure = waterfall_figure(result)
     # A data set's name may hold what matplotlib would set as a formula.
-    data = str(found["data"]).replace("$", r"\$")
+    data = str(result["data"]).replace("$", r"\$")
     figure.suptitle(
-        f"What the prototype’s accuracy was made of: {data}, {found['n_studies']} studies",
+        f"What the prototype’s accuracy was made of: {data}, {result['n_studies']} studies",
         fontsize=10,
     )
     write_png(figure, path)
 
 
-def waterfall_figure(found: Mapping[str, Any]) -> Figure:
+def waterfall_figure(result: Mapping[str, Any]) -> Figure:
     """Bars of accuracy (first and last, with intervals) and between them what each step took.
 
     found: the content of audit.json.
     """
-    steps = found["steps"]
+    steps = result["steps"]
     figure, axes = new_figure(9.6, 4.4)
     labels = [_label(steps[0]["name"], steps[0])]
     _whole(axes, 0, steps[0]["accuracy"])

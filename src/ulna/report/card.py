@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ulna.bundle import map_verdict
 from ulna.config.meaning import answer_words
-from ulna.runtime.certainty import costs
+from ulna.runtime.confidence import costs
 from ulna.runtime.findings import unknown_categories
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ LIMITS = (
     "Scores hold for data like those evaluated here. Another hospital, device or case mix "
     "changes them; thresholds and temperatures must then be fitted again.",
     "A heat map shows what moved the logit. It is not an outline of disease, and a calm map is "
-    "no proof of a normal film.",
+    "no proof of a normal image.",
 )
 _SPLIT = ("train", "tune", "calibration")
 PHANTOM_LIMIT = (
@@ -176,14 +176,14 @@ def _count(n: int) -> str:
 
 def map_banner(manifest: Manifest) -> dict[str, str | bool]:
     """What stands of the heat maps at the top of the report: passed, heading, sentence."""
-    found = manifest.map_examination
-    if found is None:
-        said = "Nobody has tested what they show (ulna examine); do not read them as a reason."
-        return {"passed": False, "heading": "Heat maps not examined.", "sentence": said}
-    sentence = f"{map_verdict(found).removeprefix('heat maps: ')}."
+    result = manifest.map_examination
+    if result is None:
+        message = "Nobody has tested what they show (ulna examine); do not read them as a reason."
+        return {"passed": False, "heading": "Heat maps not examined.", "sentence": message}
+    sentence = f"{map_verdict(result).removeprefix('heat maps: ')}."
     heading = (
         "Heat maps: examination passed."
-        if found.reliable
+        if result.reliable
         else ("Heat maps: examination not passed.")
     )
-    return {"passed": found.reliable, "heading": heading, "sentence": sentence}
+    return {"passed": result.reliable, "heading": heading, "sentence": sentence}

@@ -1,4 +1,4 @@
-"""The examination as a picture: films with their map and those that know nothing; the curves."""
+"""The examination as a picture: images with their map and those that know nothing; the curves."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from matplotlib.figure import Figure
 from ulna.types import Array
 
 if TYPE_CHECKING:
-    from ulna.attribution.examination.measures import Film, FilmMeasures
+    from ulna.attribution.examination.measures import ExaminedImage, ImageMeasures
     from ulna.runtime import Predictor
 
-_TITLES = {"map": "heat map", "random": "noise", "edges": "edges of the film"}
+_TITLES = {"map": "heat map", "random": "noise", "edges": "edges of the image"}
 
 
 def write_figure(
-    films: Sequence[Film],
-    measures: Sequence[FilmMeasures],
+    images: Sequence[ExaminedImage],
+    measures: Sequence[ImageMeasures],
     predictor: Predictor,
     shuffled: Predictor,
     path: Path,
 ) -> None:
-    """A row for each film: film and true place, map, noise, edges, map of shuffled weights.
+    """A row for each image: image and true place, map, noise, edges, map of shuffled weights.
 
     Each picture of a map has its own grey scale: they have no common unit.
     """
     columns = [*_TITLES.values(), "weights shuffled"]
-    figure = Figure(figsize=(11, 2.4 * len(films) + 0.5), layout="constrained")
-    axes = np.atleast_2d(figure.subplots(len(films), 5))
-    for row, film in zip(axes, films, strict=True):
-        part = film.study.body_part
-        answer = shuffled.predict_radiographs([film.radiograph], part)
-        pictures = [*film.maps.values(), answer.images[0].heat_map]
-        row[0].imshow(film.radiograph.pixels, cmap="gray", vmin=0, vmax=1)
-        row[0].contour(film.mask, levels=[0.5], colors="tab:orange", linewidths=1)
+    figure = Figure(figsize=(11, 2.4 * len(images) + 0.5), layout="constrained")
+    axes = np.atleast_2d(figure.subplots(len(images), 5))
+    for row, image in zip(axes, images, strict=True):
+        part = image.study.body_part
+        answer = shuffled.predict_radiographs([image.radiograph], part)
+        pictures = [*image.maps.values(), answer.images[0].heat_map]
+        row[0].imshow(image.radiograph.pixels, cmap="gray", vmin=0, vmax=1)
+        row[0].contour(image.mask, levels=[0.5], colors="tab:orange", linewidths=1)
         for place, picture in zip(row[1:], pictures, strict=True):
             place.imshow(_scaled(picture), cmap="gray", vmin=0, vmax=1)
         for place in row:
             place.set_axis_off()
-    for place, title in zip(axes[0], ["film, true place", *columns], strict=True):
+    for place, title in zip(axes[0], ["image, true place", *columns], strict=True):
         place.set_title(title, fontsize=9)
-    figure.suptitle(f"{len(measures)} films examined; {len(films)} shown", fontsize=9)
+    figure.suptitle(f"{len(measures)} images examined; {len(images)} shown", fontsize=9)
     figure.savefig(path, dpi=110)
 
 

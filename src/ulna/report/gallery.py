@@ -1,4 +1,4 @@
-"""Hits, misses, false alarms and calm normal films, chosen by rule, as embedded pictures."""
+"""Hits, misses, false alarms and calm normal images, chosen by rule, as embedded pictures."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _QUALITY = 88
 
 @dataclass(frozen=True)
 class Card:
-    """One radiograph of the gallery: the film, the film under its map, and what to know.
+    """One radiograph of the gallery: the image, the image under its map, and what to know.
 
-    film, overlay: data URIs. facts: short lines. alt: the same in one sentence.
+    image, overlay: data URIs. facts: short lines. alt: the same in one sentence.
     """
 
     title: str
     key: str
-    film: str
+    image: str
     overlay: str
     facts: tuple[str, ...]
     alt: str
@@ -93,27 +93,32 @@ def _probability(row: StudyRow) -> float:
 
 
 def _card(row: StudyRow, map_limit: float) -> Card | None:
-    """None if the film cannot be read any more."""
+    """None if the image cannot be read any more."""
     if row.given is None or not row.images:
         return None
     # Among an abnormal study's views, one on which the finding's place is known tells more.
     image = max(row.images, key=lambda i: (i.location is not None, i.probability))
     try:
-        film, overlay = draw_pair(image, bool(row.abnormal), map_limit)
+        radiograph, overlay = draw_pair(image, bool(row.abnormal), map_limit)
     except (UlnaError, OSError):
         return None
     facts = _facts(row, image)
     part = row.given.body_part.value.lower()
     title = f"{part} {image.ref.view}".strip()
     return Card(
-        title, row.key, data_uri(film), data_uri(overlay), facts, f"{title}: {'; '.join(facts)}"
+        title,
+        row.key,
+        data_uri(radiograph),
+        data_uri(overlay),
+        facts,
+        f"{title}: {'; '.join(facts)}",
     )
 
 
 def draw_pair(
     image: ImageRow, abnormal: bool, map_limit: float, side: int = SIDE
 ) -> tuple[Picture, Picture]:
-    """(film, film with map and true outline), (h, w, 3) uint8, longest side `side` px.
+    """(image, image with map and true outline), (h, w, 3) uint8, longest side `side` px.
 
     Without the outline where the mask cannot be read.
     """
@@ -127,7 +132,7 @@ def draw_pair(
     pixels = np.clip(np.asarray(shown, dtype=np.float32), 0, 1)
     small = Radiograph(pixels, str(image.ref.path))
     heat = Placement.fit((size[1], size[0]), side).to_source(image.grid)
-    film = draw_overlay(small, np.zeros_like(heat), map_limit)
+    plain = draw_overlay(small, np.zeros_like(heat), map_limit)
     overlay = draw_overlay(small, heat, map_limit)
     mask = truth_or_fault(image.ref, image.shape)[0] if abnormal else None
     if mask is not None:
@@ -135,7 +140,7 @@ def draw_pair(
         inside = np.asarray(reduced)
         # Two pixels wide: one is lost on the bright end of the colour scale.
         overlay = draw_mask(draw_mask(overlay, inside), ndimage.binary_dilation(inside))
-    return film, overlay
+    return plain, overlay
 
 
 def _facts(row: StudyRow, image: ImageRow) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def _figures(rows: Sequence[StudyRow], metrics: Json) -> dict[str, str]:
     samples = {n: study_sample(g) for n, g in groups.items()}
     if len(samples) > 1:
         samples["ALL"] = study_sample(everything)
-    found = {
+    result = {
         "roc": figures.roc_figure(samples),
         "pr": figures.pr_figure(samples),
         "reliability": reliability.reliability_figure(samples),
@@ -98,11 +98,11 @@ def _figures(rows: Sequence[StudyRow], metrics: Json) -> dict[str, str]:
         for g in metrics["by_body_part"]
     }
     if metrics["experts"]:
-        found["experts"] = figures.forest_figure(compared, "AUROC")
+        result["experts"] = figures.forest_figure(compared, "AUROC")
     detail = metrics["by_subtlety"] | metrics["by_finding"]
     if detail:
-        found["findings"] = figures.sensitivity_figure(detail)
-    return found
+        result["findings"] = figures.sensitivity_figure(detail)
+    return result
 
 
 def _alone(metrics: Json) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""review.html: the head of the list of labels to read again, with films, maps and reasons."""
+"""review.html: the head of the list of labels to read again, with images, maps and reasons."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from ulna import __version__
 from ulna.config.meaning import ANY, answer_words
-from ulna.errors import UlnaError, said_of
+from ulna.errors import UlnaError, message_of
 from ulna.evaluation.collect import whole_grid
 from ulna.evaluation.rows import ImageRow
 from ulna.evaluation.truth import truth_or_fault
 from ulna.imaging import read_radiograph
-from ulna.labels.suspects import Suspect
+from ulna.labels.label_errors import LabelError
 from ulna.report.gallery import Card, data_uri, draw_pair, scale_bar
 from ulna.report.render import render_page
 from ulna.types import ImagePrediction, ImageRef, StudyPrediction
@@ -29,7 +29,7 @@ SIDE = 400
 class MapScale:
     """The two fixed values of a bundle's maps, in logits: where outlines begin, the last colour.
 
-    trimmed: the bundle sees films without their borders, and its maps' grids are of what is left.
+    trimmed: the bundle sees images without their borders, and its maps' grids are of what is left.
     """
 
     threshold: float
@@ -41,40 +41,40 @@ class MapScale:
 class Entry:
     """A place of the list as the page shows it. cards: one for each view. remarks: sentences."""
 
-    suspect: Suspect
+    label_error: LabelError
     cards: tuple[Card, ...]
     remarks: tuple[str, ...]
 
 
-def show_suspect(
-    suspect: Suspect, prediction: StudyPrediction | None, scale: MapScale | None
+def show_label_error(
+    label_error: LabelError, prediction: StudyPrediction | None, scale: MapScale | None
 ) -> Entry:
     """The first 4 views of a study, with the maps of `prediction` where there is one.
 
-    A card's `overlay` is empty where there is neither a map nor a place that the data give. Films
+    A card's `overlay` is empty where there is neither a map nor a place that the data give. Images
     that cannot be read are named in a remark.
     """
     known = {i.source: i for i in prediction.images} if prediction else {}
     cards, remarks = [], list(_finding(prediction))
-    for number, ref in enumerate(suspect.study.images[:VIEWS], start=1):
+    for number, ref in enumerate(label_error.study.images[:VIEWS], start=1):
         image = known.get(str(ref.path))
         title = ref.view or f"image {number}"
         try:
-            card, no_outline = _card(suspect, title, ref, image, scale)
+            card, no_outline = _card(label_error, title, ref, image, scale)
         except (UlnaError, OSError, MemoryError) as error:
-            remarks.append(f"{title} cannot be shown: {said_of(error)}")
+            remarks.append(f"{title} cannot be shown: {message_of(error)}")
             continue
         cards.append(card)
         if no_outline:
             remarks.append(f"{title} is shown without its finding's place: {no_outline}")
-    more = len(suspect.study.images) - VIEWS
+    more = len(label_error.study.images) - VIEWS
     if more > 0:
         remarks.append(f"{more} more views are not shown here")
-    return Entry(suspect, tuple(cards), tuple(remarks))
+    return Entry(label_error, tuple(cards), tuple(remarks))
 
 
 def _card(
-    suspect: Suspect,
+    label_error: LabelError,
     title: str,
     ref: ImageRef,
     image: ImagePrediction | None,
@@ -89,14 +89,14 @@ def _card(
         grid = whole_grid(image) if scale and scale.trimmed else image.grid
         row = ImageRow(ref, image.probability, image.logit, (shape[0], shape[1]), grid)
     limit = scale.limit if scale else 1.0
-    film, overlay = draw_pair(row, bool(suspect.study.abnormal), limit, SIDE)
-    plain = image is None and bool((film == overlay).all())
+    radiograph, overlay = draw_pair(row, bool(label_error.study.abnormal), limit, SIDE)
+    plain = image is None and bool((radiograph == overlay).all())
     facts = _map_facts(image, scale)
-    spoken = f"{suspect.body_part.lower()} {title} of number {suspect.rank}"
+    spoken = f"{label_error.body_part.lower()} {title} of number {label_error.rank}"
     alt = f"{spoken}: {facts[0]}" if facts else spoken
     shown = "" if plain else data_uri(overlay)
-    card = Card(title, suspect.study.key, data_uri(film), shown, facts, alt)
-    return card, truth_or_fault(ref, row.shape)[1] if suspect.study.abnormal else ""
+    card = Card(title, label_error.study.key, data_uri(radiograph), shown, facts, alt)
+    return card, truth_or_fault(ref, row.shape)[1] if label_error.study.abnormal else ""
 
 
 def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[str, ...]:
@@ -119,19 +119,19 @@ def _finding(prediction: StudyPrediction | None) -> tuple[str, ...]:
             return ()
         share = prediction.finding_probabilities[leading]
         return (f"looks most like {leading.value.replace('_', ' ')} ({share:.2f})",)
-    found = [
+    result = [
         (share, category)
         for image in (prediction.images if prediction else ())
         for category, share in image.finding_probabilities.items()
     ]
-    if not found or max(found)[0] < 0.5:
+    if not result or max(result)[0] < 0.5:
         return ()
-    share, category = max(found)
+    share, category = max(result)
     return (f"looks most like {category.value.replace('_', ' ')} ({share:.2f})",)
 
 
 def write_review_page(
-    suspects: Sequence[Suspect],
+    label_errors: Sequence[LabelError],
     entries: Sequence[Entry],
     scale: MapScale | None,
     about: Mapping[str, Any],
@@ -139,30 +139,30 @@ def write_review_page(
 ) -> None:
     """Write the page as one file that loads nothing.
 
-    suspects: the whole list. entries: what is shown of it. scale: of the maps, None without any.
-    about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
+    label_errors: the whole list. entries: what is shown of it. scale: of the maps, None without
+    any. about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
     `words` (of `answer_words`, where the label is one finding).
     """
     content = {
         "ulna": __version__,
         "entries": entries,
-        "n": len(suspects),
-        "n_flagged": sum(s.flagged for s in suspects),
-        "parts": count_by_part(suspects),
+        "n": len(label_errors),
+        "n_flagged": sum(s.flagged for s in label_errors),
+        "parts": count_by_part(label_errors),
         "scale": scale_bar(scale.limit) if scale else "",
         "maps": scale,
         "words": answer_words(ANY),
-        "outlined": any(i.mask or i.findings for e in entries for i in e.suspect.study.images),
+        "outlined": any(i.mask or i.findings for e in entries for i in e.label_error.study.images),
         **about,
     }
     render_page("review.html.j2", content, out)
 
 
-def count_by_part(suspects: Sequence[Suspect]) -> dict[str, dict[str, int]]:
+def count_by_part(label_errors: Sequence[LabelError]) -> dict[str, dict[str, int]]:
     """Numbers by body part: `n`, `n_abnormal` (labels), `flagged_normal`, `flagged_abnormal`."""
     counts: dict[str, dict[str, int]] = {}
-    for part in sorted({s.body_part for s in suspects}):
-        own = [s for s in suspects if s.body_part == part]
+    for part in sorted({s.body_part for s in label_errors}):
+        own = [s for s in label_errors if s.body_part == part]
         counts[part] = {
             "n": len(own),
             "n_abnormal": sum(s.label == "abnormal" for s in own),

@@ -22,29 +22,29 @@ _MOVED = (COLOURS[6], COLOURS[4])
 _NONE: Json = {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
-def scores_figure(found: Json) -> Figure:
+def scores_figure(result: Json) -> Figure:
     """AUROC with its interval, sensitivity and specificity by severity, a panel a corruption."""
     lines = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}
-    figure, panels = _panels(found)
-    for (name, levels), axes in zip(found["corruptions"].items(), panels, strict=False):
-        _mark_break(found, name, axes)
+    figure, panels = _panels(result)
+    for (name, levels), axes in zip(result["corruptions"].items(), panels, strict=False):
+        _mark_break(result, name, axes)
         for (measure, label), colour in zip(lines.items(), COLOURS, strict=False):
-            entries = [found["clean"][measure], *(x[measure] for x in levels)]
+            entries = [result["clean"][measure], *(x[measure] for x in levels)]
             _line(axes, entries, colour, label, measure == "auroc")
         axes.set(ylim=(-0.02, 1.02))
     return _finished(figure, panels)
 
 
-def moves_figure(found: Json) -> Figure:
+def moves_figure(result: Json) -> Figure:
     """Share of decisions that flip and mean |change of probability| by severity."""
     lines = {FLIPS: "decisions that flip", SHIFT: "mean |change of probability|"}
-    figure, panels = _panels(found)
-    for (name, levels), axes in zip(found["corruptions"].items(), panels, strict=False):
-        _mark_break(found, name, axes)
+    figure, panels = _panels(result)
+    for (name, levels), axes in zip(result["corruptions"].items(), panels, strict=False):
+        _mark_break(result, name, axes)
         axes.axhline(FLIPS_ALLOWED, color=MUTED, lw=0.9, ls=(0, (4, 4)))
         for (measure, label), colour in zip(lines.items(), _MOVED, strict=True):
             _line(axes, [_NONE, *(x[measure] for x in levels)], colour, label, True)
-        axes.set(ylim=(-0.01, _most(found, lines)))
+        axes.set(ylim=(-0.01, _most(result, lines)))
     return _finished(figure, panels)
 
 
@@ -65,14 +65,14 @@ def left_out_figure(left_out: Sequence[LeftOut]) -> Figure:
     return figure
 
 
-def _panels(found: Json) -> tuple[Figure, list[Any]]:
-    corruptions = found["corruptions"]
+def _panels(result: Json) -> tuple[Figure, list[Any]]:
+    corruptions = result["corruptions"]
     rows = -(-len(corruptions) // _COLUMNS)
     figure, panels = new_grid(9.6, 2.45 * rows, rows, _COLUMNS)
     for (name, levels), axes in zip(corruptions.items(), panels, strict=False):
-        told = ["0", *(_short(name, level) for level in levels)]
-        axes.set_xticks(range(len(told)), told, fontsize=8)
-        axes.set(title=measure_name(name), xlim=(-0.25, max(len(told) - 0.75, 1.25)))
+        reported = ["0", *(_short(name, level) for level in levels)]
+        axes.set_xticks(range(len(reported)), reported, fontsize=8)
+        axes.set(title=measure_name(name), xlim=(-0.25, max(len(reported) - 0.75, 1.25)))
         axes.set_xlabel(_UNITS[name], fontsize=8.5, color=MUTED)
     for axes in panels[len(corruptions) :]:
         axes.set_visible(False)
@@ -97,11 +97,11 @@ def _short(name: str, level: Json) -> str:
     return f"{100 * amount:g}" if "%" in CORRUPTIONS[name].unit else f"{amount:g}"
 
 
-def _mark_break(found: Json, name: str, axes: Any) -> None:
+def _mark_break(result: Json, name: str, axes: Any) -> None:
     """A tinted ground from the severity on at which the corruption breaks the answers."""
-    row = next(r for r in found["where_it_breaks"] if r["name"] == name)
+    row = next(r for r in result["where_it_breaks"] if r["name"] == name)
     if row["severity"] is not None:
-        axes.axvspan(row["severity"] - 0.5, len(found["corruptions"][name]) + 1, color="#fdeeee")
+        axes.axvspan(row["severity"] - 0.5, len(result["corruptions"][name]) + 1, color="#fdeeee")
 
 
 def _line(axes: Any, entries: Sequence[Json], colour: str, label: str, band: bool) -> None:
@@ -113,10 +113,10 @@ def _line(axes: Any, entries: Sequence[Json], colour: str, label: str, band: boo
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 
 
-def _most(found: Json, lines: Sequence[str] | dict[str, str]) -> float:
+def _most(result: Json, lines: Sequence[str] | dict[str, str]) -> float:
     """The upper end of an axis that all panels share."""
     highs: list[float] = [
-        x[m]["high"] for levels in found["corruptions"].values() for x in levels for m in lines
+        x[m]["high"] for levels in result["corruptions"].values() for x in levels for m in lines
     ]
     return min(1.02, max(0.1, *highs) * 1.05)
 

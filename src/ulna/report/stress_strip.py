@@ -1,4 +1,4 @@
-"""One film under every corruption at every severity, so that a severity can be seen."""
+"""One image under every corruption at every severity, so that a severity can be seen."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SIDE = 150
 
 @dataclass(frozen=True)
 class _Strip:
-    """One corruption's films. films: (caption, data URI) of each severity."""
+    """One corruption's images. images: (caption, data URI) of each severity."""
 
     name: str
-    films: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, str], ...]
 
 
-def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_Strip]:
+def image_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_Strip]:
     """A strip for each corruption, of the first view of a study with a plain finding.
 
     The same draws as those of the scores: what is shown is what was answered.
@@ -36,14 +36,14 @@ def film_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_S
     key = f"{study.key}/0"
     strips = [_Strip("untouched", (("", _tile(views[0])),))]
     for name, corruption in CORRUPTIONS.items():
-        films = tuple(
+        images = tuple(
             (
                 corruption.amount_text(severity),
                 _tile(corrupted(views[0], name, severity, input_size, key, seed)),
             )
             for severity in range(1, len(corruption.amounts) + 1)
         )
-        strips.append(_Strip(name, films))
+        strips.append(_Strip(name, images))
     return strips
 
 
@@ -52,7 +52,7 @@ def _plainness(study: Study) -> tuple[bool, bool]:
 
 
 def _tile(radiograph: Radiograph) -> str:
-    """Data URI of the film, longest side SIDE px."""
+    """Data URI of the image, longest side SIDE px."""
     height, width = radiograph.pixels.shape
     scale = SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -78,8 +78,8 @@ def to_svg(figure: Figure, label: str) -> str:
 def colour_of(names: Sequence[str]) -> dict[str, str]:
     """A colour for each name, ink for ALL."""
     others = [n for n in names if n != "ALL"]
-    found = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
-    return found | ({"ALL": INK} if "ALL" in names else {})
+    result = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
+    return result | ({"ALL": INK} if "ALL" in names else {})
 
 
 def write_png(figure: Figure, out: Path) -> None:

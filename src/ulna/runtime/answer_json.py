@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ulna.errors import said_of
+from ulna.errors import message_of
 
 if TYPE_CHECKING:
     from ulna.types import Finding, FindingCategory, ImagePrediction, Study, StudyPrediction
@@ -27,7 +27,7 @@ class Outcome:
     @property
     def error(self) -> str:
         """Why there is no answer, or ''."""
-        return "" if self.fault is None else said_of(self.fault)
+        return "" if self.fault is None else message_of(self.fault)
 
 
 def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
@@ -64,11 +64,11 @@ _ANSWERED = (
     "abnormal_means",
     "abnormal",
     "probability",
-    "domain",
+    "out_of_distribution",
     "probability_interval",
     "threshold",
     "operating_point",
-    "certainty",
+    "confidence",
     "map_reliable",
     "p_normal",
     "p_abnormal",
@@ -94,11 +94,11 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
         "abnormal_means": prediction.abnormal_means,
         "abnormal": prediction.abnormal if answered else None,
         "probability": prediction.probability if answered else None,
-        "domain": prediction.domain or None,
+        "out_of_distribution": prediction.out_of_distribution or None,
         "probability_interval": list(prediction.interval) if prediction.interval else None,
         "threshold": prediction.threshold,
         "operating_point": prediction.operating_point,
-        "certainty": prediction.certainty,
+        "confidence": prediction.confidence,
         "map_reliable": prediction.map_reliable,
         "p_normal": prediction.p_normal,
         "p_abnormal": prediction.p_abnormal,
@@ -137,9 +137,9 @@ def _image_json(
     return {
         "source": image.source,
         "refusal": image.refusal or None,
-        "foreign": image.foreign,
-        "domain": image.domain or None,
-        "outside": image.outside,
+        "ood_distance": image.ood_distance,
+        "out_of_distribution": image.out_of_distribution or None,
+        "outlier_score": image.outlier_score,
         "probability_interval": list(image.interval) if image.interval else None,
         "inverted": image.inverted,
         "probability": None if image.refusal else image.probability,

@@ -16,10 +16,10 @@ import numpy as np
 from ulna.bundle import (
     CascadeParameters,
     CascadeStage,
-    Domain,
     FusionParameters,
     Manifest,
     ModelBundle,
+    OutOfDistribution,
 )
 from ulna.errors import ConfigError
 from ulna.metrics.logistic import sigmoid
@@ -30,7 +30,7 @@ from ulna.runtime.fusion import (
     routing_weights,
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
-from ulna.runtime.screen import PreparedView, put_right, run_views, verdict
+from ulna.runtime.screen import PreparedImage, put_right, run_views, verdict
 from ulna.types import Array, BodyPart, Familiarity
 
 # A study whose body part is recognised leaves only where the experts so far are this sure of it.
@@ -66,7 +66,7 @@ def steps_of(manifest: Manifest, given: BodyPart | None, point: str) -> list[Ste
     point: the operating point.
     """
     cascade, active = manifest.cascade, tuple(active_experts(manifest, given))
-    found = []
+    result = []
     if cascade is not None:
         parts = manifest.body_parts if given is None else (given,)
         for k, stage in enumerate(cascade.stages):
@@ -75,8 +75,8 @@ def steps_of(manifest: Manifest, given: BodyPart | None, point: str) -> list[Ste
             fusion = manifest.fusion
             share = min(sum(fusion.weights[p][n] for n in names) for p in parts)
             if share > 0 and len(names) < len(active):
-                found.append(Step(names, _fusion_after(manifest, k, names, parts, point), stage))
-    return [*found, Step(active, _with_conformal(manifest.fusion, cascade, point), None)]
+                result.append(Step(names, _fusion_after(manifest, k, names, parts, point), stage))
+    return [*result, Step(active, _with_conformal(manifest.fusion, cascade, point), None)]
 
 
 def _fusion_after(
@@ -114,16 +114,19 @@ def leaves(
     given: BodyPart | None,
     point: str,
     manifest: Manifest,
-    domain: Domain | None,
+    out_of_distribution: OutOfDistribution | None,
 ) -> bool:
     """Whether the step's answer is that of the study.
 
     images: with the outputs of the step's experts. Never where there is anything unusual: a view
-    that no known film is like or whose polarity was put right, or an unsure body part.
+    that no known image is like or whose polarity was put right, or an unsure body part.
     """
     if step.stage is None:
         return True
-    if any(i.inverted or unusual(verdict(i, step.names, domain).domain) for i in images):
+    if any(
+        i.inverted or unusual(verdict(i, step.names, out_of_distribution).out_of_distribution)
+        for i in images
+    ):
         return False
     logits = [i.experts[n].body_part for i in images for n in step.names]
     routing = routing_weights(logits, manifest.body_parts, given)
@@ -133,9 +136,9 @@ def leaves(
     return step.stage.leaves(_study_probability(step, images, routing, manifest), part, point)
 
 
-def unusual(domain: Familiarity) -> bool:
-    """Whether a view is no film that the bundle knows."""
-    return domain in (Familiarity.NEAR, Familiarity.FAR)
+def unusual(out_of_distribution: Familiarity) -> bool:
+    """Whether a view is no image that the bundle knows."""
+    return out_of_distribution in (Familiarity.NEAR, Familiarity.FAR)
 
 
 def _study_probability(
@@ -158,7 +161,7 @@ class Cascade:
     """The cascade of a bundle for one study. given: as in `steps_of`. point: operating point."""
 
     manifest: Manifest
-    domain: Domain | None
+    out_of_distribution: OutOfDistribution | None
     given: BodyPart | None
     point: str
 
@@ -168,24 +171,24 @@ class Cascade:
 
     def done(self, step: Step, images: Sequence[ImageOutputs]) -> bool:
         """As `leaves`."""
-        return leaves(step, images, self.given, self.point, self.manifest, self.domain)
+        return leaves(step, images, self.given, self.point, self.manifest, self.out_of_distribution)
 
     def skipped(self, step: Step) -> tuple[str, ...]:
         """The experts that a study does not need that leaves at `step`."""
         return tuple(n for n in self.steps()[-1].names if n not in step.names)
 
-    def run(self, views: Sequence[PreparedView], run: RunExperts) -> tuple[ImageOutputs, ...]:
+    def run(self, views: Sequence[PreparedImage], run: RunExperts) -> tuple[ImageOutputs, ...]:
         """Run step after step until `done`; each expert once, but for the views' negatives."""
         spec = self.manifest.input_spec
-        said: dict[str, Sequence[ExpertOutput]] = {}
+        message: dict[str, Sequence[ExpertOutput]] = {}
         images: list[ImageOutputs] = []
         for step in self.steps():
 
             def now(
                 batch: Array, names: Sequence[str] = step.names
             ) -> dict[str, list[ExpertOutput]]:
-                said.update(run([n for n in names if n not in said], batch))
-                return {n: list(said[n]) for n in names}
+                message.update(run([n for n in names if n not in message], batch))
+                return {n: list(message[n]) for n in names}
 
             def again(
                 batch: Array, names: Sequence[str] = step.names
@@ -193,8 +196,8 @@ class Cascade:
                 return {n: list(o) for n, o in run(names, batch).items()}
 
             images = run_views(views, now)
-            if self.domain is not None:
-                images = put_right(images, views, again, self.domain, spec)
+            if self.out_of_distribution is not None:
+                images = put_right(images, views, again, self.out_of_distribution, spec)
             if self.done(step, images):
                 break
         return tuple(images)
@@ -204,7 +207,7 @@ class Cascade:
 
         outputs: of at least the experts that the cascade runs. The last step has all that is
         there. Polarity is that of `outputs`: where only the first experts would have turned a
-        film, `done` is asked of it as it stands.
+        image, `done` is asked of it as it stands.
         """
         *early, last = self.steps()
         for step in early:

@@ -84,7 +84,7 @@ def fuse_findings(
     logits = finding_logits(outputs, shares, manifest)
     biases = {e.name: e.finding_biases for e in manifest.experts if e.name in shares}
     maps = maps and manifest.finding_maps and all(outputs[n].finding_cam.size for n in shares)
-    found = {}
+    result = {}
     for category in known_categories(manifest):
         column = manifest.categories.index(category)
         offset, temperature = _platt(fusion, category)
@@ -96,8 +96,8 @@ def fuse_findings(
             ]
             grid = (sum_on_finest_grid(cams) / temperature).astype(np.float32)
         logit = float(logits[column] + offset) / temperature
-        found[category] = FusedFinding(logit, bias / temperature, grid)
-    return found
+        result[category] = FusedFinding(logit, bias / temperature, grid)
+    return result
 
 
 def _platt(fusion: FusionParameters, category: FindingCategory) -> tuple[float, float]:
@@ -147,16 +147,16 @@ def called_findings(
 def name_regions(
     regions: Sequence[Finding],
     grid: Array,
-    found: Mapping[FindingCategory, FusedFinding],
+    result: Mapping[FindingCategory, FusedFinding],
     placement: Placement,
 ) -> tuple[Finding, ...]:
-    """`regions` of the film, each with the category whose map is strongest within it.
+    """`regions` of the image, each with the category whose map is strongest within it.
 
     Strength: the mean of the category's map over the cells of `grid` (h, w), the abnormal map,
     that lie in the region's box, weighted by how abnormal they are. No category where none of
     the maps is above 0 there, or where there are none.
     """
-    maps = {c: f.grid for c, f in found.items() if f.grid.size}
+    maps = {c: f.grid for c, f in result.items() if f.grid.size}
     return tuple(replace(r, category=_strongest(r, grid, maps, placement)) for r in regions)
 
 

@@ -42,7 +42,7 @@ class ExpertOutput:
     cam: Array
     features: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     finding_cam: Array = field(default_factory=lambda: np.zeros((0, 1, 1), np.float32))
-    looked: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    attended: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

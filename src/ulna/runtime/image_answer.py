@@ -24,7 +24,7 @@ def image_answer(
     image: ImageOutputs,
     judged: Verdict,
     heat_map: HeatMaps = True,
-    slack: float = 0.0,
+    uncertainty_margin: float = 0.0,
 ) -> ImagePrediction:
     """The answer for one image. names: of the experts that answer. judged: its verdict.
 
@@ -34,11 +34,11 @@ def image_answer(
     """
     fused = fuse_image(image.experts, routing, manifest)
     kinds = fuse_findings(image.experts, routing, manifest, maps=bool(heat_map))
-    on_film, findings = fused.grid, tuple[Finding, ...]()
+    on_image, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
-        on_film, limits = image.placement.to_source(fused.grid), manifest.fusion
+        on_image, limits = image.placement.to_source(fused.grid), manifest.fusion
         findings = findings_from_map(
-            on_film, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
+            on_image, limits.map_threshold, peak=limits.map_peak, share=limits.map_share
         )
         if limits.findings:
             findings = name_regions(findings, fused.grid, kinds, image.placement)
@@ -48,37 +48,40 @@ def image_answer(
         logit=fused.logit,
         bias=fused.bias,
         grid=fused.grid,
-        heat_map=on_film,
+        heat_map=on_image,
         body_part_probabilities=by_part(manifest, [image.experts[n].body_part for n in names]),
         findings=findings,
         finding_probabilities={c: kind.probability for c, kind in kinds.items()},
         finding_maps=_finding_maps(manifest, kinds, image) if heat_map == "findings" else {},
         experts=fused.experts,
-        foreign=judged.distance,
+        ood_distance=judged.distance,
         refusal=judged.refusal,
         inverted=image.inverted,
-        domain=judged.domain,
-        outside=judged.outside,
-        interval=interval_of(fused.logit, judged, slack),
+        out_of_distribution=judged.out_of_distribution,
+        outlier_score=judged.outlier_score,
+        interval=interval_of(fused.logit, judged, uncertainty_margin),
     )
 
 
 def _finding_maps(
     manifest: Manifest, kinds: Mapping[FindingCategory, FusedFinding], image: ImageOutputs
 ) -> dict[FindingCategory, Array]:
-    """(H, W) the map of each category on the film; ConfigError where the bundle has none."""
+    """(H, W) the map of each category on the image; ConfigError where the bundle has none."""
     check_finding_maps(manifest)
     return {c: image.placement.to_source(k.grid) for c, k in kinds.items() if k.grid.size}
 
 
-def interval_of(logit: float, judged: Verdict, slack: float) -> tuple[float, float] | None:
-    """Between which two the probability of a NEAR film lies; None of others.
+def interval_of(
+    logit: float, judged: Verdict, uncertainty_margin: float
+) -> tuple[float, float] | None:
+    """Between which two the probability of a NEAR image lies; None of others.
 
-    The farther it is from the known films, the wider: `slack` logits for each unit of distance.
+    The farther it is from the known images, the wider: `uncertainty_margin` logits for each unit of
+    distance.
     """
-    if judged.domain is not Familiarity.NEAR or judged.distance is None:
+    if judged.out_of_distribution is not Familiarity.NEAR or judged.distance is None:
         return None
-    width = slack * judged.distance
+    width = uncertainty_margin * judged.distance
     low, high = sigmoid([logit - width, logit + width])
     return float(low), float(high)
 

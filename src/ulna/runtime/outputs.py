@@ -14,7 +14,7 @@ from ulna.types import Array, ImageRef, Study
 class ImageOutputs:
     """One readable radiograph: where it lies in the input square, and each expert's output.
 
-    foreign: why its pixels alone say that it is no film, or ''. page: it has the greys of a
+    foreign: why its pixels alone say that it is no image, or ''. page: it has the greys of a
     printed page. inverted: the outputs are those of its negative. negative: (C,) features of the
     negative by expert, disturbed: what they say of a changed copy, without a map; where
     calibration asked for them.
@@ -23,7 +23,7 @@ class ImageOutputs:
     ref: ImageRef
     placement: Placement
     experts: Mapping[str, ExpertOutput]
-    foreign: str = ""
+    non_radiograph: str = ""
     page: bool = False
     inverted: bool = False
     negative: Mapping[str, Array] = field(default_factory=dict)

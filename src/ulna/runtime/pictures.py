@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.digest import lines_sha256
-from ulna.errors import IncompleteError, said_of
+from ulna.errors import IncompleteError, message_of
 from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def new_name(name: str, taken: set[str]) -> str:
 
 
 def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
-    """One PNG per view in `folder`: the film, the map on the fixed scale, outlines.
+    """One PNG per view in `folder`: the image, the map on the fixed scale, outlines.
 
     Where the answer has maps of findings, another for each category, on the same scale, named
     after it. A refused view has none: its map means nothing. limit: the logit of the last colour,
@@ -72,13 +72,13 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
         stem = f"{number}_{file_name(Path(image.source).stem)}"
         maps = {stem: (image.heat_map, note)}
         for category, heat in image.finding_maps.items():
-            told = _finding_note(prediction, image, category)
-            maps[f"{stem}.{category}"] = (heat, f"{told}\n{note}" if note else told)
-        for name, (heat, said) in maps.items():
+            reported = _finding_note(prediction, image, category)
+            maps[f"{stem}.{category}"] = (heat, f"{reported}\n{note}" if note else reported)
+        for name, (heat, message) in maps.items():
             try:
-                write_whole(folder / f"{name}.png", _picture(image, heat, limit, said))
+                write_whole(folder / f"{name}.png", _picture(image, heat, limit, message))
             except Exception as error:  # one view's picture must not cost the others theirs
-                failed.append(said_of(error))
+                failed.append(message_of(error))
                 continue
             written.append(folder / f"{name}.png")
     if failed:
@@ -90,13 +90,17 @@ def _finding_note(
     prediction: StudyPrediction, image: ImagePrediction, category: FindingCategory
 ) -> str:
     """'fracture 0.31, threshold 0.40': whose map a picture shows."""
-    said = f"{category.replace('_', ' ')} {image.finding_probabilities[category]:.2f}"
+    message = f"{category.replace('_', ' ')} {image.finding_probabilities[category]:.2f}"
     threshold = prediction.finding_thresholds.get(category)
-    return f"{said}, not calibrated" if threshold is None else f"{said}, threshold {threshold:.2f}"
+    return (
+        f"{message}, not calibrated"
+        if threshold is None
+        else f"{message}, threshold {threshold:.2f}"
+    )
 
 
 def _picture(image: ImagePrediction, heat_map: Array, limit: float, note: str) -> bytes:
-    """The film under `heat_map`; outlines belong to the map of what is abnormal alone."""
+    """The image under `heat_map`; outlines belong to the map of what is abnormal alone."""
     from PIL import Image
 
     from ulna.imaging import read_radiograph

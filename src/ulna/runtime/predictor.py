@@ -17,7 +17,7 @@ from ulna.bundle import (
     Manifest,
     ModelBundle,
     read_bundle,
-    read_domain,
+    read_out_of_distribution,
 )
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageWarning
@@ -29,7 +29,7 @@ from ulna.runtime.reading import read_views, study_of, views_of
 from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
 from ulna.runtime.screen import (
     Disturb,
-    PreparedView,
+    PreparedImage,
     accepted,
     put_right,
     run_views,
@@ -39,10 +39,10 @@ from ulna.runtime.screen import (
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
 from ulna.runtime.stream import Answered, Steps, stream
-from ulna.runtime.study_answer import Asked, study_answer
+from ulna.runtime.study_answer import AnswerSettings, study_answer
 from ulna.types import Array, BodyPart, ImageRef, Radiograph, Study, StudyPrediction
 
-RunViews = Callable[[Sequence[PreparedView]], tuple[ImageOutputs, ...]]
+RunViews = Callable[[Sequence[PreparedImage]], tuple[ImageOutputs, ...]]
 
 
 class Predictor:
@@ -59,7 +59,7 @@ class Predictor:
         self._sessions = {
             e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
         }
-        self._domain = read_domain(bundle)
+        self._out_of_distribution = read_out_of_distribution(bundle)
         self._refuses = True
         self._cascades = False
 
@@ -127,7 +127,7 @@ class Predictor:
 
         operating_point: one of the bundle's, None for its own. body_part: 'given' routes by
         `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
-        weight is 0 there are not run. Views that are no films for the bundle are left out, a
+        weight is 0 there are not run. Views that are no images for the bundle are left out, a
         study of nothing else is refused (docs/refusal.md). An unreadable image is skipped
         (ImageWarning); raises ImageError if none is readable, ConfigError for a body part,
         operating point or maps that the bundle does not know. heat_maps: as in `predict_outputs`.
@@ -227,16 +227,25 @@ class Predictor:
         if self._cascades:
             return self._cascaded(outputs, self._cascade(given, point), body_part, heat_maps)
         names = active_experts(manifest, given)
-        judged = [verdict(i, names, self._domain) for i in outputs.images]
+        judged = [verdict(i, names, self._out_of_distribution) for i in outputs.images]
         kept, refused = accepted([v.refusal for v in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
-        slack = manifest.domain.slack if manifest.domain else 0.0
-        image = partial(image_answer, manifest, names, routing, heat_map=heat_maps, slack=slack)
+        uncertainty_margin = (
+            manifest.out_of_distribution.uncertainty_margin if manifest.out_of_distribution else 0.0
+        )
+        image = partial(
+            image_answer,
+            manifest,
+            names,
+            routing,
+            heat_map=heat_maps,
+            uncertainty_margin=uncertainty_margin,
+        )
         images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        asked = Asked(part, given is not None, by_part(manifest, logits), point)
-        return study_answer(self.bundle, outputs, asked, images, (kept, refused))
+        requested = AnswerSettings(part, given is not None, by_part(manifest, logits), point)
+        return study_answer(self.bundle, outputs, requested, images, (kept, refused))
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         views, skipped = read_views(study, self.manifest.input_spec)
@@ -245,7 +254,7 @@ class Predictor:
         return StudyOutputs(study, run(views), skipped)
 
     def _answering(
-        self, given: BodyPart | None, operating_point: str | None, views: Sequence[PreparedView]
+        self, given: BodyPart | None, operating_point: str | None, views: Sequence[PreparedImage]
     ) -> tuple[ImageOutputs, ...]:
         """The outputs of the experts that the answer needs."""
         if not self._cascades:
@@ -254,18 +263,20 @@ class Predictor:
 
     def _cascade(self, given: BodyPart | None, operating_point: str | None) -> Cascade:
         point = operating_point or self.manifest.operating_point
-        return Cascade(self.manifest, self._domain, given, point)
+        return Cascade(self.manifest, self._out_of_distribution, given, point)
 
     def _cascaded(
         self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: HeatMaps
     ) -> StudyPrediction:
         """The answer of the step at which the study leaves."""
-        step, said = cascade.chosen(outputs)
-        answer = self.with_fusion(step.fusion).predict_outputs(said, cascade.point, how, heat_maps)
+        step, message = cascade.chosen(outputs)
+        answer = self.with_fusion(step.fusion).predict_outputs(
+            message, cascade.point, how, heat_maps
+        )
         skipped = cascade.skipped(step)
         # It speaks of two more operating points, for which this step's bounds were not made.
-        certainty = None if skipped else answer.certainty
-        return replace(answer, skipped_experts=skipped, certainty=certainty)
+        confidence = None if skipped else answer.confidence
+        return replace(answer, skipped_experts=skipped, confidence=confidence)
 
     def _experts(self, names: Sequence[str], batch: Array) -> dict[str, list[ExpertOutput]]:
         return {n: self._sessions[n].run(batch) for n in names}
@@ -273,7 +284,7 @@ class Predictor:
     def _run_views(
         self,
         names: Sequence[str],
-        views: Sequence[PreparedView],
+        views: Sequence[PreparedImage],
         negatives: bool = False,
         disturb: Disturb | None = None,
     ) -> tuple[ImageOutputs, ...]:
@@ -282,6 +293,6 @@ class Predictor:
         images = run_views(views, run)
         if negatives:
             images = with_copies(images, views, run, spec, disturb)
-        elif self._domain is not None:
-            images = put_right(images, views, run, self._domain, spec)
+        elif self._out_of_distribution is not None:
+            images = put_right(images, views, run, self._out_of_distribution, spec)
         return tuple(images)

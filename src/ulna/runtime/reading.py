@@ -9,36 +9,36 @@ from pathlib import Path
 
 from ulna.config.input_spec import InputSpec
 from ulna.dicom.body_part import region_remarks
-from ulna.errors import ImageError, said_of
+from ulna.errors import ImageError, message_of
 from ulna.imaging.read import read_radiograph
-from ulna.runtime.screen import PreparedView
+from ulna.runtime.screen import PreparedImage
 from ulna.types import BodyPart, ImageRef, Radiograph, Study
 
 Skipped = tuple[str, str]
 """(path, reason) of an unreadable radiograph."""
 
 
-def read_view(ref: ImageRef, spec: InputSpec) -> PreparedView | Skipped:
+def read_view(ref: ImageRef, spec: InputSpec) -> PreparedImage | Skipped:
     """The view at `ref`, prepared; or why it cannot be read.
 
     Whatever fails costs this image alone: also memory that a large one takes, and a defect.
     """
     try:
         radiograph = read_radiograph(ref.path)
-        return PreparedView.of(ref, radiograph, spec, partial(read_radiograph, ref.path))
+        return PreparedImage.of(ref, radiograph, spec, partial(read_radiograph, ref.path))
     except ImageError as error:
         return str(ref.path), str(error)
     except Exception as error:  # one odd file among thousands must not end them all
-        return str(ref.path), f"{ref.path}: {said_of(error)}"
+        return str(ref.path), f"{ref.path}: {message_of(error)}"
 
 
 def read_views(
     study: Study, spec: InputSpec
-) -> tuple[tuple[PreparedView, ...], tuple[Skipped, ...]]:
+) -> tuple[tuple[PreparedImage, ...], tuple[Skipped, ...]]:
     """The readable views of `study` and the others. Raises ImageError where none is readable."""
     read = [read_view(ref, spec) for ref in study.images]
-    views = tuple(r for r in read if isinstance(r, PreparedView))
-    skipped = tuple(r for r in read if not isinstance(r, PreparedView))
+    views = tuple(r for r in read if isinstance(r, PreparedImage))
+    skipped = tuple(r for r in read if not isinstance(r, PreparedImage))
     if not views:
         raise nothing_readable(study, skipped)
     return views, skipped
@@ -49,18 +49,18 @@ def study_of(radiographs: Sequence[Radiograph], body_part: BodyPart | None) -> S
 
     body_part: None for what they themselves say, if they agree.
     """
-    said = {r.body_part for r in radiographs}
-    part = body_part or (said.pop() if len(said) == 1 else None)
+    message = {r.body_part for r in radiographs}
+    part = body_part or (message.pop() if len(message) == 1 else None)
     refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
     return Study("", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs))
 
 
 def views_of(
     refs: Sequence[ImageRef], radiographs: Sequence[Radiograph], spec: InputSpec
-) -> list[PreparedView]:
+) -> list[PreparedImage]:
     """The views of radiographs that were read already."""
     return [
-        PreparedView.of(ref, radiograph, spec, partial(replace, radiograph))
+        PreparedImage.of(ref, radiograph, spec, partial(replace, radiograph))
         for ref, radiograph in zip(refs, radiographs, strict=True)
     ]
 
@@ -72,5 +72,5 @@ def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:
 
 
 def too_large(study: Study, error: MemoryError) -> ImageError:
-    """The error of a study whose films take more memory than there is."""
-    return ImageError(f"study {study.key}: {said_of(error)}")
+    """The error of a study whose images take more memory than there is."""
+    return ImageError(f"study {study.key}: {message_of(error)}")

@@ -9,7 +9,7 @@ from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
 Routing = Literal["given", "recognise"]
-# Whether maps are brought to the film and outlined; 'findings': those of each category, too.
+# Whether maps are brought to the image and outlined; 'findings': those of each category, too.
 HeatMaps = bool | Literal["findings"]
 
 

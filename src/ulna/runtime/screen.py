@@ -1,4 +1,4 @@
-"""Is it a film for this bundle, and which way round are its greys: asked before any answer."""
+"""Is it an image for this bundle, and which way round are its greys: asked before any answer."""
 
 from __future__ import annotations
 
@@ -8,74 +8,79 @@ from pathlib import Path
 
 import numpy as np
 
-from ulna.bundle import Domain
+from ulna.bundle import OutOfDistribution
 from ulna.config.input_spec import InputSpec
-from ulna.imaging.foreign import first_look, negative
 from ulna.imaging.geometry import Placement
+from ulna.imaging.non_radiograph import first_look, negative
 from ulna.preprocess import prepare
 from ulna.runtime.fusion import ExpertOutput
 from ulna.runtime.outputs import ImageOutputs
 from ulna.types import Array, BodyPart, Familiarity, ImagePrediction, ImageRef, Radiograph
 
-# A negative must be this much closer than the film as it came.
+# A negative must be this much closer than the image as it came.
 CLOSER = 0.9
 # Both views must be this sure of their body part before they are said to disagree.
 _SURE = 0.8
 
 Run = Callable[[Array], Mapping[str, Sequence[ExpertOutput]]]
 Disturb = Callable[[Radiograph], Radiograph]
-NOT_LEARNED = "does not look like the films this model learned from; no answer"
+NOT_LEARNED = "does not look like the images this model learned from; no answer"
 
 
 @dataclass(frozen=True)
-class PreparedView:
-    """A view ready for the experts. pixels: (1, S, S). again: reads the film once more."""
+class PreparedImage:
+    """A view ready for the experts. pixels: (1, S, S). again: reads the image once more."""
 
     ref: ImageRef
     pixels: Array
     placement: Placement
-    foreign: str
+    non_radiograph: str
     page: bool
     again: Callable[[], Radiograph]
 
     @classmethod
     def of(
         cls, ref: ImageRef, radiograph: Radiograph, spec: InputSpec, again: Callable[[], Radiograph]
-    ) -> PreparedView:
+    ) -> PreparedImage:
         """The view of a radiograph that was read."""
         pixels, placement = prepare(radiograph, spec)
         return cls(ref, pixels, placement, *first_look(radiograph), again)
 
     def negative(self, spec: InputSpec) -> Array:
-        """(1, S, S) of the film with its greys turned round."""
-        film = self.again()
-        return prepare(replace(film, pixels=negative(film)), spec)[0]
+        """(1, S, S) of the image with its greys turned round."""
+        image = self.again()
+        return prepare(replace(image, pixels=negative(image)), spec)[0]
 
     def disturbed(self, spec: InputSpec, disturb: Disturb) -> Array:
-        """(1, S, S) of the film as `disturb` changes it."""
+        """(1, S, S) of the image as `disturb` changes it."""
         return prepare(disturb(self.again()), spec)[0]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of an image: is it a film for the bundle. No other noun holds both distances and the answer.
+    """Whether an image is one for the bundle; no other noun holds both distances and the answer.
 
-    distance: from the known films, 1 at their limit. outside: as `Domain.outside`. Each None
-    where the bundle cannot tell. refusal: why there is no answer, or ''.
+    distance: from the known images, 1 at their limit. outlier_score: as
+    `OutOfDistribution.outlier_score`. Each None where the bundle cannot tell. refusal: why there is
+    no answer, or ''.
     """
 
     distance: float | None
-    outside: float | None
-    domain: Familiarity
+    outlier_score: float | None
+    out_of_distribution: Familiarity
     refusal: str = ""
 
 
-def run_views(views: Sequence[PreparedView], run: Run) -> list[ImageOutputs]:
+def run_views(views: Sequence[PreparedImage], run: Run) -> list[ImageOutputs]:
     """What the experts say of the views as they came."""
-    found = run(np.stack([v.pixels for v in views]))
+    result = run(np.stack([v.pixels for v in views]))
     return [
         ImageOutputs(
-            v.ref, v.placement, {n: o[i] for n, o in found.items()}, foreign=v.foreign, page=v.page
+            v.ref,
+            v.placement,
+            {n: o[i] for n, o in result.items()},
+            non_radiograph=v.non_radiograph,
+            page=v.page,
         )
         for i, v in enumerate(views)
     ]
@@ -83,7 +88,7 @@ def run_views(views: Sequence[PreparedView], run: Run) -> list[ImageOutputs]:
 
 def with_copies(
     images: Sequence[ImageOutputs],
-    views: Sequence[PreparedView],
+    views: Sequence[PreparedImage],
     run: Run,
     spec: InputSpec,
     disturb: Disturb | None,
@@ -93,16 +98,16 @@ def with_copies(
     disturb: None for no copies.
     """
     negatives = run(np.stack([v.negative(spec) for v in views]))
-    found = [
+    result = [
         replace(image, negative={n: o[i].features for n, o in negatives.items()})
         for i, image in enumerate(images)
     ]
     if disturb is None:
-        return found
+        return result
     copies = run(np.stack([v.disturbed(spec, disturb) for v in views]))
     return [
         replace(image, disturbed={n: without_map(o[i]) for n, o in copies.items()})
-        for i, image in enumerate(found)
+        for i, image in enumerate(result)
     ]
 
 
@@ -113,68 +118,79 @@ def without_map(output: ExpertOutput) -> ExpertOutput:
 
 def put_right(
     images: Sequence[ImageOutputs],
-    views: Sequence[PreparedView],
+    views: Sequence[PreparedImage],
     run: Run,
-    domain: Domain,
+    out_of_distribution: OutOfDistribution,
     spec: InputSpec,
 ) -> list[ImageOutputs]:
-    """The same, with the outputs of the negative where that is clearly a film and closer.
+    """The same, with the outputs of the negative where that is clearly an image and closer.
 
-    Only views farther away than most good films are looked at twice.
+    Only views farther away than most good images are looked at twice.
     """
-    scores = [domain.score(_features(i)) for i in images]
+    scores = [out_of_distribution.score(_features(i)) for i in images]
     doubtful = [
         k
         for k, (image, score) in enumerate(zip(images, scores, strict=True))
-        if score is not None and score > domain.entry.look_again and not image.foreign
+        if score is not None
+        and score > out_of_distribution.entry.check_negative_from
+        and not image.non_radiograph
     ]
     right = list(images)
     if not doubtful:
         return right
-    found = run(np.stack([views[k].negative(spec) for k in doubtful]))
+    result = run(np.stack([views[k].negative(spec) for k in doubtful]))
     for i, k in enumerate(doubtful):
-        turned = replace(images[k], experts={n: o[i] for n, o in found.items()}, inverted=True)
-        before, after = scores[k], domain.score(_features(turned))
+        turned = replace(images[k], experts={n: o[i] for n, o in result.items()}, inverted=True)
+        before, after = scores[k], out_of_distribution.score(_features(turned))
         if before is not None and after is not None and after <= min(1.0, CLOSER * before):
             right[k] = turned
     return right
 
 
-def verdict(image: ImageOutputs, names: Sequence[str], domain: Domain | None) -> Verdict:
-    """Whether an image is a film for the bundle. names: of the experts that answer.
+def verdict(
+    image: ImageOutputs, names: Sequence[str], out_of_distribution: OutOfDistribution | None
+) -> Verdict:
+    """Whether an image is an image for the bundle. names: of the experts that answer.
 
-    What lies outside is FAR and refused; else what lies beyond the limit of distance is NEAR.
-    A bundle that knows of nothing outside refuses what lies beyond the limit of distance.
+    What lies beyond the limit of the outlier score is FAR and refused; else what lies beyond the
+    limit of distance is NEAR. A bundle that knows no outliers refuses what lies beyond the limit of
+    distance.
     """
     features = {n: f for n, f in _features(image).items() if n in names}
-    distance = outside = None
-    if domain is not None:
-        distance = domain.score(features)
-        outside = domain.outside(features, {n: image.experts[n].body_part for n in features})
-    if image.foreign:
-        return Verdict(distance, outside, Familiarity.FAR, image.foreign)
+    distance = outlier_score = None
+    if out_of_distribution is not None:
+        distance = out_of_distribution.score(features)
+        outlier_score = out_of_distribution.outlier_score(
+            features, {n: image.experts[n].body_part for n in features}
+        )
+    if image.non_radiograph:
+        return Verdict(distance, outlier_score, Familiarity.FAR, image.non_radiograph)
     if distance is None:
-        return Verdict(None, outside, Familiarity.UNKNOWN)
-    refusing = distance if outside is None else outside
+        return Verdict(None, outlier_score, Familiarity.UNKNOWN)
+    refusing = distance if outlier_score is None else outlier_score
     if refusing > 1:
-        return Verdict(distance, outside, Familiarity.FAR, _far(distance, outside, image.page))
-    return Verdict(distance, outside, Familiarity.NEAR if distance > 1 else Familiarity.KNOWN)
+        return Verdict(
+            distance, outlier_score, Familiarity.FAR, _far(distance, outlier_score, image.page)
+        )
+    return Verdict(distance, outlier_score, Familiarity.NEAR if distance > 1 else Familiarity.KNOWN)
 
 
-def _far(distance: float, outside: float | None, page: bool) -> str:
+def _far(distance: float, outlier_score: float | None, page: bool) -> str:
     """Why an image is refused by its features."""
-    said = (
-        f"its features lie {distance:.2f} times as far as the limit from those of the films that "
+    message = (
+        f"its features lie {distance:.2f} times as far as the limit from those of the images that "
         "the bundle knows"
     )
-    if outside is not None:
-        said = f"{NOT_LEARNED} (it looks {outside:.2f} of the way from these to the limit)"
-    return f"the greys of a text page or a drawing, and {said}" if page else said
+    if outlier_score is not None:
+        message = f"{NOT_LEARNED} (it looks {outlier_score:.2f} of the way from these to the limit)"
+    return f"the greys of a text page or a drawing, and {message}" if page else message
 
 
-def refusal(image: ImageOutputs, names: Sequence[str], domain: Domain | None) -> str:
+def refusal(
+    image: ImageOutputs, names: Sequence[str], out_of_distribution: OutOfDistribution | None
+) -> str:
     """Why an image is refused, or ''."""
-    return verdict(image, names, domain).refusal
+    return verdict(image, names, out_of_distribution).refusal
 
 
 def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
@@ -192,34 +208,36 @@ def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
 
 def flags_of(images: Sequence[ImagePrediction], kept: Collection[int]) -> tuple[str, ...]:
     """What a reader should know of a study's views. kept: places of those that answer."""
-    said = [
+    message = [
         f"{Path(i.source).name}: polarity inverted, put right before reading"
         for i in images
         if i.inverted
     ]
-    said += [
+    message += [
         f"{Path(image.source).name}: left out: {image.refusal}"
         for k, image in enumerate(images)
         if k not in kept
     ]
-    said += [_near_flag(images[k]) for k in kept if images[k].domain is Familiarity.NEAR]
+    message += [
+        _near_flag(images[k]) for k in kept if images[k].out_of_distribution is Familiarity.NEAR
+    ]
     sure = [(i, *_most_likely(i)) for i in images if not i.refusal]
     sure = [(i, part, p) for i, part, p in sure if p >= _SURE]
     if len({part for _, part, _ in sure}) > 1:
         each = ", ".join(f"{Path(i.source).name} {part} ({p:.2f})" for i, part, p in sure)
-        said.append(f"views disagree on the body part: {each}")
-    return tuple(said)
+        message.append(f"views disagree on the body part: {each}")
+    return tuple(message)
 
 
 def _near_flag(image: ImagePrediction) -> str:
-    said = (
-        f"{Path(image.source).name}: a film unlike those learned from (another hospital or "
-        f"technique; {image.foreign or 0:.1f} times the limit)"
+    message = (
+        f"{Path(image.source).name}: an image unlike those learned from (another hospital or "
+        f"technique; {image.ood_distance or 0:.1f} times the limit)"
     )
     if image.interval is None:
-        return said
+        return message
     low, high = image.interval
-    return f"{said}: its probability {image.probability:.2f} may be {low:.2f} to {high:.2f}"
+    return f"{message}: its probability {image.probability:.2f} may be {low:.2f} to {high:.2f}"
 
 
 def _most_likely(image: ImagePrediction) -> tuple[BodyPart, float]:

@@ -1,6 +1,6 @@
-"""Many studies through the experts: films are read while the experts run, memory stays flat.
+"""Many studies through the experts: images are read while the experts run, memory stays flat.
 
-Three kinds of thread, each fed by a bounded queue: readers decode and prepare films, one runs
+Three kinds of thread, each fed by a bounded queue: readers decode and prepare images, one runs
 the experts, and the caller's own fuses the answers of the batch before. Image libraries, NumPy and
 the engine release Python's lock.
 
@@ -23,12 +23,12 @@ from ulna.errors import ConfigError, ImageError, UlnaError
 from ulna.machine import usable_cores
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import Skipped, nothing_readable, read_view, too_large
-from ulna.runtime.screen import PreparedView
+from ulna.runtime.screen import PreparedImage
 from ulna.types import ImageRef, Study, StudyPrediction
 
 # Images that go through the experts together. On CPUs more is hardly faster, and takes memory.
 BATCH = 8
-# Batches whose films are read, or being read, before the experts ask for them.
+# Batches whose images are read, or being read, before the experts ask for them.
 _READ_AHEAD = 2
 _MOST_READERS = 8
 
@@ -49,9 +49,9 @@ class Steps:
 
     spec: InputSpec
     names: Callable[[Study], Sequence[str]]
-    run: Callable[[Sequence[str], Sequence[PreparedView]], Sequence[ImageOutputs]]
+    run: Callable[[Sequence[str], Sequence[PreparedImage]], Sequence[ImageOutputs]]
     answer: Callable[[StudyOutputs], StudyPrediction]
-    alone: Callable[[Study, Sequence[PreparedView]], Sequence[ImageOutputs]] | None = None
+    alone: Callable[[Study, Sequence[PreparedImage]], Sequence[ImageOutputs]] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Reading:
 
     piece: _Piece
     names: tuple[str, ...]
-    views: tuple[Future[PreparedView | Skipped], ...]
+    views: tuple[Future[PreparedImage | Skipped], ...]
     fault: UlnaError | None = None
 
 
@@ -79,16 +79,16 @@ class _Ready:
 
     piece: _Piece
     names: tuple[str, ...]
-    views: tuple[PreparedView, ...]
+    views: tuple[PreparedImage, ...]
     skipped: tuple[Skipped, ...]
     fault: UlnaError | None
 
     @classmethod
     def of(cls, reading: _Reading) -> _Ready:
         """Wait for the readers."""
-        found = [future.result() for future in reading.views]
-        views = tuple(v for v in found if isinstance(v, PreparedView))
-        skipped = tuple(v for v in found if not isinstance(v, PreparedView))
+        result = [future.result() for future in reading.views]
+        views = tuple(v for v in result if isinstance(v, PreparedImage))
+        skipped = tuple(v for v in result if not isinstance(v, PreparedImage))
         return cls(reading.piece, reading.names, views, skipped, reading.fault)
 
 
@@ -177,20 +177,20 @@ def _ahead(items: Iterable[Item], start: Callable[[Item], Result], depth: int) -
 def _read(
     steps: Steps, readers: ThreadPoolExecutor, batch: Sequence[_Piece]
 ) -> tuple[_Reading, ...]:
-    found = []
+    result = []
     for piece in batch:
         try:
             names = tuple(steps.names(piece.study))
         except UlnaError as error:
-            found.append(_Reading(piece, (), (), error))
+            result.append(_Reading(piece, (), (), error))
             continue
         views = tuple(readers.submit(read_view, ref, steps.spec) for ref in piece.refs)
-        found.append(_Reading(piece, names, views))
-    return tuple(found)
+        result.append(_Reading(piece, names, views))
+    return tuple(result)
 
 
 def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
-    """Wait for the films and ask the experts, once for all pieces that need the same ones."""
+    """Wait for the images and ask the experts, once for all pieces that need the same ones."""
     ready = [_Ready.of(reading) for reading in batch]
     runs: dict[int, _Run] = {}
     for names in dict.fromkeys(r.names for r in ready):
@@ -199,7 +199,7 @@ def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
         try:
             runs |= zip(these, _run_together(steps, group), strict=True)
         except (ImageError, MemoryError):
-            # A film read once more, for its negative, is gone or too large: whose was it?
+            # An image read once more, for its negative, is gone or too large: whose was it?
             runs |= zip(these, [_run_alone(steps, r) for r in group], strict=True)
     return tuple(runs[k] for k in range(len(batch)))
 

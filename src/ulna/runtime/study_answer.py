@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.bundle import ModelBundle
-from ulna.runtime.certainty import said_of_bundle, trust_in
+from ulna.runtime.confidence import facts_of_bundle, trust_in
 from ulna.runtime.findings import named_findings
 from ulna.runtime.image_answer import alone
 from ulna.runtime.outputs import StudyOutputs
@@ -17,7 +17,7 @@ from ulna.types import BodyPart, Familiarity, ImagePrediction, StudyPrediction
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnswerSettings:
     """How a study was answered: body part (given, or recognised), its shares, operating point."""
 
     part: BodyPart
@@ -29,7 +29,7 @@ class Asked:
 def study_answer(
     bundle: ModelBundle,
     outputs: StudyOutputs,
-    asked: Asked,
+    requested: AnswerSettings,
     images: tuple[ImagePrediction, ...],
     accepted: tuple[Sequence[int], str],
 ) -> StudyPrediction:
@@ -38,28 +38,28 @@ def study_answer(
     manifest, study = bundle.manifest, outputs.study
     answering = [images[i] for i in kept]
     probability = float(np.mean([i.probability for i in answering]))
-    domain, interval = standing(answering, bool(refused))
-    threshold = manifest.fusion.thresholds[asked.point][asked.part]
+    out_of_distribution, interval = standing(answering, bool(refused))
+    threshold = manifest.fusion.thresholds[requested.point][requested.part]
     called = probability >= threshold
     return StudyPrediction(
         study=study,
-        body_part=asked.part,
-        body_part_given=asked.given,
+        body_part=requested.part,
+        body_part_given=requested.given,
         probability=probability,
         abnormal=called,
         threshold=threshold,
-        operating_point=asked.point,
-        body_part_probabilities=asked.shares,
+        operating_point=requested.point,
+        body_part_probabilities=requested.shares,
         images=images,
         experts=alone(answering),
         skipped=outputs.skipped,
-        **trust_in(probability, asked.part, manifest.fusion, bool(refused), interval),
-        **named_findings(answering, manifest.fusion, asked.point, called and not refused),
+        **trust_in(probability, requested.part, manifest.fusion, bool(refused), interval),
+        **named_findings(answering, manifest.fusion, requested.point, called and not refused),
         refused=refused,
         flags=(*study.remarks, *flags_of(images, kept)),
-        domain=domain,
+        out_of_distribution=out_of_distribution,
         interval=interval,
-        **said_of_bundle(bundle),
+        **facts_of_bundle(bundle),
     )
 
 
@@ -74,8 +74,11 @@ def standing(
     if refused:
         return Familiarity.FAR, None
     order = list(Familiarity)
-    domain = max((i.domain for i in images), key=order.index)
-    if domain is not Familiarity.NEAR:
-        return domain, None
+    out_of_distribution = max((i.out_of_distribution for i in images), key=order.index)
+    if out_of_distribution is not Familiarity.NEAR:
+        return out_of_distribution, None
     ends = [i.interval or (i.probability, i.probability) for i in images]
-    return domain, (float(np.mean([e[0] for e in ends])), float(np.mean([e[1] for e in ends])))
+    return out_of_distribution, (
+        float(np.mean([e[0] for e in ends])),
+        float(np.mean([e[1] for e in ends])),
+    )

@@ -18,9 +18,9 @@ def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
 
     def urgency(outcome: Outcome) -> tuple[int, float]:
         answer = outcome.answer
-        found = None if answer is None or answer.refused else answer.triage(error_rate)
-        if answer is None or found is None or answer.p_normal is None or answer.p_abnormal is None:
+        result = None if answer is None or answer.refused else answer.triage(error_rate)
+        if answer is None or result is None or answer.p_normal is None or answer.p_abnormal is None:
             return order.index(Triage.REFER), -2.0
-        return order.index(found), answer.p_normal - answer.p_abnormal
+        return order.index(result), answer.p_normal - answer.p_abnormal
 
     return sorted(outcomes, key=urgency)

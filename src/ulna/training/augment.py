@@ -15,7 +15,7 @@ from ulna.config.augmentation import Augmentation
 from ulna.training.signature.change import change_signature, changes_signature
 from ulna.training.signature.detector import blurred
 
-# Films that are shrunk less than this need no averaging before.
+# Images that are shrunk less than this need no averaging before.
 _SHARP = 0.85
 
 
@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     of: int
 
 
-class Windows(NamedTuple):
+class Crops(NamedTuple):
     """Square windows of side x side px; centres: (B, 2) x, y in [-1, 1] of the image."""
 
     side: int
@@ -61,7 +61,7 @@ def augment(
     masks_Bhw: Tensor,
     settings: Augmentation,
     rng: np.random.Generator,
-    windows: Windows | None = None,
+    windows: Crops | None = None,
     rows: Rows | None = None,
     moves: _Moves | None = None,
 ) -> tuple[Tensor, Tensor]:
@@ -81,8 +81,8 @@ def augment(
     if windows is not None:
         mask_size = round(windows.side / size * mask_size)
         reach = reach_of(drawn_N23)
-        own = Windows(windows.side, windows.centres[rows.own])
-        images_BHW, masks_Bhw, theta = cut_windows(images_BHW, masks_Bhw, theta, own, reach)
+        own = Crops(windows.side, windows.centres[rows.own])
+        images_BHW, masks_Bhw, theta = cut_crops(images_BHW, masks_Bhw, theta, own, reach)
         size = windows.side
     images = warp(images_BHW, theta, size, softened)
     masks = warp(masks_Bhw, theta, mask_size)
@@ -97,8 +97,8 @@ def reach_of(theta_N23: Tensor) -> float:
     return float(theta_N23[:, :, :2].abs().sum(2).max())
 
 
-def cut_windows(
-    images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Windows, reach: float
+def cut_crops(
+    images_BHW: Tensor, masks_Bhw: Tensor, theta_B23: Tensor, windows: Crops, reach: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The part of each image that its window may need, and the change in that part's terms.
 
@@ -138,14 +138,14 @@ def draw_affine(n: int, a: Augmentation, rng: np.random.Generator) -> Tensor:
 
 
 def draw_fill(n: int, a: Augmentation, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """(n,) the share of the frame that each film is shrunk to, log-uniform from `least_fill`."""
+    """(n,) the share of the frame that each image is shrunk to, log-uniform from `least_fill`."""
     return np.asarray(a.least_fill ** rng.random(n))
 
 
 def shrink(theta_N23: Tensor, fill: npt.NDArray[np.float64], rng: np.random.Generator) -> Tensor:
-    """`draw_affine`'s maps of films that fill a share of the frame, anywhere in it.
+    """`draw_affine`'s maps of images that fill a share of the frame, anywhere in it.
 
-    fill: (N,). What lies beside the film is looked up outside of it: 0.
+    fill: (N,). What lies beside the image is looked up outside of it: 0.
     """
     free = rng.uniform(-1, 1, (len(fill), 2)) * (1 - fill[:, None])
     where = torch.from_numpy(free.astype(np.float32)).to(theta_N23.device)
@@ -165,7 +165,7 @@ def warp(
     """uint8 (B, H, W) looked up through `draw_affine`'s maps: float32 (B, 1, side, side).
 
     fill: (B,) how much of the frame each is to fill; what becomes finer than a pixel is averaged
-    before, as it would be in a film stored smaller.
+    before, as it would be in an image stored smaller.
     """
     x = as_float(x_BHW)
     for i, share in enumerate([] if fill is None else fill.tolist()):

@@ -10,10 +10,10 @@ from torch import Tensor
 from ulna.config.meaning import ANY
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.models.expert import Expert
-from ulna.training.augment import Rows, Windows, augment, draw_fill, draw_moves, warp_float
+from ulna.training.augment import Crops, Rows, augment, draw_fill, draw_moves, warp_float
 from ulna.training.cache import TrainingImages
-from ulna.training.crops import Aim, draw_centres, label_windows
-from ulna.training.hard import HARD_SIDE, find_hard
+from ulna.training.crops import Aim, draw_centres, label_crops
+from ulna.training.hard_negatives import HARD_SIDE, find_hard_negatives
 from ulna.training.learner import Batch
 from ulna.training.losses.distillation import Taught
 from ulna.training.ranks.group import Ranks
@@ -23,7 +23,12 @@ from ulna.training.teacher.answers import TeacherAnswers
 def search_due(config: ExpertConfig, step: int, steps_per_epoch: int) -> bool:
     """Whether hard places are looked for before this step: at the start of every n-th epoch."""
     epoch, within = divmod(step, steps_per_epoch)
-    return bool(config.hard_every and epoch and not within and epoch % config.hard_every == 0)
+    return bool(
+        config.hard_negatives_every
+        and epoch
+        and not within
+        and epoch % config.hard_negatives_every == 0
+    )
 
 
 class Batches:
@@ -32,8 +37,8 @@ class Batches:
     Every process draws for the whole batch and changes its own rows.
 
     answers: of a teacher, one for each of `images`; None without one.
-    hard: (N, 28, 28) uint8, where normal images look most abnormal (see `find_hard`); empty
-    until they have been searched.
+    hard_negatives: (N, 28, 28) uint8, where normal images look most abnormal (see
+    `find_hard_negatives`); empty until they have been searched.
     """
 
     def __init__(
@@ -49,14 +54,16 @@ class Batches:
         self.answers = answers
         self.ordinal = [e.name for e in recipe.experts].index(config.name)
         self.device, self.ranks = device, ranks
-        self.hard = np.zeros((0, HARD_SIDE, HARD_SIDE), np.uint8)
+        self.hard_negatives = np.zeros((0, HARD_SIDE, HARD_SIDE), np.uint8)
 
     def search(self, expert: Expert, normal: npt.NDArray[np.int64]) -> None:
         """Find the hard places of the images `normal`, as the expert sees them now."""
-        found = np.zeros((len(self.images.part), HARD_SIDE, HARD_SIDE), np.uint8)
+        result = np.zeros((len(self.images.part), HARD_SIDE, HARD_SIDE), np.uint8)
         spec = self.recipe.input_spec
-        found[normal] = self.ranks.decide(lambda: find_hard(expert, self.images, normal, spec))
-        self.hard = found
+        result[normal] = self.ranks.decide(
+            lambda: find_hard_negatives(expert, self.images, normal, spec)
+        )
+        self.hard_negatives = result
 
     def draw(self, chosen: npt.NDArray[np.int64], step: int, cropped: bool) -> Batch:
         """Of the images `chosen` this process's rows, changed; `cropped`: a window of each."""
@@ -90,7 +97,7 @@ class Batches:
         means = self.recipe.abnormal_means
         marked = torch.tensor([means in (ANY, c) for c in self.recipe.categories]).bool()
         shrunk = None if fill is None else fill[rows.own]
-        return label_windows(batch, whole_masks, shrunk, marked.to(self.device))
+        return label_crops(batch, whole_masks, shrunk, marked.to(self.device))
 
     def _taught(self, mine: npt.NDArray[np.int64], theta_B23: Tensor) -> Taught | None:
         """The teacher's answers on the images `mine`, their maps moved by `theta_B23`."""
@@ -98,7 +105,7 @@ class Batches:
             return None
         own = self.answers.take(mine)
         maps = torch.from_numpy(own.map.astype(np.float32))[:, None]
-        # Of an enlarged film every cell holds a smaller share of what makes the logit.
+        # Of an enlarged image every cell holds a smaller share of what makes the logit.
         (a, b), (c, d) = theta_B23[:, :, :2].permute(1, 2, 0)
         area_B111 = (a * d - b * c).abs()[:, None, None, None]
         moved = warp_float(maps, theta_B23, maps.shape[-1]) * area_B111
@@ -106,8 +113,8 @@ class Batches:
         tensors = [*map(torch.from_numpy, given), moved, torch.from_numpy(own.bias)]
         return Taught(*(t.to(self.device) for t in tensors))
 
-    def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Windows:
+    def _windows(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator) -> Crops:
         aim = Aim.of(self.config.crop_size, self.recipe.input_spec)
-        hard = self.hard[chosen] if len(self.hard) else None
+        hard_negatives = self.hard_negatives[chosen] if len(self.hard_negatives) else None
         images, masks = self.images.images[chosen], self.images.masks[chosen]
-        return Windows(self.config.crop_size, draw_centres(images, masks, aim, rng, hard))
+        return Crops(self.config.crop_size, draw_centres(images, masks, aim, rng, hard_negatives))

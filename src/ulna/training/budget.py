@@ -24,11 +24,11 @@ class TimeSpent:
     window_seconds: float = 0.0
     window_steps: int = 0
 
-    def add(self, seconds: float, on_windows: bool) -> None:
+    def add(self, seconds: float, on_crops: bool) -> None:
         """Count one step."""
         self.seconds += seconds
         self.steps += 1
-        if on_windows:
+        if on_crops:
             self.window_seconds += seconds
             self.window_steps += 1
 
@@ -63,7 +63,7 @@ def epochs_per_minute(
         whole = (spent.seconds - spent.window_seconds) / whole_steps
     else:
         whole = window * (size / config.crop_size) ** 2
-        whole *= 1.0 if config.trunk_on_whole else _FORWARD_ONLY
+        whole *= 1.0 if config.train_encoder_on_whole else _FORWARD_ONLY
     return 60 / (steps_per_epoch * (window_share * window + (1 - window_share) * whole))
 
 

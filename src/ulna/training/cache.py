@@ -54,7 +54,7 @@ class TrainingImages:
     and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
     0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. source: (N,) number
     of the source among all, in the order of their names; all 0 for one alone. weight: (N,) of the
-    source in draws. films: the path of each image. lease: while it lives, no other run removes the
+    source in draws. paths: of the images. lease: while it lives, no other run removes the
     maps' files.
     """
 
@@ -68,7 +68,7 @@ class TrainingImages:
     keys: tuple[str, ...]
     source: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float64]
-    films: tuple[Path, ...] = ()
+    paths: tuple[Path, ...] = ()
     lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -89,15 +89,15 @@ def build_cache(
     """
     refs = [(s, ref) for s in range(len(studies)) for ref in studies[s].images]
     key = _fingerprint(refs, recipe.input_spec)[:KEY_DIGITS]
-    found = open_entry(folder, key)
-    if found is None:
+    result = open_entry(folder, key)
+    if result is None:
         with only_maker(folder, key, progress):
-            found = open_entry(folder, key) or _make_entry(refs, recipe, folder, key, progress)
-    if found is None:
+            result = open_entry(folder, key) or _make_entry(refs, recipe, folder, key, progress)
+    if result is None:
         raise DatasetError(
             f"{folder / key}: removed while it was being read: give the same command again"
         )
-    note, lease = found
+    note, lease = result
     failed = {int(i): str(why) for i, why in note["failed"].items()}
     _warn_of(failed, len(refs))
     kept = [i for i in range(len(refs)) if i not in failed]
@@ -118,16 +118,16 @@ def _make_entry(
 
 
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
-    """Of all that the arrays depend on: films, masks and boxes, settings, how films are read."""
+    """Of all that the arrays depend on: images, masks and boxes, settings, how images are read."""
     digest = hashlib.sha256(f"{__version__}|{PIXELS_VERSION}|{spec!r}\n".encode())
     for study, ref in refs:
         boxes = [f.box for f in ref.findings]
-        mask = f"|{film_stamp(ref.mask)}" if ref.mask else ""
-        digest.update(f"{study}|{film_stamp(ref.path)}|{boxes}{mask}\n".encode())
+        mask = f"|{image_stamp(ref.mask)}" if ref.mask else ""
+        digest.update(f"{study}|{image_stamp(ref.path)}|{boxes}{mask}\n".encode())
     return digest.hexdigest()
 
 
-def film_stamp(file: Path) -> str:
+def image_stamp(file: Path) -> str:
     """Of a file: another text once it has changed, or is gone."""
     try:
         stat = file.stat()
@@ -165,7 +165,7 @@ def _decode(
             if why:
                 failed[i] = why
             elif failed:
-                # Row by row, so that a bad film costs no copy of the whole map in memory.
+                # Row by row, so that a bad image costs no copy of the whole map in memory.
                 images[i - len(failed)], masks[i - len(failed)] = images[i], masks[i]
             if progress:
                 progress("decode", i + 1, n)
@@ -233,7 +233,7 @@ def _assemble(
         keys=tuple(s.key for s in studies),
         source=_source_numbers(studies)[study],
         weight=np.array([s.weight for s in studies], np.float64)[study],
-        films=tuple(ref.path for _, ref in refs),
+        paths=tuple(ref.path for _, ref in refs),
         lease=lease,
     )
 

@@ -1,6 +1,6 @@
 """Training on windows first: where masks are known, a small window says more per second.
 
-A finding covers a few cells in a hundred of a whole film, so most of a step's work is spent
+A finding covers a few cells in a hundred of a whole image, so most of a step's work is spent
 on what is normal anyway. In the crop epochs each image is a window, most of the time around a
 finding where there is one, and its label is whether the finding is in it.
 """
@@ -26,10 +26,10 @@ from ulna.training.learner import Batch
 _ENOUGH = 0.3
 _FILLED = 0.04
 _AIMED = 0.7
-# Grey levels: a film brighter than the first on average is taken for inverted, what is darker
+# Grey levels: an image brighter than the first on average is taken for inverted, what is darker
 # than the second for air or border.
 _BRIGHT, _BLACK = 140, 20
-# Without places a window of an abnormal film has no label, and only normal ones would teach.
+# Without places a window of an abnormal image has no label, and only normal ones would teach.
 _LEAST_KNOWN = 0.5
 
 
@@ -38,8 +38,8 @@ def window_share(
 ) -> float:
     """The share of epochs on windows: the config's, or 0 (with a warning) without masks.
 
-    Of several sources those count that have masks at all: windows of the others' abnormal films
-    have no label, and those of their normal films teach.
+    Of several sources those count that have masks at all: windows of the others' abnormal images
+    have no label, and those of their normal images teach.
     """
     if not config.crop_share:
         return 0.0
@@ -61,7 +61,7 @@ def window_share(
 
 @dataclass(frozen=True)
 class Aim:
-    """share: side of a window, of the image's. dense: the share of a film taken for tissue."""
+    """share: side of a window, of the image's. dense: the share of an image taken for tissue."""
 
     share: float
     dense: float = 0.5
@@ -77,14 +77,14 @@ def draw_centres(
     masks: npt.NDArray[np.uint8],
     aim: Aim,
     rng: np.random.Generator,
-    hard: npt.NDArray[np.uint8] | None = None,
+    hard_negatives: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.float32]:
     """(B, 2) centres x, y in [-1, 1] of windows.
 
     images: (B, S, S), masks: (B, m, m). Seven in ten windows of an image with a finding are
     aimed at it, off centre by up to a third of their side; the others at the densest tissue.
-    hard: (B, h, h) where normal images look abnormal, 0 everywhere where that is not known:
-    seven in ten windows of the others are aimed there, in proportion.
+    hard_negatives: (B, h, h) where normal images look abnormal, 0 everywhere where that is not
+    known: seven in ten windows of the others are aimed there, in proportion.
     """
     share, span = aim.share, 1 - aim.share
     centres = np.empty((len(masks), 2))
@@ -94,8 +94,8 @@ def draw_centres(
         cells = np.flatnonzero(mask > 80)
         side = mask.shape[-1]
         if not (aimed and len(cells)):
-            if hard is not None and hard[i].any() and rng.random() < _AIMED:
-                cells, side = _in_proportion(hard[i], place), hard.shape[-1]
+            if hard_negatives is not None and hard_negatives[i].any() and rng.random() < _AIMED:
+                cells, side = _in_proportion(hard_negatives[i], place), hard_negatives.shape[-1]
             else:
                 cells, jitter = _tissue(image, side, aim.dense), jitter * 0
         row, column = divmod(int(cells[int(place * len(cells))]), side)
@@ -121,7 +121,7 @@ def _tissue(image: npt.NDArray[np.uint8], m: int, dense: float) -> npt.NDArray[n
     return np.flatnonzero(grey >= level)
 
 
-def label_windows(
+def label_crops(
     batch: Batch,
     whole_masks_Bmm: Tensor,
     fill: npt.NDArray[np.float64] | None = None,
@@ -148,12 +148,12 @@ def label_windows(
 
 
 def _categories(batch: Batch, abnormal: Tensor, marked_F: Tensor) -> Tensor:
-    """Of windows with these labels: what the film does not show, or nobody knows of, stays so.
+    """Of windows with these labels: what the image does not show, or nobody knows of, stays so.
 
-    What the film shows is not in a window without the place marked, if it is all of the marked
+    What the image shows is not in a window without the place marked, if it is all of the marked
     kinds that it shows; otherwise the place may be another finding's. Of a category that is not
-    marked and that the film shows, nobody knows whether the window does. Of a window that shows a
-    part of the place, or of a film whose place is unknown, nothing is known.
+    marked and that the image shows, nobody knows whether the window does. Of a window that shows a
+    part of the place, or of an image whose place is unknown, nothing is known.
     """
     shown = batch.categories == 1
     alone = ((shown & marked_F).sum(1) == 1) & (batch.abnormal == 1)

@@ -67,26 +67,27 @@ def with_recorded_starts(recipe: Recipe, out: Path) -> Recipe:
     return replace(recipe, experts=experts)
 
 
-def _with_start_of(before: ExpertConfig, asked: ExpertConfig, out: Path) -> ExpertConfig:
-    if asked.initial == before.initial:
-        return asked
-    folder, old = expert_folder(out, asked.name), told(before)
+def _with_start_of(before: ExpertConfig, requested: ExpertConfig, out: Path) -> ExpertConfig:
+    if requested.initial == before.initial:
+        return requested
+    folder, old = expert_folder(out, requested.name), reported(before)
     if not (folder / FINISHED).is_file():
         raise ConfigError(
-            f"expert {asked.name} is under way from {old}, and was to start from {told(asked)} "
+            f"expert {requested.name} is under way from {old}, and was to start from "
+            f"{reported(requested)} "
             f"now: give the start that it had (it is not read again), or delete {folder} to begin "
             "this expert anew"
         )
     warnings.warn(
-        f"expert {asked.name} is finished and stays as it is, from {old}; to start it from "
-        f"{told(asked)}, delete {folder} or give another folder",
+        f"expert {requested.name} is finished and stays as it is, from {old}; to start it from "
+        f"{reported(requested)}, delete {folder} or give another folder",
         WeightsWarning,
         stacklevel=3,
     )
-    return replace(asked, initial=before.initial)
+    return replace(requested, initial=before.initial)
 
 
-def told(expert: ExpertConfig) -> str:
+def reported(expert: ExpertConfig) -> str:
     """Its start in the words of `--initial`."""
     path = expert.initial.path
     return f"{expert.initial.kind}:{path}" if path else expert.initial.kind

@@ -3,7 +3,7 @@
 With the trunk fixed the heads are logistic regressions, so there is one best answer and no
 learning rate: L-BFGS (Liu and Nocedal 1989) on the losses of training, plus a ridge penalty.
 The abnormal head also reads how strong the attention's evidence is, a single number that is
-not penalised: a head that has little to learn from falls back to ranking films by it.
+not penalised: a head that has little to learn from falls back to ranking images by it.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _STEPS = 300
 # Of the squared weights on standardised features, by the number of images: half of 1 / C with
 # scikit-learn's C = 5.
 _RIDGE = 0.1
-# Features of films that the trunk has learned from are surer of what is abnormal than those of
+# Features of images that the trunk has learned from are surer of what is abnormal than those of
 # others, so a weak ridge trusts them too much (docs/decisions/012).
 _RIDGE_ABNORMAL = 10.0
-# In log odds; of an attention that has learned something it is above 1. Below this, films differ
+# In log odds; of an attention that has learned something it is above 1. Below this, images differ
 # in evidence by little more than single precision tells, and its free weight would magnify that.
 _LEAST_SPREAD = 0.05
 
@@ -68,11 +68,11 @@ def fit_heads(
     def abnormal_of(logits: Tensor) -> Tensor:
         return abnormal_loss(logits, target, part, weight_P2, other, rate_B=rate_N)
 
-    told = expert.reads_evidence and bool(seen.evidence_B.std(correction=0) >= _LEAST_SPREAD)
-    free_NK = seen.evidence_B[:, None] if told else seen.looked_BC[:, :0]
-    found_PK = _fit(expert.abnormal, seen.looked_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
+    reported = expert.reads_evidence and bool(seen.evidence_B.std(correction=0) >= _LEAST_SPREAD)
+    free_NK = seen.evidence_B[:, None] if reported else seen.attended_BC[:, :0]
+    found_PK = _fit(expert.abnormal, seen.attended_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
     if expert.reads_evidence:
-        evidence_P = found_PK[:, 0] if told else found_PK.new_zeros(len(found_PK))
+        evidence_P = found_PK[:, 0] if reported else found_PK.new_zeros(len(found_PK))
         _set_evidence(expert, seen, evidence_P, abnormal == 0)
     _fit_others(expert, seen, part, torch.from_numpy(images.categories[train]).double(), rates)
 
@@ -96,7 +96,7 @@ def _fit_others(
         found_N = _mean_one(rates, (~torch.isnan(known_NF)).any(1))
         _fit(
             expert.finding,
-            seen.looked_BC,
+            seen.attended_BC,
             lambda z: finding_loss(z, known_NF, rate_B=found_N),
             _RIDGE,
         )
@@ -129,10 +129,10 @@ def _mean_one(rates: npt.NDArray[np.float64] | None, counted: Tensor) -> Tensor 
 
 @torch.no_grad()
 def _set_evidence(expert: Expert, seen: Pooled, evidence_P: Tensor, normal: Tensor) -> None:
-    """Weigh the evidence; the map of the mean normal film becomes zero, its logit the bias."""
+    """Weigh the evidence; the map of the mean normal image becomes zero, its logit the bias."""
     expert.evidence_P.copy_(evidence_P)
     weight_PC = expert.abnormal.weight.double().cpu()
-    logit_NP = seen.looked_BC @ weight_PC.T + seen.evidence_B[:, None] * evidence_P
+    logit_NP = seen.attended_BC @ weight_PC.T + seen.evidence_B[:, None] * evidence_P
     origin_P = logit_NP[normal if normal.any() else ~normal].mean(0)
     expert.origin_P.copy_(origin_P)
     expert.abnormal.bias.copy_(expert.abnormal.bias.cpu() + origin_P)
@@ -144,12 +144,12 @@ def _pooled(
 ) -> Pooled:
     """Of N whole images; double, on the CPU."""
     spec, device = recipe.input_spec, next(expert.parameters()).device
-    found = []
+    result = []
     for start in range(0, len(train), _BATCH):
         chosen = train[start : start + _BATCH]
         pixels = as_float(torch.from_numpy(images.images[chosen])).to(device)
-        found.append(expert.pool((pixels - spec.mean) / spec.std))
-    return Pooled(*(torch.cat(one).double().cpu() for one in zip(*found, strict=True)))
+        result.append(expert.pool((pixels - spec.mean) / spec.std))
+    return Pooled(*(torch.cat(one).double().cpu() for one in zip(*result, strict=True)))
 
 
 def _fit(

@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 class Learner(nn.Module):
     """Expert plus loss terms; forward gives this process's share of the whole batch's loss.
 
-    distilled: the terms of a teacher, beside which the labels weigh `hard`.
+    distilled: the terms of a teacher, beside which the labels weigh `hard_labels`.
     """
 
     class_weight_P2: Tensor
@@ -61,10 +61,10 @@ class Learner(nn.Module):
         if self.distilled is None or batch.taught is None:
             return self._labelled(out, batch)
         loss = self.distilled(out, self.expert.bias_P, batch.taught)
-        return loss + self.distilled.settings.hard * self._labelled(out, batch)
+        return loss + self.distilled.settings.hard_labels * self._labelled(out, batch)
 
     def _labelled(self, out: ExpertOutput, batch: Batch) -> Tensor:
-        """The loss by the films' own labels and masks."""
+        """The loss by the images' own labels and masks."""
         loss = abnormal_loss(
             out.abnormal_BP,
             batch.abnormal,

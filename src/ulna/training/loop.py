@@ -131,13 +131,13 @@ class ExpertFit:
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
-        self._choose_windows()
+        self._choose_crops()
         started = time.monotonic()
         if self.cropped and search_due(self.config, self.state.step, self.steps_per_epoch):
             own = self.own
             self.batches.search(self.kept_expert(), own[self.images.abnormal[own] == 0])
         first_free = first_free_stage(self.config, epoch, len(self.rates))
-        if self.plan.heads_alone(self.state):
+        if self.plan.heads_only(self.state):
             first_free = len(self.rates) - 1
         self.module.train()
         self.learner.freeze_below(first_free)
@@ -197,17 +197,17 @@ class ExpertFit:
         """Plan as many epochs as the first process's clock allows."""
         self.state.epochs = self.ranks.decide(lambda: self.plan.affordable_epochs(self.state))
 
-    def _choose_windows(self) -> None:
+    def _choose_crops(self) -> None:
         """Whether this epoch trains on windows; from windows to whole images there is no return.
 
         Heads that learn alone from then on start on the kept weights.
         """
         state = self.state
-        self.cropped = self.plan.on_windows(state)
+        self.cropped = self.plan.on_crops(state)
         if self.cropped or state.whole_from >= 0:
             return
         state.whole_from = state.step
-        if self.plan.heads_alone(state) and self.average is not None:
+        if self.plan.heads_only(state) and self.average is not None:
             self.learner.expert.load_state_dict(self.average.module.state_dict())
 
     # -- epochs, checkpoints, the end -------------------------------------------------------
@@ -253,7 +253,7 @@ class ExpertFit:
         if not self.ranks.first:
             return
         tensors = {**pack("learner", self.learner), **pack_optimizer(self.optimizer), **self.best}
-        tensors["hard"] = torch.from_numpy(self.batches.hard)
+        tensors["hard"] = torch.from_numpy(self.batches.hard_negatives)
         if self.average is not None:
             tensors.update(pack("average", self.average))
         meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
@@ -269,7 +269,7 @@ class ExpertFit:
         if self.average is not None:
             unpack("average", tensors, self.average)
         self.best = {k: v for k, v in tensors.items() if k.startswith("best.")}
-        self.batches.hard = tensors["hard"].numpy()
+        self.batches.hard_negatives = tensors["hard"].numpy()
         restore_scale(self.fabric, meta.pop("scale", {}))
         self.state = FitState(**{**meta, "spent": TimeSpent(**meta["spent"])})
 

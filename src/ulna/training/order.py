@@ -127,10 +127,10 @@ def _draw_sources(
 def _whole(shares: Floats, n: int) -> list[int]:
     """`n` divided by shares of sum 1 into whole numbers: the largest remainders are rounded up."""
     exact = shares * n
-    found = np.floor(exact).astype(np.int64)
-    order = np.argsort(found - exact, kind="stable")
-    found[order[: n - int(found.sum())]] += 1
-    return [int(v) for v in found]
+    result = np.floor(exact).astype(np.int64)
+    order = np.argsort(result - exact, kind="stable")
+    result[order[: n - int(result.sum())]] += 1
+    return [int(v) for v in result]
 
 
 def draw_rates(abnormal: npt.NDArray[np.bool_], shares: Shares) -> Floats:

@@ -33,21 +33,21 @@ class Plan:
         last = state.epochs - (self.crop_share < 1)
         return min(round(self.crop_share * state.epochs), last) * self.steps_per_epoch
 
-    def on_windows(self, state: FitState) -> bool:
+    def on_crops(self, state: FitState) -> bool:
         """Whether the epoch that begins trains on windows; from whole images there is no return."""
         return state.whole_from < 0 and state.step < self.window_steps(state)
 
-    def heads_alone(self, state: FitState) -> bool:
+    def heads_only(self, state: FitState) -> bool:
         """Whether only neck and heads learn now: on whole images after windows, if so wished."""
-        return state.whole_from > 0 and not self.config.trunk_on_whole
+        return state.whole_from > 0 and not self.config.train_encoder_on_whole
 
     def rate_factor(self, state: FitState, cropped: bool) -> float:
         """Of every stage's peak learning rate; `cropped`: on windows now."""
         steps = self.steps(state)
-        if self.heads_alone(state):
+        if self.heads_only(state):
             done, left = state.step - state.whole_from, steps - state.whole_from
             return _SETTLING_RATE * learning_rate_factor(done, left)
-        ending = not self.config.trunk_on_whole and cropped
+        ending = not self.config.train_encoder_on_whole and cropped
         return learning_rate_factor(state.step, self.window_steps(state) if ending else steps)
 
     def clock_due(self, state: FitState) -> bool:

@@ -37,9 +37,9 @@ def best_precision() -> Precision:
     Mixed bfloat16 where it is computed in hardware: a CPU without it is slower by ten times.
     Raises ConfigError for another value of the variable.
     """
-    asked = os.environ.get(VARIABLE, "")
-    if asked:
-        return _asked(asked)
+    requested = os.environ.get(VARIABLE, "")
+    if requested:
+        return _requested(requested)
     if torch.cuda.is_available():
         return (
             "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
@@ -49,7 +49,7 @@ def best_precision() -> Precision:
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
-def _asked(text: str) -> Precision:
+def _requested(text: str) -> Precision:
     known = [p for p in get_args(Precision) if p != "auto"]
     if text not in known:
         raise ConfigError(

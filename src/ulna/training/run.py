@@ -124,10 +124,10 @@ def begin_run(
 
 
 def _check_teaching(recipe: Recipe, source: DataSource) -> None:
-    if recipe.distillation.asked != (source.teaching is not None):
+    if recipe.distillation.requested != (source.teaching is not None):
         raise ConfigError(
             f"recipe {recipe.name}: its distillation weighs what a teacher says "
-            f"{'above 0' if recipe.distillation.asked else '0'}, and the run has "
+            f"{'above 0' if recipe.distillation.requested else '0'}, and the run has "
             f"{'a' if source.teaching else 'no'} teacher: expected a student's recipe with `ulna "
             "distil` and any other with `ulna train`"
         )

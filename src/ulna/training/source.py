@@ -13,7 +13,7 @@ from ulna.types import Study
 class Teaching:
     """What a student's run is taught by.
 
-    answers: the folder that `ask_teacher` gave, of the training films and those of `beside`:
+    answers: the folder that `ask_teacher` gave, of the training images and those of `beside`:
     studies without labels, which teach by these answers alone.
     """
 

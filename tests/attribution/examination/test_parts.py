@@ -1,4 +1,4 @@
-"""The parts of an examination: rivals, shuffled weights, deletion and insertion, the verdict."""
+"""The parts of an examination: baselines, shuffled weights, deletion and insertion, the verdict."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ulna.attribution.examination.measures import FilmMeasures
+from ulna.attribution.examination.baselines import edge_map, random_map
+from ulna.attribution.examination.measures import ImageMeasures
 from ulna.attribution.examination.perturb import SHARES, deletion_and_insertion
 from ulna.attribution.examination.randomised import randomised_graph
-from ulna.attribution.examination.rivals import edge_map, random_map
 from ulna.attribution.examination.verdict import judge
 from ulna.bundle import MapTest
 from ulna.errors import BundleError
@@ -29,10 +29,10 @@ PLACEMENT = Placement.fit((90, 60), 64)
 
 
 def test_edges_lie_where_the_film_changes_and_noise_is_seeded() -> None:
-    film = np.zeros((90, 60), np.float32)
-    film[:, 30:] = 1
-    edges = edge_map(film, PLACEMENT, (16, 16))
-    assert edges.shape == film.shape
+    image = np.zeros((90, 60), np.float32)
+    image[:, 30:] = 1
+    edges = edge_map(image, PLACEMENT, (16, 16))
+    assert edges.shape == image.shape
     middle = edges[20:70, 24:36].mean()
     assert middle > 10 * edges[20:70, 4:18].mean()
     noise = [random_map(PLACEMENT, (16, 16), np.random.default_rng(s)) for s in (1, 1, 2)]
@@ -70,11 +70,11 @@ def test_weights_are_shuffled_from_the_output_down_and_keep_their_values(tmp_pat
     answers = []
     for share, changed in ((0.0, set()), (0.5, {"b"}), (1.0, {"a", "b"})):
         graph = randomised_graph(path, share, 3)
-        found = _weights(graph)
+        result = _weights(graph)
         for name, own in weights.items():
-            assert (found[name] != own).any() == (name in changed)
-            np.testing.assert_array_equal(np.sort(found[name].ravel()), np.sort(own.ravel()))
-        np.testing.assert_array_equal(found["factors"], [1, 1, 2, 2])
+            assert (result[name] != own).any() == (name in changed)
+            np.testing.assert_array_equal(np.sort(result[name].ravel()), np.sort(own.ravel()))
+        np.testing.assert_array_equal(result["factors"], [1, 1, 2, 2])
         answers.append(onnxruntime.InferenceSession(graph).run(None, image)[0])
     assert randomised_graph(path, 1.0, 3) == randomised_graph(path, 1.0, 3)
     correlation = np.corrcoef(answers[0].ravel(), answers[2].ravel())[0, 1]
@@ -90,31 +90,31 @@ def test_a_graph_without_weights_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_map_of_what_the_answer_reads_deletes_and_inserts_best() -> None:
-    film = np.random.default_rng(0).uniform(0.2, 0.4, (80, 80)).astype(np.float32)
-    film[30:36, 50:56] = 1.0
+    image = np.random.default_rng(0).uniform(0.2, 0.4, (80, 80)).astype(np.float32)
+    image[30:36, 50:56] = 1.0
     place = np.zeros((80, 80), np.float32)
     place[30:36, 50:56] = 1
 
-    def ask(films: list[Radiograph]) -> list[float]:
-        return [float(f.pixels[30:36, 50:56].mean()) for f in films]
+    def ask(images: list[Radiograph]) -> list[float]:
+        return [float(f.pixels[30:36, 50:56].mean()) for f in images]
 
-    one = Radiograph(film)
+    one = Radiograph(image)
     right = deletion_and_insertion(one, place, ask)
-    for other in (np.roll(place, 30, axis=1), np.random.default_rng(1).normal(size=film.shape)):
+    for other in (np.roll(place, 30, axis=1), np.random.default_rng(1).normal(size=image.shape)):
         wrong = deletion_and_insertion(one, other.astype(np.float32), ask)
         assert right[0] < wrong[0] - 0.1 and right[1] > wrong[1] + 0.1
     assert deletion_and_insertion(one, place, lambda f: [0.5] * len(f)) == pytest.approx((0.5, 0.5))
     assert SHARES[0] == 0 and max(SHARES) < 1
 
 
-def _film(patient: int, good: bool, rng: np.random.Generator) -> FilmMeasures:
+def _image(patient: int, good: bool, rng: np.random.Generator) -> ImageMeasures:
     lead = 0.3 if good else 0.0
     noisy = rng.normal(0, 0.05, 3)
 
     def table(sign: float) -> dict[str, float]:
         return {"map": 0.4 + sign * lead + noisy[0], "random": 0.4 + noisy[1], "edges": 0.4}
 
-    return FilmMeasures(
+    return ImageMeasures(
         patient_id=f"p{patient}",
         pointing=table(1),
         precision=table(1),
@@ -128,19 +128,19 @@ def _film(patient: int, good: bool, rng: np.random.Generator) -> FilmMeasures:
 def test_a_good_map_passes_all_and_a_useless_one_none() -> None:
     rng = np.random.default_rng(0)
     for good in (True, False):
-        films = [_film(i, good, rng) for i in range(40)]
-        found = judge(films, "phantoms", Resampling(300, 0), {})
-        assert len(found.tests) == 6 and found.n_images == 40
-        assert found.reliable == good
-        assert len(found.failed) == (0 if good else 6)
+        images = [_image(i, good, rng) for i in range(40)]
+        result = judge(images, "phantoms", Resampling(300, 0), {})
+        assert len(result.tests) == 6 and result.n_images == 40
+        assert result.reliable == good
+        assert len(result.failed) == (0 if good else 6)
 
 
 def test_without_twins_repeatability_is_not_made() -> None:
     rng = np.random.default_rng(0)
-    films = [replace(_film(i, True, rng), repeated=None) for i in range(20)]
-    found = judge(films, "phantoms", Resampling(300, 0), {"repeatability": "one expert"})
-    assert "repeatability" not in [t.name for t in found.tests]
-    assert found.reliable and found.not_made == {"repeatability": "one expert"}
+    images = [replace(_image(i, True, rng), repeated=None) for i in range(20)]
+    result = judge(images, "phantoms", Resampling(300, 0), {"repeatability": "one expert"})
+    assert "repeatability" not in [t.name for t in result.tests]
+    assert result.reliable and result.not_made == {"repeatability": "one expert"}
 
 
 def test_a_test_needs_its_whole_interval_beyond_the_bar() -> None:

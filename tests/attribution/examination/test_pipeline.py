@@ -24,37 +24,37 @@ PLAN = ExaminationPlan(6, 0, Resampling(200, 0))
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
-    """Films with a soft bright spot of known place and, below, stripes with more edges than that;
+    """Images with a soft bright spot of known place and, below, stripes with more edges than that;
     every third one normal."""
     folder = tmp_path_factory.mktemp("films")
-    found = []
+    result = []
     for i in range(9):
         rng = np.random.default_rng(i)
-        film = rng.uniform(40, 60, (84, 70))
+        image = rng.uniform(40, 60, (84, 70))
         x, y = (int(v) for v in rng.integers(8, 50, 2))
-        film[66:, :] = np.where(np.arange(70) % 8 < 4, 0, 200)
+        image[66:, :] = np.where(np.arange(70) % 8 < 4, 0, 200)
         down, across = np.mgrid[:84, :70] + 0.5
-        film += 190 * np.exp(-((down - y - 5) ** 2 + (across - x - 5) ** 2) / 50)
-        Image.fromarray(film.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+        image += 190 * np.exp(-((down - y - 5) ** 2 + (across - x - 5) ** 2) / 50)
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
         findings = (Finding((x, y, 10, 10)),) if i % 3 else ()
         ref = ImageRef(folder / f"{i}.png", findings=findings)
-        found.append(Study(f"p{i}", f"s{i}", BodyPart.ELBOW, (ref,), bool(i % 3)))
-    return found
+        result.append(Study(f"p{i}", f"s{i}", BodyPart.ELBOW, (ref,), bool(i % 3)))
+    return result
 
 
 def test_the_verdict_goes_into_the_bundle_and_its_answers(
     studies: list[Study], tmp_path: Path
 ) -> None:
-    twins = [replace(FINE, name="fine-0"), replace(FINE, name="fine-1", gains=(0.9, 2.0))]
-    before = write_analytic(tmp_path / "bundle", twins)
+    replicas = [replace(FINE, name="fine-0"), replace(FINE, name="fine-1", gains=(0.9, 2.0))]
+    before = write_analytic(tmp_path / "bundle", replicas)
     assert Predictor.load(before.path).predict(studies[0]).map_reliable is None
     assert "not examined" in map_verdict(before.manifest.map_examination)
-    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
+    bundle, result = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
     again, same = examine(before.path, studies, tmp_path / "again", PLAN, "spots", figure_writer())
-    assert found == same and again.hash == bundle.hash == found["bundle"]
+    assert result == same and again.hash == bundle.hash == result["bundle"]
     verdict = read_bundle(before.path).manifest.map_examination
     assert verdict == bundle.manifest.map_examination and bundle.hash != before.hash
-    assert verdict is not None and verdict.n_images == found["n_images"] == 6
+    assert verdict is not None and verdict.n_images == result["n_images"] == 6
     by_name = {t.name: t for t in verdict.tests}
     assert by_name["pointing game"].passed and by_name["average precision"].passed
     assert by_name["repeatability"].value == pytest.approx(1)  # the same map but for a gain
@@ -68,7 +68,7 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
     failed = replace(by_name["insertion"], low=-1.0)
     replace_examination(bundle, replace(verdict, tests=(failed,)))
     words = map_verdict(read_bundle(before.path).manifest.map_examination)
-    assert "UNRELIABLE, failed insertion (1 of 1 tests) on 6 films of spots" in words
+    assert "UNRELIABLE, failed insertion (1 of 1 tests) on 6 images of spots" in words
     assert Predictor.load(before.path).predict(studies[0]).map_reliable is False
     with pytest.raises(BundleError, match="changed since it was read"):
         replace_examination(bundle, verdict)
@@ -76,8 +76,8 @@ def test_the_verdict_goes_into_the_bundle_and_its_answers(
 
 def test_a_new_calibration_makes_the_verdict_void(studies: list[Study], tmp_path: Path) -> None:
     before = write_analytic(tmp_path / "bundle", [COARSE])
-    bundle, found = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
-    assert found["repeated"] is None and "repeatability" in found["verdict"]["not_made"]
+    bundle, result = examine(before.path, studies, tmp_path / "out", PLAN, "spots", figure_writer())
+    assert result["repeated"] is None and "repeatability" in result["verdict"]["not_made"]
     after = replace_fusion(bundle, bundle.manifest.fusion, {})
     assert bundle.manifest.map_examination and after.manifest.map_examination is None
 
@@ -89,11 +89,13 @@ def test_films_that_cannot_be_read_are_left_out_and_said(
     (tmp_path / "broken.png").write_bytes(b"no image")
     bad = ImageRef(tmp_path / "broken.png", findings=(Finding((0, 0, 5, 5)),))
     one, two, three = studies[1], studies[2], studies[4]
-    asked = [replace(one, images=(bad,)), replace(two, images=(bad, *two.images)), three]
-    with pytest.warns(ImageWarning) as said:
-        _, found = examine(bundle.path, asked, tmp_path / "out", PLAN, "spots", figure_writer())
-    assert found["n_images"] == 2 and found["n_studies"] == 3
-    assert any("not examined" in str(w.message) for w in said)
+    requested = [replace(one, images=(bad,)), replace(two, images=(bad, *two.images)), three]
+    with pytest.warns(ImageWarning) as message:
+        _, result = examine(
+            bundle.path, requested, tmp_path / "out", PLAN, "spots", figure_writer()
+        )
+    assert result["n_images"] == 2 and result["n_studies"] == 3
+    assert any("not examined" in str(w.message) for w in message)
 
 
 def test_without_a_known_place_nothing_is_examined(studies: list[Study], tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _film(folder: Path, number: int) -> ImageRef:
-    """A dark film with a bright square; odd ones have a mask, even ones a box."""
+def _image(folder: Path, number: int) -> ImageRef:
+    """A dark image with a bright square; odd ones have a mask, even ones a box."""
     rng = np.random.default_rng(number)
     pixels = rng.normal(60, 8, SHAPE)
     y, x = int(rng.integers(5, 50)), int(rng.integers(5, 70))
@@ -39,7 +39,7 @@ def _film(folder: Path, number: int) -> ImageRef:
 def known_studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Six abnormal studies of two views with a known place, and one normal study."""
     folder = tmp_path_factory.mktemp("known")
-    refs = [_film(folder, i) for i in range(12)]
+    refs = [_image(folder, i) for i in range(12)]
     parts = (BodyPart.ELBOW, BodyPart.WRIST)
     studies = [
         Study(f"p{i}", "s", parts[i % 2], tuple(refs[2 * i : 2 * i + 2]), True) for i in range(6)

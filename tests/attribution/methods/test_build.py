@@ -77,10 +77,10 @@ def test_package_finishes_the_same_map_by_relu_and_stretch() -> None:
     part = int(np.argmax([m.max() for m in maps]))
     cam = np.maximum(maps[part], 0)
     wanted = (cam - cam.min()) / (cam.max() - cam.min())
-    found = build_method("grad_cam", expert)(image, part)
-    assert found.shape == (64, 64)
+    result = build_method("grad_cam", expert)(image, part)
+    assert result.shape == (64, 64)
     # Bilinear between the cells' centres: at the middle of 2 x 2 pixels of a cell's 8 x 8.
-    middle = found.reshape(8, 8, 8, 8)[:, 3:5, :, 3:5].mean(axis=(1, 3))
+    middle = result.reshape(8, 8, 8, 8)[:, 3:5, :, 3:5].mean(axis=(1, 3))
     np.testing.assert_allclose(middle[1:-1, 1:-1], wanted[1:-1, 1:-1], atol=0.15)
     assert np.argmax(middle) == np.argmax(wanted)
 

@@ -78,14 +78,14 @@ def test_built_in_row_is_the_measures_of_the_map(
 
 
 def test_known_images(known_studies: Sequence[Study]) -> None:
-    found = read_known(known_studies, RECIPE, 99)
-    assert len(found) == 12
-    for known in found:
+    result = read_known(known_studies, RECIPE, 99)
+    assert len(result) == 12
+    for known in result:
         assert known.mask.shape == known.radiograph.pixels.shape
         assert known.mask.sum() == 144
         inside = known.radiograph.pixels[known.mask]
         assert inside.mean() > 2 * known.radiograph.pixels[~known.mask].mean()
-    assert {k.part for k in found} == {0, 2}
+    assert {k.part for k in result} == {0, 2}
     assert [k.patient_id for k in read_known(known_studies, RECIPE, 2)] == ["p0"] * 2 + ["p5"] * 2
 
 
@@ -97,8 +97,8 @@ def test_a_view_without_the_finding_is_left_out(
     empty = tmp_path / "mask.png"
     Image.new("L", size).save(empty)
     hidden = replace(study.images[0], mask=empty)
-    found = read_known([replace(study, images=(hidden, study.images[1]))], RECIPE, 9)
-    assert len(found) == 1
+    result = read_known([replace(study, images=(hidden, study.images[1]))], RECIPE, 9)
+    assert len(result) == 1
 
 
 def test_a_film_or_mask_that_cannot_be_read_costs_no_other_and_is_named(
@@ -117,8 +117,8 @@ def test_a_film_or_mask_that_cannot_be_read_costs_no_other_and_is_named(
     ):
         bad = replace(first, images=(replace(first.images[0], **change),))  # type: ignore[arg-type]
         with pytest.warns(ImageWarning, match=words):
-            found = read_known([bad, *others], RECIPE, 99)
-        assert [k.radiograph.source for k in found] == sources
+            result = read_known([bad, *others], RECIPE, 99)
+        assert [k.radiograph.source for k in result] == sources
         with pytest.warns(ImageWarning), pytest.raises(DatasetError, match="none is abnormal"):
             read_known([bad], RECIPE, 9)
 

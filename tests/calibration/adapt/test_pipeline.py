@@ -25,7 +25,7 @@ from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
 from ulna.models.expert import Expert
 from ulna.models.scale import scaled_side
-from ulna.models.test_time import with_test_views
+from ulna.models.test_time_augmentation import with_test_time_augmentation
 from ulna.runtime import Predictor
 from ulna.runtime.session import Session
 from ulna.types import ImageRef, Study
@@ -51,20 +51,20 @@ def test_the_written_bundle_answers_as_was_fitted(
     bundle: ModelBundle, studies: list[Study], tmp_path: Path, heads: HeadPlan | None
 ) -> None:
     with pytest.warns(DatasetWarning, match=f"no study of {PARTS[1]}"):
-        found = adapt_bundle(bundle.path, studies, tmp_path / "ours", heads)
+        result = adapt_bundle(bundle.path, studies, tmp_path / "ours", heads)
     assert read_bundle(bundle.path) == bundle
     again = read_bundle(tmp_path / "ours")
-    assert again.hash == found.bundle.hash and again.calibrated
-    logit = changed_logit(found.films, found.changes) if heads else found.films.logit
-    wanted = found.films.probability(found.shift.of(logit))
+    assert again.hash == result.bundle.hash and again.calibrated
+    logit = changed_logit(result.images, result.changes) if heads else result.images.logit
+    wanted = result.images.probability(result.shift.of(logit))
     predictor, before = Predictor(again), Predictor(bundle)
     for k, study in enumerate(studies):
         answer, old = predictor.predict(study), before.predict(study)
         assert answer.probability == pytest.approx(wanted[k], abs=1e-5)
-        assert old.probability == pytest.approx(found.before[k], abs=1e-6)
+        assert old.probability == pytest.approx(result.before[k], abs=1e-6)
         for image in answer.images:
             assert image.grid.mean() + image.bias == pytest.approx(image.logit, abs=1e-4)
-    assert bool(found.changes) == (heads is not None)
+    assert bool(result.changes) == (heads is not None)
     if heads is None:
         assert [e.sha256 for e in again.manifest.experts] == [
             e.sha256 for e in bundle.manifest.experts
@@ -75,17 +75,17 @@ def test_every_body_part_moves_alike(
     bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     with pytest.warns(DatasetWarning):
-        found = adapt_bundle(bundle.path, studies, tmp_path / "ours", HeadPlan())
-    old, new = Predictor(bundle).outputs(studies[0]), Predictor(found.bundle).outputs(studies[0])
+        result = adapt_bundle(bundle.path, studies, tmp_path / "ours", HeadPlan())
+    old, new = Predictor(bundle).outputs(studies[0]), Predictor(result.bundle).outputs(studies[0])
     for name in ("coarse", "fine"):
         moved = new.images[0].experts[name].abnormal - old.images[0].experts[name].abnormal
         assert moved[0] == pytest.approx(moved[1], abs=1e-5) and abs(moved[0]) > 1e-6
-    fusion, before = found.bundle.manifest.fusion, bundle.manifest.fusion
+    fusion, before = result.bundle.manifest.fusion, bundle.manifest.fusion
     for part in PARTS:
         assert fusion.temperatures[part] == pytest.approx(
-            before.temperatures[part] * found.shift.scale
+            before.temperatures[part] * result.shift.scale
         )
-    assert fusion.n_calibration_studies == 18 and found.bundle.manifest.cascade is None
+    assert fusion.n_calibration_studies == 18 and result.bundle.manifest.cascade is None
 
 
 def test_what_cannot_be_adapted_is_said(
@@ -124,22 +124,22 @@ def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path
     head = "path,patient_id,study_id,body_part,abnormal"
     (tmp_path / "ours.csv").write_text("\n".join([head, *rows]) + "\n")
     out = tmp_path / "ours"
-    said = ulna("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--heads").output
-    assert "18 studies, 9 abnormal" in said and "flatter" in said
-    assert read_bundle(out).hash[:12] in said
+    message = ulna("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--heads").output
+    assert "18 studies, 9 abnormal" in message and "flatter" in message
+    assert read_bundle(out).hash[:12] in message
     given = ("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--freedom", 2)
     assert "give --heads too" in ulna(*given, code=2).output
 
 
 def _looked(
-    expert: Any, films: torch.Tensor, mirror: bool, scales: tuple[float, ...]
+    expert: Any, images: torch.Tensor, mirror: bool, scales: tuple[float, ...]
 ) -> np.ndarray:
     """(B, C) of the network itself: what its head reads, the mean over the views."""
     bare = expert if isinstance(expert, Expert) else expert.expert
     sizes = [(scaled_side(64, s),) * 2 for s in scales]
-    seen = [interpolate(films, size, mode="bilinear", align_corners=False) for size in sizes]
+    seen = [interpolate(images, size, mode="bilinear", align_corners=False) for size in sizes]
     seen += [view.flip(-1) for view in seen] if mirror else []
-    return torch.stack([bare.pool(view).looked_BC for view in seen]).mean(0).numpy()
+    return torch.stack([bare.pool(view).attended_BC for view in seen]).mean(0).numpy()
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_a_moved_head_moves_map_and_logit_alike(
     recipe = tiny_recipe([config])
     torch.set_num_threads(1)
     expert = lively_expert(config, recipe)
-    asked = with_test_views(expert, config, recipe.input_spec.size)
+    requested = with_test_time_augmentation(expert, config, recipe.input_spec.size)
     twin: Any = expert
-    graph = expert_graph(asked, recipe.input_spec)
+    graph = expert_graph(requested, recipe.input_spec)
     if half:
         graph, twin = in_half(expert, graph)
     file = tmp_path / "cnn.onnx"
@@ -176,13 +176,13 @@ def test_a_moved_head_moves_map_and_logit_alike(
     images = rng.normal(0, 1, (3, 1, 64, 64)).astype(np.float32)
     before = Session(probing_graph(file), ONE).run(images)
     with torch.inference_mode():
-        looked = _looked(twin, torch.from_numpy(images), mirror, scales)
-    np.testing.assert_allclose([b.looked for b in before], looked, atol=1e-3)
-    weight, bias = rng.normal(0, 1, (3, looked.shape[1])), rng.normal(0, 1, 3)
+        attended = _looked(twin, torch.from_numpy(images), mirror, scales)
+    np.testing.assert_allclose([b.attended for b in before], attended, atol=1e-3)
+    weight, bias = rng.normal(0, 1, (3, attended.shape[1])), rng.normal(0, 1, 3)
     moved = tmp_path / "moved.onnx"
     moved.write_bytes(with_head_moved(file, weight, bias))
     for old, new in zip(before, Session(moved, ONE).run(images), strict=True):
-        wanted = old.looked @ weight.T + bias
+        wanted = old.attended @ weight.T + bias
         np.testing.assert_allclose(new.abnormal - old.abnormal, wanted, atol=2e-3)
         above = (new.cam - old.cam).mean(axis=(1, 2))
         np.testing.assert_allclose(above, wanted - bias, atol=2e-3)

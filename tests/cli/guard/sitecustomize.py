@@ -14,8 +14,8 @@ _LOG = os.environ["ULNA_GUARD"]
 
 
 def _guard(event: str, args: tuple) -> None:
-    asked = event in _NAMES or event in _SENDING and args[0].family in _INTERNET
-    if asked or event == "urllib.Request":
+    requested = event in _NAMES or event in _SENDING and args[0].family in _INTERNET
+    if requested or event == "urllib.Request":
         with open(_LOG, "a", encoding="utf-8") as log:
             log.write(f"{event} {args!r} by {sys.argv}\n")
         raise OSError(f"guarded: {event}")

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from ulna.errors import DatasetError
 from ulna.evaluation.scores import Resampling
 from ulna.robustness.sources.probe import (
-    FilmFeatures,
+    ImageFeatures,
     ProbeSettings,
     _folds_by_patient,
     fit_logistic,
@@ -21,16 +21,16 @@ from ulna.robustness.sources.probe import (
 HOW = Resampling(draws=200)
 
 
-def _films(n: int = 240, gap: float = 0.0, k: int = 2, seed: int = 0) -> FilmFeatures:
-    """Two films a patient; the first feature differs by `gap` between sources."""
+def _images(n: int = 240, gap: float = 0.0, k: int = 2, seed: int = 0) -> ImageFeatures:
+    """Two images a patient; the first feature differs by `gap` between sources."""
     rng = np.random.default_rng(seed)
     source = np.array([f"s{i % k}" for i in range(n // 2)]).repeat(2)
     patient = np.arange(n // 2).repeat(2).astype(str)
-    own = rng.normal(size=(n // 2, 6)).repeat(2, axis=0)  # a patient's films look alike
+    own = rng.normal(size=(n // 2, 6)).repeat(2, axis=0)  # a patient's images look alike
     features = own + 0.1 * rng.normal(size=(n, 6))
     features[:, 0] += gap * np.array([int(s[1:]) for s in source])
     abnormal = (np.arange(n) // 2 // k % 2).astype(np.float64)
-    return FilmFeatures(features, source, patient, np.full(n, "WRIST"), abnormal)
+    return ImageFeatures(features, source, patient, np.full(n, "WRIST"), abnormal)
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -44,57 +44,57 @@ def test_the_regression_is_that_of_scikit_learn(k: int) -> None:
     z = (x - x.mean(0)) / x.std(0)
     peer = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-8, max_iter=2000).fit(z, y)
     odds = x @ weight + bias
-    found = np.exp(odds - odds.max(1, keepdims=True))
-    found /= found.sum(1, keepdims=True)
+    result = np.exp(odds - odds.max(1, keepdims=True))
+    result /= result.sum(1, keepdims=True)
     # scikit-learn has one weight for two classes where the softmax has two that mirror each other.
     if k == 2:
         peer = LogisticRegression(C=2.0, class_weight="balanced", tol=1e-8, max_iter=2000)
         peer.fit(z, y)
-    np.testing.assert_allclose(found, peer.predict_proba(z), atol=2e-3)
+    np.testing.assert_allclose(result, peer.predict_proba(z), atol=2e-3)
 
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_where_there_is_nothing_to_tell_the_answer_is_chance(k: int) -> None:
-    found = probe_sources(_films(360, 0.0, k), how=HOW)
+    result = probe_sources(_images(360, 0.0, k), how=HOW)
     for label in ("normal", "abnormal"):
-        one = found[label]
+        one = result[label]
         assert one["chance"] == pytest.approx(1 / k)
         assert one["auroc"]["low"] - 0.1 < 0.5 < one["auroc"]["high"] + 0.1
         assert abs(one["balanced_accuracy"]["value"] - 1 / k) < 0.15
 
 
 def test_a_mark_is_found_within_each_label() -> None:
-    found = probe_sources(_films(240, gap=4.0), how=HOW)
+    result = probe_sources(_images(240, gap=4.0), how=HOW)
     for label in ("normal", "abnormal"):
-        assert found[label]["auroc"]["value"] > 0.95
-        assert found[label]["n"] == {"s0": 60, "s1": 60}
+        assert result[label]["auroc"]["value"] > 0.95
+        assert result[label]["n"] == {"s0": 60, "s1": 60}
 
 
 def test_the_label_alone_is_no_mark() -> None:
-    """Sources differ in their shares of abnormal films: what abnormal looks like tells none."""
-    films = _films(400)
-    label = (np.arange(400) % 20 < np.where(films.source == "s0", 15, 5)).astype(float)
-    features = films.features + 5 * label[:, None]
-    films = FilmFeatures(features, films.source, films.patient, films.body_part, label)
-    for one in probe_sources(films, how=HOW).values():
+    """Sources differ in their shares of abnormal images: what abnormal looks like tells none."""
+    images = _images(400)
+    label = (np.arange(400) % 20 < np.where(images.source == "s0", 15, 5)).astype(float)
+    features = images.features + 5 * label[:, None]
+    images = ImageFeatures(features, images.source, images.patient, images.body_part, label)
+    for one in probe_sources(images, how=HOW).values():
         assert one["auroc"]["value"] < 0.68
 
 
 def test_films_of_a_patient_stay_together() -> None:
-    films = _films(80)
-    fold = _folds_by_patient(films, ProbeSettings())
-    for patient in np.unique(films.patient):
-        assert len({*fold[films.patient == patient]}) == 1
+    images = _images(80)
+    fold = _folds_by_patient(images, ProbeSettings())
+    for patient in np.unique(images.patient):
+        assert len({*fold[images.patient == patient]}) == 1
     assert {*fold} == set(range(5))
 
 
 def test_small_sources_and_lone_ones_are_told() -> None:
-    films = _films(80)
-    few = films.source.astype("<U3")
+    images = _images(80)
+    few = images.source.astype("<U3")
     few[:4] = "few"
-    found = probe_sources(replace(films, source=few), how=HOW)["normal"]
-    assert found["left_out"] == {"few": 2} and found["chance"] == 0.5
-    lone = replace(films, source=np.full(80, "one"))
+    result = probe_sources(replace(images, source=few), how=HOW)["normal"]
+    assert result["left_out"] == {"few": 2} and result["chance"] == 0.5
+    lone = replace(images, source=np.full(80, "one"))
     assert "fewer than two sources" in probe_sources(lone)["normal"]["reason"]
     with pytest.raises(DatasetError, match="output 'features'"):
-        probe_sources(replace(films, features=films.features[:, :0]))
+        probe_sources(replace(images, features=images.features[:, :0]))

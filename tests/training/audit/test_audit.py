@@ -1,4 +1,4 @@
-"""The audit on films whose label nobody can see: all that is found is leaked."""
+"""The audit on images whose label nobody can see: all that is found is leaked."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """90 patients of 4 noisy views of one texture each; the label is a coin, the region is not."""
     folder = tmp_path_factory.mktemp("films")
     rng = np.random.default_rng(5)
-    found = []
+    result = []
     for i in range(90):
         texture = rng.uniform(0, 110, (8, 8)).repeat(8, 0).repeat(8, 1)
         views = []
         for v in range(4):
-            film = texture + 100 * (i % 2) + rng.normal(0, 6, texture.shape)
+            image = texture + 100 * (i % 2) + rng.normal(0, 6, texture.shape)
             path = folder / f"{i}_{v}.png"
-            Image.fromarray(film.clip(0, 255).astype(np.uint8)).save(path)
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path)
             views.append(ImageRef(path))
-        found.append(Study(f"p{i}", f"s{i}", PARTS[i % 2], tuple(views), bool(rng.random() < 0.5)))
-    return found
+        result.append(Study(f"p{i}", f"s{i}", PARTS[i % 2], tuple(views), bool(rng.random() < 0.5)))
+    return result
 
 
 def test_what_cannot_be_known_is_found_only_where_views_leak(studies: list[Study]) -> None:
     plan = AuditPlan("cnn", epochs=12, size=64, learning_rate=4e-3, test_share=0.4)
-    found = audit(studies, plan, lambda *_: None)
-    prototype, target, last, patients, study = found.steps
+    result = audit(studies, plan, lambda *_: None)
+    prototype, target, last, patients, study = result.steps
     assert prototype.accuracy.value > 0.95  # the region is plain to see
     assert last.accuracy.low > 0.6  # of a coin
     assert patients.accuracy.low < 0.6
     assert patients.change is not None and patients.change.high < 0
     assert target.accuracy.value >= last.accuracy.value  # the best epoch looks no worse
     assert study.unit == "study" and study.n < patients.n
-    assert abs(found.kappa) < 0.6 and found.parts == ("ELBOW", "WRIST")
-    changes = sum(s.change.value for s in found.steps if s.change)
+    assert abs(result.kappa) < 0.6 and result.parts == ("ELBOW", "WRIST")
+    changes = sum(s.change.value for s in result.steps if s.change)
     assert prototype.accuracy.value + changes == pytest.approx(study.accuracy.value)
 
 
@@ -90,16 +90,16 @@ def test_the_interval_is_that_of_a_share_and_pairs_are_paired() -> None:
     answer = np.where(rng.random(400) < 0.8, target, 1 - target)
     patients = [f"p{i}" for i in range(400)]
     one = judged(answer.tolist(), target.tolist(), patients)
-    found = interval(one)
+    result = interval(one)
     exact = stats.binomtest(int(one.correct.sum()), 400).proportion_ci(method="wilson")
-    assert found.low == pytest.approx(exact.low, abs=0.01)
-    assert found.high == pytest.approx(exact.high, abs=0.01)
+    assert result.low == pytest.approx(exact.low, abs=0.01)
+    assert result.high == pytest.approx(exact.high, abs=0.01)
     assert one.chance == max(target.mean(), 1 - target.mean())
     same = interval(one, one)
     assert (same.value, same.low, same.high) == (0, 0, 0)
     others = judged(answer.tolist(), target.tolist(), [f"q{i}" for i in range(400)])
     apart = interval(one, others)
-    assert apart.high - apart.low > 1.3 * (found.high - found.low)
+    assert apart.high - apart.low > 1.3 * (result.high - result.low)
 
 
 def test_data_that_cannot_be_audited_is_refused(studies: list[Study]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ulna.attribution.examination.baselines import edge_map, random_map
 from ulna.attribution.examination.perturb import deletion_and_insertion
-from ulna.attribution.examination.rivals import edge_map, random_map
-from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.errors import DatasetError, ImageError, ImageWarning, message_of
 from ulna.evaluation.truth import read_truth
 from ulna.imaging.read import read_radiograph
 from ulna.metrics.localisation import pointing_game, pointing_tolerance
@@ -27,8 +27,8 @@ MAP = "map"
 
 
 @dataclass(frozen=True)
-class Film:
-    """One radiograph of known place with its maps by name: 'map' and those of RIVALS."""
+class ExaminedImage:
+    """One radiograph of known place with its maps by name: 'map' and those of BASELINES."""
 
     study: Study
     radiograph: Radiograph
@@ -37,8 +37,8 @@ class Film:
 
 
 @dataclass(frozen=True)
-class FilmMeasures:
-    """Of one film. pointing, precision, deletion, insertion: by map.
+class ImageMeasures:
+    """Of one image. pointing, precision, deletion, insertion: by map.
 
     randomised: share of shuffled weights -> rank correlation with the map. repeated: mean rank
     correlation of twin experts' maps, None without twins.
@@ -53,29 +53,29 @@ class FilmMeasures:
     repeated: float | None
 
 
-def read_films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
-    """The films of `study` on which the place of a finding is known, with their maps.
+def read_images(predictor: Predictor, study: Study, seed: int) -> list[ExaminedImage]:
+    """The images of `study` on which the place of a finding is known, with their maps.
 
     One that cannot be read, or whose mask cannot, is left out with an ImageWarning. Raises
     ImageError where none can be read.
     """
     answer = predictor.predict(study)
-    found: list[Film] = []
+    result: list[ExaminedImage] = []
     refs = {str(ref.path): ref for ref in study.images}  # of unreadable views there is no answer
     for image in answer.images:
         try:
-            film = _read_film(predictor, study, refs[image.source], image, seed)
+            radiograph = _read_image(predictor, study, refs[image.source], image, seed)
         except (ImageError, DatasetError, MemoryError) as error:
-            warnings.warn(f"not examined: {said_of(error)}", ImageWarning, stacklevel=3)
+            warnings.warn(f"not examined: {message_of(error)}", ImageWarning, stacklevel=3)
             continue
-        if film is not None:
-            found.append(film)
-    return found
+        if radiograph is not None:
+            result.append(radiograph)
+    return result
 
 
-def _read_film(
+def _read_image(
     predictor: Predictor, study: Study, ref: ImageRef, image: ImagePrediction, seed: int
-) -> Film | None:
+) -> ExaminedImage | None:
     """None where the place of a finding is not known."""
     radiograph = read_radiograph(ref.path)
     mask = read_truth(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
@@ -90,34 +90,34 @@ def _read_film(
         "random": random_map(placement, grid, rng),
         "edges": edge_map(radiograph.pixels, placement, grid),
     }
-    return Film(study, radiograph, mask, maps)
+    return ExaminedImage(study, radiograph, mask, maps)
 
 
-def measure_film(
-    film: Film,
+def measure_image(
+    image: ExaminedImage,
     predictor: Predictor,
     shuffled: Mapping[float, Predictor],
-    twins: Sequence[Predictor],
-) -> FilmMeasures:
-    """All measures of one film. shuffled: predictors by share of shuffled weights. twins: the
+    replicas: Sequence[Predictor],
+) -> ImageMeasures:
+    """All measures of one image. shuffled: predictors by share of shuffled weights. twins: the
     same bundle with one of its twin experts each."""
-    tolerance = pointing_tolerance((film.mask.shape[0], film.mask.shape[1]))
-    part = film.study.body_part
+    tolerance = pointing_tolerance((image.mask.shape[0], image.mask.shape[1]))
+    part = image.study.body_part
 
     def ask(radiographs: list[Radiograph]) -> list[float]:
         return [predictor.predict_radiographs([r], part).images[0].probability for r in radiographs]
 
     def grid_of(other: Predictor) -> Array:
-        return other.predict_radiographs([film.radiograph], part).images[0].grid
+        return other.predict_radiographs([image.radiograph], part).images[0].grid
 
-    curves = {n: deletion_and_insertion(film.radiograph, m, ask) for n, m in film.maps.items()}
+    curves = {n: deletion_and_insertion(image.radiograph, m, ask) for n, m in image.maps.items()}
     own = grid_of(predictor)
-    seen = [grid_of(twin) for twin in twins]
+    seen = [grid_of(twin) for twin in replicas]
     pairs = [rank_correlation(a, b) for a, b in combinations(seen, 2)]
-    return FilmMeasures(
-        patient_id=film.study.patient_id,
-        pointing={n: pointing_game(m, film.mask, tolerance) for n, m in film.maps.items()},
-        precision={n: pixel_average_precision(m, film.mask) for n, m in film.maps.items()},
+    return ImageMeasures(
+        patient_id=image.study.patient_id,
+        pointing={n: pointing_game(m, image.mask, tolerance) for n, m in image.maps.items()},
+        precision={n: pixel_average_precision(m, image.mask) for n, m in image.maps.items()},
         deletion={n: c[0] for n, c in curves.items()},
         insertion={n: c[1] for n, c in curves.items()},
         randomised={s: rank_correlation(own, grid_of(p)) for s, p in shuffled.items()},

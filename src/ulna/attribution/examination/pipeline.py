@@ -1,4 +1,4 @@
-"""`ulna examine`: a bundle and films of known findings to examination.json and a verdict."""
+"""`ulna examine`: a bundle and images of known findings to examination.json and a verdict."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.attribution.examination.measures import Film, FilmMeasures, measure_film, read_films
+from ulna.attribution.examination.measures import (
+    ExaminedImage,
+    ImageMeasures,
+    measure_image,
+    read_images,
+)
 from ulna.attribution.examination.randomised import randomised_graph
 from ulna.attribution.examination.verdict import judge
 from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
 from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.codec import to_json
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.errors import DatasetError, ImageError, ImageWarning, message_of
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.pipeline import write_metrics
 from ulna.evaluation.scores import Json, Resampling, interval_json, share
@@ -28,8 +33,10 @@ if TYPE_CHECKING:
     from ulna.runtime import Predictor
 
 Progress = Callable[[str, int, int], None]
-Figure = Callable[[Sequence[Film], Sequence[FilmMeasures], "Predictor", "Predictor", Path], None]
-"""Draws examination.png: (films shown, measures, bundle, bundle of shuffled weights, file)."""
+Figure = Callable[
+    [Sequence[ExaminedImage], Sequence[ImageMeasures], "Predictor", "Predictor", Path], None
+]
+"""Draws examination.png: (images shown, measures, bundle, bundle of shuffled weights, file)."""
 # From the heads down: a third of the weights, two, all.
 SHARES = (1 / 3, 2 / 3, 1.0)
 _SHOWN = 4
@@ -71,35 +78,35 @@ def examine(
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
-    twins, why = _twins(predictor)
-    films: list[Film] = []
-    measures: list[FilmMeasures] = []
+    replicas, why = _replicas(predictor)
+    images: list[ExaminedImage] = []
+    measures: list[ImageMeasures] = []
     for done, study in enumerate(chosen, start=1):
-        found_films = _films(predictor, study, plan.seed)
-        measures += [measure_film(f, predictor, shuffled, twins) for f in found_films]
-        films = [*films, *found_films][:_SHOWN]
+        found_images = _images(predictor, study, plan.seed)
+        measures += [measure_image(f, predictor, shuffled, replicas) for f in found_images]
+        images = [*images, *found_images][:_SHOWN]
         if progress is not None:
             progress("examine", done, len(chosen))
     if not measures:
-        raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' films")
-    verdict = judge(measures, data, plan.how, {} if twins else {"repeatability": why})
+        raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' images")
+    verdict = judge(measures, data, plan.how, {} if replicas else {"repeatability": why})
     examined = replace_examination(predictor.bundle, verdict)
-    found = _summary(measures, plan.how) | _told(verdict)
-    found |= answered_by(predictor.bundle, predictor.engine)
-    found |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
+    result = _summary(measures, plan.how) | _reported(verdict)
+    result |= answered_by(predictor.bundle, predictor.engine)
+    result |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    write_metrics(found, folder / "examination.json")
-    figure(films, measures, predictor, shuffled[1.0], folder / "examination.png")
-    return examined, found
+    write_metrics(result, folder / "examination.json")
+    figure(images, measures, predictor, shuffled[1.0], folder / "examination.png")
+    return examined, result
 
 
-def _films(predictor: Predictor, study: Study, seed: int) -> list[Film]:
-    """The films of `study` with a known place; none, and a warning, where none can be read."""
+def _images(predictor: Predictor, study: Study, seed: int) -> list[ExaminedImage]:
+    """The images of `study` with a known place; none, and a warning, where none can be read."""
     try:
-        return read_films(predictor, study, seed)
+        return read_images(predictor, study, seed)
     except (ImageError, MemoryError) as error:
-        warnings.warn(f"not examined: {said_of(error)}", ImageWarning, stacklevel=2)
+        warnings.warn(f"not examined: {message_of(error)}", ImageWarning, stacklevel=2)
         return []
 
 
@@ -130,7 +137,7 @@ def _shuffled(predictor: Predictor, share_of: float, seed: int) -> Predictor:
     return predictor.with_graphs(graphs)
 
 
-def _twins(predictor: Predictor) -> tuple[list[Predictor], str]:
+def _replicas(predictor: Predictor) -> tuple[list[Predictor], str]:
     """The bundle with one expert each of those that differ in seed and data only; or why not."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for e in predictor.manifest.experts:
@@ -149,7 +156,7 @@ def _alone(predictor: Predictor, expert: str) -> Predictor:
     return predictor.with_fusion(replace(fusion, weights=weights))
 
 
-def _told(verdict: MapExamination) -> Json:
+def _reported(verdict: MapExamination) -> Json:
     return {
         "verdict": to_json(verdict),
         "reliable": verdict.reliable,
@@ -157,22 +164,22 @@ def _told(verdict: MapExamination) -> Json:
     }
 
 
-def _summary(films: Sequence[FilmMeasures], how: Resampling) -> Json:
+def _summary(images: Sequence[ImageMeasures], how: Resampling) -> Json:
     """Means with their intervals: every measure of every map."""
-    patients = [f.patient_id for f in films]
+    patients = [f.patient_id for f in images]
 
     def mean(values: Sequence[float]) -> Json:
         return interval_json(share(patients, values, how))
 
-    found: Json = {"n_images": len(films)}
+    result: Json = {"n_images": len(images)}
     for name in ("pointing", "precision", "deletion", "insertion"):
         columns: Mapping[str, list[float]] = {
-            m: [getattr(f, name)[m] for f in films] for m in getattr(films[0], name)
+            m: [getattr(f, name)[m] for f in images] for m in getattr(images[0], name)
         }
-        found[name] = {m: mean(values) for m, values in columns.items()}
-    found["randomised"] = {
-        f"{s:.2f}": mean([f.randomised[s] for f in films]) for s in films[0].randomised
+        result[name] = {m: mean(values) for m, values in columns.items()}
+    result["randomised"] = {
+        f"{s:.2f}": mean([f.randomised[s] for f in images]) for s in images[0].randomised
     }
-    repeated = [f.repeated for f in films if f.repeated is not None]
-    found["repeated"] = mean(repeated) if len(repeated) == len(films) else None
-    return found
+    repeated = [f.repeated for f in images if f.repeated is not None]
+    result["repeated"] = mean(repeated) if len(repeated) == len(images) else None
+    return result

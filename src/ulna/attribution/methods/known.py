@@ -11,7 +11,7 @@ from PIL import Image
 
 from ulna.config.recipe import Recipe
 from ulna.datasets.boxes import warn_of_boxes_outside
-from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.errors import DatasetError, ImageError, ImageWarning, message_of
 from ulna.imaging.geometry import Placement
 from ulna.imaging.read import read_radiograph
 from ulna.metrics.localisation import box_mask
@@ -34,8 +34,8 @@ class KnownImage:
 def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[KnownImage]:
     """The images with a known place of at most `limit` abnormal studies, evenly spread.
 
-    A view without any pixel of the finding is left out; so is, with an ImageWarning, one whose film
-    or mask cannot be read. Raises DatasetError if none is left.
+    A view without any pixel of the finding is left out; so is, with an ImageWarning, one whose
+    image or mask cannot be read. Raises DatasetError if none is left.
     """
     usable = [
         s
@@ -43,14 +43,14 @@ def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[Kno
         if s.abnormal and s.body_part in recipe.body_parts and any(map(_has_truth, s.images))
     ]
     places = np.unique(np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(int))
-    found = [k for i in places for k in _known_images(usable[i], recipe)]
-    if not found:
+    result = [k for i in places for k in _known_images(usable[i], recipe)]
+    if not result:
         raise DatasetError(
             f"of {len(studies)} studies none is abnormal, of {', '.join(recipe.body_parts)} and "
             "with masks or boxes: expected at least one; phantoms have masks, a table needs "
             "the column 'boxes'"
         )
-    return found
+    return result
 
 
 def _has_truth(ref: ImageRef) -> bool:
@@ -58,18 +58,18 @@ def _has_truth(ref: ImageRef) -> bool:
 
 
 def _known_images(study: Study, recipe: Recipe) -> list[KnownImage]:
-    found = []
+    result = []
     for ref in study.images:
         if study.body_part is None or not _has_truth(ref):
             continue
         try:
             image = _known_image(study.patient_id, ref, recipe, study.body_part)
         except (ImageError, DatasetError, MemoryError) as error:
-            warnings.warn(f"not compared on: {said_of(error)}", ImageWarning, stacklevel=3)
+            warnings.warn(f"not compared on: {message_of(error)}", ImageWarning, stacklevel=3)
             continue
         if image.mask.any():
-            found.append(image)
-    return found
+            result.append(image)
+    return result
 
 
 def _known_image(patient: str, ref: ImageRef, recipe: Recipe, part: BodyPart) -> KnownImage:

@@ -37,7 +37,7 @@ def write_comparison(scores: Sequence[MethodScore], examples: Sequence[Example],
 
 
 def _draw(examples: Sequence[Example], path: Path) -> None:
-    """A row for each expert and image: the film with the true border, then each method's map.
+    """A row for each expert and image: the image with the true border, then each method's map.
 
     Here, and only here, every map is stretched to its own maximum: the package's maps have no
     unit, so there is no common scale.
@@ -51,7 +51,7 @@ def _draw(examples: Sequence[Example], path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(examples), len(methods) + 1, squeeze=False)
     for row, example in zip(axes, examples, strict=True):
-        titles = ["film, truth", *methods] if row is axes[0] else [""] * (len(methods) + 1)
+        titles = ["image, truth", *methods] if row is axes[0] else [""] * (len(methods) + 1)
         heats: list[Array | None] = [None, *example.heats.values()]
         for panel, title, heat in zip(row, titles, heats, strict=True):
             _draw_panel(panel, example.image, heat)

@@ -1,1 +1,1 @@
-"""A bundle adapted to a new hospital from a few of its labelled films."""
+"""A bundle adapted to a new hospital from a few of its labelled images."""

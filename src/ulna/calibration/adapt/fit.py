@@ -1,7 +1,7 @@
-"""What a few labelled films of a hospital say of a bundle: two numbers, and its heads moved.
+"""What a few labelled images of a hospital say of a bundle: two numbers, and its heads moved.
 
 Recalibration has two numbers for all body parts together, a scale and an offset of the bundle's
-calibrated logit, drawn to 1 and 0: twenty films say no more. Fine-tuning adds to every expert's
+calibrated logit, drawn to 1 and 0: twenty images say no more. Fine-tuning adds to every expert's
 abnormal head a change that its frozen features pay for, drawn to no change: logistic regression
 with the expert's own logit as offset and a ridge penalty, so one best answer and no learning rate
 (the maximum a posteriori of a Gaussian process with a linear kernel: Rasmussen and Williams 2006,
@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 
-from ulna.calibration.adapt.films import HospitalFilms
+from ulna.calibration.adapt.images import HospitalImages
 from ulna.calibration.fusion_fit import fit_hospital, start_fit
 from ulna.calibration.part_scores import Floats
 from ulna.config.bounds import Bounds, check_fields
@@ -33,7 +33,7 @@ _TOLERANCE = 1e-10
 class HeadPlan:
     """How far heads may move.
 
-    freedom: standard deviation, in logits, by which the prior lets a typical film's logit move.
+    freedom: standard deviation, in logits, by which the prior lets a typical image's logit move.
     """
 
     freedom: Annotated[float, Bounds(0.01, 100)] = 1.0
@@ -61,37 +61,37 @@ class HeadChange:
     weight: Floats
     bias: float
 
-    def of(self, looked: Floats) -> Floats:
+    def of(self, attended: Floats) -> Floats:
         """(I,) for (I, C)."""
-        return np.asarray(looked @ self.weight + self.bias)
+        return np.asarray(attended @ self.weight + self.bias)
 
 
-def fit_shift(films: HospitalFilms, logit: Floats) -> Shift:
+def fit_shift(images: HospitalImages, logit: Floats) -> Shift:
     """The scale and offset of (I,) logits under which the labels of the studies are likeliest.
 
     With normal priors on the logarithm of the scale (deviation 0.4) and on offset over scale (2).
     """
-    found = fit_hospital(films.scores(logit), start_fit(np.ones(1)))
-    return Shift(found.temperature, found.offset)
+    result = fit_hospital(images.scores(logit), start_fit(np.ones(1)))
+    return Shift(result.temperature, result.offset)
 
 
-def fit_change(films: HospitalFilms, expert: int, plan: HeadPlan) -> HeadChange:
+def fit_change(images: HospitalImages, expert: int, plan: HeadPlan) -> HeadChange:
     """The change of an expert's head that the labels of the images pay for.
 
-    Features are centred and scaled by one number, so that those that hardly vary among few films
-    stay unimportant. A unit of the change is one of the expert's logit, recalibrated on the films
+    Features are centred and scaled by one number, so that those that hardly vary among few images
+    stay unimportant. A unit of the change is one of the expert's logit, recalibrated on the images
     by itself.
     """
-    own = films.experts[expert]
-    shift, looked = fit_shift(films, own), films.looked[expert]
-    mean = looked.mean(axis=0)
-    x = looked - mean
+    own = images.experts[expert]
+    shift, attended = fit_shift(images, own), images.attended[expert]
+    mean = attended.mean(axis=0)
+    x = attended - mean
     size = float(np.sqrt((x**2).sum(axis=1).mean()))
-    if size < 1e-12:  # nothing that could tell the films apart
+    if size < 1e-12:  # nothing that could tell the images apart
         return HeadChange(np.zeros(len(mean)), 0.0)
     x = x / size
     kernel = plan.freedom**2 * (x @ x.T)
-    alpha = _mode(kernel + _OFFSET_SPREAD**2, shift.of(own), films.label)
+    alpha = _mode(kernel + _OFFSET_SPREAD**2, shift.of(own), images.label)
     weight = shift.scale * plan.freedom**2 * (alpha @ x) / size
     return HeadChange(weight, -float(weight @ mean))
 
@@ -124,36 +124,36 @@ def _mode(kernel: Floats, base: Floats, label: npt.NDArray[np.bool_]) -> Floats:
     return a
 
 
-def fit_changes(films: HospitalFilms, plan: HeadPlan) -> tuple[HeadChange, ...]:
+def fit_changes(images: HospitalImages, plan: HeadPlan) -> tuple[HeadChange, ...]:
     """The change of every expert's head."""
-    return tuple(fit_change(films, e, plan) for e in range(len(films.looked)))
+    return tuple(fit_change(images, e, plan) for e in range(len(images.attended)))
 
 
-def changed_logit(films: HospitalFilms, changes: tuple[HeadChange, ...]) -> Floats:
+def changed_logit(images: HospitalImages, changes: tuple[HeadChange, ...]) -> Floats:
     """(I,) the bundle's logit, by its own calibration, with the heads changed."""
-    added = np.array([c.of(x) for c, x in zip(changes, films.looked, strict=True)])
-    return np.asarray(films.logit + (films.gain.T * added).sum(axis=0))
+    added = np.array([c.of(x) for c, x in zip(changes, images.attended, strict=True)])
+    return np.asarray(images.logit + (images.gain.T * added).sum(axis=0))
 
 
-def cross_fitted_logit(films: HospitalFilms, plan: HeadPlan) -> Floats:
-    """(I,) what changed heads say of each film that they have not learned from, by patient.
+def cross_fitted_logit(images: HospitalImages, plan: HeadPlan) -> Floats:
+    """(I,) what changed heads say of each image that they have not learned from, by patient.
 
     Patients are dealt to at most ten folds, normal and abnormal ones in turn.
     """
-    fold = _folds(films)
-    found = np.empty(len(films.logit))
+    fold = _folds(images)
+    result = np.empty(len(images.logit))
     for k in np.unique(fold):
         held = fold == k
-        changes = fit_changes(films.of(~held), plan)
-        found[held[films.study]] = changed_logit(films.of(held), changes)
-    return found
+        changes = fit_changes(images.of(~held), plan)
+        result[held[images.study]] = changed_logit(images.of(held), changes)
+    return result
 
 
-def _folds(films: HospitalFilms) -> npt.NDArray[np.int64]:
+def _folds(images: HospitalImages) -> npt.NDArray[np.int64]:
     """(N,) the fold of each study."""
-    patients, index = np.unique(films.patient, return_inverse=True)
+    patients, index = np.unique(images.patient, return_inverse=True)
     ill = np.zeros(len(patients), np.bool_)
-    np.logical_or.at(ill, index, films.abnormal)
+    np.logical_or.at(ill, index, images.abnormal)
     order = np.argsort(ill, kind="stable")
     fold = np.empty(len(patients), np.int64)
     fold[order] = np.arange(len(patients)) % min(_FOLDS, len(patients))

@@ -3,7 +3,7 @@
 The head is a 1 x 1 convolution whose output, with the attention's evidence added where there is
 any, is the map; the logit is the map's mean plus a bias. So a change of the head's weights changes
 map and logit alike, and `logit = mean(map) + bias` holds of the changed graph as well. A graph that
-looks at several views of a film (its mirror image, other scales) has a head for each, of the same
+looks at several views of an image (its mirror image, other scales) has a head for each, of the same
 weights; its answer is their mean, and so is what they look at.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
 Floats = npt.NDArray[np.float64]
-LOOKED = "looked"
+ATTENDED = "looked"
 _WEIGHT, _BIAS = "adapted.abnormal.weight", "adapted.abnormal.bias"
 
 
@@ -37,14 +37,14 @@ def probing_graph(graph: Path) -> bytes:
     heads = [head for head, _ in _heads(model, graph)]
     node, pooled = onnx.helper.make_node, []
     for k, head in enumerate(heads):
-        pooled.append(f"{LOOKED}.pooled.{k}")
+        pooled.append(f"{ATTENDED}.pooled.{k}")
         model.graph.node.append(node("GlobalAveragePool", [head.input[0]], [pooled[-1]]))
-    model.graph.node.append(node("Mean", pooled, [f"{LOOKED}.mean"]))
-    model.graph.node.append(node("Flatten", [f"{LOOKED}.mean"], [LOOKED]))
+    model.graph.node.append(node("Mean", pooled, [f"{ATTENDED}.mean"]))
+    model.graph.node.append(node("Flatten", [f"{ATTENDED}.mean"], [ATTENDED]))
     width = _weights(model, heads[0]).shape[1]
     kind = onnx.TensorProto.FLOAT
     model.graph.output.append(
-        onnx.helper.make_tensor_value_info(LOOKED, kind, ["batch", int(width)])
+        onnx.helper.make_tensor_value_info(ATTENDED, kind, ["batch", int(width)])
     )
     return _bytes(model)
 
@@ -88,18 +88,18 @@ def _heads(model: onnx.ModelProto, graph: Path) -> list[tuple[Any, Any]]:
     """Of each view the convolution that makes its map, and the addition that makes its logit."""
     made = {name: node for node in model.graph.node for name in node.output}
     known = _initializers(in_single(model))
-    found = [(_head(made, last), last) for last in _logits(made)]
-    if not found or not all(
+    result = [(_head(made, last), last) for last in _logits(made)]
+    if not result or not all(
         head is not None
         and known.get(head.input[1], ())[2:] == (1, 1)
         and any(name in known for name in last.input)
-        for head, last in found
+        for head, last in result
     ):
         raise BundleError(
             f"{graph}: the head of abnormality cannot be told apart in this graph: expected one of "
             "`ulna export` in float32 or float16; recalibrate alone"
         )
-    return found
+    return result
 
 
 def _logits(made: dict[str, Any]) -> list[Any]:
@@ -130,8 +130,8 @@ def _initializers(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _values(model: onnx.ModelProto, name: str) -> Floats:
     onnx = _onnx()
-    found = next(i for i in in_single(model).graph.initializer if i.name == name)
-    return np.asarray(onnx.numpy_helper.to_array(found), np.float64)
+    result = next(i for i in in_single(model).graph.initializer if i.name == name)
+    return np.asarray(onnx.numpy_helper.to_array(result), np.float64)
 
 
 def _weights(model: onnx.ModelProto, head: Any) -> Floats:

@@ -1,4 +1,4 @@
-"""`ulna adapt`: a bundle, and a few labelled films of a new hospital, to a bundle for that one."""
+"""`ulna adapt`: a bundle, and a few labelled images of a new hospital, to a bundle for that one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import numpy as np
 
 from ulna.bundle import (
     ConformalScores,
-    Domain,
     FusionParameters,
     ModelBundle,
+    OutOfDistribution,
     check_replaceable,
     read_bundle,
-    read_domain,
+    read_out_of_distribution,
     replace_fusion,
     write_bundle,
 )
-from ulna.calibration.adapt.films import HospitalFilms, films_of
 from ulna.calibration.adapt.fit import (
     HeadChange,
     HeadPlan,
@@ -31,6 +30,7 @@ from ulna.calibration.adapt.fit import (
     fit_shift,
 )
 from ulna.calibration.adapt.graph import probing_graph, with_head_moved
+from ulna.calibration.adapt.images import HospitalImages, images_of
 from ulna.calibration.calibrate import MIN_POOLED, MIN_STUDIES
 from ulna.calibration.compared_parts import compared_parts
 from ulna.calibration.part_scores import Floats
@@ -42,9 +42,9 @@ from ulna.errors import (
     DatasetWarning,
     ImageError,
     ImageWarning,
-    said_of,
+    message_of,
 )
-from ulna.evaluation.meaning import said_of_meaning
+from ulna.evaluation.meaning import note_on_meaning
 from ulna.evaluation.scores import Sample, statistics
 from ulna.runtime.screen import without_map
 from ulna.types import BodyPart, Study
@@ -59,16 +59,16 @@ MEASURES = ("auroc", "sensitivity", "specificity", "ece")
 
 @dataclass(frozen=True)
 class Adapted:
-    """What a hospital's films brought. bundle: written. shift: of the calibrated logits.
+    """What a hospital's images brought. bundle: written. shift: of the calibrated logits.
 
-    films: what it was fitted on. before, after: (N,) study probabilities of these; those after of
+    images: what it was fitted on. before, after: (N,) study probabilities of these; those after of
     heads that have not seen the study (cross-fitted by patient), but of the two numbers of the
     recalibration that have. changes: of the experts' heads, none where these stayed.
     """
 
     bundle: ModelBundle
     shift: Shift
-    films: HospitalFilms
+    images: HospitalImages
     before: Floats
     after: Floats
     changes: tuple[HeadChange, ...] = ()
@@ -84,8 +84,8 @@ def adapt_bundle(
     """Write the bundle `out`: that of `bundle_path`, calibrated on a new hospital's `studies`.
 
     Ten of each class are enough to begin with. Fitted are one scale and one offset of the
-    calibrated logit, for all body parts, and thresholds; weights of experts, what films of limbs
-    look like, and the calibration of findings stay; intervals of foreign films scale along. heads:
+    calibrated logit, for all body parts, and thresholds; weights of experts, what images of limbs
+    look like, and the calibration of findings stay; intervals of foreign images scale along. heads:
     the experts' abnormal heads are moved too (`fit.fit_changes`), by the same amount for every body
     part. The trunks stay as they are. A cascade is of the answers before, and goes.
 
@@ -107,24 +107,24 @@ def adapt_bundle(
     if place.resolve() == bundle.path.resolve():
         raise BundleError(f"{place}: is the bundle itself: give a new folder for the adapted one")
     check_replaceable(place)
-    films = read_films(bundle, studies, heads is not None, progress)
-    check_enough(films)
-    changes = () if heads is None else fit_changes(films, heads)
-    logit = films.logit if heads is None else cross_fitted_logit(films, heads)
-    shift = fit_shift(films, logit)
-    after = films.probability(shift.of(logit))
-    fusion = adapted_fusion(bundle.manifest, films, shift, after)
-    written = _write(bundle, changes, fusion, films, place, _domain(bundle, shift))
-    return Adapted(written, shift, films, films.probability(films.logit), after, changes)
+    images = read_images(bundle, studies, heads is not None, progress)
+    check_enough(images)
+    changes = () if heads is None else fit_changes(images, heads)
+    logit = images.logit if heads is None else cross_fitted_logit(images, heads)
+    shift = fit_shift(images, logit)
+    after = images.probability(shift.of(logit))
+    fusion = adapted_fusion(bundle.manifest, images, shift, after)
+    written = _write(bundle, changes, fusion, images, place, _out_of_distribution(bundle, shift))
+    return Adapted(written, shift, images, images.probability(images.logit), after, changes)
 
 
-def read_films(
+def read_images(
     bundle: ModelBundle,
     studies: Sequence[Study],
     heads: bool,
     progress: Progress | None = None,
     engine: EngineSettings = PORTABLE,
-) -> HospitalFilms:
+) -> HospitalImages:
     """What the bundle says of the labelled studies; heads: with what its abnormal heads read.
 
     A study that cannot be used is left out with a warning. Raises ConfigError where none is left.
@@ -135,7 +135,7 @@ def read_films(
     if heads:
         graphs = {e.name: probing_graph(bundle.graph_path(e)) for e in bundle.manifest.experts}
         predictor = predictor.with_graphs(graphs)
-    return films_of(
+    return images_of(
         _outputs(predictor, _usable(studies, bundle.manifest), progress), bundle.manifest
     )
 
@@ -143,7 +143,7 @@ def read_films(
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     parts = manifest.body_parts
     usable = [s for s in studies if s.abnormal is not None and s.body_part in parts]
-    said_of_meaning(usable, manifest, "adaptation")
+    note_on_meaning(usable, manifest, "adaptation")
     if len(usable) < len(studies):
         warnings.warn(
             f"{len(studies) - len(usable)} of {len(studies)} studies have no label or no body part "
@@ -157,40 +157,42 @@ def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
 def _outputs(
     predictor: Predictor, studies: Sequence[Study], progress: Progress | None
 ) -> list[StudyOutputs]:
-    found = []
+    result = []
     for done, study in enumerate(studies, start=1):
         try:
-            said = predictor.outputs(study)
+            message = predictor.outputs(study)
             images = [
                 replace(i, experts={n: without_map(e) for n, e in i.experts.items()})
-                for i in said.images
+                for i in message.images
             ]
-            found.append(replace(said, images=tuple(images)))
+            result.append(replace(message, images=tuple(images)))
         except (ImageError, MemoryError) as error:
-            words = f"{study.key}: left out: {said_of(error)}"
+            words = f"{study.key}: left out: {message_of(error)}"
             warnings.warn(words, ImageWarning, stacklevel=4)
         if progress is not None:
             progress(done, len(studies))
-    if not found:
+    if not result:
         raise ConfigError(
-            f"none of {len(studies)} studies has a label, a known body part and a film that can be "
+            f"none of {len(studies)} studies has a label, a known body part and an image that can "
+            "be "
             f"read: expected at least {MIN_POOLED} normal and {MIN_POOLED} abnormal ones"
         )
-    return found
+    return result
 
 
-def check_enough(films: HospitalFilms) -> None:
-    """ConfigError where the films are too few to say anything at all."""
-    ill, patients = int(films.abnormal.sum()), len({*films.patient})
-    if films.few < MIN_POOLED or patients < MIN_POOLED:
+def check_enough(images: HospitalImages) -> None:
+    """ConfigError where the images are too few to say anything at all."""
+    ill, patients = int(images.abnormal.sum()), len({*images.patient})
+    if images.few < MIN_POOLED or patients < MIN_POOLED:
         raise ConfigError(
-            f"{len(films.abnormal) - ill} normal and {ill} abnormal labelled studies of {patients} "
+            f"{len(images.abnormal) - ill} normal and {ill} abnormal labelled studies of "
+            f"{patients} "
             f"patients: expected at least {MIN_POOLED} of each, better 10; label more"
         )
 
 
 def adapted_fusion(
-    manifest: Manifest, films: HospitalFilms, shift: Shift, probability: Floats
+    manifest: Manifest, images: HospitalImages, shift: Shift, probability: Floats
 ) -> FusionParameters:
     """The bundle's fusion under `shift`, with thresholds from (N,) probabilities of the studies.
 
@@ -198,16 +200,16 @@ def adapted_fusion(
     What the probabilities of new studies are compared with (docs/metrics.md) are these alone.
     """
     old, parts = manifest.fusion, manifest.body_parts
-    of = {p: np.array([q == p for q in films.part]) for p in parts}
+    of = {p: np.array([q == p for q in images.part]) for p in parts}
     classes = {
-        p: (probability[of[p] & ~films.abnormal], probability[of[p] & films.abnormal])
+        p: (probability[of[p] & ~images.abnormal], probability[of[p] & images.abnormal])
         for p in parts
     }
     without = [p for p in parts if not of[p].any()]
     if without:
         warnings.warn(
             f"no study of {', '.join(without)}: scale, offset and thresholds of the other body "
-            "parts' films are taken, which nothing here has checked",
+            "parts' images are taken, which nothing here has checked",
             DatasetWarning,
             stacklevel=3,
         )
@@ -236,9 +238,9 @@ def _write(
     bundle: ModelBundle,
     changes: tuple[HeadChange, ...],
     fusion: FusionParameters,
-    films: HospitalFilms,
+    images: HospitalImages,
     out: Path,
-    domain: Domain | None,
+    out_of_distribution: OutOfDistribution | None,
 ) -> ModelBundle:
     manifest = bundle.manifest
     graphs: dict[str, Path | bytes] = {e.name: bundle.graph_path(e) for e in manifest.experts}
@@ -256,35 +258,41 @@ def _write(
     new = write_bundle(own, graphs, out)
     metrics = {
         **manifest.metrics,
-        "adapted.n_studies": float(len(films.abnormal)),
-        "adapted.n_images": float(len(films.logit)),
+        "adapted.n_studies": float(len(images.abnormal)),
+        "adapted.n_images": float(len(images.logit)),
         "adapted.heads": float(bool(changes)),
     }
-    return replace_fusion(new, fusion, metrics, domain)
+    return replace_fusion(new, fusion, metrics, out_of_distribution)
 
 
-def _domain(bundle: ModelBundle, shift: Shift) -> Domain | None:
-    """The bundle's, with what answers of foreign films are uncertain by in logits under `shift`."""
-    domain = read_domain(bundle)
-    if domain is None:
+def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OutOfDistribution | None:
+    """The bundle's, with the uncertainty margin of near images in logits under `shift`."""
+    out_of_distribution = read_out_of_distribution(bundle)
+    if out_of_distribution is None:
         return None
-    return replace(domain, entry=replace(domain.entry, slack=domain.entry.slack / shift.scale))
+    return replace(
+        out_of_distribution,
+        entry=replace(
+            out_of_distribution.entry,
+            uncertainty_margin=out_of_distribution.entry.uncertainty_margin / shift.scale,
+        ),
+    )
 
 
-def adapted_scores(before: Path | str, found: Adapted) -> dict[str, dict[str, float]]:
+def adapted_scores(before: Path | str, result: Adapted) -> dict[str, dict[str, float]]:
     """AUROC, sensitivity, specificity and ECE on the adaptation's own studies, before and after.
 
     Decisions at the operating point of either bundle; nan where a class is missing.
     """
-    films, point = found.films, found.bundle.manifest.operating_point
+    images, point = result.images, result.bundle.manifest.operating_point
     old = read_bundle(before).manifest.fusion.thresholds[point]
-    new = found.bundle.manifest.fusion.thresholds[point]
-    both = {"before": (found.before, old), "after": (found.after, new)}
-    said = {}
+    new = result.bundle.manifest.fusion.thresholds[point]
+    both = {"before": (result.before, old), "after": (result.after, new)}
+    message = {}
     for when, (probability, thresholds) in both.items():
-        limit = np.array([thresholds[p] for p in films.part])
-        sample = Sample([*films.patient], films.abnormal, probability, probability >= limit)
+        limit = np.array([thresholds[p] for p in images.part])
+        sample = Sample([*images.patient], images.abnormal, probability, probability >= limit)
         ones = np.ones((1, len(probability)))
         all_of = statistics(sample)
-        said[when] = {name: float(all_of[name](ones)[0]) for name in MEASURES}
-    return said
+        message[when] = {name: float(all_of[name](ones)[0]) for name in MEASURES}
+    return message

@@ -14,7 +14,7 @@ import numpy as np
 
 from ulna.bundle import Manifest
 from ulna.bundle.quantisation import PROBABILITY_WITHIN
-from ulna.compress.quantise.films import PreparedFilms
+from ulna.compress.quantise.images import PreparedImages
 from ulna.config.engine import EngineSettings
 from ulna.metrics.logistic import sigmoid
 from ulna.runtime.fusion import ExpertOutput, fuse_image, routing_weights
@@ -24,7 +24,7 @@ from ulna.types import Array
 
 SHARES_LEFT = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
 """Of each expert's layers, tried in turn."""
-# Of the films; the gate asks for more of the studies, which average over films.
+# Of the images; the gate asks for more of the studies, which average over images.
 _AGREES = 0.97
 _SENSED = 16
 Progress = Callable[[str, int, int], None]
@@ -52,23 +52,23 @@ def choose_layers(
     quantisers: Mapping[str, GraphQuantiser],
     orders: Mapping[str, list[str]],
     originals: Mapping[str, Path],
-    films: PreparedFilms,
+    images: PreparedImages,
     manifest: Manifest,
     engine: EngineSettings,
     least: float = 0.0,
 ) -> dict[str, list[str]]:
-    """By expert, the layers that become int8: as many as leave the films' answers alone.
+    """By expert, the layers that become int8: as many as leave the images' answers alone.
 
     orders: of `order_layers`. least: share of the layers that stays in fp32 in any case. Where even
     the last of SHARES_LEFT does not agree, it is taken, and the gate has the last word.
     """
-    before = _probabilities(originals, films, manifest, engine)
+    before = _probabilities(originals, images, manifest, engine)
     chosen: dict[str, list[str]] = {}
     for share in (least, *(s for s in SHARES_LEFT if s > least)):
         chosen = {n: order[min(round(share * len(order)), len(order) - 1) :]
                   for n, order in orders.items()}  # fmt: skip
         graphs = {n: quantisers[n].quantised(layers) for n, layers in chosen.items()}
-        after = _probabilities(graphs, films, manifest, engine)
+        after = _probabilities(graphs, images, manifest, engine)
         if np.mean(np.abs(after - before) <= PROBABILITY_WITHIN) >= _AGREES:
             break
     return chosen
@@ -80,18 +80,18 @@ def _logits(outputs: list[ExpertOutput]) -> Array:
 
 def _probabilities(
     graphs: Mapping[str, Path | bytes],
-    films: PreparedFilms,
+    images: PreparedImages,
     manifest: Manifest,
     engine: EngineSettings,
 ) -> Array:
-    """(B,) calibrated probability of each film."""
-    said = {n: Session(graph, engine).run(films.pixels) for n, graph in graphs.items()}
-    found = []
-    for k, part in enumerate(films.parts):
-        outputs = {n: o[k] for n, o in said.items()}
+    """(B,) calibrated probability of each image."""
+    message = {n: Session(graph, engine).run(images.pixels) for n, graph in graphs.items()}
+    result = []
+    for k, part in enumerate(images.parts):
+        outputs = {n: o[k] for n, o in message.items()}
         known = part if part in manifest.body_parts else None
         routing = routing_weights(
             [o.body_part for o in outputs.values()], manifest.body_parts, known
         )
-        found.append(float(sigmoid(fuse_image(outputs, routing, manifest).logit)))
-    return np.array(found)
+        result.append(float(sigmoid(fuse_image(outputs, routing, manifest).logit)))
+    return np.array(result)

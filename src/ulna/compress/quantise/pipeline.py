@@ -11,13 +11,13 @@ from ulna.bundle import (
     ModelBundle,
     check_replaceable,
     read_bundle,
-    read_domain,
+    read_out_of_distribution,
     replace_fusion,
     write_bundle,
 )
 from ulna.bundle.quantisation import Quantisation
-from ulna.compress.quantise.films import draw_films
 from ulna.compress.quantise.gate import auroc_pair, pointing_pair, probability_changes
+from ulna.compress.quantise.images import draw_images
 from ulna.compress.quantise.layers import choose_layers, order_layers
 from ulna.config.bounds import Count, Seed, Share, check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class QuantisePlan:
-    """images: training films for the ranges, at most. chosen_by: films that choose the layers.
+    """images: training images for the ranges, at most. chosen_by: images that choose the layers.
 
     seed: of the draw. left: least share of each expert's layers that stays in fp32. engine: that
     sensitivities and the gate are asked of.
@@ -60,7 +60,7 @@ def quantise_bundle(
 
     training: studies that the experts learned from; held_out: labelled ones that they did not.
     None for a bundle that is refused: then nothing is written. Fusion, thresholds, cascade and
-    what the films look like are carried over; an examination of the maps is not. Raises
+    what the images look like are carried over; an examination of the maps is not. Raises
     BundleError for a bundle that is int8 already and for an `out` that is the bundle itself or
     holds anything but a bundle, DatasetError, ConfigError.
     """
@@ -77,7 +77,7 @@ def quantise_bundle(
     int8 = predictor.with_graphs(graphs)
     after, _ = collect_rows(int8, held_out, point, partial(progress, "held out, int8"))
     change, within, n_studies = probability_changes(before, after)
-    found = Quantisation(
+    result = Quantisation(
         method=METHOD,
         n_images=n_images,
         layers=layers,
@@ -89,20 +89,20 @@ def quantise_bundle(
         auroc=auroc_pair(before, after),
         pointing=pointing_pair(before, after),
     )
-    return (_written(bundle, graphs, found, out) if found.accepted else None), found
+    return (_written(bundle, graphs, result, out) if result.accepted else None), result
 
 
 def _quantised(
     bundle: ModelBundle, training: Sequence[Study], plan: QuantisePlan, progress: Progress
 ) -> tuple[dict[str, bytes], dict[str, int], dict[str, int], int]:
-    """int8 graphs; how many layers of each are int8, how many fp32; how many films were used."""
+    """int8 graphs; how many layers of each are int8, how many fp32; how many images were used."""
     manifest = bundle.manifest
-    films = draw_films(training, plan.images, manifest.input_spec, plan.seed)
-    chosen_by = draw_films(training, plan.chosen_by, manifest.input_spec, plan.seed + 1)
+    images = draw_images(training, plan.images, manifest.input_spec, plan.seed)
+    chosen_by = draw_images(training, plan.chosen_by, manifest.input_spec, plan.seed + 1)
     originals = {e.name: bundle.graph_path(e) for e in manifest.experts}
     quantisers, orders = {}, {}
     for name, graph in originals.items():
-        quantisers[name] = GraphQuantiser(graph, films.pixels)
+        quantisers[name] = GraphQuantiser(graph, images.pixels)
         report = partial(progress, f"sensitivity of {name}")
         orders[name] = order_layers(quantisers[name], graph, chosen_by.pixels, plan.engine, report)
     chosen = choose_layers(
@@ -111,16 +111,18 @@ def _quantised(
     graphs = {n: quantisers[n].quantised(layers) for n, layers in chosen.items()}
     counts = {n: len(layers) for n, layers in chosen.items()}
     left = {n: len(quantisers[n].layers) - k for n, k in counts.items()}
-    return graphs, counts, left, len(films.pixels)
+    return graphs, counts, left, len(images.pixels)
 
 
 def _written(
-    bundle: ModelBundle, graphs: dict[str, bytes], found: Quantisation, out: Path
+    bundle: ModelBundle, graphs: dict[str, bytes], result: Quantisation, out: Path
 ) -> ModelBundle:
     """`out` with the same manifest but for graphs, figures and the old graphs' examination."""
-    manifest = replace(bundle.manifest, quantisation=found, map_examination=None)
+    manifest = replace(bundle.manifest, quantisation=result, map_examination=None)
     new = write_bundle(manifest, graphs, out)
-    domain = read_domain(bundle)
-    if domain is None:
+    out_of_distribution = read_out_of_distribution(bundle)
+    if out_of_distribution is None:
         return new
-    return replace_fusion(new, manifest.fusion, manifest.metrics, domain, manifest.cascade)
+    return replace_fusion(
+        new, manifest.fusion, manifest.metrics, out_of_distribution, manifest.cascade
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ulna.config.phantom import FilmStyle
+from ulna.config.phantom import Framing
 from ulna.phantom.anatomy.elbow import build_elbow
 from ulna.phantom.anatomy.forearm import build_forearm, build_wide_elbow, build_wide_wrist
 from ulna.phantom.anatomy.hand import build_finger, build_hand
@@ -32,9 +32,9 @@ ARM_BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
 }
 
 
-def build_limb(part: BodyPart, film: FilmStyle, v: Vary) -> Limb:
-    """The limb of `v` for a film of `part`: a whole arm where it needs one."""
-    close = film == "close" and part in BUILDERS
+def build_limb(part: BodyPart, framing: Framing, v: Vary) -> Limb:
+    """The limb of `v` for an image of `part`: a whole arm where it needs one."""
+    close = framing == "collimated" and part in BUILDERS
     return (BUILDERS if close else ARM_BUILDERS)[part](v)
 
 

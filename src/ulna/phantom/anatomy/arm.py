@@ -1,7 +1,7 @@
-"""A whole arm with the trunk beside it, from which every body part's wide film is taken.
+"""A whole arm with the trunk beside it, from which every body part's wide image is taken.
 
 One frame for all: the wrist's (y = 0 at the wrist, proximal up, lateral +x, palm forward). The
-elbow's bones, which their own films show with lateral on -x, are mirrored here.
+elbow's bones, which their own images show with lateral on -x, are mirrored here.
 """
 
 from __future__ import annotations

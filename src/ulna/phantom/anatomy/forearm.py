@@ -1,4 +1,4 @@
-"""The forearm: both shafts from elbow to wrist, and the arm's other wide films near them."""
+"""The forearm: both shafts from elbow to wrist, and the arm's other wide images near them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HUMERUS_UP = -145.0
 
 
 def build_forearm(v: Vary) -> Limb:
-    """A forearm with hand and upper arm; the film is aimed at its middle."""
+    """A forearm with hand and upper arm; the image is aimed at its middle."""
     return replace(
         build_arm(v),
         sites=_forearm_sites(),

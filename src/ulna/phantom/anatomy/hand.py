@@ -18,7 +18,7 @@ _CHIP = ("transverse", "oblique")
 
 
 def build_hand(v: Vary) -> Limb:
-    """A hand on its forearm; the film is aimed at the middle of the metacarpals."""
+    """A hand on its forearm; the image is aimed at the middle of the metacarpals."""
     arm = build_arm(v)
     finger = 1 + v.choice(4)
     bones = [b for f in range(5) for b in _finger_bones(f)]
@@ -35,7 +35,7 @@ def build_hand(v: Vary) -> Limb:
 
 
 def build_finger(v: Vary) -> Limb:
-    """One finger of a hand, the same for every film of a patient."""
+    """One finger of a hand, the same for every image of a patient."""
     arm = build_arm(v)
     finger = v.choice(5)
     bones = _finger_bones(finger)

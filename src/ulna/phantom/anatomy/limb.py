@@ -69,7 +69,7 @@ class Limb:
     the joint that flexes. lesion_sites: (bone, low point, high point, radius of the bone).
     plate_sites: (bone, low point, high point, radius) along which a plate or nail lies. hinges:
     joints of a limb that has several, parents first; such a limb has no use for `pivot`. anchor:
-    group and point (limb's frame, neutral pose) that a film of this body part is aimed at. size:
+    group and point (limb's frame, neutral pose) that an image of this body part is aimed at. size:
     of the patient over that of the neutral limb (a child: below 0.9).
     """
 

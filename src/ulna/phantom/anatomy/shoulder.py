@@ -1,4 +1,4 @@
-"""The shoulder beside the chest, and the humerus' wide film: surgical neck, clavicle, shaft."""
+"""The shoulder beside the chest, and the humerus' wide image: surgical neck, clavicle, shaft."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLAVICLE = ("transverse", "oblique", "comminuted")
 
 
 def build_shoulder(v: Vary) -> Limb:
-    """A shoulder; the film is aimed at the humeral head."""
+    """A shoulder; the image is aimed at the humeral head."""
     neck, tubercle, shaft = (replace(s, kinds=_KINDS) for s in _humerus_sites()[:3])
     clavicle = [
         Site(

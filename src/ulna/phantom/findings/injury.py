@@ -1,4 +1,4 @@
-"""Fractures of the whole arm's bones, as wide films show them: steps, angles, overlap, buckles.
+"""Fractures of the whole arm's bones, as wide images show them: steps, angles, overlap, buckles.
 
 At about 1 mm a pixel a line alone is seldom seen; what tells is that the outline is broken. So
 each kind here moves its fragment by a part of the bone's radius at least, whatever the strength.
@@ -25,7 +25,7 @@ class Break:
     fragments overlap), mm at full strength. hinge, angle: of the bend, rad. rough: height in mm
     and frequency in 1/mm of the surface. chips: centre and semi-axes. least: share of the motion
     that the weakest one has. gaps: mm between the surfaces without strength, and what full
-    strength adds; None for the rule of close films. swell: height in mm of a buckle's ridge.
+    strength adds; None for the rule of close images. swell: height in mm of a buckle's ridge.
     """
 
     site: Site

@@ -12,6 +12,6 @@ from ulna.report.svg import to_svg
 
 def content(included: Included) -> Json:
     """What audit.html.j2 shows."""
-    figure = waterfall_figure(included.found)
+    figure = waterfall_figure(included.result)
     label = f"What the accuracy of the prototype was made of ({included.name})"
-    return {"a": included.found, "figure": Markup(to_svg(figure, label))}
+    return {"a": included.result, "figure": Markup(to_svg(figure, label))}

@@ -19,9 +19,9 @@ MEASURES = {
 
 def content(included: Included) -> Json:
     """What examine.html.j2 shows."""
-    verdict = from_json(MapExamination, included.found["verdict"])
+    verdict = from_json(MapExamination, included.result["verdict"])
     return {
-        "e": included.found,
+        "e": included.result,
         "verdict": verdict,
         "sentence": map_verdict(verdict).removeprefix("heat maps: "),
         "measures": MEASURES,
@@ -30,7 +30,7 @@ def content(included: Included) -> Json:
 
 
 def _picture(included: Included) -> str:
-    """The films as a data URI, '' where the folder has no picture."""
+    """The images as a data URI, '' where the folder has no picture."""
     for file in included.files:
         if file.suffix == ".png":
             return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"

@@ -36,7 +36,7 @@ class Included:
     verb: str
     name: str
     folder: Path
-    found: Any
+    result: Any
     receipt: Receipt | None
     files: tuple[Path, ...]
 
@@ -52,12 +52,12 @@ def read_included(given: Sequence[Path]) -> list[Included]:
     for place in places:
         if places.count(place) > 1:
             raise ConfigError(f"{place[1]} is included twice: give it once")
-    found = []
+    result = []
     for verb in MAIN_FILES:
         own = [folder for v, folder in places if v == verb]
         for number, folder in enumerate(own, start=1):
-            found.append(_read(verb, verb if number == 1 else f"{verb}-{number}", folder))
-    return found
+            result.append(_read(verb, verb if number == 1 else f"{verb}-{number}", folder))
+    return result
 
 
 def _recognised(path: Path) -> tuple[str, Path]:
@@ -92,14 +92,14 @@ def _read(verb: str, name: str, folder: Path) -> Included:
     file = folder / MAIN_FILES[verb]
     try:
         text = file.read_text(encoding="utf-8")
-        found = _rows(text) if file.suffix == ".csv" else json.loads(text)
+        result = _rows(text) if file.suffix == ".csv" else json.loads(text)
     except (OSError, ValueError, csv.Error) as error:
         raise ConfigError(f"{file}: cannot be read ({error}): run `ulna {verb}` again") from None
     files = [file, *(folder / p for p in (_PICTURES.get(verb),) if p)]
     receipt = _receipt(verb, folder)
     if receipt is not None:
         files.append(folder / RECEIPT)
-    return Included(verb, name, folder, found, receipt, tuple(f for f in files if f.is_file()))
+    return Included(verb, name, folder, result, receipt, tuple(f for f in files if f.is_file()))
 
 
 def _rows(text: str) -> list[dict[str, str]]:
@@ -121,7 +121,7 @@ def _receipt(verb: str, folder: Path) -> Receipt | None:
     wrong = [c for c in check_files(replace(receipt, inputs={}), folder) if c.equal is False]
     if wrong:
         raise VerificationError(
-            f"{folder / wrong[0].what}: {wrong[0].said}: expected what {RECEIPT} says; run "
+            f"{folder / wrong[0].what}: {wrong[0].message}: expected what {RECEIPT} says; run "
             f"`ulna {verb}` again"
         )
     return receipt

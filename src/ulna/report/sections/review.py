@@ -12,7 +12,7 @@ SHOWN = 10
 
 def content(included: Included) -> Json:
     """What review.html.j2 shows. Raises ValueError for a list of nothing."""
-    rows: Sequence[Mapping[str, str]] = included.found
+    rows: Sequence[Mapping[str, str]] = included.result
     if not rows:
         raise ValueError("no label in it")
     parts = sorted({r["body_part"] for r in rows})

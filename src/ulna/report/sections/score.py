@@ -9,7 +9,7 @@ from ulna.report.sections.folders import Included
 
 def content(included: Included) -> Json:
     """What score.html.j2 shows."""
-    rows: Json = included.found
+    rows: Json = included.result
     return {
         "rows": {OVERALL: _row(rows[OVERALL])} | {n: _row(row) for n, row in rows.items()},
         "standing": {n: r["standing"] for n, r in rows.items() if r["standing"] is not None},

@@ -91,13 +91,13 @@ def build_sections(included: Sequence[Included], bundle: ModelBundle) -> list[Se
 
 def absent(sections: Sequence[Section]) -> list[tuple[str, str]]:
     """What none of the sections shows: (sentence, command) for each verb."""
-    return [said for verb, said in _ABSENT.items() if verb not in {s.verb for s in sections}]
+    return [message for verb, message in _ABSENT.items() if verb not in {s.verb for s in sections}]
 
 
 def _build(one: Included, bundle: ModelBundle) -> Section:
     try:
         body = fill(f"sections/{one.verb}.html.j2", _CONTENT[one.verb](one))
-        asked, scored = _bundle_of(one), _scored_by(one)
+        requested, scored = _bundle_of(one), _scored_by(one)
     except _DAMAGE as error:
         raise ConfigError(
             f"{one.folder / MAIN_FILES[one.verb]}: not what `ulna {one.verb}` writes "
@@ -105,15 +105,15 @@ def _build(one: Included, bundle: ModelBundle) -> Section:
         ) from error
     _, _, number = one.name.partition("-")
     title = f"{TITLES[one.verb]} ({number})" if number else TITLES[one.verb]
-    remarks = _remarks(one, asked, bundle)
-    return Section(one.name, one.verb, title, body, _facts(one, asked), remarks, scored)
+    remarks = _remarks(one, requested, bundle)
+    return Section(one.name, one.verb, title, body, _facts(one, requested), remarks, scored)
 
 
 def _bundle_of(one: Included) -> str:
     """Hash of the bundle that was asked, '' where none was."""
     if one.verb == "stress":
-        return str(one.found["bundle"]["hash"])
-    return str(one.found["bundle"]) if one.verb == "examine" else ""
+        return str(one.result["bundle"]["hash"])
+    return str(one.result["bundle"]) if one.verb == "examine" else ""
 
 
 def _scored_by(one: Included) -> str:
@@ -123,31 +123,32 @@ def _scored_by(one: Included) -> str:
     return one.receipt.inputs["predictions"].sha256
 
 
-def _facts(one: Included, asked: str) -> tuple[tuple[str, str], ...]:
+def _facts(one: Included, requested: str) -> tuple[tuple[str, str], ...]:
     """What the section was made of: command, data, bundle, code."""
     receipt = one.receipt
     if receipt is None:
-        return (("Bundle", asked[:12]),) if asked else ()
+        return (("Bundle", requested[:12]),) if requested else ()
     facts = [("Command", shlex.join(receipt.command))]
     if (data := receipt.data) is not None:
         counts = f"{data.n_studies} studies, {data.n_images} images"
         facts.append(("Data", f"{data.name}: {counts}; {data.split}; {data.sha256[:12]}"))
     facts += [(f"Read: {n}", f"{f.path}, {f.sha256[:12]}") for n, f in receipt.inputs.items()]
-    if asked:
-        facts.append(("Bundle", asked[:12]))
+    if requested:
+        facts.append(("Bundle", requested[:12]))
     code = receipt.code
     facts.append(("Code", f"Ulna {code.get('ulna', '?')}, commit {code.get('commit', '?')[:12]}"))
     return (*facts, ("Receipt", f"files equal to those that it names: {len(receipt.files)}"))
 
 
-def _remarks(one: Included, asked: str, bundle: ModelBundle) -> tuple[str, ...]:
-    said = [] if one.receipt else ["No receipt.json: nothing vouches for these numbers."]
-    if asked and asked not in (bundle.hash, _unexamined(bundle)):
-        said.append(
-            f"Made with bundle {asked[:12]}, not with {bundle.hash[:12]} that is evaluated here: "
+def _remarks(one: Included, requested: str, bundle: ModelBundle) -> tuple[str, ...]:
+    message = [] if one.receipt else ["No receipt.json: nothing vouches for these numbers."]
+    if requested and requested not in (bundle.hash, _unexamined(bundle)):
+        message.append(
+            f"Made with bundle {requested[:12]}, not with {bundle.hash[:12]} that is evaluated "
+            "here: "
             "another one, or calibrated or examined since. Its numbers need not hold for this one."
         )
-    return tuple(said)
+    return tuple(message)
 
 
 def _unexamined(bundle: ModelBundle) -> str:

@@ -13,14 +13,14 @@ from ulna.robustness.stress.breaks import FLIPS_ALLOWED
 
 def content(included: Included) -> Json:
     """What stress.html.j2 shows."""
-    found = included.found
+    result = included.result
     label = f"AUROC, sensitivity and specificity by severity ({included.name})"
-    rows = found["where_it_breaks"]
+    rows = result["where_it_breaks"]
     return {
-        "s": found,
+        "s": result,
         "corruptions": [r for r in rows if r["kind"] == "corruption"],
         "subgroups": [r for r in rows if r["kind"] == "subgroup"],
-        "n_compared": sum(len(g) for kind in found["subgroups"].values() for g in kind.values()),
+        "n_compared": sum(len(g) for kind in result["subgroups"].values() for g in kind.values()),
         "flips_allowed": FLIPS_ALLOWED,
-        "figure": Markup(to_svg(scores_figure(found), label)),
+        "figure": Markup(to_svg(scores_figure(result), label)),
     }

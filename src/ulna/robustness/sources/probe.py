@@ -1,7 +1,7 @@
-"""Can a linear classifier tell the source of a film from a bundle's features, within label?
+"""Can a linear classifier tell the source of an image from a bundle's features, within label?
 
 Where it can, whatever the features say of the finding may as well be the hospital's mark. Within
-label, since sources differ in their share of abnormal films; and, with `parts`, within body part,
+label, since sources differ in their share of abnormal images; and, with `parts`, within body part,
 since features that know a wrist from an elbow are no fault.
 """
 
@@ -44,10 +44,10 @@ class ProbeSettings:
 
 
 @dataclass(frozen=True)
-class FilmFeatures:
-    """(N, C) features of N films; source, patient, body_part: (N,) names; abnormal: (N,) 0, 1, nan.
+class ImageFeatures:
+    """(N, C) features of images; source, patient, body_part: (N,) names; abnormal: (N,) 0, 1, nan.
 
-    No other noun holds what a graph makes of films apart from its answers.
+    No other noun holds what a graph makes of images apart from its answers.
     """
 
     features: Floats
@@ -56,9 +56,9 @@ class FilmFeatures:
     body_part: Names
     abnormal: Floats
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> FilmFeatures:
-        """Those of the films chosen (N,)."""
-        return FilmFeatures(
+    def of(self, chosen: npt.NDArray[np.bool_]) -> ImageFeatures:
+        """Those of the images chosen (N,)."""
+        return ImageFeatures(
             self.features[chosen],
             self.source[chosen],
             self.patient[chosen],
@@ -68,7 +68,7 @@ class FilmFeatures:
 
 
 def probe_sources(
-    films: FilmFeatures,
+    images: ImageFeatures,
     settings: ProbeSettings | None = None,
     how: Resampling | None = None,
 ) -> Json:
@@ -76,7 +76,7 @@ def probe_sources(
 
     Of each label: `auroc` (macro mean over sources, each against the others; chance 0.5) and
     `balanced_accuracy` (mean recall; `chance` 1 / number of sources) with intervals over patients,
-    `n` films by source, and `left_out`: sources of too few patients. Out-of-fold answers of a
+    `n` images by source, and `left_out`: sources of too few patients. Out-of-fold answers of a
     multinomial logistic regression whose classes weigh alike (`fit_logistic`), cross-validated by
     patient. A label with fewer than two sources has `reason` instead. Raises DatasetError without
     features.
@@ -85,67 +85,67 @@ def probe_sources(
     --------
     >>> rng = np.random.default_rng(0)
     >>> names = np.repeat(["a", "b"], 100)
-    >>> films = FilmFeatures(
+    >>> images = ImageFeatures(
     ...     rng.normal(size=(200, 8)) + 2 * (names == "b")[:, None],
     ...     names, np.arange(200).astype(str), np.full(200, "WRIST"), np.zeros(200),
     ... )
-    >>> probe_sources(films)["normal"]["auroc"]["value"] > 0.99
+    >>> probe_sources(images)["normal"]["auroc"]["value"] > 0.99
     True
     """
     settings, how = settings or ProbeSettings(), how or Resampling()
-    if not films.features.size:
+    if not images.features.size:
         raise DatasetError(
             "no features: expected a bundle whose graphs have the output 'features' (export it "
             "again with this version)"
         )
     return {
-        name: _within(films.of(films.abnormal == value), settings, how)
+        name: _within(images.of(images.abnormal == value), settings, how)
         for name, value in LABELS.items()
     }
 
 
-def _within(films: FilmFeatures, settings: ProbeSettings, how: Resampling) -> Json:
-    patients = {s: len({*films.patient[films.source == s]}) for s in np.unique(films.source)}
+def _within(images: ImageFeatures, settings: ProbeSettings, how: Resampling) -> Json:
+    patients = {s: len({*images.patient[images.source == s]}) for s in np.unique(images.source)}
     kept = sorted(str(s) for s, n in patients.items() if n >= settings.folds)
-    found: Json = {
-        "n": {s: int((films.source == s).sum()) for s in kept},
+    result: Json = {
+        "n": {s: int((images.source == s).sum()) for s in kept},
         "left_out": {str(s): n for s, n in patients.items() if s not in kept},
     }
     if len(kept) < 2:
-        return found | {"reason": f"fewer than two sources have {settings.folds} patients"}
-    films = films.of(np.isin(films.source, kept))
-    truth = np.searchsorted(kept, films.source)
-    probability = _out_of_fold(films, truth, len(kept), settings)
+        return result | {"reason": f"fewer than two sources have {settings.folds} patients"}
+    images = images.of(np.isin(images.source, kept))
+    truth = np.searchsorted(kept, images.source)
+    probability = _out_of_fold(images, truth, len(kept), settings)
     statistics: dict[str, Statistic] = {
         "auroc": partial(_macro_auroc, truth, probability),
         "balanced_accuracy": partial(_balanced, truth, probability.argmax(axis=1)),
     }
-    intervals = bootstrap_intervals(films.patient, statistics, how.draws, how.seed)
-    found |= {name: interval_json(i) for name, i in intervals.items()}
-    return found | {"chance": 1 / len(kept)}
+    intervals = bootstrap_intervals(images.patient, statistics, how.draws, how.seed)
+    result |= {name: interval_json(i) for name, i in intervals.items()}
+    return result | {"chance": 1 / len(kept)}
 
 
 def _out_of_fold(
-    films: FilmFeatures, truth: npt.NDArray[np.int64], k: int, settings: ProbeSettings
+    images: ImageFeatures, truth: npt.NDArray[np.int64], k: int, settings: ProbeSettings
 ) -> Floats:
-    fold = _folds_by_patient(films, settings)
-    found = np.zeros((len(truth), k))
+    fold = _folds_by_patient(images, settings)
+    result = np.zeros((len(truth), k))
     for one in range(settings.folds):
         held = fold == one
-        weight, bias = fit_logistic(films.features[~held], truth[~held], k, settings.penalty)
-        found[held] = softmax(films.features[held] @ weight + bias, axis=1)
-    return found
+        weight, bias = fit_logistic(images.features[~held], truth[~held], k, settings.penalty)
+        result[held] = softmax(images.features[held] @ weight + bias, axis=1)
+    return result
 
 
-def _folds_by_patient(films: FilmFeatures, settings: ProbeSettings) -> npt.NDArray[np.int64]:
+def _folds_by_patient(images: ImageFeatures, settings: ProbeSettings) -> npt.NDArray[np.int64]:
     """(N,) patients of each source dealt in turn, in a seeded order."""
     rng = np.random.default_rng(settings.seed)
     fold: dict[str, int] = {}
-    for source in np.unique(films.source):
-        own = np.unique(films.patient[films.source == source])
+    for source in np.unique(images.source):
+        own = np.unique(images.patient[images.source == source])
         for i, patient in enumerate(rng.permutation(own)):
             fold.setdefault(str(patient), i % settings.folds)
-    return np.array([fold[str(p)] for p in films.patient])
+    return np.array([fold[str(p)] for p in images.patient])
 
 
 def fit_logistic(
@@ -172,9 +172,9 @@ def fit_logistic(
         slope = np.concatenate([(x.T @ wrong + 2 * penalty * weight).ravel(), wrong.sum(axis=0)])
         return float(value + penalty * (weight**2).sum()), slope
 
-    found = minimize(loss, np.zeros(x.shape[1] * k + k), jac=True, method="L-BFGS-B").x
-    weight = found[:-k].reshape(-1, k) / deviation[:, None]
-    return weight, found[-k:] - mean @ weight
+    result = minimize(loss, np.zeros(x.shape[1] * k + k), jac=True, method="L-BFGS-B").x
+    weight = result[:-k].reshape(-1, k) / deviation[:, None]
+    return weight, result[-k:] - mean @ weight
 
 
 def _macro_auroc(truth: npt.NDArray[np.int64], probability: Floats, weights: Floats) -> Floats:
@@ -184,8 +184,10 @@ def _macro_auroc(truth: npt.NDArray[np.int64], probability: Floats, weights: Flo
     return np.asarray(np.mean(each, axis=0))
 
 
-def _balanced(truth: npt.NDArray[np.int64], said: npt.NDArray[np.int64], weights: Floats) -> Floats:
-    hits = (truth == said).astype(np.float64)
+def _balanced(
+    truth: npt.NDArray[np.int64], message: npt.NDArray[np.int64], weights: Floats
+) -> Floats:
+    hits = (truth == message).astype(np.float64)
     each = [
         ratio(weights[:, truth == k] @ hits[truth == k], weights[:, truth == k].sum(axis=1))
         for k in np.unique(truth)

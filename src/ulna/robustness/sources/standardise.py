@@ -1,4 +1,4 @@
-"""Films without what tells their source: one pixel size, no letters, one sharpness.
+"""Images without what tells their source: one pixel size, no letters, one sharpness.
 
 Where a score falls under one of these, the bundle had read the hospital there and not the bone.
 """
@@ -18,12 +18,12 @@ from ulna.imaging.resample import area_taps, linear_taps
 from ulna.types import Array, Radiograph
 
 LONGEST = 320
-"""Longest side in px to which films are brought: the smaller of the sources at hand have it."""
+"""Longest side in px to which images are brought: the smaller of the sources at hand have it."""
 SHARPNESS = 0.22
-"""Share of fine detail that is left at most; see `sharpness_of`. Films of every source have it."""
-# A plate or a letter: its height and width, of the film's longest side.
+"""Share of fine detail that is left at most; see `sharpness_of`. Images of every source have it."""
+# A plate or a letter: its height and width, of the image's longest side.
 _SMALL, _LARGE = 0.012, 0.11
-# Of the film's range: saturated, and what surrounds a letter at most.
+# Of the image's range: saturated, and what surrounds a letter at most.
 _BRIGHT, _AROUND = 0.85, 0.55
 # Of its box a plate covers at least this with its holes filled, and so much where the letter is
 # cut out of it.
@@ -34,7 +34,7 @@ _BLUREST = 6.0
 
 
 def at_one_size(radiograph: Radiograph, longest: int = LONGEST) -> Radiograph:
-    """The film with `longest` px along its longest side, aspect kept.
+    """The image with `longest` px along its longest side, aspect kept.
 
     Smaller by the mean over each pixel's area, larger bilinear. Raises ConfigError below 16 px.
     """
@@ -50,15 +50,15 @@ def at_one_size(radiograph: Radiograph, longest: int = LONGEST) -> Radiograph:
 
 
 def cover_letters(radiograph: Radiograph) -> Radiograph:
-    """The film with its letters' plates covered by what surrounds them.
+    """The image with its letters' plates covered by what surrounds them.
 
     Which they are: `find_letters`. Other pixels stay as they are.
     """
-    found = find_letters(radiograph.pixels)
-    if not found:
+    result = find_letters(radiograph.pixels)
+    if not result:
         return radiograph
     pixels = radiograph.pixels.copy()
-    for box in found:
+    for box in result:
         inner, around = _grown(box, pixels.shape, 1), _grown(box, pixels.shape, _REACH)
         ring = np.ones(pixels[around].shape, np.bool_)
         y, x = inner[0].start - around[0].start, inner[1].start - around[1].start
@@ -94,13 +94,13 @@ def _is_plate(grey: Array, box: tuple[slice, slice]) -> bool:
 def _components(grey: Array, side: int) -> list[tuple[slice, slice]]:
     """The boxes of what is bright, connected and of a letter's size."""
     labels, _ = ndimage.label(grey > _BRIGHT, structure=np.ones((3, 3)))
-    found = []
+    result = []
     for box in ndimage.find_objects(labels):
         height, width = (s.stop - s.start for s in box)
         small, large = max(4.0, _SMALL * side), _LARGE * side
         if small <= height <= large and small <= 2 * width and width <= large:
-            found.append((box[0], box[1]))
-    return found
+            result.append((box[0], box[1]))
+    return result
 
 
 def _ring(grey: Array, box: tuple[slice, slice]) -> npt.NDArray[np.floating]:
@@ -122,16 +122,16 @@ def _grown(box: tuple[slice, slice], shape: tuple[int, ...], by: int) -> tuple[s
 
 def sharpness_of(pixels: Array) -> float:
     """Share of fine detail: deviation of what a Gaussian of 1 px takes away, over that of what one
-    of 4 px takes away. From 0 (blurred) to 1; 0 for a film without any detail."""
+    of 4 px takes away. From 0 (blurred) to 1; 0 for an image without any detail."""
     fine = float(np.std(pixels - ndimage.gaussian_filter(pixels, 1.0)))
     coarse = float(np.std(pixels - ndimage.gaussian_filter(pixels, 4.0)))
     return fine / coarse if coarse > 1e-6 else 0.0
 
 
 def at_one_sharpness(radiograph: Radiograph, sharpness: float = SHARPNESS) -> Radiograph:
-    """The film blurred by the Gaussian that brings it down to `sharpness`; never made sharper.
+    """The image blurred by the Gaussian that brings it down to `sharpness`; never made sharper.
 
-    Films are to be of one size before. Raises ConfigError for a sharpness outside (0, 1].
+    Images are to be of one size before. Raises ConfigError for a sharpness outside (0, 1].
     """
     if not 0 < sharpness <= 1:
         raise ConfigError(f"sharpness {sharpness}: expected a number above 0 up to 1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ulna.corruptions import CORRUPTIONS, corrupted
-from ulna.errors import DatasetError, ImageError, ImageWarning, said_of
+from ulna.errors import DatasetError, ImageError, ImageWarning, message_of
 from ulna.evaluation.scores import Sample, answers_sample
 from ulna.imaging import read_radiograph
 from ulna.types import Radiograph, Study, StudyPrediction
@@ -22,7 +22,7 @@ Condition = tuple[str, int]
 
 
 class NotStressed(ImageWarning):
-    """A study was answered, but its films could not be read once more."""
+    """A study was answered, but its images could not be read once more."""
 
 
 def conditions() -> list[Condition]:
@@ -35,7 +35,7 @@ class StressAnswers:
     """Answers to the same studies in the same order, so that differences are paired.
 
     clean: untouched. corrupted: by condition. n_images: radiographs of the studies. No noun of
-    the others holds one study's answers to several versions of its films.
+    the others holds one study's answers to several versions of its images.
     """
 
     studies: tuple[Study, ...]
@@ -69,26 +69,28 @@ def answer_stressed(
     """Ask `predictor` for every study untouched and under every condition.
 
     studies: labelled, each with a readable radiograph and a body part that the bundle knows or
-    none; one whose films cannot be read again is left out (NotStressed). seed: of the
+    none; one whose images cannot be read again is left out (NotStressed). seed: of the
     corruptions' draws. progress(done, all) counts studies. Raises DatasetError where none is left.
     """
     wanted = conditions()
     kept: list[Study] = []
-    found: list[list[StudyPrediction]] = []
+    result: list[list[StudyPrediction]] = []
     n_images = 0
     for done, study in enumerate(studies, start=1):
         try:
             views = read_views(study)
-            found.append(_answers(predictor, study, views, operating_point, seed))
+            result.append(_answers(predictor, study, views, operating_point, seed))
             kept.append(study)
             n_images += len(views)
         except (ImageError, MemoryError) as error:
-            warnings.warn(f"{study.key} not stressed: {said_of(error)}", NotStressed, stacklevel=2)
+            warnings.warn(
+                f"{study.key} not stressed: {message_of(error)}", NotStressed, stacklevel=2
+            )
         if progress is not None:
             progress(done, len(studies))
     if not kept:
-        raise DatasetError(f"the films of none of {len(studies)} studies can be read any more")
-    samples = [answers_sample(kept, [f[k] for f in found]) for k in range(len(wanted) + 1)]
+        raise DatasetError(f"the images of none of {len(studies)} studies can be read any more")
+    samples = [answers_sample(kept, [f[k] for f in result]) for k in range(len(wanted) + 1)]
     return StressAnswers(
         tuple(kept), samples[0], dict(zip(wanted, samples[1:], strict=True)), n_images
     )

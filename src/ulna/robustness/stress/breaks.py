@@ -23,9 +23,9 @@ def where_it_breaks(corruptions: Mapping[str, Sequence[Json]], subgroups: Json) 
     rows = [_of_corruption(name, levels) for name, levels in corruptions.items()]
     for level, groupings in subgroups.items():
         for grouping, groups in groupings.items():
-            for group, found in groups.items():
+            for group, result in groups.items():
                 rows += [
-                    _of_subgroup(level, grouping, group, found, m) for m in found["below_rest"]
+                    _of_subgroup(level, grouping, group, result, m) for m in result["below_rest"]
                 ]
     return rows
 
@@ -40,7 +40,7 @@ def _of_corruption(name: str, levels: Sequence[Json]) -> Json:
         "name": name,
         "severity": shown["severity"] if broken else None,
         "of_severities": len(levels),
-        "told": shown["told"],
+        "amount_text": shown["amount_text"],
         "auroc_from": auroc and auroc["severity"],
         "decisions_from": decisions and decisions["severity"],
         "auroc": shown["auroc"],
@@ -54,15 +54,15 @@ def _drop_is_clear(level: Json) -> bool:
     return high is not None and high < 0
 
 
-def _of_subgroup(level: str, grouping: str, group: str, found: Json, measure: str) -> Json:
+def _of_subgroup(level: str, grouping: str, group: str, result: Json, measure: str) -> Json:
     return {
         "kind": "subgroup",
         "level": level,
         "name": grouping,
         "group": group,
         "measure": measure,
-        "value": found[measure],
-        "rest": found["rest"][measure],
-        "n": found["n"],
-        "n_abnormal": found["n_abnormal"],
+        "value": result[measure],
+        "rest": result["rest"][measure],
+        "n": result["n"],
+        "n_abnormal": result["n_abnormal"],
     }

@@ -20,15 +20,19 @@ SHIFT = "mean_shift"
 def score_clean(answers: StressAnswers, how: Resampling) -> Json:
     """Each of MEASURES of the untouched answers with its interval."""
     wanted = {name: statistics(answers.clean)[name] for name in MEASURES}
-    found = bootstrap_intervals(answers.clean.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in found.items()}
+    result = bootstrap_intervals(answers.clean.patients, wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in result.items()}
 
 
 def score_corruptions(answers: StressAnswers, how: Resampling) -> Json:
     """`{corruption: [severity 1, severity 2, ...]}` with scores and differences of each."""
     return {
         name: [
-            {"severity": severity, "amount": amount, "told": corruption.amount_text(severity)}
+            {
+                "severity": severity,
+                "amount": amount,
+                "amount_text": corruption.amount_text(severity),
+            }
             | compare_answers(answers.clean, answers.corrupted[name, severity], how)
             for severity, amount in enumerate(corruption.amounts, start=1)
         ]
@@ -49,8 +53,8 @@ def compare_answers(clean: Sample, other: Sample, how: Resampling) -> Json:
     wanted |= {f"{name}_change": difference_of(mine[name], theirs[name]) for name in MEASURES}
     wanted[SHIFT] = partial(_mean, np.abs(other.probability - clean.probability))
     wanted[FLIPS] = partial(_mean, flipped(clean, other).astype(np.float64))
-    found = bootstrap_intervals(clean.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in found.items()}
+    result = bootstrap_intervals(clean.patients, wanted, how.draws, how.seed)
+    return {name: interval_json(interval) for name, interval in result.items()}
 
 
 def flipped(clean: Sample, other: Sample) -> np.ndarray:

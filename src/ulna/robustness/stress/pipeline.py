@@ -14,9 +14,9 @@ from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.meaning import said_of_meaning
+from ulna.evaluation.meaning import note_on_meaning
 from ulna.evaluation.pipeline import (
-    Asked,
+    EvaluationSettings,
     check_scorable,
     choose_operating_point,
     provenance,
@@ -31,7 +31,7 @@ from ulna.robustness.stress.answers import NotStressed, StressAnswers, answer_st
 from ulna.robustness.stress.breaks import where_it_breaks
 from ulna.robustness.stress.paired import score_clean, score_corruptions
 from ulna.robustness.stress.sample import stratified_sample
-from ulna.robustness.stress.subgroups import film_values, score_subgroups, study_values
+from ulna.robustness.stress.subgroups import image_values, score_subgroups, study_values
 from ulna.robustness.stress.table import write_table
 from ulna.robustness.stress.traits import Traits, pixel_size
 from ulna.robustness.stress.views import LeftOut, leave_one_view_out, score_left_out
@@ -50,7 +50,7 @@ class StressPlan:
     """What is stressed, and how. No noun of the others is a plan of an experiment.
 
     studies: of the sample that is corrupted. seed: of the sample and of the corruptions' draws.
-    traits: what is known of each film. columns: further groups, by study key. operating_point:
+    traits: what is known of each image. columns: further groups, by study key. operating_point:
     None for the bundle's own. how: bootstrap. engine: asked.
     """
 
@@ -103,33 +103,35 @@ def stress(
 
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     point = choose_operating_point(predictor.bundle, plan.operating_point)
-    stressed, said = _ask(predictor, studies, point, plan, progress or _silent)
-    found = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
-    found |= provenance(predictor.bundle, stressed.rows, Asked(point, plan.how, predictor.engine))
-    found |= {"n_given": len(studies), "no_answer": reasons_json(no_answer(stressed.faults))}
-    found["warnings"] = [*said, *_remarks(predictor, stressed)]
+    stressed, message = _ask(predictor, studies, point, plan, progress or _silent)
+    result = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
+    result |= provenance(
+        predictor.bundle, stressed.rows, EvaluationSettings(point, plan.how, predictor.engine)
+    )
+    result |= {"n_given": len(studies), "no_answer": reasons_json(no_answer(stressed.faults))}
+    result["warnings"] = [*message, *_remarks(predictor, stressed)]
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_each(
-        lambda: write_metrics(found, folder / "stress.json"),
-        lambda: write_table(found, folder / "stress.csv"),
-        lambda: page(predictor.bundle, stressed, found, folder),
+        lambda: write_metrics(result, folder / "stress.json"),
+        lambda: write_table(result, folder / "stress.csv"),
+        lambda: page(predictor.bundle, stressed, result, folder),
     )
-    return found
+    return result
 
 
 def _ask(
     predictor: Predictor, studies: Sequence[Study], point: str, plan: StressPlan, report: Progress
 ) -> tuple[Stressed, list[str]]:
     """Every answer that is needed, and the distinct warnings met on the way."""
-    rows, said = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
-    said += said_of_meaning(studies, predictor.manifest, "stress")
+    rows, message = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
+    message += note_on_meaning(studies, predictor.manifest, "stress")
     check_scorable(rows, predictor.bundle)
     scored = [(s, r) for s, r in zip(studies, rows, strict=True) if r.scored]
     kept = tuple(s for s, _ in scored)
     answered = tuple(r for _, r in scored)
     with warnings.catch_warnings():
-        # The same films are read again: what there is to say of them has been said.
+        # The same images are read again: what there is to say of them has been said.
         warnings.simplefilter("ignore", UlnaWarning)
         warnings.simplefilter("always", NotStressed)
         left_out = leave_one_view_out(
@@ -140,7 +142,7 @@ def _ask(
             predictor, sample, point, plan.seed, lambda d, n: report("corrupt", d, n)
         )
     faults = tuple(r for r in rows if r.fault)
-    return Stressed(kept, answered, tuple(left_out), answers, faults), said
+    return Stressed(kept, answered, tuple(left_out), answers, faults), message
 
 
 def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> Json:
@@ -148,10 +150,10 @@ def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> J
     rows, how, sample = stressed.rows, plan.how, stressed.answers.clean
     corruptions = score_corruptions(stressed.answers, how)
     by_study = study_values(stressed.studies, rows, plan.traits, plan.columns)
-    by_film = film_values(rows, plan.traits)
+    by_image = image_values(rows, plan.traits)
     subgroups = {
         "study": score_subgroups(study_sample(rows), by_study, how),
-        "film": score_subgroups(image_sample(rows), by_film, how),
+        "image": score_subgroups(image_sample(rows), by_image, how),
     }
     return {
         "where_it_breaks": where_it_breaks(corruptions, subgroups),
@@ -173,7 +175,7 @@ def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> J
 
 
 def _input_pixel(rows: Sequence[StudyRow], traits: Traits, input_size: int) -> float | None:
-    """Millimetres that a pixel of the model's input shows: the median film's, None if unknown."""
+    """Millimetres that a pixel of the model's input shows: the median image's, None if unknown."""
     sizes = [
         size * max(image.shape) / input_size
         for row in rows
@@ -190,11 +192,11 @@ def _not_grouped(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _remarks(predictor: Predictor, stressed: Stressed) -> list[str]:
-    said = [*check_splits(stressed.rows), *remarks_on(predictor.bundle)]
+    message = [*check_splits(stressed.rows), *remarks_on(predictor.bundle)]
     clean = stressed.answers.clean
     if clean.abnormal.all() or not clean.abnormal.any():
-        said.append(f"the {len(clean.patients)} sampled studies are of one class: no AUROC")
-    return said
+        message.append(f"the {len(clean.patients)} sampled studies are of one class: no AUROC")
+    return message
 
 
 def _silent(what: str, done: int, total: int) -> None:

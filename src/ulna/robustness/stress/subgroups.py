@@ -1,4 +1,4 @@
-"""Every metric in subgroups of the studies, and of the films, against the rest."""
+"""Every metric in subgroups of the studies, and of the images, against the rest."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ulna.robustness.stress.traits import ACCIDENTS, Traits, pixel_size
 from ulna.types import FindingCategory, Study
 
 Values = dict[str, list[str]]
-"""Of each way to group: the group of every study, or film, in order; '' where not known."""
+"""Of each way to group: the group of every study, or image, in order; '' where not known."""
 
 COMPARED = ("auroc", "sensitivity", "specificity")
 SIDES = (512, 1024, 2048)
 FEWEST = 10
-"""Studies (or films) of a class that a group and its rest need to be compared in a measure."""
+"""Studies (or images) of a class that a group and its rest need to be compared in a measure."""
 
 
 def study_values(
@@ -30,35 +30,35 @@ def study_values(
     """The groups of the scored `rows`; studies: the same, in order. columns: of `--by`.
 
     hardware: as labelled among the findings, or a table's column. marker, cast, jewellery,
-    inverted: 'yes' where any film has it. views: 'single' or 'several' readable films. pixel
-    size and longest side: of the first film.
+    inverted: 'yes' where any image has it. views: 'single' or 'several' readable images. pixel
+    size and longest side: of the first image.
     """
     first = [traits.get(s.images[0].path, {}) for s in studies]
     sizes = [pixel_size(t) for t in first]
-    found: Values = {
+    result: Values = {
         "hardware": [t.get("hardware") or _hardware(s) for s, t in zip(studies, first, strict=True)]
     }
     for name in ACCIDENTS:
-        found[name] = [
+        result[name] = [
             _any([traits.get(i.ref.path, {}).get(name, "") for i in r.images]) for r in rows
         ]
-    found["views"] = ["single" if len(r.images) == 1 else "several" for r in rows]
-    found["pixel size"] = _halves(sizes)
-    found["longest side"] = [_side_class(max(r.images[0].shape)) for r in rows]
+    result["views"] = ["single" if len(r.images) == 1 else "several" for r in rows]
+    result["pixel size"] = _halves(sizes)
+    result["longest side"] = [_side_class(max(r.images[0].shape)) for r in rows]
     for name, value_of in columns.items():
-        found[name] = [value_of.get(s.key, "") for s in studies]
-    return found
+        result[name] = [value_of.get(s.key, "") for s in studies]
+    return result
 
 
-def film_values(rows: Sequence[StudyRow], traits: Traits) -> Values:
-    """The groups of the films of the scored `rows`, in the order of `image_sample`."""
+def image_values(rows: Sequence[StudyRow], traits: Traits) -> Values:
+    """The groups of the images of the scored `rows`, in the order of `image_sample`."""
     paths = [image.ref.path for row in rows for image in row.images]
     known = [traits.get(path, {}) for path in paths]
-    found: Values = {"view": [t.get("view", "") for t in known]}
+    result: Values = {"view": [t.get("view", "") for t in known]}
     for name in ACCIDENTS:
-        found[name] = [t.get(name, "") for t in known]
-    found["pixel size"] = _halves([pixel_size(t) for t in known])
-    return found
+        result[name] = [t.get(name, "") for t in known]
+    result["pixel size"] = _halves([pixel_size(t) for t in known])
+    return result
 
 
 def score_subgroups(sample: Sample, values: Values, how: Resampling) -> Json:
@@ -69,35 +69,35 @@ def score_subgroups(sample: Sample, values: Values, how: Resampling) -> Json:
     them whose interval lies below the rest's whole interval, where both have FEWEST of the
     class that the measure is made of.
     """
-    found: Json = {}
+    result: Json = {}
     for name, of_each in values.items():
         known = np.array(of_each)
         groups = sorted(set(of_each) - {""})
         if len(groups) > 1:
-            found[name] = {g: _score(sample, known == g, known != "", how) for g in groups}
-    return found
+            result[name] = {g: _score(sample, known == g, known != "", how) for g in groups}
+    return result
 
 
 def _score(
     sample: Sample, inside: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_], how: Resampling
 ) -> Json:
     group, rest = sample.where(inside), sample.where(known & ~inside)
-    found = measure(group, how) | _counts(group)
+    result = measure(group, how) | _counts(group)
     other = measure(rest, how, COMPARED)
-    found["rest"] = other | _counts(rest)
-    found["below_rest"] = [
+    result["rest"] = other | _counts(rest)
+    result["below_rest"] = [
         name
         for name in COMPARED
         if min(_needed(name, group), _needed(name, rest)) >= FEWEST
-        and found[name]["high"] < _surely(other[name], _needed(name, rest))
+        and result[name]["high"] < _surely(other[name], _needed(name, rest))
     ]
-    return found
+    return result
 
 
 def _surely(entry: Json, n: int) -> float:
     """The lower end of an interval; 1 - 3 / n where the value is 1 without an error in n.
 
-    A percentile interval has no width there, which is no certainty (Hanley and Lippman-Hand
+    A percentile interval has no width there, which is no confidence (Hanley and Lippman-Hand
     1983).
     """
     return 1 - 3 / n if entry["low"] == 1 else float(entry["low"])
@@ -112,7 +112,7 @@ def _counts(sample: Sample) -> Json:
 
 
 def _needed(name: str, sample: Sample) -> int:
-    """Number of studies (or films) of the class that the measure is made of."""
+    """Number of studies (or images) of the class that the measure is made of."""
     abnormal = int(sample.abnormal.sum())
     normal = len(sample.patients) - abnormal
     return {"sensitivity": abnormal, "specificity": normal}.get(name, min(abnormal, normal))

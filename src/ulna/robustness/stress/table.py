@@ -13,24 +13,24 @@ COLUMNS = ("part", "name", "group", "measure", "value", "low", "high", "n", "n_a
 Cells = dict[str, object]
 
 
-def write_table(found: Json, out: Path) -> None:
+def write_table(result: Json, out: Path) -> None:
     """Write one row for each measure with its interval; whole or not at all.
 
     part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_film. name and group:
     the corruption and its severity, or the grouping and its group.
     """
-    write_whole(out, csv_bytes(COLUMNS, _lines(found)))
+    write_whole(out, csv_bytes(COLUMNS, _lines(result)))
 
 
-def _lines(found: Json) -> Iterator[Cells]:
-    sample = {"n": found["sample"]["n_studies"], "n_abnormal": found["sample"]["n_abnormal"]}
-    yield from _measures(found["clean"], {"part": "clean", "name": "none", "group": 0} | sample)
-    for name, levels in found["corruptions"].items():
+def _lines(result: Json) -> Iterator[Cells]:
+    sample = {"n": result["sample"]["n_studies"], "n_abnormal": result["sample"]["n_abnormal"]}
+    yield from _measures(result["clean"], {"part": "clean", "name": "none", "group": 0} | sample)
+    for name, levels in result["corruptions"].items():
         for level in levels:
             head = {"part": "corruption", "name": name, "group": level["severity"]}
             yield from _measures(level, head | sample)
-    yield from _left_out(found["leave_one_view_out"])
-    for kind, groupings in found["subgroups"].items():
+    yield from _left_out(result["leave_one_view_out"])
+    for kind, groupings in result["subgroups"].items():
         for name, groups in groupings.items():
             for group, scores in groups.items():
                 head = {"part": f"subgroup_{kind}", "name": name, "group": group}
@@ -38,12 +38,12 @@ def _lines(found: Json) -> Iterator[Cells]:
                 yield from _measures(scores, head | counts)
 
 
-def _left_out(found: Json) -> Iterator[Cells]:
+def _left_out(result: Json) -> Iterator[Cells]:
     head: Cells = {"part": "leave_one_view_out"}
-    everything = {"name": "all", "n": found["n_left_out"]}
-    yield from _measures(found, head | everything)
+    everything = {"name": "all", "n": result["n_left_out"]}
+    yield from _measures(result, head | everything)
     for name in ("by_view", "by_number_of_views"):
-        for group, moved in found.get(name, {}).items():
+        for group, moved in result.get(name, {}).items():
             yield from _measures(moved, head | {"name": name, "group": group, "n": moved["n"]})
 
 

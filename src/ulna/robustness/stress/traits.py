@@ -1,4 +1,4 @@
-"""What is known of each film beside its label: view, pixel size, marker, cast, polarity."""
+"""What is known of each image beside its label: view, pixel size, marker, cast, polarity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import Study
 
 Traits = Mapping[Path, Mapping[str, str]]
-"""Of each film, by its path: name of the trait -> value; a trait that is not known is missing."""
+"""Of each image, by its path: name of the trait -> value; a trait that is not known is missing."""
 
 PIXEL_SIZE = "spacing_mm"
 ACCIDENTS = ("marker", "cast", "jewellery", "inverted")
@@ -23,15 +23,15 @@ TABLE_COLUMNS = ("hardware", "cast", "marker", PIXEL_SIZE)
 """Columns of a table that are grouped by without being asked for."""
 
 
-def film_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
-    """The traits of every film of `studies`, from whatever `data` is.
+def image_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
+    """The traits of every image of `studies`, from whatever `data` is.
 
     view: as the data name it. spacing_mm: mm per pixel (phantoms, tables with that column).
     marker, cast, jewellery, inverted: 'yes' or 'no' (phantoms, drawn again from phantom.json;
     a table's columns marker and cast). A phantom set whose accidents cannot be told warns with
     DatasetWarning and goes without.
     """
-    found: dict[Path, dict[str, str]] = {
+    result: dict[Path, dict[str, str]] = {
         i.path: {"view": i.view} if i.view else {} for s in studies for i in s.images
     }
     kind = data_kind(data)
@@ -41,11 +41,11 @@ def film_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, st
         known = _of_phantoms(data, studies)
     else:
         known = {}
-    return {path: own | known.get(path, {}) for path, own in found.items()}
+    return {path: own | known.get(path, {}) for path, own in result.items()}
 
 
 def pixel_size(traits: Mapping[str, str]) -> float | None:
-    """Millimetres per film pixel, None where the film's traits do not say it."""
+    """Millimetres per image pixel, None where the image's traits do not say it."""
     try:
         return float(traits[PIXEL_SIZE])
     except (KeyError, ValueError):
@@ -68,12 +68,12 @@ def _flag(name: str, text: str) -> str:
 def _of_phantoms(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
     with (root / TRUTH).open(encoding="utf-8", newline="") as handle:
         lines = list(csv.DictReader(handle))
-    found = {
+    result = {
         root / line["path"]: {PIXEL_SIZE: line[PIXEL_SIZE]} for line in lines if PIXEL_SIZE in line
     }
     for path, accidents in _accidents(root, studies).items():
-        found[path] = found.get(path, {}) | accidents
-    return found
+        result[path] = result.get(path, {}) | accidents
+    return result
 
 
 def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
@@ -86,17 +86,19 @@ def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str
         drawn = read_accidents(root, folder.values())
     except DatasetError as error:
         return _not_known(str(error))
-    found = {}
+    result = {}
     for study in studies:
-        films = drawn[folder[study.key]]
-        if [i.view for i in study.images] != [f.view for f in films]:
+        images = drawn[folder[study.key]]
+        if [i.view for i in study.images] != [f.view for f in images]:
             return _not_known(f"{study.key} has other views than phantom.json makes")
-        for image, film in zip(study.images, films, strict=True):
-            found[image.path] = {name: "yes" if getattr(film, name) else "no" for name in ACCIDENTS}
-    return found
+        for image, radiograph in zip(study.images, images, strict=True):
+            result[image.path] = {
+                name: "yes" if getattr(radiograph, name) else "no" for name in ACCIDENTS
+            }
+    return result
 
 
 def _not_known(why: str) -> dict[Path, dict[str, str]]:
-    said = f"which phantoms have a marker, a cast or inverted polarity is not known: {why}"
-    warnings.warn(said, DatasetWarning, stacklevel=4)
+    message = f"which phantoms have a marker, a cast or inverted polarity is not known: {why}"
+    warnings.warn(message, DatasetWarning, stacklevel=4)
     return {}

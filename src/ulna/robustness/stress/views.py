@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.errors import ImageError, said_of
+from ulna.errors import ImageError, message_of
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, interval_json, share
 from ulna.robustness.stress.answers import NotStressed
@@ -54,26 +54,26 @@ def leave_one_view_out(
     """Ask `predictor` for every study of several views once without each of them.
 
     rows: the answers to `studies`, in order; those that are not scored and those of a single
-    readable view are passed over. Only readable radiographs count as views; a study whose films
+    readable view are passed over. Only readable radiographs count as views; a study whose images
     cannot be read again is left out (NotStressed).
     """
-    found: list[LeftOut] = []
+    result: list[LeftOut] = []
     for done, (study, row) in enumerate(zip(studies, rows, strict=True), start=1):
         if row.scored and len(row.images) > 1:
-            found += _without_any(predictor, study, row, operating_point)
+            result += _without_any(predictor, study, row, operating_point)
         if progress is not None:
             progress(done, len(studies))
-    return found
+    return result
 
 
 def _without_any(
     predictor: Predictor, study: Study, row: StudyRow, operating_point: str
 ) -> list[LeftOut]:
-    """Of each view of the study; none where its films are gone meanwhile."""
+    """Of each view of the study; none where its images are gone meanwhile."""
     try:
         return _without_each(predictor, study, row, operating_point)
     except (ImageError, MemoryError) as error:
-        warnings.warn(f"no view of {study.key} left out: {said_of(error)}", NotStressed, 3)
+        warnings.warn(f"no view of {study.key} left out: {message_of(error)}", NotStressed, 3)
         return []
 
 
@@ -82,11 +82,11 @@ def _without_each(
 ) -> list[LeftOut]:
     assert row.given is not None
     refs = [image.ref for image in row.images]
-    found = []
+    result = []
     for i, left_out in enumerate(refs):
         rest = replace(study, images=tuple(refs[:i] + refs[i + 1 :]))
         answer = predictor.predict(rest, operating_point)
-        found.append(
+        result.append(
             LeftOut(
                 study.key,
                 study.patient_id,
@@ -97,29 +97,29 @@ def _without_each(
                 answer.abnormal != row.given.abnormal,
             )
         )
-    return found
+    return result
 
 
 def score_left_out(left_out: Sequence[LeftOut], rows: Sequence[StudyRow], how: Resampling) -> Json:
     """Distribution of the change, and shares of decisions that flip; see docs/stress.md."""
     scored = [r for r in rows if r.scored]
     single = sum(len(r.images) == 1 for r in scored)
-    found: Json = {
+    result: Json = {
         "n_studies": len(scored),
         "n_single_view": single,
         "n_several_views": len(scored) - single,
         "n_left_out": len(left_out),
     }
     if not left_out:
-        return found
-    found |= {k: v for k, v in _moved(left_out, how).items() if k != "n"}
+        return result
+    result |= {k: v for k, v in _moved(left_out, how).items() if k != "n"}
     changes = [v.change for v in left_out]
-    found["change_quantiles"] = {str(q): float(np.quantile(changes, q)) for q in _QUANTILES}
-    found["studies_flipped"] = _studies_flipped(left_out, how)
+    result["change_quantiles"] = {str(q): float(np.quantile(changes, q)) for q in _QUANTILES}
+    result["studies_flipped"] = _studies_flipped(left_out, how)
     for name, value_of in (("by_view", _view), ("by_number_of_views", _views)):
         values = sorted({value_of(v) for v in left_out} - {""})
-        found[name] = {x: _moved([v for v in left_out if value_of(v) == x], how) for x in values}
-    return found
+        result[name] = {x: _moved([v for v in left_out if value_of(v) == x], how) for x in values}
+    return result
 
 
 def _view(left_out: LeftOut) -> str:

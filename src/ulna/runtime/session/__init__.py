@@ -56,12 +56,12 @@ class Session:
         ]
 
     def _run(self, images: Array) -> list[ExpertOutput]:
-        found = self._graph.run(np.ascontiguousarray(images))
+        result = self._graph.run(np.ascontiguousarray(images))
         nothing = np.zeros((len(images), 0), np.float32)
         names = ("abnormal", "body_part", "finding", "cam", "features")
-        given = [found.get(name, nothing) for name in names]
-        given.append(found.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
-        given.append(found.get("looked", nothing))
+        given = [result.get(name, nothing) for name in names]
+        given.append(result.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
+        given.append(result.get("looked", nothing))
         return [ExpertOutput(*(values[i] for values in given)) for i in range(len(images))]
 
 

@@ -14,7 +14,7 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
-class _FoundEngine:
+class _AvailableEngine:
     """An engine that is installed. offers: its providers, or what it finds in the CPU."""
 
     name: str
@@ -39,17 +39,17 @@ def resolve(settings: EngineSettings) -> EngineSettings:
     return replace(settings, precision="fp32")
 
 
-def found_engines() -> list[_FoundEngine]:
+def available_engines() -> list[_AvailableEngine]:
     """The installed engines, ONNX Runtime first."""
     from ulna.runtime.session.onnxruntime_graph import providers, version
 
     # Its builds for GPUs are packages of other names: only the module knows.
-    found = [_FoundEngine("onnxruntime", version(), tuple(providers()))]
+    result = [_AvailableEngine("onnxruntime", version(), tuple(providers()))]
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
 
-        found.append(_FoundEngine("openvino", metadata.version("openvino"), capabilities()))
-    return found
+        result.append(_AvailableEngine("openvino", metadata.version("openvino"), capabilities()))
+    return result
 
 
 def openvino_installed() -> bool:
@@ -90,12 +90,12 @@ def _openvino_precision(settings: EngineSettings) -> Precision:
         )
     from ulna.runtime.session.openvino_graph import capabilities
 
-    found = capabilities()
-    if settings.precision == "bf16" and "BF16" not in found:
+    result = capabilities()
+    if settings.precision == "bf16" and "BF16" not in result:
         raise ConfigError(
-            f"precision 'bf16': this CPU has none (OpenVINO finds {', '.join(found)}): expected "
+            f"precision 'bf16': this CPU has none (OpenVINO finds {', '.join(result)}): expected "
             "'openvino:fp32' or 'openvino' here"
         )
-    if settings.precision == "fp32" or "BF16" not in found:
+    if settings.precision == "fp32" or "BF16" not in result:
         return "fp32"
     return "bf16"

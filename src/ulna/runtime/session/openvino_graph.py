@@ -31,12 +31,13 @@ def capabilities() -> tuple[str, ...]:
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
-def _check_precision(compiled: ov.CompiledModel, asked: str) -> None:
+def _check_precision(compiled: ov.CompiledModel, requested: str) -> None:
     """ConfigError where OpenVINO computes in another precision than it was asked for."""
-    found = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    if found != _HINTS[asked]:
+    result = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if result != _HINTS[requested]:
         raise ConfigError(
-            f"precision {asked!r}: OpenVINO would compute in {found} on this CPU: expected a CPU "
+            f"precision {requested!r}: OpenVINO would compute in {result} on this CPU: expected a "
+            "CPU "
             "with it; take 'openvino:fp32' here"
         )
 
@@ -58,11 +59,11 @@ class OpenVinoGraph:
             model = _core().read_model(source)
             compiled = _core().compile_model(model, "CPU", settings)
         except Exception as error:  # the engine's own errors have no common base but Exception
-            said = str(error).strip().splitlines()
+            message = str(error).strip().splitlines()
             other = "" if engine.precision == "fp32" else ", or take 'openvino:fp32'"
             raise BundleError(
                 f"{name}: the inference engine cannot load this graph: "
-                f"{said[-1] if said else 'it does not say why'}; export it again{other}"
+                f"{message[-1] if message else 'it does not say why'}; export it again{other}"
             ) from None
         _check_precision(compiled, engine.precision)
         self.inputs = [i.any_name for i in compiled.inputs]
@@ -74,5 +75,5 @@ class OpenVinoGraph:
     def run(self, images: Array) -> dict[str, Array]:
         """Every output by name."""
         with self._lock:
-            found = self._request.infer({"image": images})
-        return {name: np.asarray(found[name], np.float32) for name in self.outputs}
+            result = self._request.infer({"image": images})
+        return {name: np.asarray(result[name], np.float32) for name in self.outputs}

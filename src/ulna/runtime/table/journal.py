@@ -103,9 +103,9 @@ def open_journal(path: Path, settings: Settings, table: Path) -> Iterator[Journa
             stream.write(_line(to_json(settings)))
             _sync(stream)
             sync_folder(path.parent)
-        elif said := begun.difference(settings):
+        elif message := begun.difference(settings):
             raise ConfigError(
-                f"{path}: this table was begun with other settings: {said}; ask with the same, "
+                f"{path}: this table was begun with other settings: {message}; ask with the same, "
                 "name another table, or remove what is there of this one"
             )
         yield Journal(stream, settings, state)

@@ -31,13 +31,13 @@ from ulna.types import Study, triage_of
 if TYPE_CHECKING:
     from ulna.runtime.predictor import Predictor
 
-FORMAT = 2
+FORMAT = 3
 COMMIT_SECONDS = 2.0
 """At most so much work, and the batch at hand, is done again after a kill."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class TableSettings:
     """How all studies are asked: as `Predictor.stream`; error_rate is the triage's."""
 
     operating_point: str | None = None
@@ -49,7 +49,7 @@ class Asked:
         check_fields(self, "table")
 
 
-_AS_THE_BUNDLE_SAYS = Asked()
+_AS_THE_BUNDLE_SAYS = TableSettings()
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def score_table(
     predictor: Predictor,
     studies: Sequence[Study],
     out: Path,
-    asked: Asked = _AS_THE_BUNDLE_SAYS,
+    requested: TableSettings = _AS_THE_BUNDLE_SAYS,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     commit_seconds: float = COMMIT_SECONDS,
@@ -138,7 +138,7 @@ def score_table(
     files = table_files(out)
     if not studies:
         raise ConfigError(f"table {out}: no studies: expected at least one to score")
-    settings = _settings(predictor, studies, asked)
+    settings = _settings(predictor, studies, requested)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.check_beginnings()
     with open_journal(files.journal, settings, out) as journal:
@@ -149,9 +149,9 @@ def score_table(
                 raise ConfigError(f"{out}: is there, but not all studies are scored: remove it")
             source = predictor.stream(
                 studies[journal.state.studies :],
-                asked.operating_point,
-                asked.body_part,
-                workers=asked.workers,
+                requested.operating_point,
+                requested.body_part,
+                workers=requested.workers,
             )
             with closing(source):
                 _append(journal, files, source, _Pace(commit_seconds, stop, progress))
@@ -219,9 +219,9 @@ def _counted(state: State, batch: Sequence[Answered]) -> State:
     )
 
 
-def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> Settings:
-    check_settings(predictor.manifest, asked.operating_point, asked.body_part)
-    triage_of(0.5, 0.5, asked.error_rate)  # raises ConfigError for an impossible rate
+def _settings(predictor: Predictor, studies: Sequence[Study], requested: TableSettings) -> Settings:
+    check_settings(predictor.manifest, requested.operating_point, requested.body_part)
+    triage_of(0.5, 0.5, requested.error_rate)  # raises ConfigError for an impossible rate
     listed = (  # repr, because a file's name may hold bytes that are no text
         f"{place} {view} {study.key!r} {str(ref.path)!r} {ref.view!r} {_size(ref.path)}"
         for place, study in enumerate(studies)
@@ -232,10 +232,10 @@ def _settings(predictor: Predictor, studies: Sequence[Study], asked: Asked) -> S
         ulna=ulna.__version__,
         bundle=predictor.bundle.hash,
         engine=str(predictor.engine),
-        operating_point=asked.operating_point or predictor.manifest.operating_point,
-        body_part=asked.body_part,
+        operating_point=requested.operating_point or predictor.manifest.operating_point,
+        body_part=requested.body_part,
         cascade=predictor.cascades,
-        error_rate=asked.error_rate,
+        error_rate=requested.error_rate,
         studies=len(studies),
         images=sum(len(s.images) for s in studies),
         inputs=lines_sha256(listed),

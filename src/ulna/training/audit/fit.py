@@ -103,8 +103,8 @@ def _next_rate(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
 def _answers(model: nn.Module, task: Task, device: torch.device) -> Floats:
     model.eval()
     chunks = np.array_split(task.test, max(1, len(task.test) // 64))
-    found = [model(_as_input(task.pixels[c]).to(device)).softmax(1) for c in chunks]
-    return torch.cat(found).double().cpu().numpy()
+    result = [model(_as_input(task.pixels[c]).to(device)).softmax(1) for c in chunks]
+    return torch.cat(result).double().cpu().numpy()
 
 
 def _as_input(pixels_BHW: npt.NDArray[np.uint8]) -> Tensor:

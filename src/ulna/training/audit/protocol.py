@@ -41,7 +41,7 @@ class _Bar(NamedTuple):
     name: str
     taken: str
     unit: str
-    found: Judged
+    result: Judged
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ def _check_sides(images: AuditImages, splits: Sequence[tuple[Indices, Indices]])
 def _waterfall(bars: Sequence[_Bar]) -> tuple[AuditStep, ...]:
     steps = []
     before: Judged | None = None
-    for name, taken, unit, found in bars:
-        change = interval(found, before) if before else None
-        n = len(found.correct)
-        steps.append(AuditStep(name, taken, unit, n, found.chance, interval(found), change))
-        before = found
+    for name, taken, unit, result in bars:
+        change = interval(result, before) if before else None
+        n = len(result.correct)
+        steps.append(AuditStep(name, taken, unit, n, result.chance, interval(result), change))
+        before = result
     return tuple(steps)
 
 
@@ -155,8 +155,8 @@ def _judge(probability: Floats, target: Indices, images: AuditImages, test: Indi
 
 def _best(probability_ENC: Floats, target: Indices, images: AuditImages, test: Indices) -> Judged:
     """The epoch that looks best on the very images it is told for."""
-    found = [_judge(p, target, images, test) for p in probability_ENC]
-    return max(found, key=lambda j: float(j.correct.mean()))
+    result = [_judge(p, target, images, test) for p in probability_ENC]
+    return max(result, key=lambda j: float(j.correct.mean()))
 
 
 def _by_study(probability: Floats, images: AuditImages, test: Indices) -> tuple[Judged, float]:
@@ -165,7 +165,7 @@ def _by_study(probability: Floats, images: AuditImages, test: Indices) -> tuple[
     for position, i in enumerate(test):
         by_study.setdefault(images.studies[i], []).append(position)
     places = list(by_study.values())
-    said = [int(probability[p, 1].mean() >= 0.5) for p in places]
+    message = [int(probability[p, 1].mean() >= 0.5) for p in places]
     true = [int(images.abnormal[test[p[0]]]) for p in places]
     patients = [images.patients[test[p[0]]] for p in places]
-    return judged(said, true, patients), float(cohen_kappa(np.array(true), np.array(said)))
+    return judged(message, true, patients), float(cohen_kappa(np.array(true), np.array(message)))

@@ -52,9 +52,9 @@ class AuditResult:
 
 def judged(answer: Sequence[int], target: Sequence[int], patients: Sequence[str]) -> Judged:
     """Right or wrong, by unit."""
-    said, true = np.asarray(answer), np.asarray(target)
+    message, true = np.asarray(answer), np.asarray(target)
     chance = float(np.bincount(true).max() / len(true))
-    return Judged((said == true).astype(np.float64), tuple(patients), chance)
+    return Judged((message == true).astype(np.float64), tuple(patients), chance)
 
 
 def interval(one: Judged, less: Judged | None = None, seed: int = 0) -> Interval:

@@ -14,10 +14,10 @@ from ulna.training.losses.total import Total, alone
 
 
 class Taught(NamedTuple):
-    """A teacher's answers on B films, as `teacher.TeacherAnswers` has them, on the device.
+    """A teacher's answers on B images, as `teacher.TeacherAnswers` has them, on the device.
 
-    map_B1hw: as the films were moved, in contributions to the logit: its mean plus bias_B is that
-    of the film where nothing has left the frame.
+    map_B1hw: as the images were moved, in contributions to the logit: its mean plus bias_B is that
+    of the image where nothing has left the frame.
     """
 
     known: Tensor
@@ -40,7 +40,7 @@ class DistillationLoss:
         self.settings, self.contrast, self.total = settings, contrast, total
 
     def __call__(self, out: ExpertOutput, bias_P: Tensor, taught: Taught) -> Tensor:
-        """Of a batch; films without an answer (`known`) do not count."""
+        """Of a batch; images without an answer (`known`) do not count."""
         known, wanted = taught.known, self.settings
         count = self.total(known.sum())
         loss = out.abnormal_BP.sum() * 0
@@ -58,7 +58,7 @@ class DistillationLoss:
         return loss
 
     def logits(self, out: ExpertOutput, _bias_P: Tensor, taught: Taught) -> Tensor:
-        """(B,) binary divergence of the heads, the film's own weighing more than the others."""
+        """(B,) binary divergence of the heads, the image's own weighing more than the others."""
         others = self.settings.other_parts
         n = out.abnormal_BP.shape[1]
         share_BP = taught.routing_BP * (1 - others) + others / n

@@ -59,18 +59,18 @@ class Ranks:
         """(size, ...) every process's `x`, without gradient."""
         if self.size == 1:
             return x.detach()[None]
-        found = [torch.empty_like(x) for _ in range(self.size)]
-        self._together(lambda: dist.all_gather(found, x.detach().contiguous()))
-        return torch.stack(found)
+        result = [torch.empty_like(x) for _ in range(self.size)]
+        self._together(lambda: dist.all_gather(result, x.detach().contiguous()))
+        return torch.stack(result)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Give every process the sum of all processes' gradients of what learns now."""
         if self.size == 1:
             return
-        found = [p.grad for p in parameters if p.grad is not None]
-        summed = self.total(torch.cat([g.flatten() for g in found]))
+        result = [p.grad for p in parameters if p.grad is not None]
+        summed = self.total(torch.cat([g.flatten() for g in result]))
         start = 0
-        for gradient in found:
+        for gradient in result:
             part = summed[start : start + gradient.numel()]
             gradient.copy_(part.view_as(gradient))
             start += gradient.numel()
@@ -79,9 +79,9 @@ class Ranks:
         """What `choose` gives in the first process; in the others it is not called."""
         if self.size == 1:
             return choose()
-        told = [choose() if self.first else None]
-        self._together(lambda: dist.broadcast_object_list(told, 0, self.waiting))
-        return told[0]  # type: ignore[return-value]
+        reported = [choose() if self.first else None]
+        self._together(lambda: dist.broadcast_object_list(reported, 0, self.waiting))
+        return reported[0]  # type: ignore[return-value]
 
     def wait(self) -> None:
         """Until all processes have come here, however long that takes."""

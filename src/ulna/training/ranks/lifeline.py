@@ -78,21 +78,21 @@ class Lifeline:
         threading.Thread(target=self._listen, args=(other, link), daemon=True).start()
 
     def _listen(self, other: int, link: socket.socket) -> None:
-        said = b""
+        message = b""
         try:
             while chunk := link.recv(1 << 12):
-                said += chunk
+                message += chunk
         except OSError:  # reset by the system of a process that is gone, or closed here
             pass
-        if said != _DONE and not self._closed.is_set():
-            self._lose(other, said.decode(errors="replace"))
+        if message != _DONE and not self._closed.is_set():
+            self._lose(other, message.decode(errors="replace"))
 
-    def _lose(self, other: int, said: str) -> None:
+    def _lose(self, other: int, message: str) -> None:
         """Tell the others and the main thread; end the process if that waits for the lost one."""
         with self._lock:
             if self._lost.is_set():
                 return
-            self._text = said if said and self.rank else self._ended(other, said)
+            self._text = message if message and self.rank else self._ended(other, message)
             self._lost.set()
         for rank, link in list(self._links.items()):
             if rank != other:
@@ -102,8 +102,8 @@ class Lifeline:
             sys.stderr.flush()
             os._exit(TrainingError.exit_code)
 
-    def _ended(self, other: int, said: str) -> str:
-        why = said or "killed, or out of memory"
+    def _ended(self, other: int, message: str) -> str:
+        why = message or "killed, or out of memory"
         return (
             f"one of the {self.size} processes of this training, number {other} from 0, ended: "
             f"{why}. The others were stopped; `ulna train ... --resume` goes on from the last "

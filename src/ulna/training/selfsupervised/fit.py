@@ -62,21 +62,21 @@ class FitState:
 
 
 class SelfSupervisedFit:
-    """Teaches one encoder on films (N, F, F) uint8; leaves weights, log and summary in `folder`."""
+    """Teaches an encoder on (N, F, F) uint8 images; leaves weights, log and summary in `folder`."""
 
     def __init__(
         self,
         fabric: Fabric,
         settings: SelfSupervision,
         encoder: Encoder,
-        films: npt.NDArray[np.uint8],
+        images: npt.NDArray[np.uint8],
         folder: Path,
     ) -> None:
-        self.fabric, self.settings, self.films, self.folder = fabric, settings, films, folder
-        self.batch_size = min(settings.batch_size, len(films))
+        self.fabric, self.settings, self.images, self.folder = fabric, settings, images, folder
+        self.batch_size = min(settings.batch_size, len(images))
         if self.batch_size < 2:
-            raise TrainingError(f"{len(films)} radiograph to learn from: expected at least 2")
-        self.steps_per_epoch = len(films) // self.batch_size
+            raise TrainingError(f"{len(images)} radiograph to learn from: expected at least 2")
+        self.steps_per_epoch = len(images) // self.batch_size
         torch.manual_seed(settings.seed)
         self.learner = SelfSupervisedLearner(encoder, settings)
         self.learner.to(memory_format=torch.channels_last)
@@ -129,11 +129,11 @@ class SelfSupervisedFit:
     def _views(self, step: int) -> Views:
         epoch, position = divmod(step, self.steps_per_epoch)
         seed = self.settings.seed
-        order = np.random.default_rng((seed, 1, epoch)).permutation(len(self.films))
+        order = np.random.default_rng((seed, 1, epoch)).permutation(len(self.images))
         chosen = np.sort(order[position * self.batch_size : (position + 1) * self.batch_size])
         rng = np.random.default_rng((seed, 2, step))
         torch.manual_seed(int(rng.integers(2**62)))
-        views = draw_views(np.ascontiguousarray(self.films[chosen]), self.settings, rng)
+        views = draw_views(np.ascontiguousarray(self.images[chosen]), self.settings, rng)
         return Views(*(v.to(self.fabric.device) for v in views))
 
     def _fit_to_budget(self) -> None:
@@ -160,7 +160,7 @@ class SelfSupervisedFit:
         if means["feature_std"] < _COLLAPSED:
             raise TrainingError(
                 f"{self.settings.name}: the features collapsed (standard deviation "
-                f"{means['feature_std']:.1e}): lower learning_rate, or give more varied films"
+                f"{means['feature_std']:.1e}): lower learning_rate, or give more varied images"
             )
 
     def _save(self) -> None:

@@ -3,7 +3,7 @@
 VICReg (Bardes, Ponce, LeCun 2022) on whole windows and, as in VICRegL (the same, 2022), on
 cells; which cells belong together is known from the geometry. Why: decision 009.
 
-Shape suffixes: B films, V = 2B views, C channels, S side, h w grid, K matched cells, D head.
+Shape suffixes: B images, V = 2B views, C channels, S side, h w grid, K matched cells, D head.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ class SelfSupervisedLearner(nn.Module):
             )
 
     def _window_loss(self, grid_VChw: Tensor) -> Tensor:
-        """Two windows of a film alike, windows of different films different."""
+        """Two windows of an image alike, windows of different images different."""
         z_a, z_b = self.window_head(grid_VChw.mean(dim=(2, 3))).chunk(2)
         loss: Tensor = self.vicreg(z_a, z_b)
         return loss
 
     def _cell_loss(self, grid_VChw: Tensor, places_V23: Tensor) -> Tensor:
-        """Two looks at one place alike, places of one film different.
+        """Two looks at one place alike, places of one image different.
 
-        Each film's mean is taken off first: otherwise cells could meet the loss's demand for
-        variance by saying which film they are from, and nothing of what they show.
+        Each image's mean is taken off first: otherwise cells could meet the loss's demand for
+        variance by saying which image they are from, and nothing of what they show.
         """
         h, w = grid_VChw.shape[-2:]
         if min(h, w) < 3:

@@ -1,4 +1,4 @@
-"""A whole run without labels: films, cache, encoder; started again, it goes on."""
+"""A whole run without labels: images, cache, encoder; started again, it goes on."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ def self_supervised_run(
     check_experts(recipe, [settings.name] if begun else [])
     if begun:  # what a checkpoint holds replaces any start, which may be gone by now
         recipe = _recipe(replace(settings, initial=InitialWeights()))
-    films = without_labels(studies)
-    begin(settings, fingerprint_studies(films, kind, name), out)
+    images = without_labels(studies)
+    begin(settings, fingerprint_studies(images, kind, name), out)
     if (folder / SUMMARY).is_file():
         return out
     folder.mkdir(parents=True, exist_ok=True)
     fabric = start_fabric(settings.precision)
-    decoded = build_cache(films, recipe, out / "cache", progress)
+    decoded = build_cache(images, recipe, out / "cache", progress)
     fit = SelfSupervisedFit(fabric, settings, _encoder(recipe), decoded.images, folder)
     fit.fit(progress)
     return out
 
 
 def leave_held_out(studies: Sequence[Study]) -> list[Study]:
-    """`studies` without those whose split is 'valid' or 'test', and without their films.
+    """`studies` without those whose split is 'valid' or 'test', and without their images.
 
-    A film that one table holds out and another does not is held out.
+    An image that one table holds out and another does not is held out.
     """
     held = {r.path.resolve() for s in studies if s.split in _HELD_OUT for r in s.images}
     free = [s for s in studies if s.split not in _HELD_OUT]
@@ -81,9 +81,9 @@ def without_labels(studies: Sequence[Study]) -> list[Study]:
     seen: set[Path] = set()
     bare = []
     for study in sorted(studies, key=_place):
-        films = {ref.path.resolve(): ImageRef(ref.path) for ref in study.images}
-        new = tuple(ref for path, ref in films.items() if path not in seen)
-        seen.update(films)
+        images = {ref.path.resolve(): ImageRef(ref.path) for ref in study.images}
+        new = tuple(ref for path, ref in images.items() if path not in seen)
+        seen.update(images)
         if new:
             bare.append(Study(study.patient_id, study.study_id, None, new))
     if not bare:

@@ -1,6 +1,6 @@
-"""Two windows of each film that show partly the same place, and which cells show it.
+"""Two windows of each image that show partly the same place, and which cells show it.
 
-Shape suffixes: B films, S window's side, h w grid cells, K matched cells.
+Shape suffixes: B images, S window's side, h w grid cells, K matched cells.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.training.augment import (
-    Windows,
+    Crops,
     change_grey,
-    cut_windows,
+    cut_crops,
     draw_affine,
     reach_of,
     warp,
@@ -31,10 +31,10 @@ MATCHED_SHARE = 0.25
 
 
 class Views(NamedTuple):
-    """Two views of B films, the first of each before the second of each.
+    """Two views of B images, the first of each before the second of each.
 
     pixels: (2B, 1, S, S) in [0, 1]. places: (2B, 2, 3), from a point in [-1, 1] of the window
-    to its place in [-1, 1] of the film.
+    to its place in [-1, 1] of the image.
     """
 
     pixels: Tensor
@@ -42,38 +42,38 @@ class Views(NamedTuple):
 
 
 def draw_views(
-    films: npt.NDArray[np.uint8], settings: SelfSupervision, rng: np.random.Generator
+    images: npt.NDArray[np.uint8], settings: SelfSupervision, rng: np.random.Generator
 ) -> Views:
-    """Two views of each film; films: (B, F, F). All is a function of `rng`.
+    """Two views of each image; images: (B, F, F). All is a function of `rng`.
 
     The first window is aimed at tissue, the second lies near it; place, rotation, flip, grey
     levels, blur and noise are drawn for each on its own.
     """
-    share = settings.crop_size / films.shape[-1]
-    no_masks = np.zeros((len(films), *[films.shape[-1] // MASK_STRIDE] * 2), np.uint8)
+    share = settings.crop_size / images.shape[-1]
+    no_masks = np.zeros((len(images), *[images.shape[-1] // MASK_STRIDE] * 2), np.uint8)
     aim = Aim.of(settings.crop_size, settings.input_spec)
-    first = draw_centres(films, no_masks, aim, rng)
+    first = draw_centres(images, no_masks, aim, rng)
     shift = rng.uniform(-2, 2, first.shape) * settings.shift * share
     second = np.clip(first + shift, share - 1, 1 - share).astype(np.float32)
-    given, masks = torch.from_numpy(films), torch.from_numpy(no_masks)
+    given, masks = torch.from_numpy(images), torch.from_numpy(no_masks)
     views = [_view(given, masks, centres, settings, rng) for centres in (first, second)]
     return Views(torch.cat([v.pixels for v in views]), torch.cat([v.places for v in views]))
 
 
 def _view(
-    films_BFF: Tensor,
+    images_BFF: Tensor,
     masks_Bmm: Tensor,
     centres: npt.NDArray[np.float32],
     settings: SelfSupervision,
     rng: np.random.Generator,
 ) -> Views:
     changes, side = settings.augmentation, settings.crop_size
-    theta_B23 = draw_affine(len(films_BFF), changes, rng)
-    windows, reach = Windows(side, centres), reach_of(theta_B23)
-    parts, _, theta = cut_windows(films_BFF, masks_Bmm, theta_B23, windows, reach)
+    theta_B23 = draw_affine(len(images_BFF), changes, rng)
+    windows, reach = Crops(side, centres), reach_of(theta_B23)
+    parts, _, theta = cut_crops(images_BFF, masks_Bmm, theta_B23, windows, reach)
     soft = _soften(warp(parts, theta, side), settings.blur, rng)
     places = theta_B23.clone()
-    places[:, :, :2] *= side / films_BFF.shape[-1]
+    places[:, :, :2] *= side / images_BFF.shape[-1]
     places[:, :, 2] = torch.from_numpy(centres)
     return Views(change_grey(soft, changes, rng), places)
 
@@ -96,8 +96,8 @@ def match_cells(places_V23: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
     first, second = places_V23.chunk(2)
     y, x = torch.meshgrid(_middles(h, places_V23), _middles(w, places_V23), indexing="ij")
     cells_N2 = torch.stack([x.flatten(), y.flatten()], -1)
-    film_BN2 = cells_N2 @ first[:, :, :2].mT + first[:, None, :, 2]
-    from_middle = film_BN2 - second[:, None, :, 2]
+    image_BN2 = cells_N2 @ first[:, :, :2].mT + first[:, None, :, 2]
+    from_middle = image_BN2 - second[:, None, :, 2]
     seen_BN2 = from_middle @ torch.linalg.inv(second[:, :, :2]).mT
     k = max(2, round(MATCHED_SHARE * h * w))
     chosen_BK = seen_BN2.abs().amax(-1).topk(k, dim=1, largest=False).indices

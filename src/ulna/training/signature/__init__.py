@@ -1,1 +1,1 @@
-"""Random changes that take away what tells one hospital's films from another's."""
+"""Random changes that take away what tells one hospital's images from another's."""

@@ -1,6 +1,6 @@
 """All changes of a source's signature, each image from a seed of its own.
 
-What a hospital leaves on its films is no finding: how much of the frame the limb fills, letters,
+What a hospital leaves on its images is no finding: how much of the frame the limb fills, letters,
 collimation, the processing of the detector (edges, grey curve), pixel size, compression, casts.
 Where these go with the label in one source, a network learns them; here they are drawn anew.
 """
@@ -23,7 +23,7 @@ from ulna.training.signature.detector import (
 )
 
 _QUALITY = (10.0, 90.0)
-# Of the films, those that are given other edges, pixels or tones where these are asked for.
+# Of the images, those that are given other edges, pixels or tones where these are asked for.
 _CHANGED = 2 / 3
 _LEAST_SIDE = 16
 
@@ -40,9 +40,9 @@ def change_signature(
     settings: Augmentation,
     seeds_B: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> tuple[Tensor, Tensor]:
-    """Films or windows (B, 1, H, W) in [0, 1] with another hospital's marks, and their masks.
+    """Images or windows (B, 1, H, W) in [0, 1] with another hospital's marks, and their masks.
 
-    masks: (B, 1, h, w) in [0, 1], of a side that divides the films': what is covered by a frame or
+    masks: (B, 1, h, w) in [0, 1], of a side that divides the images': what is covered by a frame or
     a letter is not seen, and leaves the mask. seeds_B: one for each image, which decides all, so
     that an image is changed alike whatever stands beside it. Nothing here moves pixels.
     """
@@ -62,15 +62,15 @@ def _share_seen(seen_HW: Tensor, size: torch.Size) -> Tensor:
 
 
 def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor | None]:
-    """One (H, W) film, and where it is still seen: None for everywhere.
+    """One (H, W) image, and where it is still seen: None for everywhere.
 
-    In the order in which a film comes to be: what lies in the beam, the detector's processing,
+    In the order in which an image comes to be: what lies in the beam, the detector's processing,
     what is laid over the picture, what the archive does to it.
     """
-    film = _film(x)
+    image = _image(x)
     if rng.random() < s.veil:
         x = x.clone()
-        x[film] = lay_veil(x[film], rng)
+        x[image] = lay_veil(x[image], rng)
     if s.tone and rng.random() < _CHANGED:
         x = change_tone(x, s.tone, rng)
     if s.edges and rng.random() < _CHANGED:
@@ -80,8 +80,8 @@ def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tenso
         if rng.random() < probability:
             x = x.clone()
             seen = torch.ones_like(x) if seen is None else seen
-            x[film], covered = draw(x[film], rng)
-            seen[film] *= 1 - covered
+            x[image], covered = draw(x[image], rng)
+            seen[image] *= 1 - covered
     if s.resample and rng.random() < _CHANGED:
         x = lower_resolution(x, 1 - rng.random() * s.resample)
     if rng.random() < s.jpeg:
@@ -89,12 +89,12 @@ def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tenso
     return x.clamp(0, 1), seen
 
 
-def _film(x: Tensor) -> tuple[slice, slice]:
-    """Where a film that was made smaller lies in its frame: all but black rows and columns."""
-    found = []
+def _image(x: Tensor) -> tuple[slice, slice]:
+    """Where an image that was made smaller lies in its frame: all but black rows and columns."""
+    result = []
     for axis in (1, 0):
         shown = torch.nonzero(x.amax(axis) > 0)[:, 0]
         first, last = (int(shown[0]), int(shown[-1]) + 1) if len(shown) else (0, 0)
         whole = last - first < _LEAST_SIDE
-        found.append(slice(0, x.shape[1 - axis]) if whole else slice(first, last))
-    return found[0], found[1]
+        result.append(slice(0, x.shape[1 - axis]) if whole else slice(first, last))
+    return result[0], result[1]

@@ -1,6 +1,6 @@
-"""What covers a part of a film: letters and their plates, collimators and cassettes' borders.
+"""What covers a part of an image: letters and their plates, collimators and cassettes' borders.
 
-Each returns the film (H, W) in [0, 1] and (H, W) what is covered, 1 or 0.
+Each returns the image (H, W) in [0, 1] and (H, W) what is covered, 1 or 0.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _LETTERS = {
     "3": ((0, 0, 4, 0, 2, 2, 4, 4, 3, 6, 0, 6),),
 }
 _FINEST = 24
-# Shares of the film's side: how far a frame's side may lean, and its line's greatest width.
+# Shares of the image's side: how far a frame's side may lean, and its line's greatest width.
 _ASKEW, _LINE = 0.03, 0.012
 
 
 def draw_letters(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """One to three letters or words of up to three, bright, or dark on a bright plate.
 
-    Heights are 2 to 9 % of the film's side; places and turns are drawn alike for every film.
+    Heights are 2 to 9 % of the image's side; places and turns are drawn alike for every image.
     """
     x, covered = x.clone(), torch.zeros_like(x)
     for _ in range(1 + int(rng.integers(3))):
@@ -88,8 +88,8 @@ def _letter(name: str, stroke: float) -> Tensor:
 def draw_frame(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """A four-sided field; beyond it one grey (mostly black), perhaps with a bright or dark line.
 
-    Each side is drawn for itself, as far as a tenth of the film from its border, a little askew;
-    one in three is left where the film ends.
+    Each side is drawn for itself, as far as a tenth of the image from its border, a little askew;
+    one in three is left where the image ends.
     """
     strips = [s for side in range(4) if (s := _strip(x, side, rng)) is not None]
     kind, lined = rng.random(), rng.random() < 0.5
@@ -108,8 +108,8 @@ def _strip(
 ) -> tuple[tuple[slice, slice], Tensor] | None:
     """Where one side of the field may lie, and how far within the field each pixel there is.
 
-    side: 0 top, 1 bottom, 2 left, 3 right. Distances are shares of the film's side; None where the
-    field ends with the film.
+    side: 0 top, 1 bottom, 2 left, 3 right. Distances are shares of the image's side; None where the
+    field ends with the image.
     """
     limit, slope = rng.uniform(0.005, 0.1), rng.uniform(-1, 1) * _ASKEW
     if rng.random() >= 2 / 3:

@@ -1,4 +1,4 @@
-"""What a detector, its processing and an archive do to a film (H, W) in [0, 1]."""
+"""What a detector, its processing and an archive do to an image (H, W) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     The border's pixels are continued outwards.
     """
     if x.device.type == "cpu":  # a fraction of a convolution's time
-        found = ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", truncate=_REACH)
-        return torch.from_numpy(found)
+        result = ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", truncate=_REACH)
+        return torch.from_numpy(result)
     reach = int(_REACH * sigma + 0.5)
     at = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
@@ -69,7 +69,7 @@ def change_tone(x: Tensor, most: float, rng: np.random.Generator) -> Tensor:
 
 
 def lay_veil(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """A bright, soft band with a cloudy grain over a part of the film, like plaster.
+    """A bright, soft band with a cloudy grain over a part of the image, like plaster.
 
     What lies beneath is still seen, with less contrast: no finding is hidden by it.
     """

@@ -1,1 +1,1 @@
-"""What a bundle says of training films: asked once, kept in the run, learned by a student."""
+"""What a bundle says of training images: asked once, kept in the run, learned by a student."""

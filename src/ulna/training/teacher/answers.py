@@ -20,20 +20,20 @@ from ulna.whole_file import whole_file
 _FLOAT16_MOST = 6e4
 
 
-def film_name(study: Study, film: Path) -> str:
-    """Names a film among the answers: the same file may stand in two studies."""
-    return f"{study.key}|{film}"
+def image_name(study: Study, image: Path) -> str:
+    """Names an image among the answers: the same file may stand in two studies."""
+    return f"{study.key}|{image}"
 
 
 @dataclass(frozen=True, eq=False)
 class TeacherAnswers:
-    """Of N films, P body parts, F finding categories; all fused.
+    """Of N images, P body parts, F finding categories; all fused.
 
     known: (N,) whether there is an answer. logit: (N, P) abnormal logit of each body part's head,
     calibrated where the bundle is. body_part: (N, P) probabilities. finding: (N, F) logits, not
     calibrated: the student's are fitted to labels of its own. routing: (N, P) >= 0 with sum 1,
-    which body part's heads the map is of: the film's own, or as recognised where that is not known.
-    map: (N, h, w) float16 and bias: (N,), whose mean plus bias is routing @ logit.
+    which body part's heads the map is of: the image's own, or as recognised where that is not
+    known. map: (N, h, w) float16 and bias: (N,), whose mean plus bias is routing @ logit.
     """
 
     known: npt.NDArray[np.bool_]
@@ -49,17 +49,17 @@ class TeacherAnswers:
         return TeacherAnswers(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def contrast(self, chosen: npt.NDArray[np.int64], side: int) -> float:
-        """Root mean square of the maps' cells about their film's mean, on `side` cells or fewer.
+        """Root mean square of the maps' cells about their image's mean, on `side` cells or fewer.
 
-        Of the films `chosen`; 1 where no map says anything.
+        Of the images `chosen`; 1 where no map says anything.
         """
         maps = self.map[chosen[self.known[chosen]]].astype(np.float64)
         h, w = (min(side, n) for n in self.map.shape[1:])
         rows, columns = area_matrix(self.map.shape[1], h), area_matrix(self.map.shape[2], w)
         coarse = rows @ maps @ columns.T
         spread = coarse - coarse.mean((1, 2), keepdims=True)
-        found = float(np.sqrt(np.mean(spread**2))) if len(maps) else 0.0
-        return found if found > 1e-6 else 1.0
+        result = float(np.sqrt(np.mean(spread**2))) if len(maps) else 0.0
+        return result if result > 1e-6 else 1.0
 
 
 def as_half(grid: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
@@ -68,16 +68,16 @@ def as_half(grid: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
 
 
 def write_part(answers: TeacherAnswers, names: Sequence[str], file: Path) -> None:
-    """Write the answers of the films `names`, whole or not at all."""
+    """Write the answers of the images `names`, whole or not at all."""
     arrays = {f.name: getattr(answers, f.name) for f in fields(answers)}
     with whole_file(file, durable=True) as stream:
-        np.savez(stream, films=np.array(names, dtype=np.str_), **arrays)
+        np.savez(stream, images=np.array(names, dtype=np.str_), **arrays)
 
 
 def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
     """The answers in `folder`, one for each of the N `images`, in their order.
 
-    A film that the teacher has no answer for is not `known`. Raises TrainingError for a damaged
+    An image that the teacher has no answer for is not `known`. Raises TrainingError for a damaged
     file and for a folder without answers.
     """
     parts = [_read_part(file) for file in sorted(folder.glob("*.npz"))]
@@ -89,7 +89,9 @@ def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
         rows = [getattr(answers, name) for _, answers in parts]
         nothing = np.zeros((1, *rows[0].shape[1:]), rows[0].dtype)  # where -1 points
         whole[name] = np.concatenate([*rows, nothing])
-    named = (f"{images.keys[s]}|{film}" for s, film in zip(images.study, images.films, strict=True))
+    named = (
+        f"{images.keys[s]}|{image}" for s, image in zip(images.study, images.paths, strict=True)
+    )
     index = np.array([place.get(name, -1) for name in named], np.int64)
     return TeacherAnswers(**whole).take(index)
 

@@ -1,4 +1,4 @@
-"""Ask a bundle about every film that a student learns from; a kill costs the last few films."""
+"""Ask a bundle about every image that a student learns from; a kill costs the last few images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ulna.bundle import Manifest
 from ulna.config.codec import to_json
-from ulna.errors import ImageError, ImageWarning, UlnaWarning, said_of
+from ulna.errors import ImageError, ImageWarning, UlnaWarning, message_of
 from ulna.imaging.geometry import area_matrix
 from ulna.runtime import ImageOutputs, Predictor
 from ulna.runtime.findings import expert_shares, finding_logits
@@ -24,9 +24,9 @@ from ulna.runtime.fusion import (
     part_probabilities,
     routing_weights,
 )
-from ulna.training.cache import film_stamp
+from ulna.training.cache import image_stamp
 from ulna.training.cache_folder import Progress
-from ulna.training.teacher.answers import TeacherAnswers, as_half, film_name, write_part
+from ulna.training.teacher.answers import TeacherAnswers, as_half, image_name, write_part
 from ulna.types import BodyPart, Study
 
 # Raise it with every change of what is written.
@@ -41,13 +41,13 @@ MAP_SIDE = 40
 def ask_teacher(
     teacher: Predictor, studies: Sequence[Study], folder: Path, progress: Progress | None = None
 ) -> Path:
-    """What `teacher` says of every film of `studies`, in a folder below `folder`; returns it.
+    """What `teacher` says of every image of `studies`, in a folder below `folder`; returns it.
 
-    Films of a body part that the teacher knows are answered by its heads, the others by those of
+    Images of a body part that the teacher knows are answered by its heads, the others by those of
     the body part it recognises. The answers are those of the bundle's fusion: calibrated, where it
     is (else an UlnaWarning). Written in parts: what is there already, of the same bundle, fusion,
-    engine and films, is not asked again. A film that cannot be read has no answer (ImageWarning).
-    Read them with `read_answers`.
+    engine and images, is not asked again. An image that cannot be read has no answer
+    (ImageWarning). Read them with `read_answers`.
     """
     if not teacher.manifest.fusion.calibrated:
         warnings.warn(
@@ -74,8 +74,8 @@ def _key(teacher: Predictor, studies: Sequence[Study]) -> str:
     engine = replace(teacher.engine, threads=0)
     digest = hashlib.sha256(f"{_VERSION}|{teacher.bundle.hash}|{engine}|{fusion}\n".encode())
     for study in studies:
-        films = [film_stamp(ref.path) for ref in study.images]
-        digest.update(f"{study.key}|{study.body_part}|{films}\n".encode("utf-8", "replace"))
+        images = [image_stamp(ref.path) for ref in study.images]
+        digest.update(f"{study.key}|{study.body_part}|{images}\n".encode("utf-8", "replace"))
     return digest.hexdigest()[:_KEY_DIGITS]
 
 
@@ -99,15 +99,15 @@ def _of_study(teacher: Predictor, study: Study) -> Iterator[tuple[str, Row]]:
     try:
         outputs = teacher.outputs(study)
     except (ImageError, MemoryError) as error:
-        said = f"{study.key}: not asked about: {said_of(error)}"
-        warnings.warn(said, ImageWarning, stacklevel=4)
+        message = f"{study.key}: not asked about: {message_of(error)}"
+        warnings.warn(message, ImageWarning, stacklevel=4)
         return
     for image in outputs.images:
-        yield film_name(study, image.ref.path), answer_of(image, given, manifest)
+        yield image_name(study, image.ref.path), answer_of(image, given, manifest)
 
 
 def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -> Row:
-    """The row of `TeacherAnswers` of one film, whose experts were all run."""
+    """The row of `TeacherAnswers` of one image, whose experts were all run."""
     parts = manifest.body_parts
     seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
     routing = routing_weights(seen, parts, given)
@@ -125,7 +125,7 @@ def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -
 
 
 def _side(manifest: Manifest) -> int:
-    """Of all maps that are kept, whichever experts have a weight for a film's body part."""
+    """Of all maps that are kept, whichever experts have a weight for an image's body part."""
     return min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
 
 
@@ -136,7 +136,7 @@ def _on_side(grid: np.ndarray, side: int) -> Floats:
 
 
 def _nothing(manifest: Manifest) -> Row:
-    """A row of the right shapes, for a part of no readable film."""
+    """A row of the right shapes, for a part of no readable image."""
     p, f = len(manifest.body_parts), len(manifest.categories)
     side = _side(manifest)
     zeros = {"logit": p, "body_part": p, "finding": f, "routing": p}

@@ -21,6 +21,6 @@ def distillation_loss(expert: Expert, given: FitInput) -> DistillationLoss | Non
 def _side(expert: Expert, size: int) -> int:
     """Cells along a side of the expert's map."""
     learns = expert.training
-    found = expert.eval()(torch.zeros(1, 1, size, size)).cam_BPhw.shape[-1]
+    result = expert.eval()(torch.zeros(1, 1, size, size)).cam_BPhw.shape[-1]
     expert.train(learns)
-    return int(found)
+    return int(result)

@@ -1,4 +1,4 @@
-"""What lies outside, learned: linear classes of limbs, pictures that are no films, other regions.
+"""What lies outside, learned: linear classes of limbs, pictures that are no images, other regions.
 
 Multinomial logistic regression on standardised inputs, all classes of one weight, with a ridge
 whose spread of logits does not depend on the number of inputs.
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from ulna.bundle import OutsideHead, outside_inputs
+from ulna.bundle import OutlierHead, outlier_inputs
 from ulna.calibration.conformal_limit import conformal_limit
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Classes = Sequence[Floats]
-# Share of known films that the limit refuses.
+# Share of known images that the limit refuses.
 REFUSED = 0.005
 # Fewer examples of a class say nothing about it.
 MIN_EXAMPLES = 20
@@ -33,26 +33,26 @@ _FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Outside:
+class OutlierExamples:
     """What the experts say of images without a limb of the upper extremity.
 
-    no_films: pictures that are none. elsewhere: films of other regions.
+    not_radiographs: pictures that are none. elsewhere: images of other regions.
     """
 
-    no_films: Sequence[ImageOutputs] = ()
-    elsewhere: Sequence[ImageOutputs] = ()
+    not_radiographs: Sequence[ImageOutputs] = ()
+    outliers: Sequence[ImageOutputs] = ()
 
     @property
     def counts(self) -> dict[str, int]:
         """Their numbers, by kind."""
-        return {"no film": len(self.no_films), "other region": len(self.elsewhere)}
+        return {"no image": len(self.not_radiographs), "other region": len(self.outliers)}
 
 
 @dataclass(frozen=True)
 class Limbs:
-    """The known films of one expert: (N, D) inputs, those of changed copies, and whose they are.
+    """The known images of one expert: (N, D) inputs, those of changed copies, and whose they are.
 
-    copies: (M, D); owner: (M,) row of the film that each is made of.
+    copies: (M, D); owner: (M,) row of the image that each is made of.
     """
 
     inputs: Floats
@@ -63,26 +63,26 @@ class Limbs:
 
 @dataclass(frozen=True)
 class LearnedHead:
-    """A head, and (N,) how far its known films are: 0 the median, 1 at its limit.
+    """A head, and (N,) how far its known images are: 0 the median, 1 at its limit.
 
-    Each film's share comes from a fit without its own part of the patients.
+    Each image's share comes from a fit without its own part of the patients.
     """
 
-    head: OutsideHead
+    head: OutlierHead
     shares: Floats
 
 
-def inputs_of(said: Sequence[ExpertOutput], width: int) -> Floats:
+def inputs_of(message: Sequence[ExpertOutput], width: int) -> Floats:
     """(N, D) of what one expert says of N images; (0, 0) of none."""
-    rows = [outside_inputs(s.features, s.body_part, width) for s in said]
+    rows = [outlier_inputs(s.features, s.body_part, width) for s in message]
     return np.stack(rows) if rows else np.zeros((0, 0))
 
 
-def fit_outside(limbs: Limbs, others: Classes) -> LearnedHead | None:
+def fit_outliers(limbs: Limbs, others: Classes) -> LearnedHead | None:
     """The head that tells limbs from each class in `others` (N, D); small classes are left out.
 
-    Its limit is the conformal quantile that one known film in two hundred exceeds, of log-odds
-    that each film has from a fit without its own part of the patients. None without classes.
+    Its limit is the conformal quantile that one known image in two hundred exceeds, of log-odds
+    that each image has from a fit without its own part of the patients. None without classes.
     """
     classes = [o for o in others if len(o) >= MIN_EXAMPLES]
     if not classes:
@@ -93,12 +93,12 @@ def fit_outside(limbs: Limbs, others: Classes) -> LearnedHead | None:
         if held.all():
             continue
         known = np.concatenate([limbs.inputs[~held], limbs.copies[~held[limbs.owner]]])
-        odds[held] = OutsideHead(*fit_classes([known, *classes]), 0.0, 1.0).log_odds(
+        odds[held] = OutlierHead(*fit_classes([known, *classes]), 0.0, 1.0).log_odds(
             limbs.inputs[held]
         )
     weights, levels = fit_classes([np.concatenate([limbs.inputs, limbs.copies]), *classes])
     middle, limit = float(np.median(odds)), conformal_limit(odds, REFUSED)
-    head = OutsideHead(weights, levels, middle, max(limit, middle + 1e-3))
+    head = OutlierHead(weights, levels, middle, max(limit, middle + 1e-3))
     return LearnedHead(head, (odds - middle) / (head.limit - middle))
 
 
@@ -130,7 +130,7 @@ def fit_classes(classes: Classes) -> tuple[Floats, Floats]:
         return float(value), slope.ravel()
 
     start = np.zeros(k * (d + 1))
-    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
-    both = found.x.reshape(k, d + 1)
+    result = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    both = result.x.reshape(k, d + 1)
     weights = both[:, :d] / scale
     return weights, both[:, d] - weights @ mean

@@ -1,4 +1,4 @@
-"""A study's films: which views share one, and how views and finding become grey values."""
+"""A study's images: which views share one, and how views and finding become grey values."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _DENSE = 0.15
 
 
 @dataclass(frozen=True)
-class Film:
-    """One film before it is exposed: one view, or two side by side on a divided cassette; with
+class PhantomImage:
+    """One image before it is exposed: one view, or two side by side on a divided cassette; with
     the arm of a holder on some."""
 
     panels: tuple[View, ...]
@@ -54,9 +54,9 @@ class Film:
         return "+".join(view.kind.name for view in self.panels)
 
     def shows(self, limb: Limb, placed: Placed) -> bool:
-        """Whether the middle of the finding lies on the exposed part of the film.
+        """Whether the middle of the finding lies on the exposed part of the image.
 
-        A close film is aimed at all of its limb's sites.
+        A close image is aimed at all of its limb's sites.
         """
         if not limb.hinges:
             return True
@@ -76,26 +76,26 @@ class Film:
         return camera.pixel * camera.scale
 
 
-def draw_films(
+def draw_images(
     limb: Limb, part: BodyPart, config: PhantomConfig, rng: np.random.Generator
-) -> tuple[Film, ...]:
-    """The films of a study with their accidents; longest side `config.size` px or somewhat less.
+) -> tuple[PhantomImage, ...]:
+    """The images of a study with their accidents; longest side `config.size` px or somewhat less.
 
     Accidents that are left out are drawn first, so that the others stay as they are.
     """
     if limb.hinges:
-        panels = draw_arm_views(limb, part, config.film, config.size, rng)
+        panels = draw_arm_views(limb, part, config.framing, config.size, rng)
     else:
         panels = tuple((view,) for view in draw_views(part, config.size, rng))
     left_out = config.without
     accidents = [spare_nuisance(draw_nuisance(rng), left_out) for _ in panels]
-    if config.film == "close":
-        return tuple(Film(p, n, None) for p, n in zip(panels, accidents, strict=True))
+    if config.framing == "collimated":
+        return tuple(PhantomImage(p, n, None) for p, n in zip(panels, accidents, strict=True))
     accidents = [_wide(n) for n in accidents]
     cassettes = [spare_cassette(draw_cassette(rng), left_out) for _ in panels]
     drawn = [draw_holder(limb, part, views, rng) for views in panels]
     holders = [None if "holder" in left_out else one for one in drawn]
-    return tuple(map(Film, panels, accidents, cassettes, holders))
+    return tuple(map(PhantomImage, panels, accidents, cassettes, holders))
 
 
 def _wide(nuisance: Nuisance) -> Nuisance:
@@ -104,19 +104,23 @@ def _wide(nuisance: Nuisance) -> Nuisance:
     return replace(nuisance, exposure=exposure)
 
 
-def render_film(
-    film: Film, scenes: Sequence[Scene], part: BodyPart, side: Laterality, rng: np.random.Generator
+def render_image(
+    image: PhantomImage,
+    scenes: Sequence[Scene],
+    part: BodyPart,
+    side: Laterality,
+    rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """Grey values (H, W) uint8 and the finding's mask (H, W) bool; scenes: one for each view."""
-    nuisance, cassette = film.nuisance, film.cassette
+    nuisance, cassette = image.nuisance, image.cassette
     projection = _joined(
-        [project_scene(s, v.camera) for s, v in zip(scenes, film.panels, strict=True)]
+        [project_scene(s, v.camera) for s, v in zip(scenes, image.panels, strict=True)]
     )
-    if film.holder:
-        projection = film.holder.added(projection)
+    if image.holder:
+        projection = image.holder.added(projection)
     if side is Laterality.LEFT:
         projection = projection.mirrored()
-    extra = _extra(projection.soft, film, part)
+    extra = _extra(projection.soft, image, part)
     signal = expected_signal(line_integral(projection, extra), nuisance.exposure)
     seen = expose(signal, nuisance.exposure, rng)
     if cassette is None:
@@ -125,10 +129,10 @@ def render_film(
         pixels = develop_cassette(
             seen, projection.bone > _DENSE, part in BESIDE_TRUNK, cassette, nuisance, side
         )
-        pixels = divide(pixels, cassette) if len(film.panels) > 1 else pixels
+        pixels = divide(pixels, cassette) if len(image.panels) > 1 else pixels
     mask = projection.marked > 0.3
     if cassette is not None:
-        mask &= ~hidden(mask.shape, cassette, len(film.panels) > 1)
+        mask &= ~hidden(mask.shape, cassette, len(image.panels) > 1)
     return pixels, np.ascontiguousarray(mask)
 
 
@@ -141,13 +145,13 @@ def _joined(projections: list[Projection]) -> Projection:
     )
 
 
-def _extra(soft: Array, film: Film, part: BodyPart) -> Array:
+def _extra(soft: Array, image: PhantomImage, part: BodyPart) -> Array:
     """Cast and jewellery; on a cassette neither lies on the trunk."""
-    if film.cassette is None:
-        return extra_attenuation(soft, film.nuisance)
-    return worn(soft, film.nuisance) if is_worn(film, part) else np.zeros_like(soft)
+    if image.cassette is None:
+        return extra_attenuation(soft, image.nuisance)
+    return worn(soft, image.nuisance) if is_worn(image, part) else np.zeros_like(soft)
 
 
-def is_worn(film: Film, part: BodyPart) -> bool:
-    """Whether a cast or jewellery that was drawn lies on the film: not on the trunk."""
-    return film.cassette is None or part not in BESIDE_TRUNK
+def is_worn(image: PhantomImage, part: BodyPart) -> bool:
+    """Whether a cast or jewellery that was drawn lies on the image: not on the trunk."""
+    return image.cassette is None or part not in BESIDE_TRUNK

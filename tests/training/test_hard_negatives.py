@@ -1,4 +1,4 @@
-"""Hard places: where the expert looks, relative to the film's peak; kept in checkpoints."""
+"""Hard places: where the expert looks, relative to the image's peak; kept in checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ulna.config.recipe import ExpertConfig
 from ulna.models.expert import build_expert
 from ulna.training.batches import search_due
 from ulna.training.cache import TrainingImages, build_cache
-from ulna.training.hard import HARD_SIDE, find_hard
+from ulna.training.hard_negatives import HARD_SIDE, find_hard_negatives
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def test_odds_follow_the_experts_own_scores(images: TrainingImages, neck: str) -
     if neck == "attention":
         torch.nn.init.normal_(expert.neck.score.weight)  # type: ignore[union-attr, arg-type]
     chosen = np.arange(5, 12)
-    found = find_hard(expert, images, chosen, spec)
-    assert found.shape == (7, HARD_SIDE, HARD_SIDE) and (found.max((1, 2)) == 255).all()
+    result = find_hard_negatives(expert, images, chosen, spec)
+    assert result.shape == (7, HARD_SIDE, HARD_SIDE) and (result.max((1, 2)) == 255).all()
     pixels = torch.from_numpy(images.images[chosen]).float()[:, None] / 255
     with torch.inference_mode():
         out = expert((pixels - spec.mean) / spec.std)
     score = out.attention_BAhw[:, 0] if neck == "attention" else out.cam_BPhw.mean(1)
-    for odds, own in zip(found, score.numpy(), strict=True):
+    for odds, own in zip(result, score.numpy(), strict=True):
         cells = own.shape[0]
         row, column = np.argwhere(odds == 255)[0] * cells // HARD_SIDE
         # 255 of 255 after rounding: odds of at least 254.5
@@ -44,7 +44,7 @@ def test_odds_follow_the_experts_own_scores(images: TrainingImages, neck: str) -
 
 
 def test_search_comes_at_the_start_of_every_nth_epoch() -> None:
-    config = ExpertConfig("cnn", "cnn", hard_every=3)
+    config = ExpertConfig("cnn", "cnn", hard_negatives_every=3)
     due = [step for step in range(100) if search_due(config, step, 10)]
     assert due == [30, 60, 90]
     assert not any(search_due(ExpertConfig("cnn", "cnn"), s, 10) for s in range(100))

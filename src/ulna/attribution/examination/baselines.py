@@ -8,7 +8,7 @@ from scipy import ndimage
 from ulna.imaging.geometry import Placement
 from ulna.types import Array
 
-RIVALS = ("random", "edges")
+BASELINES = ("random", "edges")
 
 
 def random_map(placement: Placement, grid: tuple[int, int], rng: np.random.Generator) -> Array:
@@ -17,12 +17,12 @@ def random_map(placement: Placement, grid: tuple[int, int], rng: np.random.Gener
 
 
 def edge_map(pixels: Array, placement: Placement, grid: tuple[int, int]) -> Array:
-    """(H, W) the film's own edges (Sobel's gradient), as coarse as a map of `grid` cells.
+    """(H, W) the image's own edges (Sobel's gradient), as coarse as a map of `grid` cells.
 
-    An edge detector sees no label; a map that is no better shows the film (Adebayo 2018).
+    An edge detector sees no label; a map that is no better shows the image (Adebayo 2018).
     """
-    film = placement.array_to_target(pixels)
-    strength = np.hypot(ndimage.sobel(film, axis=0), ndimage.sobel(film, axis=1))
+    image = placement.array_to_target(pixels)
+    strength = np.hypot(ndimage.sobel(image, axis=0), ndimage.sobel(image, axis=1))
     step = placement.size // grid[0]
     cells = strength[: grid[0] * step, : grid[1] * step].reshape(grid[0], step, grid[1], step)
     return placement.to_source(cells.mean(axis=(1, 3)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Test-time views: a mean over views whose map still adds up, the same for a mirrored film."""
+"""Test-time views: a mean over views whose map still adds up, the same for a mirrored image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
 from ulna.errors import ConfigError
 from ulna.models.expert import Expert, build_expert
-from ulna.models.test_time import with_test_views
+from ulna.models.test_time_augmentation import with_test_time_augmentation
 from ulna.types import BodyPart
 
 SIZE = 96
@@ -33,12 +33,12 @@ IMAGES = torch.randn(2, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(1
 @torch.inference_mode()
 def test_the_map_adds_up_on_any_views(neck: str, scales: tuple[float, ...]) -> None:
     config = ExpertConfig("cnn", "cnn", test_mirror=True, test_scales=scales)
-    asked = with_test_views(_expert(neck), config, SIZE)
-    out = asked(IMAGES)
-    total = out.cam_BPhw.mean((2, 3)) + asked.bias_P
+    requested = with_test_time_augmentation(_expert(neck), config, SIZE)
+    out = requested(IMAGES)
+    total = out.cam_BPhw.mean((2, 3)) + requested.bias_P
     torch.testing.assert_close(total, out.abnormal_BP, atol=1e-5, rtol=0)
     assert out.cam_BPhw.shape[-1] == round(scales[0] * SIZE / 32) * 4
-    mirrored = asked(IMAGES.flip(-1))
+    mirrored = requested(IMAGES.flip(-1))
     torch.testing.assert_close(mirrored.abnormal_BP, out.abnormal_BP, atol=1e-5, rtol=0)
     torch.testing.assert_close(mirrored.cam_BPhw.flip(-1), out.cam_BPhw, atol=1e-3, rtol=1e-4)
 
@@ -47,14 +47,14 @@ def test_the_map_adds_up_on_any_views(neck: str, scales: tuple[float, ...]) -> N
 def test_the_answer_is_the_mean_of_the_views() -> None:
     expert = _expert()
     config = ExpertConfig("cnn", "cnn", test_mirror=True)
-    out = with_test_views(expert, config, SIZE)(IMAGES)
+    out = with_test_time_augmentation(expert, config, SIZE)(IMAGES)
     both = expert(IMAGES).abnormal_BP, expert(IMAGES.flip(-1)).abnormal_BP
     torch.testing.assert_close(out.abnormal_BP, (both[0] + both[1]) / 2)
 
 
 def test_without_views_the_expert_is_asked_itself() -> None:
     expert = _expert()
-    assert with_test_views(expert, ExpertConfig("cnn", "cnn"), SIZE) is expert
+    assert with_test_time_augmentation(expert, ExpertConfig("cnn", "cnn"), SIZE) is expert
 
 
 @pytest.mark.parametrize("scales", [(), (0.1,), (1.0, 9.0)])

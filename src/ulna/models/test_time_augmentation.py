@@ -1,4 +1,4 @@
-"""Test-time views: one expert's mean answer over a film, its mirror image and other scales.
+"""Test-time views: one expert's mean answer over an image, its mirror image and other scales.
 
 The mean of linear maps is a linear map, so the averaged map still adds up to the averaged
 logit. It is made part of the exported graph; nothing that serves a bundle knows of it.
@@ -15,7 +15,7 @@ from ulna.models.expert import Expert, ExpertOutput
 from ulna.models.scale import scaled_side
 
 
-class TestTimeViews(nn.Module):
+class TestTimeAugmentation(nn.Module):
     """The mean of `expert` over views; takes and gives what the expert does."""
 
     def __init__(self, expert: Expert, config: ExpertConfig, size: int) -> None:
@@ -40,7 +40,7 @@ class TestTimeViews(nn.Module):
         cell = outs[0].cam_BPhw.shape[-2:]
         cams = [_to_grid(o.cam_BPhw, cell) for o in outs]
         scores = [_to_grid(o.attention_BAhw, cell) for o in outs]
-        found = [_to_grid(o.finding_cam_BFhw, cell) for o in outs]
+        result = [_to_grid(o.finding_cam_BFhw, cell) for o in outs]
         return ExpertOutput(
             abnormal_BP=torch.stack([o.abnormal_BP for o in outs]).mean(0),
             body_part_BP=torch.stack([o.body_part_BP for o in outs]).mean(0),
@@ -48,7 +48,7 @@ class TestTimeViews(nn.Module):
             cam_BPhw=torch.stack(cams).mean(0),
             attention_BAhw=torch.stack(scores).mean(0),
             features_BC=torch.stack([o.features_BC for o in outs]).mean(0),
-            finding_cam_BFhw=torch.stack(found).mean(0),
+            finding_cam_BFhw=torch.stack(result).mean(0),
         )
 
     def _view(self, x_BCHW: Tensor, side: int, mirrored: bool) -> ExpertOutput:
@@ -67,11 +67,13 @@ class TestTimeViews(nn.Module):
         )
 
 
-def with_test_views(expert: Expert, config: ExpertConfig, size: int) -> Expert | TestTimeViews:
+def with_test_time_augmentation(
+    expert: Expert, config: ExpertConfig, size: int
+) -> Expert | TestTimeAugmentation:
     """`expert` as its config wants it asked: alone, or over test-time views."""
     if not config.test_mirror and config.test_scales == (1.0,):
         return expert
-    return TestTimeViews(expert, config, size).eval()
+    return TestTimeAugmentation(expert, config, size).eval()
 
 
 def _to_grid(x_BChw: Tensor, cell: torch.Size) -> Tensor:

@@ -1,8 +1,8 @@
 """What needs no model to be seen: a blank image, a colour photograph, the greys of a page.
 
 The first two are refused at sight, by every bundle. A page's greys alone are not: a close
-collimated film has few middle greys too. They say why a page was refused, once its features
-have said that it is none of the films.
+collimated image has few middle greys too. They say why a page was refused, once its features
+have said that it is none of the images.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy.typing as npt
 from ulna.imaging.quantiles import percentile_pair
 from ulna.types import Array, Radiograph
 
-# Of the whole grey range; the faintest film of 8 bit in use shows twenty times as much.
+# Of the whole grey range; the faintest image of 8 bit in use shows twenty times as much.
 _LEAST_CONTRAST = 0.02
-# A network sees the film's own range stretched to the whole: a narrow one is blank only if it holds
-# fewer greys than this. Of 8 bit the contrast above leaves six.
+# A network sees the image's own range stretched to the whole: a narrow one is blank only if it
+# holds fewer greys than this. Of 8 bit the contrast above leaves six.
 _LEAST_GREYS = 16
-# Share of coloured pixels: a letter or an arrow drawn on a film stays far below.
+# Share of coloured pixels: a letter or an arrow drawn on an image stays far below.
 _MOST_COLOUR = 0.10
-# A pixel is coloured if a channel lies so far from what films of its tint have at its grey.
+# A pixel is coloured if a channel lies so far from what images of its tint have at its grey.
 _COLOUR_STEP = 20
 _GREY_STEPS = 32
-# Of the pixels between an image's darkest and brightest; half of all films have over 0.2.
+# Of the pixels between an image's darkest and brightest; half of all images have over 0.2.
 _FEW_MIDDLE_GREYS = 0.08
 
 
 def first_look(radiograph: Radiograph) -> tuple[str, bool]:
-    """`foreign_reason`, and whether a film has few middle greys: the grey range is found once.
+    """`non_radiograph_reason`, and whether few greys are middle ones, by one grey range.
 
     The second: nearly all pixels are as dark or as bright as the extremes, as on a printed page.
     """
@@ -37,7 +37,7 @@ def first_look(radiograph: Radiograph) -> tuple[str, bool]:
     return _reason(radiograph, greys, low, high), _few_middle(greys, low, high)
 
 
-def foreign_reason(radiograph: Radiograph) -> str:
+def non_radiograph_reason(radiograph: Radiograph) -> str:
     """Why an image is no radiograph whatever the bundle, or '' where pixels alone do not say."""
     return first_look(radiograph)[0]
 
@@ -90,5 +90,5 @@ def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
 
 
 def negative(radiograph: Radiograph) -> Array:
-    """(H, W) float32 in [0, 1], the same film with the other polarity."""
+    """(H, W) float32 in [0, 1], the same image with the other polarity."""
     return np.float32(1) - radiograph.pixels

@@ -1,4 +1,4 @@
-"""The films that are damaged: small ones made here, and those beside the repository."""
+"""The images that are damaged: small ones made here, and those beside the repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 _DX = UID("1.2.840.10008.5.1.4.1.1.1.1")
 _BASELINE, _J2K = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
 _HTJ2K = "1.2.840.10008.1.2.4.201"
-# Above this a film takes long to decode: it gets a small share of the mutants.
+# Above this an image takes long to decode: it gets a small share of the mutants.
 _LARGE = 150_000
 
 
@@ -32,25 +32,25 @@ def limb(height: int = 72, width: int = 56, top: int = 4095) -> np.ndarray:
 
 
 def dicom_films() -> dict[str, bytes]:
-    """Small DICOM films in every syntax that can be written here, by name."""
-    found = {f"made-{name}": _bytes(dataset) for name, dataset in _native().items()}
-    found["made-bare"] = found["made-plain"][132:]
-    found["made-implicit"] = _bytes(_film(), implicit=True)
-    big = _film()
+    """Small DICOM images in every syntax that can be written here, by name."""
+    result = {f"made-{name}": _bytes(dataset) for name, dataset in _native().items()}
+    result["made-bare"] = result["made-plain"][132:]
+    result["made-implicit"] = _bytes(_image(), implicit=True)
+    big = _image()
     big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    found["made-big"] = _bytes(big, little=False)
-    deflated = _film()
+    result["made-big"] = _bytes(big, little=False)
+    deflated = _image()
     deflated.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
-    found["made-deflated"] = _bytes(deflated)
-    packed = _film()
+    result["made-deflated"] = _bytes(deflated)
+    packed = _image()
     packed.compress(RLELossless)
-    found["made-rle"] = _bytes(packed)
+    result["made-rle"] = _bytes(packed)
     for name, (syntax, stream, bits) in _streams().items():
         # Written as HTJ2K and renamed: pydicom does not know them all, and they are as long.
         known = syntax if UID(syntax).is_transfer_syntax else _HTJ2K
         written = _bytes(_encapsulated(known, stream, bits))
-        found[f"made-{name}"] = written.replace(known.encode(), syntax.encode())
-    return found | _files("data/dicom", ".dcm") | _files("cases/files", ".dcm")
+        result[f"made-{name}"] = written.replace(known.encode(), syntax.encode())
+    return result | _files("data/dicom", ".dcm") | _files("cases/files", ".dcm")
 
 
 def picture_films() -> dict[str, dict[str, bytes]]:
@@ -59,74 +59,74 @@ def picture_films() -> dict[str, dict[str, bytes]]:
     colour = np.stack([greys, greys, greys], axis=2)
     alpha = np.dstack([colour, 255 - greys])
     images = {"grey": greys, "colour": colour, "alpha": alpha, "deep": limb()}
-    found: dict[str, dict[str, bytes]] = {"PNG": {}, "JPEG": {}, "TIFF": {}}
+    result: dict[str, dict[str, bytes]] = {"PNG": {}, "JPEG": {}, "TIFF": {}}
     for name, pixels in images.items():
-        found["PNG"][name] = _saved(pixels, "PNG")
-        found["TIFF"][name] = _saved(pixels, "TIFF")
+        result["PNG"][name] = _saved(pixels, "PNG")
+        result["TIFF"][name] = _saved(pixels, "TIFF")
         for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
-            found["TIFF"][f"{name}-{packing}"] = _saved(pixels, "TIFF", compression=packing)
-    found["TIFF"]["jpeg"] = _saved(colour, "TIFF", compression="jpeg")
-    found["TIFF"]["fax"] = _saved(greys > 99, "TIFF", compression="group4")
-    found["TIFF"]["float"] = _saved((greys / 255).astype(np.float32), "TIFF")
-    found["JPEG"]["grey"] = _saved(greys, "JPEG")
-    found["JPEG"]["colour"] = _saved(colour, "JPEG", exif=_turned())
-    found["JPEG"]["progressive"] = _saved(colour, "JPEG", progressive=True)
-    found["JPEG"]["restarts"] = _saved(greys, "JPEG", restart_marker_blocks=4)
+            result["TIFF"][f"{name}-{packing}"] = _saved(pixels, "TIFF", compression=packing)
+    result["TIFF"]["jpeg"] = _saved(colour, "TIFF", compression="jpeg")
+    result["TIFF"]["fax"] = _saved(greys > 99, "TIFF", compression="group4")
+    result["TIFF"]["float"] = _saved((greys / 255).astype(np.float32), "TIFF")
+    result["JPEG"]["grey"] = _saved(greys, "JPEG")
+    result["JPEG"]["colour"] = _saved(colour, "JPEG", exif=_turned())
+    result["JPEG"]["progressive"] = _saved(colour, "JPEG", progressive=True)
+    result["JPEG"]["restarts"] = _saved(greys, "JPEG", restart_marker_blocks=4)
     cmyk = np.asarray(Image.fromarray(colour).convert("CMYK"))
-    found["JPEG"]["cmyk"] = _saved(cmyk, "JPEG", mode="CMYK")
+    result["JPEG"]["cmyk"] = _saved(cmyk, "JPEG", mode="CMYK")
     palette = Image.fromarray(greys).convert("P")
-    found["PNG"]["palette"] = _image_bytes(palette, "PNG", transparency=3)
+    result["PNG"]["palette"] = _image_bytes(palette, "PNG", transparency=3)
     for kind, ending in {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}.items():
         beside = _files("cases/files", ending).items()
-        found[kind] |= {name: data for name, data in beside if raster_format(data) == kind}
-    return found
+        result[kind] |= {name: data for name, data in beside if raster_format(data) == kind}
+    return result
 
 
 def share(name: str, data: bytes) -> int:
-    """How often a film is chosen, relative to others."""
+    """How often an image is chosen, relative to others."""
     return 1 if len(data) > _LARGE else 10 if "/" in name else 30
 
 
-def _film(pixels: np.ndarray | None = None, bits: int = 12, signed: int = 0) -> Dataset:
+def _image(pixels: np.ndarray | None = None, bits: int = 12, signed: int = 0) -> Dataset:
     values = limb() if pixels is None else pixels
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = _DX
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.1"
-    film.StudyInstanceUID, film.PatientID, film.Modality = "1.2.826.0.1.2", "p1", "DX"
-    film.BodyPartExamined, film.PhotometricInterpretation = "WRIST", "MONOCHROME2"
-    film.InstanceNumber, film.ImagerPixelSpacing = 1, [0.2, 0.2]
-    film.SamplesPerPixel, film.PixelRepresentation = 1, signed
-    film.Rows, film.Columns = values.shape
-    film.BitsAllocated = 8 * values.dtype.itemsize
-    film.BitsStored, film.HighBit = bits, bits - 1
-    film.PixelData = values.tobytes()
-    film["PixelData"].VR = "OB" if values.dtype.itemsize == 1 else "OW"
-    return film
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = _DX
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.1"
+    image.StudyInstanceUID, image.PatientID, image.Modality = "1.2.826.0.1.2", "p1", "DX"
+    image.BodyPartExamined, image.PhotometricInterpretation = "WRIST", "MONOCHROME2"
+    image.InstanceNumber, image.ImagerPixelSpacing = 1, [0.2, 0.2]
+    image.SamplesPerPixel, image.PixelRepresentation = 1, signed
+    image.Rows, image.Columns = values.shape
+    image.BitsAllocated = 8 * values.dtype.itemsize
+    image.BitsStored, image.HighBit = bits, bits - 1
+    image.PixelData = values.tobytes()
+    image["PixelData"].VR = "OB" if values.dtype.itemsize == 1 else "OW"
+    return image
 
 
 def _native() -> dict[str, Dataset]:
-    windowed = _film()
+    windowed = _image()
     windowed.WindowCenter, windowed.WindowWidth = [2048, 1000], [4096, 900]
     windowed.RescaleSlope, windowed.RescaleIntercept, windowed.RescaleType = 1, -1024, "US"
     windowed.PixelPaddingValue, windowed.PixelAspectRatio = 0, [1, 1]
-    looked_up = _film()
+    looked_up = _image()
     looked_up.VOILUTSequence = [_table(4096, 12)]
     looked_up.ModalityLUTSequence = [_table(4096, 16)]
-    signed = _film(limb().astype(np.int16) - np.int16(2048), 12, 1)
-    region = _film()
+    signed = _image(limb().astype(np.int16) - np.int16(2048), 12, 1)
+    region = _image()
     region.AnatomicRegionSequence = [Dataset()]
     region.AnatomicRegionSequence[0].CodeValue = "74670003"
     region.ViewCodeSequence = [Dataset()]
     return {
-        "plain": _film(),
+        "plain": _image(),
         "window": windowed,
         "luts": looked_up,
         "signed": signed,
         "region": region,
-        "eight": _film(limb(top=255).astype(np.uint8), 8),
-        "sixteen": _film(limb(top=65535), 16),
+        "eight": _image(limb(top=255).astype(np.uint8), 8),
+        "sixteen": _image(limb(top=65535), 16),
     }
 
 
@@ -141,12 +141,12 @@ def _table(size: int, bits: int) -> Dataset:
 def _streams() -> dict[str, tuple[str, bytes, int]]:
     """Transfer syntax, codestream and bits of each codec at hand."""
     eight, deep = limb(top=255).astype(np.uint8), limb()
-    found = {
+    result = {
         "jpeg": (_BASELINE, _saved(eight, "JPEG"), 8),
         "j2k": (_J2K, _saved(deep, "JPEG2000", no_jp2=True), 16),
     }
     if importlib.util.find_spec("imagecodecs") is None:
-        return found
+        return result
     import imagecodecs as codecs
 
     makers: dict[str, tuple[str, Any, int]] = {
@@ -162,7 +162,7 @@ def _streams() -> dict[str, tuple[str, bytes, int]]:
     }
     for name, (syntax, make, bits) in makers.items():
         try:
-            found[name] = (syntax, make(), bits)
+            result[name] = (syntax, make(), bits)
         except (
             AttributeError,
             ImportError,
@@ -170,27 +170,27 @@ def _streams() -> dict[str, tuple[str, bytes, int]]:
             RuntimeError,
         ):  # a build without this codec
             continue
-    return found
+    return result
 
 
 def _encapsulated(syntax: str, stream: bytes, bits: int) -> Dataset:
-    film = _film(
+    image = _image(
         limb(top=(1 << min(bits, 12)) - 1).astype(np.uint8 if bits == 8 else np.uint16), bits
     )
-    film.file_meta.TransferSyntaxUID = UID(syntax)
-    film.PixelData = encapsulate([stream])
-    film["PixelData"].VR = "OB"
-    film["PixelData"].is_undefined_length = True
-    return film
+    image.file_meta.TransferSyntaxUID = UID(syntax)
+    image.PixelData = encapsulate([stream])
+    image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True
+    return image
 
 
-def _bytes(film: Dataset, *, implicit: bool = False, little: bool = True) -> bytes:
+def _bytes(image: Dataset, *, implicit: bool = False, little: bool = True) -> bytes:
     if implicit:
-        film.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2")
+        image.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2")
     if not little:
-        film.PixelData = np.frombuffer(film.PixelData, "<u2").astype(">u2").tobytes()
+        image.PixelData = np.frombuffer(image.PixelData, "<u2").astype(">u2").tobytes()
     buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, film, enforce_file_format=True)
+    pydicom.dcmwrite(buffer, image, enforce_file_format=True)
     return buffer.getvalue()
 
 

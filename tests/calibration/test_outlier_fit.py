@@ -10,14 +10,19 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ulna.bundle import OutsideHead, outside_inputs
-from ulna.bundle.domain import Domain, DomainEntry, read_statistics, statistics_bytes
+from ulna.bundle import OutlierHead, outlier_inputs
+from ulna.bundle.out_of_distribution import (
+    OutOfDistribution,
+    OutOfDistributionEntry,
+    read_statistics,
+    statistics_bytes,
+)
 from ulna.calibration.disturb import CHANGES, disturbed
-from ulna.calibration.domain_fit import fit_statistics, limit_of_mean
 from ulna.calibration.last_stage import last_stage_width
-from ulna.calibration.near_fit import slack_of
-from ulna.calibration.no_films import no_films
-from ulna.calibration.outside_fit import Limbs, fit_classes, fit_outside
+from ulna.calibration.near_fit import margin_of
+from ulna.calibration.not_radiographs import not_radiographs
+from ulna.calibration.out_of_distribution_fit import fit_statistics, limit_of_mean
+from ulna.calibration.outlier_fit import Limbs, fit_classes, fit_outliers
 from ulna.errors import BundleError
 from ulna.runtime.session.half import store_as_half
 from ulna.types import ImageRef, Radiograph
@@ -36,9 +41,9 @@ def test_classes_are_those_of_scikit_learn(d: int) -> None:
     wanted = theirs.fit(scaler.transform(x), y).predict_proba(scaler.transform(x))
     weights, levels = fit_classes(classes)
     logits = x @ weights.T + levels
-    found = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
-    np.testing.assert_allclose(found, wanted, atol=2e-3)
-    odds = OutsideHead(weights, levels, 0.0, 1.0).log_odds(x)
+    result = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    np.testing.assert_allclose(result, wanted, atol=2e-3)
+    odds = OutlierHead(weights, levels, 0.0, 1.0).log_odds(x)
     np.testing.assert_allclose(1 / (1 + np.exp(odds)), wanted[:, 0], atol=2e-3)
 
 
@@ -51,7 +56,7 @@ def _limbs(n: int, d: int, seed: int) -> Limbs:
 def test_new_limbs_are_refused_as_rarely_as_promised() -> None:
     rates = []
     for seed in range(6):
-        learned = fit_outside(_limbs(400, 12, seed), [_cloud(100, 12, 1.0, 1000 + seed)])
+        learned = fit_outliers(_limbs(400, 12, seed), [_cloud(100, 12, 1.0, 1000 + seed)])
         assert learned is not None
         head = learned.head
         share = (head.log_odds(_cloud(3000, 12, 0.0, 2000 + seed)) - head.middle) / (
@@ -62,90 +67,98 @@ def test_new_limbs_are_refused_as_rarely_as_promised() -> None:
 
 
 def test_without_examples_there_is_no_head() -> None:
-    assert fit_outside(_limbs(100, 4, 0), []) is None
-    assert fit_outside(_limbs(100, 4, 0), [_cloud(5, 4, 1.0, 1)]) is None
+    assert fit_outliers(_limbs(100, 4, 0), []) is None
+    assert fit_outliers(_limbs(100, 4, 0), [_cloud(5, 4, 1.0, 1)]) is None
 
 
 def test_a_copy_never_tells_on_its_film() -> None:
-    """A film's odds come from a fit without its patient's copies."""
+    """An image's odds come from a fit without its patient's copies."""
     limbs = _limbs(200, 30, 3)
     far = replace(limbs, copies=limbs.copies + 100.0)
-    near, other = (fit_outside(one, [_cloud(60, 30, 0.6, 4)]) for one in (limbs, far))
+    near, other = (fit_outliers(one, [_cloud(60, 30, 0.6, 4)]) for one in (limbs, far))
     assert near is not None and other is not None
     assert near.head.limit != other.head.limit
 
 
 def test_the_inputs_are_the_last_stage_the_parts_and_their_energy() -> None:
-    found = outside_inputs(np.arange(6.0), [1.0, 2.0], 3)
-    np.testing.assert_allclose(found, [3, 4, 5, 1, 2, np.log(np.exp(1) + np.exp(2))])
+    result = outlier_inputs(np.arange(6.0), [1.0, 2.0], 3)
+    np.testing.assert_allclose(result, [3, 4, 5, 1, 2, np.log(np.exp(1) + np.exp(2))])
     with pytest.raises(BundleError, match="calibrate again"):
-        outside_inputs(np.arange(6.0), [1.0, 2.0], 7)
+        outlier_inputs(np.arange(6.0), [1.0, 2.0], 7)
 
 
 def test_heads_lie_beside_the_statistics() -> None:
-    films = _cloud(150, 8, 0.0, 0)
-    head = OutsideHead(np.ones((2, 11)), np.array([0.5, -0.5]), -2.0, 1.0)
-    entry = DomainEntry("f", "", {"a": 3.0, "b": 3.0}, 0.5, {"a": 150, "b": 150}, 0.01, ("a",))
-    data = statistics_bytes({n: fit_statistics(films) for n in "ab"}, {"a": head})
-    domain = read_statistics(data, entry)
-    features, parts = {"a": films[0], "b": films[0]}, {"a": [0.1, 0.2], "b": [0.1, 0.2]}
-    assert domain.outside(features, parts) == pytest.approx(head.share(films[0], [0.1, 0.2]))
-    assert Domain(entry, domain.experts).outside(features, parts) is None
+    images = _cloud(150, 8, 0.0, 0)
+    head = OutlierHead(np.ones((2, 11)), np.array([0.5, -0.5]), -2.0, 1.0)
+    entry = OutOfDistributionEntry(
+        "f", "", {"a": 3.0, "b": 3.0}, 0.5, {"a": 150, "b": 150}, 0.01, ("a",)
+    )
+    data = statistics_bytes({n: fit_statistics(images) for n in "ab"}, {"a": head})
+    out_of_distribution = read_statistics(data, entry)
+    features, parts = {"a": images[0], "b": images[0]}, {"a": [0.1, 0.2], "b": [0.1, 0.2]}
+    assert out_of_distribution.outlier_score(features, parts) == pytest.approx(
+        head.share(images[0], [0.1, 0.2])
+    )
+    assert (
+        OutOfDistribution(entry, out_of_distribution.experts).outlier_score(features, parts) is None
+    )
     with pytest.raises(BundleError, match="calibrate again"):
-        read_statistics(data, replace(entry, outside=("b",)))
+        read_statistics(data, replace(entry, outlier_experts=("b",)))
 
 
-def _head_of_one(features: int) -> OutsideHead:
+def _head_of_one(features: int) -> OutlierHead:
     """Whose share is its first feature: of a limb 0 at the median, 1 at its own limit."""
     weights = np.zeros((2, features + 2))
     weights[1, 0] = 1.0
-    return OutsideHead(weights, np.zeros(2), 0.0, 1.0)
+    return OutlierHead(weights, np.zeros(2), 0.0, 1.0)
 
 
 def test_the_mean_of_several_heads_has_a_limit_of_its_own() -> None:
-    """Report: of 926 known films the mean of four heads refused none, and it let a drawing by.
+    """Report: of 926 known images the mean of four heads refused none, and it let a drawing by.
 
-    Each head's limit is a quantile of its own films' shares; their mean spreads less.
+    Each head's limit is a quantile of its own images' shares; their mean spreads less.
     """
     rng = np.random.default_rng(0)
-    films = [ImageRef(Path(f"{k}.png")) for k in range(900)]
+    images = [ImageRef(Path(f"{k}.png")) for k in range(900)]
     names = "abcd"
     spread = 1 / 2.576  # of each: one in two hundred beyond 1
     known = rng.normal(0, spread, (900, 4))
-    limit = limit_of_mean([dict(zip(films, known[:, k], strict=True)) for k in range(4)])
+    limit = limit_of_mean([dict(zip(images, known[:, k], strict=True)) for k in range(4)])
     assert limit == pytest.approx(0.5, abs=0.1)
     heads = {n: _head_of_one(1) for n in names}
-    entry = DomainEntry(
+    entry = OutOfDistributionEntry(
         "f", "", dict.fromkeys(names, 3.0), 0.5, dict.fromkeys(names, 900), 0.005, tuple(names),
-        outside_limit=limit,
+        outlier_limit=limit,
     )  # fmt: skip
     statistics = {n: fit_statistics(rng.normal(size=(150, 1))) for n in names}
-    domain = Domain(entry, statistics, heads)
+    out_of_distribution = OutOfDistribution(entry, statistics, heads)
     new = rng.normal(0, spread, (4000, 4))
-    said = [
-        domain.outside({n: [x] for n, x in zip(names, row, strict=True)}, dict.fromkeys(names, [0]))
+    message = [
+        out_of_distribution.outlier_score(
+            {n: [x] for n, x in zip(names, row, strict=True)}, dict.fromkeys(names, [0])
+        )
         for row in new.tolist()
     ]
-    assert 0.001 < np.mean([s is not None and s > 1 for s in said]) < 0.015
+    assert 0.001 < np.mean([s is not None and s > 1 for s in message]) < 0.015
     # One of the four alone is measured by its own limit.
-    assert domain.outside({"a": [0.7]}, {"a": [0]}) == pytest.approx(0.7)
+    assert out_of_distribution.outlier_score({"a": [0.7]}, {"a": [0]}) == pytest.approx(0.7)
 
 
 def test_a_film_that_one_fold_knows_counts_by_that_fold_alone() -> None:
-    films = [ImageRef(Path(f"{k}.png")) for k in range(400)]
-    first = dict.fromkeys(films[:200], 0.2)
-    second = dict.fromkeys(films[200:], 0.6)
+    images = [ImageRef(Path(f"{k}.png")) for k in range(400)]
+    first = dict.fromkeys(images[:200], 0.2)
+    second = dict.fromkeys(images[200:], 0.6)
     assert limit_of_mean([first, second]) == 0.6
     assert limit_of_mean([first, first]) == 0.2
     assert limit_of_mean([]) == 1.0
 
 
 def test_axes_of_half_precision_leave_distances_where_they_are() -> None:
-    films = _cloud(200, 96, 0.0, 0)
-    statistics = fit_statistics(films)
-    entry = DomainEntry("f", "", {"a": 3.0}, 0.5, {"a": 200}, 0.01)
+    images = _cloud(200, 96, 0.0, 0)
+    statistics = fit_statistics(images)
+    entry = OutOfDistributionEntry("f", "", {"a": 3.0}, 0.5, {"a": 200}, 0.01)
     read = read_statistics(statistics_bytes({"a": statistics}), entry).experts["a"]
-    far = np.concatenate([films, _cloud(50, 96, 4.0, 1)])
+    far = np.concatenate([images, _cloud(50, 96, 4.0, 1)])
     np.testing.assert_allclose(read.distance(far), statistics.distance(far), rtol=0.01)
 
 
@@ -159,9 +172,9 @@ def test_axes_of_half_precision_leave_distances_where_they_are() -> None:
 )
 def test_an_impossible_head_is_refused(wrong: dict) -> None:
     good = {"weights": np.ones((2, 4)), "levels": np.zeros(2), "middle": -2.0, "limit": 1.0}
-    OutsideHead(**good)
+    OutlierHead(**good)
     with pytest.raises(BundleError, match="head"):
-        OutsideHead(**(good | wrong))
+        OutlierHead(**(good | wrong))
 
 
 def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
@@ -182,28 +195,28 @@ def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
 def test_nine_movements_in_ten_lie_inside_the_slack() -> None:
     rng = np.random.default_rng(5)
     moved, new = np.abs(rng.normal(0, 1, 500)), np.abs(rng.normal(0, 1, 5000))
-    slack = slack_of([(2.0, 2.0 * m) for m in moved.tolist()])
-    assert (new <= slack).mean() == pytest.approx(0.9, abs=0.04)
-    assert slack_of([]) == 0.0
+    uncertainty_margin = margin_of([(2.0, 2.0 * m) for m in moved.tolist()])
+    assert (new <= uncertainty_margin).mean() == pytest.approx(0.9, abs=0.04)
+    assert margin_of([]) == 0.0
 
 
 def test_the_slack_is_of_the_copies_that_are_given_an_interval() -> None:
-    """Report: copies among the known films, which move less and get no interval, made it small."""
+    """Report: copies among the known images, which move less and get no interval, made it small."""
     known, near = [(0.5, 0.01)] * 900, [(2.0, 2.0 + k / 50) for k in range(100)]
-    slack = slack_of([*known, *near])
-    assert np.mean([m <= slack * d for d, m in near]) == pytest.approx(0.9, abs=0.02)
-    assert slack_of([*known, *near[:5]]) < 0.1  # too few to say anything
+    uncertainty_margin = margin_of([*known, *near])
+    assert np.mean([m <= uncertainty_margin * d for d, m in near]) == pytest.approx(0.9, abs=0.02)
+    assert margin_of([*known, *near[:5]]) < 0.1  # too few to say anything
 
 
 def test_disturbed_films_are_films_and_the_same_each_time() -> None:
-    film = np.random.default_rng(6).random((300, 200)).astype(np.float32)
+    image = np.random.default_rng(6).random((300, 200)).astype(np.float32)
     seen = set()
     for name in map(str, range(60)):
-        one = disturbed(Radiograph(film, source=f"folder/{name}.png"))
-        again = disturbed(Radiograph(film, source=f"elsewhere/{name}.png"))
+        one = disturbed(Radiograph(image, source=f"folder/{name}.png"))
+        again = disturbed(Radiograph(image, source=f"elsewhere/{name}.png"))
         np.testing.assert_array_equal(one.pixels, again.pixels)
         assert one.pixels.min() >= 0 and one.pixels.max() <= 1
-        assert not np.array_equal(one.pixels, film)
+        assert not np.array_equal(one.pixels, image)
         seen.add(one.pixels.tobytes())
     assert len(seen) > len(CHANGES)
     tiny = np.full((1, 1), 0.5, np.float32)
@@ -212,11 +225,11 @@ def test_disturbed_films_are_films_and_the_same_each_time() -> None:
 
 
 def test_pictures_that_are_no_films_come_again_with_the_seed() -> None:
-    first, again = list(no_films(8, 3)), list(no_films(8, 3))
+    first, again = list(not_radiographs(8, 3)), list(not_radiographs(8, 3))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)
         assert np.ptp(a.pixels) > 0.2
-    other = next(no_films(1, 4))
+    other = next(not_radiographs(1, 4))
     assert other.pixels.shape != first[0].pixels.shape or not np.array_equal(
         other.pixels, first[0].pixels
     )

@@ -1,4 +1,4 @@
-"""Labelled films of a hospital as a bundle sees them: logits, and what its heads read."""
+"""Labelled images of a hospital as a bundle sees them: logits, and what its heads read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HospitalFilms:
-    """I images of N labelled studies, E experts; no other noun holds what heads read of films.
+class HospitalImages:
+    """I images of N labelled studies, E experts; no other noun holds what heads read of images.
 
     logit: (I,) of the bundle, by its own calibration. experts: (E, I) each one's, uncalibrated.
     gain: (I, E) what a logit of each expert adds to the bundle's. looked: E arrays (I, C_e), what
@@ -30,7 +30,7 @@ class HospitalFilms:
     logit: Floats
     experts: Floats
     gain: Floats
-    looked: tuple[Floats, ...]
+    attended: tuple[Floats, ...]
     study: npt.NDArray[np.int64]
     abnormal: npt.NDArray[np.bool_]
     patient: npt.NDArray[np.str_]
@@ -46,14 +46,14 @@ class HospitalFilms:
         """Number of studies of the rarer class."""
         return int(min(self.abnormal.sum(), (~self.abnormal).sum()))
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> HospitalFilms:
+    def of(self, chosen: npt.NDArray[np.bool_]) -> HospitalImages:
         """Those of the studies chosen (N,)."""
         kept = chosen[self.study]
-        return HospitalFilms(
+        return HospitalImages(
             self.logit[kept],
             self.experts[:, kept],
             self.gain[kept],
-            tuple(x[kept] for x in self.looked),
+            tuple(x[kept] for x in self.attended),
             (np.cumsum(chosen) - 1)[self.study[kept]],
             self.abnormal[chosen],
             self.patient[chosen],
@@ -69,7 +69,7 @@ class HospitalFilms:
         return PartScores(logit[:, None], self.study, self.abnormal)
 
 
-def films_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalFilms:
+def images_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalImages:
     """What the experts said of labelled studies whose body part the bundle knows."""
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
     gain, offset, experts, study = [], [], [], []
@@ -83,12 +83,14 @@ def films_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalFil
             experts.append([float(image.experts[n].abnormal[column]) for n in names])
             study.append(k)
     images = [i for o in outputs for i in o.images]
-    said, weight = np.array(experts), np.array(gain)
-    return HospitalFilms(
-        logit=(said * weight).sum(axis=1) + np.array(offset),
-        experts=said.T,
+    message, weight = np.array(experts), np.array(gain)
+    return HospitalImages(
+        logit=(message * weight).sum(axis=1) + np.array(offset),
+        experts=message.T,
         gain=weight,
-        looked=tuple(np.array([i.experts[n].looked for i in images], np.float64) for n in names),
+        attended=tuple(
+            np.array([i.experts[n].attended for i in images], np.float64) for n in names
+        ),
         study=np.array(study, np.int64),
         abnormal=np.array([bool(o.study.abnormal) for o in outputs]),
         patient=np.array([o.study.patient_id for o in outputs]),

@@ -9,10 +9,12 @@ from ulna.bundle.conformal_scores import ConformalScores
 from ulna.bundle.io import ModelBundle
 from ulna.bundle.manifest import FusionParameters
 from ulna.runtime.conformal import p_values
-from ulna.types import BodyPart, Certainty
+from ulna.types import BodyPart, Confidence
 
 
-def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -> Certainty | None:
+def confidence_of(
+    probability: float, part: BodyPart, fusion: FusionParameters
+) -> Confidence | None:
     """Certain, doubtful or none; None unless calibrated at 'sensitive' and 'specific'.
 
     Where the classes lie far apart 'specific' is the lower of the two thresholds: what lies
@@ -23,8 +25,8 @@ def certainty_of(probability: float, part: BodyPart, fusion: FusionParameters) -
         return None
     low, high = sorted((points["sensitive"][part], points["specific"][part]))
     if probability >= high:
-        return Certainty.CERTAIN
-    return Certainty.DOUBTFUL if probability >= low else Certainty.NONE
+        return Confidence.CERTAIN
+    return Confidence.DOUBTFUL if probability >= low else Confidence.NONE
 
 
 class _Trust(TypedDict):
@@ -32,7 +34,7 @@ class _Trust(TypedDict):
 
     p_normal: float | None
     p_abnormal: float | None
-    certainty: Certainty | None
+    confidence: Confidence | None
 
 
 def trust_in(
@@ -42,24 +44,24 @@ def trust_in(
     refused: bool,
     interval: tuple[float, float] | None = None,
 ) -> _Trust:
-    """Conformal p-values and certainty; None each where refused: nothing is promised then.
+    """Conformal p-values and confidence; None each where refused: nothing is promised then.
 
     interval: between which two the probability lies. The p-values are then the largest in it, and
-    a certainty is one that both ends have, else doubtful.
+    a confidence is one that both ends have, else doubtful.
     """
     if refused:
-        return {"p_normal": None, "p_abnormal": None, "certainty": None}
+        return {"p_normal": None, "p_abnormal": None, "confidence": None}
     low, high = interval or (probability, probability)
     scores = fusion.compared_with(part)
     # p_normal falls and p_abnormal rises with the probability.
     p_normal, p_abnormal = p_values(low, scores)[0], p_values(high, scores)[1]
-    certainty = certainty_of(low, part, fusion)
-    if certainty != certainty_of(high, part, fusion):
-        certainty = Certainty.DOUBTFUL
-    return {"p_normal": p_normal, "p_abnormal": p_abnormal, "certainty": certainty}
+    confidence = confidence_of(low, part, fusion)
+    if confidence != confidence_of(high, part, fusion):
+        confidence = Confidence.DOUBTFUL
+    return {"p_normal": p_normal, "p_abnormal": p_abnormal, "confidence": confidence}
 
 
-class _SaidOfBundle(TypedDict):
+class _BundleFacts(TypedDict):
     """The fields of a `StudyPrediction` that are the same in all answers of a bundle."""
 
     bundle_hash: str
@@ -68,7 +70,7 @@ class _SaidOfBundle(TypedDict):
     abnormal_means: str
 
 
-def said_of_bundle(bundle: ModelBundle) -> _SaidOfBundle:
+def facts_of_bundle(bundle: ModelBundle) -> _BundleFacts:
     """What an answer says of the bundle that gave it."""
     manifest = bundle.manifest
     return {

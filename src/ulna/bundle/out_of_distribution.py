@@ -1,10 +1,10 @@
-"""What the films look like that a bundle answers for: statistics of its experts' features.
+"""What the images look like that a bundle answers for: statistics of its experts' features.
 
-An image's distance is that of Mahalanobis, from the mean of the films the bundle was calibrated
+An image's distance is that of Mahalanobis, from the mean of the images the bundle was calibrated
 on, with their covariance (Lee et al. 2018, A simple unified framework for detecting
 out-of-distribution samples and adversarial attacks, eq. 1-2; one class in place of many). It
 tells one hospital from another better than an arm from a leg, so it does not refuse where there is
-an `OutsideHead`: it only says that a film is no known one.
+an `OutlierHead`: it only says that an image is no known one.
 """
 
 from __future__ import annotations
@@ -18,60 +18,69 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ulna.bundle.outside import OutsideHead, outside_arrays, outside_of
+from ulna.bundle.outlier_head import OutlierHead, outlier_arrays, outlier_head_of
 from ulna.errors import BundleError
 
 Floats = npt.NDArray[np.float64]
 _ARRAYS = ("mean", "scale", "axes", "variances")
-# Nearly all of the file; rounded, distances of films move by less than a hundredth of themselves.
+# Nearly all of the file; rounded, distances of images move by less than a hundredth of themselves.
 _HALF = ("axes",)
 
 
 @dataclass(frozen=True)
-class DomainEntry:
+class OutOfDistributionEntry:
     """What the manifest says of the statistics.
 
-    file: name of theirs, sha256: of it. limits: by expert, the distance above which a film is
-    foreign; look_again: share of the limit from which the negative is looked at too. n_images:
-    what the expert's statistics were fitted on. refused: share of good films that the limits
-    refuse when they are not among those films. outside: the experts with an `OutsideHead`; empty
-    where the distance alone refuses, as in bundles of earlier versions. n_outside: what those
-    heads know as outside, by kind. outside_limit: the mean of all these heads' shares from which
-    on an image is refused (each alone refuses at 1). slack: of a film beyond the limit of
-    distance, by how many calibrated logits its answer is uncertain, times its distance over the
-    limit.
+    file: name of theirs, sha256: of it. limits: by expert, the distance above which an image is
+    foreign; check_negative_from: share of the limit from which the negative is looked at too.
+    n_images: what the expert's statistics were fitted on. refused: share of good images that the
+    limits refuse when they are not among those images. outlier_experts: those with an
+    `OutlierHead`; empty where the distance alone refuses, as in bundles of earlier versions.
+    n_outliers: what those heads know as outliers, by kind. outlier_limit: the mean of all these
+    heads' shares from which on an image is refused (each alone refuses at 1). slack: of an image
+    beyond the limit of distance, by how many calibrated logits its answer is uncertain, times its
+    distance over the limit.
     """
 
     file: str
     sha256: str
     limits: dict[str, float]
-    look_again: float
+    check_negative_from: float
     n_images: dict[str, int]
     refused: float
-    outside: tuple[str, ...] = ()
-    n_outside: dict[str, int] = field(default_factory=dict)
-    slack: float = 0.0
-    outside_limit: float = 1.0
+    outlier_experts: tuple[str, ...] = ()
+    n_outliers: dict[str, int] = field(default_factory=dict)
+    uncertainty_margin: float = 0.0
+    outlier_limit: float = 1.0
 
     def __post_init__(self) -> None:
         if self.file in ("", ".", "..") or "/" in self.file or "\\" in self.file:
             raise BundleError(
-                f"domain: file {self.file!r}: expected the plain name of a file in the bundle"
+                f"out_of_distribution: file {self.file!r}: expected the plain name of a file in "
+                "the bundle"
             )
         # Written so that nan fails too.
         if not self.limits or not all(0 < v < math.inf for v in self.limits.values()):
-            raise BundleError(f"domain: limits {self.limits}: expected positive numbers")
-        if not (0 <= self.look_again <= 1 and 0 <= self.refused <= 1):
             raise BundleError(
-                f"domain: look_again {self.look_again}, refused {self.refused}: expected 0 to 1"
+                f"out_of_distribution: limits {self.limits}: expected positive numbers"
             )
-        if not 0 < self.outside_limit < math.inf:
+        if not (0 <= self.check_negative_from <= 1 and 0 <= self.refused <= 1):
             raise BundleError(
-                f"domain: outside_limit {self.outside_limit}: expected a positive number"
+                f"out_of_distribution: check_negative_from {self.check_negative_from}, refused "
+                f"{self.refused}: expected 0 to 1"
             )
-        if not (0 <= self.slack < math.inf and set(self.outside) <= set(self.limits)):
+        if not 0 < self.outlier_limit < math.inf:
             raise BundleError(
-                f"domain: slack {self.slack}, outside {self.outside}: expected a number >= 0 and "
+                f"out_of_distribution: outlier_limit {self.outlier_limit}: expected a positive "
+                "number"
+            )
+        if not (
+            0 <= self.uncertainty_margin < math.inf
+            and set(self.outlier_experts) <= set(self.limits)
+        ):
+            raise BundleError(
+                f"out_of_distribution: uncertainty_margin {self.uncertainty_margin}, "
+                f"outlier_experts {self.outlier_experts}: expected a number >= 0 and "
                 f"experts among {sorted(self.limits)}"
             )
 
@@ -102,7 +111,7 @@ class FeatureStatistics:
             raise BundleError("feature statistics: expected positive, finite scales and variances")
 
     def distance(self, features: npt.ArrayLike) -> Floats:
-        """(N,) distances >= 0 of (N, C) features; a mean film of C directions has about sqrt(C)."""
+        """(N,) distances >= 0 of (N, C) features; about sqrt(C) for an average image."""
         x = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
         along = x @ self.axes.T
         left = np.maximum((x**2).sum(axis=1) - (along**2).sum(axis=1), 0)
@@ -114,12 +123,12 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class Domain:
+class OutOfDistribution:
     """The statistics of each expert that has some; entry: what the manifest says of them."""
 
-    entry: DomainEntry
+    entry: OutOfDistributionEntry
     experts: Mapping[str, FeatureStatistics]
-    heads: Mapping[str, OutsideHead] = field(default_factory=dict)
+    heads: Mapping[str, OutlierHead] = field(default_factory=dict)
 
     def score(self, features: Mapping[str, npt.ArrayLike]) -> float | None:
         """How far an image is by its (C,) features of each expert run; 1 at the limit.
@@ -136,11 +145,11 @@ class Domain:
         ]
         return float(np.mean(shares))
 
-    def outside(
+    def outlier_score(
         self, features: Mapping[str, npt.ArrayLike], parts: Mapping[str, npt.ArrayLike]
     ) -> float | None:
         """How much an image looks like something else than a limb: 0 as the middle of the known
-        films, 1 at the limit of refusal; the mean of the experts, which spreads less than each.
+        images, 1 at the limit of refusal; the mean of the experts, which spreads less than each.
 
         features, parts: (C,) and (P,) body-part logits of each expert run. None where none of
         these experts has a head. Where only some of them are run, their mean is measured by 1, as
@@ -150,38 +159,38 @@ class Domain:
         if not known:
             return None
         mean = float(np.mean([self.heads[n].share(features[n], parts[n]) for n in known]))
-        return mean / self.entry.outside_limit if len(known) == len(self.heads) else mean
+        return mean / self.entry.outlier_limit if len(known) == len(self.heads) else mean
 
 
 def statistics_bytes(
-    experts: Mapping[str, FeatureStatistics], heads: Mapping[str, OutsideHead] | None = None
+    experts: Mapping[str, FeatureStatistics], heads: Mapping[str, OutlierHead] | None = None
 ) -> bytes:
     """The statistics as an npz file of single, axes of half precision.
 
     The same for the same numbers.
     """
     arrays = {}
-    for name, found in experts.items():
+    for name, result in experts.items():
         for what in _ARRAYS:
             stored = np.float16 if what in _HALF else np.float32
-            arrays[f"{name}/{what}"] = getattr(found, what).astype(stored)
-        arrays[f"{name}/rest"] = np.array([found.rest], np.float32)
+            arrays[f"{name}/{what}"] = getattr(result, what).astype(stored)
+        arrays[f"{name}/rest"] = np.array([result.rest], np.float32)
     for name, head in (heads or {}).items():
-        arrays |= {f"{name}/{what}": values for what, values in outside_arrays(head).items()}
+        arrays |= {f"{name}/{what}": values for what, values in outlier_arrays(head).items()}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
 
 
-def read_statistics(data: bytes, entry: DomainEntry) -> Domain:
+def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OutOfDistribution:
     """The statistics of every expert that `entry` names. Raises BundleError for other contents."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {k: stored[k].astype(np.float64) for k in stored.files}
-        return Domain(
+        return OutOfDistribution(
             entry,
             {n: _statistics_of(arrays, n) for n in entry.limits},
-            {n: outside_of(arrays, n) for n in entry.outside},
+            {n: outlier_head_of(arrays, n) for n in entry.outlier_experts},
         )
     except (KeyError, IndexError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(

@@ -1,4 +1,4 @@
-"""A bundle's features of, and answers to, films under each control of `standardise`."""
+"""A bundle's features of, and answers to, images under each control of `standardise`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ulna.config.engine import PORTABLE, EngineSettings
-from ulna.errors import ConfigError, DatasetError, ImageError, ImageWarning, UlnaError, said_of
+from ulna.errors import ConfigError, DatasetError, ImageError, ImageWarning, UlnaError, message_of
 from ulna.evaluation.scores import (
     Json,
     Resampling,
@@ -22,7 +22,7 @@ from ulna.evaluation.scores import (
 from ulna.imaging import read_radiograph
 from ulna.metrics.bootstrap import bootstrap_intervals, difference_of
 from ulna.preprocess import prepare
-from ulna.robustness.sources.probe import FilmFeatures
+from ulna.robustness.sources.probe import ImageFeatures
 from ulna.robustness.sources.standardise import CONTROLS, Control
 from ulna.robustness.stress.answers import read_views
 from ulna.runtime.session import Session
@@ -37,18 +37,18 @@ _BATCH = 16
 MEASURES = ("auroc", "average_precision", "sensitivity", "specificity")
 
 
-def film_features(
+def image_features(
     bundle: ModelBundle,
     studies: Sequence[Study],
     control: Control = CONTROLS["plain"],
     expert: str = "",
     engine: EngineSettings = PORTABLE,
-) -> FilmFeatures:
-    """The output "features" of an expert's graph for every film of `studies`.
+) -> ImageFeatures:
+    """The output "features" of an expert's graph for every image of `studies`.
 
     expert: its name; '' for those of all experts beside each other. control: what is done to each
-    film before. Films that cannot be read are left out (ImageWarning). Raises ConfigError for an
-    expert that the bundle does not have, DatasetError where no film is left.
+    image before. Images that cannot be read are left out (ImageWarning). Raises ConfigError for an
+    expert that the bundle does not have, DatasetError where no image is left.
     """
     names = [e.name for e in bundle.manifest.experts]
     if expert and expert not in names:
@@ -57,23 +57,25 @@ def film_features(
     sessions = [Session(bundle.graph_path(e), engine) for e in graphs]
     spec = bundle.manifest.input_spec
     known: list[Study] = []
-    found, batch = [], []
-    films = [(s, ref) for s in studies for ref in s.images]
-    for place, (study, ref) in enumerate(films, start=1):
+    result, batch = [], []
+    images = [(s, ref) for s in studies for ref in s.images]
+    for place, (study, ref) in enumerate(images, start=1):
         try:
             batch.append(prepare(control(read_radiograph(ref.path)), spec)[0])
             known.append(study)
         except ImageError as error:
-            warnings.warn(f"{ref.path}: left out: {said_of(error)}", ImageWarning, stacklevel=2)
-        if batch and (len(batch) == _BATCH or place == len(films)):
-            said = [session.run(np.stack(batch)) for session in sessions]
-            found += [np.concatenate([o.features for o in own]) for own in zip(*said, strict=True)]
+            warnings.warn(f"{ref.path}: left out: {message_of(error)}", ImageWarning, stacklevel=2)
+        if batch and (len(batch) == _BATCH or place == len(images)):
+            message = [session.run(np.stack(batch)) for session in sessions]
+            result += [
+                np.concatenate([o.features for o in own]) for own in zip(*message, strict=True)
+            ]
             batch = []
     if not known:
-        raise DatasetError(f"none of {len(films)} films can be read: nothing to probe")
+        raise DatasetError(f"none of {len(images)} images can be read: nothing to probe")
     label = [np.nan if s.abnormal is None else float(s.abnormal) for s in known]
-    return FilmFeatures(
-        features=np.array(found, np.float64),
+    return ImageFeatures(
+        features=np.array(result, np.float64),
         source=np.array([s.source for s in known]),
         patient=np.array([s.patient_id for s in known]),
         body_part=np.array([s.body_part or "" for s in known]),
@@ -101,13 +103,13 @@ def score_controls(
     answers: list[list[StudyPrediction]] = []
     left_out: dict[str, str] = {}
     wanted = [s for s in studies if s.abnormal is not None]
-    asked = predictor.without_refusal()
+    requested = predictor.without_refusal()
     for done, study in enumerate(wanted, start=1):
         try:
-            answers.append([_answer(asked, study, c) for c in controls.values()])
+            answers.append([_answer(requested, study, c) for c in controls.values()])
             answered.append(study)
         except (UlnaError, MemoryError) as error:
-            left_out[study.key] = said_of(error)
+            left_out[study.key] = message_of(error)
         if progress is not None:
             progress(done, len(wanted))
     if not answered:
@@ -116,14 +118,14 @@ def score_controls(
         )
     samples = {n: answers_sample(answered, [a[i] for a in answers]) for i, n in enumerate(controls)}
     first = next(iter(samples.values()))
-    found: Json = {"n_studies": len(answered), "left_out": left_out, "controls": {}}
+    result: Json = {"n_studies": len(answered), "left_out": left_out, "controls": {}}
     for i, (name, sample) in enumerate(samples.items()):
-        found["controls"][name] = {
+        result["controls"][name] = {
             "scores": measure(sample, how, MEASURES),
             "minus": _difference(sample, first, how),
             "refused": float(np.mean([_refused(a[i]) for a in answers])),
         }
-    return found
+    return result
 
 
 def _answer(predictor: Predictor, study: Study, control: Control) -> StudyPrediction:
@@ -140,5 +142,5 @@ def _refused(answer: StudyPrediction) -> bool:
 def _difference(sample: Sample, other: Sample, how: Resampling) -> Json:
     mine, theirs = statistics(sample), statistics(other)
     paired = {n: difference_of(mine[n], theirs[n]) for n in MEASURES}
-    found = bootstrap_intervals(sample.patients, paired, how.draws, how.seed)
-    return {n: interval_json(i) for n, i in found.items()}
+    result = bootstrap_intervals(sample.patients, paired, how.draws, how.seed)
+    return {n: interval_json(i) for n, i in result.items()}

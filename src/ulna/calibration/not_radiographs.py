@@ -19,7 +19,7 @@ _SIDE = 256
 Draw = Callable[[np.random.Generator], "np.ndarray[tuple[int, int], np.dtype[np.float64]]"]
 
 
-def no_films(n: int, seed: int = 0) -> Iterator[Radiograph]:
+def not_radiographs(n: int, seed: int = 0) -> Iterator[Radiograph]:
     """`n` pictures with sides of 120 to 640 pixels; the same for the same seed."""
     for number in range(n):
         rng = np.random.default_rng([seed, number])
@@ -29,7 +29,7 @@ def no_films(n: int, seed: int = 0) -> Iterator[Radiograph]:
         if rng.random() < 0.5:
             picture = ndimage.zoom(picture, rng.uniform(1, 2.5), order=1)
         pixels: Array = np.ascontiguousarray(np.clip(picture, 0, 1), dtype=np.float32)
-        yield Radiograph(pixels, source=f"no film {number}")
+        yield Radiograph(pixels, source=f"no image {number}")
 
 
 def _spectrum(rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

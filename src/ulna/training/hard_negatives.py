@@ -1,4 +1,4 @@
-"""Where normal films look abnormal to an expert in training: the windows worth showing.
+"""Where normal images look abnormal to an expert in training: the windows worth showing.
 
 A window at a place where fractures never occur is told from one with a fracture by the place
 alone. What must be learned is the same place without the fracture, and the expert's own false
@@ -24,27 +24,27 @@ _BATCH = 16
 
 
 @torch.inference_mode()
-def find_hard(
+def find_hard_negatives(
     expert: Expert, images: TrainingImages, chosen: npt.NDArray[np.int64], spec: InputSpec
 ) -> npt.NDArray[np.uint8]:
-    """(n, 28, 28) of the images `chosen`: odds of a finding in a cell, 255 at the film's peak.
+    """(n, 28, 28) of the images `chosen`: odds of a finding in a cell, 255 at the image's peak.
 
     By the attention where the expert has one, else by the mean of its maps. Leaves the expert
     in evaluation mode.
     """
     expert.eval()
     device = next(expert.parameters()).device
-    found = np.zeros((len(chosen), HARD_SIDE, HARD_SIDE), np.uint8)
+    result = np.zeros((len(chosen), HARD_SIDE, HARD_SIDE), np.uint8)
     for start in range(0, len(chosen), _BATCH):
         index = chosen[start : start + _BATCH]
         pixels = as_float(torch.from_numpy(images.images[index])).to(device)
         odds = _odds(expert((pixels - spec.mean) / spec.std))
-        found[start : start + len(index)] = (odds * 255).round().byte().cpu().numpy()
-    return found
+        result[start : start + len(index)] = (odds * 255).round().byte().cpu().numpy()
+    return result
 
 
 def _odds(out: ExpertOutput) -> Tensor:
-    """(B, 28, 28) in [0, 1], relative to the largest of the film."""
+    """(B, 28, 28) in [0, 1], relative to the largest of the image."""
     score = out.attention_BAhw if out.attention_BAhw.shape[1] else out.cam_BPhw.mean(1, True)
     side = max(HARD_SIDE, *score.shape[-2:])
     score = functional.interpolate(score, (side, side), mode="nearest")

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
-from ulna.labels.suspects import rank_labels, write_suspects
+from ulna.labels.label_errors import rank_labels, write_label_errors
 from ulna.types import BodyPart, ImageRef, Study
 
 PARTS = (BodyPart.ELBOW, BodyPart.HAND)
@@ -55,24 +55,24 @@ def _write(file: Path, studies: list[Study], split: str = "fold") -> Path:
 
 def test_the_list_runs_from_least_to_most_like_the_label(tmp_path: Path) -> None:
     studies = _studies()
-    found = rank_labels(studies, _write(tmp_path / "a.csv", studies))
-    assert [s.rank for s in found] == list(range(1, 61))
+    result = rank_labels(studies, _write(tmp_path / "a.csv", studies))
+    assert [s.rank for s in result] == list(range(1, 61))
     by_hand = sorted(
         (_probability(i) if s.abnormal else 1 - _probability(i), s.key)
         for i, s in enumerate(studies)
     )
-    assert [s.study.key for s in found] == [key for _, key in by_hand]
-    assert [s.quality for s in found] == pytest.approx([q for q, _ in by_hand])
-    assert {s.study.study_id for s in found[:4]} == {"s56", "s57", "s58", "s59"}
-    assert [s.flagged for s in found] == [s.rank <= 4 for s in found]
+    assert [s.study.key for s in result] == [key for _, key in by_hand]
+    assert [s.quality for s in result] == pytest.approx([q for q, _ in by_hand])
+    assert {s.study.study_id for s in result[:4]} == {"s56", "s57", "s58", "s59"}
+    assert [s.flagged for s in result] == [s.rank <= 4 for s in result]
 
 
 def test_reasons_are_in_words(tmp_path: Path) -> None:
     studies = _studies()
-    found = rank_labels(studies, _write(tmp_path / "a.csv", studies))
-    suspect = next(s for s in found if s.study.study_id == "s56")
-    assert suspect.label == "abnormal" and suspect.fold == "fold2"
-    given, place, bound, views, part = suspect.reasons
+    result = rank_labels(studies, _write(tmp_path / "a.csv", studies))
+    label_error = next(s for s in result if s.study.study_id == "s56")
+    assert label_error.label == "abnormal" and label_error.fold == "fold2"
+    given, place, bound, views, part = label_error.reasons
     assert given == "labelled abnormal, given 0.03 for abnormal by experts that have not seen it"
     assert place == "number 1 of 15 elbow studies labelled abnormal, the least like the label first"
     normal = [_probability(i) for i in range(60) if i % 4 == 2]
@@ -80,20 +80,20 @@ def test_reasons_are_in_words(tmp_path: Path) -> None:
     assert bound == f"flagged: at most {mean}"
     assert views == "by view: PA 0.25, LAT 0.75"
     assert part == "looks like hand, not elbow"
-    assert len(found[-1].reasons) == 3
+    assert len(result[-1].reasons) == 3
 
 
 def test_the_table_holds_every_study(tmp_path: Path) -> None:
     studies = _studies()
-    found = rank_labels(studies, _write(tmp_path / "a.csv", studies))
-    write_suspects(found, tmp_path / "review.csv")
+    result = rank_labels(studies, _write(tmp_path / "a.csv", studies))
+    write_label_errors(result, tmp_path / "review.csv")
     with (tmp_path / "review.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
-    assert [r["study"] for r in rows] == [s.study.key for s in found]
+    assert [r["study"] for r in rows] == [s.study.key for s in result]
     assert [r["flagged"] for r in rows[3:5]] == ["1", "0"]
-    assert rows[0]["reasons"].split("; ") == list(found[0].reasons)
+    assert rows[0]["reasons"].split("; ") == list(result[0].reasons)
     assert [Path(p) for p in rows[0]["images"].split("; ")] == [
-        i.path for i in found[0].study.images
+        i.path for i in result[0].study.images
     ]
     assert not list(tmp_path.glob("*.partial"))
 
@@ -105,8 +105,8 @@ def test_labels_of_today_count_and_differences_are_told(tmp_path: Path) -> None:
         replace(s, abnormal=not s.abnormal) if i >= 56 else s for i, s in enumerate(studies)
     ]
     with pytest.warns(DatasetWarning, match="4 labels of DATA are others"):
-        found = rank_labels(corrected, file)
-    assert not {s.study.study_id for s in found[:4]} & {"s56", "s57", "s58", "s59"}
+        result = rank_labels(corrected, file)
+    assert not {s.study.study_id for s in result[:4]} & {"s56", "s57", "s58", "s59"}
     with pytest.warns(DatasetWarning, match="10 predictions are of studies"):
         assert len(rank_labels(studies[10:], file)) == 50
     unlabelled = [replace(s, abnormal=None) if i < 10 else s for i, s in enumerate(studies)]
@@ -121,9 +121,9 @@ def test_predictions_that_are_not_out_of_fold_are_refused(tmp_path: Path, split:
     rest = _write(tmp_path / "b.csv", studies[:9], split).read_text().splitlines()[1:]
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], *rest, *lines[19:]]) + "\n")
-    with pytest.raises(DatasetError, match="9 of 60 answers are not out of fold") as told:
+    with pytest.raises(DatasetError, match="9 of 60 answers are not out of fold") as reported:
         rank_labels(studies, file)
-    assert repr(split) in str(told.value) and "ulna crossval" in str(told.value)
+    assert repr(split) in str(reported.value) and "ulna crossval" in str(reported.value)
 
 
 def test_unusable_predictions_are_named(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelError:
     """A study's place in the list; a `StudyPrediction` knows nothing of other studies' labels.
 
     rank: from 1. fold: whose experts have not seen it. probability: out of fold, of being
@@ -64,7 +64,7 @@ def label_word(abnormal: bool) -> str:
     return "abnormal" if abnormal else "normal"
 
 
-def rank_labels(studies: Sequence[Study], predictions: Path) -> list[Suspect]:
+def rank_labels(studies: Sequence[Study], predictions: Path) -> list[LabelError]:
     """The labelled `studies` that `predictions` answers out of fold, most suspicious first.
 
     predictions: a predictions.csv of a cross-validation (see evaluation.out_of_fold). A study
@@ -81,9 +81,9 @@ def rank_labels(studies: Sequence[Study], predictions: Path) -> list[Suspect]:
     parts = [answers.parts[i] for i in places]
     probability = answers.probability[places]
     quality = label_quality(abnormal, probability, parts)
-    said = _reasons(chosen, parts, probability, quality)
+    message = _reasons(chosen, parts, probability, quality)
     return [
-        Suspect(
+        LabelError(
             rank=rank,
             study=chosen[i],
             body_part=parts[i],
@@ -91,7 +91,7 @@ def rank_labels(studies: Sequence[Study], predictions: Path) -> list[Suspect]:
             probability=float(probability[i]),
             quality=float(quality.score[i]),
             flagged=bool(quality.flagged[i]),
-            reasons=(*said[i], *remarks[chosen[i].key]),
+            reasons=(*message[i], *remarks[chosen[i].key]),
         )
         for rank, i in enumerate(np.argsort(quality.score, kind="stable").tolist(), start=1)
     ]
@@ -112,11 +112,11 @@ def _lines_by_study(predictions: Path) -> dict[str, Lines]:
     """Empty where there is no such file: `read_answers` says it better."""
     if not predictions.is_file():
         return {}
-    found: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    result: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     with predictions.open(encoding="utf-8", newline="") as handle:
         for line in csv.DictReader(handle, restval=""):
-            found[line.get("study", "")].append(line)
-    return dict(found)
+            result[line.get("study", "")].append(line)
+    return dict(result)
 
 
 def _check_out_of_fold(predictions: Path, studies: Lines) -> None:
@@ -167,7 +167,7 @@ def _reasons(
 ) -> list[list[str]]:
     """What the probabilities say against each label, beside those of the same body part."""
     abnormal = np.array([bool(s.abnormal) for s in studies], np.bool_)
-    groups, said = np.array(parts), [[""]] * len(parts)
+    groups, message = np.array(parts), [[""]] * len(parts)
     for part in sorted(set(parts)):
         for label in (False, True):
             own = np.flatnonzero((groups == part) & (abnormal == label))
@@ -176,13 +176,13 @@ def _reasons(
                 f"of {len(own)} {part.lower() or 'unknown'} studies labelled {label_word(label)}"
             )
             for place, i in enumerate(own.tolist(), start=1):
-                said[i] = [
+                message[i] = [
                     f"labelled {label_word(label)}, given {probability[i]:.2f} for abnormal by "
                     "experts that have not seen it",
                     f"number {place} {among}, the least like the label first",
                     *_flag(quality, i, label, part),
                 ]
-    return said
+    return message
 
 
 def _flag(quality: LabelQuality, i: int, label: bool, part: str) -> list[str]:
@@ -196,40 +196,40 @@ def _flag(quality: LabelQuality, i: int, label: bool, part: str) -> list[str]:
 
 def _remarks(lines: Lines) -> list[str]:
     """What the table's other columns add: the views, and another body part recognised."""
-    said = []
+    message = []
     views = [
         f"{line.get('view') or f'image {n}'} {float(line['image_probability']):.2f}"
         for n, line in enumerate(lines, start=1)
         if line.get("image_probability")
     ]
     if len(views) > 1:
-        said.append("by view: " + ", ".join(views))
+        message.append("by view: " + ", ".join(views))
     part, recognised = (lines[0].get(c, "") for c in ("body_part", "recognised_part"))
     if recognised and part and recognised != part:
-        said.append(f"looks like {recognised.lower()}, not {part.lower()}")
-    return said
+        message.append(f"looks like {recognised.lower()}, not {part.lower()}")
+    return message
 
 
-def write_suspects(suspects: Sequence[Suspect], out: Path) -> None:
+def write_label_errors(label_errors: Sequence[LabelError], out: Path) -> None:
     """Write the whole list as a CSV; reasons and image paths are joined by '; '.
 
     Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
     """
-    rows = (dict(zip(_COLUMNS, _row(s), strict=True)) for s in suspects)
+    rows = (dict(zip(_COLUMNS, _row(s), strict=True)) for s in label_errors)
     write_whole(out, csv_bytes(_COLUMNS, rows))
 
 
-def _row(suspect: Suspect) -> tuple[str, ...]:
+def _row(label_error: LabelError) -> tuple[str, ...]:
     return (
-        str(suspect.rank),
-        suspect.study.key,
-        suspect.study.patient_id,
-        suspect.body_part,
-        suspect.fold,
-        suspect.label,
-        f"{suspect.probability:.6g}",
-        f"{suspect.quality:.6g}",
-        str(int(suspect.flagged)),
-        "; ".join(suspect.reasons),
-        "; ".join(str(i.path) for i in suspect.study.images),
+        str(label_error.rank),
+        label_error.study.key,
+        label_error.study.patient_id,
+        label_error.body_part,
+        label_error.fold,
+        label_error.label,
+        f"{label_error.probability:.6g}",
+        f"{label_error.quality:.6g}",
+        str(int(label_error.flagged)),
+        "; ".join(label_error.reasons),
+        "; ".join(str(i.path) for i in label_error.study.images),
     )

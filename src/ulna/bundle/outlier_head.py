@@ -1,9 +1,9 @@
 """What shows no limb of the upper extremity at all: linear classes on one expert's outputs.
 
-A Gaussian of the known films lies nearer to a leg from the same hospital than to a wrist from
+A Gaussian of the known images lies nearer to a leg from the same hospital than to a wrist from
 another. So what is outside is learned from examples (outlier exposure: Hendrycks, Mazeika and
 Dietterich 2019, Deep anomaly detection with outlier exposure): pictures made for it that are no
-films, and films of other regions where the calibration is given some. Looked at are the encoder's
+images, and images of other regions where the calibration is given some. Looked at are the encoder's
 last stage alone, which knows less of the hospital than the first ones, the body-part logits, and
 their log-sum-exp (energy: Liu, Wang, Owens and Li 2020, Energy-based out-of-distribution
 detection).
@@ -23,10 +23,10 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class OutsideHead:
+class OutlierHead:
     """weights: (K, D), levels: (K,): logits of K classes, the first of them a limb.
 
-    middle, limit: log-odds of the others against the limb, of the median known film and from
+    middle, limit: log-odds of the others against the limb, of the median known image and from
     which on an image is refused.
     """
 
@@ -50,20 +50,20 @@ class OutsideHead:
             )
 
     def log_odds(self, inputs: npt.ArrayLike) -> Floats:
-        """(N,) of (N, D) `outside_inputs`: of everything outside against the limb."""
+        """(N,) of (N, D) `outlier_inputs`: of everything outside against the limb."""
         logits = np.asarray(inputs, dtype=np.float64) @ self.weights.T + self.levels
         return np.asarray(np.logaddexp.reduce(logits[:, 1:], axis=1) - logits[:, 0])
 
     def share(self, features: npt.ArrayLike, parts: npt.ArrayLike) -> float:
-        """0 of the median known film, 1 at the limit. features: (C,), parts: (P,) logits.
+        """0 of the median known image, 1 at the limit. features: (C,), parts: (P,) logits.
 
         Raises BundleError where these are fewer than the head looks at.
         """
-        inputs = outside_inputs(features, parts, self.weights.shape[1] - np.size(parts) - 1)
+        inputs = outlier_inputs(features, parts, self.weights.shape[1] - np.size(parts) - 1)
         return float((self.log_odds(inputs[None])[0] - self.middle) / (self.limit - self.middle))
 
 
-def outside_inputs(features: npt.ArrayLike, parts: npt.ArrayLike, width: int) -> Floats:
+def outlier_inputs(features: npt.ArrayLike, parts: npt.ArrayLike, width: int) -> Floats:
     """(width + P + 1,) of (C,) features and (P,) body-part logits.
 
     The last `width` features, the logits, and their log-sum-exp. Raises BundleError for fewer
@@ -79,7 +79,7 @@ def outside_inputs(features: npt.ArrayLike, parts: npt.ArrayLike, width: int) ->
     return np.concatenate([all_features[-width:], logits, [np.logaddexp.reduce(logits)]])
 
 
-def outside_arrays(head: OutsideHead) -> dict[str, npt.NDArray[np.float32]]:
+def outlier_arrays(head: OutlierHead) -> dict[str, npt.NDArray[np.float32]]:
     """The head as arrays of single precision, for the file of statistics."""
     return {
         "outside_weights": head.weights.astype(np.float32),
@@ -88,9 +88,9 @@ def outside_arrays(head: OutsideHead) -> dict[str, npt.NDArray[np.float32]]:
     }
 
 
-def outside_of(arrays: Mapping[str, Floats], name: str) -> OutsideHead:
+def outlier_head_of(arrays: Mapping[str, Floats], name: str) -> OutlierHead:
     """The head of the expert `name`. Raises KeyError, ValueError for arrays that are not there."""
     middle, limit = (float(v) for v in arrays[f"{name}/outside_limits"])
-    return OutsideHead(
+    return OutlierHead(
         arrays[f"{name}/outside_weights"], arrays[f"{name}/outside_levels"], middle, limit
     )

@@ -1,9 +1,9 @@
-"""What a bundle's films look like, from the features of its calibration films.
+"""What a bundle's images look like, from the features of its calibration images.
 
 Mean and covariance are fitted on all of them; the limit is a conformal quantile of distances
-that each film has from a fit without its own fold of patients, so that about one good film in a
-hundred lies beyond. Films of the other polarity are turned first, where their negative is closer.
-What lies outside is learned from examples (`outside_fit`).
+that each image has from a fit without its own fold of patients, so that about one good image in a
+hundred lies beyond. Images of the other polarity are turned first, where their negative is closer.
+What lies outside is learned from examples (`outlier_fit`).
 """
 
 from __future__ import annotations
@@ -16,23 +16,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ulna.bundle import OutsideHead
-from ulna.bundle.domain import Domain, DomainEntry, FeatureStatistics, Floats
+from ulna.bundle import OutlierHead
+from ulna.bundle.out_of_distribution import (
+    FeatureStatistics,
+    Floats,
+    OutOfDistribution,
+    OutOfDistributionEntry,
+)
 from ulna.calibration.conformal_limit import conformal_limit
-from ulna.calibration.outside_fit import REFUSED as REFUSED_OUTSIDE
-from ulna.calibration.outside_fit import LearnedHead, Limbs, Outside, fit_outside, inputs_of
+from ulna.calibration.outlier_fit import REFUSED as REFUSED_OUTSIDE
+from ulna.calibration.outlier_fit import (
+    LearnedHead,
+    Limbs,
+    OutlierExamples,
+    fit_outliers,
+    inputs_of,
+)
 from ulna.runtime.screen import CLOSER
 from ulna.types import ImageRef
 
 if TYPE_CHECKING:
     from ulna.runtime import ImageOutputs, StudyOutputs
 
-# Share of good films that lie beyond the limit of distance.
+# Share of good images that lie beyond the limit of distance.
 REFUSED = 0.01
 # Fewer say nothing about the last hundredth.
 MIN_IMAGES = 100
-# Share of good films whose negative is looked at too.
-LOOKED_AGAIN = 0.2
+# Share of good images whose negative is looked at too.
+CHECK_NEGATIVE_FROM = 0.2
 _FOLDS = 10
 _MOST_AXES = 128
 _ROUNDS = 3
@@ -40,69 +51,71 @@ _ROUNDS = 3
 
 @dataclass(frozen=True)
 class Fitted:
-    """Of one expert; limit: distance; look_again: share of the limit; n_images: fitted on.
+    """Of one expert; limit: distance; check_negative_from: share of the limit; n_images: fitted on.
 
     head: what tells limbs from what is outside, None without examples of it. shares: how far each
-    of the films is on the way to the head's limit, from a fit without its patient.
+    of the images is on the way to the head's limit, from a fit without its patient.
     """
 
     statistics: FeatureStatistics
     limit: float
-    look_again: float
+    check_negative_from: float
     n_images: int
-    head: OutsideHead | None = None
+    head: OutlierHead | None = None
     shares: Mapping[ImageRef, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What a fit is given beside the calibration films.
+    """What a fit is given beside the calibration images.
 
-    outside: what the experts say of images without a limb. widths: by expert, how many of its
+    examples: what the experts say of images without a limb. widths: by expert, how many of its
     features are of the last stage; all where that is not known.
     """
 
-    outside: Outside = field(default_factory=Outside)
+    examples: OutlierExamples = field(default_factory=OutlierExamples)
     widths: Mapping[str, int] = field(default_factory=dict)
 
 
-def enough_films(outputs: Sequence[StudyOutputs]) -> bool:
+def enough_images(outputs: Sequence[StudyOutputs]) -> bool:
     """Whether a fit of these is possible at all, as far as their number says."""
-    return sum(not i.foreign for s in outputs for i in s.images) >= MIN_IMAGES
+    return sum(not i.non_radiograph for s in outputs for i in s.images) >= MIN_IMAGES
 
 
-def fit_domain(
+def fit_out_of_distribution(
     outputs: Sequence[StudyOutputs], names: Sequence[str], beside: Beside | None = None
-) -> Domain | None:
-    """The statistics of each of the experts `names`; None without features or with few films."""
-    found = {n: f for n in names if (f := fit_expert(outputs, n, beside)) is not None}
-    return domain_of(found, beside)
+) -> OutOfDistribution | None:
+    """The statistics of each of the experts `names`; None without features or with few images."""
+    result = {n: f for n in names if (f := fit_expert(outputs, n, beside)) is not None}
+    return out_of_distribution_of(result, beside)
 
 
-def domain_of(found: dict[str, Fitted], beside: Beside | None = None) -> Domain | None:
-    """The fits of several experts, each of its own films; None without any."""
-    if not found:
+def out_of_distribution_of(
+    result: dict[str, Fitted], beside: Beside | None = None
+) -> OutOfDistribution | None:
+    """The fits of several experts, each of its own images; None without any."""
+    if not result:
         return None
-    heads = {n: f.head for n, f in found.items() if f.head is not None}
-    entry = DomainEntry(
+    heads = {n: f.head for n, f in result.items() if f.head is not None}
+    entry = OutOfDistributionEntry(
         file="unwritten",
         sha256="",
-        limits={n: f.limit for n, f in found.items()},
-        look_again=float(np.mean([f.look_again for f in found.values()])),
-        n_images={n: f.n_images for n, f in found.items()},
+        limits={n: f.limit for n, f in result.items()},
+        check_negative_from=float(np.mean([f.check_negative_from for f in result.values()])),
+        n_images={n: f.n_images for n, f in result.items()},
         refused=REFUSED_OUTSIDE if heads else REFUSED,
-        outside=tuple(heads),
-        n_outside=beside.outside.counts if heads and beside else {},
-        outside_limit=limit_of_mean([f.shares for f in found.values()]),
+        outlier_experts=tuple(heads),
+        n_outliers=beside.examples.counts if heads and beside else {},
+        outlier_limit=limit_of_mean([f.shares for f in result.values()]),
     )
-    return Domain(entry, {n: f.statistics for n, f in found.items()}, heads)
+    return OutOfDistribution(entry, {n: f.statistics for n, f in result.items()}, heads)
 
 
 def fit_expert(
     outputs: Sequence[StudyOutputs], name: str, beside: Beside | None = None
 ) -> Fitted | None:
-    """The fit of the expert `name`; None without features or with few films."""
-    images = [(s.study.patient_id, i) for s in outputs for i in s.images if not i.foreign]
+    """The fit of the expert `name`; None without features or with few images."""
+    images = [(s.study.patient_id, i) for s in outputs for i in s.images if not i.non_radiograph]
     known = [(p, i) for p, i in images if name in i.experts and i.experts[name].features.size]
     if len(known) < MIN_IMAGES:
         return None
@@ -121,20 +134,20 @@ def fit_expert(
 
 
 def limit_of_mean(shares: Sequence[Mapping[ImageRef, float]]) -> float:
-    """What the mean of the experts' shares exceeds on one known film in two hundred.
+    """What the mean of the experts' shares exceeds on one known image in two hundred.
 
-    shares: of each expert, on the films that it did not learn from. Of a bundle of folds a film's
-    mean is over the experts of its own fold alone; that over all folds spreads less still, so that
-    fewer known films are refused than promised. 1 without any, and where no mean lies above the
-    medians.
+    shares: of each expert, on the images that it did not learn from. Of a bundle of folds an
+    image's mean is over the experts of its own fold alone; that over all folds spreads less still,
+    so that fewer known images are refused than promised. 1 without any, and where no mean lies
+    above the medians.
     """
-    by_film: dict[ImageRef, list[float]] = {}
+    by_image: dict[ImageRef, list[float]] = {}
     for one in shares:
         for ref, share in one.items():
-            by_film.setdefault(ref, []).append(share)
-    if not by_film:
+            by_image.setdefault(ref, []).append(share)
+    if not by_image:
         return 1.0
-    means = np.array([np.mean(s) for s in by_film.values()])
+    means = np.array([np.mean(s) for s in by_image.values()])
     limit = conformal_limit(means, REFUSED_OUTSIDE)
     return limit if limit > 0 else 1.0
 
@@ -144,24 +157,24 @@ def _head(
 ) -> LearnedHead | None:
     width = beside.widths.get(name, 0) or len(images[0].experts[name].features)
     copied = [k for k, i in enumerate(images) if name in i.disturbed]
-    said = inputs_of([i.experts[name] for i in images], width)
+    message = inputs_of([i.experts[name] for i in images], width)
     copies = inputs_of([images[k].disturbed[name] for k in copied], width)
     limbs = Limbs(
-        said, copies.reshape(len(copied), said.shape[1]), np.array(copied, np.int64), fold
+        message, copies.reshape(len(copied), message.shape[1]), np.array(copied, np.int64), fold
     )
-    both = (beside.outside.no_films, beside.outside.elsewhere)
-    return fit_outside(limbs, [inputs_of([i.experts[name] for i in o], width) for o in both])
+    both = (beside.examples.not_radiographs, beside.examples.outliers)
+    return fit_outliers(limbs, [inputs_of([i.experts[name] for i in o], width) for o in both])
 
 
 def folds_of(patients: Sequence[str]) -> npt.NDArray[np.int64]:
-    """(N,) part of the patients to which each film belongs."""
+    """(N,) part of the patients to which each image belongs."""
     return np.array(
         [zlib.crc32(p.encode("utf-8", "backslashreplace")) % _FOLDS for p in patients], np.int64
     )
 
 
 def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -> Fitted:
-    """The fit of good films: (N, C) features, those of their negatives, and whose they are."""
+    """The fit of good images: (N, C) features, those of their negatives, and whose they are."""
     fold = folds_of(patients)
     chosen = features
     for _ in range(_ROUNDS):
@@ -171,19 +184,19 @@ def fit_features(features: Floats, negatives: Floats, patients: Sequence[str]) -
         chosen = np.where(turn[:, None], negatives, features)
         distances = np.where(turn, others, own)
     limit = conformal_limit(distances, REFUSED)
-    again = float(np.quantile(distances, 1 - LOOKED_AGAIN))
+    again = float(np.quantile(distances, 1 - CHECK_NEGATIVE_FROM))
     return Fitted(fit_statistics(chosen), limit, min(again / limit, 1.0), len(chosen))
 
 
-def cross_fitted(fitted: Floats, asked: Floats, fold: npt.NDArray[np.int64]) -> Floats:
-    """(N,) distance of each of `asked` (N, C) from the fit on `fitted` of all other folds."""
-    found = np.zeros(len(asked))
+def cross_fitted(fitted: Floats, requested: Floats, fold: npt.NDArray[np.int64]) -> Floats:
+    """(N,) distance of each of `requested` (N, C) from the fit on `fitted` of all other folds."""
+    result = np.zeros(len(requested))
     for k in np.unique(fold):
         held = fold == k
         if held.all():  # one patient alone: nothing is left to fit on
-            return fit_statistics(fitted).distance(asked)
-        found[held] = fit_statistics(fitted[~held]).distance(asked[held])
-    return found
+            return fit_statistics(fitted).distance(requested)
+        result[held] = fit_statistics(fitted[~held]).distance(requested[held])
+    return result
 
 
 def fit_statistics(features: Floats) -> FeatureStatistics:
@@ -200,7 +213,7 @@ def fit_statistics(features: Floats) -> FeatureStatistics:
     _, singular, axes = np.linalg.svd(x, full_matrices=False)
     raw = singular**2 / n
     rho, even = shrinkage(x)
-    # The directions that N films cannot span have the variance `rho * even`.
+    # The directions that N images cannot span have the variance `rho * even`.
     variances = np.maximum((1 - rho) * raw + rho * even, 1e-9)
     kept = min(_MOST_AXES, len(raw))
     total = variances[kept:].sum() + (c - len(raw)) * max(rho * even, 1e-9)
