@@ -27,6 +27,6 @@ def content(included: Included) -> Json:
 
 
 def _of_today(row: Json) -> Json:
-    """A row under the names of today; earlier versions called the amount 'told', an image 'film'."""
+    """The row under today's names: the amount was called 'told', an image 'film'."""
     row = {"amount_text" if k == "told" else k: v for k, v in row.items()}
     return row | {"level": "image"} if row.get("level") == "film" else row
