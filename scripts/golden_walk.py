@@ -73,7 +73,7 @@ export-half | export run --out half --weights float16
 export-missing !2 | export nowhere --out {out}
 @copy run/bundle bare
 @copy run/bundle other
-calibrate | calibrate run/bundle --run run --data films --elsewhere several/away/table.csv
+calibrate | calibrate run/bundle --run run --data films --outliers several/away/table.csv
 calibrate-json | calibrate other --run run --data films --disagreement 0.2 --json
 calibrate-other-data !2 | calibrate other --run run --data data/table.csv
 calibrate-missing !5 | calibrate nowhere --run run --data films
@@ -184,7 +184,7 @@ selfsupervise-setting !2 | selfsupervise films --recipe demonstration --out {out
 
 crossval | crossval {work}/data/table.csv {taught} {alone} --folds 2 --out one --by hardware
 crossval-json | crossval data/table.csv {taught} {alone} --folds 2 --out two --set seed=50 \
- --against one --elsewhere several/away/table.csv --json
+ --against one --outliers several/away/table.csv --json
 crossval-again | crossval {work}/data/table.csv {taught} {alone} --folds 2 --out one --by hardware
 crossval-only | crossval data/table.csv {taught} {alone} --folds 3 --out part --only 0 \
  --only 2 --initial run:selfsupervised --also beside/table.csv

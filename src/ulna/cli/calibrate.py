@@ -42,12 +42,12 @@ def calibrate(
     Uses only the studies that the run has set aside for this: no expert learned from them,
     and none of them is in the test side. With several experts a cascade is fitted too: where the
     first are certain enough for `ulna predict --cascade` to stop. What shows no limb is learned
-    from made pictures and from the images of --elsewhere (docs/refusal.md).
+    from made pictures and from the images of --outliers (docs/refusal.md).
 
     \b
     Examples:
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
-      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
+      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --outliers legs.csv
     """
     from ulna.experiments import calibrate as calibrate_bundle
 

@@ -97,7 +97,7 @@ def cross_validate(
         against: Folders of other cross-validations on the same folds; paired differences from them.
         only: Some of the folds, at least two, counted from 0; none for all.
         also: Data that every fold learns from too, less the patients that it holds out.
-        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
+        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
         leave_out: Sources of the table that no fold learns from; answered by the bundle of all
             folds.
         cache: Folder of decoded images, for several runs; `out` has one of its own by default.

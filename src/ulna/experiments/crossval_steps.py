@@ -40,7 +40,7 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
-    elsewhere: tables of images of other regions, which the bundle learns to refuse.
+    outliers: tables of images of other regions, which the bundle learns to refuse.
     """
 
     out: Path

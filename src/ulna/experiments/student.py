@@ -64,7 +64,7 @@ def distil(
             for held-out images, so that every image may teach.
         devices: Processes that train.
         accept: Let a student through that the gate refuses.
-        elsewhere: Tables of images of other regions of the body, which the student learns to
+        outliers: Tables of images of other regions of the body, which the student learns to
         refuse. engine: That the teacher answers the training images in. progress: Called with
         (stage, done, all), often.
 
