@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from ulna.config.phantom import ACCIDENTS, PhantomConfig
+from ulna.config.phantom import CONFOUNDERS, PhantomConfig
 from ulna.errors import ConfigError
 from ulna.phantom.image import PhantomImage
 from ulna.phantom.study import draw_study, render_study
@@ -36,7 +36,7 @@ def _accidents(image: PhantomImage) -> dict[str, bool]:
     }
 
 
-@pytest.mark.parametrize("name", ACCIDENTS)
+@pytest.mark.parametrize("name", CONFOUNDERS)
 def test_only_the_accident_left_out_is_missing(name: str) -> None:
     full, less = _images(CONFIG), _images(replace(CONFIG, without=(name,)))  # type: ignore[arg-type]
     before, after = [_accidents(f) for f in full], [_accidents(f) for f in less]

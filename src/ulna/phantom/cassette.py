@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ulna.config.phantom import Accident
+from ulna.config.phantom import Confounder
 from ulna.phantom.nuisance import Nuisance, band, marker
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
@@ -75,7 +75,7 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
     )
 
 
-def spare_cassette(cassette: Cassette, left_out: Collection[Accident]) -> Cassette:
+def spare_cassette(cassette: Cassette, left_out: Collection[Confounder]) -> Cassette:
     """`cassette` less some of its accidents."""
     none = (0.0,) * 4
     if "borders" in left_out:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ulna.config.phantom import Accident
+from ulna.config.phantom import Confounder
 from ulna.phantom.detector import Exposure, draw_exposure
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
@@ -54,7 +54,7 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
     )
 
 
-def spare_nuisance(nuisance: Nuisance, left_out: Collection[Accident]) -> Nuisance:
+def spare_nuisance(nuisance: Nuisance, left_out: Collection[Confounder]) -> Nuisance:
     """`nuisance` less some of its accidents."""
     return replace(
         nuisance,
