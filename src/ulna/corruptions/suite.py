@@ -1,4 +1,4 @@
-"""The suite: every corruption at five severities, drawn alike for all severities of an image."""
+"""The suite of corruptions, at five severities that share the random draws of an image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from ulna.corruptions.blur import blur
 from ulna.corruptions.crop import crop
-from ulna.corruptions.exposure import change_gain, change_gamma
-from ulna.corruptions.inversion import invert
+from ulna.corruptions.exposure import change_gain, change_gamma, invert
 from ulna.corruptions.jpeg import compress_jpeg
 from ulna.corruptions.marker import add_marker
 from ulna.corruptions.quantum_noise import add_quantum_noise
@@ -19,25 +18,26 @@ from ulna.corruptions.rotation import rotate
 from ulna.errors import ConfigError
 from ulna.types import Array, Radiograph
 
-Apply = Callable[[Array, float, np.random.Generator, float], Array]
-"""(pixels, amount, draws, pitch) -> pixels; pitch: source px per px of the model's input."""
+_Apply = Callable[[Array, float, np.random.Generator, float], Array]
+"""(pixels, amount, rng, pitch) -> pixels; pitch: source px per px of the model's input."""
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """What is done to an image, how much of it at each severity, and why it happens.
+    """A corruption of images and its amount at each severity.
 
-    amounts: of severity 1, 2, ... in `unit`. No other noun names a change of a radiograph.
+    amounts: amount at severity 1, 2, ..., in `unit`. unit: format of an amount, like '{:g} px'.
+    meaning: one line that explains the amount. apply: the change of the pixels.
     """
 
     name: str
     amounts: tuple[float, ...]
     unit: str
     meaning: str
-    apply: Apply
+    apply: _Apply
 
     def amount_text(self, severity: int) -> str:
-        """'1.5 px' for severity 3 of the blur."""
+        """Return the amount with its unit, like '1.5 px' for severity 3 of the blur."""
         return self.unit.format(self.amounts[severity - 1])
 
 
@@ -83,7 +83,7 @@ _SUITE = (
         "quantum_noise",
         (3000, 1000, 300, 100, 30),
         "{:g} photons",
-        "dose lowered to so many photons in the open beam for each pixel of the model's input",
+        "dose lowered to this many photons in the open beam per pixel of the model's input",
         _quantum_noise,
     ),
     Corruption(
@@ -104,7 +104,7 @@ _SUITE = (
         "gain",
         (1.15, 1.35, 1.6, 2, 3),
         "× {:g}",
-        "grey levels times this, cut at white: dense parts burnt out",
+        "grey levels times this, clipped at white: dense parts saturated",
         _gain,
     ),
     Corruption(
@@ -118,14 +118,14 @@ _SUITE = (
         "rotation",
         (5, 10, 15, 25, 40),
         "{:g}°",
-        "turned about the middle, to a side drawn for each image",
+        "rotated about the middle, in a direction drawn for each image",
         _rotation,
     ),
     Corruption(
         "crop",
         (0.05, 0.1, 0.2, 0.3, 0.4),
         "{:.0%} of each side",
-        "this share of each side cut off, at a place drawn for each image; a finding may go too",
+        "this share of each side cut off, at a place drawn for each image; findings may be lost",
         _crop,
     ),
     Corruption(
@@ -139,7 +139,7 @@ _SUITE = (
         "marker",
         (0.06, 0.1, 0.15, 0.2, 0.3),
         "{:.0%} high",
-        "a white L or R so high (of the longest side), in a corner drawn for each image",
+        "a white L or R of this share of the longest side, in a corner drawn for each image",
         _marker,
     ),
 )
@@ -147,7 +147,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {c.name: c for c in _SUITE}
 
 
 def suite_rows() -> list[tuple[str, str, str]]:
-    """(name, amounts of its severities, meaning) of every corruption, for people to read."""
+    """Return (name, amounts of all severities, meaning) of every corruption, as text."""
     return [
         (c.name, ", ".join(c.amount_text(i + 1) for i in range(len(c.amounts))), c.meaning)
         for c in _SUITE
@@ -157,12 +157,12 @@ def suite_rows() -> list[tuple[str, str, str]]:
 def corrupted(
     radiograph: Radiograph, name: str, severity: int, input_size: int, key: str, seed: int = 0
 ) -> Radiograph:
-    """`radiograph` under corruption `name` at `severity`; 0 is the radiograph itself.
+    """Apply the corruption `name` at `severity` to `radiograph`; severity 0 returns it unchanged.
 
-    input_size: side of the model's input in px, in which some amounts are told. key: of the image
-    in its data set. The draws (side, corner, place, photons) depend on seed, name and key and not
-    on the severity, so the severities of one image are steps on one way. Raises ConfigError for an
-    unknown name or severity.
+    input_size: side of the model's input in px, the unit of some amounts. key: the image's key in
+    its data set. Random draws (side, corner, place, photons) depend on seed, name and key but not
+    on the severity, so that the severities of an image differ in the amount alone. Raises
+    ConfigError for an unknown name or severity.
     """
     if name not in CORRUPTIONS:
         raise ConfigError(f"corruption {name!r}: expected one of {', '.join(CORRUPTIONS)}")
