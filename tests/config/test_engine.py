@@ -1,4 +1,4 @@
-"""Settings of the inference engine: one text, there and back."""
+"""Settings of the inference engine, to text and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("text", "settings"), TEXTS.items())
-def test_text_and_settings_are_one(text: str, settings: EngineSettings) -> None:
+def test_text_and_settings_agree(text: str, settings: EngineSettings) -> None:
     assert EngineSettings.parse(text) == settings
     assert str(settings) == text
     engine, *rest = text.split(":")

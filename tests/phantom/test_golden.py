@@ -1,4 +1,4 @@
-"""Images of the default settings stay what they were: trunks and figures were made from them.
+"""Images of the default settings stay as they were: encoders and figures were made from them.
 
 Means and deviations of grey values, and pixels of the finding, as version 0.1 rendered them. With
 a tolerance, since the last bit of an exponential differs from one processor to the next.
@@ -24,7 +24,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("study", GOLDEN)
-def test_default_films_are_those_of_the_first_version(study: int) -> None:
+def test_default_images_are_those_of_the_first_version(study: int) -> None:
     views = render_study(PhantomConfig(6, 7, size=96), study).views
     assert len(views) == len(GOLDEN[study])
     for view, (shape, mean, deviation, marked) in zip(views, GOLDEN[study], strict=True):
