@@ -41,38 +41,6 @@ class Corruption:
         return self.unit.format(self.amounts[severity - 1])
 
 
-def _quantum_noise(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return add_quantum_noise(x, amount / pitch**2, rng)
-
-
-def _blur(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return blur(x, amount * pitch)
-
-
-def _gamma(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return change_gamma(x, amount)
-
-
-def _gain(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return change_gain(x, amount)
-
-
-def _jpeg(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return compress_jpeg(x, round(amount))
-
-
-def _rotation(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return rotate(x, amount if rng.random() < 0.5 else -amount)
-
-
-def _crop(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return crop(x, amount, (float(rng.random()), float(rng.random())))
-
-
-def _inversion(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
-    return invert(x)
-
-
 def _marker(x: Array, amount: float, rng: np.random.Generator, pitch: float) -> Array:
     letter = "L" if rng.random() < 0.5 else "R"
     return add_marker(x, amount, letter, (bool(rng.random() < 0.5), bool(rng.random() < 0.5)))
@@ -84,56 +52,56 @@ _SUITE = (
         (3000, 1000, 300, 100, 30),
         "{:g} photons",
         "dose lowered to this many photons in the open beam per pixel of the model's input",
-        _quantum_noise,
+        lambda x, photons, rng, pitch: add_quantum_noise(x, photons / pitch**2, rng),
     ),
     Corruption(
         "blur",
         (0.5, 1, 1.5, 2.5, 4),
         "{:g} px",
         "Gaussian of this standard deviation, in pixels of the model's input",
-        _blur,
+        lambda x, sigma, rng, pitch: blur(x, sigma * pitch),
     ),
     Corruption(
         "gamma",
         (1.25, 1.5, 2, 2.5, 3.5),
         "γ {:g}",
         "grey levels to the power γ: too dark",
-        _gamma,
+        lambda x, gamma, rng, pitch: change_gamma(x, gamma),
     ),
     Corruption(
         "gain",
         (1.15, 1.35, 1.6, 2, 3),
         "× {:g}",
         "grey levels times this, clipped at white: dense parts saturated",
-        _gain,
+        lambda x, gain, rng, pitch: change_gain(x, gain),
     ),
     Corruption(
         "jpeg",
         (75, 50, 30, 15, 5),
         "quality {:g}",
         "8-bit JPEG of this quality, at the image's own size",
-        _jpeg,
+        lambda x, quality, rng, pitch: compress_jpeg(x, round(quality)),
     ),
     Corruption(
         "rotation",
         (5, 10, 15, 25, 40),
         "{:g}°",
         "rotated about the middle, in a direction drawn for each image",
-        _rotation,
+        lambda x, angle, rng, pitch: rotate(x, angle if rng.random() < 0.5 else -angle),
     ),
     Corruption(
         "crop",
         (0.05, 0.1, 0.2, 0.3, 0.4),
         "{:.0%} of each side",
         "this share of each side cut off, at a place drawn for each image; findings may be lost",
-        _crop,
+        lambda x, share, rng, pitch: crop(x, share, (rng.random(), rng.random())),
     ),
     Corruption(
         "inversion",
         (1,),
         "inverted",
         "dark and bright exchanged; there is only one severity of it",
-        _inversion,
+        lambda x, amount, rng, pitch: invert(x),
     ),
     Corruption(
         "marker",

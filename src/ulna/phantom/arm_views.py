@@ -90,7 +90,8 @@ def draw_arm_views(
     """Draw the views of each image of a study: one per image, or two on a divided plate."""
     kinds = ARM_VIEWS[part]
     if framing == "collimated":
-        count = int(rng.choice([1, 2, 3][: len(kinds)], p=_shares(len(kinds))))
+        shares = [0.2, 0.5, 0.3] if len(kinds) > 2 else [0.3, 0.7]
+        count = int(rng.choice([1, 2, 3][: len(kinds)], p=shares))
         first = int(rng.integers(2)) if count == 1 else 0
         chosen = [kinds[first + i] for i in range(count)]
         return tuple(
@@ -102,17 +103,13 @@ def draw_arm_views(
         field = _plate_field(part, size, rng, divided=True)
         return (tuple(_draw(limb, part, k, field, rng) for k in kinds[:2]),)
     count = 1 if rng.random() < 0.55 else 2
-    shares = _SINGLE_VIEW_SHARES[: len(kinds)]
-    first = int(rng.choice(len(kinds), p=np.array(shares) / sum(shares)))
+    single = np.array(_SINGLE_VIEW_SHARES[: len(kinds)])
+    first = int(rng.choice(len(kinds), p=single / sum(single)))
     chosen = [kinds[first]] if count == 1 else list(kinds[:2])
     for kind in chosen:
         field = _plate_field(part, size, rng)
         images.append((_draw(limb, part, kind, field, rng),))
     return tuple(images)
-
-
-def _shares(kinds: int) -> list[float]:
-    return [0.2, 0.5, 0.3] if kinds > 2 else [0.3, 0.7]
 
 
 def _collimated_field(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generator) -> Field:
@@ -164,11 +161,7 @@ def _draw(
 
 
 def _turns(
-    part: BodyPart,
-    kind: ViewKind,
-    bent: tuple[float, float],
-    single: int,
-    rng: np.random.Generator,
+    part: BodyPart, kind: ViewKind, bent: tuple[float, float], single: int, rng: np.random.Generator
 ) -> dict[int, Vector]:
     """Draw the rotation of each group: wrist, fingers, elbow, and the trunk behind the shoulder.
 

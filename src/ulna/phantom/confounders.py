@@ -135,10 +135,7 @@ def marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Ar
     height, width = shape
     picture = Image.new("L", (width, height))
     font = ImageFont.load_default(size=max(8, int(height * (0.05 + 0.04 * u[0]))))
-    corner = (
-        int((0.04 if u[1] < 0.5 else 0.84) * width),
-        int((0.03 + 0.85 * u[2]) * height),
-    )
+    corner = (int((0.04 if u[1] < 0.5 else 0.84) * width), int((0.03 + 0.85 * u[2]) * height))
     level = int(170 + 85 * u[3])
     ImageDraw.Draw(picture).text(corner, side.value, fill=level, font=font)
     levels: Array = np.asarray(picture, np.float32) / np.float32(255)

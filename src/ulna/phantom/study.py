@@ -13,10 +13,9 @@ from ulna.phantom.anatomy import Limb, Variation, build_limb
 from ulna.phantom.findings import DRAW, PlacedFinding
 from ulna.phantom.image import PhantomImage, draw_images, render_image
 from ulna.phantom.plan import StudyPlan, plan_study
-from ulna.phantom.scene import Scene
 from ulna.phantom.strength import NormalView, solve_strength, subtlety_of
 from ulna.phantom.views import pose
-from ulna.types import BodyPart, FindingCategory, Laterality, Subtlety
+from ulna.types import FindingCategory, Laterality, Subtlety
 
 # Random streams: draws from one never change those from another.
 _ANATOMY, _CONFOUNDERS, _FINDING, _NOISE = range(4)
@@ -61,20 +60,17 @@ def render_study(config: PhantomConfig, index: int) -> PhantomStudy:
     placed, strength, seen = None, 0.0, [0.0] * len(images)
     if plan.abnormal:
         placed, strength, seen = _choose(limb, images, config, _stream(config, plan, _FINDING))
-    views = tuple(
-        _view(
-            plan.body_part,
-            image,
-            _scenes(limb, image, placed, strength),
-            cnr,
-            side,
-            _stream(config, plan, _NOISE, i),
-        )
-        for i, (image, cnr) in enumerate(zip(images, seen, strict=True))
-    )
+    views = []
+    for i, (image, cnr) in enumerate(zip(images, seen, strict=True)):
+        scenes = [pose(limb, view, 0) for view in image.panels]
+        if placed:
+            scenes = [placed.apply(scene, strength) for scene in scenes]
+        noise = _stream(config, plan, _NOISE, i)
+        pixels, mask = render_image(image, scenes, plan.body_part, side, noise)
+        views.append(PhantomView(image.name, pixels, mask, cnr, image.spacing, side))
     return PhantomStudy(
         plan=plan,
-        views=views,
+        views=tuple(views),
         category=placed.category if placed else None,
         kind=placed.kind if placed else "",
         subtlety=subtlety_of(max(seen)) if placed else None,
@@ -144,22 +140,3 @@ def _draw_shown(
         if any(image.shows(limb, placed) for image in images):
             break
     return placed
-
-
-def _scenes(
-    limb: Limb, image: PhantomImage, placed: PlacedFinding | None, strength: float
-) -> list[Scene]:
-    normal = [pose(limb, view, 0) for view in image.panels]
-    return [placed.apply(scene, strength) for scene in normal] if placed else normal
-
-
-def _view(
-    part: BodyPart,
-    image: PhantomImage,
-    scenes: list[Scene],
-    cnr: float,
-    side: Laterality,
-    rng: np.random.Generator,
-) -> PhantomView:
-    pixels, mask = render_image(image, scenes, part, side, rng)
-    return PhantomView(image.name, pixels, mask, cnr, image.spacing, side)

@@ -130,20 +130,17 @@ def _pose_chain(limb: Limb, placed: Mapping[int, tuple[Vector, Vector]], noise: 
     soft = []
     for group, rows in limb.soft.items():
         turn, shift = placed[group]
-        soft += [_shifted(row, shift) for row in _move_soft(rows, turn, origin)]
+        soft += _move_soft(rows, turn, origin, shift)
     return Scene(bones=bones, soft=np.array(soft), noise=noise, trunk=True)
 
 
-def _shifted(row: Vector, shift: Vector) -> Vector:
-    row[0:3] += shift
-    return row
-
-
-def _move_soft(rows: tuple[Vector, ...], turn: Vector, pivot: Vector) -> list[Vector]:
+def _move_soft(
+    rows: tuple[Vector, ...], turn: Vector, pivot: Vector, shift: Vector | float = 0.0
+) -> list[Vector]:
     out = []
     for row in rows:
         moved = row.copy()
-        moved[0:3] = turn @ (row[0:3] - pivot) + pivot
+        moved[0:3] = turn @ (row[0:3] - pivot) + pivot + shift
         moved[3:12] = (row[3:12].reshape(3, 3) @ turn.T).ravel()
         out.append(moved)
     return out

@@ -8,28 +8,14 @@ training from random weights in the same time.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
+from ulna.recipes.demonstration import DEMONSTRATION_CNN
 from ulna.types import BodyPart, FindingCategory
 
-_CNN = ExpertConfig(
-    name="cnn",
-    encoder="cnn",
-    neck="attention",
-    initial=InitialWeights("shipped"),
-    epochs=30,
-    batch_size=64,
-    learning_rate=2e-3,
-    layer_decay=0.7,
-    frozen_epochs=1,
-    ema_decay=0.98,
-    crop_size=96,
-    crop_share=1.0,
-    train_encoder_on_whole=False,
-    fit_heads=True,
-    hard_negatives_every=6,
-    time_share=1.0,
-)
+_CNN = replace(DEMONSTRATION_CNN, epochs=30, crop_share=1.0, fit_heads=True, hard_negatives_every=6)
 _LITE0 = ExpertConfig(
     name="lite0",
     encoder="tf_efficientnet_lite0",

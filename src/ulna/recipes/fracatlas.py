@@ -17,6 +17,7 @@ docs/results/real.md has the expected results.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ulna.config.augmentation import Augmentation
 from ulna.config.distillation import Distillation
@@ -57,6 +58,7 @@ _PARTS = (
     BodyPart.WRIST,
 )
 _USE = "fracture against none, FracAtlas, research only"
+_LITE0_CHANGES = {"input_spec": _ENLARGED, "precision": "32-true"}
 _ALL_TRAIN = {"train": 1.0, "tune": 0.0, "calibration": 0.0}
 
 
@@ -77,8 +79,8 @@ def _cnn(epochs: int, learning_rate: float, hard_negatives_every: int) -> Expert
     )
 
 
-def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
-    return Recipe(
+def _recipe(name: str, description: str, expert: ExpertConfig, **changes: Any) -> Recipe:
+    recipe = Recipe(
         name=name,
         description=description,
         experts=(expert,),
@@ -89,6 +91,7 @@ def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
         fractions=_ALL_TRAIN,
         abnormal_means="fracture",
     )
+    return replace(recipe, **changes)
 
 
 def cassettes() -> Recipe:
@@ -103,8 +106,9 @@ def cassettes() -> Recipe:
         fit_heads=True,
         initial=InitialWeights("shipped"),
     )
-    recipe = _recipe("cassettes", "encoder for real images, on phantom cassettes", expert)
-    return replace(recipe, abnormal_means="abnormality")  # phantoms show more than fractures
+    description = "encoder for real images, on phantom cassettes"
+    # Phantoms show more than fractures.
+    return _recipe("cassettes", description, expert, abnormal_means="abnormality")
 
 
 def lower_limb() -> Recipe:
@@ -118,8 +122,8 @@ def fracatlas_cnn() -> Recipe:
     expert = replace(
         _cnn(epochs=120, learning_rate=1.5e-3, hard_negatives_every=12), fit_heads=True
     )
-    recipe = _recipe("fracatlas_cnn", f"{_USE}, one expert: to compare", expert)
-    return replace(recipe, input_spec=_ENLARGED)
+    description = f"{_USE}, one expert: to compare"
+    return _recipe("fracatlas_cnn", description, expert, input_spec=_ENLARGED)
 
 
 def _lite0(epochs: int, hard_negatives_every: int) -> ExpertConfig:
@@ -147,16 +151,12 @@ def _lite0(epochs: int, hard_negatives_every: int) -> ExpertConfig:
 
 def lower_limb_lite0() -> Recipe:
     """Return the recipe of an ImageNet encoder on the lower limb; its heads are not used."""
-    recipe = _recipe(
+    return _recipe(
         "lower_limb_lite0",
         "ImageNet encoder, on images of the lower limb",
         _lite0(7, hard_negatives_every=0),
-    )
-    return replace(
-        recipe,
-        input_spec=_ENLARGED,
         augmentation=_WIDE_AUGMENTATION,
-        precision="32-true",
+        **_LITE0_CHANGES,
     )
 
 
@@ -165,8 +165,7 @@ def fracatlas_lite0() -> Recipe:
     expert = replace(
         _lite0(24, hard_negatives_every=8), fit_heads=True, augmentation=_OTHER_HOSPITALS
     )
-    recipe = _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert)
-    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+    return _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert, **_LITE0_CHANGES)
 
 
 def fracatlas_plain() -> Recipe:
@@ -184,8 +183,8 @@ def fracatlas_plain() -> Recipe:
         input_scale=0.5,
         augmentation=_PLAIN_AUGMENTATION,
     )
-    recipe = _recipe("fracatlas_plain", f"{_USE}, plain network on whole images", expert)
-    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+    description = f"{_USE}, plain network on whole images"
+    return _recipe("fracatlas_plain", description, expert, **_LITE0_CHANGES)
 
 
 def fracatlas_student() -> Recipe:
@@ -216,7 +215,6 @@ def fracatlas_student() -> Recipe:
     return replace(
         _recipe("fracatlas_student", f"{_USE}, one small network taught by the hybrid", expert),
         input_spec=_ENLARGED,
-        loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         distillation=Distillation(
             logits=1.0, other_parts=0.8, body_part=0.2, map=0.5, temperature=2.0, hard_labels=0.3
         ),

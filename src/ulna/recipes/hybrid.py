@@ -57,11 +57,7 @@ def hybrid() -> Recipe:
 
 def prototype() -> Recipe:
     """Return the layout of the original prototype: one expert for each of three body parts."""
-    layout = {
-        BodyPart.ELBOW: "cnn",
-        BodyPart.HUMERUS: "densenet121",
-        BodyPart.WRIST: "resnet50",
-    }
+    layout = {BodyPart.ELBOW: "cnn", BodyPart.HUMERUS: "densenet121", BodyPart.WRIST: "resnet50"}
     whole = hybrid()
     return replace(
         whole,

@@ -47,7 +47,7 @@ def build_arm(v: Variation) -> Limb:
     arm = [_radius(v), _ulna(v), *_carpals(v), *_metacarpals(v), *phalanges(v)]
     # Arms are exposed at a lower voltage than the attenuations hold for, so bone has more contrast.
     soft_beam = v.between(1.0, 1.45)
-    upper = [_humerus(v), _grouped(scapula(v), TRUNK), *trunk_bones(v)]
+    upper = [_humerus(v), replace(scapula(v), group=TRUNK), *trunk_bones(v)]
     return Limb(
         bones=(
             *(replace(b, density=soft_beam * b.density) for b in arm),
@@ -78,10 +78,6 @@ def from_elbow(point: Vector, up: float = ELBOW) -> Vector:
 def arm_joint(joint: Joint, base: str) -> Joint:
     """Return the wrist's joint with the fingers moving along."""
     return replace(joint, moving=WHOLE_HAND, base=base)
-
-
-def _grouped(bone: Bone, group: int) -> Bone:
-    return replace(bone, group=group)
 
 
 def _carpals(v: Variation) -> list[Bone]:

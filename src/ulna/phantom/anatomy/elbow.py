@@ -97,9 +97,6 @@ def elbow_joint() -> Joint:
             ("humerus", np.array([24.0, 4, 0]), np.array([0.8, -0.6, 0])),
             ("humerus", np.array([-20.0, 3, 2]), np.array([-0.8, -0.6, 0])),
         ),
-        surfaces=(
-            ("ulna", np.array([8.0, -12, -4])),
-            ("humerus", np.array([8.0, -4, 2])),
-        ),
+        surfaces=(("ulna", np.array([8.0, -12, -4])), ("humerus", np.array([8.0, -4, 2]))),
         narrow=np.array([0.0, 1.6, -0.6]),
     )

@@ -141,9 +141,6 @@ def shoulder_joint() -> Joint:
             ("humerus", np.array([22.0, 150, 0]), np.array([0.9, 0.4, 0])),
             ("scapula", np.array([-36.0, 130, 0]), np.array([0.4, -0.9, 0])),
         ),
-        surfaces=(
-            ("humerus", np.array([-20.0, 153, 0])),
-            ("scapula", np.array([-40.0, 146, 0])),
-        ),
+        surfaces=(("humerus", np.array([-20.0, 153, 0])), ("scapula", np.array([-40.0, 146, 0]))),
         narrow=np.array([-2.2, 0.8, 0]),
     )

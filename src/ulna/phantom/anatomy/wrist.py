@@ -175,9 +175,6 @@ def wrist_joint() -> Joint:
             ("scaphoid", np.array([20.0, -14, 2]), np.array([0.9, 0.4, 0])),
             ("ulna", np.array([-8.0, 3, -2]), np.array([0.6, -0.8, 0])),
         ),
-        surfaces=(
-            ("radius", np.array([8.0, 3, 0])),
-            ("scaphoid", np.array([14.0, -8, 0])),
-        ),
+        surfaces=(("radius", np.array([8.0, 3, 0])), ("scaphoid", np.array([14.0, -8, 0]))),
         narrow=np.array([0.0, 2.2, 0]),
     )

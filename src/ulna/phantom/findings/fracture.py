@@ -21,12 +21,7 @@ _SHARES = {
     Subtlety.OBVIOUS: (0.0, 0.35, 0.35, 0.3),
 }
 # Range of the angle between the surface and the transverse plane in degrees.
-_TILT = {
-    "hairline": (5, 40),
-    "transverse": (0, 15),
-    "oblique": (30, 55),
-    "comminuted": (10, 40),
-}
+_TILT = {"hairline": (5, 40), "transverse": (0, 15), "oblique": (30, 55), "comminuted": (10, 40)}
 
 
 def draw_fracture(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
