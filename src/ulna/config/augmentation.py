@@ -12,9 +12,9 @@ from ulna.config.bounds import Bounds, Share, check_fields, recorded
 class Augmentation:
     """Random changes of a training image; 0 switches a change off (`least_fill`: 1).
 
-    Ranges are symmetric about no change, and every image is drawn for itself. From `least_fill`
-    on, the changes imitate what tells one hospital's images from another's (docs/sources.md), and
-    are off by default. Shares are of the image's side or of its grey range [0, 1].
+    Ranges are symmetric about no change, and every image is drawn for itself. The changes from
+    `least_fill` on imitate what distinguishes one hospital's images from another's
+    (docs/sources.md), and are off by default. Shares are of the side or of the grey range [0, 1].
 
     Attributes:
         rotation: Largest angle in degrees, to either side.
@@ -26,7 +26,7 @@ class Augmentation:
         noise: Largest standard deviation of the Gaussian noise, on the grey range [0, 1].
         invert: Probability that dark and bright are exchanged.
         flip: Probability of a left-right mirror image.
-        erase: Probability that a rectangle, 1/16 to 1/5 of the side wide, gets one random grey.
+        erase: Probability that a rectangle with sides of 1/16 to 1/5 of the image gets one grey.
         least_fill: Images are shrunk to a share of the frame from this to 1, drawn log-uniformly,
             and placed anywhere in it.
         frame: Probability of a collimator's edge or a cassette's border; a finding that it covers
@@ -34,8 +34,8 @@ class Augmentation:
         letters: Probability of one to three letters or short words, with or without a white plate;
             a finding that they cover counts as not visible.
         veil: Probability of a bright veil over a part of the image, as of a cast.
-        edges: Largest strength of edge enhancement: up to so many times the fine detail is added,
-            or up to all of it is blurred away. Two in three images are changed.
+        edges: Largest strength of edge enhancement: up to this many times the fine detail is added
+            or taken away (at most all of it). Two in three images are changed.
         resample: Images are reduced to 1 - resample to 1 of their pixels per side, and enlarged
             again. Two in three images are changed.
         jpeg: Probability of a JPEG compression of quality 10 to 90.

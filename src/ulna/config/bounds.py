@@ -66,7 +66,7 @@ _RECORDED: ContextVar[bool] = ContextVar("recorded", default=False)
 def as_recorded() -> Iterator[None]:
     """Accept recipes unchecked within this context, as the records of finished runs.
 
-    A bundle so stays usable even if a later version would refuse to train by its recipe.
+    So a bundle stays usable even if a later version would refuse to train by its recipe.
     """
     before = _RECORDED.set(True)
     try:

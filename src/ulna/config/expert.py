@@ -25,12 +25,12 @@ class InitialWeights:
     Attributes:
         kind: 'random'. 'imagenet': from an installed package of the extra `imagenet`, else fetched
             by timm. 'shipped': the encoder of the in-house `cnn` in the package, trained on
-            phantoms by the recipe `pretrain`. 'file': a state dict. 'run': an earlier Ulna run;
-            of a cross-validation, fold k starts from fold k where the folds are the same, else
-            from fold 0.
+            phantoms by the recipe `pretrain`. 'file': a state dict. 'run': an earlier run of Ulna.
+            From a cross-validation, fold k takes its fold k if the folds are the same, else
+            its fold 0.
         path: File or folder of the kinds 'file' and 'run'.
         expert: Name of the expert in the earlier run; '' for the same name, or the only expert.
-            `--initial` leaves it as the recipe has it.
+            The option `--initial` does not change it.
     """
 
     kind: InitialKind = "random"
@@ -80,9 +80,9 @@ class ExpertConfig:
             of the whole training images (see `training.heads`).
         abnormal_share: Share of abnormal images among those drawn in an epoch; 0 shows every image
             once.
-        unknown_part_share: Share of images of unknown body part among those drawn, if others
-            exist. They are then left out of the search for hard negatives and of `fit_heads`. 0
-            draws all images alike.
+        unknown_part_share: Share of images of unknown body part among those drawn, if there are
+            others; the search for hard negatives and `fit_heads` then leave them out. 0 draws all
+            images alike.
         source_balance: How evenly several sources are drawn, also by `fit_heads`: in proportion to
             n ** (1 - source_balance) times the source's weight, for n images. 0 draws in
             proportion to n, 1 all sources alike. With `abnormal_share` every source has that

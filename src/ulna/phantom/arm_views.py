@@ -97,19 +97,15 @@ def draw_arm_views(
         return tuple(
             (_draw(limb, part, k, _collimated_field(part, k, size, rng), rng),) for k in chosen
         )
-    images = []
     divided = part not in BESIDE_TRUNK and rng.random() < 0.12
     if divided:
         field = _plate_field(part, size, rng, divided=True)
         return (tuple(_draw(limb, part, k, field, rng) for k in kinds[:2]),)
     count = 1 if rng.random() < 0.55 else 2
-    single = np.array(_SINGLE_VIEW_SHARES[: len(kinds)])
-    first = int(rng.choice(len(kinds), p=single / sum(single)))
+    weights = np.array(_SINGLE_VIEW_SHARES[: len(kinds)])
+    first = int(rng.choice(len(kinds), p=weights / sum(weights)))
     chosen = [kinds[first]] if count == 1 else list(kinds[:2])
-    for kind in chosen:
-        field = _plate_field(part, size, rng)
-        images.append((_draw(limb, part, kind, field, rng),))
-    return tuple(images)
+    return tuple((_draw(limb, part, k, _plate_field(part, size, rng), rng),) for k in chosen)
 
 
 def _collimated_field(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generator) -> Field:

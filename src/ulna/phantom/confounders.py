@@ -26,8 +26,9 @@ _CAST_SHARE, _JEWEL_SHARE, _INVERT_SHARE, _SOFT_SHARE = 0.08, 0.10, 0.06, 0.12
 class Confounders:
     """Confounders of one image.
 
-    window: percentiles of the attenuation that become black and white. numbers: uniform draws that
-    vary place and size of the confounders that are present.
+    coarse: whether resolution is lost. gamma: exponent of the display curve. window: percentiles of
+    the attenuation that become black and white. numbers: uniform draws that vary place and size of
+    the confounders that are present.
     """
 
     exposure: Exposure

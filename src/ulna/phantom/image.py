@@ -34,7 +34,7 @@ from ulna.phantom.scene import Projection, Scene, project_scene
 from ulna.phantom.views import View, draw_views, pose
 from ulna.types import Array, BodyPart, Laterality
 
-# Least line integral of the bone that a plate's grey values are scaled by.
+# Least line integral of pixels that count as bone when a plate's greys are scaled.
 _DENSE = 0.15
 
 

@@ -114,7 +114,7 @@ def pose(limb: Limb, view: View, noise: int) -> Scene:
 def placements(
     hinges: Sequence[Hinge], turns: Mapping[int, Vector]
 ) -> dict[int, tuple[Vector, Vector]]:
-    """Return rotation and translation of every group, which turns at its hinge and its parent's."""
+    """Return rotation and translation of every group; each turns at its hinge, after its parent."""
     out = {0: (np.eye(3), np.zeros(3))}
     for hinge in hinges:
         turn, shift = out[hinge.parent]

@@ -57,6 +57,8 @@ def write_phantoms(
     progress: called with the number of studies that are done and of all. truth.csv is written last,
     so that a folder without it is incomplete; one that an interrupted run of the same config left
     is written again. Raises DatasetError for a folder that holds anything else.
+
+    Example: ``write_phantoms(Path("phantoms"), PhantomConfig(studies=600, seed=1))``.
     """
     _claim(out, config)
     rows: list[Row] = []
