@@ -56,13 +56,13 @@ def recipe_table() -> str:
         experts = ", ".join(e.name for e in recipe.experts)
         size = recipe.input_spec.size
         rows.append(f"| `{name}` | {recipe.description} | {experts} | {size} px |")
-    head = ["| recipe | what | experts | input |", "|---|---|---|---|"]
+    head = ["| recipe | description | experts | input |", "|---|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
 
 
 def corruption_table() -> str:
     rows = [f"| `{name}` | {meaning} | {amounts} |" for name, amounts, meaning in suite_rows()]
-    return "\n".join(["| corruption | what | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| corruption | description | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
 
 
 def column_table() -> str:
