@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_objects import write_object
-from given_films import image, names, noted
+from distinct_images import image, names, noted
 from PIL import Image
 
-from ulna.datasets import index_given
+from ulna.datasets import index_paths
 from ulna.errors import UlnaWarning
 
 
@@ -120,7 +120,7 @@ def test_every_key_is_one_studys(tmp_path: Path, given: list[str]) -> None:
         (place / "t.csv").write_text(row)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UlnaWarning)
-        studies = index_given([tmp_path / g for g in given])
+        studies = index_paths([tmp_path / g for g in given])
     keys = [s.key for s in studies]
     assert len(set(keys)) == len(keys) > 1
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from dicom_objects import write_object
-from given_films import image, names, noted
+from distinct_images import image, names, noted
 from mura_tree import add_study
 
-from ulna.datasets import data_kind, index_data, index_given, index_images
+from ulna.datasets import data_kind, index_data, index_images, index_paths
 from ulna.errors import DatasetError, DatasetWarning, ImageError
 from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
@@ -58,15 +58,17 @@ def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png", "b.webp"]]
     assert "2 pictures in BMP or WebP, which are not read: convert them to PNG: c.bmp, d" in note
-    (named,) = index_given([tmp_path / "c.bmp"])
+    (named,) = index_paths([tmp_path / "c.bmp"])
     with pytest.raises(ImageError, match="is a BMP picture: expected a PNG"):
         read_radiograph(named.images[0].path)
 
 
 def test_words_that_begin_like_a_bmp_are_none(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("BMI of all patients: see the other table, please")
-    with pytest.raises(DatasetError, match=r"(?s)holds no images.*1 no image by their first bytes"):
-        index_given([tmp_path])
+    with pytest.raises(
+        DatasetError, match=r"(?s)contains no images.*1 no image by their first bytes"
+    ):
+        index_paths([tmp_path])
 
 
 HIDDEN = (
@@ -158,7 +160,7 @@ def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Pa
     with pytest.raises(ImageError, match="no such file"):
         read_radiograph(studies[0].images[0].path)
     with pytest.raises(ImageError, match="no such file or folder"):
-        index_given([tmp_path / "none.png"])
+        index_paths([tmp_path / "none.png"])
 
 
 def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
@@ -184,7 +186,7 @@ def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
         (result,) = index_data(tmp_path)
     assert sorted(names([result])[0]) == ["image1.png", "image2.jfif", "image3"]
     beside, inside = (str(w.message) for w in record)
-    assert "2 beside MURA-v1.1, which alone is read: " in beside and "2.png" in beside
+    assert "2 beside MURA-v1.1, the only folder that is read: " in beside and "2.png" in beside
     for line in (
         "1 hidden: valid/XR_HAND/patient00001/study1_positive/@eaDir",
         "1 no image by their first bytes",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ulna.datasets.bare import without_labels
-from ulna.datasets.overlap import Overlap, named_in
+from ulna.datasets.overlap import Overlap, keys_among
+from ulna.datasets.unlabelled import without_labels
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -80,4 +80,4 @@ def test_a_study_is_known_by_its_key_under_both_names(
     without a look at what those had learned."""
     patient, image, *source = requested
     study = replace(_study(patient, image, *source), study_id=".".join([*source, f"s-{image}"]))
-    assert named_in({key}, [study]) == ({study.key} if same else set())
+    assert keys_among({key}, [study]) == ({study.key} if same else set())

@@ -194,7 +194,7 @@ def test_corners(folder: Path) -> None:
         (
             [[0.5, 0.5, 0.1, 0.2]],
             "",
-            "shares of the image: say so with yolo in a column box_format",
+            "shares of the image: write yolo in a column box_format",
         ),
         ([[0, 0, 1, 1]], "", "shares of the image"),
         ([[0.1, 0.1, 0.9, 0.9]], "xyxy", "shares of the image"),

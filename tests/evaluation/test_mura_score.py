@@ -8,8 +8,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from ulna.datasets.mura_answers import MuraStudy
 from ulna.errors import DatasetError
+from ulna.evaluation.mura_ranking import RADIOLOGISTS, archive, rank_of
 from ulna.evaluation.mura_score import OVERALL, official_keys, score_mura
-from ulna.evaluation.mura_standing import RADIOLOGISTS, archive, rank_of
 from ulna.evaluation.scores import Resampling
 from ulna.types import BodyPart
 

@@ -19,7 +19,7 @@ from ulna.evaluation.out_of_fold import (
     group_masks,
     read_answers,
     score,
-    source_in,
+    source_of_key,
 )
 from ulna.evaluation.scores import Resampling
 
@@ -236,6 +236,6 @@ def test_one_of_several_sources_is_compared_with_the_source_alone(
     mine, other = (keyed, both) if turned else (both, keyed)
     result = score_folds(read_answers(mine), {}, {"peer": other}, HOW)["minus"]["peer"]
     assert result["all"]["n_studies"] == 200 and result["all"]["auroc"]["value"] == 0
-    assert source_in("HAND/1.2.840/1.2.840.113") == "1" and source_in("HAND/p.1/s.1") == ""
+    assert source_of_key("HAND/1.2.840/1.2.840.113") == "1" and source_of_key("HAND/p.1/s.1") == ""
     studies = read_answers(both)
-    assert sum(source_in(k) == "other" for k in studies.keys) == len(studies.keys) - 200
+    assert sum(source_of_key(k) == "other" for k in studies.keys) == len(studies.keys) - 200

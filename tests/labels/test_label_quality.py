@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
 from ulna.errors import DatasetError
-from ulna.labels.label_quality import FEWEST_OF_A_CLASS, LabelQuality, label_quality
+from ulna.labels.label_quality import MIN_PER_CLASS, LabelQuality, label_quality
 
 SHARE = 0.05
 PRIORS = {"HAND": 0.1, "ELBOW": 0.5, "SHOULDER": 0.35}
@@ -67,7 +67,7 @@ def test_flags_are_the_confident_joint_of_each_body_part() -> None:
 
 def test_a_part_with_few_of_a_class_takes_the_thresholds_of_all() -> None:
     labels, p, parts, _ = _noisy(2)
-    few = np.flatnonzero(labels & (parts == "HAND"))[FEWEST_OF_A_CLASS - 1 :]
+    few = np.flatnonzero(labels & (parts == "HAND"))[MIN_PER_CLASS - 1 :]
     kept = np.setdiff1d(np.arange(len(labels)), few)
     labels, p, parts = labels[kept], p[kept], parts[kept]
     result = label_quality(labels, p, parts.tolist())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from synthetic_studies import blob_graph, make_manifest, write_studies
+from tests.evaluation.synthetic_studies import blob_graph, make_manifest, write_studies
 
 pytest.importorskip("cleanlab", reason="needs the extra review")
 

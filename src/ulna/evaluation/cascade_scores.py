@@ -27,7 +27,7 @@ def cascade_answer(prediction: StudyPrediction, costs: Mapping[str, float]) -> C
     )
 
 
-def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+def cascade_scores(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
     """Agreement and saving over all studies with both answers, None without any.
 
     changed: share of studies on another side of the threshold than the whole hybrid, with its
@@ -49,7 +49,7 @@ def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
         "left": float(np.mean([bool(a.skipped) for a in answers])),
         "cost": float(np.average([a.cost for a in answers], weights=images)),
         "by_body_part": _by_part(both),
-        **_areas([r for r in both if r.abnormal is not None], how),
+        **_areas([r for r in both if r.abnormal is not None], resampling),
     }
 
 
@@ -65,7 +65,7 @@ def _by_part(rows: Sequence[StudyRow]) -> Json:
     return dict(sorted(result.items()))
 
 
-def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def _areas(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     if len({r.abnormal for r in rows}) < 2:
         return {"auroc": None, "auroc_difference": None}
     truth = np.array([bool(r.abnormal) for r in rows])
@@ -75,7 +75,9 @@ def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
         "auroc": cascade,
         "auroc_difference": difference_of(cascade, hybrid),
     }
-    result = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    result = bootstrap_intervals(
+        [r.patient_id for r in rows], wanted, resampling.draws, resampling.seed
+    )
     return {name: interval_json(interval) for name, interval in result.items()}
 
 

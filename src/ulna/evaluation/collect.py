@@ -12,7 +12,7 @@ from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, message_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.evaluation.truth import locate, truth_or_fault
-from ulna.evaluation.unanswered import kind_of
+from ulna.evaluation.unanswered import fault_kind
 from ulna.imaging.geometry import letterbox
 from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
 
@@ -111,7 +111,7 @@ def fault_row(study: Study, fault: str) -> StudyRow:
         subtlety=study.subtlety,
         categories=study.categories or frozenset(),
         fault=fault,
-        kind=kind_of(fault, study),
+        kind=fault_kind(fault, study),
         source=study.source,
     )
 

@@ -46,14 +46,14 @@ def mean_sample(rows: Sequence[StudyRow]) -> Sample:
     return score_sample(rows, lambda row: row.mean_of_experts)
 
 
-def measure_single_expert(sample: Sample, hybrid: Sample, how: Resampling) -> Json:
+def measure_single_expert(sample: Sample, hybrid: Sample, resampling: Resampling) -> Json:
     """Measures of an expert alone; it has no threshold of its own.
 
     sensitivity_at_hybrid_specificity: its sensitivity at the largest threshold-free operating
     point of the test ROC whose specificity is at least the hybrid's. Read off the test data
     itself, so it flatters the expert.
     """
-    result = measure(sample, how)
+    result = measure(sample, resampling)
     result["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
     return result
 
@@ -67,7 +67,7 @@ def _matched(sample: Sample, hybrid: Sample) -> float:
     return float(curve.y[curve.x <= allowed + 1e-12].max())
 
 
-def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+def compare(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
     """Hybrid against its best expert and against the mean, by AUROC; None without experts.
 
     The best expert is chosen on these very studies, which favours the expert. Differences are
@@ -87,8 +87,8 @@ def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
             "expert": difference_of(_area(hybrid), _area(alone[best])),
             "mean": difference_of(_area(hybrid), _area(mean_sample(rows))),
         },
-        how.draws,
-        how.seed,
+        resampling.draws,
+        resampling.seed,
     )
     return {
         "best_expert": best,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ulna.datasets.overlap import source_in
+from ulna.datasets.overlap import source_of_key
 from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.groups import Groups
 from ulna.evaluation.left_out import by_source, score_left_out
@@ -19,7 +19,7 @@ def crossval_scores(
     others: Mapping[str, Path],
     sources: Sequence[str],
     left_out: Sequence[str],
-    how: Resampling,
+    resampling: Resampling,
 ) -> Json:
     """What `score_folds` gives of OUT/evaluation/predictions.csv, and what sources add to it.
 
@@ -29,11 +29,11 @@ def crossval_scores(
     `by_source`. Raises ConfigError and DatasetError as these do.
     """
     answers = read_answers(out / "evaluation" / "predictions.csv")
-    source_of = {k: source_in(k) for k in answers.keys if source_in(k) in sources}
+    source_of = {k: source_of_key(k) for k in answers.keys if source_of_key(k) in sources}
     inside: Groups = {"source": source_of} if len(sources) > 1 else {}
-    scores = score_folds(answers, {**inside, **groups}, others, how)
-    for name, result in score_left_out(out, left_out, how).items():
+    scores = score_folds(answers, {**inside, **groups}, others, resampling)
+    for name, result in score_left_out(out, left_out, resampling).items():
         scores["scores"][f"left out: {name}"] = result
     if len(sources) > 1 or left_out:
-        scores["sources"] = by_source(out, source_of, left_out, how)
+        scores["sources"] = by_source(out, source_of, left_out, resampling)
     return scores

@@ -38,7 +38,7 @@ VISIBLE = "VISIBLE"
 CALLED_NORMAL = "none"
 
 
-def finding_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+def finding_scores(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
     """`findings.<PART|ALL|VISIBLE>`; None where no answer names findings.
 
     A study counts for a category where its label is known: an unknown one is neither present nor
@@ -48,17 +48,17 @@ def finding_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     named = [r for r in rows if r.given is not None and r.given.findings and r.finding_labels]
     if not named:
         return None
-    result = {"ALL": _group(named, how)}
+    result = {"ALL": _group(named, resampling)}
     if any(r.subtlety is not None for r in named):
-        result[VISIBLE] = _group([r for r in named if r.visible], how)
+        result[VISIBLE] = _group([r for r in named if r.visible], resampling)
     for part in parts_of(named):
-        own = _group([r for r in named if r.part == part], how, MIN_STUDIES)
+        own = _group([r for r in named if r.part == part], resampling, MIN_STUDIES)
         if own["categories"]:
             result[part.value] = own
     return result
 
 
-def _group(rows: Sequence[StudyRow], how: Resampling, least: int = 1) -> Json:
+def _group(rows: Sequence[StudyRow], resampling: Resampling, least: int = 1) -> Json:
     """least: present and absent studies that a category needs; with 1 all are listed."""
     flags = {c: _known(rows, c) for c in FindingCategory}
     samples = {c: _sample(rows, c, known) for c, known in flags.items() if known.any()}
@@ -66,12 +66,12 @@ def _group(rows: Sequence[StudyRow], how: Resampling, least: int = 1) -> Json:
     scored = [c for c, s in kept.items() if _fewest(s) >= 1]
     result: Json = {
         "n_studies": len(rows),
-        "categories": {c.value: _category(s, how) for c, s in kept.items()},
+        "categories": {c.value: _category(s, resampling) for c, s in kept.items()},
         "macro": {"n_categories": len(scored)},
     }
     if scored:
-        result["macro"] |= _macro(rows, {c: (flags[c], kept[c]) for c in scored}, how)
-    leading = _leading(rows, [*kept], how)
+        result["macro"] |= _macro(rows, {c: (flags[c], kept[c]) for c in scored}, resampling)
+    leading = _leading(rows, [*kept], resampling)
     return result | ({"leading": leading} if leading else {})
 
 
@@ -104,8 +104,8 @@ def _fewest(sample: Sample) -> int:
     return int(min(sample.abnormal.sum(), (~sample.abnormal).sum()))
 
 
-def _category(sample: Sample, how: Resampling) -> Json:
-    result = measure(sample, how, [*MEASURES.values()])
+def _category(sample: Sample, resampling: Resampling) -> Json:
+    result = measure(sample, resampling, [*MEASURES.values()])
     present = int(sample.abnormal.sum())
     return {
         "n_present": present,
@@ -117,7 +117,7 @@ def _category(sample: Sample, how: Resampling) -> Json:
 def _macro(
     rows: Sequence[StudyRow],
     samples: Mapping[FindingCategory, tuple[npt.NDArray[np.bool_], Sample]],
-    how: Resampling,
+    resampling: Resampling,
 ) -> Json:
     """The unweighted mean of each measure over the categories, on the same draws of patients.
 
@@ -127,7 +127,9 @@ def _macro(
     for name, own in MEASURES.items():
         each = [(known, statistics(sample)[own]) for known, sample in samples.values()]
         wanted[name] = partial(_mean, each)
-    result = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    result = bootstrap_intervals(
+        [r.patient_id for r in rows], wanted, resampling.draws, resampling.seed
+    )
     return {name: interval_json(interval) for name, interval in result.items()}
 
 
@@ -136,7 +138,7 @@ def _mean(each: Sequence[tuple[npt.NDArray[np.bool_], Statistic]], weights: Floa
 
 
 def _leading(
-    rows: Sequence[StudyRow], categories: Sequence[FindingCategory], how: Resampling
+    rows: Sequence[StudyRow], categories: Sequence[FindingCategory], resampling: Resampling
 ) -> Json | None:
     """The leading finding of the studies that show exactly one of the categories.
 
@@ -152,20 +154,20 @@ def _leading(
     result: Json = {
         "n_studies": len(pairs),
         "n_called": len(called),
-        "right": interval_json(_right(pairs, how)),
+        "right": interval_json(_right(pairs, resampling)),
         "confusion": {
             c.value: {(CALLED_NORMAL if s is None else s.value): counts[c, s] for s in message}
             for c in categories
         },
     }
     if called:
-        result["right_of_called"] = interval_json(_right(called, how))
+        result["right_of_called"] = interval_json(_right(called, resampling))
     return result
 
 
-def _right(pairs: Sequence[tuple[FindingCategory, StudyRow]], how: Resampling) -> Interval:
+def _right(pairs: Sequence[tuple[FindingCategory, StudyRow]], resampling: Resampling) -> Interval:
     hits = [float(_lead(r) == c) for c, r in pairs]
-    return share([r.patient_id for _, r in pairs], hits, how)
+    return share([r.patient_id for _, r in pairs], hits, resampling)
 
 
 def _lead(row: StudyRow) -> FindingCategory | None:

@@ -18,10 +18,10 @@ from ulna.datasets.labelled import labelled
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.out_of_fold import FoldAnswers, score
-from ulna.evaluation.pipeline import EvaluationSettings, Report, note_on_refused, write_evaluation
+from ulna.evaluation.pipeline import EvaluationSettings, Report, note_on_refusals, write_evaluation
 from ulna.evaluation.rows import StudyRow, scored_rows
 from ulna.evaluation.scores import Json, Resampling, study_sample
-from ulna.evaluation.source_scores import met_at_source
+from ulna.evaluation.source_scores import measure_source
 from ulna.evaluation.table_reading import read_predictions
 from ulna.types import BodyPart, Study
 
@@ -68,22 +68,23 @@ def studies_left_out(
     return result
 
 
-def place_of(out: Path, name: str) -> Path:
+def left_out_folder(out: Path, name: str) -> Path:
     """Where the evaluation of the left out source `name` lies in the cross-validation `out`."""
     return out / "left_out" / name
 
 
-def answer_left_out(
+def evaluate_left_out(
     predictor: Predictor,
     sources: Mapping[str, Sequence[Study]],
     out: Path,
     report: Report,
     progress: Progress | None = None,
 ) -> None:
-    """Evaluate each source with a bundle that has not learned from it, into `place_of(out, name)`.
+    """Evaluate each source with a bundle that was not trained on it.
 
-    The three files of `ulna evaluate`. predictor: at its own operating point. report: writes
-    report.html. progress(done, all) counts studies. Raises what `write_evaluation` does.
+    Writes the three files of `ulna evaluate` into `left_out_folder(out, name)`. The predictor
+    decides at its own operating point. report writes report.html. progress(done, total) counts
+    studies. Raises the errors of `write_evaluation`.
     """
     point = predictor.manifest.operating_point
     total, before = sum(map(len, sources.values())), 0
@@ -95,28 +96,28 @@ def answer_left_out(
 
         rows, message = collect_rows(predictor, studies, point, count)
         rows = [replace(r, split=name) for r in rows]
-        message += note_on_refused(rows)
-        place = place_of(out, name)
+        message += note_on_refusals(rows)
+        place = left_out_folder(out, name)
         place.mkdir(parents=True, exist_ok=True)
         requested = EvaluationSettings(point, engine=predictor.engine)
         write_evaluation(predictor.bundle, rows, place, requested, message, report)
         before += len(studies)
 
 
-def score_left_out(out: Path, names: Sequence[str], how: Resampling) -> dict[str, Json]:
+def score_left_out(out: Path, names: Sequence[str], resampling: Resampling) -> dict[str, Json]:
     """By source: the measures of `out_of_fold.score`, decisions being the bundle's own.
 
-    Read from the files of `answer_left_out`. Raises DatasetError where they are damaged.
+    Read from the files of `evaluate_left_out`. Raises DatasetError where they are damaged.
     """
     result = {}
     for name in names:
-        rows = scored_rows(read_predictions(place_of(out, name) / "predictions.csv"))
-        result[name] = score(_as_answers(rows), np.ones(len(rows), np.bool_), how)
+        rows = scored_rows(read_predictions(left_out_folder(out, name) / "predictions.csv"))
+        result[name] = score(_as_answers(rows), np.ones(len(rows), np.bool_), resampling)
     return result
 
 
 def by_source(
-    out: Path, source_of: Mapping[str, str], left_out: Sequence[str], how: Resampling
+    out: Path, source_of: Mapping[str, str], left_out: Sequence[str], resampling: Resampling
 ) -> dict[str, Json]:
     """What a reader meets at each source, those that were learned from and those left out.
 
@@ -130,10 +131,10 @@ def by_source(
     result = {}
     for name in sorted({*source_of.values()}):
         own = [r for r in rows if source_of.get(r.key) == name]
-        result[name] = {"where": IN_SOURCE} | met_at_source(own, how)
+        result[name] = {"where": IN_SOURCE} | measure_source(own, resampling)
     for name in left_out:
-        own = read_predictions(place_of(out, name) / "predictions.csv")
-        result[name] = {"where": LEFT_OUT} | met_at_source(own, how)
+        own = read_predictions(left_out_folder(out, name) / "predictions.csv")
+        result[name] = {"where": LEFT_OUT} | measure_source(own, resampling)
     return result
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ulna.datasets.meaning import other_meaning
+from ulna.datasets.meaning import differing_meaning
 from ulna.errors import DatasetWarning
 from ulna.types import Study
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ulna.bundle import Manifest
 
 
-def note_on_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
+def warn_of_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
     """A sentence, which is warned of too (DatasetWarning), where labels have another meaning.
 
     purpose: what the studies are for, as the sentence begins ("calibration").
     """
-    reported = other_meaning(studies, manifest.abnormal_means)
+    reported = differing_meaning(studies, manifest.abnormal_means)
     if not reported:
         return []
     message = (

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from ulna.datasets.listing import listed
 from ulna.datasets.mura_answers import MuraStudy
 from ulna.errors import DatasetError
-from ulna.evaluation.mura_standing import Z_95, standing
+from ulna.evaluation.mura_ranking import Z_95, compare_with_archive
 from ulna.evaluation.scores import Json, Resampling, interval_json, number
-from ulna.metrics.agreement import kappa_spread_of_mura, kappa_standard_error
+from ulna.metrics.agreement import kappa_standard_error, kappa_variance
 from ulna.metrics.bootstrap import bootstrap_interval
 from ulna.metrics.decisions import kappa_of, weighted_confusion
 from ulna.metrics.inputs import Floats, unit_weights
@@ -25,7 +25,7 @@ _Z_OF_MURA = 1.96
 
 
 def score_mura(
-    labels: Mapping[MuraStudy, bool], answers: Mapping[MuraStudy, bool], how: Resampling
+    labels: Mapping[MuraStudy, bool], answers: Mapping[MuraStudy, bool], resampling: Resampling
 ) -> Json:
     """Kappa of `answers` against `labels` by region, with three intervals and its standing.
 
@@ -42,13 +42,13 @@ def score_mura(
             f"the competition did{listed([str(s) for s in missing])}"
         )
     studies = sorted(labels)
-    result = {OVERALL: _score(studies, labels, answers, how)}
+    result = {OVERALL: _score(studies, labels, answers, resampling)}
     for part in BodyPart:
         own = [s for s in studies if s.body_part is part]
         if own:
-            result[part.value.capitalize()] = _score(own, labels, answers, how)
+            result[part.value.capitalize()] = _score(own, labels, answers, resampling)
     for name, row in result.items():
-        row["standing"] = standing(name, row)
+        row["standing"] = compare_with_archive(name, row)
     return result
 
 
@@ -74,7 +74,7 @@ def _score(
     studies: Sequence[MuraStudy],
     labels: Mapping[MuraStudy, bool],
     answers: Mapping[MuraStudy, bool],
-    how: Resampling,
+    resampling: Resampling,
 ) -> Json:
     truth = np.array([labels[s] for s in studies])
     answer = np.array([answers[s] for s in studies])
@@ -82,9 +82,11 @@ def _score(
     kappa = float(kappa_of(counts)[0])
     error = float(kappa_standard_error(counts)[0])
     right = Z_95 * error
-    legacy = _Z_OF_MURA * float(kappa_spread_of_mura(counts)[0])
+    legacy = _Z_OF_MURA * float(kappa_variance(counts)[0])
     patients = [s.patient for s in studies]
-    drawn = bootstrap_interval(patients, partial(_kappa, truth, answer), how.draws, how.seed)
+    drawn = bootstrap_interval(
+        patients, partial(_kappa, truth, answer), resampling.draws, resampling.seed
+    )
     return {
         "n": len(studies),
         "n_abnormal": int(truth.sum()),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ulna.datasets.overlap import alone, source_in
+from ulna.datasets.overlap import key_without_source, source_of_key
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
@@ -65,7 +65,7 @@ class FoldAnswers:
     placed: Floats
 
 
-def predictions_of(given: Path) -> Path:
+def find_predictions(given: Path) -> Path:
     """The predictions.csv that `given` is or holds. Raises ConfigError where there is none."""
     if given.is_file():
         return given
@@ -143,8 +143,8 @@ def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
 
 def of_source(answers: FoldAnswers, source: str) -> FoldAnswers:
     """The answers of one of several sources, under the keys that it has by itself."""
-    own = _where(answers, np.array([source_in(k) == source for k in answers.keys], np.bool_))
-    keys = [alone(k, source) for k in own.keys]
+    own = _where(answers, np.array([source_of_key(k) == source for k in answers.keys], np.bool_))
+    keys = [key_without_source(k, source) for k in own.keys]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
     return replace(_taken(own, order), keys=tuple(sorted(keys)))
 
@@ -192,16 +192,19 @@ def _cross_fitted(
     return decision
 
 
-def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling) -> Json:
+def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], resampling: Resampling) -> Json:
     """Each of MEASURES of the chosen (N,) studies with its interval, and their numbers."""
     result = bootstrap_intervals(
-        _of(answers.patients, chosen), _statistics(answers, chosen), how.draws, how.seed
+        _of(answers.patients, chosen),
+        _statistics(answers, chosen),
+        resampling.draws,
+        resampling.seed,
     )
     return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
 
 
 def difference(
-    answers: FoldAnswers, other: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling
+    answers: FoldAnswers, other: FoldAnswers, chosen: npt.NDArray[np.bool_], resampling: Resampling
 ) -> Json:
     """Each measure of `answers` minus that of `other`, both on the same bootstrap draws.
 
@@ -225,7 +228,7 @@ def difference(
     mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
     paired = {n: difference_of(mine[n], theirs[n]) for n in mine}
     patients = _of(answers.patients, chosen)
-    result = bootstrap_intervals(patients, paired, how.draws, how.seed)
+    result = bootstrap_intervals(patients, paired, resampling.draws, resampling.seed)
     return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
 
 

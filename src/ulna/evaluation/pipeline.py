@@ -16,7 +16,7 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -46,7 +46,7 @@ class EvaluationSettings:
     """
 
     operating_point: str = ""
-    how: Resampling = field(default_factory=Resampling)
+    resampling: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
     cascade: bool = False
 
@@ -54,14 +54,14 @@ class EvaluationSettings:
         check_fields(self, "evaluation")
 
 
-_AS_THE_BUNDLE_SAYS = EvaluationSettings()
+_DEFAULTS = EvaluationSettings()
 
 
 def evaluate(
     bundle_path: Path | str,
     studies: Sequence[Study],
     out: Path | str,
-    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
+    requested: EvaluationSettings = _DEFAULTS,
     *,
     report: Callable[[ModelBundle], Report],
     progress: Progress | None = None,
@@ -84,7 +84,7 @@ def evaluate(
 def evaluation_metrics(
     bundle_path: Path | str,
     studies: Sequence[Study],
-    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
+    requested: EvaluationSettings = _DEFAULTS,
     *,
     progress: Progress | None = None,
 ) -> Json:
@@ -108,7 +108,7 @@ def _answered(
     point = choose_operating_point(predictor.bundle, requested.operating_point or None)
     cascaded = predictor.with_cascade() if requested.cascade else None
     rows, message = collect_rows(predictor, studies, point, progress, cascaded)
-    message += note_on_refused(rows) + note_on_meaning(studies, predictor.manifest, "evaluation")
+    message += note_on_refusals(rows) + warn_of_meaning(studies, predictor.manifest, "evaluation")
     return rows, replace(requested, operating_point=point, engine=predictor.engine), message
 
 
@@ -141,12 +141,14 @@ def _metrics(
     message: Sequence[str],
 ) -> Json:
     check_scorable(rows, bundle)
-    metrics = summarise(rows, bundle.manifest.body_parts, requested.how)
-    metrics |= point_scores(rows, bundle.manifest.fusion, requested.operating_point, requested.how)
+    metrics = summarise(rows, bundle.manifest.body_parts, requested.resampling)
+    metrics |= point_scores(
+        rows, bundle.manifest.fusion, requested.operating_point, requested.resampling
+    )
     metrics |= provenance(bundle, rows, requested)
-    result = cascade_scores(rows, requested.how)
+    result = cascade_scores(rows, requested.resampling)
     metrics |= {} if result is None else {"cascade": result}
-    sources = scores_by_source(rows, requested.how)
+    sources = scores_by_source(rows, requested.resampling)
     metrics |= {} if sources is None else {"by_source": sources}
     metrics["no_answer"] = reasons_json(no_answer(rows))
     metrics["no_place"] = reasons_json(no_place(rows))
@@ -190,7 +192,7 @@ def provenance(
     bundle: ModelBundle, rows: Sequence[StudyRow], requested: EvaluationSettings
 ) -> Json:
     """Which bundle answered which studies at which thresholds, and how intervals were made."""
-    manifest, how = bundle.manifest, requested.how
+    manifest, resampling = bundle.manifest, requested.resampling
     thresholds = manifest.fusion.thresholds.get(requested.operating_point, {})
     try:
         installed = version("ulna")
@@ -213,7 +215,12 @@ def provenance(
         **answered_by(bundle, requested.engine),
         "operating_point": requested.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
-        "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
+        "intervals": {
+            "level": 0.95,
+            "draws": resampling.draws,
+            "seed": resampling.seed,
+            "over": "patients",
+        },
         "data": _fingerprint(rows),
     }
 
@@ -239,7 +246,7 @@ def remarks_on(bundle: ModelBundle) -> list[str]:
     ]
 
 
-def note_on_refused(rows: Sequence[StudyRow]) -> list[str]:
+def note_on_refusals(rows: Sequence[StudyRow]) -> list[str]:
     """A sentence on the studies and images that `ulna predict` refuses, if there are any."""
     images = [i for r in rows for i in r.images]
     refused = sum(bool(i.refusal) for i in images)

@@ -14,7 +14,7 @@ _VISIBLE = (Subtlety.OBVIOUS, Subtlety.MODERATE)
 Placed = tuple[StudyRow, ImageRow, Location]
 
 
-def localisation(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
+def localisation(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
     """Localisation over the images of abnormal studies whose finding's place is known.
 
     Where subtlety is recorded, the main numbers are over views whose finding is visible
@@ -29,26 +29,26 @@ def localisation(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     graded = any(i.subtlety is not None for _, i, _ in placed)
     visible = [p for p in placed if p[1].subtlety in _VISIBLE]
     main = visible if graded and visible else placed
-    result = _summary(main, how)
+    result = _summary(main, resampling)
     result["over"] = "visible findings" if main is visible else "all findings with a known place"
     groups = {"all": placed}
     if graded:
         groups |= {"visible": visible, "subtle": [p for p in placed if p[1].subtlety == "subtle"]}
     for name, group in groups.items():
         if group:
-            result |= {f"{k}_{name}": v for k, v in _summary(group, how).items()}
+            result |= {f"{k}_{name}": v for k, v in _summary(group, resampling).items()}
     return result
 
 
 def localisation_by_part(
-    rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling
+    rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling
 ) -> Json:
     """`localisation` of each body part that has images with a known place."""
-    result = {p.value: localisation([r for r in rows if r.part == p], how) for p in parts}
+    result = {p.value: localisation([r for r in rows if r.part == p], resampling) for p in parts}
     return {name: value for name, value in result.items() if value is not None}
 
 
-def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
+def _summary(placed: Sequence[Placed], resampling: Resampling) -> Json:
     patients = [r.patient_id for r, _, _ in placed]
 
     def mean(name: str) -> float | None:
@@ -56,7 +56,7 @@ def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
 
     def interval(name: str) -> Json:
         values = [float(getattr(place, name)) for _, _, place in placed]
-        return interval_json(share(patients, values, how))
+        return interval_json(share(patients, values, resampling))
 
     return {
         "pointing_game": mean("pointing"),
@@ -73,7 +73,9 @@ def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
     }
 
 
-def recognition(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling) -> Json:
+def recognition(
+    rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling
+) -> Json:
     """Body-part recognition: accuracy over studies, and over images; confusion of studies.
 
     Counted over all answered studies whose body part is given, labelled or not. confusion:
@@ -87,7 +89,7 @@ def recognition(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resamp
     if not known:
         return {"accuracy": None, "n_studies": 0}
     right = [float(true == seen) for _, true, seen in known]
-    interval = share([r.patient_id for r, _, _ in known], right, how)
+    interval = share([r.patient_id for r, _, _ in known], right, resampling)
     images = [i.recognised == true for r, true, _ in known for i in r.images]
     confusion = {t.value: {p.value: 0 for p in parts} for t in parts}
     for _, true, seen in known:

@@ -17,7 +17,7 @@ _RATES = ("sensitivity", "specificity")
 
 
 def point_scores(
-    rows: Sequence[StudyRow], fusion: FusionParameters, operating_point: str, how: Resampling
+    rows: Sequence[StudyRow], fusion: FusionParameters, operating_point: str, resampling: Resampling
 ) -> Json:
     """`operating_points` and `confidence` of the scored studies, by body part and for all.
 
@@ -33,7 +33,9 @@ def point_scores(
     groups = {p.value: scored_rows(rows, p) for p in parts_of(rows)} | {"ALL": scored}
     result: Json = {
         "operating_points": {
-            point: {n: measure(_at(point, g, fusion), how, _RATES) for n, g in groups.items()}
+            point: {
+                n: measure(_at(point, g, fusion), resampling, _RATES) for n, g in groups.items()
+            }
             for point in fusion.thresholds
         }
     }

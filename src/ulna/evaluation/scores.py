@@ -136,23 +136,23 @@ def _decision_measure(
     return DECISION_MEASURES[name](weighted_confusion(truth, decision, weights))
 
 
-def measure(sample: Sample, how: Resampling, names: Sequence[str] = ()) -> Json:
+def measure(sample: Sample, resampling: Resampling, names: Sequence[str] = ()) -> Json:
     """`{measure: {value, low, high}}` of a sample, all measures or those named."""
     wanted = statistics(sample)
     if names:
         wanted = {n: wanted[n] for n in names}
-    result = bootstrap_intervals(sample.patients, wanted, how.draws, how.seed)
+    result = bootstrap_intervals(sample.patients, wanted, resampling.draws, resampling.seed)
     return {name: interval_json(interval) for name, interval in result.items()}
 
 
-def share(patients: list[str], values: Sequence[float], how: Resampling) -> Interval:
+def share(patients: list[str], values: Sequence[float], resampling: Resampling) -> Interval:
     """The mean of (N,) values with its interval over patients."""
     array = np.asarray(values, dtype=np.float64)
 
     def mean(weights: Floats) -> Floats:
         return np.asarray(weights @ array / weights.sum(axis=1))
 
-    return bootstrap_intervals(patients, {"mean": mean}, how.draws, how.seed)["mean"]
+    return bootstrap_intervals(patients, {"mean": mean}, resampling.draws, resampling.seed)["mean"]
 
 
 def interval_json(interval: Interval) -> Json:

@@ -8,8 +8,8 @@ from ulna.evaluation.rows import StudyRow, scored_rows
 from ulna.evaluation.scores import Json, Resampling, interval_json, measure, share, study_sample
 
 
-def scores_by_source(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
-    """`{source: ...}` of the rows' sources: all measures of studies, and `met_at_source`.
+def scores_by_source(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
+    """`{source: ...}` of the rows' sources: all measures of studies, and `measure_source`.
 
     None where there is one source alone.
     """
@@ -20,12 +20,12 @@ def scores_by_source(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     for source in sources:
         own = [r for r in rows if r.source == source]
         scored = scored_rows(own)
-        alone = measure(study_sample(scored), how) if scored else {}
-        result[source] = alone | met_at_source(own, how)
+        alone = measure(study_sample(scored), resampling) if scored else {}
+        result[source] = alone | measure_source(own, resampling)
     return result
 
 
-def met_at_source(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def measure_source(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     """Sensitivity and specificity at the operating point, and how images are met, with intervals.
 
     refused: share of the scored studies' images that `ulna predict` would refuse.
@@ -41,11 +41,11 @@ def met_at_source(rows: Sequence[StudyRow], how: Resampling) -> Json:
     if not scored:
         return result
     patients = [r.patient_id for r, _ in images]
-    refused = share(patients, [float(bool(i.refusal)) for _, i in images], how)
-    right = share(patients, [float(i.recognised == r.body_part) for r, i in images], how)
+    refused = share(patients, [float(bool(i.refusal)) for _, i in images], resampling)
+    right = share(patients, [float(i.recognised == r.body_part) for r, i in images], resampling)
     return {
         **result,
-        **measure(study_sample(scored), how, ("sensitivity", "specificity")),
+        **measure(study_sample(scored), resampling, ("sensitivity", "specificity")),
         "refused": interval_json(refused),
         "body_part_accuracy": interval_json(right),
     }

@@ -52,7 +52,7 @@ def truth_or_fault(ref: ImageRef, shape: tuple[int, int]) -> tuple[Mask | None, 
         return None, str(error)
 
 
-def tell_of_masks(studies: Iterable[Study]) -> None:
+def warn_of_unusable_masks(studies: Iterable[Study]) -> None:
     """DatasetWarning that counts the masks that are of no use, as far as is seen without decoding.
 
     It is asked before hours are spent on what the masks will judge.

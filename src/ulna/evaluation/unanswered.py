@@ -25,7 +25,7 @@ class _Reason:
     names: tuple[str, ...]
 
 
-def kind_of(fault: str, study: Study) -> str:
+def fault_kind(fault: str, study: Study) -> str:
     """`fault` without the study's key and its files' names: equal for faults that are alike."""
     for name in (f"study {study.key}: ", *(f"{i.path}: " for i in study.images)):
         fault = fault.replace(name, "")
@@ -64,7 +64,7 @@ def reasons_json(result: Sequence[_Reason]) -> list[Json]:
     return [{"reason": r.text, "n": r.n, "first": list(r.names)} for r in result]
 
 
-def in_words(head: str, result: Sequence[Json]) -> str:
+def reasons_text(head: str, result: Sequence[Json]) -> str:
     """`head`, then a line for each of `reasons_json`; '' where there is none."""
     if not result:
         return ""

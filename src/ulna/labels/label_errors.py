@@ -75,7 +75,7 @@ def rank_labels(studies: Sequence[Study], predictions: Path) -> list[LabelError]
     answers, remarks = _read(predictions)
     chosen, places = _matched(studies, answers, predictions)
     abnormal = np.array([bool(s.abnormal) for s in chosen], np.bool_)
-    _tell_differences(
+    _warn_of_differences(
         len(answers.keys) - len(chosen), int((abnormal != answers.abnormal[places]).sum())
     )
     parts = [answers.parts[i] for i in places]
@@ -146,7 +146,7 @@ def _matched(
     return [known[answers.keys[i]] for i in places], places
 
 
-def _tell_differences(gone: int, relabelled: int) -> None:
+def _warn_of_differences(gone: int, relabelled: int) -> None:
     if gone:
         warnings.warn(
             f"{gone} predictions are of studies that DATA does not have with a label: left out",

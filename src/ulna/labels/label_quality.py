@@ -22,7 +22,7 @@ from cleanlab.rank import get_label_quality_scores
 from ulna.errors import DatasetError
 from ulna.metrics.inputs import Floats
 
-FEWEST_OF_A_CLASS = 10
+MIN_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def label_quality(
     names = np.array(groups)
     for name in sorted(set(groups)):
         group = names == name
-        if np.bincount(labels[group], minlength=2).min() >= FEWEST_OF_A_CLASS:
+        if np.bincount(labels[group], minlength=2).min() >= MIN_PER_CLASS:
             flagged[group], bound[group] = _confident(labels[group], both[group])
             own[group] = True
     return LabelQuality(np.asarray(score, np.float64), flagged, bound, own)

@@ -1,4 +1,4 @@
-"""Plain functions on NumPy arrays: answers, order, probability, place, and their intervals."""
+"""Metrics on NumPy arrays: decisions, ranking, calibration, localisation, and intervals."""
 
 from __future__ import annotations
 

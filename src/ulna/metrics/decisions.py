@@ -1,9 +1,8 @@
-"""Measures of yes-or-no answers: confusion counts and what follows from them.
+"""Metrics of binary decisions, all computed from the confusion counts.
 
-Each measure is computed once, from the four counts, for any number of weighted draws. It is
-nan where its denominator is 0: sensitivity without abnormal, specificity without normal,
-precision without a positive answer, F1 without any of these, kappa where both sides always
-give the same one answer.
+Labels and decisions have shape (N,), True or 1 = abnormal. Each metric is computed from the four
+counts for any number of weighted draws, and is nan where its denominator is 0. Every public
+function raises ConfigError for values other than 0 and 1, empty arrays and lengths that differ.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from ulna.metrics.inputs import Floats, check_labels, check_weights, ratio, unit
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of answers, each (D,) for D draws: true/false, positive/negative (= abnormal)."""
+    """Confusion counts, (D,) each for D draws; positive means called abnormal."""
 
     tp: Floats
     fp: Floats
@@ -29,60 +28,63 @@ class Confusion:
 
     @property
     def total(self) -> Floats:
-        """(D,) all answers."""
+        """The (D,) numbers of all decisions."""
         return self.tp + self.fp + self.fn + self.tn
 
 
 def weighted_confusion(
     y_true: npt.ArrayLike, decision: npt.ArrayLike, weights_DN: npt.ArrayLike
 ) -> Confusion:
-    """The counts in each of D draws, `weights_DN[d, n]` times study n.
+    """Return the confusion counts of D draws, in which study n counts weights_DN[d, n] times.
 
-    y_true, decision: (N,) bool, True = abnormal. Raises ConfigError for other input.
+    y_true and decision have shape (N,), True or 1 = abnormal. Raises ConfigError for values other
+    than 0 and 1, lengths that differ, and weights that are negative or not (D, N).
     """
     truth = check_labels(y_true)
-    answer = check_labels(decision, "decision")
-    if len(answer) != len(truth):
-        raise ConfigError(f"{len(answer)} decisions for {len(truth)} labels: expected as many")
+    called = check_labels(decision, "decision")
+    if len(called) != len(truth):
+        raise ConfigError(
+            f"{len(called)} decisions for {len(truth)} labels: expected the same number of each"
+        )
     weights = check_weights(weights_DN, len(truth))
-    cells = np.stack([truth & answer, ~truth & answer, truth & ~answer, ~truth & ~answer], axis=1)
+    cells = np.stack([truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1)
     tp, fp, fn, tn = (weights @ cells.astype(np.float64)).T
     return Confusion(tp, fp, fn, tn)
 
 
 def confusion_counts(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> tuple[int, int, int, int]:
-    """(true positives, false positives, false negatives, true negatives)."""
+    """Return (true positives, false positives, false negatives, true negatives)."""
     c = weighted_confusion(y_true, decision, unit_weights(len(check_labels(y_true))))
     return int(c.tp[0]), int(c.fp[0]), int(c.fn[0]), int(c.tn[0])
 
 
 def sensitivity_of(c: Confusion) -> Floats:
-    """TP / (TP + FN): true positive rate, recall."""
+    """Return TP / (TP + FN), the true positive rate (recall)."""
     return ratio(c.tp, c.tp + c.fn)
 
 
 def specificity_of(c: Confusion) -> Floats:
-    """TN / (TN + FP): true negative rate."""
+    """Return TN / (TN + FP), the true negative rate."""
     return ratio(c.tn, c.tn + c.fp)
 
 
 def precision_of(c: Confusion) -> Floats:
-    """TP / (TP + FP): positive predictive value at this sample's prevalence."""
+    """Return TP / (TP + FP), the positive predictive value at this sample's prevalence."""
     return ratio(c.tp, c.tp + c.fp)
 
 
 def f1_of(c: Confusion) -> Floats:
-    """2 TP / (2 TP + FP + FN): harmonic mean of precision and sensitivity."""
+    """Return 2 TP / (2 TP + FP + FN), the harmonic mean of precision and sensitivity."""
     return ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
 
 
 def accuracy_of(c: Confusion) -> Floats:
-    """(TP + TN) / all."""
+    """Return (TP + TN) / (TP + TN + FP + FN)."""
     return ratio(c.tp + c.tn, c.total)
 
 
 def kappa_of(c: Confusion) -> Floats:
-    """Cohen's kappa (Cohen 1960): (p_o - p_e) / (1 - p_e) of answer against label."""
+    """Return Cohen's kappa (p_o - p_e) / (1 - p_e) of decisions and labels (Cohen 1960)."""
     observed = accuracy_of(c)
     yes = ratio((c.tp + c.fp) * (c.tp + c.fn), c.total**2)
     no = ratio((c.tn + c.fn) * (c.tn + c.fp), c.total**2)
@@ -105,30 +107,36 @@ def _single(name: str, y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
 
 
 def sensitivity(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """True positive rate (recall) in [0, 1] of (N,) answers; nan without abnormal studies."""
+    """Return TP / (TP + FN), also called recall, in [0, 1]; nan without abnormal labels."""
     return _single("sensitivity", y_true, decision)
 
 
 def specificity(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """True negative rate in [0, 1] of (N,) answers; nan without normal studies."""
+    """Return TN / (TN + FP) in [0, 1]; nan without normal labels."""
     return _single("specificity", y_true, decision)
 
 
 def precision(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Positive predictive value in [0, 1] of (N,) answers; nan without a positive answer."""
+    """Return TP / (TP + FP), the positive predictive value, in [0, 1]; nan if none is positive."""
     return _single("precision", y_true, decision)
 
 
 def f1(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """F1 in [0, 1] of (N,) answers; nan if neither label nor answer is ever abnormal."""
+    """Return 2 TP / (2 TP + FP + FN) in [0, 1]; nan if no label and no decision is abnormal."""
     return _single("f1", y_true, decision)
 
 
 def accuracy(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Share of right answers in [0, 1] of (N,) answers."""
+    """Return the share of right decisions, (TP + TN) / N, in [0, 1]."""
     return _single("accuracy", y_true, decision)
 
 
 def cohen_kappa(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Cohen's kappa in [-1, 1] of (N,) answers; nan if all labels and answers are one class."""
+    """Return Cohen's kappa (Cohen 1960) in [-1, 1]; nan if labels and decisions are one class.
+
+    Examples
+    --------
+    >>> cohen_kappa([0, 0, 1, 1], [0, 1, 1, 1])
+    0.5
+    """
     return _single("kappa", y_true, decision)

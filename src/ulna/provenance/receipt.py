@@ -30,7 +30,7 @@ Kind = Literal["evaluate", "crossval", "score", "stress", "review", "examine", "
 
 
 @dataclass(frozen=True)
-class DataSeen:
+class DataRecord:
     """Which studies were used: `split` in words, and a hash of keys, labels, names and contents.
 
     name: of the table or folder, without its place.
@@ -66,7 +66,7 @@ class Receipt:
     code: Mapping[str, str]
     method: Mapping[str, Any]
     files: Mapping[str, str]
-    data: DataSeen | None = None
+    data: DataRecord | None = None
     bundles: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, InputFile] = field(default_factory=dict)
     format: int = FORMAT
@@ -135,7 +135,7 @@ def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in sorted(names)}
 
 
-def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
+def describe_data(studies: Sequence[Study], name: str, split: str) -> DataRecord:
     """Hash of the sorted keys, labels, image names and image contents of `studies`.
 
     An image that cannot be opened counts as that.
@@ -144,7 +144,7 @@ def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
         f"{s.key}|{s.abnormal}|{[(i.path.name, _content(i.path)) for i in s.images]}"
         for s in studies
     ]
-    return DataSeen(
+    return DataRecord(
         name=name,
         split=split,
         n_studies=len(studies),

@@ -20,7 +20,7 @@ from ulna.provenance.receipt import Receipt, code_versions
 from ulna.types import BodyPart
 
 # Sums in another order differ by 1e-12; what is reported has three digits.
-NUMBERS_WITHIN = 1e-6
+NUMBER_TOLERANCE = 1e-6
 _NAMED = 3
 
 
@@ -28,7 +28,7 @@ _NAMED = 3
 class Check:
     """One thing compared. equal: None where it was not compared. said: what came of it."""
 
-    what: str
+    subject: str
     equal: bool | None
     message: str
 
@@ -107,8 +107,8 @@ def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Ch
 
     def compute() -> Check:
         sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
-        how = _resampling(receipt)
-        result = crossval_scores(folder, groups or {}, others, sources, left_out, how)
+        resampling = _resampling(receipt)
+        result = crossval_scores(folder, groups or {}, others, sources, left_out, resampling)
         reported = json.loads((folder / "scores.json").read_text("utf-8"))
         if groups is None and by:
             reported = _of_regions(reported)
@@ -156,7 +156,7 @@ def _compared(name: str, result: Any, reported: Any) -> Check:
         named = "; ".join(differing[:_NAMED])
         message = f"{len(differing)} of {n} differ: {named}"
         return Check(f"numbers of {name}", False, message)
-    return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBERS_WITHIN:g}")
+    return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBER_TOLERANCE:g}")
 
 
 def differing_leaves(result: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
@@ -184,5 +184,5 @@ def _entries(value: Any) -> Mapping[str, Any]:
 def _same(result: Any, reported: Any) -> bool:
     numbers = (int, float)
     if isinstance(result, numbers) and isinstance(reported, numbers):
-        return math.isclose(result, reported, rel_tol=0, abs_tol=NUMBERS_WITHIN)
+        return math.isclose(result, reported, rel_tol=0, abs_tol=NUMBER_TOLERANCE)
     return bool(result == reported)

@@ -13,7 +13,7 @@ from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError
 from ulna.evaluation.collect import collect_rows, row_of_outputs
 from ulna.evaluation.rows import StudyRow
-from ulna.provenance.receipt import Receipt, see_data
+from ulna.provenance.receipt import Receipt, describe_data
 from ulna.provenance.verify import Check
 from ulna.types import Study
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ulna.runtime import Predictor
 
 # Another processor or another version of onnxruntime rounds otherwise, in float32.
-PROBABILITIES_WITHIN = 1e-4
+PROBABILITY_TOLERANCE = 1e-4
 _NAMED = 3
 Progress = Callable[[int, int], None]
 
@@ -43,7 +43,7 @@ def check_data(receipt: Receipt, rows: Sequence[StudyRow], used: Sequence[Study]
     ]
     if receipt.data is None:
         return checks
-    result = see_data(used, "", "").sha256
+    result = describe_data(used, "", "").sha256
     same = result == receipt.data.sha256
     message = f"SHA-256 {result[:12]}..."
     if not same:
@@ -63,15 +63,15 @@ def check_bundles(receipt: Receipt, places: Mapping[str, Path]) -> list[Check]:
 
 
 def _bundle(name: str, place: Path, expected: str) -> Check:
-    what = f"bundle {name}".strip()
+    subject = f"bundle {name}".strip()
     try:
         result = read_bundle(place).hash
     except BundleError as error:
-        return Check(what, False, str(error))
+        return Check(subject, False, str(error))
     message = f"hash {result[:12]}..."
     if result != expected:
         message += f", expected {expected[:12]}...: another bundle, or calibrated since"
-    return Check(what, result == expected, message)
+    return Check(subject, result == expected, message)
 
 
 def choose_studies(used: Sequence[Study], n: int | None, seed: int) -> list[Study]:
@@ -130,26 +130,30 @@ def check_fold_answers(
     if whole:
         numbers = [int(n.removeprefix("fold")) for n in names]
         result = cross_fit(predictors, outputs, point, numbers)
-        what = "probabilities and fusion asked again"
-        return _answers(what, rows, [*result, *faults], whole=True)
+        subject = "probabilities and fusion asked again"
+        return _answers(subject, rows, [*result, *faults], whole=True)
     requested = zip(predictors, outputs, strict=True)
     result = [row_of_outputs(p, o, point) for p, own in requested for o in own]
     return _answers("experts' probabilities asked again", rows, [*result, *faults], whole=False)
 
 
-def _answers(what: str, rows: Sequence[StudyRow], result: Sequence[StudyRow], whole: bool) -> Check:
+def _answers(
+    subject: str, rows: Sequence[StudyRow], result: Sequence[StudyRow], whole: bool
+) -> Check:
     """whole: the calibrated probability and the experts'; else the experts' alone."""
     reported = {r.key: r for r in rows}
     gaps = {f.key: _gap(f, reported[f.key], whole) for f in result}
     far = sorted(
-        (k for k, g in gaps.items() if not g <= PROBABILITIES_WITHIN), key=lambda k: -gaps[k]
+        (k for k, g in gaps.items() if not g <= PROBABILITY_TOLERANCE), key=lambda k: -gaps[k]
     )
     most = max(gaps.values(), default=0.0)
     of = f"{len(gaps)} of {len(rows)} studies, largest difference {most:.1e}"
     if not far:
-        return Check(what, True, f"{of}, at most {PROBABILITIES_WITHIN:g} allowed")
+        return Check(subject, True, f"{of}, at most {PROBABILITY_TOLERANCE:g} allowed")
     named = ", ".join(f"{k} by {gaps[k]:.2g}" for k in far[:_NAMED])
-    return Check(what, False, f"{of}: {len(far)} differ by over {PROBABILITIES_WITHIN:g}: {named}")
+    return Check(
+        subject, False, f"{of}: {len(far)} differ by over {PROBABILITY_TOLERANCE:g}: {named}"
+    )
 
 
 def _gap(result: StudyRow, reported: StudyRow, whole: bool) -> float:

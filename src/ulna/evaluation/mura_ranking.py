@@ -42,7 +42,7 @@ def rank_of(name: str, kappa: float) -> int:
     return 1 + sum(k > kappa + 5e-7 for k in archive()[name])
 
 
-def standing(name: str, row: Json) -> Json | None:
+def compare_with_archive(name: str, row: Json) -> Json | None:
     """Rank among the archive with the ranks of its analytic interval; each radiologist.
 
     row: one of `score_mura`, with kappa, standard_error and analytic. None without a kappa.
@@ -56,12 +56,15 @@ def standing(name: str, row: Json) -> Json | None:
         "rank_worst": rank_of(name, low),
         "entries": len(archive()[name]),
         "radiologists": [
-            _against(name, kappa, row["standard_error"], r) for r in RADIOLOGISTS[name]
+            _compare_with_radiologist(name, kappa, row["standard_error"], r)
+            for r in RADIOLOGISTS[name]
         ],
     }
 
 
-def _against(name: str, kappa: float, error: float, radiologist: float) -> dict[str, Any]:
+def _compare_with_radiologist(
+    name: str, kappa: float, error: float, radiologist: float
+) -> dict[str, Any]:
     """The difference from one radiologist with its interval, as of two independent samples.
 
     The published kappas come without counts. A kappa whose two sides are abnormal half of the
