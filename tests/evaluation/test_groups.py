@@ -49,7 +49,7 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="to be split at 'x'"):
         column_groups(table, studies, ["width:x"])
     for twice in (["width:500", "width:1000"], ["plate", "plate"]):
-        with pytest.raises(ConfigError, match="is asked for twice"):
+        with pytest.raises(ConfigError, match="is requested twice"):
             column_groups(table, studies, twice)
     with pytest.raises(ConfigError, match="is no table"):
         column_groups(tmp_path, studies, ["plate"])

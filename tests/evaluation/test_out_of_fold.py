@@ -108,7 +108,7 @@ def test_other_studies_or_folds_cannot_be_compared(tmp_path: Path) -> None:
     fewer = read_answers(_write(tmp_path / "c.csv", 1.0, n=150))
     with pytest.raises(ConfigError, match="same folds"):
         difference(five, four, _everyone(five), HOW)
-    with pytest.raises(ConfigError, match="by one of the two only"):
+    with pytest.raises(ConfigError, match="by only one of the two"):
         difference(five, fewer, _everyone(five), HOW)
 
 
@@ -166,7 +166,7 @@ def test_methods_scored_by_other_labels_are_no_pair(tmp_path: Path) -> None:
     mine = read_answers(file)
     turned = str(1 - int(mine.abnormal[mine.keys.index("s0")]))
     other = read_answers(_altered(file, tmp_path / "b.csv", "abnormal", turned))
-    with pytest.raises(ConfigError, match=r"of 200 studies 1 have one label here.*s0"):
+    with pytest.raises(ConfigError, match=r"1 of 200 studies have different labels.*s0"):
         difference(mine, other, _everyone(mine), HOW)
 
 

@@ -119,7 +119,7 @@ def test_taking_priors_out_finds_fewer() -> None:
 
 def test_what_cannot_be_ranked_is_refused() -> None:
     labels, p, parts, _ = _noisy(3, n=50)
-    with pytest.raises(DatasetError, match="all 50 labels are alike"):
+    with pytest.raises(DatasetError, match="all 50 labels are equal"):
         label_quality(np.ones(50, np.bool_), p, parts.tolist())
     for bad in (1.2, -0.1, np.nan):
         with pytest.raises(DatasetError, match=r"outside \[0, 1\]"):

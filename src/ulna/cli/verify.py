@@ -69,5 +69,5 @@ def _print(receipt: Receipt, checks: Sequence[Check]) -> None:
     click.echo(f"made by: {' '.join(receipt.command)}")
     commit = receipt.code.get("commit", "unknown")
     click.echo(f"with ulna {receipt.code.get('ulna', 'unknown')}, commit {commit}")
-    rows = [[c.subject, _WORDS[c.equal], c.message] for c in checks]
+    rows = [[c.what, _WORDS[c.equal], c.message] for c in checks]
     print_table("", ["what", "verdict", "found"], rows)

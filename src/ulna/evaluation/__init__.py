@@ -1,4 +1,4 @@
-"""A bundle on labelled studies: rows, scores with intervals, tables, the score of MURA."""
+"""Evaluate a bundle on labelled studies: rows, scores with intervals, tables, MURA's score."""
 
 from __future__ import annotations
 

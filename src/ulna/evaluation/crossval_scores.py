@@ -1,4 +1,4 @@
-"""scores.json of a cross-validation, from the files in its folder alone."""
+"""Compute scores.json of a cross-validation from the files in its folder."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ def crossval_scores(
     left_out: Sequence[str],
     resampling: Resampling,
 ) -> Json:
-    """What `score_folds` gives of OUT/evaluation/predictions.csv, and what sources add to it.
+    """Return the scores of `score_folds` for OUT/evaluation/predictions.csv, and those by source.
 
-    groups: by columns of the table. others: predictions.csv of other methods. sources: names of
-    those that were cross-validated, none for one alone; left_out: of those in OUT/left_out. With
-    any of them `scores` has a group for each ('source: NAME', 'left out: NAME'), and `sources` is
-    `by_source`. Raises ConfigError and DatasetError as these do.
+    groups are those by columns of the table and others the predictions.csv of other methods.
+    sources are the names of the cross-validated sources, empty for a single data set, and left_out
+    of those in OUT/left_out. With several sources or any left out, `scores` has a group for each
+    ('source: NAME', 'left out: NAME') and `sources` is the result of `by_source`. Raises
+    ConfigError and DatasetError as these functions do.
     """
     answers = read_answers(out / "evaluation" / "predictions.csv")
     source_of = {k: source_of_key(k) for k in answers.keys if source_of_key(k) in sources}
     inside: Groups = {"source": source_of} if len(sources) > 1 else {}
     scores = score_folds(answers, {**inside, **groups}, others, resampling)
-    for name, result in score_left_out(out, left_out, resampling).items():
-        scores["scores"][f"left out: {name}"] = result
+    for name, own in score_left_out(out, left_out, resampling).items():
+        scores["scores"][f"left out: {name}"] = own
     if len(sources) > 1 or left_out:
         scores["sources"] = by_source(out, source_of, left_out, resampling)
     return scores

@@ -1,4 +1,4 @@
-"""scores.json of a cross-validation: every group of studies, and differences from others."""
+"""Scores of a cross-validation by group of studies, and differences from other methods."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ulna.types import BodyPart
 def score_folds(
     answers: FoldAnswers, groups: Groups, others: Mapping[str, Path], resampling: Resampling
 ) -> Json:
-    """`{scores: {group: ...}, minus: {name: {group: ...}}}`, groups by region and by `groups`.
+    """Return `{scores: {group: ...}, minus: {name: {group: ...}}}` by region and by `groups`.
 
-    others: predictions.csv of other methods on the same folds, by name; compared on the folds
-    that both have answered. Where one is of a single source and the other of several, they are
-    compared on that source alone: its folds are the same beside others. Raises ConfigError where
-    the folds in common are fewer than two.
+    others are the predictions.csv of other methods on the same folds, by name. Methods are
+    compared on the folds that both have answered. Where one method has a single source and the
+    other several, they are compared on that source, whose folds do not depend on the others.
+    Raises ConfigError where fewer than two folds are in common.
     """
     masks = group_masks(answers, _named(answers, groups))
     result: Json = {
@@ -60,7 +60,7 @@ def _named(answers: FoldAnswers, groups: Groups) -> Groups:
 def _of_common_source(
     mine: FoldAnswers, theirs: FoldAnswers, groups: Groups
 ) -> tuple[FoldAnswers, FoldAnswers, Groups]:
-    """Both on the source that they have in common, where one of them is of it alone."""
+    """Restrict both to the source that they share, where one of them has no other source."""
     if mine.keys == theirs.keys:
         return mine, theirs, groups
     for source in sorted({*map(source_of_key, mine.keys)} - {""}):

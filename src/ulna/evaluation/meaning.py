@@ -1,4 +1,4 @@
-"""Labels that stand for something else than a bundle's answers do."""
+"""Warn of labels whose meaning differs from that of a bundle's answers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def warn_of_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
-    """A sentence, which is warned of too (DatasetWarning), where labels have another meaning.
+    """Return a sentence, which is warned of too (DatasetWarning), where labels differ in meaning.
 
-    purpose: what the studies are for, as the sentence begins ("calibration").
+    The sentence begins with `purpose`, the use of the studies ("calibration").
     """
-    reported = differing_meaning(studies, manifest.abnormal_means)
-    if not reported:
+    difference = differing_meaning(studies, manifest.abnormal_means)
+    if not difference:
         return []
     message = (
-        f"{purpose}: these labels count all the same, though the bundle answers "
-        f"{manifest.abnormal_means}: {reported}"
+        f"{purpose}: these labels are used although the bundle answers "
+        f"{manifest.abnormal_means}: {difference}"
     )
     warnings.warn(message, DatasetWarning, stacklevel=3)
     return [message]

@@ -1,4 +1,4 @@
-"""Rows to the content of metrics.json."""
+"""Compute the content of metrics.json from rows."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ ALL = "ALL"
 
 
 def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling) -> Json:
-    """All scores of the rows; see docs/metrics.md for every key.
+    """Return all scores of the rows; docs/metrics.md describes every key.
 
-    parts: body parts the bundle knows (the axes of the recognition's confusion matrix).
+    parts are the body parts that the bundle knows, the axes of the confusion matrix of body parts.
     """
     groups = _groups(rows)
-    result: Json = {
+    metrics: Json = {
         "by_body_part": {n: _study_level(g, resampling) for n, g in groups.items()},
         "image_level": {n: _image_level(g, resampling) for n, g in groups.items()},
         "body_part": recognition(rows, parts, resampling),
@@ -52,18 +52,18 @@ def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: R
         "by_subtlety": _by_subtlety(rows, resampling),
         **_counts(rows),
     }
-    trust = triage_scores(rows)
-    if trust is not None:
-        result["triage"] = trust
-    named = finding_scores(rows, resampling)
-    if named is not None:
-        result["findings"] = named
+    triage = triage_scores(rows)
+    if triage is not None:
+        metrics["triage"] = triage
+    findings = finding_scores(rows, resampling)
+    if findings is not None:
+        metrics["findings"] = findings
     place = localisation(rows, resampling)
     if place is not None:
-        result["localisation"] = place | {
+        metrics["localisation"] = place | {
             "by_body_part": localisation_by_part(rows, parts_of(rows), resampling)
         }
-    return result | _experts(rows, groups, resampling)
+    return metrics | _experts(rows, groups, resampling)
 
 
 def _groups(rows: Sequence[StudyRow]) -> dict[str, list[StudyRow]]:
@@ -81,31 +81,31 @@ def _counted(sample: Sample, resampling: Resampling, rows: Sequence[StudyRow]) -
 
 def _study_level(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     sample = study_sample(rows)
-    result = _counted(sample, resampling, rows)
-    result["n_patients"] = len(set(sample.patients))
-    result["n_images"] = sum(len(r.images) for r in rows)
+    scores = _counted(sample, resampling, rows)
+    scores["n_patients"] = len(set(sample.patients))
+    scores["n_images"] = sum(len(r.images) for r in rows)
     if sample.decision is not None:
         tp, fp, fn, tn = confusion_counts(sample.abnormal, sample.decision)
-        result["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+        scores["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
     if any(r.abnormal and r.subtlety is not None for r in rows):
-        result |= _graded(rows, sample, resampling)
-    return result
+        scores |= _graded(rows, sample, resampling)
+    return scores
 
 
 def _graded(rows: Sequence[StudyRow], sample: Sample, resampling: Resampling) -> Json:
-    """AUROC and sensitivity over normal studies and those of one grade of visibility."""
+    """Return AUROC and sensitivity over normal studies with those of visible or subtle findings."""
     chosen = {
         "visible": np.array([r.visible for r in rows]),
         "subtle": np.array([not r.abnormal or r.subtlety == Subtlety.SUBTLE for r in rows]),
     }
-    result: Json = {}
+    scores: Json = {}
     for name, flags in chosen.items():
         part = sample.where(flags)
-        result[f"n_abnormal_{name}"] = int(part.abnormal.sum())
+        scores[f"n_abnormal_{name}"] = int(part.abnormal.sum())
         if len(part.patients):
             measured = measure(part, resampling, ("auroc", "sensitivity"))
-            result |= {f"{k}_{name}": v for k, v in measured.items()}
-    return result
+            scores |= {f"{k}_{name}": v for k, v in measured.items()}
+    return scores
 
 
 def _image_level(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
@@ -123,29 +123,25 @@ def _sensitivity(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
 
 
 def _by_finding(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
-    """Sensitivity among abnormal studies with a category; one study may count under several."""
-
-    def having(category: FindingCategory) -> Callable[[StudyRow], bool]:
-        return lambda row: bool(row.abnormal) and category in row.categories
-
-    chosen = {c.value: [r for r in scored_rows(rows) if having(c)(r)] for c in FindingCategory}
-    result = {}
-    for name, group in chosen.items():
+    """Return the sensitivity for each category; a study with several counts for each of them."""
+    scores = {}
+    for category in FindingCategory:
+        group = [r for r in scored_rows(rows) if r.abnormal and category in r.categories]
         if group:
-            seen = [r for r in group if r.subtlety is not None and r.visible]
-            result[name] = _sensitivity(group, resampling)
-            if seen:
-                result[name]["visible"] = _sensitivity(seen, resampling)
-    return result
+            visible = [r for r in group if r.subtlety is not None and r.visible]
+            scores[category.value] = _sensitivity(group, resampling)
+            if visible:
+                scores[category.value]["visible"] = _sensitivity(visible, resampling)
+    return scores
 
 
 def _by_subtlety(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
-    result = {}
+    scores = {}
     for level in Subtlety:
         group = [r for r in scored_rows(rows) if r.abnormal and r.subtlety == level]
         if group:
-            result[level.value] = _sensitivity(group, resampling)
-    return result
+            scores[level.value] = _sensitivity(group, resampling)
+    return scores
 
 
 def _experts(
@@ -163,15 +159,15 @@ def _experts(
     def of_expert(name: str) -> Callable[[Sequence[StudyRow]], Sample]:
         return lambda group: expert_sample(group, name)
 
-    result: Json = {"experts": {n: table(of_expert(n)) for n in names}}
+    scores: Json = {"experts": {n: table(of_expert(n)) for n in names}}
     if names:
-        result["mean_of_experts"] = table(mean_sample)
+        scores["mean_of_experts"] = table(mean_sample)
     compared = {n: compare(g, resampling) for n, g in groups.items()} if len(names) > 1 else {}
     comparison = {n: c for n, c in compared.items() if c is not None}
-    result["comparison"] = {
+    scores["comparison"] = {
         n: c | {"sentence": verdict(n.capitalize(), c)} for n, c in comparison.items()
     }
-    return result
+    return scores
 
 
 def _counts(rows: Sequence[StudyRow]) -> Json:

@@ -44,8 +44,8 @@ class Verified:
         if wrong := self.wrong:
             raise VerificationError(
                 f"{len(wrong)} of {len(self.checks)} checks of {self.file} differ (first: "
-                f"{wrong[0].subject}): expected results as the receipt has them; take the "
-                "originals or make them again with its command"
+                f"{wrong[0].what}): expected results as the receipt has them; take the originals "
+                "or make them again with its command"
             )
 
 

@@ -121,7 +121,7 @@ def _receipt(verb: str, folder: Path) -> Receipt | None:
     wrong = [c for c in check_files(replace(receipt, inputs={}), folder) if c.equal is False]
     if wrong:
         raise VerificationError(
-            f"{folder / wrong[0].subject}: {wrong[0].message}: expected what {RECEIPT} says; run "
+            f"{folder / wrong[0].what}: {wrong[0].message}: expected what {RECEIPT} says; run "
             f"`ulna {verb}` again"
         )
     return receipt
