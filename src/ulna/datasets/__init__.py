@@ -18,19 +18,9 @@ if TYPE_CHECKING:
     from ulna.datasets.table import index_table
 
 __all__ = [
-    "check_disjoint",
-    "data_kind",
-    "index_data",
-    "index_dicom",
-    "index_images",
-    "index_paths",
-    "index_mura",
-    "index_phantoms",
-    "index_sources",
-    "index_table",
-    "read_sources",
-    "split_studies",
-]
+    "check_disjoint", "data_kind", "index_data", "index_dicom", "index_images", "index_paths",
+    "index_mura", "index_phantoms", "index_sources", "index_table", "read_sources", "split_studies",
+]  # fmt: skip
 
 __getattr__ = on_first_use(
     __name__,

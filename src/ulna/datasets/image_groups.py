@@ -41,9 +41,8 @@ def without_copies(group: ImageGroup, left: LeftOut) -> ImageGroup:
 
 def _contents(paths: Sequence[Path]) -> list[Hashable]:
     """Return keys that are equal for identical files; only files that may be equal are read."""
-    sizes = [_size(p) for p in paths]
-    heads = _refined(paths, sizes, lambda path: _head(path, _HEAD))
-    return _refined(paths, heads, _digest)
+    sizes = [_key(p, lambda path: path.stat().st_size or str(path)) for p in paths]
+    return _refined(paths, _refined(paths, sizes, _head), file_sha256)
 
 
 def _refined(
@@ -51,30 +50,19 @@ def _refined(
 ) -> list[Hashable]:
     """Return `keys`, where those that several files share are extended by `refine(path)`."""
     count = Counter(keys)
-    return [(k, refine(p)) if count[k] > 1 else k for p, k in zip(paths, keys, strict=True)]
+    return [(k, _key(p, refine)) if count[k] > 1 else k for p, k in zip(paths, keys, strict=True)]
 
 
-def _size(path: Path) -> Hashable:
+def _key(path: Path, read: Callable[[Path], Hashable]) -> Hashable:
     try:
-        size = path.stat().st_size
+        return read(path)
     except OSError:
         return str(path)  # a broken link equals no other file and is reported when it is read
-    return size or str(path)
 
 
-def _head(path: Path, length: int) -> Hashable:
-    try:
-        with path.open("rb") as handle:
-            return handle.read(length)
-    except OSError:
-        return str(path)
-
-
-def _digest(path: Path) -> Hashable:
-    try:
-        return file_sha256(path)
-    except OSError:
-        return str(path)
+def _head(path: Path) -> Hashable:
+    with path.open("rb") as handle:
+        return handle.read(_HEAD)
 
 
 _StudyOrGroup = TypeVar("_StudyOrGroup", Study, ImageGroup, Study | ImageGroup)

@@ -19,7 +19,7 @@ def labelled(
 
     The warning begins with `purpose` ("training"). parts are the accepted body parts, None for
     any. With `part_needed`, studies of unknown body part are left out. With `heads`, studies that
-    train other heads than that of the label are kept (see `teaches_heads`).
+    train other heads than that of the label are kept (see `_teaches_heads`).
     """
     left = LeftOut()
     kept = []
@@ -33,7 +33,7 @@ def labelled(
     return kept
 
 
-def teaches_heads(study: Study) -> bool:
+def _teaches_heads(study: Study) -> bool:
     """Whether an unlabelled study of one among several sources has finding labels."""
     return bool(study.source) and study.abnormal is None and study.categories is not None
 
@@ -41,17 +41,17 @@ def teaches_heads(study: Study) -> bool:
 def teaches_unscored(study: Study) -> bool:
     """Whether a study of one among several sources can be trained on but not scored.
 
-    It has finding labels but no label (`teaches_heads`), or a label but no known body part, like
+    It has finding labels but no label (`_teaches_heads`), or a label but no known body part, like
     images of the lower limb, which train the heads of all body parts.
     """
     without_part = study.abnormal is not None and study.body_part is None
-    return teaches_heads(study) or (bool(study.source) and without_part)
+    return _teaches_heads(study) or (bool(study.source) and without_part)
 
 
 def _why_not(
     study: Study, parts: Collection[BodyPart] | None, part_needed: bool, heads: bool
 ) -> str:
-    if study.abnormal is None and not (heads and teaches_heads(study)):
+    if study.abnormal is None and not (heads and _teaches_heads(study)):
         return "without a label"
     if study.body_part is None:
         return "of unknown body part" if part_needed else ""

@@ -40,14 +40,14 @@ class StudyFolder:
         return self if images == self.images else dataclasses.replace(self, images=images)
 
 
-def is_root(folder: Path) -> bool:
+def _is_root(folder: Path) -> bool:
     """Whether `folder` contains train/ or valid/ with an XR_ folder in it."""
     return any(p.name.startswith("XR_") for split in SPLITS for p in _folders(folder / split))
 
 
 def contains_root(folder: Path) -> bool:
     """Whether `folder` or a folder in it, hidden ones aside, is a MURA tree."""
-    return is_root(folder) or any(is_root(p) for p in _folders(folder))
+    return _is_root(folder) or any(_is_root(p) for p in _folders(folder))
 
 
 def find_root(folder: Path) -> Path:
@@ -58,10 +58,10 @@ def find_root(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder: expected the path of a MURA folder")
-    if is_root(folder):
+    if _is_root(folder):
         return folder
     folders, files = _entries(folder, LeftOut())
-    inner = sorted(p for p in folders if is_root(p))
+    inner = sorted(p for p in folders if _is_root(p))
     if len(inner) == 1:
         left = LeftOut(folder)
         images = [folder / name for name in files if _is_image(folder, name)]

@@ -43,7 +43,9 @@ def index_table(table: Path | str) -> list[Study]:
     _check_paths(path, rows)
     _check_studies(path, rows)
     _check_splits(path, rows)
-    _warn_of_blank_rows(path, text.blank)
+    if text.blank:
+        message = f"{path}: {text.blank} rows hold no value and are left out"
+        warnings.warn(message, DatasetWarning, stacklevel=2)
     _warn_of_normal_with_findings(path, rows)
     _warn_of_other_regions(path, rows)
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -73,13 +75,6 @@ def _parsed(path: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> list[Row
     if faults:
         raise DatasetError(f"{path}: {len(faults)} rows cannot be used:{listed(faults)}")
     return rows
-
-
-def _warn_of_blank_rows(path: Path, count: int) -> None:
-    if count:
-        warnings.warn(
-            f"{path}: {count} rows hold no value and are left out", DatasetWarning, stacklevel=3
-        )
 
 
 def _check_paths(path: Path, rows: Sequence[Row]) -> None:

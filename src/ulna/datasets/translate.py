@@ -131,13 +131,13 @@ def _finding_cells(source: Source) -> dict[Path, dict[FindingCategory, bool | No
             )
         return {}
     rows = read_columns(source.place)
-    there = set(next(iter(rows.values()), {}))
-    if missing := sorted({*source.columns.values()} - there):
+    names = set(next(iter(rows.values()), {}))
+    if missing := sorted({*source.columns.values()} - names):
         raise DatasetError(
             f"source {source.name!r}: {source.place} has no column {missing[0]!r}: expected one "
-            f"of {', '.join(sorted(there))}"
+            f"of {', '.join(sorted(names))}"
         )
-    columns = {c: c.value for c in FindingCategory if c.value in there} | dict(source.columns)
+    columns = {c: c.value for c in FindingCategory if c.value in names} | dict(source.columns)
     return {
         path: {c: _cell(source, path, name, cells[name]) for c, name in columns.items()}
         for path, cells in rows.items()

@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-__getattr__ = on_first_use(
-    __name__,
-    {
-        "pipeline": ("evaluate",),
-    },
-)
+__getattr__ = on_first_use(__name__, {"pipeline": ("evaluate",)})

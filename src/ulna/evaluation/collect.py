@@ -123,12 +123,11 @@ def study_row(
     study = given.study
     refs = {str(ref.path): ref for ref in study.images}
     images = tuple(
-        _image_row(refs[image.source], image, bool(study.abnormal), map_threshold)
-        for image in given.images
-    )
-    images = tuple(
-        replace(row, recognised=_most_likely(image))
-        for row, image in zip(images, recognised.images, strict=True)
+        replace(
+            _image_row(refs[image.source], image, bool(study.abnormal), map_threshold),
+            recognised=_most_likely(other),
+        )
+        for image, other in zip(given.images, recognised.images, strict=True)
     )
     return StudyRow(
         key=study.key,

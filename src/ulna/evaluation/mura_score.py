@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from ulna.datasets.listing import listed
 from ulna.datasets.mura_answers import MuraStudy
@@ -16,7 +14,7 @@ from ulna.evaluation.scores import Json, Resampling, interval_json, number
 from ulna.metrics.agreement import kappa_standard_error, kappa_variance
 from ulna.metrics.bootstrap import bootstrap_interval
 from ulna.metrics.decisions import kappa_of, weighted_confusion
-from ulna.metrics.inputs import Floats, unit_weights
+from ulna.metrics.inputs import unit_weights
 from ulna.types import BodyPart
 
 OVERALL = "Overall"
@@ -86,7 +84,10 @@ def _score(
     legacy = _Z_OF_MURA * float(kappa_variance(counts)[0])
     patients = [s.patient for s in studies]
     drawn = bootstrap_interval(
-        patients, partial(_kappa, truth, answer), resampling.draws, resampling.seed
+        patients,
+        lambda weights: kappa_of(weighted_confusion(truth, answer, weights)),
+        resampling.draws,
+        resampling.seed,
     )
     return {
         "n": len(studies),
@@ -97,9 +98,3 @@ def _score(
         "bootstrap": interval_json(drawn),
         "legacy": {"low": number(kappa - legacy), "high": number(kappa + legacy)},
     }
-
-
-def _kappa(
-    truth: npt.NDArray[np.bool_], answer: npt.NDArray[np.bool_], weights_DN: Floats
-) -> Floats:
-    return kappa_of(weighted_confusion(truth, answer, weights_DN))

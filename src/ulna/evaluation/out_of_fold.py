@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from ulna.datasets.overlap import key_without_source, source_of_key
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
-from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
+from ulna.metrics.decisions import kappa_of, weighted_confusion
 from ulna.metrics.inputs import Floats, ratio
 from ulna.metrics.ranking import (
     weighted_auroc,
@@ -32,16 +33,9 @@ _COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probabi
 _LABELS = {"true": 1.0, "false": 0.0}
 SPECIFICITY = 0.90
 MEASURES = (
-    "auroc",
-    "average_precision",
-    "sensitivity_at_specificity_0.90",
-    "kappa",
-    "brier",
-    "ece",
-    "ece_debiased",
-    "pointing_game",
-    "pointing_game_true_positives",
-)
+    "auroc", "average_precision", "sensitivity_at_specificity_0.90", "kappa", "brier", "ece",
+    "ece_debiased", "pointing_game", "pointing_game_true_positives",
+)  # fmt: skip
 ALL = "all"
 
 
@@ -156,17 +150,11 @@ def _where(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> FoldAnswers:
 
 def _taken(answers: FoldAnswers, order: npt.NDArray[np.int64]) -> FoldAnswers:
     """Return the answers at the indices `order`."""
-    return FoldAnswers(
-        keys=tuple(answers.keys[i] for i in order),
-        patients=tuple(answers.patients[i] for i in order),
-        parts=tuple(answers.parts[i] for i in order),
-        folds=tuple(answers.folds[i] for i in order),
-        abnormal=answers.abnormal[order],
-        probability=answers.probability[order],
-        decision=answers.decision[order],
-        hits=answers.hits[order],
-        placed=answers.placed[order],
-    )
+    values = ((f.name, getattr(answers, f.name)) for f in fields(answers))
+    taken: dict[str, Any] = {
+        name: tuple(v[i] for i in order) if isinstance(v, tuple) else v[order] for name, v in values
+    }
+    return FoldAnswers(**taken)
 
 
 def _pointing(file: Path, lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
@@ -237,18 +225,13 @@ def _intervals(
 def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str, Statistic]:
     truth, probability = answers.abnormal[chosen], answers.probability[chosen]
     decision = answers.decision[chosen]
-
-    def kappa(weights: Floats) -> Floats:
-        return DECISION_MEASURES["kappa"](weighted_confusion(truth, decision, weights))
-
-    def sensitivity(weights: Floats) -> Floats:
-        return weighted_sensitivity_at(truth, probability, weights, SPECIFICITY)
-
     return {
         "auroc": partial(weighted_auroc, truth, probability),
         "average_precision": partial(weighted_average_precision, truth, probability),
-        "sensitivity_at_specificity_0.90": sensitivity,
-        "kappa": kappa,
+        "sensitivity_at_specificity_0.90": partial(
+            weighted_sensitivity_at, truth, probability, specificity=SPECIFICITY
+        ),
+        "kappa": lambda weights: kappa_of(weighted_confusion(truth, decision, weights)),
         **{n: s for n, s in calibration_statistics(truth, probability).items() if n in MEASURES},
         "pointing_game": partial(_hit_rate, answers.hits[chosen], answers.placed[chosen]),
         "pointing_game_true_positives": partial(

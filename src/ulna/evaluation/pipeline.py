@@ -96,7 +96,7 @@ def evaluation_metrics(
     rows, settings, notes = _answered(predictor, studies, settings, progress)
     metrics = _metrics(predictor.bundle, rows, settings, notes)
     # The same values as read from the file, without NaN and with names as text.
-    return dict(json.loads(metrics_text(metrics)))
+    return dict(json.loads(_metrics_text(metrics)))
 
 
 def _answered(
@@ -268,9 +268,9 @@ def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
 
 def write_metrics(metrics: Json, out: Path) -> None:
     """Write `metrics` as JSON with its keys in order, in one atomic step."""
-    write_whole(out, metrics_text(metrics) + "\n")
+    write_whole(out, _metrics_text(metrics) + "\n")
 
 
-def metrics_text(metrics: Json) -> str:
+def _metrics_text(metrics: Json) -> str:
     """Return the text of metrics.json."""
     return json.dumps(metrics, indent=1, allow_nan=False, default=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -156,10 +157,7 @@ def _experts(
             for n, g in groups.items()
         }
 
-    def of_expert(name: str) -> Callable[[Sequence[StudyRow]], Sample]:
-        return lambda group: expert_sample(group, name)
-
-    scores: Json = {"experts": {n: table(of_expert(n)) for n in names}}
+    scores: Json = {"experts": {n: table(partial(expert_sample, name=n)) for n in names}}
     if names:
         scores["mean_of_experts"] = table(mean_sample)
     compared = {n: compare(g, resampling) for n, g in groups.items()} if len(names) > 1 else {}

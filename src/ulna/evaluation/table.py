@@ -15,41 +15,15 @@ from ulna.whole_file import csv_bytes, write_whole
 FINDING, FINDING_THRESHOLD, FINDING_LABEL = "finding", "finding_threshold", "finding_label"
 
 _STUDY = (
-    "study",
-    "patient",
-    "body_part",
-    "body_part_given",
-    "split",
-    "abnormal",
-    "study_probability",
-    "threshold",
-    "decision",
-    "p_normal",
-    "p_abnormal",
-    "recognised_part",
-    "recognised_probability",
-    "recognised_decision",
-    "categories",
-    "subtlety",
-)
+    "study", "patient", "body_part", "body_part_given", "split", "abnormal", "study_probability",
+    "threshold", "decision", "p_normal", "p_abnormal", "recognised_part", "recognised_probability",
+    "recognised_decision", "categories", "subtlety",
+)  # fmt: skip
 _IMAGE = (
-    "image",
-    "view",
-    "image_probability",
-    "image_logit",
-    "image_recognised_part",
-    "image_subtlety",
-    "pointing_game",
-    "pointing_game_chance",
-    "pointing_game_middle",
-    "energy_inside",
-    "energy_inside_chance",
-    "iou",
-    "iou_chance",
-    "refusal",
-    "error",
-    "mask_error",
-)
+    "image", "view", "image_probability", "image_logit", "image_recognised_part",
+    "image_subtlety", "pointing_game", "pointing_game_chance", "pointing_game_middle",
+    "energy_inside", "energy_inside_chance", "iou", "iou_chance", "refusal", "error", "mask_error",
+)  # fmt: skip
 
 
 def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:

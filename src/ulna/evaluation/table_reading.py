@@ -16,14 +16,8 @@ from ulna.evaluation.table import FINDING, FINDING_LABEL, FINDING_THRESHOLD
 from ulna.types import BodyPart, Finding, FindingCategory, ImageRef, Subtlety
 
 _NEEDED = {
-    "study",
-    "patient",
-    "body_part_given",
-    "study_probability",
-    "image",
-    "iou_chance",
-    "refusal",
-}
+    "study", "patient", "body_part_given", "study_probability", "image", "iou_chance", "refusal",
+}  # fmt: skip
 _GRID = np.zeros((1, 1), np.float32)
 # Probabilities of exactly 0 or 1 have no logit; this is the largest that differs from 1 in doubles.
 _LARGEST = 1 - 1e-16

@@ -32,7 +32,9 @@ def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
     is missing, unreadable or of another size than the image.
     """
     if ref.mask is not None:
-        mask = _read_mask(ref, shape)
+        mask = _pixels_of_mask(ref)
+        if mask.shape != shape:
+            raise DatasetError(_other_size(ref, mask.shape, shape))
     elif ref.findings:
         warn_of_boxes_outside(ref, shape)
         mask = box_mask([f.box for f in ref.findings], shape)
@@ -98,13 +100,6 @@ def _other_size(ref: ImageRef, shape: tuple[int, ...], expected: tuple[int, int]
     return f"{ref.mask}: mask of {shape} px, its image has {expected}"
 
 
-def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
-    mask = _pixels_of_mask(ref)
-    if mask.shape != shape:
-        raise DatasetError(_other_size(ref, mask.shape, shape))
-    return mask
-
-
 def _pixels_of_mask(ref: ImageRef) -> Mask:
     if ref.mask is None:
         raise DatasetError(f"{ref.path}: no mask file is known")
@@ -118,20 +113,16 @@ def _pixels_of_mask(ref: ImageRef) -> Mask:
 
 def locate(heat_map: Array, mask: Mask, map_threshold: float) -> Location:
     """Return all localisation measures of an (H, W) map for a mask, with their chance levels."""
-    tolerance = pointing_tolerance((mask.shape[0], mask.shape[1]))
+    height, width = mask.shape
+    tolerance = pointing_tolerance((height, width))
+    centre = np.zeros((height, width), dtype=np.float32)
+    centre[height // 2, width // 2] = 1
     return Location(
         pointing=pointing_game(heat_map, mask, tolerance),
         pointing_chance=pointing_game_chance(mask, tolerance),
-        middle=pointing_game(_middle(mask.shape[0], mask.shape[1]), mask, tolerance),
+        middle=pointing_game(centre, mask, tolerance),
         energy=energy_inside(heat_map, mask),
         energy_chance=energy_inside_chance(mask),
         iou=map_iou(heat_map, mask, map_threshold),
         iou_chance=map_iou_chance(heat_map, mask, map_threshold),
     )
-
-
-def _middle(height: int, width: int) -> Array:
-    """Return a (height, width) map whose only peak is at the image's centre."""
-    heat = np.zeros((height, width), dtype=np.float32)
-    heat[height // 2, width // 2] = 1
-    return heat

@@ -22,18 +22,9 @@ from ulna.whole_file import csv_bytes, write_whole
 Lines = Sequence[Mapping[str, str]]
 _FOLD = re.compile(r"fold\d+")
 _COLUMNS = (
-    "rank",
-    "study",
-    "patient",
-    "body_part",
-    "fold",
-    "label",
-    "study_probability",
-    "label_quality",
-    "flagged",
-    "reasons",
-    "images",
-)
+    "rank", "study", "patient", "body_part", "fold", "label", "study_probability",
+    "label_quality", "flagged", "reasons", "images",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,10 +48,10 @@ class LabelError:
     @property
     def label(self) -> str:
         """The study's label, 'abnormal' or 'normal'."""
-        return label_word(bool(self.study.abnormal))
+        return _label_word(bool(self.study.abnormal))
 
 
-def label_word(abnormal: bool) -> str:
+def _label_word(abnormal: bool) -> str:
     """Return 'abnormal' or 'normal'."""
     return "abnormal" if abnormal else "normal"
 
@@ -175,11 +166,11 @@ def _reasons(
             own = np.flatnonzero((groups == part) & (abnormal == label))
             own = own[np.argsort(quality.score[own], kind="stable")]
             among = (
-                f"of {len(own)} {part.lower() or 'unknown'} studies labelled {label_word(label)}"
+                f"of {len(own)} {part.lower() or 'unknown'} studies labelled {_label_word(label)}"
             )
             for place, i in enumerate(own.tolist(), start=1):
                 reasons[i] = [
-                    f"labelled {label_word(label)}, but probability of abnormal "
+                    f"labelled {_label_word(label)}, but probability of abnormal "
                     f"{probability[i]:.2f} by experts that were not trained on it",
                     f"number {place} {among}, in order of rising label quality",
                     *_flag(quality, i, label, part),
@@ -193,7 +184,7 @@ def _flag(quality: LabelQuality, i: int, label: bool, part: str) -> list[str]:
     bound = float(quality.bound[i])
     side, value = ("at most", 1 - bound) if label else ("at least", bound)
     among = f"{part.lower()} studies" if quality.own[i] else "all studies"
-    return [f"flagged: {side} {value:.2f}, the mean of {among} labelled {label_word(not label)}"]
+    return [f"flagged: {side} {value:.2f}, the mean of {among} labelled {_label_word(not label)}"]
 
 
 def _remarks(lines: Lines) -> list[str]:

@@ -100,7 +100,10 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Return the percentile interval of one statistic, see `bootstrap_intervals`."""
+    """Return the percentile interval of one statistic of (D, N) weights and (N,) patient ids.
+
+    Arguments, source and errors are those of `bootstrap_intervals`.
+    """
     return bootstrap_intervals(patient_ids, {"value": statistic}, draws, seed, level)["value"]
 
 

@@ -1,8 +1,6 @@
-"""Metrics of binary decisions, all computed from the confusion counts.
+"""Metrics of binary decisions, computed from the confusion counts for any number of draws.
 
-Labels and decisions have shape (N,), True or 1 = abnormal. Each metric is computed from the four
-counts for any number of weighted draws, and is nan where its denominator is 0. Every public
-function raises ConfigError for values other than 0 and 1, empty arrays and lengths that differ.
+Each metric is nan where its denominator is 0.
 """
 
 from __future__ import annotations
@@ -53,50 +51,29 @@ def weighted_confusion(
 
 
 def confusion_counts(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> tuple[int, int, int, int]:
-    """Return (true positives, false positives, false negatives, true negatives)."""
+    """Return (true positives, false positives, false negatives, true negatives).
+
+    y_true and decision have shape (N,), True or 1 = abnormal. Raises ConfigError for other values
+    than 0 and 1, empty arrays and lengths that differ.
+    """
     c = weighted_confusion(y_true, decision, unit_weights(len(check_labels(y_true))))
     return int(c.tp[0]), int(c.fp[0]), int(c.fn[0]), int(c.tn[0])
 
 
-def sensitivity_of(c: Confusion) -> Floats:
-    """Return TP / (TP + FN), the true positive rate (recall)."""
-    return ratio(c.tp, c.tp + c.fn)
-
-
-def specificity_of(c: Confusion) -> Floats:
-    """Return TN / (TN + FP), the true negative rate."""
-    return ratio(c.tn, c.tn + c.fp)
-
-
-def precision_of(c: Confusion) -> Floats:
-    """Return TP / (TP + FP), the positive predictive value at this sample's prevalence."""
-    return ratio(c.tp, c.tp + c.fp)
-
-
-def f1_of(c: Confusion) -> Floats:
-    """Return 2 TP / (2 TP + FP + FN), the harmonic mean of precision and sensitivity."""
-    return ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
-
-
-def accuracy_of(c: Confusion) -> Floats:
-    """Return (TP + TN) / (TP + TN + FP + FN)."""
-    return ratio(c.tp + c.tn, c.total)
-
-
 def kappa_of(c: Confusion) -> Floats:
     """Return Cohen's kappa (p_o - p_e) / (1 - p_e) of decisions and labels (Cohen 1960)."""
-    observed = accuracy_of(c)
+    observed = ratio(c.tp + c.tn, c.total)
     yes = ratio((c.tp + c.fp) * (c.tp + c.fn), c.total**2)
     no = ratio((c.tn + c.fn) * (c.tn + c.fp), c.total**2)
     return ratio(observed - (yes + no), 1 - (yes + no))
 
 
 DECISION_MEASURES: dict[str, Callable[[Confusion], Floats]] = {
-    "sensitivity": sensitivity_of,
-    "specificity": specificity_of,
-    "precision": precision_of,
-    "f1": f1_of,
-    "accuracy": accuracy_of,
+    "sensitivity": lambda c: ratio(c.tp, c.tp + c.fn),
+    "specificity": lambda c: ratio(c.tn, c.tn + c.fp),
+    "precision": lambda c: ratio(c.tp, c.tp + c.fp),
+    "f1": lambda c: ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn),
+    "accuracy": lambda c: ratio(c.tp + c.tn, c.total),
     "kappa": kappa_of,
 }
 
@@ -107,32 +84,55 @@ def _single(name: str, y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
 
 
 def sensitivity(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return TP / (TP + FN), also called recall, in [0, 1]; nan without abnormal labels."""
+    """Return TP / (TP + FN), the true positive rate or recall, in [0, 1].
+
+    y_true and decision have shape (N,), True or 1 = abnormal. The result is nan without abnormal
+    labels. Raises ConfigError as `confusion_counts` does.
+    """
     return _single("sensitivity", y_true, decision)
 
 
 def specificity(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return TN / (TN + FP) in [0, 1]; nan without normal labels."""
+    """Return TN / (TN + FP), the true negative rate, in [0, 1].
+
+    y_true and decision have shape (N,), True or 1 = abnormal. The result is nan without normal
+    labels. Raises ConfigError as `confusion_counts` does.
+    """
     return _single("specificity", y_true, decision)
 
 
 def precision(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return TP / (TP + FP), the positive predictive value, in [0, 1]; nan if none is positive."""
+    """Return TP / (TP + FP), the positive predictive value at this prevalence, in [0, 1].
+
+    y_true and decision have shape (N,), True or 1 = abnormal. The result is nan without abnormal
+    decisions. Raises ConfigError as `confusion_counts` does.
+    """
     return _single("precision", y_true, decision)
 
 
 def f1(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return 2 TP / (2 TP + FP + FN) in [0, 1]; nan if no label and no decision is abnormal."""
+    """Return 2 TP / (2 TP + FP + FN), the harmonic mean of precision and sensitivity, in [0, 1].
+
+    y_true and decision have shape (N,), True or 1 = abnormal. The result is nan if no label and no
+    decision is abnormal. Raises ConfigError as `confusion_counts` does.
+    """
     return _single("f1", y_true, decision)
 
 
 def accuracy(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return the share of right decisions, (TP + TN) / N, in [0, 1]."""
+    """Return (TP + TN) / N, the share of right decisions, in [0, 1].
+
+    y_true and decision have shape (N,), True or 1 = abnormal. Raises ConfigError as
+    `confusion_counts` does.
+    """
     return _single("accuracy", y_true, decision)
 
 
 def cohen_kappa(y_true: npt.ArrayLike, decision: npt.ArrayLike) -> float:
-    """Return Cohen's kappa (Cohen 1960) in [-1, 1]; nan if labels and decisions are one class.
+    """Return Cohen's kappa, (p_o - p_e) / (1 - p_e), in [-1, 1] (Cohen 1960).
+
+    y_true and decision have shape (N,), True or 1 = abnormal. The result is nan if all labels and
+    decisions are of one class. Raises ConfigError as `confusion_counts` does.
 
     Examples
     --------

@@ -1,8 +1,7 @@
 """Three metrics of how well a heat map localises a finding, each with its chance level.
 
 A heat map has shape (H, W), in logit units over the source image. A mask has shape (H, W), nonzero
-inside a finding; `box_mask` makes one of boxes. Every metric raises ConfigError for a mask that is
-empty, since such an image has nothing to localise, and for a map of another shape or not finite.
+inside a finding; `box_mask` makes one of boxes.
 """
 
 from __future__ import annotations
@@ -54,7 +53,8 @@ def pointing_game(heat: npt.ArrayLike, mask: npt.ArrayLike, tolerance_px: float)
 
     Where several pixels share the maximum, the result is the expected value of a random choice
     among them, so a flat map scores exactly the chance level. Source: Zhang et al. 2018, "Top-down
-    neural attention by excitation backprop". Raises ConfigError for a negative tolerance too.
+    neural attention by excitation backprop". heat and mask have shape (H, W). Raises ConfigError
+    for a mask that is empty, a map of another shape or not finite, and a negative tolerance.
     """
     values, inside = _checked(heat, mask)
     near = _dilated(inside, tolerance_px)
@@ -69,8 +69,9 @@ def pointing_game_chance(mask: npt.ArrayLike, tolerance_px: float) -> float:
 def energy_inside(heat: npt.ArrayLike, mask: npt.ArrayLike) -> float:
     """Return the share of the map's positive mass that lies in the mask, in [0, 1].
 
-    A map without any positive value scores 0. Source: Wang et al. 2020 (energy-based pointing
-    game).
+    heat and mask have shape (H, W). A map without any positive value scores 0. Source: Wang et al.
+    2020 (energy-based pointing game). Raises ConfigError for a mask that is empty and for a map of
+    another shape or not finite.
     """
     values, inside = _checked(heat, mask)
     positive = np.maximum(values, 0)
@@ -86,8 +87,8 @@ def energy_inside_chance(mask: npt.ArrayLike) -> float:
 def map_iou(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float:
     """Return the intersection over union of the mask and the pixels above `threshold`, in [0, 1].
 
-    The threshold is one number in logit units for all images (the bundle's `map_threshold`) and
-    is never chosen for each image.
+    heat and mask have shape (H, W). The threshold is one number in logit units for all images (the
+    bundle's `map_threshold`), never chosen for each image. Raises ConfigError as `energy_inside`.
     """
     values, inside = _checked(heat, mask)
     above = values > threshold

@@ -1,8 +1,7 @@
 """Metrics of predicted probabilities: Brier score, expected calibration error, reliability.
 
-Labels have shape (N,), True or 1 = abnormal; probabilities (N,) in [0, 1]. Every function raises
-ConfigError for other labels, probabilities outside [0, 1], shapes that differ and fewer than one
-bin, and those with weights for weights that are negative or not (D, N).
+Functions with (D, N) weights return a value for each of D draws, and raise ConfigError for
+weights that are negative or of another shape too.
 """
 
 from __future__ import annotations
@@ -77,7 +76,10 @@ def weighted_ece(
 
 
 def brier(y_true: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Return the Brier score, mean (p - y)², in [0, 1], 0 is best (Brier 1950).
+    """Return the Brier score, the mean of (p - y)², in [0, 1], 0 is best (Brier 1950).
+
+    y_true has shape (N,), True or 1 = abnormal; probability (N,) in [0, 1]. Raises ConfigError for
+    labels other than 0 and 1, probabilities outside [0, 1] and shapes that differ.
 
     Examples
     --------
@@ -91,14 +93,19 @@ def ece(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = ECE_BINS)
     """Return the expected calibration error in [0, 1], 0 is best (Naeini 2015, Guo 2017).
 
     It is biased upwards in small samples: a perfectly calibrated model scores about 0.12 on 100
-    studies. `ece_debiased` has no such bias.
+    studies. `ece_debiased` has no such bias. y_true has shape (N,), True or 1 = abnormal;
+    probability (N,) in [0, 1]. Raises ConfigError as `brier` does, and for fewer than one bin.
     """
     ones = unit_weights(len(check_labels(y_true)))
     return float(weighted_ece(y_true, probability, ones, bins)[0])
 
 
 def reliability(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10) -> Reliability:
-    """Return the points of a reliability diagram (Niculescu-Mizil and Caruana 2005)."""
+    """Return the points of a reliability diagram (Niculescu-Mizil and Caruana 2005).
+
+    y_true has shape (N,), True or 1 = abnormal; probability (N,) in [0, 1]. Raises ConfigError as
+    `brier` does, and for fewer than one bin.
+    """
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
     index = bin_of(stated, bins)

@@ -1,8 +1,7 @@
 """Ranking metrics: ROC and precision-recall, with ties, for any number of weighted draws.
 
-Labels have shape (N,), True or 1 = abnormal; scores (N,), finite, higher = more abnormal. Every
-function raises ConfigError for other labels, scores that are not finite and shapes that differ,
-and those with weights for weights that are negative or not (D, N).
+Functions with (D, N) weights return a value for each of D draws, and raise ConfigError for
+weights that are negative or of another shape too.
 """
 
 from __future__ import annotations
@@ -97,7 +96,11 @@ def weighted_sensitivity_at(
 
 
 def auroc(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the area under the ROC curve in [0, 1] (Hanley and McNeil 1982); nan with one class.
+    """Return the area under the ROC curve in [0, 1] (Hanley and McNeil 1982).
+
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The result is
+    nan with one class only. Raises ConfigError for labels other than 0 and 1, scores that are not
+    finite and shapes that differ.
 
     Examples
     --------
@@ -108,9 +111,10 @@ def auroc(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
 
 
 def average_precision(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the average precision in [0, 1], nan without abnormal studies.
+    """Return the average precision in [0, 1], defined as in scikit-learn.
 
-    It is defined as scikit-learn's `average_precision_score`.
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The result is
+    nan without abnormal labels. Raises ConfigError as `auroc` does.
     """
     ones = unit_weights(len(check_labels(y_true)))
     return float(weighted_average_precision(y_true, score, ones)[0])
@@ -127,7 +131,9 @@ def _counts(y_true: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Floats, Floats
 def roc_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
     """Return the ROC curve: false (x) and true (y) positive rate at every distinct score.
 
-    It begins at (0, 0) with an infinite threshold. An axis whose class is missing is all nan.
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The curve
+    begins at (0, 0) with an infinite threshold. An axis whose class is missing is all nan. Raises
+    ConfigError as `auroc` does.
     """
     tp, fp, thresholds = _counts(y_true, score)
     tp, fp = np.r_[0.0, tp], np.r_[0.0, fp]
@@ -137,8 +143,9 @@ def roc_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
 def pr_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
     """Return the precision-recall curve: recall (x) and precision (y) at every distinct score.
 
-    It begins, by convention, at recall 0 and precision 1 with an infinite threshold. Recall is nan
-    without abnormal studies.
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The curve
+    begins, by convention, at recall 0 and precision 1 with an infinite threshold. Recall is nan
+    without abnormal labels. Raises ConfigError as `auroc` does.
     """
     tp, fp, thresholds = _counts(y_true, score)
     recall = ratio(np.r_[0.0, tp], tp[-1:])
