@@ -1,4 +1,4 @@
-"""Studies that cannot teach or be scored are told, once, with counts."""
+"""Studies that cannot be trained on or scored are reported once, with counts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_nothing_is_said_where_nothing_is_left_out() -> None:
         assert labelled(OTHERS[:7], "training") == []  # an error of the caller's says more
 
 
-def test_what_is_not_evaluated_is_told() -> None:
+def test_what_is_not_evaluated_is_reported() -> None:
     with pytest.warns(DatasetWarning, match="evaluation: of 13 studies: 7 left out"):
         chosen, words = to_evaluate([*SOME, *OTHERS], "", None)
     assert len(chosen) == 6 and words == "6 studies (all labelled studies)"

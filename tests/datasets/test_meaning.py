@@ -1,7 +1,7 @@
-"""A bundle's word for abnormal is that of the labels it learned from, wherever these say theirs.
+"""The meaning of abnormal in a bundle is that of its training labels, where these state one.
 
-Report: a table of sources whose label meant any abnormality taught a recipe of fractures, and every
-answer said FRACTURE; one of fractures taught any other recipe, and no answer said so.
+Regression: a recipe of fractures was trained on a table of sources whose label meant any
+abnormality, and every answer said FRACTURE. Labels of fractures could train any other recipe.
 """
 
 from __future__ import annotations

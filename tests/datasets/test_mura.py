@@ -1,4 +1,4 @@
-"""MURA folders, right and wrong."""
+"""MURA folders, valid and invalid."""
 
 from __future__ import annotations
 

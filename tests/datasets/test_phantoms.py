@@ -1,4 +1,4 @@
-"""Phantom folders: the tree and what truth.csv adds to it."""
+"""Phantom folders: the tree, and the facts that truth.csv adds."""
 
 from __future__ import annotations
 

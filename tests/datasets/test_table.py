@@ -1,4 +1,4 @@
-"""Tables, right and wrong."""
+"""Tables, valid and invalid."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_other_regions_are_read_as_unknown_with_a_warning(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["sub/../a.png", "link.png", "sub/../link.png"])
-def test_one_film_under_two_names_is_not_two_films(folder: Path, other: str) -> None:
+def test_one_image_under_two_names_is_not_two_images(folder: Path, other: str) -> None:
     """The same pixels would stand on both sides of a split."""
     (folder / "sub").mkdir()
     (folder / "link.png").symlink_to("a.png")
@@ -225,7 +225,7 @@ def test_slashes_that_make_two_studies_look_alike(folder: Path) -> None:
     "cells",
     ["0,fracture,[]", '0,,"[[1, 2, 3, 4]]"', '0,fracture,"[[1, 2, 3, 4]]"', "0,,[]", "1,fracture,"],
 )
-def test_a_normal_film_with_findings_is_told(folder: Path, cells: str) -> None:
+def test_a_normal_image_with_findings_is_reported(folder: Path, cells: str) -> None:
     table = write(folder, f"{HEAD},findings,boxes", f"a.png,p,s,WRIST,{cells}")
     with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")

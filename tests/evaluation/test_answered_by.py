@@ -1,4 +1,4 @@
-"""A run's results name the engine, the arithmetic and the threads that answered."""
+"""A run's results record the engine, the arithmetic and the threads."""
 
 from __future__ import annotations
 

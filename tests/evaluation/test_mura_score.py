@@ -1,4 +1,4 @@
-"""The competition's score: scikit-learn's kappas, its keys, its archive."""
+"""MURA's score: kappas against scikit-learn, the official keys, the ranking of entries."""
 
 from __future__ import annotations
 

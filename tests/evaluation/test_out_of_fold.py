@@ -1,4 +1,4 @@
-"""Scores of out-of-fold tables: against scikit-learn, paired, and only on the same folds."""
+"""Scores of out-of-fold tables against scikit-learn, and paired differences on equal folds."""
 
 from __future__ import annotations
 

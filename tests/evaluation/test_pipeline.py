@@ -1,4 +1,4 @@
-"""The whole of calibrate and evaluate on a bundle that sees bright blobs."""
+"""Calibration and evaluation, end to end, of a bundle that detects bright blobs."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""One study, image or mask that fails costs itself alone, and is counted with its reason."""
+"""A study, image or mask that fails does not affect others, and is counted with its reason."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_out_of_fold_rows_of_the_others_are_the_same(
     assert len(bad) == 4 and all(i.mask_error and i.location is None for i in bad)
 
 
-def test_masks_of_no_use_are_told_of_before_any_work(studies: list[Study], tmp_path: Path) -> None:
+def test_masks_of_no_use_are_warned_of_before_any_work(
+    studies: list[Study], tmp_path: Path
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_unusable_masks(studies)
@@ -101,7 +103,7 @@ def test_masks_of_no_use_are_told_of_before_any_work(studies: list[Study], tmp_p
         warn_of_unusable_masks(mixed)
 
 
-def test_a_film_is_shown_though_its_mask_cannot_be_read(
+def test_an_image_is_shown_though_its_mask_cannot_be_read(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
     mixed, why = _with_bad(studies, tmp_path)
@@ -113,7 +115,7 @@ def test_a_film_is_shown_though_its_mask_cannot_be_read(
     assert (radiograph == same).all() and (overlay != outlined).any()
 
 
-def test_an_examination_leaves_out_the_film_alone(
+def test_an_examination_leaves_out_the_image_alone(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
     (tmp_path / "text.png").write_text("nothing")
@@ -125,7 +127,7 @@ def test_an_examination_leaves_out_the_film_alone(
     assert len(result) == 1 and (result[0].maps["map"] == wanted.maps["map"]).all()
 
 
-def test_films_that_vanish_under_stress_cost_no_other(
+def test_images_that_vanish_under_stress_cost_no_other(
     predictor: Predictor, studies: list[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some, lost = studies[:4], studies[4]
@@ -184,7 +186,7 @@ def test_rows_are_counted_by_reason(
     ]
 
 
-def test_every_writer_is_called_and_the_first_fault_is_told() -> None:
+def test_every_writer_is_called_and_the_first_fault_is_reported() -> None:
     written: list[int] = []
 
     def writer(number: int) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""The list: order, reasons, today's labels; and predictions that are not out of fold."""
+"""The ranking of label errors: order, reasons, changed labels, and in-fold predictions."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_table_holds_every_study(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_labels_of_today_count_and_differences_are_told(tmp_path: Path) -> None:
+def test_labels_of_today_count_and_differences_are_reported(tmp_path: Path) -> None:
     studies = _studies()
     file = _write(tmp_path / "a.csv", studies)
     corrected = [

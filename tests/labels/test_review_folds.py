@@ -134,7 +134,7 @@ def test_experts_that_have_learned_from_a_study_are_refused(work: Path) -> None:
     assert not (work / "review").exists()
 
 
-def test_a_film_that_is_gone_leaves_the_others(work: Path) -> None:
+def test_an_image_that_is_gone_leaves_the_others(work: Path) -> None:
     out = work / "review"
     _ulna(work / "table.csv", "--from", work / "cv", "--out", out, "--top", 1)
     with (out / "review.csv").open(newline="") as handle:

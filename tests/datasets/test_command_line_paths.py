@@ -1,4 +1,4 @@
-"""Paths on the command line: what makes a study."""
+"""Paths on the command line, and which of their images form a study."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _image(path: Path) -> Path:
     return path
 
 
-def test_each_film_by_name_is_a_study(tmp_path: Path) -> None:
+def test_each_image_by_name_is_a_study(tmp_path: Path) -> None:
     images = [_image(tmp_path / "b.png"), _image(tmp_path / "a.jpg")]
     studies = index_paths(images)
     assert [s.images[0].path for s in studies] == images
     assert all(s.abnormal is None and s.body_part is None for s in studies)
 
 
-def test_the_films_of_a_folder_are_one_study(tmp_path: Path) -> None:
+def test_the_images_of_a_folder_are_one_study(tmp_path: Path) -> None:
     for name in ("visit/2.png", "visit/1.png", "visit/._1.png", "visit/notes.txt"):
         _image(tmp_path / name) if name.endswith("png") else (tmp_path / name).write_text("x")
     with pytest.warns(DatasetWarning, match=r"1 no image by their first bytes .*: notes\.txt"):
@@ -73,7 +73,7 @@ def test_a_damaged_dicom_object_is_a_study_whose_reading_says_so(tmp_path: Path)
         read_radiograph(damaged)
 
 
-def test_a_folder_named_like_a_film_is_none(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_none(tmp_path: Path) -> None:
     image = _image(tmp_path / "a.png")
     (tmp_path / "b.png").mkdir()
     assert [[i.path for i in s.images] for s in index_paths([tmp_path])] == [[image]]

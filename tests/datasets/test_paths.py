@@ -1,4 +1,4 @@
-"""What paths and folders give: nothing left out in silence, every key one study's.
+"""Studies of paths and folders: what is left out is reported, and every study key is unique.
 
 Laws from issue 15, items 5 and 8: mixed folders, links, hidden folders, odd endings, copies.
 """
@@ -49,7 +49,7 @@ def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
     assert read_radiograph(tmp_path / name).pixels.shape == (20, 20)
 
 
-def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
+def test_bmp_and_webp_are_counted_and_reported_by_name(tmp_path: Path) -> None:
     """What their bytes are decides: a JPEG that is called WebP is an image."""
     image(tmp_path / "a.png")
     image(tmp_path / "b.webp", format="JPEG")
@@ -83,7 +83,7 @@ HIDDEN = (
 
 
 @pytest.mark.parametrize("folder", HIDDEN)
-def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str) -> None:
+def test_hidden_folders_are_reported_and_never_answered(tmp_path: Path, folder: str) -> None:
     image(tmp_path / "visit/1.png")
     image(tmp_path / "visit" / folder / "2.png")
     write_object(tmp_path / folder / "3.dcm")
@@ -94,7 +94,7 @@ def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str)
     assert "4 hidden: " in note and folder in note and "visit/.hidden.png" in note
     with pytest.raises(DatasetError, match="neither truth"):
         data_kind(tmp_path)
-    assert names(noted([tmp_path / folder])[0])  # asked for by its name it is a folder like others
+    assert names(noted([tmp_path / folder])[0])  # a hidden folder that is requested by name is read
 
 
 def test_litter_of_operating_systems_is_not_worth_a_note(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
     assert data_kind(cohort) == "dicom"
 
 
-def test_a_header_that_names_another_region_is_told_and_stands_beside_the_answer(
+def test_a_header_that_names_another_region_is_reported_and_stands_beside_the_answer(
     tmp_path: Path,
 ) -> None:
     for i, part in enumerate(["KNEE", "KNEE", "CHEST", "L WRIST", "HANDS"]):
@@ -163,14 +163,14 @@ def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Pa
         index_paths([tmp_path / "none.png"])
 
 
-def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
+def test_pipes_are_reported_and_not_opened(tmp_path: Path) -> None:
     image(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png"]] and "1 not a plain file: b.png" in note
 
 
-def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
+def test_what_lies_beside_mura_is_reported(tmp_path: Path) -> None:
     add_study(tmp_path / "MURA-v1.1", "valid/XR_HAND/patient00001/study1_positive")
     image(tmp_path / "other/1.png")
     image(tmp_path / "2.png")
