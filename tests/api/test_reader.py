@@ -12,7 +12,7 @@ from PIL import Image
 
 import ulna
 from ulna.bundle import BOX_BUNDLE
-from ulna.datasets import index_given
+from ulna.datasets import index_paths
 from ulna.errors import ConfigError, DatasetError, ImageError, UlnaError
 from ulna.imaging.read import read_radiograph
 from ulna.runtime import Predictor
@@ -115,7 +115,7 @@ def test_several_studies_are_for_predict_each(reader: ulna.Reader, tmp_path: Pat
     result = list(reader.predict_each(tmp_path, body_part="WRIST"))
     assert [type(a) for a in result] == [ulna.Answer] * 2
     assert [a.probability for a in result if isinstance(a, ulna.Answer)] == [
-        reader.predict(s, body_part="WRIST").probability for s in index_given([tmp_path])
+        reader.predict(s, body_part="WRIST").probability for s in index_paths([tmp_path])
     ]
 
 

@@ -1,4 +1,4 @@
-"""A missing label is unknown, never 'none'; a source of one finding answers for that one."""
+"""A missing finding label is unknown, never absent; a label of one finding determines only that."""
 
 from __future__ import annotations
 

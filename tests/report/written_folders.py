@@ -9,7 +9,7 @@ from typing import Any
 
 from ulna.bundle import MapExamination, MapTest
 from ulna.config.codec import to_json
-from ulna.provenance.receipt import DataSeen, InputFile, Receipt, hash_files, write_receipt
+from ulna.provenance.receipt import DataRecord, InputFile, Receipt, hash_files, write_receipt
 
 HASH = "ab" * 32
 Json = dict[str, Any]
@@ -144,6 +144,6 @@ def receipt_of(verb: Any, folder: Path, names: list[str]) -> Receipt:
         code={"ulna": "0.1.0", "commit": "f" * 40},
         method={},
         files=hash_files(folder, names),
-        data=DataSeen("images", "held out", 80, 160, "ef" * 32),
+        data=DataRecord("images", "held out", 80, 160, "ef" * 32),
         inputs=read if verb in ("score", "review") else {},
     )

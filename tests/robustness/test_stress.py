@@ -241,7 +241,7 @@ def test_what_cannot_be_stressed_is_said(
 ) -> None:
     other = [replace(s, body_part=BodyPart.HAND) for s in studies]
     meant = [replace(s, label_means="fracture") for s in other]
-    reported = pytest.warns(DatasetWarning, match="stress: these labels count .* means fracture")
+    reported = pytest.warns(DatasetWarning, match="stress: these labels are used .* means fracture")
     with reported, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(meant, blob_bundle, tmp_path / "out")
     with pytest.raises(DatasetError, match="none of 36 studies can be scored"):

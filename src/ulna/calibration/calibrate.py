@@ -41,7 +41,7 @@ from ulna.errors import (
     UlnaWarning,
     message_of,
 )
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.metrics.ranking import auroc
 from ulna.types import BodyPart, Study
 
@@ -261,7 +261,7 @@ def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
 
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     usable = [s for s in studies if s.abnormal is not None and s.body_part in manifest.body_parts]
-    note_on_meaning(usable, manifest, "calibration")
+    warn_of_meaning(usable, manifest, "calibration")
     if len(usable) < len(studies):
         known = ", ".join(manifest.body_parts)
         warnings.warn(

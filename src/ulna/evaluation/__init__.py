@@ -1,4 +1,4 @@
-"""A bundle on labelled studies: rows, scores with intervals, tables, the score of MURA."""
+"""Evaluate a bundle on labelled studies: rows, scores with intervals, tables, MURA's score."""
 
 from __future__ import annotations
 
@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-__getattr__ = on_first_use(
-    __name__,
-    {
-        "pipeline": ("evaluate",),
-    },
-)
+__getattr__ = on_first_use(__name__, {"pipeline": ("evaluate",)})

@@ -1,4 +1,4 @@
-"""Plain functions on NumPy arrays: answers, order, probability, place, and their intervals."""
+"""Metrics on NumPy arrays: decisions, ranking, calibration, localisation, and intervals."""
 
 from __future__ import annotations
 
@@ -24,30 +24,11 @@ if TYPE_CHECKING:
     from ulna.metrics.ranking import auroc, average_precision, pr_curve, roc_curve
 
 __all__ = [
-    "BrierTerms",
-    "Interval",
-    "accuracy",
-    "auroc",
-    "average_precision",
-    "bootstrap_interval",
-    "bootstrap_intervals",
-    "brier",
-    "brier_terms",
-    "cohen_kappa",
-    "confusion_counts",
-    "ece",
-    "ece_debiased",
-    "energy_inside",
-    "f1",
-    "map_iou",
-    "pointing_game",
-    "pr_curve",
-    "precision",
-    "reliability",
-    "roc_curve",
-    "sensitivity",
-    "specificity",
-]
+    "BrierTerms", "Interval", "accuracy", "auroc", "average_precision", "bootstrap_interval",
+    "bootstrap_intervals", "brier", "brier_terms", "cohen_kappa", "confusion_counts", "ece",
+    "ece_debiased", "energy_inside", "f1", "map_iou", "pointing_game", "pr_curve", "precision",
+    "reliability", "roc_curve", "sensitivity", "specificity",
+]  # fmt: skip
 
 __getattr__ = on_first_use(
     __name__,
@@ -56,16 +37,11 @@ __getattr__ = on_first_use(
         "brier_decomposition": ("BrierTerms", "brier_terms"),
         "debiased": ("ece_debiased",),
         "decisions": (
-            "accuracy",
-            "cohen_kappa",
-            "confusion_counts",
-            "f1",
-            "precision",
-            "sensitivity",
+            "accuracy", "cohen_kappa", "confusion_counts", "f1", "precision", "sensitivity",
             "specificity",
         ),
         "localisation": ("energy_inside", "map_iou", "pointing_game"),
         "probability": ("brier", "ece", "reliability"),
         "ranking": ("auroc", "average_precision", "pr_curve", "roc_curve"),
     },
-)
+)  # fmt: skip

@@ -44,7 +44,7 @@ from ulna.errors import (
     ImageWarning,
     message_of,
 )
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.evaluation.scores import Sample, statistics
 from ulna.runtime.screen import without_map
 from ulna.types import BodyPart, Study
@@ -143,7 +143,7 @@ def read_images(
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     parts = manifest.body_parts
     usable = [s for s in studies if s.abnormal is not None and s.body_part in parts]
-    note_on_meaning(usable, manifest, "adaptation")
+    warn_of_meaning(usable, manifest, "adaptation")
     if len(usable) < len(studies):
         warnings.warn(
             f"{len(studies) - len(usable)} of {len(studies)} studies have no label or no body part "
