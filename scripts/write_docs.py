@@ -62,7 +62,8 @@ def recipe_table() -> str:
 
 def corruption_table() -> str:
     rows = [f"| `{name}` | {meaning} | {amounts} |" for name, amounts, meaning in suite_rows()]
-    return "\n".join(["| corruption | description | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
+    head = ["| corruption | description | severity 1, 2, ... |", "|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
 
 
 def column_table() -> str:
