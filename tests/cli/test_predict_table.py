@@ -17,9 +17,9 @@ import pytest
 from tests.cli.calls import ulna
 from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
 
+from ulna.atomic_file import csv_bytes
 from ulna.runtime.table.columns import COLUMNS, Cells
 from ulna.runtime.table.rows_file import RowsFile
-from ulna.whole_file import csv_bytes
 
 
 def _images(folder: Path, studies: int) -> Path:

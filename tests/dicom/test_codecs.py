@@ -30,7 +30,7 @@ from dicom_files import RAMP, encoded, make, reported
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
-from ulna.dicom import child, decode
+from ulna.dicom import decode, decoder_process
 from ulna.dicom.decode import SYNTAXES
 from ulna.errors import DicomError
 from ulna.imaging import read_radiograph
@@ -73,7 +73,7 @@ def test_without_the_extra_the_error_names_it_where_it_is_needed(
 ) -> None:
     (tmp_path / "imagecodecs.py").write_text("raise ImportError")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(child, "is_installed", lambda: False)
+    monkeypatch.setattr(decoder_process, "is_installed", lambda: False)
     needs = syntax.endswith(("4.51", "4.57", "4.70", "4.80", "4.81", "4.110", "4.111", "4.112"))
     eight = (RAMP >> 4).astype(np.uint8)
     if syntax.endswith(("4.50", ".111", "2.5")):

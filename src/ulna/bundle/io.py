@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import write_atomic
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
-from ulna.bundle.out_of_distribution import OutOfDistribution, read_statistics, statistics_bytes
+from ulna.bundle.out_of_distribution import OodDetector, read_statistics, statistics_bytes
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
 from ulna.digest import file_sha256
 from ulna.errors import BundleError, ConfigError
-from ulna.whole_file import write_whole
 
 MANIFEST = "manifest.json"
 
@@ -66,7 +66,7 @@ def read_bundle(path: Path | str) -> ModelBundle:
     return bundle
 
 
-def read_out_of_distribution(bundle: ModelBundle) -> OutOfDistribution | None:
+def read_out_of_distribution(bundle: ModelBundle) -> OodDetector | None:
     """What the bundle's images look like, its file checked; None where that is not known."""
     entry = bundle.manifest.out_of_distribution
     if entry is None:
@@ -118,7 +118,7 @@ def replace_fusion(
     bundle: ModelBundle,
     fusion: FusionParameters,
     metrics: Mapping[str, float],
-    out_of_distribution: OutOfDistribution | None = None,
+    out_of_distribution: OodDetector | None = None,
     cascade: CascadeParameters | None = None,
 ) -> ModelBundle:
     """Rewrite the manifest with `fusion`, `out_of_distribution` and `cascade`; graphs stay.
@@ -136,7 +136,7 @@ def replace_fusion(
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents: manifest and file agree at every moment.
         entry = replace(out_of_distribution.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
-        write_whole(bundle.path / entry.file, data)
+        write_atomic(bundle.path / entry.file, data)
     manifest = replace(
         bundle.manifest,
         fusion=fusion,
@@ -234,7 +234,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> str:
     """Write the manifest of the bundle in `folder`; returns its hash."""
     data = to_json(manifest)
     digest = manifest_hash(data)
-    write_whole(folder / MANIFEST, _rendered({**data, "hash": digest}))
+    write_atomic(folder / MANIFEST, _rendered({**data, "hash": digest}))
     return digest
 
 

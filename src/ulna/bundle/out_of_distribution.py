@@ -123,7 +123,7 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True, eq=False)
-class OutOfDistribution:
+class OodDetector:
     """The statistics of each expert that has some; entry: what the manifest says of them."""
 
     entry: OutOfDistributionEntry
@@ -182,12 +182,12 @@ def statistics_bytes(
     return stream.getvalue()
 
 
-def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OutOfDistribution:
+def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OodDetector:
     """The statistics of every expert that `entry` names. Raises BundleError for other contents."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {k: stored[k].astype(np.float64) for k in stored.files}
-        return OutOfDistribution(
+        return OodDetector(
             entry,
             {n: _statistics_of(arrays, n) for n in entry.limits},
             {n: outlier_head_of(arrays, n) for n in entry.outlier_experts},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
@@ -32,7 +32,7 @@ __all__ = [
     "split_studies",
 ]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "dicom_folder": ("index_dicom",),

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from PIL import Jpeg2KImagePlugin, JpegImagePlugin
 from pydicom.uid import UID, RLELossless
 
-from ulna.dicom import child
+from ulna.dicom import decoder_process
 from ulna.dicom.codestream import ITEM, Codestream, first_frame, identify
-from ulna.dicom.guard import ParsedFile, has_zlib_head
+from ulna.dicom.file_parser import ParsedFile, has_zlib_head
 from ulna.dicom.pixel_module import PixelModule, Tell
 from ulna.dicom.rle import decode_rle, looks_like_rle
 from ulna.errors import DicomError
@@ -227,19 +227,19 @@ def _samples(frame: bytes, stream: Codestream) -> Pixels:
     size = stream.rows * stream.columns
     in_pillow = not stream.lossless and stream.bits <= (8 if stream.kind == "JPEG" else 16)
     if stream.kind not in ("JPEG", "JPEG 2000") or not in_pillow:
-        return child.decode_in_child(stream.kind, frame, size, stream.end)
+        return decoder_process.decode_in_child(stream.kind, frame, size, stream.end)
     try:
         pixels = _by_pillow(frame, stream)
         if pixels is not None and stream.end:
-            again = _by_pillow(child.filled(frame, stream.end), stream)
+            again = _by_pillow(decoder_process.filled(frame, stream.end), stream)
             pixels = pixels if again is not None and np.array_equal(pixels, again) else None
     except Exception:  # Pillow's plugins raise anything on damaged streams
         pixels = None
     if pixels is not None:
         return pixels
-    if not child.is_installed():
+    if not decoder_process.is_installed():
         raise DicomError(f"its {stream.kind} frame of {len(frame)} bytes is damaged or cut short")
-    return child.decode_in_child(stream.kind, frame, size, stream.end)
+    return decoder_process.decode_in_child(stream.kind, frame, size, stream.end)
 
 
 def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pydicom
 
 from ulna.dicom.body_part import Named, coded_part, named_part
-from ulna.dicom.guard import ParsedFile, parse
+from ulna.dicom.file_parser import ParsedFile, parse
 from ulna.dicom.values import integer, items, pair
 from ulna.dicom.values import text as _text
 from ulna.errors import DicomError, ImageWarning

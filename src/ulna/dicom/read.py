@@ -7,11 +7,11 @@ import warnings
 from pydicom.dataelem import DataElement
 
 from ulna.dicom.decode import decode_first_frame
+from ulna.dicom.file_parser import ParsedFile, parse
 from ulna.dicom.grey import grey_levels
-from ulna.dicom.guard import ParsedFile, parse
 from ulna.dicom.header import check_radiograph, header_of
+from ulna.dicom.not_applied import tell_of_shape, tell_of_shutter
 from ulna.dicom.pixel_module import Tell, pixel_module
-from ulna.dicom.reservations import tell_of_shape, tell_of_shutter
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Array, Radiograph
 

@@ -19,7 +19,7 @@ from ulna.bundle import (
     FusionParameters,
     Manifest,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
 )
 from ulna.errors import ConfigError
 from ulna.metrics.logistic import sigmoid
@@ -31,7 +31,7 @@ from ulna.runtime.fusion import (
 )
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.screen import PreparedImage, put_right, run_views, verdict
-from ulna.types import Array, BodyPart, Familiarity
+from ulna.types import Array, BodyPart, OodLevel
 
 # A study whose body part is recognised leaves only where the experts so far are this sure of it.
 SURE_PART = 0.95
@@ -114,7 +114,7 @@ def leaves(
     given: BodyPart | None,
     point: str,
     manifest: Manifest,
-    out_of_distribution: OutOfDistribution | None,
+    out_of_distribution: OodDetector | None,
 ) -> bool:
     """Whether the step's answer is that of the study.
 
@@ -136,9 +136,9 @@ def leaves(
     return step.stage.leaves(_study_probability(step, images, routing, manifest), part, point)
 
 
-def unusual(out_of_distribution: Familiarity) -> bool:
+def unusual(out_of_distribution: OodLevel) -> bool:
     """Whether a view is no image that the bundle knows."""
-    return out_of_distribution in (Familiarity.NEAR, Familiarity.FAR)
+    return out_of_distribution in (OodLevel.NEAR, OodLevel.FAR)
 
 
 def _study_probability(
@@ -161,7 +161,7 @@ class Cascade:
     """The cascade of a bundle for one study. given: as in `steps_of`. point: operating point."""
 
     manifest: Manifest
-    out_of_distribution: OutOfDistribution | None
+    out_of_distribution: OodDetector | None
     given: BodyPart | None
     point: str
 

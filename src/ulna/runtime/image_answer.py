@@ -14,7 +14,7 @@ from ulna.runtime.fusion import Floats, fuse_image, part_probabilities
 from ulna.runtime.outputs import ImageOutputs
 from ulna.runtime.request import HeatMaps, check_finding_maps
 from ulna.runtime.screen import Verdict
-from ulna.types import Array, BodyPart, Familiarity, Finding, FindingCategory, ImagePrediction
+from ulna.types import Array, BodyPart, Finding, FindingCategory, ImagePrediction, OodLevel
 
 
 def image_answer(
@@ -79,7 +79,7 @@ def interval_of(
     The farther it is from the known images, the wider: `uncertainty_margin` logits for each unit of
     distance.
     """
-    if judged.out_of_distribution is not Familiarity.NEAR or judged.distance is None:
+    if judged.out_of_distribution is not OodLevel.NEAR or judged.distance is None:
         return None
     width = uncertainty_margin * judged.distance
     low, high = sigmoid([logit - width, logit + width])

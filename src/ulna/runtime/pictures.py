@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.atomic_file import write_atomic
 from ulna.digest import lines_sha256
 from ulna.errors import IncompleteError, message_of
-from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.types import Array, FindingCategory, ImagePrediction, StudyPrediction
@@ -76,7 +76,7 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
             maps[f"{stem}.{category}"] = (heat, f"{reported}\n{note}" if note else reported)
         for name, (heat, message) in maps.items():
             try:
-                write_whole(folder / f"{name}.png", _picture(image, heat, limit, message))
+                write_atomic(folder / f"{name}.png", _picture(image, heat, limit, message))
             except Exception as error:  # one view's picture must not cost the others theirs
                 failed.append(message_of(error))
                 continue

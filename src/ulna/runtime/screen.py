@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ulna.bundle import OutOfDistribution
+from ulna.bundle import OodDetector
 from ulna.config.input_spec import InputSpec
 from ulna.imaging.geometry import Placement
 from ulna.imaging.non_radiograph import first_look, negative
 from ulna.preprocess import prepare
 from ulna.runtime.fusion import ExpertOutput
 from ulna.runtime.outputs import ImageOutputs
-from ulna.types import Array, BodyPart, Familiarity, ImagePrediction, ImageRef, Radiograph
+from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, OodLevel, Radiograph
 
 # A negative must be this much closer than the image as it came.
 CLOSER = 0.9
@@ -61,13 +61,13 @@ class Verdict:
     """Whether an image is one for the bundle; no other noun holds both distances and the answer.
 
     distance: from the known images, 1 at their limit. outlier_score: as
-    `OutOfDistribution.outlier_score`. Each None where the bundle cannot tell. refusal: why there is
+    `OodDetector.outlier_score`. Each None where the bundle cannot tell. refusal: why there is
     no answer, or ''.
     """
 
     distance: float | None
     outlier_score: float | None
-    out_of_distribution: Familiarity
+    out_of_distribution: OodLevel
     refusal: str = ""
 
 
@@ -120,7 +120,7 @@ def put_right(
     images: Sequence[ImageOutputs],
     views: Sequence[PreparedImage],
     run: Run,
-    out_of_distribution: OutOfDistribution,
+    out_of_distribution: OodDetector,
     spec: InputSpec,
 ) -> list[ImageOutputs]:
     """The same, with the outputs of the negative where that is clearly an image and closer.
@@ -148,7 +148,7 @@ def put_right(
 
 
 def verdict(
-    image: ImageOutputs, names: Sequence[str], out_of_distribution: OutOfDistribution | None
+    image: ImageOutputs, names: Sequence[str], out_of_distribution: OodDetector | None
 ) -> Verdict:
     """Whether an image is an image for the bundle. names: of the experts that answer.
 
@@ -164,15 +164,17 @@ def verdict(
             features, {n: image.experts[n].body_part for n in features}
         )
     if image.non_radiograph:
-        return Verdict(distance, outlier_score, Familiarity.FAR, image.non_radiograph)
+        return Verdict(distance, outlier_score, OodLevel.FAR, image.non_radiograph)
     if distance is None:
-        return Verdict(None, outlier_score, Familiarity.UNKNOWN)
+        return Verdict(None, outlier_score, OodLevel.UNKNOWN)
     refusing = distance if outlier_score is None else outlier_score
     if refusing > 1:
         return Verdict(
-            distance, outlier_score, Familiarity.FAR, _far(distance, outlier_score, image.page)
+            distance, outlier_score, OodLevel.FAR, _far(distance, outlier_score, image.page)
         )
-    return Verdict(distance, outlier_score, Familiarity.NEAR if distance > 1 else Familiarity.KNOWN)
+    return Verdict(
+        distance, outlier_score, OodLevel.NEAR if distance > 1 else OodLevel.IN_DISTRIBUTION
+    )
 
 
 def _far(distance: float, outlier_score: float | None, page: bool) -> str:
@@ -187,7 +189,7 @@ def _far(distance: float, outlier_score: float | None, page: bool) -> str:
 
 
 def refusal(
-    image: ImageOutputs, names: Sequence[str], out_of_distribution: OutOfDistribution | None
+    image: ImageOutputs, names: Sequence[str], out_of_distribution: OodDetector | None
 ) -> str:
     """Why an image is refused, or ''."""
     return verdict(image, names, out_of_distribution).refusal
@@ -219,7 +221,7 @@ def flags_of(images: Sequence[ImagePrediction], kept: Collection[int]) -> tuple[
         if k not in kept
     ]
     message += [
-        _near_flag(images[k]) for k in kept if images[k].out_of_distribution is Familiarity.NEAR
+        _near_flag(images[k]) for k in kept if images[k].out_of_distribution is OodLevel.NEAR
     ]
     sure = [(i, *_most_likely(i)) for i in images if not i.refusal]
     sure = [(i, part, p) for i, part, p in sure if p >= _SURE]

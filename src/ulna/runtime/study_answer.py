@@ -13,7 +13,7 @@ from ulna.runtime.findings import named_findings
 from ulna.runtime.image_answer import alone
 from ulna.runtime.outputs import StudyOutputs
 from ulna.runtime.screen import flags_of
-from ulna.types import BodyPart, Familiarity, ImagePrediction, StudyPrediction
+from ulna.types import BodyPart, ImagePrediction, OodLevel, StudyPrediction
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,17 @@ def study_answer(
 
 def standing(
     images: Sequence[ImagePrediction], refused: bool
-) -> tuple[Familiarity, tuple[float, float] | None]:
+) -> tuple[OodLevel, tuple[float, float] | None]:
     """The domain of a study whose views these are, and between which two its probability lies.
 
     The least familiar view decides; of a study without a NEAR view the interval is None. The
     probability is the mean of the views', so its ends are the means of theirs.
     """
     if refused:
-        return Familiarity.FAR, None
-    order = list(Familiarity)
+        return OodLevel.FAR, None
+    order = list(OodLevel)
     out_of_distribution = max((i.out_of_distribution for i in images), key=order.index)
-    if out_of_distribution is not Familiarity.NEAR:
+    if out_of_distribution is not OodLevel.NEAR:
         return out_of_distribution, None
     ends = [i.interval or (i.probability, i.probability) for i in images]
     return out_of_distribution, (

@@ -8,10 +8,10 @@ from pathlib import Path
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.machine import arithmetic_threads
+from ulna.no_telemetry import no_telemetry
 from ulna.types import Array
-from ulna.unreported import unreported
 
-with unreported():
+with no_telemetry():
     import onnxruntime as ort
 # On Windows, and where the caller's program imported it before, this is what there is.
 ort.disable_telemetry_events()

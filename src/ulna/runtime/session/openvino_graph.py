@@ -11,10 +11,10 @@ import numpy as np
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.machine import arithmetic_threads
+from ulna.no_telemetry import no_telemetry
 from ulna.types import Array
-from ulna.unreported import unreported
 
-with unreported():
+with no_telemetry():
     import openvino as ov
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}

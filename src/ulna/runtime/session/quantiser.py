@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ulna.errors import BundleError
+from ulna.no_telemetry import no_telemetry
 from ulna.runtime.session.half import in_single
 from ulna.types import Array
-from ulna.unreported import unreported
 
 METHOD = "ONNX Runtime static QDQ, weights by channel in 7 bits, activations in 8, min-max"
 
@@ -30,7 +30,7 @@ class GraphQuantiser:
 
         from ulna.runtime.session.onnxruntime_graph import observing_session
 
-        with unreported():
+        with no_telemetry():
             from onnxruntime.quantization.calibrate import create_calibrator
 
         model = in_single(onnx.load(str(graph)))
@@ -52,7 +52,7 @@ class GraphQuantiser:
         """The graph with these of its `layers` in int8."""
         import copy
 
-        with unreported():
+        with no_telemetry():
             from onnxruntime.quantization import QuantType
             from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 

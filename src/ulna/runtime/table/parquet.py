@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import atomic_file
 from ulna.errors import DependencyError
 from ulna.runtime.table.columns import COLUMNS, Cells, Column
 from ulna.runtime.table.rows_file import read_rows
-from ulna.whole_file import whole_file
 
 # Rows held in memory at a time; readers want groups that are not small.
 _GROUP = 20_000
@@ -40,7 +40,7 @@ def write_parquet(rows: Path, out: Path) -> None:
     source = read_rows(rows)
     # `.partial` are the rows themselves.
     with (
-        whole_file(out, durable=True, ending=".unfinished") as stream,
+        atomic_file(out, durable=True, ending=".unfinished") as stream,
         pq.ParquetWriter(stream, schema) as writer,
     ):
         while group := list(islice(source, _GROUP)):

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ulna.atomic_file import csv_bytes
 from ulna.errors import ConfigError
 from ulna.runtime.table.columns import COLUMNS, Cells
-from ulna.whole_file import csv_bytes
 
 _NAMES = [c.name for c in COLUMNS]
 

@@ -1,6 +1,6 @@
 """A process of its own for decoders that a damaged stream might end, or fill the memory with.
 
-    python -m ulna.dicom.child KIND PIXELS END < codestream > pixels.npy
+    python -m ulna.dicom.decoder_process KIND PIXELS END < codestream > pixels.npy
 
 Bounded by itself in memory and computing time, which go with the pixels that the header promises,
 and by its parent in time. Ends with 0, DAMAGED or MISSING.
@@ -48,7 +48,7 @@ def decode_in_child(kind: str, codestream: bytes, pixels: int, end: int = 0) -> 
     Raises DicomError where the child has none to give.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-W", "ignore", "-m", "ulna.dicom.child", kind]
+    command = [sys.executable, "-W", "ignore", "-m", "ulna.dicom.decoder_process", kind]
     try:
         child = subprocess.run(
             [*command, str(pixels), str(end)],

@@ -23,7 +23,7 @@ from ulna.errors import DatasetWarning, ImageWarning
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
 from ulna.runtime.confidence import trust_in
-from ulna.types import Confidence, Familiarity, ImageRef, Study, Triage
+from ulna.types import Confidence, ImageRef, OodLevel, Study, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 RNG = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def predictor(bundle: ModelBundle) -> Predictor:
 def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
     assert sum(bool(a.refused) for a in answers) <= 1
-    known = [a for a in answers if a.out_of_distribution is Familiarity.KNOWN]
+    known = [a for a in answers if a.out_of_distribution is OodLevel.IN_DISTRIBUTION]
     assert len(known) >= 35
     for answer in known:
         assert answer.interval is None and not answer.flags
@@ -101,7 +101,7 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(i, 0.45))) for i in range(30)]
-    near = [a for a in answers if a.out_of_distribution is Familiarity.NEAR]
+    near = [a for a in answers if a.out_of_distribution is OodLevel.NEAR]
     assert len(near) >= 20 and sum(bool(a.refused) for a in answers) <= 5
     for answer in near:
         assert answer.interval is not None and answer.images[0].ood_distance is not None
@@ -130,7 +130,7 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImageWarning)
         answer = predictor.predict(_study(tmp_path, noise))
-    assert answer.out_of_distribution is Familiarity.FAR
+    assert answer.out_of_distribution is OodLevel.FAR
     assert answer.refused.startswith(
         "does not look like the images this model learned from; no answer"
     )
@@ -165,7 +165,7 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
         _study(tmp_path, _limb(3, 0.45))
     )
     assert answer.refused and "times as far as the limit" in answer.refused
-    assert answer.out_of_distribution is Familiarity.FAR and answer.images[0].outlier_score is None
+    assert answer.out_of_distribution is OodLevel.FAR and answer.images[0].outlier_score is None
 
 
 def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:

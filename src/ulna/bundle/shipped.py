@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-BOX_BUNDLE = Path(__file__).parent / "demonstration"
+DEMONSTRATION_BUNDLE = Path(__file__).parent / "demonstration"
 """A demonstration, learned from simulated images alone; written by scripts/box_bundle.sh, read and
 verified like any other bundle."""
 STUDENT_BUNDLE = Path(__file__).parent / "student"
@@ -18,7 +18,7 @@ def default_bundle() -> Path:
     Else the demonstration. To replace it: `make student BUNDLE=runs/student/bundle`.
     """
     there = (STUDENT_BUNDLE / "manifest.json").is_file()
-    return STUDENT_BUNDLE if there else BOX_BUNDLE
+    return STUDENT_BUNDLE if there else DEMONSTRATION_BUNDLE
 
 
 def find_bundle(bundle: Path | str | None = None) -> Path:
@@ -28,6 +28,6 @@ def find_bundle(bundle: Path | str | None = None) -> Path:
     """
     if bundle is None:
         return default_bundle()
-    if str(bundle) == BOX_BUNDLE.name and not Path(bundle).exists():
-        return BOX_BUNDLE
+    if str(bundle) == DEMONSTRATION_BUNDLE.name and not Path(bundle).exists():
+        return DEMONSTRATION_BUNDLE
     return Path(bundle)
