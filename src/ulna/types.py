@@ -144,7 +144,7 @@ class Study:
     def __post_init__(self) -> None:
         if not self.images:
             raise DatasetError(
-                f"study {self.key!r} has no images: expected at least one; remove it or add its files"
+                f"study {self.key!r} has no images: expected at least one; remove it or add files"
             )
 
     @property

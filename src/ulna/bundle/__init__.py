@@ -1,4 +1,4 @@
-"""A trained hybrid as a verified folder: one ONNX graph for each expert and `manifest.json`."""
+"""Model bundles: a verified folder with one ONNX graph for each expert and `manifest.json`."""
 
 from __future__ import annotations
 

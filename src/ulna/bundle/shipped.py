@@ -1,30 +1,30 @@
-"""The bundles that come with the package, and which of them answers where none is given."""
+"""The bundles that are shipped with the package, and which of them is the default."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 DEMONSTRATION_BUNDLE = Path(__file__).parent / "demonstration"
-"""A demonstration, learned from simulated images alone; written by scripts/box_bundle.sh, read and
+"""A demonstration, trained on simulated images only. Written by scripts/box_bundle.sh; read and
 verified like any other bundle."""
 STUDENT_BUNDLE = Path(__file__).parent / "student"
-"""One network taught by a larger bundle (`ulna distil`), at most 8 MB; put there by
-scripts/ship_student.py. Absent from a source tree for which none was made."""
+"""One network distilled from a larger bundle (`ulna distil`), at most 8 MB. Put there by
+scripts/ship_student.py; absent from a source tree for which none was made."""
 
 
 def default_bundle() -> Path:
-    """The folder of the bundle that answers where none is given: the student, where there is one.
+    """Return the folder of the default bundle: the student if it is there, else the demonstration.
 
-    Else the demonstration. To replace it: `make student BUNDLE=runs/student/bundle`.
+    To replace it: `make student BUNDLE=runs/student/bundle`.
     """
-    there = (STUDENT_BUNDLE / "manifest.json").is_file()
-    return STUDENT_BUNDLE if there else DEMONSTRATION_BUNDLE
+    has_student = (STUDENT_BUNDLE / "manifest.json").is_file()
+    return STUDENT_BUNDLE if has_student else DEMONSTRATION_BUNDLE
 
 
 def find_bundle(bundle: Path | str | None = None) -> Path:
-    """The folder of a bundle: None for the default one, 'demonstration' for that in the package.
+    """Return the folder of a bundle: None for the default, 'demonstration' for the shipped one.
 
-    Any other text is a path, and so is 'demonstration' where a folder of that name is here.
+    Any other text is a path, and so is 'demonstration' if the working folder has one of that name.
     """
     if bundle is None:
         return default_bundle()
