@@ -21,7 +21,7 @@ from ulna.bundle import (
     Distilled,
     ModelBundle,
     StudentParity,
-    box,
+    shipped,
     default_bundle,
     read_bundle,
     replace_fusion,
@@ -54,7 +54,7 @@ def test_the_default_is_whole_small_and_calibrated() -> None:
 
 
 def test_a_student_in_the_package_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box, "STUDENT_BUNDLE", tmp_path / "student")
+    monkeypatch.setattr(shipped, "STUDENT_BUNDLE", tmp_path / "student")
     assert default_bundle() == DEMONSTRATION_BUNDLE
     shutil.copytree(DEMONSTRATION_BUNDLE, tmp_path / "student")
     assert default_bundle() == tmp_path / "student"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.imaging.non_radiograph import first_look, negative, non_radiograph_reason, share_of_colour
+from ulna.imaging.non_radiograph import inspect_pixels, negative, non_radiograph_reason, share_of_colour
 from ulna.types import Radiograph
 
 
@@ -54,8 +54,8 @@ def test_a_tinted_scan_and_a_coloured_letter_are_not() -> None:
 def test_a_page_has_few_middle_greys() -> None:
     page = np.full((200, 150), 0.97, np.float32)
     page[20:180:8, 10:140:2] = 0.05
-    assert first_look(Radiograph(page))[1]
-    assert not first_look(read_radiograph(_png(_image())))[1]
+    assert inspect_pixels(Radiograph(page))[1]
+    assert not inspect_pixels(read_radiograph(_png(_image())))[1]
 
 
 def test_the_negative_of_the_negative_is_the_film() -> None:

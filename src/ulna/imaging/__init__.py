@@ -1,4 +1,4 @@
-"""Radiographs as arrays: reading, geometry, outlines and overlays."""
+"""Images as arrays: reading, geometry, outlines and overlays."""
 
 from __future__ import annotations
 
@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["read_radiograph"]
 
-__getattr__ = lazy_getattr(
-    __name__,
-    {
-        "read": ("read_radiograph",),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"read": ("read_radiograph",)})

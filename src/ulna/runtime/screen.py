@@ -11,7 +11,7 @@ import numpy as np
 from ulna.bundle import OodDetector
 from ulna.config.input_spec import InputSpec
 from ulna.imaging.geometry import Placement
-from ulna.imaging.non_radiograph import first_look, negative
+from ulna.imaging.non_radiograph import inspect_pixels, negative
 from ulna.preprocess import prepare
 from ulna.runtime.fusion import ExpertOutput
 from ulna.runtime.outputs import ImageOutputs
@@ -44,7 +44,7 @@ class PreparedImage:
     ) -> PreparedImage:
         """The view of a radiograph that was read."""
         pixels, placement = prepare(radiograph, spec)
-        return cls(ref, pixels, placement, *first_look(radiograph), again)
+        return cls(ref, pixels, placement, *inspect_pixels(radiograph), again)
 
     def negative(self, spec: InputSpec) -> Array:
         """(1, S, S) of the image with its greys turned round."""
