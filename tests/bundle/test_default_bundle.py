@@ -21,10 +21,10 @@ from ulna.bundle import (
     Distilled,
     ModelBundle,
     StudentParity,
-    shipped,
     default_bundle,
     read_bundle,
     replace_fusion,
+    shipped,
     write_bundle,
 )
 from ulna.bundle.distilled import MOST_BYTES

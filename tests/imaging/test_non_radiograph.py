@@ -10,7 +10,12 @@ from PIL import Image
 
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.imaging.non_radiograph import inspect_pixels, negative, non_radiograph_reason, share_of_colour
+from ulna.imaging.non_radiograph import (
+    inspect_pixels,
+    negative,
+    non_radiograph_reason,
+    share_of_colour,
+)
 from ulna.types import Radiograph
 
 

@@ -26,8 +26,8 @@ from ulna.imaging.tiff_layout import (
     WHITE_IS_ZERO,
     Layout,
     check_layout,
-    select_page,
     layout_of,
+    select_page,
 )
 
 Bytes = npt.NDArray[np.uint8]
