@@ -22,7 +22,7 @@ from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
-from ulna.runtime.confidence import trust_in
+from ulna.runtime.confidence import reliability_of
 from ulna.types import Confidence, ImageRef, OodLevel, Study, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
@@ -93,7 +93,7 @@ def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor
     assert len(known) >= 35
     for answer in known:
         assert answer.interval is None and not answer.flags
-        plain = trust_in(answer.probability, answer.body_part, FUSION, False)
+        plain = reliability_of(answer.probability, answer.body_part, FUSION, False)
         assert (answer.p_normal, answer.p_abnormal) == (plain["p_normal"], plain["p_abnormal"])
 
 
@@ -140,13 +140,13 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
 
 
 def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
-    wide = trust_in(0.5, PARTS[0], FUSION, False, (0.1, 0.9))
-    ends = [trust_in(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
+    wide = reliability_of(0.5, PARTS[0], FUSION, False, (0.1, 0.9))
+    ends = [reliability_of(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
     assert wide["p_normal"] == max(e["p_normal"] for e in ends)  # type: ignore[type-var]
     assert wide["p_abnormal"] == max(e["p_abnormal"] for e in ends)  # type: ignore[type-var]
     assert wide["confidence"] is Confidence.DOUBTFUL
-    point = trust_in(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
-    assert point == trust_in(0.5, PARTS[0], FUSION, False)
+    point = reliability_of(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
+    assert point == reliability_of(0.5, PARTS[0], FUSION, False)
 
 
 def test_a_bundle_of_an_earlier_version_refuses_by_distance(
@@ -154,7 +154,7 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
 ) -> None:
     out_of_distribution = Predictor.load(
         bundle.path, EngineSettings(threads=1)
-    )._out_of_distribution
+    )._detector
     assert out_of_distribution is not None
     old = write_analytic(tmp_path / "old", EXPERTS, FUSION)
     entry = replace(

@@ -31,7 +31,7 @@ class CascadeStage:
     high: ByPoint
     findings: dict[FindingCategory, FindingCalibration] = field(default_factory=dict)
 
-    def leaves(self, probability: float, part: BodyPart, point: str) -> bool:
+    def exits(self, probability: float, part: BodyPart, point: str) -> bool:
         """Whether a study with this probability, from the experts so far, exits here."""
         return not self.low[point][part] <= probability <= self.high[point][part]
 

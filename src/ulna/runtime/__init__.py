@@ -1,4 +1,4 @@
-"""The one inference path: a bundle, its `Predictor`, answers; free of torch."""
+"""Inference without torch: `Predictor` makes predictions for studies from a bundle."""
 
 from __future__ import annotations
 

@@ -23,18 +23,18 @@ from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
-from ulna.runtime.image_answer import by_part, image_answer
+from ulna.runtime.image_answer import body_part_shares, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import read_views, study_of, views_of
-from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
+from ulna.runtime.request import HeatMaps, Routing, check_settings, known_body_part
 from ulna.runtime.screen import (
     Disturb,
     PreparedImage,
-    accepted,
-    put_right,
+    accepted_views,
+    correct_polarity,
     run_views,
     verdict,
-    with_copies,
+    with_calibration_copies,
 )
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
@@ -59,7 +59,7 @@ class Predictor:
         self._sessions = {
             e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
         }
-        self._out_of_distribution = read_out_of_distribution(bundle)
+        self._detector = read_out_of_distribution(bundle)
         self._refuses = True
         self._cascades = False
 
@@ -132,7 +132,7 @@ class Predictor:
         (ImageWarning); raises ImageError if none is readable, ConfigError for a body part,
         operating point or maps that the bundle does not know. heat_maps: as in `predict_outputs`.
         """
-        given = given_part(self.manifest, study, operating_point, body_part)
+        given = known_body_part(self.manifest, study, operating_point, body_part)
         outputs = self._run(study, partial(self._answering, given, operating_point))
         return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
 
@@ -156,7 +156,7 @@ class Predictor:
         check_settings(self.manifest, operating_point, body_part)
 
         def part(study: Study) -> BodyPart | None:
-            return given_part(self.manifest, study, operating_point, body_part)
+            return known_body_part(self.manifest, study, operating_point, body_part)
 
         def answer(outputs: StudyOutputs) -> StudyPrediction:
             return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
@@ -185,7 +185,7 @@ class Predictor:
         header) if they agree, else it is recognised from the pixels.
         """
         study = study_of(radiographs, body_part)
-        given = given_part(self.manifest, study, operating_point, "given")
+        given = known_body_part(self.manifest, study, operating_point, "given")
         views = views_of(study.images, radiographs, self.manifest.input_spec)
         images = self._answering(given, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
@@ -222,13 +222,13 @@ class Predictor:
         thousands of answers need no pictures; 'findings' brings the map of each category too.
         """
         study, manifest = outputs.study, self.manifest
-        given = given_part(manifest, study, operating_point, body_part)
+        given = known_body_part(manifest, study, operating_point, body_part)
         point = operating_point or manifest.operating_point
         if self._cascades:
             return self._cascaded(outputs, self._cascade(given, point), body_part, heat_maps)
         names = active_experts(manifest, given)
-        judged = [verdict(i, names, self._out_of_distribution) for i in outputs.images]
-        kept, refused = accepted([v.refusal for v in judged], self._refuses)
+        judged = [verdict(i, names, self._detector) for i in outputs.images]
+        kept, refused = accepted_views([v.refusal for v in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
         routing = routing_weights(logits, manifest.body_parts, given)
         uncertainty_margin = (
@@ -244,7 +244,7 @@ class Predictor:
         )
         images = tuple(map(image, outputs.images, judged))
         part = manifest.body_parts[int(np.argmax(routing))]
-        requested = AnswerSettings(part, given is not None, by_part(manifest, logits), point)
+        requested = AnswerSettings(part, given is not None, body_part_shares(manifest, logits), point)
         return study_answer(self.bundle, outputs, requested, images, (kept, refused))
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
@@ -263,15 +263,15 @@ class Predictor:
 
     def _cascade(self, given: BodyPart | None, operating_point: str | None) -> Cascade:
         point = operating_point or self.manifest.operating_point
-        return Cascade(self.manifest, self._out_of_distribution, given, point)
+        return Cascade(self.manifest, self._detector, given, point)
 
     def _cascaded(
-        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: HeatMaps
+        self, outputs: StudyOutputs, cascade: Cascade, routing: Routing, heat_maps: HeatMaps
     ) -> StudyPrediction:
         """The answer of the step at which the study leaves."""
         step, message = cascade.chosen(outputs)
         answer = self.with_fusion(step.fusion).predict_outputs(
-            message, cascade.point, how, heat_maps
+            message, cascade.point, routing, heat_maps
         )
         skipped = cascade.skipped(step)
         # It speaks of two more operating points, for which this step's bounds were not made.
@@ -292,7 +292,7 @@ class Predictor:
         run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
-            images = with_copies(images, views, run, spec, disturb)
-        elif self._out_of_distribution is not None:
-            images = put_right(images, views, run, self._out_of_distribution, spec)
+            images = with_calibration_copies(images, views, run, spec, disturb)
+        elif self._detector is not None:
+            images = correct_polarity(images, views, run, self._detector, spec)
         return tuple(images)

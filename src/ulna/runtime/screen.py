@@ -86,7 +86,7 @@ def run_views(views: Sequence[PreparedImage], run: Run) -> list[ImageOutputs]:
     ]
 
 
-def with_copies(
+def with_calibration_copies(
     images: Sequence[ImageOutputs],
     views: Sequence[PreparedImage],
     run: Run,
@@ -116,23 +116,23 @@ def without_map(output: ExpertOutput) -> ExpertOutput:
     return replace(output, cam=np.zeros((0, 0, 0), np.float32))
 
 
-def put_right(
+def correct_polarity(
     images: Sequence[ImageOutputs],
     views: Sequence[PreparedImage],
     run: Run,
-    out_of_distribution: OodDetector,
+    detector: OodDetector,
     spec: InputSpec,
 ) -> list[ImageOutputs]:
     """The same, with the outputs of the negative where that is clearly an image and closer.
 
     Only views farther away than most good images are looked at twice.
     """
-    scores = [out_of_distribution.score(_features(i)) for i in images]
+    scores = [detector.score(_features(i)) for i in images]
     doubtful = [
         k
         for k, (image, score) in enumerate(zip(images, scores, strict=True))
         if score is not None
-        and score > out_of_distribution.entry.check_negative_from
+        and score > detector.entry.check_negative_from
         and not image.non_radiograph
     ]
     right = list(images)
@@ -141,14 +141,14 @@ def put_right(
     result = run(np.stack([views[k].negative(spec) for k in doubtful]))
     for i, k in enumerate(doubtful):
         turned = replace(images[k], experts={n: o[i] for n, o in result.items()}, inverted=True)
-        before, after = scores[k], out_of_distribution.score(_features(turned))
+        before, after = scores[k], detector.score(_features(turned))
         if before is not None and after is not None and after <= min(1.0, CLOSER * before):
             right[k] = turned
     return right
 
 
 def verdict(
-    image: ImageOutputs, names: Sequence[str], out_of_distribution: OodDetector | None
+    image: ImageOutputs, names: Sequence[str], detector: OodDetector | None
 ) -> Verdict:
     """Whether an image is an image for the bundle. names: of the experts that answer.
 
@@ -158,9 +158,9 @@ def verdict(
     """
     features = {n: f for n, f in _features(image).items() if n in names}
     distance = outlier_score = None
-    if out_of_distribution is not None:
-        distance = out_of_distribution.score(features)
-        outlier_score = out_of_distribution.outlier_score(
+    if detector is not None:
+        distance = detector.score(features)
+        outlier_score = detector.outlier_score(
             features, {n: image.experts[n].body_part for n in features}
         )
     if image.non_radiograph:
@@ -189,13 +189,13 @@ def _far(distance: float, outlier_score: float | None, page: bool) -> str:
 
 
 def refusal(
-    image: ImageOutputs, names: Sequence[str], out_of_distribution: OodDetector | None
+    image: ImageOutputs, names: Sequence[str], detector: OodDetector | None
 ) -> str:
     """Why an image is refused, or ''."""
     return verdict(image, names, out_of_distribution).refusal
 
 
-def accepted(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
+def accepted_views(reasons: Sequence[str], refuses: bool) -> tuple[list[int], str]:
     """Which views answer, and why the study is refused or ''.
 
     reasons: of each view's refusal, or ''. refuses: False lets every view answer. Where all are
