@@ -68,9 +68,7 @@ def test_a_manifest_of_an_earlier_version_is_read(written: ModelBundle) -> None:
 def test_bounds_leave_on_both_sides_of_them_only(manifest: Manifest) -> None:
     stage, part = cascade_of(manifest).stages[0], manifest.body_parts[0]
     low, high = stage.low["balanced"][part], stage.high["balanced"][part]
-    assert stage.exits(low - 1e-9, part, "balanced") and stage.exits(
-        high + 1e-9, part, "balanced"
-    )
+    assert stage.exits(low - 1e-9, part, "balanced") and stage.exits(high + 1e-9, part, "balanced")
     assert not any(stage.exits(p, part, "balanced") for p in (low, (low + high) / 2, high))
 
 

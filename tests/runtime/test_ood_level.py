@@ -49,7 +49,7 @@ def _limb(number: int, level: float = 1.0) -> np.ndarray:
 def _study(folder: Path, *images: np.ndarray) -> Study:
     refs = []
     for pixels in images:
-        path = folder / f"film{len(list(folder.glob('image*')))}.png"
+        path = folder / f"image{len(list(folder.glob('image*')))}.png"
         Image.fromarray(pixels).save(path)
         refs.append(ImageRef(path))
     return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
@@ -152,9 +152,7 @@ def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
 def test_a_bundle_of_an_earlier_version_refuses_by_distance(
     tmp_path: Path, bundle: ModelBundle
 ) -> None:
-    out_of_distribution = Predictor.load(
-        bundle.path, EngineSettings(threads=1)
-    )._detector
+    out_of_distribution = Predictor.load(bundle.path, EngineSettings(threads=1))._detector
     assert out_of_distribution is not None
     old = write_analytic(tmp_path / "old", EXPERTS, FUSION)
     entry = replace(

@@ -33,6 +33,7 @@ def image_answer(
     bundle's out-of-distribution detector.
     """
     fused = fuse_image(image.experts, routing, manifest)
+    parts = body_part_shares(manifest, [image.experts[n].body_part for n in names])
     kinds = fuse_findings(image.experts, routing, manifest, maps=bool(heat_map))
     on_image, findings = fused.grid, tuple[Finding, ...]()
     if heat_map:
@@ -49,7 +50,9 @@ def image_answer(
         bias=fused.bias,
         grid=fused.grid,
         heat_map=on_image,
-        body_part_probabilities=body_part_shares(manifest, [image.experts[n].body_part for n in names]),
+        body_part_probabilities=body_part_shares(
+            manifest, [image.experts[n].body_part for n in names]
+        ),
         findings=findings,
         finding_probabilities={c: kind.probability for c, kind in kinds.items()},
         finding_maps=_finding_maps(manifest, kinds, image) if heat_map == "findings" else {},
