@@ -50,9 +50,7 @@ def image_answer(
         bias=fused.bias,
         grid=fused.grid,
         heat_map=on_image,
-        body_part_probabilities=body_part_shares(
-            manifest, [image.experts[n].body_part for n in names]
-        ),
+        body_part_probabilities=parts,
         findings=findings,
         finding_probabilities={c: kind.probability for c, kind in kinds.items()},
         finding_maps=_finding_maps(manifest, kinds, image) if heat_map == "findings" else {},

@@ -30,7 +30,7 @@ class LoadedGraph(Protocol):
 class Session:
     """An expert's graph: input "image", outputs "abnormal", "body_part", "finding", "cam" and more.
 
-    Optional outputs that a graph lacks (earlier versions, or no finding head) are empty. engine: the
+    Optional outputs that it lacks (earlier versions, or no finding head) are empty. engine: the
     resolved settings. Raises ConfigError if the engine is not available, and BundleError for a
     graph that it cannot load or that is not an expert's.
     """
