@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and rows as CSV."""
+"""Files are written atomically, and rows as CSV."""
 
 from __future__ import annotations
 

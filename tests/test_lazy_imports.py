@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used."""
+"""Names of a package are imported lazily."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads follow what the process may use, not what the machine has."""
+"""The number of threads follows what the process may use, not what the machine has."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_torch_computes_on_the_one_core() -> None:
 
 
 def test_torch_is_held_to_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It follows the mask by itself, and no control group."""
+    """It respects the affinity mask by itself, but not control groups."""
     threads = pytest.importorskip("ulna.models.threads", reason="torch is not installed")
     requested: list[int] = []
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 64)

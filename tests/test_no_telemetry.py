@@ -1,4 +1,4 @@
-"""Packages that report their use are imported so that they do not; tests/cli has every verb."""
+"""Packages with telemetry are imported with it disabled; tests/cli covers every command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_nobody_imports_what_reports_in_the_open(repository: Path) -> None:
 
 
 def _reporter(folder: Path) -> None:
-    """A stand-in for OpenVINO's package of reports that says when it is used."""
+    """A stand-in for OpenVINO's telemetry package that records its use."""
     package = folder / "openvino_telemetry"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("print('imported')\nclass Telemetry: pass\n", "utf-8")

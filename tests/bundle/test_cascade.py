@@ -1,4 +1,4 @@
-"""A cascade in the manifest: there and back, checked when made, and not needed."""
+"""A cascade in the manifest: written and read, validated, and optional."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bundle in the package is small, whole, and says that it is a demonstration."""
+"""The shipped bundle is small, complete, and marked as a demonstration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_it_is_small() -> None:
     assert sum(f.stat().st_size for f in DEMONSTRATION_BUNDLE.rglob("*")) <= MOST_BYTES
 
 
-def test_it_is_verified_calibrated_and_knows_its_films() -> None:
+def test_it_is_verified_calibrated_and_knows_its_images() -> None:
     bundle = read_bundle(DEMONSTRATION_BUNDLE)
     manifest = bundle.manifest
     assert bundle.calibrated and manifest.out_of_distribution is not None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_images
 
 from ulna.atomic_file import atomic_file
 from ulna.runtime import pictures, reading
@@ -39,7 +39,7 @@ class Bad:
 def work(tmp_path: Path) -> Path:
     """A bundle, images, masks: good ones and all that can be wrong with one of them."""
     write_analytic(tmp_path / "bundle", fusion=FITTED)
-    write_films(tmp_path / "films", [(90, 70), (60, 100), (80, 80)] * 4)
+    write_images(tmp_path / "films", [(90, 70), (60, 100), (80, 80)] * 4)
     for name, shape in (("mask", (60, 100)), ("small", (7, 9))):
         Image.fromarray(np.full(shape, 255, np.uint8)).save(tmp_path / f"{name}.png")
     image = (tmp_path / "films/view0.png").read_bytes()

@@ -90,7 +90,7 @@ def encoded(dataset: Dataset) -> bytes:
 
 
 def data_set_start(data: bytes) -> int:
-    """Where group 0002 ends in a file with preamble."""
+    """The end of group 0002 in a file with preamble."""
     return 144 + int.from_bytes(data[140:144], "little")
 
 

@@ -1,4 +1,4 @@
-"""What headers call the seven regions, and every other region."""
+"""Names of the seven regions and of all other regions in headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed frames: every syntax that docs/data.md says is read, and headers that disagree.
+"""Compressed frames: every syntax in docs/data.md, and headers that disagree.
 
 Encoders: imagecodecs and Pillow; for lossless JPEG, JPEG-LS and JPEG 2000 also gdcm, which has
 another decoder in it (`test_decode.py`).
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compressed_films import (
+from compressed_images import (
     J2K,
     JPEG_8,
     JPEG_12,
@@ -251,7 +251,7 @@ def test_size_of_jpeg_xl(size: tuple[int, int], container: bool) -> None:
     assert (stream.rows, stream.columns) == size
 
 
-def test_colour_in_a_frame_of_a_grey_film_is_refused() -> None:
+def test_colour_in_a_frame_of_a_grey_image_is_refused() -> None:
     colour = np.stack([RAMP >> 4] * 3, axis=-1).astype(np.uint8)
     with pytest.raises(DicomError, match="3 colours"):
         read_radiograph(image([jpeg(colour)], JPEG_8, BitsStored=8))

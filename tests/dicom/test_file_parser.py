@@ -1,4 +1,4 @@
-"""Bytes that ask for too much: nesting, inflation, files that stop early."""
+"""Files that need too much: deep nesting, inflation, truncation."""
 
 from __future__ import annotations
 

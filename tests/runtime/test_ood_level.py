@@ -1,4 +1,4 @@
-"""Known, near, far: three answers, and how uncertain the middle one is."""
+"""Out-of-distribution levels: known, near and far, and the interval of a near image."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def predictor(bundle: ModelBundle) -> Predictor:
     return Predictor.load(bundle.path, EngineSettings(threads=1))
 
 
-def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
+def test_known_images_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
     assert sum(bool(a.refused) for a in answers) <= 1
     known = [a for a in answers if a.out_of_distribution is OodLevel.IN_DISTRIBUTION]
@@ -112,11 +112,14 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
             "another hospital" in f and f"{low:.2f} to {high:.2f}" in f for f in answer.flags
         )
         message = answer_json(answer, 0.1)
-        assert message["domain"] == "near" and message["probability_interval"] == [low, high]
+        assert message["out_of_distribution"] == "near" and message["probability_interval"] == [
+            low,
+            high,
+        ]
         assert f"({low:.2f} to {high:.2f})" in answer_row(answer, 0.1)[3]
 
 
-def test_the_farther_a_film_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
+def test_the_farther_an_image_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
     images = [predictor.predict(_study(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
     near = [i for i in images if i.interval is not None]
     assert len(near) == 2 and near[0].ood_distance < near[1].ood_distance  # type: ignore[operator]
@@ -167,7 +170,7 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
 
 
 def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:
-    """The slack is in calibrated logits: it stayed what it was where the scale changed."""
+    """The uncertainty margin is in calibrated logits, so it does not change with the scale."""
     images = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
     before = [Predictor(bundle).predict(f) for f in images]
     order = np.argsort([a.probability for a in before])

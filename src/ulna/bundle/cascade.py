@@ -136,7 +136,7 @@ def _check_stage(stage: CascadeStage, parts: set[BodyPart], thresholds: ByPoint)
             low, high = stage.low[point][part], stage.high[point][part]
             if not 0 <= low <= threshold <= high <= 1:  # also fails for nan
                 raise BundleError(
-                    f"cascade: {part} leaves below {low} and above {high} at {point!r}: expected "
+                    f"cascade: {part} exits below {low} and above {high} at {point!r}: expected "
                     f"the threshold {threshold} between them"
                 )
 

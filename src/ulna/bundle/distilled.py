@@ -97,32 +97,32 @@ class Distilled:
     parity: StudentParity | None = None
 
 
-def distilled_lines(result: Distilled) -> Sequence[str]:
-    """Describe the teacher and the result of the acceptance test, in lines of text."""
-    whose = f"student of {result.name} ({result.teacher[:12]})"
-    if result.parity is None:
+def distilled_lines(distilled: Distilled) -> Sequence[str]:
+    """Describe the teacher and the distilled of the acceptance test, in lines of text."""
+    whose = f"student of {distilled.name} ({distilled.teacher[:12]})"
+    if distilled.parity is None:
         return (f"{whose}: not compared with it",)
-    refused = "; ".join(result.parity.refusals)
+    refused = "; ".join(distilled.parity.refusals)
     verdict = f"FAILED the acceptance test: {refused}" if refused else "passed the acceptance test"
-    return (f"{whose}: {verdict}", *parity_lines(result.parity))
+    return (f"{whose}: {verdict}", *parity_lines(distilled.parity))
 
 
-def parity_lines(result: StudentParity) -> Sequence[str]:
+def parity_lines(parity: StudentParity) -> Sequence[str]:
     """Describe the figures of the acceptance test, in three lines of text."""
-    value, low, high = result.difference
-    maps = "not known" if result.maps is None else f"{result.maps:.3f}"
+    value, low, high = parity.difference
+    maps = "not known" if parity.maps is None else f"{parity.maps:.3f}"
     pointing = (
         "not known"
-        if result.pointing is None
-        else f"{result.pointing[0]:.3f} and {result.pointing[1]:.3f}"
+        if parity.pointing is None
+        else f"{parity.pointing[0]:.3f} and {parity.pointing[1]:.3f}"
     )
-    same, least, most = result.agreement
+    same, least, most = parity.agreement
     return (
-        f"student on {result.n_studies} studies of {result.n_patients} patients ({result.images}): "
-        f"AUROC {result.auroc[1]:.4f}, its teacher's {result.auroc[0]:.4f} ({value:+.4f}, 95 % "
+        f"student on {parity.n_studies} studies of {parity.n_patients} patients ({parity.images}): "
+        f"AUROC {parity.auroc[1]:.4f}, its teacher's {parity.auroc[0]:.4f} ({value:+.4f}, 95 % "
         f"interval {low:+.4f} to {high:+.4f})",
         f"same side on {same:.1%} of studies ({least:.1%} to {most:.1%}); maps: rank "
         f"correlation {maps}, pointing game {pointing} (teacher, student)",
-        f"{result.seconds[1]:.3f} s an image, its teacher {result.seconds[0]:.3f} s: "
-        f"{result.faster:.1f} times faster; {result.size / 1e6:.2f} MB; engine {result.engine}",
+        f"{parity.seconds[1]:.3f} s an image, its teacher {parity.seconds[0]:.3f} s: "
+        f"{parity.faster:.1f} times faster; {parity.size / 1e6:.2f} MB; engine {parity.engine}",
     )

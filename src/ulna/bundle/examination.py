@@ -61,14 +61,14 @@ class MapExamination:
         return not self.failed
 
 
-def map_verdict(result: MapExamination | None) -> str:
+def map_verdict(examination: MapExamination | None) -> str:
     """Describe the reliability of a bundle's heat maps in one line of text."""
-    if result is None:
+    if examination is None:
         return "heat maps: not examined (ulna examine)"
-    n, images = len(result.tests), f"{result.n_images} images of {result.data}"
-    if result.reliable:
+    n, images = len(examination.tests), f"{examination.n_images} images of {examination.data}"
+    if examination.reliable:
         return f"heat maps: passed {n} of {n} tests on {images}"
-    failed = f"{', '.join(result.failed)} ({len(result.failed)} of {n} tests)"
-    open_ = [t.name for t in result.tests if t.undecided]
+    failed = f"{', '.join(examination.failed)} ({len(examination.failed)} of {n} tests)"
+    open_ = [t.name for t in examination.tests if t.undecided]
     more = f"; undecided on so few: {', '.join(open_)} (examine more: --studies)" if open_ else ""
     return f"heat maps: UNRELIABLE, failed {failed} on {images}{more}"

@@ -66,17 +66,20 @@ class Quantisation:
         return not self.refusals
 
 
-def quantisation_lines(result: Quantisation) -> Sequence[str]:
+def quantisation_lines(quantisation: Quantisation) -> Sequence[str]:
     """Describe the figures of the acceptance test, in three lines of text."""
-    layers = ", ".join(f"{n} {k} of {k + result.left[n]}" for n, k in result.layers.items())
-    change = ", ".join(f"{q} {v:.4f}" for q, v in result.change.items())
+    layers = ", ".join(
+        f"{n} {k} of {k + quantisation.left[n]}" for n, k in quantisation.layers.items()
+    )
+    change = ", ".join(f"{q} {v:.4f}" for q, v in quantisation.change.items())
     scores = [
         f"{name} " + ("not known" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}")
-        for name, pair in (("AUROC", result.auroc), ("pointing game", result.pointing))
+        for name, pair in (("AUROC", quantisation.auroc), ("pointing game", quantisation.pointing))
     ]
     return (
-        f"int8: layers of {layers}; ranges of {result.n_images} training images; {result.method}",
-        f"change of probability on {result.n_studies} held-out studies: within "
-        f"{PROBABILITY_WITHIN} on {result.within:.1%}; quantiles {change}",
-        f"{', '.join(scores)}; engine {result.engine}",
+        f"int8: layers of {layers}; ranges of {quantisation.n_images} training images; "
+        f"{quantisation.method}",
+        f"change of probability on {quantisation.n_studies} held-out studies: within "
+        f"{PROBABILITY_WITHIN} on {quantisation.within:.1%}; quantiles {change}",
+        f"{', '.join(scores)}; engine {quantisation.engine}",
     )

@@ -10,7 +10,7 @@ from ulna.bundle.io import ModelBundle, check_unchanged, write_manifest
 from ulna.errors import BundleError
 
 
-def replace_parity(bundle: ModelBundle, result: StudentParity) -> ModelBundle:
+def replace_parity(bundle: ModelBundle, parity: StudentParity) -> ModelBundle:
     """Write the result of a student's acceptance test into its manifest.
 
     Raises BundleError for a bundle that is not a student, and if the manifest on disk has changed
@@ -20,15 +20,15 @@ def replace_parity(bundle: ModelBundle, result: StudentParity) -> ModelBundle:
     if distilled is None:
         raise BundleError(f"{bundle.path}: no student: expected a bundle of `ulna distil`")
     check_unchanged(bundle)
-    manifest = replace(bundle.manifest, distilled=replace(distilled, parity=result))
+    manifest = replace(bundle.manifest, distilled=replace(distilled, parity=parity))
     return ModelBundle(bundle.path, manifest, write_manifest(manifest, bundle.path))
 
 
-def replace_examination(bundle: ModelBundle, result: MapExamination) -> ModelBundle:
+def replace_examination(bundle: ModelBundle, examination: MapExamination) -> ModelBundle:
     """Write the results of `ulna examine` into the bundle's manifest.
 
     Raises BundleError if the manifest on disk has changed since `bundle` was read.
     """
     check_unchanged(bundle)
-    manifest = replace(bundle.manifest, map_examination=result)
+    manifest = replace(bundle.manifest, map_examination=examination)
     return ModelBundle(bundle.path, manifest, write_manifest(manifest, bundle.path))

@@ -46,7 +46,7 @@ def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]
 
 def _unpacked(segment: bytes, size: int) -> bytearray:
     """Unpack PackBits (G.3.2): n < 128 precedes n + 1 literal bytes, n > 128 a repeated byte."""
-    result, at, have, end = bytearray(size + 128), 0, 0, len(segment)
+    unpacked, at, have, end = bytearray(size + 128), 0, 0, len(segment)
     while have < size and at + 1 < end:
         control = segment[at]
         if control < 128:
@@ -58,8 +58,8 @@ def _unpacked(segment: bytes, size: int) -> bytearray:
         else:
             at += 1
             continue
-        result[have : have + len(piece)] = piece
+        unpacked[have : have + len(piece)] = piece
         have += len(piece)
     if have < size:
         raise DicomError(f"an RLE segment of {have} bytes, where {size} are needed")
-    return result
+    return unpacked

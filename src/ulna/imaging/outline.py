@@ -42,12 +42,12 @@ def findings_from_map(
     if not 0 <= share < 1:
         raise ImageError(f"share {share} of a region's maximum: expected a number in [0, 1)")
     threshold = float(np.float32(threshold))  # the map's own precision, here and in the outline
-    result = [
+    found = [
         (part.largest(values), part, level)
         for region in regions(values > threshold)
         for part, level in _parts(values, region, threshold, peak, share)
     ]
-    strongest = sorted((f for f in result if f[0] > peak), key=lambda f: -f[0])[:limit]
+    strongest = sorted((f for f in found if f[0] > peak), key=lambda f: -f[0])[:limit]
     return tuple(
         Finding(
             box=_box(region.bounds),

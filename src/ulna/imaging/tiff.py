@@ -78,7 +78,7 @@ def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory
     order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\0", b"\0+")
     pointer, counter, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
     head, last = (8 if big else 4), struct.calcsize(pointer)
-    result: list[Directory] = []
+    found: list[Directory] = []
     seen: set[int] = set()
     left = _MOST_ENTRIES
     while head + last <= len(data):
@@ -92,16 +92,16 @@ def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory
         if left < 0:
             break
         entries = range(start, min(start + count * entry, len(data) - entry + 1), entry)
-        result.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
+        found.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
         head = start + count * entry
-    return result
+    return found
 
 
 def _entries(
     data: bytes, places: range, order: str, big: bool, wanted: Collection[int]
 ) -> list[tuple[int, npt.NDArray[np.generic]]]:
     """Return (tag, values) of the wanted entries that are completely in the file."""
-    result = []
+    values = []
     inline = 8 if big else 4
     for place in places:
         tag, kind = struct.unpack_from(order + "HH", data, place)
@@ -114,8 +114,8 @@ def _entries(
         if count * dtype.itemsize > inline:
             (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, at)
         if count > 0 and at + count * dtype.itemsize <= len(data):
-            result.append((tag, np.frombuffer(data, dtype, count, at)))
-    return result
+            values.append((tag, np.frombuffer(data, dtype, count, at)))
+    return values
 
 
 def orientation(exif: bytes) -> int:

@@ -237,8 +237,8 @@ class Predictor:
         ood = manifest.out_of_distribution
         margin = ood.uncertainty_margin if ood else 0.0
         images = tuple(
-            image_answer(manifest, names, routing, image, result, heat_maps, margin)
-            for image, result in zip(outputs.images, judged, strict=True)
+            image_answer(manifest, names, routing, image, screened, heat_maps, margin)
+            for image, screened in zip(outputs.images, judged, strict=True)
         )
         part, shares = int(np.argmax(routing)), body_part_shares(manifest, logits)
         settings = AnswerSettings(manifest.body_parts[part], known_part is not None, shares, point)

@@ -25,7 +25,9 @@ def check_settings(manifest: Manifest, operating_point: str | None, routing: Rou
 def check_finding_maps(manifest: Manifest) -> None:
     """Raise ConfigError unless the bundle has a heat map for each finding category."""
     if not manifest.categories:
-        raise ConfigError("maps of findings: the bundle names no findings: ask for heat maps alone")
+        raise ConfigError(
+            "maps of findings: the bundle has no finding categories: request heat maps only"
+        )
     if not manifest.finding_maps:
         raise ConfigError(
             "maps of findings: the bundle's graphs are of an earlier version and give none: "

@@ -43,7 +43,7 @@ def available_engines() -> list[_AvailableEngine]:
     """Return the installed engines, ONNX Runtime first."""
     from ulna.runtime.session.onnxruntime_graph import providers, version
 
-    # The GPU builds of ONNX Runtime are packages of other names, so the module is asked.
+    # The GPU builds of ONNX Runtime are packages of other names, so the module states the version.
     engines = [_AvailableEngine("onnxruntime", version(), tuple(providers()))]
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
