@@ -37,14 +37,14 @@ def test_one_picture_that_cannot_be_written_costs_no_other(tmp_path: Path) -> No
     plain = prediction(tmp_path)
     gone = replace(plain.images[0], source=str(tmp_path / "gone.png"))
     folder = tmp_path / "maps"
-    (folder / "2_a_image.png").mkdir(parents=True)
+    (folder / "2_an_image.png").mkdir(parents=True)
     several = replace(plain, images=(plain.images[0], plain.images[0], gone, plain.images[0]))
     with pytest.raises(IncompleteError) as caught:
         write_heat_maps(several, folder, 4.0)
-    assert "2_a_image.png" in str(caught.value) and "gone.png" in str(caught.value)
+    assert "2_an_image.png" in str(caught.value) and "gone.png" in str(caught.value)
     assert sorted(p.name for p in folder.iterdir() if p.is_file()) == [
-        "1_a_image.png",
-        "4_a_image.png",
+        "1_an_image.png",
+        "4_an_image.png",
     ]
 
 

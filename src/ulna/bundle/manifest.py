@@ -239,17 +239,7 @@ class Manifest:
                 raise BundleError(
                     f"{name} for {sorted(table)}: expected the bundle's body parts {sorted(parts)}"
                 )
-        if fusion.conformal and set(fusion.conformal) != parts:
-            raise BundleError(
-                f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
-                f"parts {sorted(parts)}"
-            )
-        for part, with_ in fusion.compared.items():
-            if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
-                raise BundleError(
-                    f"conformal scores of {part} compared with {with_}: expected body parts among "
-                    f"{sorted(fusion.conformal)}"
-                )
+        _check_conformal(fusion, parts)
         ood = self.out_of_distribution
         if ood is not None and not set(ood.limits) <= names:
             raise BundleError(
@@ -284,6 +274,20 @@ def uncalibrated_fusion(
         map_threshold=1.0,
         map_limit=4.0,
     )
+
+
+def _check_conformal(fusion: FusionParameters, parts: set[BodyPart]) -> None:
+    if fusion.conformal and set(fusion.conformal) != parts:
+        raise BundleError(
+            f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
+            f"parts {sorted(parts)}"
+        )
+    for part, with_ in fusion.compared.items():
+        if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
+            raise BundleError(
+                f"conformal scores of {part} compared with {with_}: expected body parts among "
+                f"{sorted(fusion.conformal)}"
+            )
 
 
 def _check_finite(name: str, values: Iterable[float]) -> None:
