@@ -208,7 +208,7 @@ class ImagePrediction:
     finding_probabilities: calibrated, of each category the bundle knows.
     finding_maps: (H, W) heat map of each category, where requested.
     experts: uncalibrated logit of each single expert, by name.
-    ood_distance: Mahalanobis distance of the features from the training distribution, divided
+    ood_distance: Mahalanobis distance of the features from those of the calibration images, divided
         by its limit (1 is the limit); None where the bundle has no feature statistics.
     outlier_score: how little the image resembles a radiograph of the upper extremity: 0 for the
         median in-distribution image, refused above 1; None where the bundle has no outlier head.
@@ -256,7 +256,7 @@ class StudyPrediction:
     refused: why all images are refused (the numbers then mean nothing), or ''.
     flags: warnings that a reader should know before relying on the prediction.
     demonstration: the bundle was trained on simulated images only and says nothing of patients.
-    out_of_distribution: that of the accepted image farthest from the training distribution.
+    out_of_distribution: that of the accepted image farthest from the calibration images.
     interval: (low, high) of the probability of a NEAR study, else None. The p-values are then
         the largest in the interval, so triage rules a label out only where both ends do.
     finding_probabilities, finding_thresholds: by category the bundle knows; a category is called
