@@ -27,7 +27,7 @@ import numpy as np
 from ulna.bundle import (
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     read_bundle,
     replace_fusion,
 )
@@ -49,7 +49,7 @@ from ulna.metrics.bootstrap import bootstrap_intervals
 from ulna.metrics.ranking import weighted_auroc
 from ulna.runtime import ImageOutputs, Predictor, StudyOutputs
 from ulna.runtime.screen import verdict, without_map
-from ulna.types import Familiarity, Study
+from ulna.types import OodLevel, Study
 
 HELD_PARTS = 5
 Fold = tuple[list[StudyOutputs], Beside]
@@ -131,7 +131,7 @@ def fold_fusion(fusion: FusionParameters, names: Sequence[str]) -> FusionParamet
     return replace(fusion, weights={p: weights(w) for p, w in fusion.weights.items()})
 
 
-def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OutOfDistribution:
+def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OodDetector:
     """As `ulna crossval` fits it."""
     result, moved = {}, []
     for k, (outputs, beside) in enumerate(folds):
@@ -150,7 +150,7 @@ def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OutOfDistribution:
 Scored = tuple[float, float, str, str, str]
 
 
-def scored(outputs: Iterable[StudyOutputs], out_of_distribution: OutOfDistribution) -> list[Scored]:
+def scored(outputs: Iterable[StudyOutputs], out_of_distribution: OodDetector) -> list[Scored]:
     """(distance, outside, domain, patient, body part) of every image."""
     result = []
     for output in outputs:
@@ -198,7 +198,7 @@ def area(known: Sequence[Scored], far: Sequence[Scored], column: int) -> list[fl
 
 
 def row(name: str, result: Sequence[Scored], known: Sequence[Scored]) -> dict[str, object]:
-    share = {d.value: float(np.mean([s[2] == d.value for s in result])) for d in Familiarity if d}
+    share = {d.value: float(np.mean([s[2] == d.value for s in result])) for d in OodLevel if d}
     summary: dict[str, object] = {"images": len(result), **share}
     if result is not known:
         summary |= {"distance": area(known, result, 0), "outside": area(known, result, 1)}

@@ -1,4 +1,4 @@
-"""A bundle comes back as it was written, and whatever was changed in between is named."""
+"""A bundle is read as it was written, and any change in between is reported."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_nothing_else_is_replaced(
 ) -> None:
     (bundle.path / "notes.txt").write_text("mine")
     (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "a.png").write_text("film")
+    (tmp_path / "images" / "a.png").write_text("image")
     (tmp_path / "file").write_text("file")
     for out, words in (
         (bundle.path, "notes"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import BOTH, CATEGORIES, MAPPING, write_analytic, write_films
+from tests.runtime.analytic_bundle import BOTH, CATEGORIES, MAPPING, write_analytic, write_images
 
 from ulna.bundle import FindingCalibration, write_bundle
 
@@ -29,7 +29,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = replace(made.manifest.recipe, abnormal_means="fracture")
     graphs = {e.name: made.graph_path(e) for e in made.manifest.experts}
     write_bundle(replace(made.manifest, recipe=recipe), graphs, work / "bundle")
-    images = write_films(work / "images", [(80, 80)] * 6)
+    images = write_images(work / "images", [(80, 80)] * 6)
     kinds = ["", "fracture", "hardware", "fracture", "fracture;hardware", "fracture"]
     lines = [
         f"images/{f.path.name},p{k},s{k},ELBOW,{int('fracture' in kinds[k])},{kinds[k]}"

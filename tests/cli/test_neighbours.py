@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_images
 
+from ulna.atomic_file import atomic_file
 from ulna.runtime import pictures, reading
 from ulna.types import Radiograph
-from ulna.whole_file import whole_file
 
 INCOMPLETE = 10
 HEAD = "path,patient_id,study_id,body_part,abnormal,mask"
@@ -39,7 +39,7 @@ class Bad:
 def work(tmp_path: Path) -> Path:
     """A bundle, images, masks: good ones and all that can be wrong with one of them."""
     write_analytic(tmp_path / "bundle", fusion=FITTED)
-    write_films(tmp_path / "images", [(90, 70), (60, 100), (80, 80)] * 4)
+    write_images(tmp_path / "images", [(90, 70), (60, 100), (80, 80)] * 4)
     for name, shape in (("mask", (60, 100)), ("small", (7, 9))):
         Image.fromarray(np.full(shape, 255, np.uint8)).save(tmp_path / f"{name}.png")
     image = (tmp_path / "images/view0.png").read_bytes()
@@ -231,12 +231,12 @@ def test_an_output_that_cannot_be_written_costs_its_own_study_alone(work: Path) 
 
 
 def _full(after: int) -> Callable[[Path, bytes], None]:
-    """`write_whole` on a disk that is full after so many files."""
+    """`write_atomic` on a disk that is full after so many files."""
     written: list[Path] = []
 
     def refuses(path: Path, data: bytes) -> None:
         written.append(path)
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             stream.write(data if len(written) <= after else data[:9])
             if len(written) > after:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -247,7 +247,7 @@ def _full(after: int) -> Callable[[Path, bytes], None]:
 def test_a_full_disk_costs_no_answer_and_leaves_no_half_picture(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "write_whole", _full(3))
+    monkeypatch.setattr(pictures, "write_atomic", _full(3))
     table, maps = _table(work, "t", []), work / "maps"
     done = ulna(
         "predict", table, "--bundle", work / "bundle", "--out", maps, "--json", code=INCOMPLETE

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_images
 
+from ulna.atomic_file import csv_bytes
 from ulna.runtime.table.columns import COLUMNS, Cells
 from ulna.runtime.table.rows_file import RowsFile
-from ulna.whole_file import csv_bytes
 
 
 def _images(folder: Path, studies: int) -> Path:
     """A folder for each study with one or two images; the first of a few is no image at all."""
-    distinct = write_films(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
+    distinct = write_images(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     for k in range(studies):
         place = folder / f"study{k:05d}"
         place.mkdir(parents=True)

@@ -144,8 +144,9 @@ def test_the_manifest_keeps_the_figures_until_another_calibration(tmp_path: Path
     assert result.manifest.distilled == replace(whose, parity=FIGURES)
     lines = "\n".join(distilled_lines(result.manifest.distilled))
     assert (
-        "student of hybrid (aaaaaaaaaaaa): the gate let it pass" in lines and "9.0 times" in lines
+        "student of hybrid (aaaaaaaaaaaa): passed the acceptance test" in lines
+        and "9.0 times" in lines
     )
     replace_fusion(result, result.manifest.fusion, {})
     assert read_bundle(tmp_path / "s").manifest.distilled == whose
-    assert distilled_lines(whose) == ("student of hybrid (aaaaaaaaaaaa): not examined beside it",)
+    assert distilled_lines(whose) == ("student of hybrid (aaaaaaaaaaaa): not compared with it",)

@@ -1,4 +1,4 @@
-"""The cascade stops where it is certain, runs nothing it need not, and changes nothing else."""
+"""The cascade stops where it is certain, runs no needless expert, and changes nothing else."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ulna.bundle import (
     ConformalScores,
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     read_bundle,
     replace_fusion,
 )
@@ -91,7 +91,7 @@ def _out_of_distribution(
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
     outliers: Sequence[Sequence[Study]],
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """What the images of `outputs` look like, and what is outside; None with few images."""
     manifest = predictor.manifest
     beside = beside_of(predictor, outputs, outliers)

@@ -161,11 +161,11 @@ def print_fusion(fusion: FusionParameters) -> None:
 
 def _print_costs(fusion: FusionParameters) -> None:
     """What each operating point costs, on the calibration studies it was chosen on."""
-    from ulna.runtime.confidence import costs
+    from ulna.runtime.confidence import operating_rates
 
     rows = [
         [part.value, f"{rates[0].n_abnormal}/{rates[0].n_normal}", *(str(r) for r in rates)]
-        for part, rates in costs(fusion).items()
+        for part, rates in operating_rates(fusion).items()
     ]
     title = "sensitivity / specificity on these studies: a little flattered"
     print_table(title, ["body part", "abnormal/normal", *fusion.thresholds], rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.datasets.dicom_folder import index_dicom
@@ -22,7 +22,7 @@ __all__ = [
     "index_mura", "index_phantoms", "index_sources", "index_table", "read_sources", "split_studies",
 ]  # fmt: skip
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "dicom_folder": ("index_dicom",),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ulna.datasets.table_boxes import BOX_FORMATS, BoxFault, parse_boxes
-from ulna.dicom.body_part import named_part
+from ulna.dicom.body_part import parse_body_part
 from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory, ImageRef, Laterality
@@ -115,7 +115,7 @@ def _body_part(text: str) -> tuple[BodyPart | None, str]:
         return None, ""
     if text.upper() in OTHER_REGIONS:
         return None, text.upper()
-    named = named_part(text.upper().removeprefix("XR_"))
+    named = parse_body_part(text.upper().removeprefix("XR_"))
     if named.part:
         return named.part, ""
     if named.other_anatomy:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.atomic_file import write_atomic
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.digest import lines_sha256
@@ -26,7 +27,6 @@ from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
 from ulna.runtime.findings import unknown_categories
 from ulna.types import Study
-from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
@@ -268,7 +268,7 @@ def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
 
 def write_metrics(metrics: Json, out: Path) -> None:
     """Write `metrics` as JSON with its keys in order, in one atomic step."""
-    write_whole(out, _metrics_text(metrics) + "\n")
+    write_atomic(out, _metrics_text(metrics) + "\n")
 
 
 def _metrics_text(metrics: Json) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.evaluation.compare import MEAN, expert_names
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.metrics.logistic import sigmoid
 from ulna.types import FindingCategory
-from ulna.whole_file import csv_bytes, write_whole
 
 # Prefixes of a category's columns: its probability, its threshold and its label.
 FINDING, FINDING_THRESHOLD, FINDING_LABEL = "finding", "finding_threshold", "finding_label"
@@ -38,7 +38,7 @@ def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
     columns = [*_STUDY, *findings, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
     lines = (line for row in rows for line in _lines(row, names, bool(findings)))
-    write_whole(out, csv_bytes(columns, lines))
+    write_atomic(out, csv_bytes(columns, lines))
 
 
 def finding_columns(rows: Sequence[StudyRow]) -> list[str]:

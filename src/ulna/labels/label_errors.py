@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.evaluation.out_of_fold import FoldAnswers, read_answers
 from ulna.labels.label_quality import LabelQuality, label_quality
 from ulna.metrics.inputs import Floats
 from ulna.types import Study
-from ulna.whole_file import csv_bytes, write_whole
 
 Lines = Sequence[Mapping[str, str]]
 _FOLD = re.compile(r"fold\d+")
@@ -209,7 +209,7 @@ def write_label_errors(label_errors: Sequence[LabelError], out: Path) -> None:
     Bytes of a file's name that are not UTF-8 appear as `\\udcXX`.
     """
     rows = (dict(zip(_COLUMNS, _row(s), strict=True)) for s in label_errors)
-    write_whole(out, csv_bytes(_COLUMNS, rows))
+    write_atomic(out, csv_bytes(_COLUMNS, rows))
 
 
 def _row(label_error: LabelError) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
@@ -30,7 +30,7 @@ __all__ = [
     "reliability", "roc_curve", "sensitivity", "specificity",
 ]  # fmt: skip
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "bootstrap": ("Interval", "bootstrap_interval", "bootstrap_intervals"),

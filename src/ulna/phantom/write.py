@@ -15,13 +15,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.config.codec import to_json, write_json
 from ulna.config.migrations import migrated
 from ulna.config.phantom import PhantomConfig
-from ulna.errors import LESS_AT_A_TIME, ConfigError, DatasetError, UlnaError
+from ulna.errors import MEMORY_ADVICE, ConfigError, DatasetError, UlnaError
 from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
-from ulna.whole_file import csv_bytes, write_whole
 
 GENERATOR = 1
 COLUMNS = (
@@ -69,7 +69,7 @@ def write_phantoms(
             progress(done, config.studies)
     for split in ("train", "valid"):
         _write_lists(out, split, [r for r in rows if r["split"] == split])
-    write_whole(out / "truth.csv", csv_bytes(COLUMNS, rows))
+    write_atomic(out / "truth.csv", csv_bytes(COLUMNS, rows))
     return out
 
 
@@ -116,7 +116,7 @@ def _each(out: Path, config: PhantomConfig, workers: int) -> Iterator[list[Row]]
     except BrokenProcessPool:
         raise UlnaError(
             f"{out}: a process that renders images was killed by the system, mostly for being out "
-            f"of memory: {LESS_AT_A_TIME}; the same command begins the set again"
+            f"of memory: {MEMORY_ADVICE}; the same command begins the set again"
         ) from None
 
 

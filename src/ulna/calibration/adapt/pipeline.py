@@ -14,7 +14,7 @@ from ulna.bundle import (
     ConformalScores,
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     check_replaceable,
     read_bundle,
     read_out_of_distribution,
@@ -240,7 +240,7 @@ def _write(
     fusion: FusionParameters,
     images: HospitalImages,
     out: Path,
-    out_of_distribution: OutOfDistribution | None,
+    out_of_distribution: OodDetector | None,
 ) -> ModelBundle:
     manifest = bundle.manifest
     graphs: dict[str, Path | bytes] = {e.name: bundle.graph_path(e) for e in manifest.experts}
@@ -265,7 +265,7 @@ def _write(
     return replace_fusion(new, fusion, metrics, out_of_distribution)
 
 
-def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OutOfDistribution | None:
+def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OodDetector | None:
     """The bundle's, with the uncertainty margin of near images in logits under `shift`."""
     out_of_distribution = read_out_of_distribution(bundle)
     if out_of_distribution is None:
