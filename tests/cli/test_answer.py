@@ -80,4 +80,4 @@ def test_experts_that_a_cascade_skipped_are_named(tmp_path: Path) -> None:
     early = replace(whole, experts={"cnn": 0.7}, skipped_experts=("vgg", "dense"))
     result = answer_json(early, 0.1)
     assert (result["skipped_experts"], list(result["experts"])) == (["vgg", "dense"], ["cnn"])
-    assert answer_notes(early) == ["s 1: answered by cnn alone; skipped: vgg, dense"]
+    assert answer_notes(early) == ["s 1: answered by cnn only; skipped: vgg, dense"]

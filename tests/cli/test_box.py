@@ -47,7 +47,7 @@ def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
     assert answer["bundle"] == own.hash
     assert answer["demonstration"] is own.manifest.demonstration
     kind = "a demonstration" if own.manifest.demonstration else own.manifest.name
-    assert f"no --bundle: the one that comes with ulna answers ({kind})" in done.stderr
+    assert f"no --bundle: the one that comes with ulna is used ({kind})" in done.stderr
 
 
 def test_info_says_it() -> None:

@@ -68,7 +68,7 @@ def test_bad_input_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "other.csv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     write_analytic(tmp_path / "alone", [replace(COARSE)])
     for bundle, data, message in (
-        (tmp_path / "alone", table, "lies in no run"),
+        (tmp_path / "alone", table, "lies in no run's folder"),
         (run / "bundle", tmp_path / "other.csv", "the data are not those of"),
     ):
         done = ulna("quantise", bundle, "--data", data, "--out", tmp_path / "o", code=2)

@@ -20,7 +20,7 @@ from ulna.config.recipe import InitialWeights  # noqa: E402
 from ulna.datasets import index_data  # noqa: E402
 from ulna.errors import DatasetWarning  # noqa: E402
 from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.experiments.fold_starts import warn_of_seen  # noqa: E402
+from ulna.experiments.fold_starts import warn_of_leakage  # noqa: E402
 from ulna.training.fingerprint import fingerprint_studies  # noqa: E402
 
 
@@ -166,8 +166,8 @@ def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
     settings = CrossvalSettings(str((work / "table.csv").resolve()), changed, 2, 0)
     folder = CrossvalFolder.open(work / "seen", settings, None)
     with pytest.warns(DatasetWarning, match="learned from 40 of the 48 studies"):
-        warn_of_seen(changed, studies, folder.labelled)
-    warn_of_seen(recipe, studies, folder.labelled)  # warnings are errors here
+        warn_of_leakage(changed, studies, folder.labelled)
+    warn_of_leakage(recipe, studies, folder.labelled)  # warnings are errors here
 
 
 def test_a_column_that_is_not_there_is_told_before_any_training(work: Path) -> None:

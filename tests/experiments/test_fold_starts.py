@@ -13,7 +13,7 @@ import pytest
 from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError, DatasetWarning
-from ulna.experiments.fold_starts import starts_of_fold, warn_of_seen, with_begun_starts
+from ulna.experiments.fold_starts import with_fold_starts, warn_of_leakage, with_recorded_starts
 from ulna.experiments.recipe_choice import choose_recipe
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import with_recorded_starts
@@ -52,10 +52,10 @@ def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: P
     _run(tmp_path / "fold1", OWN[:5])
     recipe = _recipe(tmp_path)
     with pytest.raises(ConfigError, match=r"6 of the 6 studies of sources that are left out"):
-        starts_of_fold(recipe, 0, OWN[:5], OWN, AWAY)
+        with_fold_starts(recipe, 0, OWN[:5], OWN, AWAY)
     with pytest.raises(ConfigError, match=r"5 of the 5 studies that fold 1 holds out"):
-        starts_of_fold(recipe, 1, OWN[:5], OWN, AWAY)
-    (expert,) = starts_of_fold(recipe, 1, OWN[5:], OWN, AWAY).experts
+        with_fold_starts(recipe, 1, OWN[:5], OWN, AWAY)
+    (expert,) = with_fold_starts(recipe, 1, OWN[5:], OWN, AWAY).experts
     assert expert.initial.path == str(tmp_path / "fold1")
 
 
@@ -66,7 +66,7 @@ def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) 
     _run(tmp_path / "fold0", alone[5:])
     for name in ("split.json", "data.json"):
         shutil.copy(_run(tmp_path / f"whole-{name}", alone) / name, tmp_path / name)
-    (expert,) = starts_of_fold(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
+    (expert,) = with_fold_starts(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
     assert expert.initial.path == str(tmp_path / "fold0")
     (message,) = _message(_recipe(tmp_path), OWN, AWAY)
     assert "studies with the ids of 6 of the 6 studies that no fold learns from" in message
@@ -75,7 +75,7 @@ def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) 
 def _message(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
-        warn_of_seen(recipe, [*studies, *away], studies, away)
+        warn_of_leakage(recipe, [*studies, *away], studies, away)
     return [str(w.message) for w in caught]
 
 
@@ -107,16 +107,16 @@ def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: 
     recipe, run = _recipe(tmp_path / "cv", name), tmp_path / "own/fold1"
     start = replace(recipe.experts[0].initial, path=str(tmp_path / "cv/fold1"))
     begun = replace(recipe, experts=(replace(recipe.experts[0], initial=start),))
-    assert with_begun_starts(recipe, 1, run) == recipe
+    assert with_recorded_starts(recipe, 1, run) == recipe
     run.mkdir(parents=True)
     write_json(begun, run / "recipe.json")
-    assert with_begun_starts(recipe, 1, run) == recipe  # nothing of it has trained
+    assert with_recorded_starts(recipe, 1, run) == recipe  # nothing of it has trained
     expert = run / "experts" / recipe.experts[0].name
     expert.mkdir(parents=True)
     (expert / "checkpoint.safetensors").write_bytes(b"")
-    result = starts_of_fold(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
+    result = with_fold_starts(with_recorded_starts(recipe, 1, run), 1, OWN[:5], OWN)
     assert result == begun == with_recorded_starts(result, run)
     with pytest.raises(ConfigError, match="is under way from"):
         with_recorded_starts(recipe, run)
     outliers = _recipe(tmp_path / "other", name)
-    assert with_begun_starts(outliers, 1, run) == outliers
+    assert with_recorded_starts(outliers, 1, run) == outliers

@@ -14,7 +14,7 @@ import pytest
 
 from ulna.cli.failure import report_failure
 from ulna.errors import TrainingError, UlnaError, WeightsError
-from ulna.experiments.side_by_side import Failure, _died, run_side_by_side, tell_of_failed
+from ulna.experiments.worker_processes import Failure, _died, run_in_processes, raise_failures
 
 
 def _wait_for(true: Callable[[], bool]) -> None:
@@ -57,7 +57,7 @@ def _write(folder: Path, faults: dict[int, str], number: int) -> None:
 
 def _run(folder: Path, faults: dict[int, str], n: int) -> dict[int, Failure]:
     reported: list[int] = []
-    failures = run_side_by_side(partial(_write, folder, faults), range(n), 2, reported.append)
+    failures = run_in_processes(partial(_write, folder, faults), range(n), 2, reported.append)
     assert sorted(reported) == sorted(int(p.name) for p in folder.iterdir())
     assert not multiprocessing.active_children()
     return failures
@@ -74,7 +74,7 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
     assert set(failures) == set(faults) and all(f.memory for f in failures.values())
     for number, failure in failures.items():
         with pytest.raises(UlnaError) as caught:
-            tell_of_failed({f"fold {number}": failure})
+            raise_failures({f"fold {number}": failure})
         assert caught.value.exit_code == 1
         report_failure(caught.value, debug=False)
         message = capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
     assert message in failures[0].message and not failures[0].memory
     assert (tmp_path / "1").exists() and not (tmp_path / "2").exists()
     with pytest.raises(TrainingError, match="fold 0: "):
-        tell_of_failed({"fold 0": failures[0]})
+        raise_failures({"fold 0": failures[0]})
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_however_a_process_ends_it_is_said(
 
 
 def test_nothing_is_raised_where_nothing_failed() -> None:
-    tell_of_failed({})
+    raise_failures({})
