@@ -35,7 +35,7 @@ def test_predict_names_what_it_skipped(work: Path) -> None:
     assert (early["skipped_experts"], list(early["experts"])) == (["fine"], ["coarse"])
     assert early["confidence"] is None
     shown = ulna(*requested, work / "bundle", "--cascade").stdout
-    assert "answered by coarse alone; skipped: fine" in shown
+    assert "answered by coarse only; skipped: fine" in shown
 
 
 def test_a_bundle_without_one_is_told_to_calibrate(work: Path) -> None:

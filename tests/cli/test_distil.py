@@ -64,7 +64,7 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "let through" in message or "accepted" in message
+    assert "but kept" in message or "accepted" in message
     folder = work / "student/bundle"
     manifest = read_bundle(folder).manifest
     teacher = read_bundle(work / "teacher")
@@ -92,7 +92,7 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     assert (work / "student/refused/manifest.json").is_file()
     assert read_bundle(folder).manifest == manifest
     message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "REFUSED, and let through" in message and not (work / "student/refused").exists()
+    assert "REFUSED by the acceptance test, but kept" in message and not (work / "student/refused").exists()
     # Other images beside, or another teacher, are another student.
     assert "give another --out" in _distil(work, "student", code=2)
 
@@ -143,7 +143,7 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
         (("--set", 'fractions={"train":0.9,"tune":0,"calibration":0.1}'), "--gate"),
         (("--gate", "table.csv"), "are of the data that the student learns from"),
         (("--proof", "nowhere"), "no crossval.json"),
-        (("--folds", "cv"), "of their own"),
+        (("--folds", "cv"), "their own bundles"),
         (("--only", "1"), "expected BUNDLE and DATA"),
     ],
 )

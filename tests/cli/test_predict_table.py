@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "ending after the batch at hand" in errors
-    assert "of 600 studies; the same command goes on" in errors
+    assert "of 600 studies; the same command continues" in errors
     assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
     ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     assert out.read_bytes() == whole.read_bytes()

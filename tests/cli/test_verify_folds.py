@@ -165,7 +165,7 @@ def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
     changed = replace(recipe, experts=(started, *recipe.experts[1:]))
     settings = CrossvalSettings(str((work / "table.csv").resolve()), changed, 2, 0)
     folder = CrossvalFolder.open(work / "seen", settings, None)
-    with pytest.warns(DatasetWarning, match="learned from 40 of the 48 studies"):
+    with pytest.warns(DatasetWarning, match="trained on 40 of the 48 studies"):
         warn_of_leakage(changed, studies, folder.labelled)
     warn_of_leakage(recipe, studies, folder.labelled)  # warnings are errors here
 

@@ -13,7 +13,7 @@ import pytest
 from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError, DatasetWarning
-from ulna.experiments.fold_starts import with_fold_starts, warn_of_leakage, with_recorded_starts
+from ulna.experiments.fold_starts import warn_of_leakage, with_begun_starts, with_fold_starts
 from ulna.experiments.recipe_choice import choose_recipe
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.training.folder import with_recorded_starts
@@ -81,7 +81,7 @@ def _message(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = (
 
 def test_one_run_that_knows_a_left_out_source_is_told(tmp_path: Path) -> None:
     (message,) = _message(_recipe(_run(tmp_path / "run", AWAY[:4])), OWN, AWAY)
-    assert "learned from 4 of the 6 studies that no fold learns from" in message
+    assert "trained on 4 of the 6 studies that are left out" in message
 
 
 def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path: Path) -> None:
@@ -107,16 +107,16 @@ def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: 
     recipe, run = _recipe(tmp_path / "cv", name), tmp_path / "own/fold1"
     start = replace(recipe.experts[0].initial, path=str(tmp_path / "cv/fold1"))
     begun = replace(recipe, experts=(replace(recipe.experts[0], initial=start),))
-    assert with_recorded_starts(recipe, 1, run) == recipe
+    assert with_begun_starts(recipe, 1, run) == recipe
     run.mkdir(parents=True)
     write_json(begun, run / "recipe.json")
-    assert with_recorded_starts(recipe, 1, run) == recipe  # nothing of it has trained
+    assert with_begun_starts(recipe, 1, run) == recipe  # nothing of it has trained
     expert = run / "experts" / recipe.experts[0].name
     expert.mkdir(parents=True)
     (expert / "checkpoint.safetensors").write_bytes(b"")
-    result = with_fold_starts(with_recorded_starts(recipe, 1, run), 1, OWN[:5], OWN)
+    result = with_fold_starts(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
     assert result == begun == with_recorded_starts(result, run)
     with pytest.raises(ConfigError, match="is under way from"):
         with_recorded_starts(recipe, run)
     outliers = _recipe(tmp_path / "other", name)
-    assert with_recorded_starts(outliers, 1, run) == outliers
+    assert with_begun_starts(outliers, 1, run) == outliers

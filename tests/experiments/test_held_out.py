@@ -71,7 +71,7 @@ def test_then_what_the_run_never_used(tmp_path: Path) -> None:
 def test_all_is_possible_but_said(tmp_path: Path) -> None:
     studies = _studies(10)
     run = _run(tmp_path / "run", studies, train=5, tune=1, calibration=1, test=3)
-    with pytest.warns(DatasetWarning, match="7 of 10 studies were used to make"):
+    with pytest.warns(DatasetWarning, match="7 of 10 studies were used to train"):
         chosen, _ = choose_test_studies(studies, "all", run)
     assert chosen == studies
 

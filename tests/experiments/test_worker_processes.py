@@ -14,7 +14,7 @@ import pytest
 
 from ulna.cli.failure import report_failure
 from ulna.errors import TrainingError, UlnaError, WeightsError
-from ulna.experiments.worker_processes import Failure, _died, run_in_processes, raise_failures
+from ulna.experiments.worker_processes import Failure, _died, raise_failures, run_in_processes
 
 
 def _wait_for(true: Callable[[], bool]) -> None:
@@ -79,7 +79,7 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
         report_failure(caught.value, debug=False)
         message = capsys.readouterr().err
         assert f"fold {number}: " in message and "out of memory" in message
-        for word in ("fewer --jobs", "batch_size", "the same command goes on"):
+        for word in ("fewer --jobs", "batch_size", "the same command continues"):
             assert word in message
         for word in ("defect", "BrokenProcessPool", "RuntimeError", "MemoryError"):
             assert word not in message

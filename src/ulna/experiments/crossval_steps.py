@@ -23,7 +23,7 @@ from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import place_of, studies_left_out
 from ulna.experiments.crossval_settings import CrossvalSettings
-from ulna.experiments.fold_starts import starts_from_folds, with_fold_starts, with_recorded_starts
+from ulna.experiments.fold_starts import starts_from_folds, with_begun_starts, with_fold_starts
 from ulna.experiments.held_out import TEST_SIDES
 from ulna.experiments.progress import Progress
 from ulna.experiments.worker_processes import raise_failures, run_in_processes
@@ -181,7 +181,7 @@ class CrossvalFolder:
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
         recipe = replace(recipe, fractions=fractions, seed=recipe.seed + k)
-        recipe = with_recorded_starts(recipe, k, self.fold(k))
+        recipe = with_begun_starts(recipe, k, self.fold(k))
         every = [*self.labelled, *self.extra]
         return with_fold_starts(recipe, k, self.folds[k], every, self.left_out_studies)
 

@@ -33,7 +33,7 @@ def with_fold_starts(
     return replace(recipe, experts=tuple(_of_fold(e, k, *checked) for e in recipe.experts))
 
 
-def with_recorded_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
+def with_begun_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
     """Return the recipe with the recorded initial weights of experts that fold k has begun.
 
     These weights are not read again: their cross-validation may have been deleted since.
