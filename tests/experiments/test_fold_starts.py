@@ -69,7 +69,7 @@ def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) 
     (expert,) = with_fold_starts(_recipe(tmp_path), 0, OWN[:5], OWN, AWAY).experts
     assert expert.initial.path == str(tmp_path / "fold0")
     (message,) = _message(_recipe(tmp_path), OWN, AWAY)
-    assert "studies with the ids of 6 of the 6 studies that no fold learns from" in message
+    assert "studies with the ids of 6 of the 6 studies that are left out" in message
 
 
 def _message(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = ()) -> list[str]:
