@@ -1,4 +1,4 @@
-"""The files that examples speak of: image.png, phantoms, tiny.json, runs/first."""
+"""The files that examples use: image.png, phantoms, tiny.json, runs/first."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def examples(example_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That folder, as the one that the test runs in."""
+    """The same folder, as the current one of the test."""
     monkeypatch.chdir(example_folder)
     return example_folder

@@ -1,4 +1,4 @@
-"""An answer shows itself: JSON as the command line prints it, a picture on the fixed scale."""
+"""An answer as JSON of the command line, and as a picture on the fixed scale."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_json_is_what_the_command_line_prints(answer: ulna.Answer, examples: Pat
     assert json.loads(answer.to_json()) == wanted
 
 
-def test_the_picture_is_film_and_map_on_the_fixed_scale(answer: ulna.Answer) -> None:
+def test_the_picture_is_image_and_map_on_the_fixed_scale(answer: ulna.Answer) -> None:
     (axes,) = answer.plot()
     shown = np.asarray(axes.get_images()[0].get_array())
     image = read_radiograph("film.png")

@@ -1,4 +1,4 @@
-"""`ulna predict image.png` with nothing else: an answer, and that it is a demonstration."""
+"""`ulna predict image.png` without options: an answer, marked where it is a demonstration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAVY = ("torch", "timm", "scipy", "pydicom", "matplotlib", "numba", "onnx", "as
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """Nothing that the bundle knows: a bar in the dark."""
+    """An image that is out of distribution: a bar on a dark background."""
     pixels = np.full((300, 240), 20.0)
     pixels[:, 90:150] = 150
     noise = np.random.default_rng(0).normal(0, 4, pixels.shape)
@@ -28,19 +28,19 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_table_says_it(image: Path) -> None:
+def test_the_table_marks_a_demonstration(image: Path) -> None:
     done = ulna("predict", image, "--bundle", BOX_BUNDLE)
     assert "must not be used on patients" in done.stdout
     assert "no --bundle" not in done.stderr
 
 
-def test_the_json_says_it(image: Path) -> None:
+def test_the_json_marks_a_demonstration(image: Path) -> None:
     (answer,) = json.loads(ulna("predict", image, "--json", "--bundle", BOX_BUNDLE).stdout)
     assert answer["demonstration"] is True
     assert answer["bundle"] == read_bundle(BOX_BUNDLE).hash
 
 
-def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
+def test_without_a_bundle_the_one_of_the_package_is_used(image: Path) -> None:
     done = ulna("predict", image, "--json")
     (answer,) = json.loads(done.stdout)
     own = read_bundle(default_bundle())
@@ -50,7 +50,7 @@ def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
     assert f"no --bundle: the one that comes with ulna is used ({kind})" in done.stderr
 
 
-def test_info_says_it() -> None:
+def test_info_marks_a_demonstration() -> None:
     (line,) = [s for s in ulna("info", BOX_BUNDLE).stdout.splitlines() if "DEMONSTRATION" in s]
     assert "not for use on patients" in line
     box = json.loads(ulna("info", "--json").stdout)["box"]

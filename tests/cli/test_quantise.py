@@ -1,4 +1,4 @@
-"""`ulna quantise`: an int8 bundle and its figures, or a refusal with them."""
+"""`ulna quantise`: an int8 bundle with its figures, or a refusal with them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_refusal_writes_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "int8").exists()
 
 
-def test_bad_input_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "table.csv"
     lines = table.read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")

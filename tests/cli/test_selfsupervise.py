@@ -1,4 +1,4 @@
-"""`ulna selfsupervise`: settings from the recipe, held-out images left alone, clear refusals."""
+"""`ulna selfsupervise`: settings from the recipe, held-out images not used, clear errors."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_without_lightly_the_extra_is_named(
     assert "pip install 'ulna[ssl]'" in done.stderr
 
 
-def test_a_film_of_two_tables_is_learned_from_once_unless_one_holds_it_out(tmp_path: Path) -> None:
+def test_an_image_of_two_tables_is_used_once_unless_one_holds_it_out(tmp_path: Path) -> None:
     for name in "ab":
         Image.linear_gradient("L").save(tmp_path / f"{name}.png")
     head = "path,patient_id,study_id,body_part,abnormal,split\n"

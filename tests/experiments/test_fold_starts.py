@@ -1,4 +1,4 @@
-"""Where experts of a cross-validation start: nowhere that has seen what examines them."""
+"""Initial weights in a cross-validation: never trained on the studies that test them."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _recipe(start: Path, name: str = "pretrain") -> Recipe:
     return choose_recipe(name, initial=[f"run:{start}"])
 
 
-def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: Path) -> None:
-    """What is said of a hospital never seen would be of one that the start has learned from."""
+def test_a_cross_validation_trained_on_a_left_out_source_is_refused(tmp_path: Path) -> None:
+    """The scores of an unseen hospital would be those of one used for the initial weights."""
     (tmp_path / "crossval.json").write_text("{}")
     _run(tmp_path / "fold0", [*OWN[5:], *AWAY])
     _run(tmp_path / "fold1", OWN[:5])
@@ -60,7 +60,7 @@ def test_a_cross_validation_that_knows_a_left_out_source_is_no_start(tmp_path: P
 
 
 def test_ids_of_a_source_read_by_itself_may_be_those_of_another(tmp_path: Path) -> None:
-    """Numbers of patients coincide: such a start is no error, but it is told."""
+    """Numbers of patients may coincide: such a start is a warning and no error."""
     alone = [replace(s, patient_id=f"p{i}", study_id=f"s{i}", source="") for i, s in enumerate(OWN)]
     (tmp_path / "crossval.json").write_text("{}")
     _run(tmp_path / "fold0", alone[5:])
@@ -79,13 +79,13 @@ def _message(recipe: Recipe, studies: Sequence[Study], away: Sequence[Study] = (
     return [str(w.message) for w in caught]
 
 
-def test_one_run_that_knows_a_left_out_source_is_told(tmp_path: Path) -> None:
+def test_a_run_trained_on_a_left_out_source_is_reported(tmp_path: Path) -> None:
     (message,) = _message(_recipe(_run(tmp_path / "run", AWAY[:4])), OWN, AWAY)
     assert "trained on 4 of the 6 studies that are left out" in message
 
 
-def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path: Path) -> None:
-    """One label corrected since, or the source read by itself, and nothing was said."""
+def test_a_run_trained_on_the_studies_under_other_ids_or_labels_is_reported(tmp_path: Path) -> None:
+    """Regression: no warning after a corrected label, or for a source that is read by itself."""
     alone = [replace(s, patient_id=f"p{i}", study_id=f"s{i}", source="") for i, s in enumerate(OWN)]
     relabelled = [replace(OWN[0], abnormal=True), *OWN[1:]]
     recipe = _recipe(_run(tmp_path / "run", OWN[:8]))
@@ -99,7 +99,7 @@ def test_a_run_that_knows_the_studies_by_another_name_or_label_is_told(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["pretrain", "fracatlas_student"])
-def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: str) -> None:
+def test_a_fold_is_resumed_when_its_initial_weights_were_deleted(tmp_path: Path, name: str) -> None:
     """It asked for the start that it had, which no one start for all folds could be.
 
     Report: a recipe that names the expert it starts from was not recognised as begun.
@@ -110,7 +110,7 @@ def test_a_fold_goes_on_when_what_it_started_from_is_gone(tmp_path: Path, name: 
     assert with_begun_starts(recipe, 1, run) == recipe
     run.mkdir(parents=True)
     write_json(begun, run / "recipe.json")
-    assert with_begun_starts(recipe, 1, run) == recipe  # nothing of it has trained
+    assert with_begun_starts(recipe, 1, run) == recipe  # none of its experts has begun
     expert = run / "experts" / recipe.experts[0].name
     expert.mkdir(parents=True)
     (expert / "checkpoint.safetensors").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Processes side by side: what ends one costs no other, and memory is said to be memory."""
+"""Parallel processes: a failure leaves the others running, and lack of memory is reported."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _is_there(process: int) -> bool:
 
 
 def _write(folder: Path, faults: dict[int, str], number: int) -> None:
-    """A fold's work: a file, unless something ends the process before."""
+    """Do a fold's work: write a file, unless something ends the process before."""
     how, first = faults.get(number, ""), folder.parent / f"{folder.name}.pid"
     if number == 0 and how:
         first.write_text(str(os.getpid()))
-    if number == 1 and 0 in faults:  # under way until the first has ended and is waited for
+    if number == 1 and 0 in faults:  # runs until the first has ended
         _wait_for(lambda: first.exists() and not _is_there(int(first.read_text() or 0)))
     if how.startswith("SIG"):
         os.kill(os.getpid(), getattr(signal, how))
@@ -63,7 +63,7 @@ def _run(folder: Path, faults: dict[int, str], n: int) -> dict[int, Failure]:
     return failures
 
 
-def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
+def test_a_process_that_is_killed_or_runs_out_of_memory_leaves_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faults = {1: "SIGKILL", 2: "torch", 3: "cuda"}
@@ -88,7 +88,7 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
 @pytest.mark.parametrize(
     ("how", "message"), [("weights", "no such weights"), ("SIGTERM", "by signal SIGTERM")]
 )
-def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
+def test_another_failure_lets_running_processes_finish_and_starts_no_more(
     tmp_path: Path, how: str, message: str
 ) -> None:
     failures = _run(tmp_path, {0: how}, n=3)
@@ -102,10 +102,10 @@ def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
     ("code", "message"),
     [(-15, "by signal SIGTERM"), (-40, "by signal 40"), (3, "with exit code 3")],
 )
-def test_however_a_process_ends_it_is_said(
+def test_every_end_of_a_process_is_reported(
     code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real-time signals have no names, and Windows knows no SIGKILL."""
+    """Real-time signals have no names, and Windows has no SIGKILL."""
     monkeypatch.delattr(signal, "SIGKILL", raising=False)
     failure = _died(code)
     assert failure is not None and message in failure.message and not failure.memory
