@@ -23,7 +23,7 @@ def image(tmp_path: Path) -> Path:
     pixels = np.full((300, 240), 20.0)
     pixels[:, 90:150] = 150
     noise = np.random.default_rng(0).normal(0, 4, pixels.shape)
-    path = tmp_path / "film.png"
+    path = tmp_path / "image.png"
     Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(path)
     return path
 

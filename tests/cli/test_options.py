@@ -15,8 +15,8 @@ from ulna.cli.options import GivenPath
     "arguments",
     [
         ("predict", ""),
-        ("predict", "film.png", "--bundle", ""),
-        ("predict", "film.png", "--out", ""),
+        ("predict", "image.png", "--bundle", ""),
+        ("predict", "image.png", "--out", ""),
         ("info", ""),
         ("evaluate", "", "--bundle", "b", "--out", "o"),
         ("phantom", "", "--studies", "1", "--seed", "1"),
@@ -25,7 +25,7 @@ from ulna.cli.options import GivenPath
 def test_an_empty_path_is_not_the_current_folder(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`ulna predict "$FILM"` without FILM would answer for whatever lies in the folder."""
+    """`ulna predict "$IMAGE"` without IMAGE would answer for whatever lies in the folder."""
     monkeypatch.chdir(tmp_path)
     assert "an empty path" in ulna(*arguments, code=2).output
     assert not list(tmp_path.iterdir())

@@ -58,7 +58,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def test_a_table_and_its_summary(tmp_path: Path, bundle: Path) -> None:
-    images, out = _images(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
+    images, out = _images(tmp_path / "images", 20), tmp_path / "tables" / "answers.csv"
     done = ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     rows = _rows(out)
     assert len(rows) == 30
@@ -95,7 +95,7 @@ def test_a_name_that_is_no_table_is_refused_before_anything_is_read(tmp_path: Pa
 
 
 def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) -> None:
-    image, out = tmp_path / "film.png", tmp_path / "t.csv"
+    image, out = tmp_path / "image.png", tmp_path / "t.csv"
     image.write_text("no image")
     done = ulna("predict", image, "--bundle", bundle, "--table", out, code=4)
     assert "none of 1 studies has an answer" in done.output
@@ -105,7 +105,11 @@ def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) ->
 def test_a_full_disk_ends_a_table_that_can_be_resumed(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, whole, out = _images(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
+    images, whole, out = (
+        _images(tmp_path / "images", 40),
+        tmp_path / "whole.csv",
+        tmp_path / "t.csv",
+    )
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     written = 0
 
@@ -128,7 +132,7 @@ def test_a_full_disk_ends_a_table_that_can_be_resumed(
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_table_that_can_be_resumed(tmp_path: Path, bundle: Path) -> None:
-    images = _images(tmp_path / "films", 600)
+    images = _images(tmp_path / "images", 600)
     whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name("answers.csv.partial")
@@ -149,7 +153,7 @@ def test_ctrl_c_leaves_a_table_that_can_be_resumed(tmp_path: Path, bundle: Path)
 def test_a_run_killed_repeatedly_gives_the_same_table(
     tmp_path: Path, bundle: Path, name: str
 ) -> None:
-    images = _images(tmp_path / "films", 1500)
+    images = _images(tmp_path / "images", 1500)
     whole, out = tmp_path / "whole" / name, tmp_path / name
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name(f"{name}.partial")

@@ -35,7 +35,7 @@ def work(tmp_path: Path) -> Path:
         )
         for i in range(N):
             label, part = i % 2, ("HAND", "ELBOW")[i // 2 % 2]
-            image = f"film{i}.png"
+            image = f"image{i}.png"
             Image.fromarray(rng.integers(0, 255, (40, 30), np.uint8)).save(tmp_path / image)
             p = rng.uniform(0.7, 0.9) if label else rng.uniform(0.1, 0.3)
             if i in WRONG:

@@ -101,10 +101,10 @@ def test_phantoms_are_grouped_by_casts_and_markers(tmp_path: Path) -> None:
     bundle = write_blob_bundle(tmp_path / "bundle").path
     arguments = (tmp_path / "p", "--bundle", bundle, "--out", tmp_path / "o", "--studies", 2)
     result = json.loads(ulna("stress", *arguments, "--json").stdout)
-    images = result["subgroups"]["film"]
+    images = result["subgroups"]["image"]
     assert {"view", "marker", "pixel size"} <= set(images)
     assert result["subgroups"]["study"]["views"]["single"]["n"] > 0
     (tmp_path / "p" / "phantom.json").write_text("{}")
     done = ulna("stress", *arguments, "--json")
     assert "note: which phantoms have a marker" in done.stderr
-    assert "marker" not in json.loads(done.stdout)["subgroups"]["film"]
+    assert "marker" not in json.loads(done.stdout)["subgroups"]["image"]
