@@ -58,7 +58,7 @@ def test_unknown_verb_is_a_usage_error() -> None:
 
 def _with_verb(monkeypatch: pytest.MonkeyPatch, body: Callable[[], None]) -> None:
     command = click.Command("info", callback=body)
-    monkeypatch.setattr(main.Verbs, "get_command", lambda *_: command)
+    monkeypatch.setattr(main.LazyGroup, "get_command", lambda *_: command)
 
 
 @pytest.mark.parametrize(

@@ -266,14 +266,15 @@ class Reader:
                 yield error
 
     def _features(self, inputs: StudyInput, names: Sequence[str]) -> Array:
-        if len(inputs.study.images) != 1:
+        study = inputs.study
+        if len(study.images) != 1:
             raise ConfigError(
-                f"{inputs.study.key}: {len(inputs.study.images)} views: expected one image at a time"
+                f"{study.key}: {len(study.images)} views: expected one image at a time"
             )
         if inputs.radiographs:
             (image,) = self._predictor.outputs_of(inputs.radiographs)
         else:
-            (image,) = self._predictor.outputs(inputs.study).images
+            (image,) = self._predictor.outputs(study).images
         return np.concatenate([image.experts[n].features for n in names]).astype(np.float32)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="With --heads: logits by which a typical image may move. [default: 1]",
 )
 @json_option
-def adapt(out: Path, as_json: bool, **requested: Any) -> None:
+def adapt(out: Path, as_json: bool, **options: Any) -> None:
     """Adapt BUNDLE to the hospital of IMAGES, a table of some 20 images that it has labelled.
 
     Recalibrates: one scale and one offset for all body parts, and thresholds. With --heads the
@@ -43,7 +43,7 @@ def adapt(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import adapt as adapt_bundle
 
-    adapted, scores = with_progress(adapt_bundle, out=out, **requested)
+    adapted, scores = with_progress(adapt_bundle, out=out, **options)
     if as_json:
         print_json({"hash": adapted.bundle.hash, "shift": adapted.shift, "scores": scores})
     else:

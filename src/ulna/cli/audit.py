@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @number_option("--size", click.IntRange(32, 1024), 224, "Side of the square input, px.")
 @number_option("--seed", click.IntRange(min=0), 0, "Seed of splits and weights.")
 @json_option
-def audit(out: Path, as_json: bool, **requested: Any) -> None:
+def audit(out: Path, as_json: bool, **options: Any) -> None:
     """Measure on DATA how much each flaw of the prototype's protocol inflates its accuracy.
 
     The prototype split images one by one into training and test, predicted the region, and
@@ -43,7 +43,7 @@ def audit(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import audit as audit_data
 
-    audited = with_progress(audit_data, out=out, **requested)
+    audited = with_progress(audit_data, out=out, **options)
     if as_json:
         print_json(audited.figures)
         return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @outliers_option
 @json_option
-def calibrate(as_json: bool, **requested: Any) -> None:
+def calibrate(as_json: bool, **options: Any) -> None:
     """Fit BUNDLE's fusion, temperatures and thresholds; its manifest is rewritten.
 
     Uses only the calibration part of the run: no expert was trained on these studies, and none of
@@ -43,7 +43,7 @@ def calibrate(as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import calibrate as calibrate_bundle
 
-    manifest = with_progress(calibrate_bundle, **requested).manifest
+    manifest = with_progress(calibrate_bundle, **options).manifest
     if as_json:
         print_json(manifest.fusion)
     else:
@@ -89,10 +89,10 @@ def findings_lines(manifest: Manifest) -> list[str]:
         ]
     point = manifest.operating_point
     lines = [
-        f"finding {c.replace('_', ' ')}: temperature {own.temperature:.2f}, offset "
-        f"{own.offset:+.2f}, threshold {own.thresholds[point]:.3f} ({point}; {own.n_present} "
-        f"studies with, {own.n_absent} without)"
-        for c, own in known.items()
+        f"finding {c.replace('_', ' ')}: temperature {fit.temperature:.2f}, offset "
+        f"{fit.offset:+.2f}, threshold {fit.thresholds[point]:.3f} ({point}; {fit.n_present} "
+        f"studies with, {fit.n_absent} without)"
+        for c, fit in known.items()
     ]
     absent = [c.replace("_", " ") for c in manifest.categories if c not in known]
     unknown = f"findings without calibrated probability: {', '.join(absent)}"

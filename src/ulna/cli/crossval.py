@@ -59,7 +59,7 @@ _SHOWN = {
 )
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
-def crossval(as_json: bool, **requested: Any) -> None:
+def crossval(as_json: bool, **options: Any) -> None:
     """Cross-validate a recipe on DATA by patient, and write one bundle of all folds' experts.
 
     The folds are stratified by body part and label and depend only on DATA, --folds and
@@ -87,7 +87,7 @@ def crossval(as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import cross_validate
 
-    print_crossval(with_progress(cross_validate, **requested), as_json)
+    print_crossval(with_progress(cross_validate, **options), as_json)
 
 
 def print_crossval(result: CrossvalResult, as_json: bool) -> None:

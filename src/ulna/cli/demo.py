@@ -39,7 +39,7 @@ from ulna.experiments.incomplete import check_scored
     help="Held out for the report: of the phantoms [default: 0.2], or of the patients of data "
     "without a split of their own [default: 0.25].",
 )
-def demo(**requested: Any) -> None:
+def demo(**options: Any) -> None:
     """Run every step: phantoms (or your data), training, export, calibration, report.
 
     Ends with a table for each body part and the path of report.html. When a demo was stopped, the
@@ -56,7 +56,7 @@ def demo(**requested: Any) -> None:
     from ulna.experiments import run_demo
 
     started = time.monotonic()
-    done = with_progress(run_demo, **requested)
+    done = with_progress(run_demo, **options)
     click.echo()
     print_metrics(done.metrics)
     minutes_taken = (time.monotonic() - started) / 60

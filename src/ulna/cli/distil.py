@@ -70,7 +70,7 @@ def distil(
     accept: bool,
     outliers: tuple[Path, ...],
     as_json: bool,
-    **both: Any,
+    **options: Any,
 ) -> None:
     """Distil BUNDLE's answers and heat maps, on the images of DATA, into one small network.
 
@@ -100,7 +100,7 @@ def distil(
 
     if folds is not None:
         _only_folds(accept, bundle, data, gate, proof, *outliers)
-        _print_folds(with_progress(distil_folds, folds=folds, only=only, **both), as_json)
+        _print_folds(with_progress(distil_folds, folds=folds, only=only, **options), as_json)
         return
     if bundle is None or data is None or only:
         raise ConfigError("expected BUNDLE and DATA, or --folds (and --only for some of them)")
@@ -112,7 +112,7 @@ def distil(
         proof=proof,
         accept=accept,
         outliers=outliers,
-        **both,
+        **options,
     )
     _print(written, parity, as_json)
 

@@ -22,7 +22,7 @@ from ulna.cli.progress import with_progress
 )
 @outliers_option
 @json_option
-def ensemble(as_json: bool, **requested: Any) -> None:
+def ensemble(as_json: bool, **options: Any) -> None:
     """Combine the experts of several `ulna crossval`; nothing is trained.
 
     Each FOLDER is a finished cross-validation of the same data on the same folds, with recipes
@@ -37,4 +37,4 @@ def ensemble(as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import ensemble as combine
 
-    print_crossval(with_progress(combine, **requested), as_json)
+    print_crossval(with_progress(combine, **options), as_json)

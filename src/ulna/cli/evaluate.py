@@ -62,7 +62,7 @@ _SOURCE_COLUMNS = {
 @click.option("--cascade", is_flag=True, help="Score the bundle's cascade too (docs/cascade.md).")
 @engine_option("onnxruntime:fp32")
 @json_option
-def evaluate(out: Path, as_json: bool, **requested: Any) -> None:
+def evaluate(out: Path, as_json: bool, **options: Any) -> None:
     """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
 
     Without --split the studies are those that DATA itself holds out (valid, test); if it
@@ -84,7 +84,7 @@ def evaluate(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import evaluate as evaluate_bundle
 
-    metrics = with_progress(evaluate_bundle, out=out, **requested)
+    metrics = with_progress(evaluate_bundle, out=out, **options)
     if as_json:
         print_json(metrics)
     else:

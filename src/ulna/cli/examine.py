@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @tested_options
 @engine_option("onnxruntime:fp32")
 @json_option
-def examine(out: Path, as_json: bool, **requested: Any) -> None:
+def examine(out: Path, as_json: bool, **options: Any) -> None:
     """Examine BUNDLE's heat maps on DATA and record the verdict in the bundle.
 
     Do the maps locate findings better than noise and than an edge detector? Does the probability
@@ -53,7 +53,7 @@ def examine(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import examine as examine_bundle
 
-    examined = with_progress(examine_bundle, out=out, **requested)
+    examined = with_progress(examine_bundle, out=out, **options)
     if as_json:
         print_json(examined.figures)
         return

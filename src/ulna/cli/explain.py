@@ -18,7 +18,7 @@ from ulna.cli.progress import with_progress
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for table and pictures.")
 @number_option("--studies", click.IntRange(min=1), 60, "Studies compared at most.")
 @json_option
-def explain(out: Path, as_json: bool, **requested: Any) -> None:
+def explain(out: Path, as_json: bool, **options: Any) -> None:
     """Compare heat-map methods with the built-in map, where masks or boxes are known.
 
     Grad-CAM, HiResCAM, LayerCAM and others, on the abnormal studies of DATA that the run has
@@ -30,7 +30,7 @@ def explain(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import explain as compare_maps
 
-    scores = with_progress(compare_maps, out=out, **requested)
+    scores = with_progress(compare_maps, out=out, **options)
     if as_json:
         print_json(scores)
         return

@@ -42,7 +42,7 @@ _ARGUMENTS = "ulna.arguments"
 """The key of a context's meta under which the arguments of `ulna` are kept."""
 
 
-class Verbs(click.Group):
+class LazyGroup(click.Group):
     """A group that imports a command when it is called, and turns errors into messages."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -84,7 +84,7 @@ class Verbs(click.Group):
 
 
 @click.group(
-    cls=Verbs,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Research only: not a medical device. Exit codes and more: docs/cli.md",
 )

@@ -141,7 +141,7 @@ def by_option(help_text: str) -> Callable[[Command], Command]:
 
 
 def folds_options(command: Command) -> Command:
-    """Add `--by`, `--against` and `--only`, which decide what of a cross-validation is scored."""
+    """Add `--by`, `--against` and `--only`: groups, comparisons and folds of a cross-validation."""
     for option in (
         click.option(
             "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; repeatable."

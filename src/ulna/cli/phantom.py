@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="The folder can be given to every verb that takes DATA. See docs/phantoms.md."
+    epilog="The folder can be given to every command that takes DATA. See docs/phantoms.md."
 )
 @click.argument("out", type=READABLE)
 @click.option("--studies", type=click.IntRange(min=1), required=True, help="Number of studies.")
@@ -101,9 +101,9 @@ def phantom(
         click.echo(f"{config.studies} studies in {written}")
 
 
-def _names(given: Sequence[str]) -> list[str]:
+def _names(values: Sequence[str]) -> list[str]:
     """Return the comma-separated names of a repeatable option."""
-    return [name.strip() for text in given for name in text.split(",")]
+    return [name.strip() for text in values for name in text.split(",")]
 
 
 def _chosen(without: Sequence[str], findings: Sequence[str]) -> dict[str, Any]:
@@ -122,12 +122,12 @@ def _chosen(without: Sequence[str], findings: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-def _parts(given: tuple[str, ...]) -> tuple[BodyPart, ...]:
+def _parts(values: tuple[str, ...]) -> tuple[BodyPart, ...]:
     """Return the body parts of `--parts`: comma-separated names, or 'all'."""
     from ulna.config.phantom import ALL_PHANTOM_PARTS
     from ulna.types import BodyPart
 
-    names = _names(given)
+    names = _names(values)
     if [name.lower() for name in names] == ["all"]:
         return ALL_PHANTOM_PARTS
     return tuple(BodyPart.parse(name) for name in names)

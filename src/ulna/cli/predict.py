@@ -89,7 +89,7 @@ def predict(
     table: Path | None,
     workers: int,
     as_json: bool,
-    **both: Any,
+    **options: Any,
 ) -> None:
     """Predict for each study at PATH the body part, whether it is abnormal, the finding and where.
 
@@ -137,7 +137,7 @@ def predict(
             workers=workers,
             body_part=body_part,
             recognise=recognise,
-            **both,
+            **options,
         )
         return
     each = answer(
@@ -146,7 +146,7 @@ def predict(
         out=out,
         finding_maps=finding_maps,
         worklist=worklist,
-        **both,
+        **options,
     )
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))

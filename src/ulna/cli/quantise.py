@@ -30,7 +30,7 @@ from ulna.errors import BundleError
 )
 @engine_option("onnxruntime:fp32")
 @json_option
-def quantise(out: Path, as_json: bool, **requested: Any) -> None:
+def quantise(out: Path, as_json: bool, **options: Any) -> None:
     """Quantise BUNDLE's graphs to int8: another bundle, if its answers stay the same.
 
     Ranges are observed on images that the run was trained on. The most sensitive layers stay in
@@ -45,7 +45,7 @@ def quantise(out: Path, as_json: bool, **requested: Any) -> None:
     from ulna.bundle.quantisation import quantisation_lines
     from ulna.experiments import quantise as quantise_bundle
 
-    written, figures = with_progress(quantise_bundle, out=out, **requested)
+    written, figures = with_progress(quantise_bundle, out=out, **options)
     if as_json:
         print_json({"accepted": figures.accepted, "refusals": figures.refusals, "figures": figures})
     else:

@@ -30,7 +30,7 @@ _PRINTED = 10
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for list and page.")
 @number_option("--top", click.IntRange(min=1), 50, "Studies on the page.")
 @json_option
-def review(as_json: bool, top: int, **requested: Any) -> None:
+def review(as_json: bool, top: int, **options: Any) -> None:
     """List the studies of DATA whose label is most likely wrong, to be read again.
 
     Labels are compared with out-of-fold probabilities, from experts that were trained without the
@@ -46,7 +46,7 @@ def review(as_json: bool, top: int, **requested: Any) -> None:
     from ulna.experiments import review_labels
     from ulna.experiments.review_steps import NO_FOLDS
 
-    reviewed = with_progress(review_labels, top=top, **requested)
+    reviewed = with_progress(review_labels, top=top, **options)
     if as_json:
         print_json(reviewed.summary(top))
         return

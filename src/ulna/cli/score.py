@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--legacy-ci", is_flag=True, help="Intervals as MURA's program has them: too narrow.")
 @click.option("--out", type=OUT_FOLDER, help="Folder for score.json and its receipt.")
 @json_option
-def score(legacy_ci: bool, as_json: bool, **requested: Any) -> None:
+def score(legacy_ci: bool, as_json: bool, **options: Any) -> None:
     """Score predictions as the MURA competition did, and estimate their rank in it.
 
     Cohen's kappa over all studies and by region. LABELS has lines `study,0 or 1`, or the labels
@@ -35,7 +35,7 @@ def score(legacy_ci: bool, as_json: bool, **requested: Any) -> None:
     from ulna.evaluation.mura_score import official_keys
     from ulna.experiments import score as score_predictions
 
-    result = score_predictions(**requested)
+    result = score_predictions(**options)
     scores = result.scores
     if as_json:
         interval = "legacy" if legacy_ci else "analytic"

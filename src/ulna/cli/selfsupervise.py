@@ -31,7 +31,7 @@ from ulna.cli.progress import with_progress
 )
 @click.option("--all-splits", is_flag=True, help="Use images of 'valid' and 'test' as well.")
 @click.option("--resume", is_flag=True, help="Resume the run in OUT, if there is one.")
-def selfsupervise(out: Path, **requested: Any) -> None:
+def selfsupervise(out: Path, **options: Any) -> None:
     """Train an expert's encoder on all radiographs of DATA without labels, into the folder OUT.
 
     Two randomly changed crops of each image are trained to give the same features where they
@@ -49,5 +49,5 @@ def selfsupervise(out: Path, **requested: Any) -> None:
     """
     from ulna.experiments import self_supervise
 
-    settings = with_progress(self_supervise, out=out, **requested)
+    settings = with_progress(self_supervise, out=out, **options)
     click.echo(f"run {out}: next, ulna train ... --initial {settings.name}=run:{out}")

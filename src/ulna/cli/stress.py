@@ -40,7 +40,7 @@ from ulna.experiments.incomplete import check_scored
 @operating_point_option
 @engine_option("onnxruntime:fp32")
 @json_option
-def stress(out: Path, as_json: bool, **requested: Any) -> None:
+def stress(out: Path, as_json: bool, **options: Any) -> None:
     """Measure BUNDLE's robustness on DATA: stress.json, stress.csv, stress.png, stress.html.
 
     A sample of the studies is predicted as it is and under nine corruptions (noise, blur, gamma,
@@ -58,7 +58,7 @@ def stress(out: Path, as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import stress as stress_bundle
 
-    scores = with_progress(stress_bundle, out=out, **requested)
+    scores = with_progress(stress_bundle, out=out, **options)
     if as_json:
         print_json(scores)
     else:

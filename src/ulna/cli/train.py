@@ -17,7 +17,7 @@ from ulna.cli.progress import with_progress
 @recipe_options
 @devices_option
 @click.option("--resume", is_flag=True, help="Resume the run in OUT, if there is one.")
-def train(out: Path, **requested: Any) -> None:
+def train(out: Path, **options: Any) -> None:
     """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
 
     DATA is a MURA folder, a phantom folder, a table (.csv) or a table of several sources
@@ -37,7 +37,7 @@ def train(out: Path, **requested: Any) -> None:
     """
     from ulna.experiments import train as train_recipe
 
-    with_progress(train_recipe, out=out, **requested)
+    with_progress(train_recipe, out=out, **options)
     from ulna.training.ranks.launch import torchrun_rank
 
     if torchrun_rank() == 0:

@@ -27,7 +27,7 @@ _WORDS = {True: "equal", False: "DIFFERS", None: "not compared"}
 )
 @number_option("--seed", click.IntRange(min=0), 0, "Seed of the choice of these studies.")
 @json_option
-def verify(as_json: bool, **requested: Any) -> None:
+def verify(as_json: bool, **options: Any) -> None:
     """Recompute the numbers in FOLDER from its receipt, and compare.
 
     Every file is compared by its SHA-256; scores and intervals are recomputed from
@@ -43,7 +43,7 @@ def verify(as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import verify as verify_results
 
-    verified = with_progress(verify_results, **requested)
+    verified = with_progress(verify_results, **options)
     if as_json:
         equal = not verified.wrong
         print_json({"receipt": verified.receipt, "equal": equal, "checks": verified.checks})

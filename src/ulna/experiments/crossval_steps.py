@@ -128,8 +128,8 @@ class CrossvalFolder:
     def labelled(self) -> list[Study]:
         """The studies that are cross-validated: labelled, of known body parts, not held out."""
         parts, studies = self.settings.recipe.body_parts, self.inside
-        requested = [s for s in studies if not teaches_beside(s)]
-        if chosen := labelled(requested, "cross-validation", parts, part_needed=True):
+        scorable = [s for s in studies if not teaches_beside(s)]
+        if chosen := labelled(scorable, "cross-validation", parts, part_needed=True):
             return chosen
         raise DatasetError(
             f"{self.settings.data}: none of {len(studies)} studies is labelled and of "

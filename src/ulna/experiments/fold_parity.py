@@ -27,20 +27,20 @@ _COMPARED_PER_FOLD = 8
 """Studies of each fold on which maps are compared and predictions timed."""
 
 
-def fold_parity(folds: FoldTeachers, theirs: Path, progress: Progress) -> StudentParity:
+def fold_parity(folds: FoldTeachers, predictions: Path, progress: Progress) -> StudentParity:
     """Compare students and teachers out of fold: AUROC and decisions on all studies, maps on some.
 
-    theirs: the teachers' predictions.csv. Decisions are made at the threshold for a specificity of
-    0.90 on the other folds. Speed is measured on the studies whose maps are compared.
+    predictions: the teachers' predictions.csv. Decisions are made at the threshold for a
+    specificity of 0.90 on the other folds. Speed is measured on the studies whose maps are compared.
     """
     students = folds.students
-    own = read_answers(students.evaluation / "predictions.csv")
-    other = read_answers(theirs)
-    common = sorted({*own.folds} & {*other.folds})
-    teacher, student = of_folds(other, common), of_folds(own, common)
+    taught = read_answers(students.evaluation / "predictions.csv")
+    original = read_answers(predictions)
+    common = sorted({*taught.folds} & {*original.folds})
+    teacher, student = of_folds(original, common), of_folds(taught, common)
     if teacher.keys != student.keys:
         raise ConfigError(
-            f"{theirs}: holds other studies than the students': run its `ulna crossval` again"
+            f"{predictions}: holds other studies than the students': run its `ulna crossval` again"
         )
     paired = PairedAnswers(
         list(student.patients),
@@ -85,19 +85,19 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
 
     Raises ConfigError where they have another recipe, or are not scored yet.
     """
-    theirs = read_settings(folder).recipe
-    own = replace(
+    tested = read_settings(folder).recipe
+    expected = replace(
         recipe,
-        body_parts=theirs.body_parts,
-        categories=theirs.categories,
-        operating_point=theirs.operating_point,
-        abnormal_means=theirs.abnormal_means,
-        input_spec=replace(recipe.input_spec, trim_borders=theirs.input_spec.trim_borders),
-        precision=theirs.precision,
-        fractions=theirs.fractions,
+        body_parts=tested.body_parts,
+        categories=tested.categories,
+        operating_point=tested.operating_point,
+        abnormal_means=tested.abnormal_means,
+        input_spec=replace(recipe.input_spec, trim_borders=tested.input_spec.trim_borders),
+        precision=tested.precision,
+        fractions=tested.fractions,
     )
-    if own != theirs:
-        differ = [k for k, v in vars(own).items() if v != getattr(theirs, k)]
+    if expected != tested:
+        differ = [k for k, v in vars(expected).items() if v != getattr(tested, k)]
         raise ConfigError(
             f"{folder}: students of another recipe (they differ in {', '.join(differ)}): expected "
             "the same"
@@ -106,5 +106,5 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
     parity = read_json(StudentParity, folder / PARITY)
     fusion = read_bundle(folder / "bundle").manifest.fusion
-    reported = replace(parity, images=f"{parity.images}, {folder.resolve().name}")
-    return Proof(reported, fusion, fingerprint_of(folder).sha256)
+    parity = replace(parity, images=f"{parity.images}, {folder.resolve().name}")
+    return Proof(parity, fusion, fingerprint_of(folder).sha256)
