@@ -132,8 +132,8 @@ class CrossvalFolder:
         if chosen := labelled(scorable, "cross-validation", parts, part_needed=True):
             return chosen
         raise DatasetError(
-            f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
-            f"{', '.join(parts)}"
+            f"{self.settings.data}: {len(studies)} studies, none of them labelled and of a body "
+            f"part of the recipe: expected labelled studies of {', '.join(parts)}"
         )
 
     @cached_property

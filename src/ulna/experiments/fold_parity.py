@@ -30,8 +30,8 @@ _COMPARED_PER_FOLD = 8
 def fold_parity(folds: FoldTeachers, predictions: Path, progress: Progress) -> StudentParity:
     """Compare students and teachers out of fold: AUROC and decisions on all studies, maps on some.
 
-    predictions: the teachers' predictions.csv. Decisions are made at the threshold for a
-    specificity of 0.90 on the other folds. Speed is measured on the studies whose maps are compared.
+    predictions: the teachers' predictions.csv. Decisions use the threshold for a specificity of
+    0.90 on the other folds. Speed is measured on the studies whose maps are compared.
     """
     students = folds.students
     taught = read_answers(students.evaluation / "predictions.csv")
