@@ -83,7 +83,7 @@ def _print_bundle(path: Path, as_json: bool) -> None:
         return
     click.echo(f"bundle {manifest.name}, {manifest.created}, hash {bundle.hash[:12]}: verified")
     if manifest.demonstration:
-        click.echo("DEMONSTRATION: trained on simulated images alone; not for use on patients")
+        click.echo("DEMONSTRATION: trained on simulated images only; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
     click.echo(f"answers: {' or '.join(answer_words(manifest.abnormal_means))}")
     data = manifest.data

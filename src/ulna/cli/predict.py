@@ -91,7 +91,7 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Predict for each study at PATH the body part, whether it is abnormal, the finding and where.
+    """Predict for each study at PATH: body part, abnormal or not, findings and where they are.
 
     An image (PNG, JPEG, TIFF) that is named directly is a study of one view. The images in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
@@ -111,7 +111,7 @@ def predict(
     (docs/batch.md).
 
     Without --bundle the one that comes with ulna is used; `ulna info` names it. Where it is a
-    demonstration, trained on simulated images alone, it must not be used on patients.
+    demonstration, trained on simulated images only, it must not be used on patients.
 
     \b
     Examples:
