@@ -294,6 +294,6 @@ def test_a_folder_in_place_of_an_output_is_refused_before_any_work(work: Path) -
 def test_a_ranking_that_cannot_be_made_is_refused_before_any_work(work: Path) -> None:
     table = _table(work, "t", [])
     done = ulna("predict", table, "--bundle", work / "bundle", "--worklist", code=2)
-    assert "nothing can be ranked" in done.stderr and not done.stdout
+    assert "studies cannot be ranked" in done.stderr and not done.stdout
     given = ("predict", table, "--bundle", work / "bundle", "--operating-point", "none")
     assert "operating point 'none'" in ulna(*given, code=2).stderr
