@@ -208,7 +208,7 @@ def test_a_method_with_some_of_the_folds_is_compared_on_those(work: Path) -> Non
 
 def test_errors_say_what_to_do(work: Path) -> None:
     other = ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
-    assert "cross-validation of other settings" in other.output
+    assert "cross-validation with other settings" in other.output
     missing = ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
     assert "no predictions.csv" in missing.output
 

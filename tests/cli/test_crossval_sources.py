@@ -146,7 +146,7 @@ def test_the_folder_is_resumed_and_verified(work: Path) -> None:
     ulna(*command, "--out", work / "cv", "--leave-out", "away", *options)
     assert (work / "cv/left_out/away/metrics.json").stat().st_mtime_ns == before
     done = ulna(*command, "--out", work / "cv", *options, code=2)
-    assert "of other settings" in done.output
+    assert "with other settings" in done.output
     checks = json.loads(ulna("verify", work / "cv", "--json").stdout)["checks"]
     assert not [c for c in checks if c["equal"] is False]
     assert {c["what"]: c["equal"] for c in checks}["numbers of scores.json"] is True

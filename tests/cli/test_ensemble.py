@@ -85,7 +85,7 @@ def test_what_cannot_be_combined_is_refused(work: Path) -> None:
     alone = ulna("ensemble", one, "--out", work / "x", code=2)
     assert "two or more" in alone.output
     itself = ulna("ensemble", one, one, "--out", work / "x", code=2)
-    assert "another folder" in itself.output
+    assert "different folders" in itself.output
     copy = shutil.copytree(one, work / "copy")
     same = ulna("ensemble", one, copy, "--out", work / "x", code=5)
     assert "expected experts of their own" in same.output

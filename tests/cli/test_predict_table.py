@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_a_table_that_can_be_resumed(tmp_path: Path, bundle: Path)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert "ending after the batch at hand" in errors
+    assert "stopping after this batch" in errors
     assert "of 600 studies; the same command continues" in errors
     assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
     ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
