@@ -1,11 +1,11 @@
 """Known, near, far: what a cross-validated bundle says of images of other hospitals and regions.
 
-    python benchmarks/refusal.py BUNDLE --known arm.csv --elsewhere legs.csv \
-        --elsewhere chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
+    python benchmarks/refusal.py BUNDLE --known arm.csv --outliers legs.csv \
+        --outliers chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
 
 BUNDLE is that of `ulna crossval` on --known with its own number of folds. Known images are
 answered by the experts of their own fold, with statistics fitted without a fifth of the fold's
-patients at a time. Half of the images of --elsewhere are learned from, the other half is a far
+patients at a time. Half of the images of --outliers are learned from, the other half is a far
 group. What the networks say is kept in OUT/outputs.pkl, so that a second call takes seconds. OUT
 gets the bundle with its new statistics and refusal.json.
 """
@@ -210,7 +210,7 @@ def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--known", type=Path, required=True, help="what it was cross-validated on")
-    parser.add_argument("--elsewhere", type=Path, action="append", required=True)
+    parser.add_argument("--outliers", type=Path, action="append", required=True)
     parser.add_argument("--near", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--far", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--most", type=int, default=10**9, help="known images of each fold")

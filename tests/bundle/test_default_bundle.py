@@ -32,7 +32,7 @@ from ulna.config.recipe import InitialWeights
 from ulna.errors import UlnaError
 
 PARITY = StudentParity(
-    "films", 100, 90, (0.93, 0.925), (-0.005, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
+    "images", 100, 90, (0.93, 0.925), (-0.005, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
     "onnxruntime:fp32", 7_000_000,
 )  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_a_student_in_the_package_answers(tmp_path: Path, monkeypatch: pytest.Mo
 def _student(out: Path, **changes: object) -> ModelBundle:
     raw = write_analytic(out, [COARSE])
     values: dict[str, object] = {
-        "data": DataFingerprint("table", "films", 10, 10, ""),
+        "data": DataFingerprint("table", "images", 10, 10, ""),
         "fusion": replace(raw.manifest.fusion, n_calibration_studies=40),
         "distilled": Distilled("a" * 64, "hybrid", "onnxruntime:fp32", parity=PARITY),
     }

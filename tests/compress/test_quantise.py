@@ -112,7 +112,15 @@ def test_all_that_calibration_knows_is_carried_over(
     assert written is not None
     after = read_bundle(written.path).manifest
     assert before.cascade is not None and before.out_of_distribution is not None
-    for name in ("fusion", "cascade", "domain", "metrics", "body_parts", "recipe", "data"):
+    for name in (
+        "fusion",
+        "cascade",
+        "out_of_distribution",
+        "metrics",
+        "body_parts",
+        "recipe",
+        "data",
+    ):
         assert getattr(after, name) == getattr(before, name), name
 
 

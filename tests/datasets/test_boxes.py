@@ -18,7 +18,7 @@ OUTSIDE = [(30, 0, 5, 5), (0, 20, 5, 5), (-5, 0, 5, 5), (0, -7, 3, 6), (400, 300
 
 
 def _ref(*boxes: tuple[float, float, float, float]) -> ImageRef:
-    return ImageRef(Path("film.png"), findings=tuple(Finding(b) for b in boxes))
+    return ImageRef(Path("image.png"), findings=tuple(Finding(b) for b in boxes))
 
 
 def test_boxes_on_the_film_or_across_its_edge_are_silent() -> None:

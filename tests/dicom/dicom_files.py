@@ -72,7 +72,7 @@ def reported(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
     """The pixels of the file "image", and what is told of it; any other warning fails the test."""
     with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        pixels = read_radiograph(data, "film").pixels
+        pixels = read_radiograph(data, "image").pixels
     assert all(w.category is ImageWarning for w in result), [str(w.message) for w in result]
     return pixels, [str(w.message) for w in result]
 

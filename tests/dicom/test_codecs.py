@@ -85,7 +85,7 @@ def test_without_the_extra_the_error_names_it_where_it_is_needed(
             with pytest.raises(
                 DicomError, match=r"image: .*needs a decoder: pip install 'ulna\[dicom\]'"
             ):
-                read_radiograph(data, "film")
+                read_radiograph(data, "image")
         else:
             assert read_radiograph(data).pixels.shape == (64, 64)
     assert read_radiograph(image([jpeg(eight)], JPEG_8, BitsStored=8)).pixels.max() == 1
@@ -216,7 +216,7 @@ def test_a_frame_that_is_cut_short_is_an_error(syntax: str, cut: float) -> None:
     frame = bytes(frame_of(syntax, noisy))
     frame = frame[:-4] if cut == 4 else frame[: len(frame) // 2]
     with pytest.raises(DicomError, match="image: pixel data in .* cannot be decoded"):
-        read_radiograph(image([frame + b"\xff\xd9"], syntax), "film")
+        read_radiograph(image([frame + b"\xff\xd9"], syntax), "image")
 
 
 @pytest.mark.parametrize("lossless", [False, True])

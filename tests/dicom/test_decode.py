@@ -47,7 +47,7 @@ def test_stream_that_makes_a_decoder_abort_is_an_error(tmp_path: Path) -> None:
         for place in np.random.default_rng(seed).integers(start + 2, start + 120, 12):
             damaged[place] ^= 0x55
         with pytest.raises(DicomError, match="image: pixel data in JPEG Lossless"):
-            read_radiograph(bytes(damaged), "film")
+            read_radiograph(bytes(damaged), "image")
 
 
 def test_decoder_that_never_ends_is_an_error(

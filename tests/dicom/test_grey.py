@@ -27,7 +27,7 @@ RAMP = ramp12()
 
 
 def grey(pixels: np.ndarray = RAMP, **attributes: Any) -> np.ndarray:
-    result = grey_levels(pixels, make(pixels, **attributes), "film")
+    result = grey_levels(pixels, make(pixels, **attributes), "image")
     assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
     return result
 
@@ -49,7 +49,7 @@ def test_bits_above_bits_stored_carry_no_grey_and_are_told_unless_an_overlay_is_
         np.testing.assert_allclose(grey(pixels), RAMP / 4095, atol=1e-6)
     dataset = make(pixels)
     dataset.add_new(0x60000102, "US", 13)
-    np.testing.assert_allclose(grey_levels(pixels, dataset, "film"), RAMP / 4095, atol=1e-6)
+    np.testing.assert_allclose(grey_levels(pixels, dataset, "image"), RAMP / 4095, atol=1e-6)
 
 
 def test_signed_values() -> None:
@@ -193,7 +193,7 @@ def test_monochrome1_and_inverse_are_one_inversion() -> None:
 def test_polarity_that_disagrees_is_a_warning(photometric: str, shape: str) -> None:
     dataset = make(PhotometricInterpretation=photometric, PresentationLUTShape=shape)
     with pytest.warns(ImageWarning, match="image: .*expected INVERSE with MONOCHROME1"):
-        assert is_inverted(dataset, "film")
+        assert is_inverted(dataset, "image")
 
 
 def test_padding_is_black_in_both_polarities() -> None:

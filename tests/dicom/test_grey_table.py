@@ -25,7 +25,7 @@ def _by_pixel(pixels: np.ndarray, dataset: Any) -> np.ndarray:
     ends = apply_modality(np.arange(low, high + 1), dataset, untold)
     way = first_way(dataset, (float(ends.min()), float(ends.max())))
     grey = way.apply(apply_modality(values, dataset, untold))
-    if is_inverted(dataset, "film"):
+    if is_inverted(dataset, "image"):
         grey = 1 - grey
     return grey.astype(np.float32)
 
@@ -46,7 +46,7 @@ def test_equals_the_chain_to_the_bit(bits: int, signed: int, photometric: str) -
         "RescaleIntercept": -20.0,
     }
     window = make(pixels, **settings, WindowCenter=700.0, WindowWidth=900.0)
-    np.testing.assert_array_equal(grey_levels(pixels, window, "film"), _by_pixel(pixels, window))
+    np.testing.assert_array_equal(grey_levels(pixels, window, "image"), _by_pixel(pixels, window))
     curve = np.sqrt(np.linspace(0, 1, 4096)) * 4095
     table = make(pixels, **settings, VOILUTSequence=[lut_item(0, 12, curve.astype(np.uint16))])
-    np.testing.assert_array_equal(grey_levels(pixels, table, "film"), _by_pixel(pixels, table))
+    np.testing.assert_array_equal(grey_levels(pixels, table, "image"), _by_pixel(pixels, table))

@@ -36,15 +36,15 @@ def test_cut_short(share: float, compressed: bool) -> None:
     if compressed:
         dataset.compress(RLELossless)
     data = encoded(dataset)
-    with pytest.raises(DicomError, match="film"):
-        read_radiograph(data[: int(len(data) * share)], "film")
+    with pytest.raises(DicomError, match="image"):
+        read_radiograph(data[: int(len(data) * share)], "image")
 
 
 @pytest.mark.parametrize("undefined", [False, True])
 @pytest.mark.parametrize("depth", [70, 500, 3000])
 def test_deep_nesting_is_refused(depth: int, undefined: bool) -> None:
     with pytest.raises(DicomError, match=r"image: (sequences nest|damaged)"):
-        read_radiograph(_nested(depth, undefined), "film")
+        read_radiograph(_nested(depth, undefined), "image")
 
 
 def _nested(depth: int, undefined: bool) -> bytes:

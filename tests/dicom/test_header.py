@@ -67,7 +67,7 @@ def test_what_is_no_radiograph_is_refused_with_the_reason(
     attributes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DicomError, match=f"image: .*{message}"):
-        read_radiograph(encoded(make(**attributes)), "film")
+        read_radiograph(encoded(make(**attributes)), "image")
 
 
 def test_no_pixel_data_and_no_description() -> None:

@@ -99,7 +99,7 @@ def test_a_range_in_signed_pixels(swapped: bool, vr: str) -> None:
 def test_a_value_that_is_no_number_is_told() -> None:
     with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        read_radiograph(with_raw(encoded(make()), VALUE, "LO", b"NONE"), "film")
+        read_radiograph(with_raw(encoded(make()), VALUE, "LO", b"NONE"), "image")
     assert [w.category for w in result] == [ImageWarning]
     assert "PixelPaddingValue 'NONE' is no whole number" in str(result[0].message)
 

@@ -77,7 +77,7 @@ def test_a_high_bit_that_is_not_the_top_one_stored_is_refused(high: int) -> None
     dataset = make()
     dataset.HighBit = high
     with pytest.raises(DicomError, match=f"High Bit {high} with 12 bits stored: expected 11"):
-        read_dicom(encoded(dataset), "film")
+        read_dicom(encoded(dataset), "image")
 
 
 @pytest.mark.parametrize(("extra", "reported"), [(0, False), (1, True), (64, True), (4096, True)])
@@ -87,7 +87,7 @@ def test_more_pixel_data_than_described_is_told(extra: int, reported: bool) -> N
     dataset.PixelData += bytes(2 * extra)
     with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        read_dicom(encoded(dataset), "film")
+        read_dicom(encoded(dataset), "image")
     message = [str(w.message) for w in result if w.category is ImageWarning]
     assert ["the rest is ignored" in s for s in message] == [True] * reported
 
@@ -95,15 +95,15 @@ def test_more_pixel_data_than_described_is_told(extra: int, reported: bool) -> N
 def test_a_high_bit_that_is_missing_is_the_top_one_stored() -> None:
     dataset = make()
     dataset.HighBit = None
-    assert read_dicom(encoded(dataset), "film").pixels.max() == 1
+    assert read_dicom(encoded(dataset), "image").pixels.max() == 1
     dataset.HighBit = [11, 11]
-    assert read_dicom(encoded(dataset), "film").pixels.max() == 1
+    assert read_dicom(encoded(dataset), "image").pixels.max() == 1
 
 
 def test_a_private_transfer_syntax_is_an_error() -> None:
     data = encoded(make()).replace(b"1.2.840.10008.1.2.1\x00", b"1.2.840.99999.1.2.1\x00")
-    with pytest.raises(DicomError, match="film"):
-        read_dicom(data, "film")
+    with pytest.raises(DicomError, match="image"):
+        read_dicom(data, "image")
 
 
 def test_a_byte_of_padding_is_silent() -> None:
@@ -113,4 +113,4 @@ def test_a_byte_of_padding_is_silent() -> None:
     dataset.PixelData += b"\x00"  # PS3.5 8.1.1: of even length
     with warnings.catch_warnings():
         warnings.simplefilter("error", ImageWarning)
-        assert read_dicom(encoded(dataset), "film").pixels.shape == (17, 17)
+        assert read_dicom(encoded(dataset), "image").pixels.shape == (17, 17)

@@ -92,22 +92,22 @@ def test_said_to_be_deflated_and_is_not() -> None:
 
 def test_text_in_its_character_set(tmp_path: Path) -> None:
     dataset = make(SpecificCharacterSet="ISO_IR 192", PatientID="Käthe\\Ω", ViewPosition="PA")
-    (tmp_path / "film").write_bytes(encoded(dataset))
-    assert read_header(tmp_path / "film").patient_id == "Käthe\\Ω"
+    (tmp_path / "image").write_bytes(encoded(dataset))
+    assert read_header(tmp_path / "image").patient_id == "Käthe\\Ω"
     view = pydicom.Dataset()
     view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "1", "99X", "Länge"
     dataset.ViewPosition, dataset.ViewCodeSequence = "", [view]
-    (tmp_path / "film").write_bytes(encoded(dataset))
-    assert read_header(tmp_path / "film").view == "Länge"
+    (tmp_path / "image").write_bytes(encoded(dataset))
+    assert read_header(tmp_path / "image").view == "Länge"
     strange = with_raw(encoded(make()), 0x00080005, "CS", b"ISO 9999")
-    (tmp_path / "film").write_bytes(strange)
-    assert read_header(tmp_path / "film").patient_id == "p1"
+    (tmp_path / "image").write_bytes(strange)
+    assert read_header(tmp_path / "image").patient_id == "p1"
 
 
 @pytest.mark.parametrize("number", ["IMG1", "", "4561151171121057000000", "7.0"])
 def test_an_instance_number_of_any_text(number: str, tmp_path: Path) -> None:
-    (tmp_path / "film").write_bytes(with_raw(encoded(make()), 0x00200013, "IS", number.encode()))
-    assert isinstance(read_header(tmp_path / "film").instance_number, int)
+    (tmp_path / "image").write_bytes(with_raw(encoded(make()), 0x00200013, "IS", number.encode()))
+    assert isinstance(read_header(tmp_path / "image").instance_number, int)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_more_elements_than_any_film_has_are_refused_at_once(inside: bytes) -> N
     data = encoded(make())
     start, began = data_set_start(data), time.monotonic()
     with pytest.raises(DicomError, match="image: .*more than 200000 elements"):
-        read_radiograph(data[:start] + inside + data[start:], "film")
+        read_radiograph(data[:start] + inside + data[start:], "image")
     assert time.monotonic() - began < 5
 
 
@@ -224,7 +224,7 @@ def test_fragments_without_number_are_refused_at_once() -> None:
     image.PixelData = ITEM * 300_000 + b"\xfe\xff\xdd\xe0" + bytes(4)
     image["PixelData"].is_undefined_length = True
     with pytest.raises(DicomError, match="image: .*more than 200000 elements"):
-        read_radiograph(encoded(image), "film")
+        read_radiograph(encoded(image), "image")
 
 
 def test_rle_is_unpacked_as_far_as_the_film_needs_it() -> None:

@@ -106,7 +106,7 @@ def test_values_of_parsed_and_of_made_data_sets_are_the_same() -> None:
     ],
 )
 def test_pairs(text: str, expected: tuple[float, float] | None) -> None:
-    dataset = parse(with_raw(encoded(make()), 0x00181164, "LO", text.encode()), "film").dataset
+    dataset = parse(with_raw(encoded(make()), 0x00181164, "LO", text.encode()), "image").dataset
     assert pair(dataset, "ImagerPixelSpacing") == expected
 
 
@@ -149,7 +149,7 @@ def test_what_is_missing_in_the_image_module(keyword: str, reported: str | None)
     delattr(dataset, keyword)
     with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        pixels = read_radiograph(encoded(dataset), "film").pixels
+        pixels = read_radiograph(encoded(dataset), "image").pixels
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     message = [str(w.message) for w in result]
     assert all(w.category is ImageWarning for w in result)
@@ -229,7 +229,7 @@ def test_a_rescale_that_cannot_be_applied_is_told(
     data = with_raw(data, 0x00281052, "LO", intercept)
     with warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
-        pixels = read_radiograph(data, "film").pixels
+        pixels = read_radiograph(data, "image").pixels
     np.testing.assert_allclose(pixels, RAMP / 4095, atol=1e-6)
     assert [reported in str(w.message) for w in result] == [True] * bool(reported)
 
@@ -237,7 +237,7 @@ def test_a_rescale_that_cannot_be_applied_is_told(
 def test_errors_and_notes_name_no_exception_and_no_address() -> None:
     for change in ({"Rows": 65}, {"BitsStored": 17}, {"Modality": "CT"}):
         with pytest.raises(DicomError) as caught:
-            read_radiograph(encoded(make(**change)), "film")
+            read_radiograph(encoded(make(**change)), "image")
         assert not any(
             word in str(caught.value) for word in ("Error", "Exception", "0x", "object at")
         )

@@ -46,7 +46,7 @@ def _with_bad(studies: list[Study], folder: Path) -> tuple[list[Study], dict[str
     text.write_text("nothing")
     Image.fromarray(np.ones((4, 4), np.uint8)).save(small)
     bad = [
-        replace(studies[1], study_id="film", images=(ImageRef(text),)),
+        replace(studies[1], study_id="image", images=(ImageRef(text),)),
         replace(studies[1], study_id="gone", images=(ImageRef(folder / "gone.png"),)),
         _masked(studies[1], "unread", text),
         _masked(studies[1], "size", small),
@@ -80,7 +80,7 @@ def test_out_of_fold_rows_of_the_others_are_the_same(
 ) -> None:
     """A mask of no use, found after hours of training, costs its image the score of its map."""
     mixed, why = _with_bad(studies, tmp_path)
-    images = {k for k in why if k.endswith(("film", "gone"))}
+    images = {k for k in why if k.endswith(("image", "gone"))}
     rows = {}
     for name, given in (("with", mixed), ("without", [s for s in mixed if s.key not in images])):
         outputs, faults = run_fold(predictor, given)
@@ -180,7 +180,7 @@ def test_rows_are_counted_by_reason(
     mixed, _ = _with_bad(studies, tmp_path)
     rows, _ = collect_rows(predictor, mixed, POINT)
     assert sorted((r.n, r.names) for r in no_answer(rows)) == [
-        (1, (next(s.key for s in mixed if s.study_id == name),)) for name in ("film", "gone")
+        (1, (next(s.key for s in mixed if s.study_id == name),)) for name in ("image", "gone")
     ]
 
 

@@ -50,7 +50,7 @@ class Tally:
         self.refused += result["outcome"] == "refused"
         self.answered += result["outcome"] == "answered"
         self.ended += bool(result.get("died"))
-        who = (int(str(result["number"])), str(result["film"]))
+        who = (int(str(result["number"])), str(result["image"]))
         self.slowest = max(self.slowest, (float(str(result["seconds"])), *who))
         self.largest = max(self.largest, (int(str(result["peak"])), *who))
         if result["fault"]:
@@ -93,7 +93,7 @@ def _job(
             raise RuntimeError(f"no worker for {family}: it {ended} before its first mutant")
         number = int(state.read_text())
         yield {
-            **{"number": number, "film": "", "outcome": "", "seconds": 0, "peak": 0},
+            **{"number": number, "image": "", "outcome": "", "seconds": 0, "peak": 0},
             "fault": f"the worker {ended}",
         }
         start = number + 1

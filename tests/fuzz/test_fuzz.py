@@ -146,7 +146,7 @@ def test_the_table_names_the_faults() -> None:
     tally.add(
         {
             "number": 7,
-            "film": "x",
+            "image": "x",
             "outcome": "refused",
             "seconds": 2.5,
             "peak": 3 << 20,

@@ -81,7 +81,7 @@ def main() -> int:
         image, data = mutants.make(number)
         began = time.monotonic()
         trial = tried(data, "a mutant")
-        result = {"number": number, "film": image, "wall": time.monotonic() - began, **vars(trial)}
+        result = {"number": number, "image": image, "wall": time.monotonic() - began, **vars(trial)}
         print(json.dumps(result), flush=False)
     return 0
 

@@ -35,7 +35,7 @@ def jpeg(kind: str, size: tuple[int, int] = (45, 70)) -> bytes:
 def pixels(data: bytes) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return read_radiograph(data, "film").pixels
+        return read_radiograph(data, "image").pixels
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,7 +46,7 @@ def test_a_lost_end_marker_is_told(kind: str) -> None:
         with pytest.warns(
             ImageWarning, match="image: its end marker is missing: every pixel"
         ) as all_:
-            result = read_radiograph(cut, "film").pixels
+            result = read_radiograph(cut, "image").pixels
         assert len(all_) == 1
         np.testing.assert_array_equal(result, pixels(whole))
 
@@ -55,7 +55,7 @@ def test_a_lost_end_marker_is_told(kind: str) -> None:
 @pytest.mark.parametrize("lost", [5, 10, 22, 60, 400, 1500])
 def test_lost_pixels_are_refused(kind: str, lost: int) -> None:
     with pytest.raises(ImageError, match="image: damaged or cut short JPEG file"):
-        read_radiograph(jpeg(kind)[:-lost], "film")
+        read_radiograph(jpeg(kind)[:-lost], "image")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,18 +63,18 @@ def test_lost_pixels_are_refused(kind: str, lost: int) -> None:
 def test_an_end_marker_does_not_stand_for_lost_pixels(kind: str, lost: int) -> None:
     """libjpeg makes grey of them and says so to nobody."""
     with pytest.raises(ImageError, match="image: damaged or cut short JPEG file"):
-        read_radiograph(jpeg(kind)[:-lost] + b"\xff\xd9", "film")
+        read_radiograph(jpeg(kind)[:-lost] + b"\xff\xd9", "image")
 
 
 def test_lost_scans_and_stretches_are_refused() -> None:
     whole = jpeg("progressive")
     last = whole.rindex(b"\xff\xda")
     with pytest.raises(ImageError, match=r"its last scans are missing"):
-        read_radiograph(whole[: whole.rindex(b"\xff\xc4", 0, last)] + b"\xff\xd9", "film")
+        read_radiograph(whole[: whole.rindex(b"\xff\xc4", 0, last)] + b"\xff\xd9", "image")
     whole = jpeg("restarts")
     first, second = whole.index(b"\xff\xd0"), whole.index(b"\xff\xd1")
     with pytest.raises(ImageError, match=r"stretches between its restart markers are missing"):
-        read_radiograph(whole[:first] + whole[second:], "film")
+        read_radiograph(whole[:first] + whole[second:], "image")
 
 
 def test_a_grey_corner_is_no_damage() -> None:
@@ -111,21 +111,21 @@ def test_damage_beside_the_pixels_costs_nothing(marker: int, segment: bytes) -> 
 def test_pictures_of_several_frames_and_pixels_that_are_not_square_are_told() -> None:
     directory = b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHII", 0xB001, 4, 1, 2) + bytes(4)
     with pytest.warns(ImageWarning, match="2 frames: only the first"):
-        read_radiograph(_with(b"MPF\0" + directory, 0xE2), "film")
+        read_radiograph(_with(b"MPF\0" + directory, 0xE2), "image")
     density = b"JFIF\0\x01\x02\x01" + struct.pack(">HHBB", 300, 150, 0, 0)
     with pytest.warns(ImageWarning, match=r"not square \(300 to 150"):
-        read_radiograph(_with(density, 0xE0), "film")
+        read_radiograph(_with(density, 0xE0), "image")
 
 
 def test_12_bits_and_scans_without_end_are_refused_before_they_are_decoded() -> None:
     whole = jpeg("grey")
     frame = whole.index(b"\xff\xc0") + 4
     with pytest.raises(ImageError, match="image: JPEG of 12 bits: expected 8"):
-        read_radiograph(whole[:frame] + b"\x0c" + whole[frame + 1 :], "film")
+        read_radiograph(whole[:frame] + b"\x0c" + whole[frame + 1 :], "image")
     whole = jpeg("progressive grey", (2000, 2000))
     scan = whole[whole.rindex(b"\xff\xda") : -2]
     with pytest.raises(ImageError, match="image: JPEG of .* scans over 4000000 px"):
-        read_radiograph(whole[:-2] + scan[:40] * 300 + whole[-2:], "film")
+        read_radiograph(whole[:-2] + scan[:40] * 300 + whole[-2:], "image")
 
 
 @pytest.mark.parametrize("sides", [(7900, 7900), (3000, 3000)])
@@ -133,4 +133,4 @@ def test_more_pixels_than_the_data_can_hold_are_refused(sides: tuple[int, int]) 
     whole = jpeg("grey")
     at = whole.index(b"\xff\xc0") + 5
     with pytest.raises(ImageError, match="its data end before its last pixel"):
-        read_radiograph(whole[:at] + struct.pack(">HH", *sides) + whole[at + 4 :], "film")
+        read_radiograph(whole[:at] + struct.pack(">HH", *sides) + whole[at + 4 :], "image")

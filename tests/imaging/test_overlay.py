@@ -16,7 +16,7 @@ from ulna.imaging.overlay import (
 )
 from ulna.types import Radiograph
 
-FILM = Radiograph(np.random.default_rng(0).random((20, 30)).astype(np.float32), "film")
+FILM = Radiograph(np.random.default_rng(0).random((20, 30)).astype(np.float32), "image")
 GREY = np.repeat(np.rint(FILM.pixels * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 

@@ -32,12 +32,12 @@ def image(top: int, channels: int = 1, height: int = 33, width: int = 41) -> np.
 def pixels(data: bytes) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return read_radiograph(data, "film").pixels
+        return read_radiograph(data, "image").pixels
 
 
 def noted(data: bytes, message: str) -> np.ndarray:
     with pytest.warns(ImageWarning, match=message) as reported:
-        result = read_radiograph(data, "film").pixels
+        result = read_radiograph(data, "image").pixels
     assert len(reported) == 1
     return result
 
@@ -172,7 +172,7 @@ def test_pixels_whose_own_checksum_is_lost_are_told() -> None:
 @pytest.mark.parametrize("lost", [24, 30, 40, 300])
 def test_lost_pixels_are_refused(lost: int) -> None:
     with pytest.raises(ImageError, match="image: damaged or cut short PNG file"):
-        read_radiograph(png(image(4095))[:-lost], "film")
+        read_radiograph(png(image(4095))[:-lost], "image")
 
 
 def test_a_wrong_checksum_of_pixels_counts_if_the_pixels_fail_theirs() -> None:
@@ -183,21 +183,21 @@ def test_a_wrong_checksum_of_pixels_counts_if_the_pixels_fail_theirs() -> None:
     at = data.index(b"IDAT") + 200
     flipped = data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]
     with pytest.raises(ImageError, match="their checksum|its pixels"):
-        read_radiograph(flipped, "film")
+        read_radiograph(flipped, "image")
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"tRNS"])
 def test_a_wrong_checksum_of_what_pixels_need_is_refused(kind: bytes) -> None:
     data = png(image(4095), chunk(b"tRNS", b"\0\0"))
     with pytest.raises(ImageError, match=f"its chunk {kind.decode()} fails its checksum"):
-        read_radiograph(_spoilt(data, kind), "film")
+        read_radiograph(_spoilt(data, kind), "image")
 
 
 def test_a_palette_counts_where_pixels_are_its_indices() -> None:
     buffer = io.BytesIO()
     Image.fromarray(image(255)[..., 0].astype(np.uint8)).convert("P").save(buffer, "PNG")
     with pytest.raises(ImageError, match="its chunk PLTE fails its checksum"):
-        read_radiograph(_spoilt(buffer.getvalue(), b"PLTE"), "film")
+        read_radiograph(_spoilt(buffer.getvalue(), b"PLTE"), "image")
 
 
 @pytest.mark.parametrize(
@@ -213,14 +213,14 @@ def test_a_palette_counts_where_pixels_are_its_indices() -> None:
 def test_a_header_of_no_picture_is_refused(head: bytes) -> None:
     data = MAGIC + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(9999)))
     with pytest.raises(ImageError, match="image: .*describes no picture"):
-        read_radiograph(data, "film")
+        read_radiograph(data, "image")
 
 
 def test_more_pixels_than_the_data_can_hold_are_refused_before_there_is_memory_for_them() -> None:
     head = struct.pack(">IIBBBBB", 7000, 7000, 8, 0, 0, 0, 0)
     data = MAGIC + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(9999)))
     with pytest.raises(ImageError, match="they end too early"):
-        read_radiograph(data, "film")
+        read_radiograph(data, "image")
 
 
 def test_frames_and_pixels_that_are_not_square_are_told() -> None:

@@ -25,8 +25,8 @@ REAL = Path("../shared/data")
 
 
 def pixels(data: bytes) -> np.ndarray:
-    result = read_radiograph(data, "film")
-    assert result.pixels.dtype == np.float32 and result.source == "film"
+    result = read_radiograph(data, "image")
+    assert result.pixels.dtype == np.float32 and result.source == "image"
     assert result.pixels.min() >= 0 and result.pixels.max() <= 1
     return result.pixels
 
@@ -167,12 +167,12 @@ def test_a_picture_of_another_kind_is_named(kind: str, message: str) -> None:
     with pytest.raises(
         ImageError, match=f"image: is a {message} picture: expected a PNG, JPEG, TIFF"
     ):
-        read_radiograph(encoded(Image.fromarray(GREY), kind), "film")
+        read_radiograph(encoded(Image.fromarray(GREY), kind), "image")
 
 
 def test_a_packed_film_is_to_be_unpacked() -> None:
     with pytest.raises(ImageError, match="image: is a packed file .gzip., to be unpacked first"):
-        read_radiograph(gzip.compress(encoded(Image.fromarray(GREY))), "film")
+        read_radiograph(gzip.compress(encoded(Image.fromarray(GREY))), "image")
 
 
 def test_the_contents_decide_and_not_the_name(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_the_contents_decide_and_not_the_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (15, 400), (400, 15)])
 def test_too_small(size: tuple[int, int]) -> None:
     with pytest.raises(ImageError, match=r"image: .* too small to be a radiograph.*at least 16 px"):
-        read_radiograph(encoded(Image.new("L", size)), "film")
+        read_radiograph(encoded(Image.new("L", size)), "image")
 
 
 def test_the_smallest_size_is_read() -> None:
@@ -195,7 +195,7 @@ def test_the_smallest_size_is_read() -> None:
 def test_too_large_is_refused_from_the_header(size: tuple[int, int]) -> None:
     tracemalloc.start()
     with pytest.raises(ImageError, match=f"image: .*expected at most {MAX_PIXELS} px"):
-        read_radiograph(png_header(*size), "film")
+        read_radiograph(png_header(*size), "image")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000

@@ -22,7 +22,7 @@ SIZE = (37, 50)
 def pixels(data: bytes) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return read_radiograph(data, "film").pixels
+        return read_radiograph(data, "image").pixels
 
 
 def image(kind: str, top: float, channels: int = 1) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_alphas(kind: str) -> None:
         np.testing.assert_allclose(pixels(tiff(values, tags={338: [extra]})), grey, atol=2e-6)
     for tags in ({338: [2]}, {}):
         with pytest.warns(ImageWarning, match="image: transparent pixels hide"):
-            result = read_radiograph(tiff(values, tags=tags), "film").pixels
+            result = read_radiograph(tiff(values, tags=tags), "image").pixels
         np.testing.assert_allclose(result, grey / 5, atol=1e-4)
 
 
@@ -144,7 +144,7 @@ def test_what_is_no_film_is_refused_in_plain_words(
     values: np.ndarray, tags: dict[int, list[int]], message: str
 ) -> None:
     with pytest.raises(ImageError, match=f"image: .*{message}") as refused:
-        read_radiograph(tiff(values, tags=tags), "film")
+        read_radiograph(tiff(values, tags=tags), "image")
     assert not inner_words(str(refused.value))
 
 
@@ -219,4 +219,4 @@ def test_jpeg_and_fax_within_tiff() -> None:
 def test_damage_within_packed_pixels_is_refused(tile: tuple[int, int] | None) -> None:
     data = tiff(image("u2", 65535), packed=True, tile=tile)
     with pytest.raises(ImageError, match="image: damaged or cut short TIFF file"):
-        read_radiograph(data[:40] + bytes(40) + data[80:], "film")
+        read_radiograph(data[:40] + bytes(40) + data[80:], "image")

@@ -1,4 +1,4 @@
-"""Plan: exact counts and shares, patients whole on one side, second visits."""
+"""Plan: exact counts and shares, no patient in both splits, second visits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_labels_follow_the_seed_and_not_the_order() -> None:
         {"size": 95},
         {"parts": ()},
         {"parts": (BodyPart.WRIST, BodyPart.WRIST)},
-        {"film": "wide"},
+        {"framing": "wide"},
         {"abnormal_share": 1.2},
         {"obvious": 0.5, "moderate": 0.25, "subtle": 0.25},
         {"obvious": 0.5, "moderate": 0.5, "subtle": 0.5},

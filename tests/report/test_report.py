@@ -202,7 +202,7 @@ def test_the_verdict_of_the_maps_heads_the_report(
 
     manifest = read_bundle(BOX_BUNDLE).manifest
     test = MapTest("deletion", (low + high) / 2, low, high, 0.0, True)
-    result = MapExamination("films", 40, (test,), {})
+    result = MapExamination("images", 40, (test,), {})
     banner = map_banner(replace(manifest, map_examination=result))
     assert heading in str(banner["heading"]) and message in str(banner["sentence"])
     assert banner["passed"] is (low > 0)

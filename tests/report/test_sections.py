@@ -68,6 +68,20 @@ def test_the_numbers_of_the_file_are_in_the_section(
     assert facts.get("Bundle") == ("ab" * 6 if verb in ("stress", "examine") else None)
 
 
+def test_a_stress_folder_of_an_earlier_version_reads_the_same(
+    folders: dict[str, Path], bundle: ModelBundle, tmp_path: Path
+) -> None:
+    """The amount was called 'told' and an image 'film'."""
+    older = written.stress_json()
+    for row in older["where_it_breaks"]:
+        if "amount_text" in row:
+            row["told"] = row.pop("amount_text")
+        row["level"] = "film" if row.get("level") == "image" else row.get("level")
+    old = written.write_folder("stress", tmp_path / "old", older)
+    (today,), (before,) = (sections_of([f], bundle) for f in (folders["stress"], old))
+    assert before.body == today.body and "0.5 px" in before.body
+
+
 def test_ten_of_the_list_are_shown_and_counts_are_of_all(
     folders: dict[str, Path], bundle: ModelBundle
 ) -> None:
@@ -130,7 +144,7 @@ def test_another_bundle_is_told_and_its_own_verdict_is_none(
     # Stressed first, examined then: the verdict has changed the hash and nothing else.
     test = MapTest("insertion", 0.2, 0.1, 0.3, 0.0, True)
     before = manifest_hash(to_json(bundle.manifest))
-    verdict = MapExamination("films", 12, (test,), {})
+    verdict = MapExamination("images", 12, (test,), {})
     examined = replace(bundle, manifest=replace(bundle.manifest, map_examination=verdict))
     result = CONTENTS[verb]() | {"bundle": {"hash": before} if verb == "stress" else before}
     folder = written.write_folder(verb, bundle.path / "again", result)

@@ -22,14 +22,20 @@ def interval(value: float, spread: float = 0.05) -> Json:
 def stress_json(bundle: str = HASH) -> Json:
     level = {
         **{m: interval(0.7) for m in ("auroc", "sensitivity", "specificity", "kappa")},
-        **{"severity": 1, "told": "0.5 px", "amount": 0.5, "mean_shift": interval(0.1)},
+        **{"severity": 1, "amount_text": "0.5 px", "amount": 0.5, "mean_shift": interval(0.1)},
         **{"auroc_change": interval(-0.123), "decisions_flipped": interval(0.234)},
     }
     rows = [
-        {"kind": "corruption", "name": "blur", "severity": 1, "of_severities": 1, "told": "0.5 px"}
+        {
+            "kind": "corruption",
+            "name": "blur",
+            "severity": 1,
+            "of_severities": 1,
+            "amount_text": "0.5 px",
+        }
         | {"auroc_from": 1, "decisions_from": None, "auroc": interval(0.7)}
         | {n: level[n] for n in ("auroc_change", "decisions_flipped")},
-        {"kind": "subgroup", "level": "film", "name": "view", "group": "<b>LAT", "n": 40}
+        {"kind": "subgroup", "level": "image", "name": "view", "group": "<b>LAT", "n": 40}
         | {"measure": "auroc", "value": interval(0.611), "rest": interval(0.822)}
         | {"n_abnormal": 17},
     ]
@@ -40,7 +46,7 @@ def stress_json(bundle: str = HASH) -> Json:
         "corruptions": {"blur": [level]},
         "leave_one_view_out": {"n_left_out": 30, "n_several_views": 15}
         | {"decisions_flipped": interval(0.345), "mean_shift": interval(0.0456)},
-        "subgroups": {"study": {}, "film": {"view": {"<b>LAT": {}, "PA": {}}}},
+        "subgroups": {"study": {}, "image": {"view": {"<b>LAT": {}, "PA": {}}}},
         "warnings": [],
         "operating_point": "specificity_0.90",
         "bundle": {"hash": bundle},
@@ -52,7 +58,7 @@ def examination_json(bundle: str = HASH) -> Json:
         MapTest("pointing game", 0.583, 0.25, 0.917, 0.0, True),
         MapTest("insertion", -0.011, -0.091, 0.078, 0.0, True),
     )
-    verdict = MapExamination("films", 12, tests, {"repeatability": "one expert"})
+    verdict = MapExamination("images", 12, tests, {"repeatability": "one expert"})
     measures = ("pointing", "precision", "deletion", "insertion")
     maps = {"map": interval(0.666), "random": interval(0.083), "edges": interval(0.0)}
     result: Json = dict.fromkeys(measures, maps)
@@ -138,6 +144,6 @@ def receipt_of(verb: Any, folder: Path, names: list[str]) -> Receipt:
         code={"ulna": "0.1.0", "commit": "f" * 40},
         method={},
         files=hash_files(folder, names),
-        data=DataSeen("films", "held out", 80, 160, "ef" * 32),
+        data=DataSeen("images", "held out", 80, 160, "ef" * 32),
         inputs=read if verb in ("score", "review") else {},
     )

@@ -40,7 +40,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"), ELBOW)
+    return make_study(tmp_path_factory.mktemp("images"), ELBOW)
 
 
 def counted(whole: Predictor, result: CascadeParameters) -> tuple[Predictor, dict[str, Counting]]:

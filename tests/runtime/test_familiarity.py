@@ -49,7 +49,7 @@ def _limb(number: int, level: float = 1.0) -> np.ndarray:
 def _study(folder: Path, *images: np.ndarray) -> Study:
     refs = []
     for pixels in images:
-        path = folder / f"film{len(list(folder.glob('image*')))}.png"
+        path = folder / f"film{len(list(folder.glob('film*')))}.png"
         Image.fromarray(pixels).save(path)
         refs.append(ImageRef(path))
     return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
@@ -66,7 +66,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     names = [e.name for e in plain.manifest.experts]
     out_of_distribution = fit_out_of_distribution(outputs, names, beside_of(predictor, outputs))
     assert (
-        out_of_distribution is not None and out_of_distribution.entry.n_outliers["no image"] == 120
+        out_of_distribution is not None
+        and out_of_distribution.entry.n_outliers["not a radiograph"] == 120
     )
     uncertainty_margin = margin_of(movements(outputs, out_of_distribution, FUSION, plain.manifest))
     assert uncertainty_margin > 0
@@ -112,7 +113,10 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
             "another hospital" in f and f"{low:.2f} to {high:.2f}" in f for f in answer.flags
         )
         message = answer_json(answer, 0.1)
-        assert message["domain"] == "near" and message["probability_interval"] == [low, high]
+        assert message["out_of_distribution"] == "near" and message["probability_interval"] == [
+            low,
+            high,
+        ]
         assert f"({low:.2f} to {high:.2f})" in answer_row(answer, 0.1)[3]
 
 

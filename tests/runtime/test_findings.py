@@ -56,7 +56,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"), PARTS[0])
+    return make_study(tmp_path_factory.mktemp("images"), PARTS[0])
 
 
 def outputs(seed: int) -> dict[str, ExpertOutput]:

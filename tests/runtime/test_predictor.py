@@ -42,7 +42,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"))
+    return make_study(tmp_path_factory.mktemp("images"))
 
 
 def prepared(study: Study, predictor: Predictor) -> list[Array]:

@@ -38,7 +38,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Of one to 2 BATCH + 3 views, of every way to be routed, with all that can go wrong."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("images")
     shapes = [(90, 70), (60, 100), (80, 80), (70, 75), (64, 99)]
     images = write_films(folder, shapes * 6)
     (folder / "text.png").write_text("no image")

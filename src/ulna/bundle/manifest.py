@@ -252,11 +252,8 @@ class Manifest:
                     f"conformal scores of {part} compared with {with_}: expected body parts among "
                     f"{sorted(fusion.conformal)}"
                 )
-        ood = self.out_of_distribution
-        if ood is not None and not set(ood.limits) <= names:
-            raise BundleError(
-                f"out_of_distribution of {sorted(ood.limits)}: expected some of {names}"
-            )
+        if self.out_of_distribution is not None:
+            self.out_of_distribution.check_experts(names)
         if self.cascade is not None:
             self.cascade.check(names, parts, fusion.thresholds)
         check_findings(

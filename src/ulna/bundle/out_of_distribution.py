@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +82,13 @@ class OutOfDistributionEntry:
                 f"out_of_distribution: uncertainty_margin {self.uncertainty_margin}, "
                 f"outlier_experts {self.outlier_experts}: expected a number >= 0 and "
                 f"experts among {sorted(self.limits)}"
+            )
+
+    def check_experts(self, names: Set[str]) -> None:
+        """Raise BundleError unless every expert with statistics is one of `names`."""
+        if not set(self.limits) <= names:
+            raise BundleError(
+                f"out_of_distribution of {sorted(self.limits)}: expected some of {sorted(names)}"
             )
 
 

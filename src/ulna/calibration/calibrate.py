@@ -70,7 +70,7 @@ def calibrate_bundle(
     cannot be read, has no label or a body part the bundle does not know is left out with a
     warning. What these images look like is written too, where the graphs give features and there
     are enough images (`out_of_distribution_fit.MIN_IMAGES`), and a cascade if there are several
-    experts. progress(done, all). asked: what the cascade must hold. elsewhere: tables of images of
+    experts. progress(done, all). asked: what the cascade must hold. outliers: tables of images of
     other regions of the body, to be refused. Raises ConfigError when what is left lacks a class.
     """
     from ulna.runtime import Predictor
@@ -118,7 +118,7 @@ def calibrate_as(
 
     For a bundle that all images have taught, so that none is left to calibrate it on: its fusion
     comes from others like it, on folds. studies: what it has learned from; of these the manifest
-    says what its images look like, if there are enough, and so a little too narrowly. elsewhere: as
+    says what its images look like, if there are enough, and so a little too narrowly. outliers: as
     in `calibrate_bundle`.
     """
     from ulna.runtime import Predictor

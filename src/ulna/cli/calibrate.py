@@ -33,13 +33,13 @@ def calibrate(as_json: bool, **options: Any) -> None:
     Uses only the calibration part of the run: no expert was trained on these studies, and none of
     them belongs to the test part. With several experts a cascade is fitted too: how confident the
     first ones must be for `ulna predict --cascade` to stop there. The detector of images that are
-    out of distribution is fitted on synthetic pictures and on the images of --elsewhere
+    out of distribution is fitted on synthetic pictures and on the images of --outliers
     (docs/refusal.md).
 
     \b
     Examples:
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
-      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
+      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --outliers legs.csv
     """
     from ulna.experiments import calibrate as calibrate_bundle
 

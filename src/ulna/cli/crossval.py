@@ -71,7 +71,7 @@ def crossval(as_json: bool, **options: Any) -> None:
 
     With --only some folds are run first; the others can follow in the same folder. --also adds
     training data to every fold, without the patients that it holds out. The bundle of all folds
-    refuses images like those of --elsewhere (docs/refusal.md). --against takes the folder
+    refuses images like those of --outliers (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
     Where DATA is a table of sources (docs/sources.md), scores are reported by source too. A

@@ -120,7 +120,7 @@ def distil(
 def _only_folds(*others: Path | bool | None) -> None:
     if any(others):
         raise ConfigError(
-            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --elsewhere: expected --folds "
+            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --outliers: expected --folds "
             "without them: the folds have their own bundles, data and held-out studies, and no "
             "student is refused"
         )

@@ -78,10 +78,9 @@ def devices_option(command: Command) -> Command:
 
 
 def outliers_option(command: Command) -> Command:
-    """Add `--elsewhere TABLE`, repeatable: images of other regions of the body."""
+    """Add `--outliers TABLE`, repeatable: images of other regions of the body."""
     return click.option(
-        "--elsewhere",
-        "outliers",
+        "--outliers",
         multiple=True,
         type=READABLE,
         help="Images of other body regions, for the bundle to refuse; labels not needed; "

@@ -1,4 +1,4 @@
-"""Phantoms: procedural 3-D radiographs of the upper extremity with exact ground truth."""
+"""Phantoms: simulated radiographs of 3-D upper extremities, with exact ground truth."""
 
 from __future__ import annotations
 

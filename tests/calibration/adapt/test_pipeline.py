@@ -41,7 +41,7 @@ def bundle(tmp_path: Path) -> ModelBundle:
 @pytest.fixture
 def studies(tmp_path: Path) -> list[Study]:
     """Eighteen of one part, of two views each; every other one is abnormal."""
-    refs: tuple[ImageRef, ...] = write_films(tmp_path / "films", [(60 + i, 50) for i in range(36)])
+    refs: tuple[ImageRef, ...] = write_films(tmp_path / "images", [(60 + i, 50) for i in range(36)])
     pairs = [refs[2 * k : 2 * k + 2] for k in range(18)]
     return [Study(f"p{k}", f"s{k}", PARTS[0], pair, k % 2 == 1) for k, pair in enumerate(pairs)]
 
