@@ -101,15 +101,15 @@ def test_extra_data_of_one_source_give_no_fold_what_it_holds_out(work: Path) -> 
     for name in ("atlas", "wrist"):
         also = replace(folder.settings, also=str(work / name / "table.csv"))
         extra = replace(folder, settings=also)
-        with pytest.warns(DatasetWarning, match="of a source that is left out"):
+        with pytest.warns(DatasetWarning, match="in a source that is left out"):
             _ = extra.extra  # its patients have the ids of those of `away`
         for k in (0, 1):
             held = {i.path.resolve() for s in extra.folds[k] for i in s.images}
             trained_on = {i.path.resolve() for s in extra.training(k) for i in s.images}
             assert held and not held & trained_on
     away = replace(folder.settings, also=str(work / "away/table.csv"))
-    reported = pytest.warns(DatasetWarning, match="of a source that is left out")
-    with reported, pytest.raises(DatasetError, match="24 of a source that is left out"):
+    reported = pytest.warns(DatasetWarning, match="in a source that is left out")
+    with reported, pytest.raises(DatasetError, match="24 from a source that is left out"):
         _ = replace(folder, settings=away).extra
 
 
