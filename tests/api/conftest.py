@@ -1,4 +1,4 @@
-"""The files that examples speak of: image.png, phantoms, tiny.json, runs/first."""
+"""The files that examples use: image.png, phantoms, tiny.json, runs/first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("examples")
     phantoms_and_recipe(work)
     images = sorted((work / "phantoms").rglob("*.png"))
-    shutil.copy(next(f for f in images if "WRIST" in str(f)), work / "film.png")
+    shutil.copy(next(f for f in images if "WRIST" in str(f)), work / "image.png")
     run = work / "runs" / "first"
     ulna("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", run)
     ulna("export", run, "--out", run / "bundle")
@@ -25,6 +25,6 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def examples(example_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That folder, as the one that the test runs in."""
+    """The same folder, as the current one of the test."""
     monkeypatch.chdir(example_folder)
     return example_folder

@@ -1,4 +1,4 @@
-"""What `import ulna` gives: these names, each on first use, and nothing heavy before it."""
+"""The names of `import ulna`: each is imported on first use, and nothing heavy before."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLIC = [
 
 
 def modules_after(code: str) -> set[str]:
-    """Top-level modules that a fresh interpreter has loaded after `code`."""
+    """Return the top-level modules that a fresh interpreter has loaded after `code`."""
     done = subprocess.run(
         [sys.executable, "-c", f"import json, sys\n{code}\nprint(json.dumps(list(sys.modules)))"],
         capture_output=True,
@@ -48,7 +48,7 @@ def test_a_reader_needs_no_torch() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in PUBLIC if n not in ("RECIPES", "__version__")])
-def test_every_name_says_what_it_is(name: str) -> None:
+def test_every_name_has_a_docstring(name: str) -> None:
     thing = getattr(ulna, name)
     assert inspect.getdoc(thing), name
     if name in ("load", "index", "split", "train", "recipe", "evaluate", "cross_validate"):
@@ -62,7 +62,7 @@ def test_every_name_says_what_it_is(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ulna.errors.UlnaWarning")
 def test_every_block_of_the_page_runs(examples: Path, repository: Path) -> None:
-    """docs/python.md, as a reader would paste it, in one go."""
+    """Run docs/python.md as a reader would paste it."""
     page = (repository / "docs" / "python.md").read_text(encoding="utf-8")
     blocks = [b.split("```")[0] for b in page.split("```python\n")[1:]]
     assert len(blocks) >= 8

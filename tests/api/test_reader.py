@@ -1,4 +1,4 @@
-"""`ulna.load(...)`: every form of input gives the answer of `Predictor`, and one study is one."""
+"""`ulna.load(...)`: every form of input gives the answer of `Predictor`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def reader() -> ulna.Reader:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    return save(tmp_path / "film.png", seed=0)
+    return save(tmp_path / "image.png", seed=0)
 
 
 def save(path: Path, seed: int) -> Path:
@@ -39,7 +39,7 @@ def save(path: Path, seed: int) -> Path:
     return path
 
 
-def test_a_path_an_array_a_radiograph_and_a_study_are_one_film(
+def test_a_path_an_array_a_radiograph_and_a_study_give_one_answer(
     reader: ulna.Reader, image: Path
 ) -> None:
     pixels = np.asarray(Image.open(image))
@@ -53,7 +53,7 @@ def test_a_path_an_array_a_radiograph_and_a_study_are_one_film(
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32", "float64"])
-def test_an_array_of_any_type_is_the_film_that_it_was(
+def test_an_array_of_any_type_gives_the_same_answer(
     reader: ulna.Reader, image: Path, kind: str
 ) -> None:
     pixels = np.asarray(Image.open(image))
@@ -62,7 +62,7 @@ def test_an_array_of_any_type_is_the_film_that_it_was(
     assert reader.predict(other, body_part="WRIST").probability == pytest.approx(wanted, abs=1e-6)
 
 
-def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, image: Path) -> None:
+def test_the_polarity_is_the_callers(reader: ulna.Reader, image: Path) -> None:
     pixels = np.asarray(Image.open(image))
     wanted = reader.predict(pixels, body_part="WRIST")
     turned = reader.predict(255 - pixels, body_part="WRIST", photometric="MONOCHROME1")
@@ -81,7 +81,7 @@ def test_the_polarity_is_what_the_caller_states(reader: ulna.Reader, image: Path
         (np.full((4, 5), -np.inf), "expected 0 to 1"),
     ],
 )
-def test_an_array_that_is_no_film_is_an_error(
+def test_an_array_that_is_no_image_is_an_error(
     reader: ulna.Reader, bad: np.ndarray, message: str
 ) -> None:
     with pytest.raises(ImageError, match=message):
@@ -109,7 +109,7 @@ def test_paths_and_arrays_in_a_list_are_the_views_of_one_study(
 def test_several_studies_are_for_predict_each(reader: ulna.Reader, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        save(tmp_path / name / "film.png", seed=ord(name) % 7)
+        save(tmp_path / name / "image.png", seed=ord(name) % 7)
     with pytest.raises(ConfigError, match="2 studies.*predict_each"):
         reader.predict(tmp_path)
     result = list(reader.predict_each(tmp_path, body_part="WRIST"))
@@ -131,12 +131,12 @@ def test_one_bad_study_does_not_end_the_others(reader: ulna.Reader, image: Path)
 
 
 @pytest.mark.parametrize("bad", [None, 3, [], {}, [1, 2], "nowhere.png"])
-def test_what_is_no_film_at_all_says_what_is_expected(reader: ulna.Reader, bad: object) -> None:
+def test_other_objects_are_refused_with_what_is_expected(reader: ulna.Reader, bad: object) -> None:
     with pytest.raises((ConfigError, ImageError), match="expected"):
         reader.predict(bad)
 
 
-def test_an_empty_folder_has_no_film(reader: ulna.Reader, tmp_path: Path) -> None:
+def test_an_empty_folder_has_no_image(reader: ulna.Reader, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no images"):
         reader.predict(tmp_path)
 
@@ -179,7 +179,7 @@ def test_recognise_looks_at_the_pixels(reader: ulna.Reader, image: Path) -> None
         )
 
 
-def test_a_part_is_given_or_recognised(reader: ulna.Reader, image: Path) -> None:
+def test_a_body_part_with_recognise_is_refused(reader: ulna.Reader, image: Path) -> None:
     for ask in (reader.predict, lambda f, **how: list(reader.predict_each([f], **how))):
         with pytest.raises(ConfigError, match="expected one of them"):
             ask(image, body_part="WRIST", recognise=True)
@@ -187,7 +187,7 @@ def test_a_part_is_given_or_recognised(reader: ulna.Reader, image: Path) -> None
             ask(image, body_part="KNEE")
 
 
-def test_a_cascade_needs_one_in_the_bundle() -> None:
+def test_a_bundle_without_cascade_is_refused() -> None:
     manifest = ulna.load("demonstration").manifest
     if len(manifest.experts) > 1 and manifest.cascade is None:
         with pytest.raises(ConfigError, match="cascade"):

@@ -1,4 +1,4 @@
-"""`ulna` called in this process, as the tests of the command line do, and what they train."""
+"""Call of `ulna` in this process, and the data and recipe that the tests train on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ulna.recipes import RECIPES
 
 
 def ulna(*arguments: object, code: int = 0) -> Result:
-    """The result of `ulna ARGUMENTS`, which must end with the exit code and no traceback."""
+    """Run `ulna ARGUMENTS`, which must end with the exit code and without a traceback."""
     done = CliRunner().invoke(cli, [str(a) for a in arguments])
     assert done.exit_code == code, done.output
     assert "Traceback" not in done.output
@@ -23,7 +23,7 @@ def ulna(*arguments: object, code: int = 0) -> Result:
 
 
 def phantoms_and_recipe(work: Path) -> None:
-    """60 phantoms in work/phantoms; a recipe of one tiny expert, one epoch, as work/tiny.json."""
+    """Write 60 phantoms and tiny.json, a recipe with one tiny expert and one epoch."""
     recipe = replace(
         RECIPES["demo"](),
         name="tiny",

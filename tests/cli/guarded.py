@@ -12,19 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD = Path(__file__).with_name("guard")
-# What turns reporting off by itself, in CI above all: the guard must see what a user would send.
+# Variables that turn reporting off, as in CI: the guard must see what a user would send.
 _QUIETING = ("CI", "TF_BUILD", "JENKINS_URL", "DO_NOT_TRACK", "DISABLE_TELEMETRY")
 _QUIETING += ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE")
-# These move what would be written below the home folder.
+# Variables that redirect files from the home folder.
 _MOVING = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HF_HOME")
-# Of a namespace: packets that had nowhere to go, and connections that were begun.
+# Counters of a namespace: packets without a route, and connections that were begun.
 _COUNTED = ("OutNoRoutes", "ActiveOpens", "OutDatagrams", "Ip6OutNoRoutes", "Udp6OutDatagrams")
 _IN_NAMESPACE = '"$@"; code=$?; cat /proc/net/snmp /proc/net/snmp6 > "$ULNA_COUNTS"; exit $code'
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A program that ended. asked: its attempts to connect, in Python or in native code."""
+    """A finished program. requested: its attempts to connect, in Python or in native code."""
 
     code: int
     output: str
@@ -68,7 +68,7 @@ class Sandbox:
         return Ended(done.returncode, done.stdout, tuple(requested))
 
     def files(self, *parts: str) -> list[str]:
-        """What lies below `home`, `work` and `tmp` (or those named), by name."""
+        """Return the files below `home`, `work` and `tmp` (or those named)."""
         folders = [self.folder / p for p in parts or ("home", "work", "tmp")]
         return sorted(
             p.relative_to(self.folder).as_posix()
@@ -88,7 +88,7 @@ class Sandbox:
 
 
 def namespace() -> tuple[str, ...]:
-    """The command that runs another in an empty network namespace; () where that is forbidden."""
+    """Return the command for an empty network namespace; () where that is forbidden."""
     unshare = shutil.which("unshare")
     for flags in ("-n", "-rn"):
         command = (unshare or "", flags)
@@ -98,7 +98,7 @@ def namespace() -> tuple[str, ...]:
 
 
 def _packets(text: str) -> list[str]:
-    """The counters that are not 0, from /proc/net/snmp (two lines each) and snmp6."""
+    """Return the counters that are not 0, from /proc/net/snmp (two lines each) and snmp6."""
     result: dict[str, int] = {}
     lines = [line.split() for line in text.splitlines()]
     for names, values in zip(lines, lines[1:], strict=False):

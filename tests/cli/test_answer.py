@@ -1,4 +1,4 @@
-"""Answers as rows and notes, and as the JSON beside them."""
+"""Answers as rows and notes, and as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_row_fits_its_columns(tmp_path: Path) -> None:
     )
 
 
-def test_the_answer_says_which_finding_and_what_its_label_means(tmp_path: Path) -> None:
+def test_the_answer_names_the_finding_and_the_meaning_of_its_label(tmp_path: Path) -> None:
     message = json.loads(json.dumps(answer_json(named(tmp_path), 0.1), allow_nan=False))
     assert message["abnormal_means"] == "fracture" and message["leading_finding"] == "hardware"
     assert message["finding_probabilities"] == {"fracture": 0.5, "hardware": 0.3}
@@ -80,4 +80,4 @@ def test_experts_that_a_cascade_skipped_are_named(tmp_path: Path) -> None:
     early = replace(whole, experts={"cnn": 0.7}, skipped_experts=("vgg", "dense"))
     result = answer_json(early, 0.1)
     assert (result["skipped_experts"], list(result["experts"])) == (["vgg", "dense"], ["cnn"])
-    assert answer_notes(early) == ["s 1: answered by cnn alone; skipped: vgg, dense"]
+    assert answer_notes(early) == ["s 1: answered by cnn only; skipped: vgg, dense"]

@@ -1,4 +1,4 @@
-"""The verbs that train, in each arithmetic that 'auto' may mean, from the data to the report."""
+"""The commands that train, in each precision that 'auto' may mean."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_crossval_and_audit_in_every_arithmetic(
     ulna("crossval", phantoms, *small, "--out", out / "cv")
     for made in ("fold1", "evaluation"):
         shutil.rmtree(out / "cv" / made)
-    monkeypatch.setenv("ULNA_PRECISION", "32-true")  # gone on with on another machine
+    monkeypatch.setenv("ULNA_PRECISION", "32-true")  # as if resumed on another machine
     ulna("crossval", phantoms, *small, "--out", out / "cv")
     monkeypatch.setenv("ULNA_PRECISION", precision)
     for k in range(2):

@@ -1,4 +1,4 @@
-"""`ulna audit`: a table, a sentence, a figure; words for data that cannot be audited."""
+"""`ulna audit`: table, sentence and figure, and errors for data that cannot be audited."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_the_waterfall_is_printed_saved_and_drawn(tmp_path: Path) -> None:
     assert json.loads(ulna(*command, "--json").stdout)["steps"] == result["steps"]
 
 
-def test_an_undefined_kappa_is_null_in_json_and_told_in_the_report(
+def test_an_undefined_kappa_is_null_in_json_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A test side of one class has none; nan is no JSON, and `ulna evaluate` reads the file."""
+    """A test part of one class has no kappa; NaN is no JSON, and `ulna evaluate` reads the file."""
     sure, same = Interval(1.0, 1.0, 1.0), Interval(0.0, 0.0, 0.0)
     steps = (
         AuditStep("as the prototype", "", "image", 8, 1.0, sure, None),

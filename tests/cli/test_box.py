@@ -1,4 +1,4 @@
-"""`ulna predict image.png` with nothing else: an answer, and that it is a demonstration."""
+"""`ulna predict image.png` without options: an answer, marked where it is a demonstration."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ HEAVY = ("torch", "timm", "scipy", "pydicom", "matplotlib", "numba", "onnx", "as
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """Nothing that the bundle knows: a bar in the dark."""
+    """An image that is out of distribution: a bar on a dark background."""
     pixels = np.full((300, 240), 20.0)
     pixels[:, 90:150] = 150
     noise = np.random.default_rng(0).normal(0, 4, pixels.shape)
-    path = tmp_path / "film.png"
+    path = tmp_path / "image.png"
     Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(path)
     return path
 
 
-def test_the_table_says_it(image: Path) -> None:
+def test_the_table_marks_a_demonstration(image: Path) -> None:
     done = ulna("predict", image, "--bundle", DEMONSTRATION_BUNDLE)
     assert "must not be used on patients" in done.stdout
     assert "no --bundle" not in done.stderr
 
 
-def test_the_json_says_it(image: Path) -> None:
+def test_the_json_marks_a_demonstration(image: Path) -> None:
     (answer,) = json.loads(
         ulna("predict", image, "--json", "--bundle", DEMONSTRATION_BUNDLE).stdout
     )
@@ -42,17 +42,17 @@ def test_the_json_says_it(image: Path) -> None:
     assert answer["bundle"] == read_bundle(DEMONSTRATION_BUNDLE).hash
 
 
-def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
+def test_without_a_bundle_the_one_of_the_package_is_used(image: Path) -> None:
     done = ulna("predict", image, "--json")
     (answer,) = json.loads(done.stdout)
     own = read_bundle(default_bundle())
     assert answer["bundle"] == own.hash
     assert answer["demonstration"] is own.manifest.demonstration
     kind = "a demonstration" if own.manifest.demonstration else own.manifest.name
-    assert f"no --bundle: the one that comes with ulna answers ({kind})" in done.stderr
+    assert f"no --bundle: the one that comes with ulna is used ({kind})" in done.stderr
 
 
-def test_info_says_it() -> None:
+def test_info_marks_a_demonstration() -> None:
     (line,) = [
         s for s in ulna("info", DEMONSTRATION_BUNDLE).stdout.splitlines() if "DEMONSTRATION" in s
     ]

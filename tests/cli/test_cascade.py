@@ -1,4 +1,4 @@
-"""`--cascade` on the command line: what is skipped is said, and what is missing too."""
+"""`--cascade`: skipped experts and missing cascades are reported."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def test_predict_names_what_it_skipped(work: Path) -> None:
     assert (early["skipped_experts"], list(early["experts"])) == (["fine"], ["coarse"])
     assert early["confidence"] is None
     shown = ulna(*requested, work / "bundle", "--cascade").stdout
-    assert "answered by coarse alone; skipped: fine" in shown
+    assert "answered by coarse only; skipped: fine" in shown
 
 
-def test_a_bundle_without_one_is_told_to_calibrate(work: Path) -> None:
+def test_a_bundle_without_a_cascade_must_be_calibrated(work: Path) -> None:
     requested = ("predict", work / "images/view0.png", "--bundle", work / "plain", "--cascade")
     assert "run `ulna calibrate` again" in ulna(*requested, code=2).stderr
     assert "cascade: none" in ulna("info", work / "plain").stdout
 
 
-def test_info_says_what_the_calibration_studies_did(work: Path) -> None:
+def test_info_reports_the_cascade_on_the_calibration_studies(work: Path) -> None:
     shown = " ".join(ulna("info", work / "bundle").stdout.split())
     assert "cascade: skips nothing: 500 calibration studies do not show" in shown
 

@@ -1,4 +1,4 @@
-"""`ulna crossval`: folds to scores and one bundle; goes on; compares on the same folds."""
+"""`ulna crossval`: scores, the bundle of all folds, resumption, comparison on the same folds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.cli.calls import phantoms_and_recipe, ulna
 
 pytestmark = pytest.mark.slow
-# of 60 phantoms a fifth is held out by the data set itself
+# a fifth of the 60 phantoms is held out by the data set itself
 STUDIES = 48
 
 
@@ -39,7 +39,7 @@ def _rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-def test_every_study_is_answered_by_experts_that_have_not_seen_it(work: Path) -> None:
+def test_every_study_is_predicted_by_experts_trained_without_it(work: Path) -> None:
     rows = _rows(work / "cv/evaluation/predictions.csv")
     fold = {r["study"]: r["split"] for r in rows}
     assert len(fold) == STUDIES and set(fold.values()) == {"fold0", "fold1", "fold2"}
@@ -69,7 +69,7 @@ def test_the_bundle_of_all_folds_predicts(work: Path) -> None:
     assert manifest["fusion"]["n_calibration_studies"] == STUDIES
 
 
-def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> None:
+def test_a_killed_cross_validation_resumes_to_the_same_predictions(work: Path) -> None:
     again = work / "again"
     shutil.copytree(work / "cv", again)
     shutil.rmtree(again / "fold1")
@@ -82,11 +82,13 @@ def test_a_killed_cross_validation_goes_on_to_the_same_answers(work: Path) -> No
     for one, other in zip(first, second, strict=True):
         assert one["study"] == other["study"] and one["split"] == other["split"]
         p, q = float(one["study_probability"]), float(other["study_probability"])
-        assert p == pytest.approx(q, abs=2e-3)  # one process or two: sums in another order
+        assert p == pytest.approx(
+            q, abs=2e-3
+        )  # one process or two: sums are computed in another order
 
 
 def _process_that_writes(file: Path, parent: subprocess.Popen[str]) -> int:
-    """The process that has `file` open, once there is one."""
+    """Wait for a process that has `file` open, and return it."""
     while parent.poll() is None:
         result = (link for link in Path("/proc").glob("[0-9]*/fd/*") if _leads_to(link, file))
         if link := next(result, None):
@@ -103,8 +105,8 @@ def _leads_to(link: Path, file: Path) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc: who trains is not told")
-def test_a_fold_killed_for_memory_costs_no_other_and_is_no_defect(work: Path) -> None:
-    """As the kernel does it where memory is short."""
+def test_a_fold_killed_for_memory_leaves_the_others_and_is_no_defect(work: Path) -> None:
+    """The process is killed as by a kernel that is out of memory."""
     shutil.copytree(work / "cv", work / "killed")
     for name in ("fold1", "fold2", "evaluation"):
         shutil.rmtree(work / "killed" / name)
@@ -122,11 +124,11 @@ def test_a_fold_killed_for_memory_costs_no_other_and_is_no_defect(work: Path) ->
         and "BrokenProcessPool" not in message
     )
     assert (work / "killed/fold2/bundle/manifest.json").is_file()
-    assert not (work / "killed/fold1/bundle").exists()  # trained when the command is given again
+    assert not (work / "killed/fold1/bundle").exists()  # trained when the command is run again
 
 
-def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path) -> None:
-    """Found after training: the folds are answered again from copies of the finished ones."""
+def test_an_unreadable_mask_or_image_affects_only_its_own_study(work: Path) -> None:
+    """The files are damaged after training; the folds are predicted again from copies."""
     out = work / "unread"
     shutil.copytree(work / "cv", out)
     shutil.rmtree(out / "evaluation")
@@ -136,7 +138,7 @@ def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path)
     whole = {p: p.read_bytes() for p in (image, mask)}
     try:
         for path in whole:
-            path.write_bytes(whole[path][:60])  # begins like a PNG
+            path.write_bytes(whole[path][:60])  # starts like a PNG
         done = ulna(*_command(work, "unread"), code=10)
     finally:
         for path, data in whole.items():
@@ -154,7 +156,7 @@ def test_a_mask_and_a_film_that_cannot_be_read_cost_themselves_alone(work: Path)
     assert json.loads(again.stdout)["scores"]["all"]["n_studies"] == STUDIES - alone
 
 
-def test_answers_of_an_earlier_version_are_made_again(work: Path) -> None:
+def test_predictions_of_an_earlier_version_are_repeated(work: Path) -> None:
     old = work / "old"
     shutil.copytree(work / "cv", old)
     table = old / "evaluation/predictions.csv"
@@ -171,8 +173,8 @@ def test_answers_of_an_earlier_version_are_made_again(work: Path) -> None:
     assert ulna("verify", old, "--json").exit_code == 0
 
 
-def test_metrics_of_an_earlier_version_are_made_again(work: Path) -> None:
-    """Where the table is as it is today: the receipt once ended in a defect for want of a key."""
+def test_metrics_of_an_earlier_version_are_recomputed(work: Path) -> None:
+    """Regression: with a current table, the receipt failed with a missing key."""
     old = work / "earlier"
     shutil.copytree(work / "cv", old)
     file = old / "evaluation/metrics.json"
@@ -204,9 +206,9 @@ def test_a_method_with_some_of_the_folds_is_compared_on_those(work: Path) -> Non
     assert "answers of one fold" in refused.output
 
 
-def test_faults_say_what_to_do(work: Path) -> None:
+def test_errors_say_what_to_do(work: Path) -> None:
     other = ulna(*_command(work, "cv"), "--set", "seed=7", code=2)
-    assert "cross-validation of other settings" in other.output
+    assert "cross-validation with other settings" in other.output
     missing = ulna(*_command(work, "cv"), "--against", work / "phantoms", code=2)
     assert "no predictions.csv" in missing.output
 
@@ -237,7 +239,7 @@ def test_some_folds_first_are_those_of_the_whole(work: Path) -> None:
         assert "expected at least two of 0 to 2" in refused.output
 
 
-def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path) -> None:
+def test_extra_studies_train_every_fold_that_does_not_hold_out_their_patients(work: Path) -> None:
     ulna("phantom", work / "more", "--studies", 30, "--seed", 5, "--size", 96)
     table = work / "beside.csv"
     lines = [r for r in _rows(work / "cv/evaluation/predictions.csv") if r["split"] == "fold0"]
@@ -262,7 +264,7 @@ def test_studies_given_beside_teach_every_fold_but_their_own_patients(work: Path
 
 
 def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path) -> None:
-    """A start that has learned from the images held out would flatter what is out of fold."""
+    """Initial weights trained on held-out images would inflate the out-of-fold scores."""
     other = _command(work, "from-folds")
     ulna(*other, "--initial", f"run:{work / 'cv'}", "--set", "experts.*.epochs=1")
     for k in range(3):
@@ -274,7 +276,7 @@ def test_a_fold_starts_from_the_same_fold_of_another_cross_validation(work: Path
     assert "that fold 0 holds out" in message and "on the same folds" in message
 
 
-def test_a_fold_that_is_not_there_is_no_start(work: Path) -> None:
+def test_a_missing_fold_cannot_give_initial_weights(work: Path) -> None:
     other = work / "two-folds"
     for name in ("crossval.json", "fold0", "fold1"):
         copy = shutil.copytree if (work / "cv" / name).is_dir() else shutil.copy

@@ -1,4 +1,4 @@
-"""`ulna crossval` of several sources, one left out; the experts are made beforehand."""
+"""`ulna crossval` of several sources, one left out; the experts are written beforehand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ulna.runtime import Predictor  # noqa: E402
 
 
 def _recipe() -> Recipe:
-    """Of answers that mean what the labels of the sources mean."""
+    """A recipe whose label means the same as the labels of the sources."""
     return replace(make_manifest().recipe, abnormal_means="fracture")
 
 
@@ -35,7 +35,7 @@ COLUMNS = "path,patient_id,study_id,body_part,abnormal,plate"
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three sources, one of implants that labels nothing else, and one of unknown body part."""
+    """Three sources, one that labels only implants, and one of unknown body part."""
     work = tmp_path_factory.mktemp("sources")
     rows = ["source,table,label_means,licence,role"]
     for name, n in (("atlas", 36), ("wrist", 24), ("away", 24), ("steel", 6), ("legs", 6)):
@@ -64,7 +64,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _made(work: Path, out: str, data: str, leave_out: tuple[str, ...]) -> None:
-    """A cross-validation whose folds have their experts already."""
+    """Write a cross-validation whose folds have their experts already."""
     path = str((work / data).resolve())
     settings = CrossvalSettings(path, _recipe(), 2, 0, leave_out=leave_out)
     CrossvalFolder.open(work / out, settings, None)
@@ -78,7 +78,7 @@ def _folder(work: Path, *leave_out: str) -> CrossvalFolder:
     return CrossvalFolder(work / "nowhere", settings, work, (0, 1))
 
 
-def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> None:
+def test_no_fold_is_trained_on_a_source_that_is_left_out(work: Path) -> None:
     folder = _folder(work, "away")
     for k in (0, 1):
         learned = {s.source for s in folder.training(k)}
@@ -89,31 +89,31 @@ def test_nothing_of_a_source_that_is_left_out_is_learned_from(work: Path) -> Non
         == {"atlas", "wrist"}
         == {*source_names(folder.labelled)}
     )
-    assert {s.source for s in folder.beside} == {"steel", "legs"}
+    assert {s.source for s in folder.extra} == {"steel", "legs"}
     assert len(folder.left_out["away"]) == 24
     used = json.loads((work / "cv/split.json").read_text())["train"]
     assert not any("away." in key for key in used)
 
 
-def test_a_table_of_one_source_beside_them_teaches_no_fold_what_it_holds_out(work: Path) -> None:
-    """Its patients have the name of the source before them in one and not in the other."""
+def test_extra_data_of_one_source_give_no_fold_what_it_holds_out(work: Path) -> None:
+    """The ids of its patients have the source's name as prefix in one table, not in the other."""
     folder = _folder(work, "away")
     for name in ("atlas", "wrist"):
         also = replace(folder.settings, also=str(work / name / "table.csv"))
-        beside = replace(folder, settings=also)
-        with pytest.warns(DatasetWarning, match="of a source that is left out"):
-            _ = beside.beside  # its patients are called like those of `away`
+        extra = replace(folder, settings=also)
+        with pytest.warns(DatasetWarning, match="in a source that is left out"):
+            _ = extra.extra  # its patients have the ids of those of `away`
         for k in (0, 1):
-            held = {i.path.resolve() for s in beside.folds[k] for i in s.images}
-            taught = {i.path.resolve() for s in beside.training(k) for i in s.images}
-            assert held and not held & taught
+            held = {i.path.resolve() for s in extra.folds[k] for i in s.images}
+            trained_on = {i.path.resolve() for s in extra.training(k) for i in s.images}
+            assert held and not held & trained_on
     away = replace(folder.settings, also=str(work / "away/table.csv"))
-    reported = pytest.warns(DatasetWarning, match="of a source that is left out")
-    with reported, pytest.raises(DatasetError, match="24 of a source that is left out"):
-        _ = replace(folder, settings=away).beside
+    reported = pytest.warns(DatasetWarning, match="in a source that is left out")
+    with reported, pytest.raises(DatasetError, match="24 from a source that is left out"):
+        _ = replace(folder, settings=away).extra
 
 
-def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
+def test_sources_left_out_and_others_are_in_one_table(work: Path) -> None:
     scores = json.loads((work / "cv/scores.json").read_text())
     groups = scores["scores"]
     assert groups["all"]["n_studies"] == 60
@@ -131,28 +131,28 @@ def test_left_out_and_in_source_stand_in_one_table(work: Path) -> None:
     assert (work / "cv/left_out/away/report.html").is_file()
 
 
-def test_a_source_is_compared_with_itself_alone_on_its_own_folds(work: Path) -> None:
-    """The same experts answer it in both: what a second source brings is nothing here."""
+def test_a_source_is_compared_with_its_own_cross_validation(work: Path) -> None:
+    """The same experts predict it in both, so a second source changes nothing."""
     result = json.loads((work / "cv/scores.json").read_text())["minus"]["alone"]
     assert result["all"]["n_studies"] == 36
     assert result["all"]["auroc"]["value"] == 0 == result["all"]["auroc"]["low"]
     assert "plate: 1" in result and not any(name.startswith("source") for name in result)
 
 
-def test_the_folder_goes_on_and_verifies(work: Path) -> None:
+def test_the_folder_is_resumed_and_verified(work: Path) -> None:
     command = ["crossval", work / "sources.csv", "--recipe", work / "recipe.json", "--folds", 2]
     options = ["--by", "plate", "--against", work / "alone"]
     before = (work / "cv/left_out/away/metrics.json").stat().st_mtime_ns
     ulna(*command, "--out", work / "cv", "--leave-out", "away", *options)
     assert (work / "cv/left_out/away/metrics.json").stat().st_mtime_ns == before
     done = ulna(*command, "--out", work / "cv", *options, code=2)
-    assert "of other settings" in done.output
+    assert "with other settings" in done.output
     checks = json.loads(ulna("verify", work / "cv", "--json").stdout)["checks"]
     assert not [c for c in checks if c["equal"] is False]
     assert {c["what"]: c["equal"] for c in checks}["numbers of scores.json"] is True
 
 
-def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
+def test_an_unknown_source_is_an_error(work: Path) -> None:
     command = ["crossval", work / "sources.csv", "--recipe", work / "recipe.json"]
     done = ulna(*command, "--out", work / "no", "--leave-out", "mars", code=2)
     assert (
@@ -162,7 +162,7 @@ def test_a_source_that_is_not_there_is_an_error(work: Path) -> None:
     table = ["crossval", work / "atlas/table.csv", "--recipe", work / "recipe.json"]
     done = ulna(*table, "--out", work / "no2", "--leave-out", "mars", code=2)
     assert "a table of sources" in done.output
-    # Nothing was begun there, so the corrected command takes the same folder.
+    # Nothing was begun there, so the corrected command can use the same folder.
     command += ["--out", work / "no", "--leave-out", "steel"]
     assert "none of 6 studies has a label" in ulna(*command, code=3).output
 
@@ -187,7 +187,7 @@ def test_evaluate_and_info_take_a_table_of_sources(work: Path) -> None:
     assert info["kind"] == "sources" and "steel (CC BY 4.0)" in info["name"]
 
 
-def test_controls_are_scored_beside_the_plain_films(work: Path) -> None:
+def test_controls_are_scored_with_the_plain_images(work: Path) -> None:
     predictor = Predictor.load(work / "cv/bundle")
     studies = _folder(work).labelled[:16]
     controls = {name: CONTROLS[name] for name in ("plain", "no_letters")}

@@ -1,4 +1,4 @@
-"""`ulna distil`: a small network that is taught by a bundle, examined beside it, stored small."""
+"""`ulna distil`: a small network taught by a bundle, its acceptance test and its bundle."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_table(folder: Path, n: int = 72, first: int = 0) -> Path:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table, a teacher, and the student that was let through whatever it is worth."""
+    """A table, a teacher, and a student that is kept whatever its acceptance test."""
     work = tmp_path_factory.mktemp("distil")
     write_table(work / "data")
     write_table(work / "beside", 8, first=500)
@@ -60,11 +60,11 @@ def _distil(work: Path, out: str, *more: object, code: int = 0) -> str:
 
 
 @pytest.mark.slow
-def test_a_student_answers_alone_and_says_whose_it_is(
+def test_a_student_predicts_without_its_teacher_and_names_it(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "let through" in message or "accepted" in message
+    assert "but kept" in message or "accepted" in message
     folder = work / "student/bundle"
     manifest = read_bundle(folder).manifest
     teacher = read_bundle(work / "teacher")
@@ -74,15 +74,15 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     parity = manifest.distilled.parity
     split = json.loads((work / "student/split.json").read_text())
     assert parity is not None and parity.n_studies == len(split["test"])
-    # Weighed before its own figures are written into the manifest.
+    # Measured before its own figures are written into the manifest.
     size = sum(f.stat().st_size for f in folder.iterdir())
     assert parity.size == pytest.approx(size, abs=2000) and size < distilled.MOST_BYTES
     assert manifest.fusion.calibrated and manifest.experts[0].weights == "float16"
-    assert manifest.demonstration  # its teacher says that it learned from phantoms
+    assert manifest.demonstration  # as its teacher, which was trained on phantoms
     answer = Predictor.load(folder).predict(index_data(work / "data/table.csv")[0])
     assert 0 < answer.probability < 1
     assert f"student of analytic ({teacher.hash[:12]})" in ulna("info", folder).output
-    # The gate, and the same command again: nothing is asked or trained twice.
+    # The acceptance test, and the same command again: nothing is computed twice.
     monkeypatch.setattr(distilled, "AUROC_BELOW", -2.0)
     monkeypatch.setattr(ask, "_ask_part", None)
     log = (work / "student/experts/student/log.csv").stat().st_mtime_ns
@@ -92,13 +92,16 @@ def test_a_student_answers_alone_and_says_whose_it_is(
     assert (work / "student/refused/manifest.json").is_file()
     assert read_bundle(folder).manifest == manifest
     message = _distil(work, "student", "--also", work / "beside/table.csv", "--accept")
-    assert "REFUSED, and let through" in message and not (work / "student/refused").exists()
-    # Other images beside, or another teacher, are another student.
+    assert (
+        "REFUSED by the acceptance test, but kept" in message
+        and not (work / "student/refused").exists()
+    )
+    # Other extra images, or another teacher, make another student.
     assert "give another --out" in _distil(work, "student", code=2)
 
 
 @pytest.mark.slow
-def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
+def test_students_on_folds_prove_one_on_all_images(work: Path) -> None:
     data, folds = work / "data/table.csv", work / "cv"
     other = ("--set", "distillation={}", "--set", 'body_parts=["ELBOW","WRIST"]')
     ulna("crossval", data, *SMALL, *other, "--folds", 2, "--out", folds)
@@ -115,7 +118,7 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     parity = read_json(StudentParity, work / "students/parity.json")
     scores = json.loads((work / "students/scores.json").read_text())["minus"]["cv"]["all"]["auroc"]
     assert parity.difference == pytest.approx([scores[k] for k in ("value", "low", "high")])
-    # One on all images, with the calibration and the figures of the folds.
+    # A student on all images, with the calibration and the figures of the folds.
     given = (folds / "bundle", data, *SMALL, "--proof", work / "students", "--out", work / "whole")
     ulna("distil", *given, "--accept")
     manifest = read_bundle(work / "whole/bundle").manifest
@@ -123,7 +126,7 @@ def test_students_on_folds_prove_one_on_all_films(work: Path) -> None:
     assert manifest.distilled is not None and manifest.distilled.parity is not None
     assert manifest.distilled.parity.difference == parity.difference
     assert manifest.distilled.parity.images == "out of 2 folds, students"
-    # Report: they vouched for a student of any teacher of the same body parts.
+    # Regression: they were accepted as proof for any teacher of the same body parts.
     stranger = (work / "teacher", *given[1:-1], work / "other")
     assert "expected the bundle of the same folds" in ulna("distil", *stranger, code=2).output
     message = ulna("distil", *given, "--set", "seed=3", code=2).output
@@ -143,22 +146,24 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
         (("--set", 'fractions={"train":0.9,"tune":0,"calibration":0.1}'), "--gate"),
         (("--gate", "table.csv"), "are of the data that the student learns from"),
         (("--proof", "nowhere"), "no crossval.json"),
-        (("--folds", "cv"), "of their own"),
+        (("--folds", "cv"), "their own bundles"),
         (("--only", "1"), "expected BUNDLE and DATA"),
     ],
 )
-def test_bad_input_is_said_before_any_work(
+def test_bad_input_is_refused_before_any_work(
     work: Path, changes: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     given = (work / "teacher", work / "data/table.csv", *SMALL, "--set", SPLIT)
     named = [work / "data" / w if w == "table.csv" else w for w in changes]
     assert message in ulna("distil", *given, "--out", tmp_path / "o", *named, code=2).output
-    # The same folder takes other settings: nothing was begun.
+    # Nothing was begun, so the same folder can be used with other settings.
     assert not [f for f in tmp_path.rglob("*") if f.is_file()]
 
 
-def test_films_without_labels_teach_by_answers_alone(work: Path, tmp_path: Path) -> None:
-    """Nothing of theirs is known, and none is an image that the student is examined on."""
+def test_images_without_labels_have_the_teachers_answers_as_only_target(
+    work: Path, tmp_path: Path
+) -> None:
+    """Their labels are not used, and none of them is in the acceptance test."""
     data = index_data(work / "data/table.csv")
     other = index_data(work / "beside/table.csv")
     with pytest.warns(DatasetWarning, match="3 of files that the labelled data hold"):

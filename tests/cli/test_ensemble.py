@@ -1,4 +1,4 @@
-"""`ulna ensemble`: the experts of two cross-validations answer together, out of fold."""
+"""`ulna ensemble`: the experts of two cross-validations combined, out of fold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _rows(folder: Path) -> dict[str, dict[str, str]]:
         return {r["study"]: r for r in csv.DictReader(handle)}
 
 
-def test_every_expert_says_what_it_said_alone(work: Path) -> None:
+def test_every_expert_predicts_as_in_its_own_cross_validation(work: Path) -> None:
     one, two, both = (_rows(work / n) for n in ("one", "two", "both"))
     assert set(both) == set(one)
     for study, row in both.items():
@@ -64,7 +64,7 @@ def test_the_bundle_holds_all_and_answers(work: Path) -> None:
     assert 0 <= answer[0]["probability"] <= 1
 
 
-def test_given_again_it_answers_the_same_and_trains_nothing(work: Path) -> None:
+def test_the_same_command_again_changes_nothing(work: Path) -> None:
     before = (work / "both/evaluation/predictions.csv").read_bytes()
     again = shutil.copytree(work / "both", work / "again")
     shutil.rmtree(again / "fold1")
@@ -73,19 +73,19 @@ def test_given_again_it_answers_the_same_and_trains_nothing(work: Path) -> None:
     assert (again / "evaluation/predictions.csv").read_bytes() == before
 
 
-def test_the_fusion_can_be_another(work: Path) -> None:
+def test_another_fusion_can_be_chosen(work: Path) -> None:
     ulna("ensemble", work / "one", work / "two", "--out", work / "mean", "--fusion", "mean")
     fusion = json.loads((work / "mean/bundle/manifest.json").read_text())["fusion"]
     for shares in fusion["weights"].values():
         assert list(shares.values()) == pytest.approx([1 / len(shares)] * len(shares))
 
 
-def test_what_cannot_answer_together_is_refused(work: Path) -> None:
+def test_what_cannot_be_combined_is_refused(work: Path) -> None:
     one, two = work / "one", work / "two"
     alone = ulna("ensemble", one, "--out", work / "x", code=2)
     assert "two or more" in alone.output
     itself = ulna("ensemble", one, one, "--out", work / "x", code=2)
-    assert "another folder" in itself.output
+    assert "different folders" in itself.output
     copy = shutil.copytree(one, work / "copy")
     same = ulna("ensemble", one, copy, "--out", work / "x", code=5)
     assert "expected experts of their own" in same.output

@@ -1,4 +1,4 @@
-"""`ulna evaluate --include`: other verbs' results in the report, in its receipt, or refused."""
+"""`ulna evaluate --include`: results of other commands in report and receipt, or refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _ask(work: Path, verb: str, out: str, *more: object) -> tuple[object, ...]:
     return (verb, *given, "--out", work / out, *more)
 
 
-def test_an_examination_is_shown_vouched_for_and_compared(work: Path) -> None:
+def test_an_examination_is_in_report_and_receipt_and_compared(work: Path) -> None:
     ulna(*_ask(work, "examine", "examination", "--studies", 4))
     result = json.loads((work / "examination/examination.json").read_text())
     ulna(*_ask(work, "evaluate", "out", "--include", work / "examination"))
@@ -82,7 +82,7 @@ def test_a_folder_of_anything_else_is_refused_before_all_work(work: Path) -> Non
 
 
 @pytest.mark.slow
-def test_what_every_verb_writes_is_understood(work: Path) -> None:
+def test_the_results_of_every_command_can_be_included(work: Path) -> None:
     pytest.importorskip("cleanlab", reason="needs the extra review")
     ulna("audit", work / "table.csv", "--out", work / "audit", "--epochs", 2, "--size", 32)
     ulna(*_ask(work, "examine", "examination", "--studies", 4))

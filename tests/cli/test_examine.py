@@ -1,4 +1,4 @@
-"""`ulna examine`: tables and a sentence; the answer of the bundle says what became of it."""
+"""`ulna examine`: tables, the verdict in a sentence, and the verdict in later answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_tests_and_verdict_are_printed_and_answers_carry_it(work: Path) -> None:
+def test_tests_and_verdict_are_printed_and_answers_have_the_verdict(work: Path) -> None:
     command = ("examine", work / "table.csv", "--bundle", work / "bundle", "--split", "all")
     done = ulna(*command, "--out", work / "out", "--studies", 4)
     assert "pointing game" in done.output and "not made: repeatability" in done.output
@@ -54,7 +54,7 @@ def test_a_failed_map_is_marked_wherever_it_is_shown(work: Path) -> None:
     assert verdict is not None
     with Image.open(
         work / "0.png"
-    ) as radiograph:  # so wide that notes leave most of the image alone
+    ) as radiograph:  # wide enough for notes to cover little of the image
         radiograph.resize((8 * radiograph.width, 8 * radiograph.height)).save(work / "wide.png")
     pictures = {}
     for low in (-1.0, 0.5):

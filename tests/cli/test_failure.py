@@ -1,4 +1,4 @@
-"""Exit codes: one for each kind of error, none without a meaning."""
+"""Exit codes: one for each kind of error, each with a meaning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_codes_of_the_shell_are_left_free() -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ENOMEM])
-def test_what_the_machine_has_run_out_of_is_no_defect(
+def test_a_machine_without_space_or_files_is_no_defect(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A full disk fails in `write`, whose error names no file."""
@@ -52,7 +52,7 @@ def test_out_of_memory_is_no_defect(capsys: pytest.CaptureFixture[str]) -> None:
     assert "out of memory" in capsys.readouterr().err
 
 
-def test_a_system_error_says_what_was_expected(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_system_error_names_what_was_expected(capsys: pytest.CaptureFixture[str]) -> None:
     report_failure(NotADirectoryError(errno.ENOTDIR, "Not a directory", "out"), debug=False)
     assert "out: Not a directory: expected a folder" in capsys.readouterr().err
 

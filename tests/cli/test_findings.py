@@ -1,4 +1,4 @@
-"""Which abnormality, on the command line: named, drawn, listed, scored, and verified again."""
+"""Findings on the command line: named, drawn, listed, scored and verified."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_predict_names_the_finding_and_what_abnormal_means(work: Path) -> None:
     assert "ABNORMAL" in ulna(*requested, work / "older", *point).stdout
 
 
-def test_info_says_which_findings_and_which_answers(work: Path) -> None:
+def test_info_lists_findings_and_answers(work: Path) -> None:
     shown = " ".join(ulna("info", work / "bundle").stdout.split())
     assert "answers: fracture or no fracture" in shown
     assert "finding hardware: temperature 1.00" in shown and "20 studies with, 30" in shown
@@ -87,13 +87,13 @@ def test_a_table_has_a_column_of_each_finding(work: Path, tmp_path: Path) -> Non
         assert row["image_called_findings"] == "; ".join(called)
 
 
-def test_evaluate_scores_findings_that_verify_computes_again(work: Path, tmp_path: Path) -> None:
+def test_evaluate_scores_findings_that_verify_recomputes(work: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores"
     shown = ulna("evaluate", work / "table.csv", "--bundle", work / "bundle", "--out", out).stdout
     assert "fracture/all" in shown and "leading finding right" in shown
     result = json.loads((out / "metrics.json").read_text())
     kinds = result["findings"]["ALL"]["categories"]
     assert (kinds["fracture"]["n_present"], kinds["fracture"]["n_absent"]) == (4, 2)
-    # A normal image of this label names nothing, so of hardware it says nothing.
+    # A normal image of this label has no findings labelled, so hardware is unknown.
     assert (kinds["hardware"]["n_present"], kinds["hardware"]["n_absent"]) == (2, 3)
     assert "equal within" in ulna("verify", out).stdout

@@ -1,4 +1,4 @@
-"""`QUICK=1 scripts/fracatlas.sh`: from two tables to a bundle that answers, in one go."""
+"""`QUICK=1 scripts/fracatlas.sh`: from two tables to a bundle, in one run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STUDIES = 40
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Phantoms as the two tables of FracAtlas; the lower limb is arms by another name."""
+    """Phantoms as the two tables of FracAtlas; the lower limb is arms under another name."""
     data = tmp_path_factory.mktemp("data")
     ulna("phantom", data, "--studies", STUDIES, "--seed", 6, "--size", 160)
     with (data / "truth.csv").open() as handle:
@@ -66,7 +66,7 @@ def _make(data: Path, out: Path, code: int = 0) -> str:
 @pytest.mark.skipif(
     not (ROOT / ".venv/bin/ulna").is_file(), reason="no .venv: the script runs what `make` set up"
 )
-def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path) -> None:
+def test_one_run_makes_a_bundle_that_predicts(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "real"
     _make(data, out)
     trunk = read_json(Recipe, out / "trunk/recipe.json").experts[0].initial
@@ -86,7 +86,7 @@ def test_one_go_from_nothing_to_a_bundle_that_answers(data: Path, tmp_path: Path
     assert student.calibrated and [e.name for e in student.manifest.experts] == ["student"]
     start = read_json(Recipe, out / "student-folds/fold3/recipe.json").experts[0].initial
     assert Path(start.path) == out / "folds/fold3" and start.expert == "lite0"
-    # what is finished is not done again
+    # finished steps are not repeated
     weights = out / "folds/fold4/experts/lite0_whole/weights.safetensors"
     written = weights.stat().st_mtime_ns
     message = _make(data, out)

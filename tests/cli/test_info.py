@@ -34,7 +34,7 @@ def test_a_table_is_counted(real_data: Path) -> None:
     assert CliRunner().invoke(cli, ["info", str(table)]).exit_code == 0
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["info", str(tmp_path / "missing")])
     assert done.exit_code == 3
     assert "no such file or folder" in done.stderr

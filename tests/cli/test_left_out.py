@@ -1,4 +1,4 @@
-"""`ulna predict`: what is left out is one note, what a header says stands beside the answer."""
+"""`ulna predict`: one note on files left out, and the remarks of headers in the answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def dicom(path: Path, part: str, seed: int) -> None:
 
 @pytest.fixture
 def visit(tmp_path: Path) -> Path:
-    """A folder as hospitals give it: of everything something."""
+    """A folder as from a hospital, with files of every kind."""
     root = tmp_path / "visit"
     dicom(root / "knee.dcm", "KNEE", 1)
     dicom(root / "wrist", "L WRIST", 2)
@@ -78,9 +78,7 @@ def test_a_mixed_folder_is_answered_whole_with_one_note(visit: Path) -> None:
     assert "1 used with a remark" in done.stderr
 
 
-def test_the_remark_on_another_region_is_in_every_form_of_answer(
-    visit: Path, tmp_path: Path
-) -> None:
+def test_the_flag_of_another_region_is_in_every_form_of_answer(visit: Path, tmp_path: Path) -> None:
     message = "the header names KNEE: not known as one of the seven regions"
     image = visit / "knee.dcm"
     (answer,) = json.loads(ulna("predict", image, "--json").stdout)
@@ -96,7 +94,7 @@ def test_the_remark_on_another_region_is_in_every_form_of_answer(
 
 
 @pytest.mark.parametrize("again", [str, lambda p: f"{p}/../visit", lambda p: f"{p}/knee.dcm"])
-def test_what_is_given_twice_is_answered_once(visit: Path, again: Callable[[Path], str]) -> None:
+def test_an_image_named_twice_is_predicted_once(visit: Path, again: Callable[[Path], str]) -> None:
     once = json.loads(ulna("predict", visit, "--json").stdout)
     done = ulna("predict", visit, again(visit), "--json")
     assert [a["study_id"] for a in json.loads(done.stdout)] == [a["study_id"] for a in once]

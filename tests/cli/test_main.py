@@ -1,4 +1,4 @@
-"""The group of verbs: help, speed of start, and that no error ends in a traceback."""
+"""The group of commands: help, imports at start, and errors without a traceback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_module_and_script_are_the_same() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_teaches(verb: str) -> None:
+def test_every_command_has_help_with_an_example(verb: str) -> None:
     done = CliRunner().invoke(cli, [verb, "--help"])
     assert done.exit_code == 0
     assert "Example" in done.output
@@ -58,7 +58,7 @@ def test_unknown_verb_is_a_usage_error() -> None:
 
 def _with_verb(monkeypatch: pytest.MonkeyPatch, body: Callable[[], None]) -> None:
     command = click.Command("info", callback=body)
-    monkeypatch.setattr(main.Verbs, "get_command", lambda *_: command)
+    monkeypatch.setattr(main.LazyGroup, "get_command", lambda *_: command)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""No answer is lost to a neighbour: answers with a bad one are those without, byte for byte."""
+"""A bad study does not change the answers of others: they are the same bytes without it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOOD = 10
 
 @dataclass(frozen=True)
 class Bad:
-    """A row of the table that goes wrong. why: said of it. answered: its maps or mask alone are."""
+    """A bad row of the table. why: its error. answered: only its maps or mask are bad."""
 
     row: str
     why: str
@@ -37,7 +37,7 @@ class Bad:
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """A bundle, images, masks: good ones and all that can be wrong with one of them."""
+    """A bundle, and images and masks, good ones and ones with every kind of defect."""
     write_analytic(tmp_path / "bundle", fusion=FITTED)
     write_images(tmp_path / "images", [(90, 70), (60, 100), (80, 80)] * 4)
     for name, shape in (("mask", (60, 100)), ("small", (7, 9))):
@@ -68,8 +68,8 @@ MASKS = {
 
 
 @pytest.fixture(autouse=True)
-def films_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One image is gone when it is read, another takes more memory than there is."""
+def images_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image is missing when it is read, another needs more memory than there is."""
     read = reading.read_radiograph
 
     def fails(path: Path) -> Radiograph:
@@ -88,7 +88,7 @@ def films_that_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _table(work: Path, name: str, bad: Sequence[Bad]) -> Path:
-    """GOOD studies with `bad` ones among them."""
+    """Write a table of GOOD studies with `bad` ones among them."""
     rows = [
         f"images/view{k}.png,p{k},s{k},{('ELBOW', 'WRIST')[k % 2]},{k % 2},"
         + ("mask.png" if k in (1, 7) else "")
@@ -148,7 +148,7 @@ def test_predict_to_a_table(work: Path) -> None:
     assert [result["with"][k] for k in others] == result["without"]
 
 
-def test_evaluate_scores_the_others_and_says_how_many_have_no_answer_and_why(work: Path) -> None:
+def test_evaluate_scores_the_others_and_counts_studies_without_answer_by_reason(work: Path) -> None:
     bad = [*BAD.values(), *MASKS.values()]
     for name, table, code in _both(work, bad):
         given = ("evaluate", table, "--bundle", work / "bundle", "--split", "all")
@@ -171,7 +171,7 @@ def test_evaluate_scores_the_others_and_says_how_many_have_no_answer_and_why(wor
 
 
 def _check_rows(work: Path, bad: Sequence[Bad]) -> None:
-    """One row for each; those of good studies are the same bytes."""
+    """Check that there is a row for each study, and that good ones have the same bytes."""
     rows = {}
     for name in ("with", "without"):
         with (work / name / "predictions.csv").open(newline="") as handle:
@@ -184,7 +184,7 @@ def _check_rows(work: Path, bad: Sequence[Bad]) -> None:
     assert rows["without"]["s1"]["pointing_game"] == "1.0"
 
 
-def test_a_bad_study_alone_ends_as_it_did(work: Path) -> None:
+def test_a_single_bad_study_raises_its_own_error(work: Path) -> None:
     for one, code in ((BAD["unknown part"], 2), (BAD["no image"], 4), (BAD["no memory"], 4)):
         (work / "t.csv").write_text(f"{HEAD}\n{one.row}\n")
         done = ulna("predict", work / "t.csv", "--bundle", work / "bundle", code=code)
@@ -194,7 +194,7 @@ def test_a_bad_study_alone_ends_as_it_did(work: Path) -> None:
     assert "none of 2 studies has an answer" in done.stderr
 
 
-def test_names_that_are_long_or_alike_have_folders_of_their_own(work: Path) -> None:
+def test_long_or_equal_names_get_separate_folders(work: Path) -> None:
     long = "x" * 250
     names = [long + "1", long + "2", "a b", "a_b", "A_B", "ordinary"]
     rows = [f"images/view{k}.png,p,{name},WRIST,0," for k, name in enumerate(names)]
@@ -206,7 +206,7 @@ def test_names_that_are_long_or_alike_have_folders_of_their_own(work: Path) -> N
     assert len(list((work / "maps").rglob("*.png"))) == len(names)
 
 
-def test_an_output_that_cannot_be_written_costs_its_own_study_alone(work: Path) -> None:
+def test_an_output_that_cannot_be_written_affects_only_its_own_study(work: Path) -> None:
     table = _table(work, "t", [])
     maps = work / "maps"
     given = ("predict", table, "--bundle", work / "bundle", "--out", maps)
@@ -231,7 +231,7 @@ def test_an_output_that_cannot_be_written_costs_its_own_study_alone(work: Path) 
 
 
 def _full(after: int) -> Callable[[Path, bytes], None]:
-    """`write_atomic` on a disk that is full after so many files."""
+    """Return `write_atomic` for a disk that is full after some files."""
     written: list[Path] = []
 
     def refuses(path: Path, data: bytes) -> None:
@@ -244,7 +244,7 @@ def _full(after: int) -> Callable[[Path, bytes], None]:
     return refuses
 
 
-def test_a_full_disk_costs_no_answer_and_leaves_no_half_picture(
+def test_a_full_disk_loses_no_answer_and_leaves_no_partial_picture(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "write_atomic", _full(3))
@@ -262,7 +262,7 @@ def test_a_full_disk_costs_no_answer_and_leaves_no_half_picture(
             picture.load()
 
 
-def test_a_film_whose_name_is_no_utf_8_is_answered_and_evaluated(work: Path) -> None:
+def test_an_image_whose_name_is_no_utf_8_is_predicted_and_evaluated(work: Path) -> None:
     odd = os.fsencode(work / "set/train/XR_WRIST")
     for k in range(4):
         folder = odd + f"/patient0000{k}/study1_{('negative', 'positive')[k % 2]}/".encode()
@@ -281,7 +281,7 @@ def test_a_film_whose_name_is_no_utf_8_is_answered_and_evaluated(work: Path) -> 
     assert len(answers) == 4 and len(list((work / "maps").rglob("*.png"))) == 4
 
 
-def test_a_folder_in_place_of_an_output_is_said_before_any_work(work: Path) -> None:
+def test_a_folder_in_place_of_an_output_is_refused_before_any_work(work: Path) -> None:
     table = _table(work, "t", [])
     for name in ("report.html", "predictions.csv", "receipt.json", "metrics.json.partial"):
         (work / "out" / name).mkdir(parents=True)
@@ -294,6 +294,6 @@ def test_a_folder_in_place_of_an_output_is_said_before_any_work(work: Path) -> N
 def test_a_ranking_that_cannot_be_made_is_refused_before_any_work(work: Path) -> None:
     table = _table(work, "t", [])
     done = ulna("predict", table, "--bundle", work / "bundle", "--worklist", code=2)
-    assert "nothing can be ranked" in done.stderr and not done.stdout
+    assert "studies cannot be ranked" in done.stderr and not done.stdout
     given = ("predict", table, "--bundle", work / "bundle", "--operating-point", "none")
     assert "operating point 'none'" in ulna(*given, code=2).stderr

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: every verb under a guard of sockets and without a network.
+"""Nothing leaves the machine: every command with guarded sockets and without a network.
 
 Guards against: `import openvino` and ONNX Runtime from 1.29 on, which report to their makers'
 analytics services and leave identifiers below the home folder.
@@ -26,8 +26,8 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
 from ulna.recipes import RECIPES
 
-# Every verb at the least size, in an order in which each finds what it needs. {w}: a folder.
-# With an exclamation mark: where nothing can be written below the home folder.
+# Every command at the smallest size, each after those it depends on. {w}: a folder.
+# With an exclamation mark: run with a home folder that is not writable.
 WALK = """
 phantom {w}/images --studies 100 --seed 4 --size 96
 ! train {w}/images --recipe {w}/tiny.json --out {w}/run
@@ -48,26 +48,26 @@ ensemble {w}/one {w}/two --out {w}/both
 review {w}/images --from {w}/one --out {w}/review
 score --labels {w}/labels.csv --predictions {w}/answers.csv
 predict {image} --engine auto
-! predict {image} --engine openvino:fp32 --out {w}/one_film
+! predict {image} --engine openvino:fp32 --out {w}/one_image
 ! predict {w}/images --bundle {w}/run/bundle --engine onnxruntime --table {w}/table.parquet
 info {w}/run/bundle
 ! info
 demo --data {w}/images --recipe {w}/tiny.json --out {w}/demo
 """
-# Refused for what it answered, as any tiny model may be: the verb has run all the same.
+# A tiny model may fail the acceptance test; the command has run all the same.
 FINE = {"quantise": (0, 5), "distil": (0, 5)}
 # Matplotlib's list of fonts, which docs/limits.md names, is all that is written below the home.
 ALLOWED = ("home/.cache/matplotlib/", "home/.config/matplotlib/")
 
 
 def _lines(walk: str) -> Iterator[tuple[bool, list[str]]]:
-    """Whether the line has an exclamation mark, and its words."""
+    """Yield whether the line has an exclamation mark, and its words."""
     for line in filter(None, walk.splitlines()):
         yield line.startswith("! "), line.removeprefix("! ").split()
 
 
 def _verbs(group: click.Group) -> Iterator[str]:
-    """Of click's tree, subgroups' included."""
+    """Yield the commands of click's tree, with those of subgroups."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -75,12 +75,12 @@ def _verbs(group: click.Group) -> Iterator[str]:
 
 
 def test_the_walk_covers_every_verb() -> None:
-    """A new verb must be walked, too."""
+    """A new command must be in the walk, too."""
     assert {line[0] for _, line in _lines(WALK)} == set(_verbs(cli))
 
 
 def _twin(folder: Path, other: Path) -> None:
-    """A second cross-validation of the same folds, its graphs of other bytes: sooner than one."""
+    """Copy a cross-validation, with graphs of other bytes; faster than a second training."""
     shutil.copytree(folder, other)
     for k in range(2):
         bundle = read_bundle(folder / f"fold{k}" / "bundle")
@@ -120,7 +120,7 @@ def _processor_seconds() -> float:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
-    """Under the guard and, where the kernel allows, with no network but an empty one."""
+    """Run with the guard and, where the kernel allows it, in an empty network namespace."""
     sandbox = Sandbox.make(tmp_path / "sandbox", namespace())
     _prepare(tmp_path)
     print("\nwith", "an empty network" if sandbox.namespace else "a guard in Python alone")
@@ -154,7 +154,7 @@ def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("guard", [True, False])
 def test_the_guard_sees_an_attempt(attempt: str, guard: bool, tmp_path: Path) -> None:
-    """Without the guard in Python it is the namespace that sees it, as it would native code."""
+    """Without the guard in Python the namespace detects it, as it would in native code."""
     apart = () if guard else namespace()
     if not guard and not apart:
         pytest.skip("this system does not let us make a network namespace")

@@ -1,4 +1,4 @@
-"""Paths on the command line, before any work is done."""
+"""Paths on the command line are checked before any work is done."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ulna.cli.options import GivenPath
     "arguments",
     [
         ("predict", ""),
-        ("predict", "film.png", "--bundle", ""),
-        ("predict", "film.png", "--out", ""),
+        ("predict", "image.png", "--bundle", ""),
+        ("predict", "image.png", "--out", ""),
         ("info", ""),
         ("evaluate", "", "--bundle", "b", "--out", "o"),
         ("phantom", "", "--studies", "1", "--seed", "1"),
     ],
 )
-def test_an_empty_path_is_not_the_folder_at_hand(
+def test_an_empty_path_is_not_the_current_folder(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`ulna predict "$FILM"` without FILM would answer for whatever lies in the folder."""
+    """`ulna predict "$IMAGE"` without IMAGE would answer for whatever lies in the folder."""
     monkeypatch.chdir(tmp_path)
     assert "an empty path" in ulna(*arguments, code=2).output
     assert not list(tmp_path.iterdir())
@@ -41,7 +41,7 @@ def test_results_that_no_folder_could_take_are_refused_at_once(place: str, tmp_p
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_folder_that_is_there_or_can_be_made_is_taken(tmp_path: Path) -> None:
+def test_an_existing_or_new_folder_is_accepted(tmp_path: Path) -> None:
     taken = GivenPath(new_folder=True)
     for place in (tmp_path, tmp_path / "new", tmp_path / "new" / "newer"):
         assert taken.convert(str(place), None, None) == place

@@ -1,4 +1,4 @@
-"""`ulna phantom`: its defaults are the config's, its errors are messages."""
+"""`ulna phantom`: the config's defaults, and errors as messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ulna predict --table` as a user runs it: killed, interrupted, gone on with; its memory."""
+"""`ulna predict --table`: killed, interrupted and resumed; its memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ulna.runtime.table.rows_file import RowsFile
 
 
 def _images(folder: Path, studies: int) -> Path:
-    """A folder for each study with one or two images; the first of a few is no image at all."""
+    """Write a folder for each study with one or two images; a few files are no images."""
     distinct = write_images(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     for k in range(studies):
         place = folder / f"study{k:05d}"
@@ -47,7 +47,7 @@ def _start(*arguments: object) -> subprocess.Popen[str]:
 
 
 def _wait_for(path: Path, size: int, process: subprocess.Popen[str]) -> None:
-    """Until the file is larger than `size`, or the process has ended."""
+    """Wait until the file is larger than `size`, or the process has ended."""
     while process.poll() is None and (not path.exists() or path.stat().st_size <= size):
         time.sleep(0.001)
 
@@ -57,7 +57,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
+def test_a_table_and_its_summary(tmp_path: Path, bundle: Path) -> None:
     images, out = _images(tmp_path / "images", 20), tmp_path / "tables" / "answers.csv"
     done = ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     rows = _rows(out)
@@ -66,7 +66,7 @@ def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
     assert len(bad) == 3 and all("expected a PNG" in r["error"] for r in bad)
     by_study = {r["study"]: r for r in rows}
     lost = sum(not r["study_probability"] for r in by_study.values())
-    assert lost == 1  # of two views the other answers
+    assert lost == 1  # the other of two views is predicted
     abnormal = sum(r["decision"] == "1" for r in by_study.values())
     assert done.stdout.startswith(
         f"20 studies with 30 images; {20 - lost} answered ({abnormal} abnormal); 0 refused; "
@@ -88,21 +88,21 @@ def test_a_table_is_the_only_form_of_answer(
     assert "--workers without --table" in ulna(*call, code=2).output
 
 
-def test_a_name_that_is_no_tables_is_said_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_name_that_is_no_table_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     call = ["predict", tmp_path / "gone", "--bundle", tmp_path / "gone"]
     for name in ("t.xlsx", "answers"):
         assert "ends in .csv or .parquet" in ulna(*call, "--table", name, code=2).output
 
 
 def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) -> None:
-    image, out = tmp_path / "film.png", tmp_path / "t.csv"
+    image, out = tmp_path / "image.png", tmp_path / "t.csv"
     image.write_text("no image")
     done = ulna("predict", image, "--bundle", bundle, "--table", out, code=4)
     assert "none of 1 studies has an answer" in done.output
     assert "expected a PNG" in _rows(out)[0]["error"]
 
 
-def test_a_full_disk_ends_a_table_that_goes_on(
+def test_a_full_disk_ends_a_table_that_can_be_resumed(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, whole, out = (
@@ -131,7 +131,7 @@ def test_a_full_disk_ends_a_table_that_goes_on(
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> None:
+def test_ctrl_c_leaves_a_table_that_can_be_resumed(tmp_path: Path, bundle: Path) -> None:
     images = _images(tmp_path / "images", 600)
     whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
@@ -141,8 +141,8 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert "ending after the batch at hand" in errors
-    assert "of 600 studies; the same command goes on" in errors
+    assert "stopping after this batch" in errors
+    assert "of 600 studies; the same command continues" in errors
     assert not out.exists() and whole.read_bytes().startswith(rows.read_bytes())
     ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     assert out.read_bytes() == whole.read_bytes()
@@ -150,7 +150,7 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["answers.csv", "answers.parquet"])
-def test_killed_again_and_again_it_ends_as_if_never(
+def test_a_run_killed_repeatedly_gives_the_same_table(
     tmp_path: Path, bundle: Path, name: str
 ) -> None:
     images = _images(tmp_path / "images", 1500)
@@ -177,13 +177,13 @@ _MEASURED = """
 import sys
 from pathlib import Path
 from ulna.cli.main import cli
-cli(sys.argv[1:], standalone_mode=False)  # the code of studies without an answer comes back
+cli(sys.argv[1:], standalone_mode=False)  # returns the code for studies without an answer
 print([line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line])
 """
 
 
 def _peak(images: Path, bundle: Path, out: Path) -> float:
-    """Largest resident memory of a run, in MiB."""
+    """Return the largest resident memory of a run, in MiB."""
     call = [sys.executable, "-c", _MEASURED, "predict", images, "--bundle", bundle, "--table", out]
     done = subprocess.run(list(map(str, call)), capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-2]) / 1024
@@ -195,4 +195,4 @@ def test_memory_does_not_grow_with_the_number_of_studies(tmp_path: Path, bundle:
     few, many = _images(tmp_path / "a" / "few", 200), _images(tmp_path / "b" / "many", 2000)
     small, large = _peak(few, bundle, tmp_path / "1.csv"), _peak(many, bundle, tmp_path / "2.csv")
     print(f"{small:.1f} and {large:.1f} MiB")
-    assert large - small <= 8  # 1,800 studies as a list, not their images or maps
+    assert large - small <= 8  # the list of 1,800 studies, not their images or maps

@@ -1,4 +1,4 @@
-"""`ulna info` of a bundle of folds: a column for each expert, not for each of its graphs."""
+"""The weights of a bundle of folds: a column for each expert, not for each of its graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress without a terminal: few lines, the first, the last, and the time left."""
+"""Progress without a terminal: few lines, with the first, the last and the time left."""
 
 from __future__ import annotations
 

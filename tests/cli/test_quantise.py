@@ -1,4 +1,4 @@
-"""`ulna quantise`: an int8 bundle and its figures, or a refusal with them."""
+"""`ulna quantise`: an int8 bundle with its figures, or a refusal with them."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_refusal_writes_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "int8").exists()
 
 
-def test_bad_input_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "table.csv"
     lines = table.read_text().splitlines()
     (tmp_path / "other.csv").write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     write_analytic(tmp_path / "alone", [replace(COARSE)])
     for bundle, data, message in (
-        (tmp_path / "alone", table, "lies in no run"),
+        (tmp_path / "alone", table, "lies in no run's folder"),
         (run / "bundle", tmp_path / "other.csv", "the data are not those of"),
     ):
         done = ulna("quantise", bundle, "--data", data, "--out", tmp_path / "o", code=2)

@@ -1,4 +1,4 @@
-"""`ulna review` on a bare table of predictions: list, page, JSON, and what cannot be reviewed."""
+"""`ulna review` of a table of predictions: list, page, JSON, and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def work(tmp_path: Path) -> Path:
         )
         for i in range(N):
             label, part = i % 2, ("HAND", "ELBOW")[i // 2 % 2]
-            image = f"film{i}.png"
+            image = f"image{i}.png"
             Image.fromarray(rng.integers(0, 255, (40, 30), np.uint8)).save(tmp_path / image)
             p = rng.uniform(0.7, 0.9) if label else rng.uniform(0.1, 0.3)
             if i in WRONG:
@@ -62,7 +62,7 @@ def test_wrong_labels_lead_the_list(work: Path) -> None:
     assert [r["study"] for r in rows[:5]] == [s["study"] for s in result["head"]]
 
 
-def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
+def test_text_and_page_report_missing_maps(work: Path) -> None:
     done = ulna("review", *_given(work, "--top", 4))
     assert "read again first" in done.stdout and "review.html" in done.stdout
     assert "note: No heat maps" in done.stderr
@@ -73,7 +73,7 @@ def test_text_and_page_say_that_maps_are_missing(work: Path) -> None:
     assert "review.csv" in ulna("verify", work / "review", code=9).stderr
 
 
-def test_what_cannot_be_reviewed_is_told(work: Path) -> None:
+def test_what_cannot_be_reviewed_is_refused(work: Path) -> None:
     table, file, out = work / "table.csv", work / "predictions.csv", work / "review"
     gone = ulna("review", table, "--from", work / "none", "--out", out, code=2)
     assert "no predictions.csv" in gone.stderr and "ulna crossval" in gone.stderr

@@ -1,4 +1,4 @@
-"""`ulna selfsupervise`: settings from the recipe, held-out images left alone, clear refusals."""
+"""`ulna selfsupervise`: settings from the recipe, held-out images not used, clear errors."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ QUICK = ("epochs=1", "batch_size=8", "projection=16", "crop_size=32", "precision
 
 def _table(folder: Path) -> Path:
     studies = make_studies(folder, n=12)
-    with (folder / "films.csv").open("w", newline="") as file:
+    with (folder / "images.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "patient_id", "study_id", "body_part", "abnormal", "split"])
         for i, study in enumerate(studies):
             for ref in study.images:
                 split = "valid" if i < 4 else ""
                 rows.writerow([ref.path.name, study.patient_id, f"s{i}", "", "", split])
-    return folder / "films.csv"
+    return folder / "images.csv"
 
 
 def _invoke(table: Path, out: Path, *more: str) -> Result:
@@ -88,7 +88,7 @@ def test_without_lightly_the_extra_is_named(
     assert "pip install 'ulna[ssl]'" in done.stderr
 
 
-def test_a_film_of_two_tables_is_learned_from_once_unless_one_holds_it_out(tmp_path: Path) -> None:
+def test_an_image_of_two_tables_is_used_once_unless_one_holds_it_out(tmp_path: Path) -> None:
     for name in "ab":
         Image.linear_gradient("L").save(tmp_path / f"{name}.png")
     head = "path,patient_id,study_id,body_part,abnormal,split\n"

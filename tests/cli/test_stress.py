@@ -1,4 +1,4 @@
-"""`ulna stress` from phantoms or a table to its four files, and what it refuses."""
+"""`ulna stress` of phantoms or a table: its four files, and its errors."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_what_is_refused_is_refused_in_two_lines(table: Path, bundle: Path, tmp_
 
 
 @pytest.mark.slow
-def test_phantoms_tell_their_casts_and_markers(tmp_path: Path) -> None:
+def test_phantoms_are_grouped_by_casts_and_markers(tmp_path: Path) -> None:
     made = CliRunner().invoke(
         cli,
         ["phantom", str(tmp_path / "p"), "--studies", "24", "--seed", "5", "--size", "96"]

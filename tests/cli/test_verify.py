@@ -1,4 +1,4 @@
-"""`ulna verify`: an untouched folder passes; whatever is altered is found and named."""
+"""`ulna verify`: an unchanged folder passes; every alteration is found and named."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_refused_views_are_scored_counted_and_verified(work: Path) -> None:
         with Image.open(work / name) as image:
             grey = np.asarray(image.convert("L"))
         coloured = np.stack([grey // 4] * 3, axis=-1)
-        for channel in range(3):  # a hue for each third: no tint of a scan
+        for channel in range(3):  # a hue for each third, unlike the tint of a scan
             coloured[channel::3, :, channel] = np.maximum(grey[channel::3], 120)
         Image.fromarray(coloured).save(work / name)
     shutil.rmtree(work / "evaluation")
@@ -81,7 +81,7 @@ def test_refused_views_are_scored_counted_and_verified(work: Path) -> None:
     assert {c["equal"] for c in checks.values()} == {True}
 
 
-def test_the_receipt_says_how_it_was_made(work: Path) -> None:
+def test_the_receipt_records_how_it_was_made(work: Path) -> None:
     text = (work / "evaluation/receipt.json").read_text()
     receipt = json.loads(text)
     assert receipt["command"][:2] == ["ulna", "evaluate"]
@@ -95,7 +95,7 @@ def test_the_receipt_says_how_it_was_made(work: Path) -> None:
 
 
 def _edit(work: Path, column: str, value: str) -> None:
-    """One study's cells changed, and the receipt made to vouch for the new table."""
+    """Change a study's cells, and the hash of the table in the receipt."""
     file = work / "evaluation/predictions.csv"
     with file.open(newline="") as handle:
         lines = list(csv.DictReader(handle))
@@ -116,7 +116,7 @@ def _vouch(work: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("column", ["study_probability", "abnormal"])
-def test_an_altered_prediction_or_label_is_found_even_if_the_receipt_vouches(
+def test_an_altered_prediction_or_label_is_found_even_with_an_altered_receipt(
     work: Path, column: str
 ) -> None:
     _edit(work, column, "0.4321" if column == "study_probability" else "1")
@@ -135,10 +135,10 @@ def test_an_altered_number_is_named(work: Path) -> None:
     _vouch(work, "metrics.json")
     message = ulna("verify", work / "evaluation", code=9)
     assert "by_body_part.ALL.auroc.low" in message.stdout.replace("\n", "").replace(" ", "")
-    assert "1 of" in message.stderr and "make them again" in message.stderr
+    assert "1 of" in message.stderr and "run its command again" in message.stderr
 
 
-def test_another_label_film_or_bundle_is_found(work: Path) -> None:
+def test_another_label_image_or_bundle_is_found(work: Path) -> None:
     table = work / "table.csv"
     text = table.read_text()
     table.write_text(text.replace("study0,ELBOW,0", "study0,ELBOW,1"))
@@ -164,7 +164,7 @@ def test_a_missing_file_is_a_difference_and_no_receipt_an_error(work: Path) -> N
     assert "no receipt" in message and "again" in message
 
 
-def test_scores_of_the_competition_are_computed_again(tmp_path: Path) -> None:
+def test_scores_of_the_competition_are_recomputed(tmp_path: Path) -> None:
     lines = [
         f"MURA-v1.1/valid/XR_WRIST/patient{i:05}/study1_negative/,{int(i % 3 == 0)}"
         for i in range(30)

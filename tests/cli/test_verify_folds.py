@@ -1,4 +1,4 @@
-"""`ulna verify` of a cross-validation whose experts were made beforehand."""
+"""`ulna verify` of a cross-validation whose experts were written beforehand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ulna.config.recipe import InitialWeights  # noqa: E402
 from ulna.datasets import index_data  # noqa: E402
 from ulna.errors import DatasetWarning  # noqa: E402
 from ulna.experiments.crossval_steps import CrossvalFolder, CrossvalSettings  # noqa: E402
-from ulna.experiments.fold_starts import warn_of_seen  # noqa: E402
+from ulna.experiments.fold_starts import warn_of_leakage  # noqa: E402
 from ulna.training.fingerprint import fingerprint_studies  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two folds of the same experts, answered by `ulna crossval` without any training."""
+    """Two folds with the same experts, predicted by `ulna crossval` without training."""
     work = tmp_path_factory.mktemp("folds")
     lines = ["path,patient_id,study_id,body_part,abnormal,plate"]
     for n, s in enumerate(write_studies(work, 48)):
@@ -46,7 +46,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _again(work: Path, *options: object, code: int = 0) -> str:
-    """What the same command says when it is given again."""
+    """Return the output of the same command, run again."""
     command = ["crossval", work / "table.csv", "--recipe", work / "recipe.json", "--folds", 2]
     return str(ulna(*command, "--out", work / "cv", *options, code=code).output)
 
@@ -69,7 +69,7 @@ def test_untouched_is_equal_to_the_fusion(work: Path) -> None:
     assert {"bundle fold0/bundle", "bundle fold1/bundle", "bundle bundle"} <= set(checks)
 
 
-def test_a_sample_asks_the_experts_alone(work: Path) -> None:
+def test_a_sample_is_predicted_again_by_the_experts_of_the_folds(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv", "--studies", 6)
     assert "6 of 48 studies" in str(checks["experts' probabilities asked again"]["message"])
 
@@ -92,7 +92,7 @@ def test_an_altered_score_is_found(work: Path) -> None:
     file.write_text(before)
 
 
-def test_predictions_that_are_gone_fail_their_checks_and_end_no_other(work: Path) -> None:
+def test_missing_predictions_fail_only_their_own_checks(work: Path) -> None:
     file = work / "cv/evaluation/predictions.csv"
     kept = file.rename(file.with_name("kept.csv"))
     checks = _checks(work, code=9)
@@ -128,7 +128,7 @@ def test_a_study_that_cannot_be_read_any_more_differs(work: Path) -> None:
 
 
 def test_other_data_in_the_same_folder_are_refused(work: Path) -> None:
-    """Their folds are others, so finished experts would answer what they have learned from."""
+    """The folds would differ, so finished experts would predict their training studies."""
     table = work / "table.csv"
     text = table.read_text()
     lines = text.splitlines()
@@ -153,7 +153,7 @@ def test_methods_of_one_name_are_all_compared(work: Path) -> None:
     _again(work, "--by", "plate")
 
 
-def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
+def test_a_start_from_a_run_on_the_same_studies_is_reported(work: Path) -> None:
     studies = index_data(work / "table.csv")
     run = work / "run"
     run.mkdir()
@@ -165,12 +165,12 @@ def test_a_run_on_the_same_studies_is_no_fair_start(work: Path) -> None:
     changed = replace(recipe, experts=(started, *recipe.experts[1:]))
     settings = CrossvalSettings(str((work / "table.csv").resolve()), changed, 2, 0)
     folder = CrossvalFolder.open(work / "seen", settings, None)
-    with pytest.warns(DatasetWarning, match="learned from 40 of the 48 studies"):
-        warn_of_seen(changed, studies, folder.labelled)
-    warn_of_seen(recipe, studies, folder.labelled)  # warnings are errors here
+    with pytest.warns(DatasetWarning, match="trained on 40 of the 48 studies"):
+        warn_of_leakage(changed, studies, folder.labelled)
+    warn_of_leakage(recipe, studies, folder.labelled)  # warnings are errors here
 
 
-def test_a_column_that_is_not_there_is_told_before_any_training(work: Path) -> None:
+def test_an_unknown_column_is_refused_before_any_training(work: Path) -> None:
     command = ["crossval", work / "table.csv", "--recipe", work / "recipe.json", "--folds", 2]
     message = ulna(*command, "--out", work / "new", "--by", "metal", code=2).output
     assert "column 'metal'" in message

@@ -1,4 +1,4 @@
-"""The whole walk through the command line, small: phantoms to report, step by step and as demo."""
+"""All commands at small size, from phantoms to report, step by step and as a demo."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _tiny_recipe() -> Recipe:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with phantoms, a run and a calibrated bundle, made by the verbs."""
+    """A folder with phantoms, a run and a calibrated bundle, made by the commands."""
     work = tmp_path_factory.mktemp("walk")
     write_json(_tiny_recipe(), work / "tiny.json")
     ulna("phantom", work / "phantoms", "--studies", 72, "--seed", 4, "--size", 96)
@@ -51,7 +51,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
-def test_weights_of_half_the_size_answer_alike(work: Path) -> None:
+def test_float16_weights_give_the_same_answers(work: Path) -> None:
     half = work / "half"
     ulna("export", work / "run", "--out", half, "--weights", "float16")
     reported = json.loads((half / "manifest.json").read_text())["experts"]
@@ -79,12 +79,12 @@ def test_evaluate_takes_the_held_out_studies(work: Path) -> None:
     assert (out / "predictions.csv").is_file()
 
 
-def test_evaluating_on_all_says_that_scores_are_flattered(work: Path) -> None:
+def test_evaluating_on_all_warns_that_scores_are_optimistic(work: Path) -> None:
     bundle = work / "run/bundle"
     done = ulna(
         "evaluate", work / "phantoms", "--bundle", bundle, "--out", work / "all", "--split", "all"
     )
-    assert "scores are flattered" in done.stderr
+    assert "scores are optimistic" in done.stderr
     assert "report:" in done.stdout
 
 
@@ -101,7 +101,7 @@ def test_predict_as_text_json_and_pictures(work: Path, tmp_path: Path) -> None:
     assert "WRIST" in text and "not a medical device" in text
 
 
-def test_one_bad_film_does_not_hide_the_others(work: Path, tmp_path: Path) -> None:
+def test_one_bad_image_does_not_hide_the_others(work: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("not an image")
     images = [bad, _images(work)[0]]
@@ -150,7 +150,7 @@ def test_calibrating_on_other_data_is_refused(work: Path, tmp_path: Path) -> Non
     assert "not those of" in ulna("calibrate", work / "run/bundle", *arguments, code=2).stderr
 
 
-def test_demo_on_a_folder_then_again_then_otherwise(work: Path) -> None:
+def test_demo_on_a_folder_then_again_then_with_other_settings(work: Path) -> None:
     out = work / "demo"
     arguments = ("demo", "--data", work / "phantoms", "--recipe", work / "tiny.json", "--out", out)
     first = ulna(*arguments)
@@ -160,7 +160,7 @@ def test_demo_on_a_folder_then_again_then_otherwise(work: Path) -> None:
     page = (out / "report.html").read_text("utf-8")
     assert '<h2 id="examine">' in page and "Made with bundle" not in page
     ulna("verify", out / "evaluation", "--bundle", out / "bundle")
-    # Killed between two steps: what is recorded as done is not done again.
+    # Killed between two steps: steps recorded as done are not repeated.
     steps = json.loads((out / "steps.json").read_text())
     write_json(steps[: steps.index("evaluate")], out / "steps.json")
     again = ulna(*arguments)

@@ -1,4 +1,4 @@
-"""The last steps of a demo: its maps are examined, then evaluated with what came of it."""
+"""The last steps of a demo: the maps are examined, then the bundle is evaluated."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ulna.recipes import RECIPES
 from ulna.types import BodyPart, ImageRef, Study
 
 BEFORE = ["phantoms", "train", "export", "calibrate"]
-# As a demo of an earlier version left it, which examined nothing.
+# The steps of a demo of an earlier version, which had no examination.
 EARLIER = [*BEFORE, "evaluate", "heat maps", "report"]
 
 
 def _demo(folder: Path, boxes: bool, done: list[str]) -> DemoFolder:
-    """A demo on eight held-out images of its own table, with a bundle that reads brightness."""
+    """Return a demo on eight held-out images of a table, with a bundle that reads brightness."""
     with (folder / "table.csv").open("w", newline="") as table:
         data = csv.writer(table)
         head = ["path", "patient_id", "study_id", "body_part", "abnormal", "split"]
@@ -52,7 +52,7 @@ def _demo(folder: Path, boxes: bool, done: list[str]) -> DemoFolder:
 
 
 def _run(demo: DemoFolder) -> None:
-    """As `ulna demo` does."""
+    """Run the steps as `ulna demo` does."""
     demo.run_steps(lambda what, done, total: None)
 
 
@@ -70,7 +70,7 @@ def test_an_earlier_demo_is_examined_then_evaluated_again(tmp_path: Path) -> Non
     assert list(demo.heat_maps.rglob("*.png"))
 
 
-def test_data_without_a_place_are_evaluated_all_the_same(tmp_path: Path) -> None:
+def test_data_without_places_are_evaluated_too(tmp_path: Path) -> None:
     demo = _demo(tmp_path, boxes=False, done=BEFORE)
     with pytest.warns(DatasetWarning, match="heat maps not examined: .* masks or boxes"):
         _run(demo)
@@ -80,8 +80,8 @@ def test_data_without_a_place_are_evaluated_all_the_same(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_can_be_cut_down_to_one_body_part(name: str) -> None:
-    """Its layout may name the others: once it was refused for data of one body part."""
+def test_every_recipe_can_be_restricted_to_one_body_part(name: str) -> None:
+    """Regression: a recipe whose layout names other body parts was refused."""
     image = (ImageRef(Path("1.png")),)
     recipe = RECIPES[name]()
     for part in BodyPart:
@@ -89,10 +89,10 @@ def test_every_recipe_can_be_cut_down_to_one_body_part(name: str) -> None:
         assert cut.body_parts == (part,) and cut.fusion == recipe.fusion
 
 
-def test_weights_that_a_package_holds_are_asked_for_before_any_work(
+def test_a_missing_package_of_weights_is_reported_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The demo fetches nothing: without the package one error says what to install."""
+    """The demo downloads nothing: without the package one error names what to install."""
 
     def without_weights(name: str) -> object:
         return None if "efficientnet" in name else find_spec(name)
@@ -109,10 +109,10 @@ def test_weights_that_a_package_holds_are_asked_for_before_any_work(
         ("demo", (), ("imagenet",)),
         ("demo", ("random",), ()),
         ("demo", ("lite0=random",), ()),
-        ("hybrid", ("imagenet", "cnn=shipped"), ()),  # no package has those encoders
+        ("hybrid", ("imagenet", "cnn=shipped"), ()),  # no package has weights of those encoders
     ],
 )
-def test_only_starts_that_a_package_holds_need_it(
+def test_only_weights_in_a_package_need_it(
     recipe: str, initial: tuple[str, ...], requested: tuple[str, ...]
 ) -> None:
     assert extras_of(choose_recipe(recipe, initial=initial)) == requested

@@ -1,4 +1,4 @@
-"""Functions called from Python, without a command line: silent, resumable, with receipts."""
+"""Functions called from Python: without output, resumable, with receipts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_scores_and_receipt_without_a_word(
+def test_scores_and_receipt_without_output(
     work: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     data, bundle, out = work / "table.csv", work / "bundle", work / "out"
@@ -67,7 +67,7 @@ def test_scores_and_receipt_without_a_word(
     assert capfd.readouterr() == ("", "")
 
 
-def test_studies_without_an_answer_are_told_and_raised_where_asked(work: Path) -> None:
+def test_studies_without_an_answer_are_counted_and_raised_on_request(work: Path) -> None:
     (work / "3.png").write_bytes(b"no image")
     result = evaluate(work / "table.csv", work / "bundle", work / "out", split="all")
     with pytest.raises(IncompleteError, match=f"1 of {N} studies have no answer"):
@@ -77,7 +77,7 @@ def test_studies_without_an_answer_are_told_and_raised_where_asked(work: Path) -
         check_scored({"n_unreadable_images": 2})
 
 
-def test_answers_come_one_by_one_and_a_fault_is_of_one_study(work: Path) -> None:
+def test_answers_come_one_by_one_and_an_error_belongs_to_one_study(work: Path) -> None:
     images = [work / "0.png", work / "none.png", work / "1.png"]
     (work / "none.png").write_bytes((work / "1.png").read_bytes()[:100])
     each = predict(images, bundle=work / "bundle", body_part="WRIST", out=work / "maps")
@@ -91,7 +91,7 @@ def test_answers_come_one_by_one_and_a_fault_is_of_one_study(work: Path) -> None
         predict(images, bundle=work / "bundle", finding_maps=True)
 
 
-def test_a_table_is_asked_once(work: Path) -> None:
+def test_a_table_is_predicted_once(work: Path) -> None:
     given = ([work / "table.csv"], work / "answers.csv")
     result = predict_table(*given, bundle=work / "bundle", workers=1)
     assert result.state.finished and result.n_studies == result.state.studies == N

@@ -1,4 +1,4 @@
-"""Who may be tested on: never, in silence, what a run has learned from."""
+"""The choice of test studies: training studies of a run are never used without a warning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _studies(n: int, split: str = "") -> list[Study]:
 
 
 def _run(folder: Path, studies: list[Study], **sizes: int) -> Path:
-    """A run folder whose parts take `sizes` studies each, in order."""
+    """Write a run folder whose parts have `sizes` studies each, in order."""
     folder.mkdir()
     keys = [s.key for s in studies]
     split, start = {}, 0
@@ -46,7 +46,7 @@ def _run(folder: Path, studies: list[Study], **sizes: int) -> Path:
     return folder
 
 
-def test_the_data_sets_own_test_side_comes_first(tmp_path: Path) -> None:
+def test_studies_held_out_by_the_data_come_first(tmp_path: Path) -> None:
     held = [replace(s, patient_id=f"v{s.patient_id}") for s in _studies(4, "valid")]
     studies = _studies(10, "train") + held
     run = _run(tmp_path / "run", studies, train=6, tune=2, calibration=2)
@@ -68,10 +68,10 @@ def test_then_what_the_run_never_used(tmp_path: Path) -> None:
     assert choose_test_studies(studies, "", run)[0] == studies[7:]
 
 
-def test_all_is_possible_but_said(tmp_path: Path) -> None:
+def test_all_studies_can_be_scored_with_a_warning(tmp_path: Path) -> None:
     studies = _studies(10)
     run = _run(tmp_path / "run", studies, train=5, tune=1, calibration=1, test=3)
-    with pytest.warns(DatasetWarning, match="7 of 10 studies were used to make"):
+    with pytest.warns(DatasetWarning, match="7 of 10 studies were used to train"):
         chosen, _ = choose_test_studies(studies, "all", run)
     assert chosen == studies
 
@@ -81,7 +81,7 @@ def _turned(studies: list[Study]) -> list[Study]:
 
 
 def test_equal_keys_of_other_phantoms_are_no_overlap(tmp_path: Path) -> None:
-    """Phantoms are numbered from 1 in every set, so keys say nothing of them."""
+    """Phantoms are numbered from 1 in every set, so equal keys mean nothing."""
     run = _run(tmp_path / "run", _studies(10), train=5, tune=1, calibration=1)
     write_json(fingerprint_studies(_studies(10)[:7], "phantom", "p"), run / "data.json")
     others = _turned(_studies(10))
@@ -89,10 +89,8 @@ def test_equal_keys_of_other_phantoms_are_no_overlap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("split", ["", "all"])
-def test_a_corrected_label_does_not_hide_what_the_run_has_learned_from(
-    tmp_path: Path, split: str
-) -> None:
-    """One cell of the table mended after training, and every hash is another."""
+def test_a_corrected_label_does_not_hide_training_studies(tmp_path: Path, split: str) -> None:
+    """One corrected cell of the table changes the hash of the data."""
     studies = _studies(10)
     run = _run(tmp_path / "run", studies, train=5, tune=1, calibration=1)
     mended = [*_turned(studies[:1]), *studies[1:]]

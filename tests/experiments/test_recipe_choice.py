@@ -1,4 +1,4 @@
-"""Recipes from a name or a file, and changes from the command line."""
+"""Recipes by name or file, with changes from the command line."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_initial_weights_for_one_and_for_all() -> None:
     assert set(kinds.values()) == {("random", "")}
 
 
-def test_what_starts_at_random_is_not_frozen() -> None:
-    """Stages that ImageNet taught may stay as they are; random ones would stay random."""
+def test_random_initial_weights_are_not_frozen() -> None:
+    """Pre-trained stages may be frozen; random ones would stay random."""
     frozen = {e.name: e.frozen_stages for e in choose_recipe("demo").experts}
     assert frozen["lite0"] > 0
     for start in ("random", "lite0=random"):
@@ -55,8 +55,8 @@ def test_what_starts_at_random_is_not_frozen() -> None:
     assert {e.name: e.frozen_stages for e in other.experts} == frozen
 
 
-def test_only_the_start_that_counts_frees_stages() -> None:
-    """`--initial random` for all, then a start of its own for one: that one stays frozen."""
+def test_only_the_last_initial_weights_decide_on_freezing() -> None:
+    """With `--initial random` for all and other weights for one, that one stays frozen."""
     frozen = {e.name: e.frozen_stages for e in choose_recipe("demo").experts}
     chosen = choose_recipe("demo", initial=["random", "lite0=imagenet"]).experts
     assert {e.name: e.frozen_stages for e in chosen} == {"cnn": 0, "lite0": frozen["lite0"]}
@@ -76,13 +76,13 @@ def test_only_the_start_that_counts_frees_stages() -> None:
         ("input_spec.size=7", "expected a number from 32 to 2048"),
     ],
 )
-def test_wrong_changes_say_what_is_wrong(change: str, words: str) -> None:
+def test_wrong_changes_are_explained(change: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         choose_recipe("demo", [change])
     assert words in str(caught.value)
 
 
-def test_a_recipe_says_which_expert_of_a_run_it_starts_from() -> None:
+def test_a_recipe_names_the_expert_of_a_run_it_starts_from() -> None:
     (student,) = choose_recipe("fracatlas_student", initial=["run:runs/folds"]).experts
     assert student.name == "student"
     assert student.initial == InitialWeights("run", "runs/folds", expert="lite0")
@@ -97,8 +97,8 @@ def test_unknown_recipe_and_initial_kind() -> None:
         choose_recipe("missing.json")
 
 
-def test_one_switch_gives_a_recipe_other_encoders() -> None:
-    """Experts that are not `cnn` are replaced in order, with the settings of their place."""
+def test_encoders_replace_experts_of_a_recipe() -> None:
+    """Experts that are not `cnn` are replaced in order and keep their settings."""
     lite = choose_recipe(
         "hybrid", encoders="tf_efficientnet_lite0, tf_efficientnet_lite1.in1k", initial=["random"]
     )
@@ -132,7 +132,7 @@ def test_one_switch_gives_a_recipe_other_encoders() -> None:
         ("prototype", "vgg19", "layout names unknown expert 'densenet121'"),
     ],
 )
-def test_a_switch_to_nothing_sensible_is_refused(recipe: str, encoders: str, words: str) -> None:
+def test_invalid_encoders_are_refused(recipe: str, encoders: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         choose_recipe(recipe, encoders=encoders)
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""Each verb and its function: options and keyword arguments have the same names and defaults."""
+"""Options of each command and arguments of its function: same names and defaults."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "explain": ("explain",),
     "predict": ("predict", "predict_table"),
 }
-# How a verb prints is no concern of its function.
+# Options that only decide how the command prints.
 PRINTING = {"as_json", "legacy_ci"}
-# Of the caller's program, or of what is printed of an answer.
+# Arguments that only callers from Python need.
 OWN = {"progress", "stop"}
 
 

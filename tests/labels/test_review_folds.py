@@ -108,7 +108,7 @@ def test_maps_of_some_folds_alone(tmp_path: Path) -> None:
             assert shares == pytest.approx({"cnn": 0.9, "tiny": 0.1})
     graphs = {"cnn": blob_graph(3.0), "tiny": blob_graph(1.5)}
     write_bundle(make_manifest(), graphs, tmp_path / "cv/fold2/bundle")
-    with pytest.raises(ConfigError, match="fold2: an expert of it is none of the bundle"):
+    with pytest.raises(ConfigError, match="fold2: an expert is not in the bundle"):
         fold_experts(tmp_path / "cv", rank_labels(studies, file))
 
 
@@ -130,7 +130,7 @@ def test_experts_that_have_learned_from_a_study_are_refused(work: Path) -> None:
     text = file.read_text().replace("fold0", "foldx").replace("fold1", "fold0")
     file.write_text(text.replace("foldx", "fold1"))
     reported = _ulna(work / "table.csv", "--from", work / "cv", "--out", work / "review", code=2)
-    assert "has learned from" in reported.stderr and "run `ulna crossval` again" in reported.stderr
+    assert "was trained on" in reported.stderr and "run `ulna crossval` again" in reported.stderr
     assert not (work / "review").exists()
 
 

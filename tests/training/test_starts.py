@@ -181,11 +181,11 @@ def test_a_cross_validation_takes_another_start_until_a_fold_has_begun_it(
     recorded = json.loads((out / "crossval.json").read_text())["recipe"]["experts"]
     assert [e["initial"]["kind"] for e in recorded] == ["file", "file"]
     with pytest.raises(
-        ConfigError, match="expert one starts from file:w.pth in fold 1.*random now"
+        ConfigError, match="expert one started from file:w.pth in fold 1.*random now"
     ):
         _folds(out, random, file)
     (out / "fold2" / "bundle").mkdir(parents=True)
-    with pytest.raises(ConfigError, match="expert two starts from file:w.pth in fold 2"):
+    with pytest.raises(ConfigError, match="expert two started from file:w.pth in fold 2"):
         _folds(out, file, random)
     with pytest.raises(ConfigError, match="other settings"):
         _folds(out, file)

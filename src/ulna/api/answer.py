@@ -1,4 +1,4 @@
-"""The answer for one study, as `Reader.predict` gives it."""
+"""The answer for one study, as `Reader.predict` returns it."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ERROR_RATE = 0.1
-"""Of the triage, where none is named: as `ulna predict --error-rate`."""
+"""The default error rate of the triage, as in `ulna predict --error-rate`."""
 
 
 @dataclass(frozen=True)
 class Answer(StudyPrediction):
-    """What a bundle says of one study; shows itself as a picture in a notebook.
+    """The prediction of a bundle for one study; a notebook shows it as a picture.
 
-    All attributes of `StudyPrediction` are here; these are asked for most:
+    It has all attributes of `StudyPrediction`. The most used are:
 
     Attributes
     ----------
     probability : float
-        Calibrated probability in [0, 1] that the study is abnormal; what that means for the bundle
-        says `abnormal_means` ('abnormality', or one finding as 'fracture').
+        Calibrated probability in [0, 1] that the study is abnormal; `abnormal_means` names what
+        that means for the bundle ('abnormality', or one finding as 'fracture').
     abnormal : bool
         Whether `probability` reaches `threshold`, that of the operating point.
     body_part : BodyPart
-        Given or, where `body_part_given` is False, recognised from the pixels.
+        From the data or, where `body_part_given` is False, recognised from the pixels.
     refused : str
         Why the study is no radiograph that this bundle can read, or ''. The numbers of a refused
-        study mean nothing.
+        study are meaningless.
     images : tuple of ImagePrediction
         One for each view that could be read: `probability`, `heat_map` (H, W) float32 in logits per
         cell in source pixels, `findings` (outlined regions) and more.
     flags : tuple of str
-        What a reader should know before believing the answer.
+        Reservations that a reader should know before relying on the answer.
 
     Examples
     --------
@@ -58,16 +58,16 @@ class Answer(StudyPrediction):
     def of(
         cls, prediction: StudyPrediction, map_limit: float, radiographs: Sequence[Radiograph] = ()
     ) -> Answer:
-        """A prediction as an answer. map_limit: logit of the map's last colour.
+        """Convert a prediction to an answer. map_limit: logit of the map's last colour.
 
-        radiographs: the views in the order of `images`, where they are in memory; else a picture
-        reads them again from their files.
+        radiographs: the views in the order of `images`, if they are in memory; without them a
+        picture reads the files again.
         """
-        message = {f.name: getattr(prediction, f.name) for f in fields(StudyPrediction)}
-        return cls(**message, map_limit=map_limit, radiographs=tuple(radiographs))
+        values = {f.name: getattr(prediction, f.name) for f in fields(StudyPrediction)}
+        return cls(**values, map_limit=map_limit, radiographs=tuple(radiographs))
 
     def to_dict(self, error_rate: float = ERROR_RATE) -> dict[str, Any]:
-        """The answer without its maps, as `ulna predict --json` prints it.
+        """Return the answer without its maps, as `ulna predict --json` prints it.
 
         error_rate: of the triage, in (0, 1).
         """
@@ -76,16 +76,16 @@ class Answer(StudyPrediction):
         return answer_json(self, error_rate)
 
     def to_json(self, error_rate: float = ERROR_RATE) -> str:
-        """`to_dict` as JSON text."""
+        """Return `to_dict` as JSON text."""
         return json.dumps(self.to_dict(error_rate), allow_nan=False, indent=1)
 
     def plot(self, axes: Axes | Sequence[Axes] | None = None) -> list[Axes]:
-        """Draw each view with its heat map on the fixed scale, and what is outlined.
+        """Draw each view with its heat map on the fixed scale and the outlined regions.
 
         Parameters
         ----------
         axes : matplotlib Axes or a sequence of them, optional
-            One for each view; a new figure where none are given.
+            One for each view; by default those of a new figure.
 
         Returns
         -------
@@ -96,14 +96,14 @@ class Answer(StudyPrediction):
         DependencyError
             Without matplotlib (`pip install 'ulna[report]'`).
         ImageError
-            Where an image cannot be read any more.
+            If an image file cannot be read any more.
         """
         from ulna.api.plot import plot_answer
 
         return plot_answer(self, axes)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Return the picture for a notebook."""
         from ulna.api.plot import figure_of
 
         out = BytesIO()

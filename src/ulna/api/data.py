@@ -1,4 +1,4 @@
-"""Studies: found in a folder or table, and split by patient."""
+"""Functions that find the studies of a data set and split them by patient."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def index(data: Path | str) -> list[Study]:
     Raises
     ------
     DatasetError
-        For a path that is none of these, with what was looked for.
+        For a path that is none of these; the message lists what was expected.
 
     Examples
     --------
@@ -51,19 +51,19 @@ def split(
     ----------
     studies : sequence of Study
     shares : mapping of name to share
-        Positive, with sum 1; {"train": 0.7, "tune": 0.1, "test": 0.2} without it.
+        Positive, with sum 1; by default {"train": 0.7, "tune": 0.1, "test": 0.2}.
     seed : int
-        Another one deals the patients otherwise.
+        Seed of the assignment of patients to parts.
 
     Returns
     -------
     dict of name to list of Study
-        No patient is in two parts; the same for the same studies and seed, in whatever order.
+        No patient is in two parts. The order of the studies does not change the result.
 
     Raises
     ------
     DatasetError
-        For shares that make no sense or a study given twice.
+        For invalid shares, or a study that occurs twice.
     SplitError
         For fewer patients than parts.
 

@@ -1,4 +1,4 @@
-"""One trained network as a torch module, to fine-tune."""
+"""A trained network as a torch module, for fine-tuning."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def load_expert(run: Path | str, name: str = "") -> Expert:
     ----------
     run : path
         The folder of `ulna train` or `ulna.train`, or one fold of a cross-validation; or the folder
-        of a bundle, whose graphs' weights are then put into a module that answers alike. A graph
-        that averages several scales or a mirror image is that module asked for each of them
-        (`ulna.models.test_time_augmentation.with_test_time_augmentation`). Of a bundle's module the
-        batch normalisation is part of the convolutions: while fine-tuning leave
-        `torch.nn.BatchNorm2d` modules in evaluation mode.
+        of a bundle, whose weights are then loaded into a module with the same outputs. A graph that
+        averages several scales or a mirror image is this module run on each of them
+        (`ulna.models.test_time_augmentation.with_test_time_augmentation`). In a bundle the batch
+        normalisation is folded into the convolutions: keep `torch.nn.BatchNorm2d` modules in
+        evaluation mode during fine-tuning.
     name : str
-        Which of its experts; may be left out where there is one.
+        Name of the expert; may be omitted if there is only one.
 
     Returns
     -------
     torch.nn.Module
-        In evaluation mode, on the CPU. `encoder` is the pre-trained part, `abnormal`, `body_part`
-        and `finding` are its linear heads, `prepare(image)` gives the (1, S, S) tensor that it
-        expects, `input_spec`, `body_parts` and `categories` say in which size and order. Calling it
+        In evaluation mode, on the CPU. `encoder` is the pre-trained part; `abnormal`, `body_part`
+        and `finding` are the linear heads; `prepare(image)` returns the (1, S, S) input tensor;
+        `input_spec`, `body_parts` and `categories` hold its size and the order of outputs. A call
         with (B, 1, S, S) returns a named tuple of logits, maps and features.
 
     Raises
     ------
     ConfigError
-        For a folder that is neither, or a name that it has not.
+        For a folder that is neither, or an unknown name.
     BundleError
         For a bundle with a damaged file.
     WeightsError
-        Where the expert is not trained to its end, or its file is damaged.
+        If the training of the expert is not finished, or its file is damaged.
     DependencyError
         Without torch (`pip install 'ulna[train]'`).
 
@@ -89,7 +89,7 @@ def _of_bundle(folder: Path, name: str) -> Expert:
     known = {e.name: e for e in manifest.experts}
     entry = known[_chosen(name, list(known), folder)]
     configs = {e.name: e for e in manifest.recipe.experts}
-    # In a bundle of all folds expert 'net' of fold 2 is called 'net-2'.
+    # In a bundle of all folds the expert 'net' of fold 2 is called 'net-2'.
     config = configs.get(entry.name) or configs[entry.name.rpartition("-")[0]]
     return expert_of_graph(
         bundle.graph_path(entry),
@@ -101,7 +101,7 @@ def _of_bundle(folder: Path, name: str) -> Expert:
 
 
 def _chosen(name: str, known: list[str], folder: Path) -> str:
-    """`name`, or the only one there is."""
+    """Return `name`, or the name of the only expert. Raises ConfigError for an unknown name."""
     if not name and len(known) == 1:
         (name,) = known
     if name not in known:

@@ -1,4 +1,4 @@
-"""An answer as a matplotlib figure: image, heat map on its fixed scale, outlines."""
+"""Matplotlib figures of an answer: image, heat map on its fixed scale, outlines."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _INCHES = 4.0
 
 
 def plot_answer(answer: Answer, axes: Axes | Sequence[Axes] | None = None) -> list[Axes]:
-    """See `Answer.plot`."""
+    """Draw the answer: see `Answer.plot`."""
     if axes is None:
-        # From pyplot, so that a script can `plt.show()` it.
+        # A figure of pyplot, so that a script can call `plt.show()`.
         pyplot = _matplotlib()
         count = len(answer.images)
         _, grid = pyplot.subplots(
@@ -42,12 +42,12 @@ def plot_answer(answer: Answer, axes: Axes | Sequence[Axes] | None = None) -> li
         )
     for k, view in enumerate(chosen):
         _draw(view, answer, k)
-    chosen[0].figure.suptitle(title(answer), fontsize=9)
+    chosen[0].figure.suptitle(_title(answer), fontsize=9)
     return chosen
 
 
 def figure_of(answer: Answer) -> Figure:
-    """A figure that pyplot does not know, so that a notebook does not show it twice."""
+    """Draw the answer in a figure unknown to pyplot, which a notebook would show twice."""
     _matplotlib()
     from matplotlib.figure import Figure
 
@@ -56,15 +56,15 @@ def figure_of(answer: Answer) -> Figure:
     return figure
 
 
-def title(answer: Answer) -> str:
-    """One line for a study, with what must be said of its maps below."""
-    part = answer.body_part.value.lower()
+def _title(answer: Answer) -> str:
+    """Return a line for the study, and below it the cautions about its maps."""
     if answer.refused:
-        message = f"no answer: {answer.refused}"
+        line = f"no answer: {answer.refused}"
     else:
         word = answer_words(answer.abnormal_means)[0 if answer.abnormal else 1]
-        message = f"{part}: {word}, probability {answer.probability:.2f}"
-    return "\n".join(filter(None, (message, cautions(answer))))
+        part = answer.body_part.value.lower()
+        line = f"{part}: {word}, probability {answer.probability:.2f}"
+    return "\n".join(filter(None, (line, cautions(answer))))
 
 
 def _draw(axes: Axes, answer: Answer, k: int) -> None:
@@ -83,7 +83,7 @@ def _draw(axes: Axes, answer: Answer, k: int) -> None:
 
 
 def _image(answer: Answer, k: int) -> Radiograph:
-    """The view with the polarity that it was read in."""
+    """Return the view with the polarity in which it was read."""
     image: ImagePrediction = answer.images[k]
     if answer.radiographs:
         radiograph = answer.radiographs[k]
@@ -95,7 +95,7 @@ def _image(answer: Answer, k: int) -> Radiograph:
 
 
 def _matplotlib() -> Any:
-    """`matplotlib.pyplot`. Raises DependencyError without it."""
+    """Return `matplotlib.pyplot`. Raises DependencyError without it."""
     try:
         from matplotlib import pyplot
     except ModuleNotFoundError:

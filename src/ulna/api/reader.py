@@ -1,4 +1,4 @@
-"""`load` a bundle and ask it: one study, many studies, or its features."""
+"""`load`, and the `Reader` that predicts with a bundle or computes its features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ulna.api.answer import Answer
-from ulna.api.inputs import Given, given_study
+from ulna.api.inputs import StudyInput, study_input
 from ulna.bundle import Manifest, find_bundle
 from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError, UlnaError
@@ -37,13 +37,13 @@ def load(
     ----------
     bundle : path, "demonstration" or None
         A bundle's folder (`ulna export`, `models/fracatlas` of the repository); "demonstration" is
-        the one in the package that has learned from simulated images alone; None the one that
-        `ulna predict` takes.
+        the one in the package that was trained on simulated images only; None is the default of
+        `ulna predict`.
     engine : str or EngineSettings
-        What computes, as "onnxruntime:fp32" or "openvino:bf16:2". "auto" takes the fastest that is
-        installed and right for the processor; see docs/engines.md.
+        Inference engine and precision, as "onnxruntime:fp32" or "openvino:bf16:2". "auto" chooses
+        the fastest one installed that is accurate on the processor; see docs/engines.md.
     cascade : bool
-        Skip the later networks where the first are certain (docs/cascade.md).
+        Skip the later networks where the first are confident (docs/cascade.md).
 
     Returns
     -------
@@ -52,9 +52,9 @@ def load(
     Raises
     ------
     BundleError
-        Where the folder is no bundle or a file of it was changed.
+        If the folder is no bundle, or one of its files was changed.
     ConfigError
-        For an engine that is not here, or a cascade that the bundle has not.
+        For an engine that is not installed, or a bundle without a cascade.
 
     Examples
     --------
@@ -68,19 +68,19 @@ def load(
 
 
 class Reader:
-    """A loaded bundle. Make it with `ulna.load`.
+    """A loaded bundle, created by `ulna.load`.
 
-    It can be pickled, and loads the bundle from its folder again in the other process. One reader
-    may answer from several threads.
+    It can be pickled; the other process loads the bundle from its folder again. A reader can be
+    used from several threads.
     """
 
     def __init__(self, bundle: Path, engine: EngineSettings, cascade: bool = False) -> None:
         predictor = Predictor.load(bundle, engine)
         self._predictor = predictor.with_cascade() if cascade else predictor
-        self._made_of = (bundle.resolve(), engine, cascade)
+        self._arguments = (bundle.resolve(), engine, cascade)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Reader, self._made_of
+        return Reader, self._arguments
 
     def __repr__(self) -> str:
         manifest = self.manifest
@@ -92,12 +92,12 @@ class Reader:
 
     @property
     def manifest(self) -> Manifest:
-        """All that is known of the bundle: input, body parts, thresholds, recipe, training data."""
+        """The bundle's manifest: input, body parts, thresholds, recipe, training data."""
         return self._predictor.manifest
 
     @property
     def predictor(self) -> Predictor:
-        """What computes, for `ulna.runtime`."""
+        """The predictor of `ulna.runtime` behind this reader."""
         return self._predictor
 
     def predict(
@@ -109,7 +109,7 @@ class Reader:
         operating_point: str | None = None,
         recognise: bool = False,
     ) -> Answer:
-        """Read one study: which body part, how likely abnormal, where, how sure.
+        """Predict for one study: body part, probability that it is abnormal, findings, confidence.
 
         Parameters
         ----------
@@ -118,15 +118,14 @@ class Reader:
             or a folder that holds one study. An array is (H, W), of uint8, uint16 or floats in [0,
             1].
         body_part : BodyPart or str, optional
-            What the images show, as "WRIST". Without it the DICOM header says it, else it is
+            What the images show, as "WRIST". By default the DICOM header names it, or else it is
             recognised from the pixels.
         photometric : {"MONOCHROME2", "MONOCHROME1"}
-            Of arrays: bones are high values, or low ones (DICOM 0028,0004). Files say it
-            themselves.
+            For arrays: whether bones have high or low values (DICOM 0028,0004). Files contain it.
         operating_point : str, optional
-            One of the bundle's thresholds by name, as "sensitive"; the bundle's own without it.
+            One of the bundle's thresholds by name, as "sensitive"; by default the bundle's own.
         recognise : bool
-            Never trust the given body part, look at the pixels.
+            Recognise the body part from the pixels even where the data name it.
 
         Returns
         -------
@@ -135,11 +134,11 @@ class Reader:
         Raises
         ------
         ImageError
-            Where no view can be read.
+            If no view can be read.
         DatasetError
             For a folder without images.
         ConfigError
-            For several studies, for a body part or operating point that the bundle does not know.
+            For several studies, or a body part or operating point that the bundle does not know.
 
         Examples
         --------
@@ -149,17 +148,17 @@ class Reader:
         >>> answer.body_part.value
         'WRIST'
         """
-        _check_routing(body_part, recognise)
-        given = given_study(source, _part(body_part), photometric)
-        how: Routing = "recognise" if recognise else "given"
-        if not given.radiographs:
-            result = self._predictor.predict(given.study, operating_point, how)
-            return Answer.of(result, self._limit)
-        images, part = given.radiographs, given.study.body_part
-        if recognise:  # nor what the images themselves say
-            images, part = tuple(replace(f, body_part=None) for f in images), None
-        result = self._predictor.predict_radiographs(images, part, operating_point)
-        return Answer.of(result, self._limit, given.radiographs)
+        _check_body_part(body_part, recognise)
+        inputs = study_input(source, _part(body_part), photometric)
+        routing: Routing = "recognise" if recognise else "given"
+        if not inputs.radiographs:
+            prediction = self._predictor.predict(inputs.study, operating_point, routing)
+            return Answer.of(prediction, self._limit)
+        images, part = inputs.radiographs, inputs.study.body_part
+        if recognise:  # ignore the body part in the images too
+            images, part = tuple(replace(i, body_part=None) for i in images), None
+        prediction = self._predictor.predict_radiographs(images, part, operating_point)
+        return Answer.of(prediction, self._limit, inputs.radiographs)
 
     def predict_each(
         self,
@@ -169,26 +168,25 @@ class Reader:
         operating_point: str | None = None,
         recognise: bool = False,
     ) -> Iterator[Answer | UlnaError]:
-        """Read many studies, one after the other; a bad one does not end the rest.
+        """Predict for many studies, one after the other; an error does not end the iteration.
 
         Parameters
         ----------
         sources : path, or iterable of what `predict` takes
-            A path is a data folder (MURA, phantoms), a table (.csv), or any folder: of this every
-            study is one, as `ulna predict` groups them. Of an iterable each entry is a study.
+            A path is a data folder (MURA, phantoms), a table (.csv), or any folder, whose images
+            are grouped to studies as by `ulna predict`. In an iterable each entry is a study.
         body_part, operating_point, recognise
-            As of `predict`.
+            As for `predict`.
 
         Yields
         ------
         Answer or UlnaError
-            In order. Where a study has no answer, the error that `predict` would raise stands in
-            its place.
+            In order. A study without an answer yields the error that `predict` would raise.
 
         Raises
         ------
         ConfigError, DatasetError, ImageError
-            Before the first study, where no study could be asked about at all.
+            Before the first study, if no study could be predicted.
 
         Examples
         --------
@@ -199,7 +197,7 @@ class Reader:
         """
         from ulna.runtime.request import check_settings
 
-        _check_routing(body_part, recognise)
+        _check_body_part(body_part, recognise)
         check_settings(self.manifest, operating_point, "recognise" if recognise else "given")
         part = _part(body_part)
         if isinstance(sources, str | os.PathLike):
@@ -213,29 +211,29 @@ class Reader:
         photometric: Photometric = "MONOCHROME2",
         experts: Sequence[str] | None = None,
     ) -> Array:
-        """Features of images, for scikit-learn or a search for similar ones.
+        """Compute features of images, for scikit-learn or a search for similar images.
 
         Parameters
         ----------
         sources : sequence of N paths, arrays or Radiographs
             One image each.
         photometric : {"MONOCHROME2", "MONOCHROME1"}
-            As of `predict`.
+            As for `predict`.
         experts : sequence of str, optional
-            Names of the networks whose features are wanted; all of them without it.
+            Names of the networks whose features are returned; by default all.
 
         Returns
         -------
         (N, D) float32
-            Of each network the means of all cells of its encoder's stages, one network behind the
-            other in the order of `manifest.experts` (or of `experts`).
+            For each network the means over all cells of its encoder's stages, concatenated in the
+            order of `manifest.experts` (or of `experts`).
 
         Raises
         ------
         ImageError
-            For an image that cannot be read: a missing row would shift all others.
+            For an image that cannot be read, since a missing row would shift all others.
         ConfigError
-            For networks that the bundle has not, or that give no features.
+            For unknown networks, or networks that give no features.
 
         Examples
         --------
@@ -247,7 +245,7 @@ class Reader:
         names = list(known if experts is None else experts)
         if not names or set(names) - set(known):
             raise ConfigError(f"experts {names}: expected some of {', '.join(known)}")
-        rows = [self._features(given_study(s, None, photometric), names) for s in sources]
+        rows = [self._features(study_input(s, None, photometric), names) for s in sources]
         if rows and not rows[0].size:
             raise ConfigError(f"{self.manifest.name}: its graphs give no features: export it again")
         return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
@@ -267,19 +265,20 @@ class Reader:
             except UlnaError as error:
                 yield error
 
-    def _features(self, given: Given, names: Sequence[str]) -> Array:
-        if len(given.study.images) != 1:
+    def _features(self, inputs: StudyInput, names: Sequence[str]) -> Array:
+        study = inputs.study
+        if len(study.images) != 1:
             raise ConfigError(
-                f"{given.study.key}: {len(given.study.images)} views: expected one image at a time"
+                f"{study.key}: {len(study.images)} views: expected one image at a time"
             )
-        if given.radiographs:
-            (image,) = self._predictor.outputs_of(given.radiographs)
+        if inputs.radiographs:
+            (image,) = self._predictor.outputs_of(inputs.radiographs)
         else:
-            (image,) = self._predictor.outputs(given.study).images
+            (image,) = self._predictor.outputs(study).images
         return np.concatenate([image.experts[n].features for n in names]).astype(np.float32)
 
 
-def _check_routing(body_part: Part, recognise: bool) -> None:
+def _check_body_part(body_part: Part, recognise: bool) -> None:
     if recognise and body_part is not None:
         raise ConfigError("recognise=True with a body_part: expected one of them")
 

@@ -1,4 +1,4 @@
-"""A recipe by name, with changes: all settings of a training run."""
+"""Recipes: all settings of a training run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def recipe(
     set: Mapping[str, Any] | Sequence[str] = (),
     initial: Sequence[str] | str = (),
 ) -> Recipe:
-    """The settings of a training run, by name, from a file, or changed.
+    """Return a recipe, the settings of a training run, by name or from a file, with changes.
 
     Parameters
     ----------
@@ -26,12 +26,12 @@ def recipe(
         One of `ulna.RECIPES` ("demo", "hybrid", ...; docs/recipes.md), a JSON file, or a recipe to
         be changed.
     encoders : sequence of str, optional
-        Names of networks (of timm, or "cnn") of experts that replace the recipe's.
+        Names of networks (of timm, or "cnn"); each becomes an expert, in place of the recipe's.
     set : mapping or sequence of "KEY=VALUE"
         Changes, as {"seed": 3, "experts.cnn.epochs": 5, "experts.*.batch_size": 8}.
     initial : sequence of str
-        Where experts start: "imagenet", "random", "run:runs/first", "file:weights.safetensors", or
-        "EXPERT=..." for one of them (docs/weights.md).
+        Initial weights: "imagenet", "random", "run:runs/first", "file:weights.safetensors", or
+        "EXPERT=..." for one expert (docs/weights.md).
 
     Returns
     -------
@@ -41,7 +41,7 @@ def recipe(
     Raises
     ------
     ConfigError
-        For an unknown name or setting, with those that are known.
+        For an unknown name or setting; the message lists the known ones.
 
     Examples
     --------

@@ -37,20 +37,19 @@ def train(
     Parameters
     ----------
     data : path or sequence of Study
-        Studies that the data set holds out itself ('valid', 'test') are left alone; of the rest
-        parts are set aside by patient as the recipe's `fractions` say.
+        Studies that the data set holds out itself ('valid', 'test') are not used; the others are
+        split by patient as the recipe's `fractions` say.
     recipe : Recipe, name or path of a JSON file
         See `ulna.recipe`, which also explains `encoders`, `set` and `initial`.
     out : path
         The run's folder.
     devices : int
-        Processes that share every batch, one for each GPU or all on the CPU. A script that wants
-        several calls this below ``if __name__ == "__main__":``.
+        Processes that share every batch, one for each GPU or all on the CPU. With several, a
+        script must guard the call with ``if __name__ == "__main__":``.
     resume : bool
-        Go on with the run in `out`, if there is one; without it a folder that holds a run is an
-        error.
+        Resume the run in `out`, if there is one; by default a folder that holds a run is an error.
     progress : callable, optional
-        Called with (stage, done, all).
+        Called with (stage, done, total).
 
     Returns
     -------
@@ -61,9 +60,9 @@ def train(
     ConfigError
         For settings that exclude each other, or a folder of another run.
     DatasetError
-        For data that cannot teach: nothing labelled, one class only.
+        For data without labels, or with only one class.
     TrainingError, WeightsError
-        Where training fails, or initial weights cannot be had.
+        If training fails, or initial weights are not available.
     DependencyError
         Without torch (`pip install 'ulna[train]'`).
 
@@ -78,9 +77,9 @@ def train(
     """
     from ulna.experiments import train as train_experts
 
-    wanted = chosen_recipe(recipe, encoders=encoders, set=set, initial=initial)
+    chosen = chosen_recipe(recipe, encoders=encoders, set=set, initial=initial)
     folder = train_experts(
-        data, wanted, Path(out), devices=devices, resume=resume, progress=progress
+        data, chosen, Path(out), devices=devices, resume=resume, progress=progress
     )
     return Run(folder, data)
 
@@ -91,9 +90,9 @@ class Run:
     Parameters
     ----------
     folder : path
-        Of `ulna train`, or of `ulna.train`.
+        The folder of `ulna train` or `ulna.train`.
     data : path or sequence of Study
-        What it was trained on: `calibrate` and `evaluate` need it.
+        The training data, which `calibrate` and `evaluate` need.
 
     Examples
     --------
@@ -114,7 +113,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """All settings that it was trained with."""
+        """All settings of the training."""
         from ulna.config.codec import read_json
         from ulna.config.recipe import Recipe
 
@@ -122,7 +121,7 @@ class Run:
 
     @property
     def bundle(self) -> Path:
-        """Where `export` writes the bundle: `folder / "bundle"`."""
+        """The folder in which `export` writes the bundle: `folder / "bundle"`."""
         return self.folder / "bundle"
 
     @property
@@ -133,14 +132,14 @@ class Run:
         return run_split(self.folder)
 
     def expert(self, name: str = "") -> Expert:
-        """One of its experts as a torch module: see `ulna.load_expert`."""
+        """Load an expert as a torch module: see `ulna.load_expert`."""
         return load_expert(self.folder, name)
 
     def export(self, *, weights: Weights | None = None) -> ModelBundle:
         """Write the bundle, as `ulna export` does: one ONNX graph for each expert, a manifest.
 
-        weights: 'float32' or 'float16' (half the size; arithmetic stays in float32); the recipe's
-        without it. The bundle is not calibrated yet. Raises ConfigError, WeightsError, BundleError.
+        weights: 'float32' or 'float16' (half the size; computed in float32); by default the
+        recipe's. The bundle is not calibrated yet. Raises ConfigError, WeightsError, BundleError.
         """
         from ulna.export import export_bundle
 
@@ -151,9 +150,9 @@ class Run:
     ) -> ModelBundle:
         """Fit fusion, temperatures and thresholds of the bundle, as `ulna calibrate` does.
 
-        On the calibration part alone, which no expert has learned from. disagreement: of a cascade,
-        the share of studies that may change side. outliers: images of other regions of the body,
-        to be refused. Raises ConfigError where `data` are not those of the run.
+        Only the calibration part is used, on which no expert was trained. disagreement: of a
+        cascade, the share of studies whose decision may change. outliers: images of other body
+        regions, to be refused. Raises ConfigError where `data` are not those of the run.
         """
         from ulna.experiments import calibrate
 
@@ -170,11 +169,11 @@ class Run:
     ) -> Mapping[str, Any]:
         """Score the bundle, as `ulna evaluate` does: see `ulna.evaluate`.
 
-        data: the run's own without it, of which those count that it has never used.
+        data: by default the run's own; only studies that the run has not used are scored.
         """
-        wanted = self.data if data is None else data
-        return evaluate(self.bundle, wanted, out=out, split=split, run=self.folder)
+        data = self.data if data is None else data
+        return evaluate(self.bundle, data, out=out, split=split, run=self.folder)
 
     def reader(self) -> Reader:
-        """The bundle, loaded: see `ulna.load`."""
+        """Load the bundle: see `ulna.load`."""
         return load(self.bundle)

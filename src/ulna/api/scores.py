@@ -1,4 +1,4 @@
-"""Scores of a bundle, and of a recipe by cross-validation."""
+"""Functions that score a bundle, or a recipe by cross-validation."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ def evaluate(
     bundle : path
         The bundle's folder, or "demonstration".
     data : path or sequence of Study
-        Labelled studies. Without `split` those count that the data hold out themselves; if there
-        are none, those that the bundle's run never used; if the run is not known, all.
+        Labelled studies. Without `split` those are scored that the data hold out themselves; if
+        there are none, those that the bundle's run never used; if the run is not known, all.
     out : path, optional
         Folder for metrics.json, predictions.csv, report.html and receipt.json.
     include : sequence of paths
         Folders of `ulna stress`, `examine`, `review`, `score` or `audit`, for the report in `out`.
     split : {"valid", "all"}, optional
-        Only what the data hold out, or everything.
+        The studies that the data hold out, or all.
     run : path, optional
-        The run of the bundle; the folder it lies in without it.
+        The run of the bundle; by default the folder that contains it.
     operating_point : str, optional
-        One of the bundle's; its own without it.
+        One of the bundle's; by default its own.
     cascade : bool
-        Score the bundle's cascade beside the whole.
+        Score the bundle's cascade too.
     engine : str or EngineSettings
-        What computes; the default answers the same on every machine.
+        Inference engine and precision; the default gives the same results on every machine.
     progress : callable, optional
-        Called with (stage, done, all).
+        Called with (stage, done, total).
 
     Returns
     -------
     mapping
-        What metrics.json holds: "by_body_part" has a group for each body part and "ALL", with
+        The content of metrics.json: "by_body_part" has a group for each body part and "ALL", with
         "auroc", "sensitivity", "specificity", "kappa", ... each {"value", "low", "high"} with a
         95 % interval by bootstrap over patients. "no_answer" counts studies without an answer.
 
@@ -67,11 +67,11 @@ def evaluate(
     ConfigError
         For an unknown operating point, or a folder in place of an output.
     DatasetError
-        Where no labelled study could be scored.
+        If no labelled study could be scored.
     BundleError
         For a bundle that is missing or damaged.
     DependencyError
-        For `out` without the extra 'report'.
+        With `out`, if the extra 'report' is not installed.
 
     Examples
     --------
@@ -119,19 +119,19 @@ def cross_validate(
     data : path
         A table or data folder.
     recipe, encoders, set, initial
-        As of `ulna.recipe`.
+        As for `ulna.recipe`.
     out : path
-        Folder for folds, scores and the bundle of all folds' experts. A call that was stopped goes
-        on where it was when it is made again.
+        Folder for folds, scores and the bundle of all folds' experts. The same call continues one
+        that was stopped.
     folds, fold_seed : int
-        Number of folds, and the seed that deals patients to them.
+        Number of folds, and the seed that assigns patients to them.
     jobs : int
-        Folds that are trained at a time, in processes of their own; a script then guards its call
-        with ``if __name__ == "__main__":``.
+        Folds trained at a time. With several, each has its own process, and a script must guard
+        the call with ``if __name__ == "__main__":``.
     only : sequence of int
         Some of the folds, from 0.
     progress : callable, optional
-        Called with (stage, done, all).
+        Called with (stage, done, total).
 
     Returns
     -------
@@ -141,7 +141,7 @@ def cross_validate(
     Raises
     ------
     ConfigError, DatasetError, TrainingError
-        For settings, data or a fold that failed.
+        For invalid settings or data, or a fold that failed.
     DependencyError
         Without the extras 'train' and 'report'.
 

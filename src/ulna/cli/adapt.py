@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ulna.cli.options import READABLE, json_option
 from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 if TYPE_CHECKING:
     from ulna.calibration.adapt.pipeline import Adapted
 
 
-@click.command(epilog="What it brings, measured: docs/results/new_hospital.md")
+@click.command(epilog="How much it improves, measured: docs/results/new_hospital.md")
 @click.argument("bundle", type=READABLE)
 @click.argument("images", type=READABLE)
 @click.option("--out", type=READABLE, required=True, help="Folder for the adapted bundle.")
-@click.option("--heads", is_flag=True, help="Move the experts' heads too, not the scale alone.")
+@click.option("--heads", is_flag=True, help="Fit the experts' heads too, not the scale alone.")
 @click.option(
     "--freedom",
     type=click.FloatRange(0.01, 100),
-    help="Of --heads: logits by which a typical image may move. [default: 1]",
+    help="With --heads: logits by which a typical image may move. [default: 1]",
 )
 @json_option
-def adapt(
-    bundle: Path, images: Path, out: Path, heads: bool, freedom: float | None, as_json: bool
-) -> None:
-    """Adapt BUNDLE to the hospital of FILMS, a table of some 20 images that it has labelled.
+def adapt(out: Path, as_json: bool, **options: Any) -> None:
+    """Adapt BUNDLE to the hospital of IMAGES, a table of some 20 images that it has labelled.
 
     Recalibrates: one scale and one offset for all body parts, and thresholds. With --heads the
     experts' linear heads are fitted on their frozen features too, with a penalty that draws them
     to BUNDLE's own. Label at least 4 studies of each class, better 10, and keep others to check
-    the result with `ulna evaluate`; what is printed here is of few images.
+    the result with `ulna evaluate`, because the scores printed here rest on few images.
 
     \b
     Examples:
@@ -45,26 +43,25 @@ def adapt(
     """
     from ulna.experiments import adapt as adapt_bundle
 
-    with progress() as report:
-        result, scores = adapt_bundle(
-            bundle, images, out, heads=heads, freedom=freedom, progress=report
-        )
+    adapted, scores = with_progress(adapt_bundle, out=out, **options)
     if as_json:
-        print_json({"hash": result.bundle.hash, "shift": result.shift, "scores": scores})
+        print_json({"hash": adapted.bundle.hash, "shift": adapted.shift, "scores": scores})
     else:
-        _say(result, scores, out)
+        _print(adapted, scores, out)
 
 
-def _say(result: Adapted, scores: Mapping[str, dict[str, float]], out: Path) -> None:
-    images, shift = result.images, result.shift
+def _print(adapted: Adapted, scores: Mapping[str, dict[str, float]], out: Path) -> None:
+    images, shift = adapted.images, adapted.shift
     names = ["auroc", "sensitivity", "specificity", "ece"]
-    rows = [[when, *(f"{own[n]:.3f}" for n in names)] for when, own in scores.items()]
-    point = result.bundle.manifest.operating_point
+    rows = [[when, *(f"{values[n]:.3f}" for n in names)] for when, values in scores.items()]
+    point = adapted.bundle.manifest.operating_point
     title = f"{len(images.abnormal)} studies, {images.abnormal.sum()} abnormal; at {point}"
     print_table(title, ["", *names], rows)
-    click.echo(f"scale {shift.scale:.2f}, offset {shift.offset:+.2f} logits of the bundle before")
-    if result.changes:
-        click.echo("heads: moved; the scores after are by heads that have not seen the study")
-    click.echo("scale, offset and thresholds have seen these studies: the scores after flatter")
-    click.echo("cascade: none: it was of the answers before")
-    click.echo(f"{out}, hash {result.bundle.hash[:12]}")
+    click.echo(f"scale {shift.scale:.2f}, offset {shift.offset:+.2f} of the old bundle's logits")
+    if adapted.changes:
+        click.echo("heads: fitted; the scores after come from heads fitted without the study")
+    click.echo(
+        "scale, offset and thresholds were fitted on these studies: the scores after are optimistic"
+    )
+    click.echo("cascade: removed, because it was fitted on the answers before")
+    click.echo(f"{out}, hash {adapted.bundle.hash[:12]}")

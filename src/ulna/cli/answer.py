@@ -1,4 +1,4 @@
-"""A `StudyPrediction`, or why there is none, as a row of a table and as notes."""
+"""A `StudyPrediction`, or the reason why there is none, as a row of a table and as notes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COLUMNS = (
 
 
 def outcome_row(outcome: Outcome, error_rate: float) -> list[str]:
-    """`answer_row`, or a row that says NO ANSWER under the same columns."""
+    """Return `answer_row`, or a row with NO ANSWER under the same columns."""
     if outcome.answer is not None:
         return answer_row(outcome.answer, error_rate)
     study = outcome.study
@@ -41,16 +41,18 @@ def outcome_row(outcome: Outcome, error_rate: float) -> list[str]:
 
 
 def outcome_notes(outcome: Outcome) -> list[str]:
-    """`answer_notes`, and what went wrong."""
+    """Return `answer_notes` and the errors of the study."""
     study = outcome.study.study_id
     if outcome.answer is None:
         return [f"{study}: no answer: {outcome.error}"]
-    message = [f"{study}: heat maps not written: {outcome.map_error}"] if outcome.map_error else []
-    return [*answer_notes(outcome.answer), *message]
+    notes = answer_notes(outcome.answer)
+    if outcome.map_error:
+        notes.append(f"{study}: heat maps not written: {outcome.map_error}")
+    return notes
 
 
 def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
-    """One row under COLUMNS. error_rate: of the triage."""
+    """Return a row under COLUMNS. error_rate: of the triage."""
     part = prediction.body_part.value + ("" if prediction.body_part_given else " (recognised)")
     return [
         prediction.study.study_id,
@@ -67,11 +69,11 @@ def answer_row(prediction: StudyPrediction, error_rate: float) -> list[str]:
 
 
 def answer_notes(prediction: StudyPrediction) -> list[str]:
-    """What the table has no room for: why the study was refused, its flags, experts skipped."""
+    """Return the reason of a refusal, the flags and the skipped experts, each as a line."""
     study = prediction.study.study_id
-    message = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
-    message += [f"{study}: {flag}" for flag in prediction.flags]
+    notes = [f"{study}: refused: {prediction.refused}"] if prediction.refused else []
+    notes += [f"{study}: {flag}" for flag in prediction.flags]
     if prediction.skipped_experts:
         run, skipped = ", ".join(prediction.experts), ", ".join(prediction.skipped_experts)
-        message.append(f"{study}: answered by {run} alone; skipped: {skipped}")
-    return message
+        notes.append(f"{study}: answered by {run} only; skipped: {skipped}")
+    return notes

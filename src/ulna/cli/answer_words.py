@@ -1,4 +1,4 @@
-"""A `StudyPrediction` in words: the cells of its row."""
+"""The cells of the row of a `StudyPrediction`, as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def leading_text(prediction: StudyPrediction) -> str:
-    """'lytic lesion 0.83': the leading finding and its probability; '-' without one."""
+    """Return the leading finding and its probability, as 'lytic lesion 0.83'; '-' without one."""
     leading = prediction.leading_finding
     if leading is None:
         return "-"
@@ -20,17 +20,17 @@ def leading_text(prediction: StudyPrediction) -> str:
 
 
 def triage_word(prediction: StudyPrediction, error_rate: float) -> str:
-    """The triage in the bundle's words, '-' without one."""
+    """Return the triage with the bundle's word for abnormal; '-' without triage."""
     from ulna.types import Triage
 
-    result = prediction.triage(error_rate)
+    triage = prediction.triage(error_rate)
     abnormal, normal = answer_words(prediction.abnormal_means)
     words = {Triage.ABNORMAL: abnormal, Triage.NORMAL: normal}
-    return "-" if result is None else words.get(result, result.value)
+    return "-" if triage is None else words.get(triage, triage.value)
 
 
 def regions_text(prediction: StudyPrediction) -> str:
-    """'3: 2 fracture, 1 hardware': the outlined regions, and of which category where named."""
+    """Return the outlined regions by number and category, as '3: 2 fracture, 1 hardware'."""
     regions = [f for i in prediction.images if not i.refusal for f in i.findings]
     named = Counter(f.category.replace("_", " ") for f in regions if f.category is not None)
     kinds = ", ".join(f"{n} {name}" for name, n in named.items())
@@ -38,7 +38,7 @@ def regions_text(prediction: StudyPrediction) -> str:
 
 
 def probability_text(prediction: StudyPrediction) -> str:
-    """The probability, with its interval where that is wider."""
+    """Return the probability, with its interval where the prediction has one."""
     if prediction.refused:
         return "-"
     if prediction.interval is None:
@@ -48,7 +48,7 @@ def probability_text(prediction: StudyPrediction) -> str:
 
 
 def answer_word(prediction: StudyPrediction) -> str:
-    """'ABNORMAL' or the one finding that its label stands for, 'normal', or 'refused'."""
+    """Return 'refused', 'normal', or the bundle's word for abnormal in capitals."""
     if prediction.refused:
         return "refused"
     abnormal, normal = answer_words(prediction.abnormal_means)

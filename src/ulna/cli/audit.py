@@ -4,60 +4,37 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.options import OUT_FOLDER, READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option, number_option
 from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 if TYPE_CHECKING:
     from ulna.metrics.bootstrap import Interval
     from ulna.training.audit import AuditResult
 
 
-@click.command(epilog="What each step puts right, and how it is measured: docs/audit.md")
+@click.command(epilog="What each step corrects, and how it is measured: docs/audit.md")
 @click.argument("data", type=READABLE)
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for audit.json and audit.png.")
 @click.option(
     "--encoder", default="cnn", show_default=True, help="'cnn' or a timm model, random weights."
 )
-@click.option(
-    "--epochs", type=click.IntRange(min=2), default=10, show_default=True, help="Of each network."
-)
-@click.option(
-    "--images",
-    type=click.IntRange(min=4),
-    default=1000,
-    show_default=True,
-    help="Of each region, the first ones.",
-)
-@click.option("--size", type=click.IntRange(32, 1024), default=224, show_default=True, help="px.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of splits and weights.",
-)
+@number_option("--epochs", click.IntRange(min=2), 10, "Epochs of each network.")
+@number_option("--images", click.IntRange(min=4), 1000, "Images of each region, the first ones.")
+@number_option("--size", click.IntRange(32, 1024), 224, "Side of the square input, px.")
+@number_option("--seed", click.IntRange(min=0), 0, "Seed of splits and weights.")
 @json_option
-def audit(
-    data: Path,
-    out: Path,
-    encoder: str,
-    epochs: int,
-    images: int,
-    size: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Run the prototype's protocol on DATA beside the right one, and say what made its number.
+def audit(out: Path, as_json: bool, **options: Any) -> None:
+    """Measure on DATA how much each flaw of the prototype's protocol inflates its accuracy.
 
-    Images split into training and test one by one, the region as the target, the best accuracy
-    seen on the test images while training: each is put right in turn, and the accuracy it was
-    worth is what is left out of the next bar. All labelled studies of DATA take part, as in the
-    prototype, which held out nobody.
+    The prototype split images one by one into training and test, predicted the region, and
+    reported the best accuracy on the test images during training. Each flaw is corrected in turn,
+    and the fall of the accuracy is what it was worth. All labelled studies of DATA take part, as
+    in the prototype, which held out no patients.
 
     \b
     Examples:
@@ -66,26 +43,16 @@ def audit(
     """
     from ulna.experiments import audit as audit_data
 
-    with progress() as report:
-        result = audit_data(
-            data,
-            out,
-            encoder=encoder,
-            epochs=epochs,
-            images=images,
-            size=size,
-            seed=seed,
-            progress=report,
-        )
+    audited = with_progress(audit_data, out=out, **options)
     if as_json:
-        print_json(result.figures)
+        print_json(audited.figures)
         return
-    print_audit(result.steps)
+    print_audit(audited.steps)
     click.echo(f"written: {out / 'audit.json'}, {out / 'audit.png'}")
 
 
-def print_audit(result: AuditResult) -> None:
-    """A row for each step, and in a sentence what the first number was made of."""
+def print_audit(audited: AuditResult) -> None:
+    """Print a row for each step, then a sentence that compares the first step with the last."""
     rows = [
         [
             s.name,
@@ -95,17 +62,17 @@ def print_audit(result: AuditResult) -> None:
             f"{s.chance:.3f}",
             _interval(s.change, "+") if s.change else "-",
         ]
-        for s in result.steps
+        for s in audited.steps
     ]
-    columns = ["protocol", "put right", "judged on", "accuracy", "chance", "change"]
-    print_table(f"{result.n_studies} studies of {result.n_patients} patients", columns, rows)
-    first, last = result.steps[0], result.steps[-1]
-    kappa = "undefined" if math.isnan(result.kappa) else f"{result.kappa:.3f}"
+    columns = ["protocol", "corrected", "judged on", "accuracy", "chance", "change"]
+    print_table(f"{audited.n_studies} studies of {audited.n_patients} patients", columns, rows)
+    first, last = audited.steps[0], audited.steps[-1]
+    kappa = "undefined" if math.isnan(audited.kappa) else f"{audited.kappa:.3f}"
     click.echo(
         f"of an accuracy of {first.accuracy.value:.3f} {last.accuracy.value:.3f} is left; always "
-        f"saying the more frequent answer has {last.chance:.3f}; kappa by study {kappa}"
+        f"predicting the more frequent class has {last.chance:.3f}; kappa by study {kappa}"
     )
 
 
-def _interval(result: Interval, sign: str) -> str:
-    return f"{result.value:{sign}.3f} ({result.low:{sign}.2f} to {result.high:{sign}.2f})"
+def _interval(interval: Interval, sign: str) -> str:
+    return f"{interval.value:{sign}.3f} ({interval.low:{sign}.2f} to {interval.high:{sign}.2f})"

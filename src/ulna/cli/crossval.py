@@ -11,13 +11,14 @@ from ulna.cli.evaluate import cascade_sentence, print_sources
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
-    by_option,
+    folds_options,
     json_option,
+    number_option,
     outliers_option,
     recipe_options,
 )
-from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.output import interval_text, print_json, print_table
+from ulna.cli.progress import with_progress
 from ulna.experiments.incomplete import check_scored
 
 if TYPE_CHECKING:
@@ -39,52 +40,43 @@ _SHOWN = {
 @click.argument("data", type=READABLE)
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for folds, scores and bundle.")
 @recipe_options
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="How many.")
-@click.option(
+@number_option("--folds", click.IntRange(min=2), 5, "Number of folds.")
+@number_option(
     "--fold-seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the folds alone; the training's is the recipe's.",
+    click.IntRange(min=0),
+    0,
+    "Seed of the folds only; the seed of training is the recipe's.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Folds at a time."
-)
-@by_option("Scores by a column of the table too.")
-@click.option(
-    "--against", multiple=True, type=READABLE, metavar="FOLDER", help="Paired differences from it."
-)
-@click.option(
-    "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; may be repeated."
-)
-@click.option("--also", type=READABLE, help="Data that every fold learns from too.")
+@number_option("--jobs", click.IntRange(min=1), 1, "Folds trained at a time.")
+@folds_options
+@click.option("--also", type=READABLE, help="Further training data for every fold.")
 @outliers_option
 @click.option(
     "--leave-out",
     multiple=True,
     metavar="SOURCE",
-    help="A source that no fold learns from; answered by all folds' bundle.",
+    help="A source to keep out of training; predicted by the bundle of all folds.",
 )
 @click.option("--cache", type=READABLE, help="Decoded images, shared by several runs.")
 @json_option
-def crossval(as_json: bool, **requested: Any) -> None:
-    """Cross-validate a recipe on DATA by patient; one bundle of all folds' experts comes out.
+def crossval(as_json: bool, **options: Any) -> None:
+    """Cross-validate a recipe on DATA by patient, and write one bundle of all folds' experts.
 
-    The folds are stratified by body part and label and depend on DATA, --folds and --fold-seed
-    alone, so every recipe gets the same; studies that DATA holds out itself (valid, test) take no
-    part. Studies without an answer are counted by reason at the end (exit code 10), the others
-    are scored. Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores to
-    OUT/scores.json; fusion and thresholds of a fold are fitted on the other folds. A killed run
-    goes on where it was when the same command is given again.
+    The folds are stratified by body part and label and depend only on DATA, --folds and
+    --fold-seed, so every recipe gets the same; studies that DATA holds out itself (valid, test)
+    are not used. Studies without an answer are counted by reason at the end (exit code 10), the
+    others are scored. Out-of-fold predictions go to OUT/evaluation/predictions.csv, their scores
+    to OUT/scores.json; fusion and thresholds of a fold are fitted on the other folds. When a run
+    was killed, the same command continues it.
 
-    --only looks at some folds first; the others can follow in the same folder. --also adds
-    training data to every fold, less the patients that it holds out. The images of --outliers are
-    refused by the bundle of all folds (docs/refusal.md). --against takes the folder
+    With --only some folds are run first; the others can follow in the same folder. --also adds
+    training data to every fold, without the patients that it holds out. The bundle of all folds
+    refuses images like those of --outliers (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 
-    Where DATA is a table of sources (docs/sources.md), scores are told by source too, and sources
-    with --leave-out teach nothing: the bundle of all folds answers them, OUT/left_out/SOURCE has
-    their evaluation, and their scores stand beside the others'.
+    Where DATA is a table of sources (docs/sources.md), scores are reported by source too. A
+    source of --leave-out is not trained on: the bundle of all folds predicts it,
+    OUT/left_out/SOURCE holds its evaluation, and its scores are listed with the others.
 
     \b
     Examples:
@@ -95,13 +87,11 @@ def crossval(as_json: bool, **requested: Any) -> None:
     """
     from ulna.experiments import cross_validate
 
-    with progress() as report:
-        result = cross_validate(**requested, progress=report)
-    tell(result, as_json)
+    print_crossval(with_progress(cross_validate, **options), as_json)
 
 
-def tell(result: CrossvalResult, as_json: bool) -> None:
-    """The scores, and where things lie; raises as `check_scored`."""
+def print_crossval(result: CrossvalResult, as_json: bool) -> None:
+    """Print the scores and where the files are; raise as `check_scored`."""
     folder, metrics = result.folder, result.metrics
     if as_json:
         print_json(result.scores)
@@ -115,7 +105,7 @@ def tell(result: CrossvalResult, as_json: bool) -> None:
 
 
 def print_scores(scores: Mapping[str, Any]) -> None:
-    """One row per group; what is met at each source; the differences from each other method."""
+    """Print a row for each group and source, then the differences from other methods."""
     _print_groups("out of fold", scores["scores"], "")
     print_sources(scores.get("sources", {}))
     for name, groups in scores["minus"].items():
@@ -126,15 +116,9 @@ def _print_groups(title: str, groups: Mapping[str, Any], sign: str) -> None:
     rows = [
         [
             name,
-            f"{result['n_abnormal']}/{result['n_studies']}",
-            *(_cell(result[m], sign) for m in _SHOWN),
+            f"{scores['n_abnormal']}/{scores['n_studies']}",
+            *(interval_text(scores[m], "\n", sign) for m in _SHOWN),
         ]
-        for name, result in groups.items()
+        for name, scores in groups.items()
     ]
     print_table(title, ["group", "abnormal/all", *_SHOWN.values()], rows)
-
-
-def _cell(result: Mapping[str, float | None], sign: str) -> str:
-    if result["value"] is None:
-        return "-"
-    return f"{result['value']:{sign}.3f}\n{result['low']:{sign}.2f} to {result['high']:{sign}.2f}"

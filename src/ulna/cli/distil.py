@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.crossval import tell
+from ulna.cli.crossval import print_crossval
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
@@ -18,7 +18,7 @@ from ulna.cli.options import (
     recipe_options,
 )
 from ulna.cli.output import print_json
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 from ulna.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,30 +26,37 @@ if TYPE_CHECKING:
     from ulna.experiments.student_folds import FoldsTaught
 
 
-@click.command(epilog="What is taught, and how it is examined: docs/student.md")
+@click.command(epilog="How a student is trained and tested: docs/student.md")
 @click.argument("bundle", type=READABLE, required=False)
 @click.argument("data", type=READABLE, required=False)
 @recipe_options
-@click.option("--out", type=OUT_FOLDER, required=True, help="The student's run; its bundle in it.")
+@click.option("--out", type=OUT_FOLDER, required=True, help="The student's run, with its bundle.")
 @click.option(
     "--also",
     multiple=True,
     type=READABLE,
     metavar="PATH",
-    help="Images that teach by BUNDLE's answers alone; may be repeated.",
+    help="Images to train on with BUNDLE's answers as the only target; repeatable.",
 )
-@click.option("--gate", type=READABLE, help="Labelled images to examine the student on.")
+@click.option("--gate", type=READABLE, help="Labelled images for the acceptance test.")
 @click.option(
-    "--folds", type=READABLE, metavar="CROSSVAL", help="Teach a student on each fold instead."
-)
-@click.option(
-    "--only", multiple=True, type=int, metavar="FOLD", help="With --folds: this one, from 0."
+    "--folds", type=READABLE, metavar="CROSSVAL", help="Train a student on each fold instead."
 )
 @click.option(
-    "--proof", type=READABLE, metavar="FOLDER", help="Students of --folds: gate, calibration."
+    "--only",
+    multiple=True,
+    type=int,
+    metavar="FOLD",
+    help="With --folds: a fold, from 0; repeatable.",
+)
+@click.option(
+    "--proof",
+    type=READABLE,
+    metavar="FOLDER",
+    help="Result of --folds, for acceptance test and calibration.",
 )
 @devices_option
-@click.option("--accept", is_flag=True, help="Let a student through that the gate refuses.")
+@click.option("--accept", is_flag=True, help="Keep a student that fails the acceptance test.")
 @outliers_option
 @engine_option("auto")
 @json_option
@@ -63,23 +70,23 @@ def distil(
     accept: bool,
     outliers: tuple[Path, ...],
     as_json: bool,
-    **both: Any,
+    **options: Any,
 ) -> None:
-    """Teach BUNDLE's answers and maps on the images of DATA to one small network.
+    """Distil BUNDLE's answers and heat maps, on the images of DATA, into one small network.
 
-    BUNDLE may be of any number of experts: its fused answers teach, asked once and kept in OUT.
-    The labels of DATA teach beside them. --also takes images without labels, of other limbs, or
-    phantoms. OUT/bundle stores its weights in float16: less than 8 MB. Started again, the same
-    command goes on where it was.
+    BUNDLE, the teacher, may have any number of experts: its fused answers are the target, computed
+    once and kept in OUT, together with the labels of DATA. --also takes images without labels, of
+    other limbs, or phantoms. OUT/bundle stores its weights in float16: less than 8 MB. When a run
+    was stopped, the same command continues it.
 
-    In the end student and teacher answer the same held-out images: those that DATA holds out
-    (valid, test), those of --gate, or the run's test part. A student whose AUROC lies more than
-    0.010 below its teacher's is refused (exit code 5), unless --accept.
+    The acceptance test compares student and teacher on the same held-out images: those that DATA
+    holds out (valid, test), those of --gate, or the run's test part. A student whose AUROC lies
+    more than 0.010 below its teacher's is refused (exit code 5), unless --accept is given.
 
-    --folds takes the folder of `ulna crossval` in place of BUNDLE and DATA: each fold's bundle
-    teaches a student on that fold's training images, and the student answers the fold. OUT is then
-    a cross-validation like any other, compared with its teachers. --proof OUT teaches one on
-    all images, calibrated and examined by these folds.
+    --folds takes the folder of `ulna crossval` in place of BUNDLE and DATA: the bundle of each
+    fold is the teacher on that fold's training images, and the student predicts the fold. OUT is
+    then a cross-validation like any other, compared with its teachers. --proof OUT trains one
+    student on all images, calibrated and tested by these folds.
 
     \b
     Examples:
@@ -93,35 +100,33 @@ def distil(
 
     if folds is not None:
         _only_folds(accept, bundle, data, gate, proof, *outliers)
-        with progress() as report:
-            taught = distil_folds(folds, only=only, **both, progress=report)
-        _tell_folds(taught, as_json)
+        _print_folds(with_progress(distil_folds, folds=folds, only=only, **options), as_json)
         return
     if bundle is None or data is None or only:
-        raise ConfigError("expected BUNDLE and DATA, or --folds (with --only if some will do)")
-    with progress() as report:
-        written, parity = distil_bundle(
-            bundle,
-            data,
-            gate=gate,
-            proof=proof,
-            accept=accept,
-            outliers=outliers,
-            **both,
-            progress=report,
-        )
-    _tell(written, parity, as_json)
+        raise ConfigError("expected BUNDLE and DATA, or --folds (and --only for some of them)")
+    written, parity = with_progress(
+        distil_bundle,
+        bundle=bundle,
+        data=data,
+        gate=gate,
+        proof=proof,
+        accept=accept,
+        outliers=outliers,
+        **options,
+    )
+    _print(written, parity, as_json)
 
 
 def _only_folds(*others: Path | bool | None) -> None:
     if any(others):
         raise ConfigError(
-            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --outliers: its folds have "
-            "bundles, data and held-out studies of their own, and none is refused"
+            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --outliers: expected --folds "
+            "without them: the folds have their own bundles, data and held-out studies, and no "
+            "student is refused"
         )
 
 
-def _tell(written: ModelBundle, parity: StudentParity, as_json: bool) -> None:
+def _print(written: ModelBundle, parity: StudentParity, as_json: bool) -> None:
     from ulna.bundle.distilled import parity_lines
 
     if as_json:
@@ -130,21 +135,19 @@ def _tell(written: ModelBundle, parity: StudentParity, as_json: bool) -> None:
     click.echo("\n".join(parity_lines(parity)))
     message = "accepted"
     if parity.forced:
-        message = f"REFUSED, and let through: {'; '.join(parity.refusals)}"
+        message = f"REFUSED by the acceptance test, but kept: {'; '.join(parity.refusals)}"
     click.echo(f"{message}: {written.path}, hash {written.hash[:12]}")
 
 
-def _tell_folds(taught: FoldsTaught, as_json: bool) -> None:
+def _print_folds(taught: FoldsTaught, as_json: bool) -> None:
     from ulna.bundle.distilled import parity_lines
 
     if taught.crossval is None:
-        click.echo(f"fold {taught.folds[0]} is taught; with two or more they are scored")
+        click.echo(f"fold {taught.folds[0]} is trained; two or more folds are needed for scores")
         return
-    tell(taught.crossval, as_json)
+    print_crossval(taught.crossval, as_json)
     if as_json or taught.parity is None:
         return
     click.echo("\n".join(parity_lines(taught.parity)))
-    message = "; ".join(taught.parity.refusals)
-    click.echo(
-        f"would be refused: {message}" if message else "the gate would accept such a student"
-    )
+    refusals = "; ".join(taught.parity.refusals)
+    click.echo(f"would be refused: {refusals}" if refusals else "would pass the acceptance test")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,17 +13,14 @@ from ulna.cli.options import (
     READABLE,
     bundle_option,
     engine_option,
-    held_out_options,
     json_option,
+    operating_point_option,
+    tested_options,
 )
-from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.output import interval_text, number_of, print_json, print_table
+from ulna.cli.progress import with_progress
 from ulna.config.meaning import ANY, answer_words
 from ulna.experiments.incomplete import check_scored
-
-if TYPE_CHECKING:
-    from ulna.config.engine import EngineSettings
-    from ulna.experiments.bundle_checks import Split
 
 _COLUMNS = {
     "auroc_visible": "AUROC visible",
@@ -41,7 +38,7 @@ _FINDING_COLUMNS = {
     "f1": "F1",
 }
 
-_MET = {
+_SOURCE_COLUMNS = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "refused": "refused",
@@ -58,26 +55,14 @@ _MET = {
     multiple=True,
     type=READABLE,
     metavar="FOLDER",
-    help="Of stress, examine, review, score or audit: shown in the report too.",
+    help="Results of stress, examine, review, score or audit for the report; repeatable.",
 )
-@held_out_options
-@click.option(
-    "--cascade", is_flag=True, help="Score the bundle's cascade beside (docs/cascade.md)."
-)
+@tested_options
+@operating_point_option
+@click.option("--cascade", is_flag=True, help="Score the bundle's cascade too (docs/cascade.md).")
 @engine_option("onnxruntime:fp32")
 @json_option
-def evaluate(
-    data: Path,
-    bundle: Path,
-    out: Path,
-    include: tuple[Path, ...],
-    split: Split | None,
-    run: Path | None,
-    operating_point: str | None,
-    cascade: bool,
-    engine: EngineSettings,
-    as_json: bool,
-) -> None:
+def evaluate(out: Path, as_json: bool, **options: Any) -> None:
     """Score BUNDLE on the labelled studies of DATA: metrics.json, predictions.csv, report.html.
 
     Without --split the studies are those that DATA itself holds out (valid, test); if it
@@ -85,9 +70,9 @@ def evaluate(
     The choice is printed. Studies without an answer are counted by reason at the end (exit code
     10); the others are scored.
 
-    --include FOLDER, which may be repeated, brings what `ulna stress`, `examine`, `review`,
-    `score --out` or `audit` wrote into the report, with the command, data and bundle that it
-    comes from; the report says where that is another bundle, and what is not included.
+    --include FOLDER adds to the report what `ulna stress`, `examine`, `review`, `score --out` or
+    `audit` wrote, with the command, data and bundle that it comes from. The report notes where
+    that is another bundle, and which results are not included.
 
     \b
     Examples:
@@ -99,24 +84,7 @@ def evaluate(
     """
     from ulna.experiments import evaluate as evaluate_bundle
 
-    with progress() as report:
-        metrics = evaluate_bundle(
-            data,
-            bundle,
-            out,
-            include=include,
-            split=split,
-            run=run,
-            operating_point=operating_point,
-            cascade=cascade,
-            engine=engine,
-            progress=report,
-        )
-    _tell(metrics, out, as_json)
-
-
-def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
-    """The scores, then what has none; raises as `check_scored`."""
+    metrics = with_progress(evaluate_bundle, out=out, **options)
     if as_json:
         print_json(metrics)
     else:
@@ -127,9 +95,10 @@ def _tell(metrics: Mapping[str, Any], out: Path, as_json: bool) -> None:
 
 
 def print_metrics(metrics: Mapping[str, Any]) -> None:
-    """One row per body part, scores above their 95 % intervals; then place and recognition.
+    """Print a row for each body part, then findings, sources, localisation and body part.
 
-    'visible' is over normal studies and those whose finding is obvious or moderate.
+    Scores stand above their 95 % intervals. 'visible' scores are over normal studies and those
+    whose finding is obvious or moderate.
     """
     by_part = metrics["by_body_part"]
     shown = {k: v for k, v in _COLUMNS.items() if any(k in scores for scores in by_part.values())}
@@ -138,99 +107,86 @@ def print_metrics(metrics: Mapping[str, Any]) -> None:
         [
             part,
             f"{scores['n_abnormal']}/{scores['n_studies']}",
-            *(_interval(scores.get(name), between="\n") for name in shown),
+            *(interval_text(scores.get(name), "\n") for name in shown),
         ]
         for part, scores in by_part.items()
     ]
     print_table("", ["body part", f"{word}/all", *shown.values()], rows)
     _print_findings(metrics)
     print_sources(metrics.get("by_source") or {})
-    place = metrics.get("localisation") or {}
-    if _number(place.get("pointing_game")) is not None:
+    localisation = metrics.get("localisation") or {}
+    if number_of(localisation.get("pointing_game")) is not None:
         click.echo(
             "pointing game {} (chance {}), energy inside {}".format(
-                *(_interval(place.get(k)) for k in ("pointing_game", "chance", "energy_inside"))
+                *map(
+                    interval_text,
+                    map(localisation.get, ("pointing_game", "chance", "energy_inside")),
+                )
             )
         )
-    recognised = metrics.get("body_part") or {}
-    if _number(recognised.get("accuracy")) is not None:
-        click.echo(f"body part recognised: {_interval(recognised['accuracy'])}")
-    verdict = (metrics.get("comparison") or {}).get("ALL")
-    if verdict:
-        click.echo(verdict["sentence"])
+    body_part = metrics.get("body_part") or {}
+    if number_of(body_part.get("accuracy")) is not None:
+        click.echo(f"body part recognised: {interval_text(body_part['accuracy'])}")
+    comparison = (metrics.get("comparison") or {}).get("ALL")
+    if comparison:
+        click.echo(comparison["sentence"])
     if "cascade" in metrics:
         click.echo(cascade_sentence(metrics["cascade"]))
 
 
 def _print_findings(metrics: Mapping[str, Any]) -> None:
-    """A row for each category of finding and their means; how often the leading one is right."""
-    groups, word = (
-        metrics.get("findings") or {},
-        answer_words(metrics.get("abnormal_means", ANY))[0],
-    )
+    """Print a row for each category of finding, their means, and how often the leading is right."""
+    groups = metrics.get("findings") or {}
+    word = answer_words(metrics.get("abnormal_means", ANY))[0]
     for name, title in (("ALL", "findings"), ("VISIBLE", "findings, visible")):
-        result = groups.get(name)
-        if result is None:
+        scores = groups.get(name)
+        if scores is None:
             continue
         rows = [
-            [c.replace("_", " "), f"{own['n_present']}/{own['n_present'] + own['n_absent']}"]
-            + [_interval(own[k], between="\n") for k in _FINDING_COLUMNS]
-            for c, own in result["categories"].items()
+            [c.replace("_", " "), f"{row['n_present']}/{row['n_present'] + row['n_absent']}"]
+            + [interval_text(row[k], "\n") for k in _FINDING_COLUMNS]
+            for c, row in scores["categories"].items()
         ]
-        macro = result["macro"]
-        cells = [_interval(macro.get(k), between="\n") for k in _FINDING_COLUMNS]
+        macro = scores["macro"]
+        cells = [interval_text(macro.get(k), "\n") for k in _FINDING_COLUMNS]
         rows.append([f"mean of {macro['n_categories']}", "", *cells])
         print_table(title, ["finding", "present/known", *_FINDING_COLUMNS.values()], rows)
-        if "leading" in result:
-            lead = result["leading"]
+        if "leading" in scores:
+            lead = scores["leading"]
             click.echo(
-                f"leading finding right: {_interval(lead['right'])} of {lead['n_studies']} studies "
-                f"of one finding, {_interval(lead.get('right_of_called'))} of the "
+                f"leading finding right: {interval_text(lead['right'])} of {lead['n_studies']} "
+                f"studies of one finding, {interval_text(lead.get('right_of_called'))} of the "
                 f"{lead['n_called']} called {word}"
             )
     if metrics.get("findings_unknown"):
         unknown = ", ".join(metrics["findings_unknown"]).replace("_", " ")
-        click.echo(f"findings that the bundle gives no calibrated probability of: {unknown}")
+        click.echo(f"findings without calibrated probability: {unknown}")
 
 
 def print_sources(sources: Mapping[str, Any]) -> None:
-    """One row for each of several sources: what a reader meets there."""
-    shown = {n: one for n, one in sources.items() if one["n_studies"]}
+    """Print the scores of each source that has studies, at the operating point."""
     rows = [
-        [name, one.get("where", ""), f"{one['n_abnormal']}/{one['n_studies']}"]
-        + [_interval(one[m], between="\n") for m in _MET]
-        for name, one in shown.items()
+        [name, scores.get("where", ""), f"{scores['n_abnormal']}/{scores['n_studies']}"]
+        + [interval_text(scores[m], "\n") for m in _SOURCE_COLUMNS]
+        for name, scores in sources.items()
+        if scores["n_studies"]
     ]
     if rows:
-        head = ["source", "", "abnormal/all", *_MET.values()]
+        head = ["source", "", "abnormal/all", *_SOURCE_COLUMNS.values()]
         print_table("by source, at the operating point", head, rows)
 
 
 def cascade_sentence(result: Mapping[str, Any]) -> str:
-    """Agreement of a cascade with the whole hybrid, and what it saves, in a line."""
+    """Return in a line how a cascade agrees with the whole hybrid, and what it saves."""
     changed, difference = result["changed"], result["auroc_difference"]
     message = (
         f"cascade: {result['left']:.0%} of {result['n_studies']} studies left early, "
-        f"{result['n_changed']} changed side ({changed['value']:.1%}, 95 % interval "
+        f"{result['n_changed']} changed their decision ({changed['value']:.1%}, 95 % interval "
         f"{changed['low']:.1%} to {changed['high']:.1%}), {result['cost']:.2f} of the multiply-adds"
     )
-    if _number(difference) is None:
+    if number_of(difference) is None:
         return message
     return (
         f"{message}, AUROC {result['auroc']['value']:.3f} ({difference['value']:+.4f}, "
         f"{difference['low']:+.4f} to {difference['high']:+.4f})"
     )
-
-
-def _number(score: Any) -> float | None:
-    value = score.get("value") if isinstance(score, Mapping) else score
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _interval(score: Any, between: str = " ") -> str:
-    value = _number(score)
-    if value is None:
-        return "-"
-    if isinstance(score, Mapping) and score.get("low") is not None:
-        return f"{value:.3f}{between}{score['low']:.2f} to {score['high']:.2f}"
-    return f"{value:.3f}"

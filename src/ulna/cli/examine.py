@@ -14,55 +14,37 @@ from ulna.cli.options import (
     bundle_option,
     engine_option,
     json_option,
+    number_option,
     tested_options,
 )
 from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 if TYPE_CHECKING:
     from ulna.bundle import MapExamination
-    from ulna.config.engine import EngineSettings
-    from ulna.experiments.bundle_checks import Split
 
 
 @click.command(epilog="Every test, its bar and its source: docs/examination.md")
 @click.argument("data", type=READABLE)
 @bundle_option
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the results.")
-@click.option(
+@number_option(
     "--studies",
-    type=click.IntRange(min=2),
-    default=40,
-    show_default=True,
-    help="Examined at most: abnormal ones with a known place.",
+    click.IntRange(min=2),
+    40,
+    "Studies examined at most: abnormal ones whose place is known.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the sample, noise and shuffling.",
-)
+@number_option("--seed", click.IntRange(min=0), 0, "Seed of the sample, noise and shuffling.")
 @tested_options
 @engine_option("onnxruntime:fp32")
 @json_option
-def examine(
-    data: Path,
-    bundle: Path,
-    out: Path,
-    studies: int,
-    seed: int,
-    split: Split | None,
-    run: Path | None,
-    engine: EngineSettings,
-    as_json: bool,
-) -> None:
-    """Examine BUNDLE's heat maps on DATA; the verdict goes into the bundle.
+def examine(out: Path, as_json: bool, **options: Any) -> None:
+    """Examine BUNDLE's heat maps on DATA and record the verdict in the bundle.
 
-    Do the maps find what is there better than noise and than an edge detector do? Does the answer
-    fall when the marked places are taken away, and rise when they are put back? Do the maps change
-    when the weights are shuffled, and agree between experts that learned from other folds? A
-    bundle whose maps fail any of this says so with every answer.
+    Do the maps locate findings better than noise and than an edge detector? Does the probability
+    fall when the marked places are removed, and rise when they are put back? Do the maps change
+    when the weights are shuffled, and agree between experts trained on other folds? A bundle
+    whose maps fail any of these tests reports it with every answer.
 
     \b
     Examples:
@@ -71,27 +53,16 @@ def examine(
     """
     from ulna.experiments import examine as examine_bundle
 
-    with progress() as report:
-        result = examine_bundle(
-            data,
-            bundle,
-            out,
-            studies=studies,
-            seed=seed,
-            split=split,
-            run=run,
-            engine=engine,
-            progress=report,
-        )
+    examined = with_progress(examine_bundle, out=out, **options)
     if as_json:
-        print_json(result.figures)
+        print_json(examined.figures)
         return
-    print_examination(result.verdict, result.figures)
+    print_examination(examined.verdict, examined.figures)
     click.echo(f"written: {out / 'examination.json'}, {out / 'examination.png'}")
 
 
-def print_examination(verdict: MapExamination, result: Mapping[str, Any]) -> None:
-    """The measures of every map, the tests, and the verdict in a sentence."""
+def print_examination(verdict: MapExamination, figures: Mapping[str, Any]) -> None:
+    """Print the measures of each kind of map, the tests, and the verdict in a sentence."""
     from ulna.bundle import map_verdict
 
     names = {
@@ -100,7 +71,7 @@ def print_examination(verdict: MapExamination, result: Mapping[str, Any]) -> Non
         "deletion": "deletion, lower is better",
         "insertion": "insertion",
     }
-    rows = [[title, *(_cell(result[m][k]) for k in result[m])] for m, title in names.items()]
+    rows = [[title, *(_cell(figures[m][k]) for k in figures[m])] for m, title in names.items()]
     print_table(f"{verdict.n_images} images", ["measure", "map", "noise", "edges"], rows)
     tests = [
         [

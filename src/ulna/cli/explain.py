@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ulna.cli.options import OUT_FOLDER, READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option, number_option
 from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 
 @click.command(epilog="The measures and their chance level: docs/metrics.md")
 @click.argument("data", type=READABLE)
 @click.option("--run", type=READABLE, required=True, help="The run (these methods need torch).")
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for table and pictures.")
-@click.option(
-    "--studies", type=click.IntRange(min=1), default=60, show_default=True, help="At most."
-)
+@number_option("--studies", click.IntRange(min=1), 60, "Studies compared at most.")
 @json_option
-def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> None:
+def explain(out: Path, as_json: bool, **options: Any) -> None:
     """Compare heat-map methods with the built-in map, where masks or boxes are known.
 
     Grad-CAM, HiResCAM, LayerCAM and others, on the abnormal studies of DATA that the run has
-    not used: how often the maximum lies inside the finding, how much of the map does.
+    not used: how often the maximum lies inside the finding, and how much of the map does.
 
     \b
     Example:
@@ -31,8 +30,7 @@ def explain(data: Path, run: Path, out: Path, studies: int, as_json: bool) -> No
     """
     from ulna.experiments import explain as compare_maps
 
-    with progress() as report:
-        scores = compare_maps(data, run, out, studies=studies, progress=report)
+    scores = with_progress(compare_maps, out=out, **options)
     if as_json:
         print_json(scores)
         return

@@ -17,13 +17,13 @@ from ulna.experiments.extras import require
 @click.option(
     "--weights",
     type=click.Choice(["float32", "float16"]),
-    help="How the graphs store weights; float16 halves the files.  [default: recipe's]",
+    help="Type of the stored weights; float16 halves the files.  [default: recipe's]",
 )
 def export(run: Path, out: Path, weights: Weights | None) -> None:
-    """Turn the trained RUN into a bundle: one ONNX graph for each expert and a manifest.
+    """Export the trained RUN as a bundle: one ONNX graph for each expert and a manifest.
 
-    The bundle predicts without torch. It is not calibrated yet: its experts count alike and
-    its thresholds are 0.5 until `ulna calibrate`.
+    The bundle predicts without torch. It is not calibrated yet: until `ulna calibrate` its experts
+    have equal weights and its thresholds are 0.5.
 
     \b
     Example:

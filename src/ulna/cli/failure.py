@@ -1,4 +1,4 @@
-"""From an exception to an exit code and a message without a traceback."""
+"""The exit code and the message for an exception, without a traceback."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DEFECT = 70
 
 
 def exit_codes() -> Mapping[int, str]:
-    """Every exit code of the command line and what it means; docs/cli.md shows this table."""
-    words = dict(re.findall(r"(\w+) \[\d+\] +(.+)", errors.__doc__ or ""))
+    """Return every exit code of the command line and its meaning; docs/cli.md shows this table."""
+    meanings = dict(re.findall(r"(\w+) \[\d+\] +(.+)", errors.__doc__ or ""))
     codes = {0: "done"}
     for kind in _error_kinds():
-        message = f"{words.get(kind.__name__, '')} ({kind.__name__})".strip()
+        meaning = f"{meanings.get(kind.__name__, '')} ({kind.__name__})".strip()
         before = codes.get(kind.exit_code)
-        codes[kind.exit_code] = f"{before}; {message}" if before else message
+        codes[kind.exit_code] = f"{before}; {meaning}" if before else meaning
     codes[1] = "another deliberate error (UlnaError)"
     codes[1] += "; the system refused a file; out of memory"
     codes[2] += "; a wrong option or argument"
@@ -33,7 +33,7 @@ def exit_codes() -> Mapping[int, str]:
 
 
 def exit_code_of(error: BaseException) -> int | None:
-    """The exit code for `error`; None for click's own exceptions and a closed output pipe."""
+    """Return the exit code; None for click's own exceptions and a closed output pipe."""
     if isinstance(error, UlnaError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -46,10 +46,10 @@ def exit_code_of(error: BaseException) -> int | None:
 
 
 def report_failure(error: BaseException, debug: bool) -> None:
-    """One or two lines on stderr; with `debug` and a defect, the traceback before them."""
+    """Print one or two lines on stderr; with `debug` and a defect, the traceback before them."""
     code = exit_code_of(error)
     if code == INTERRUPTED:
-        click.echo("ulna: interrupted; the same command goes on where it can", err=True)
+        click.echo("ulna: interrupted; the same command continues where it can", err=True)
         return
     if code != DEFECT:
         click.echo(f"ulna: error: {message_of(error)}", err=True)

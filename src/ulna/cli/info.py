@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 @click.argument("path", required=False, type=READABLE, metavar="[BUNDLE|DATA]")
 @json_option
 def info(path: Path | None, as_json: bool) -> None:
-    """Say what a bundle or a data set is; without a path, what is installed.
+    """Describe a bundle or a data set; without a path, what is installed.
 
-    A bundle is read and verified (every file against its hash), without a path the one that
-    comes with ulna. Of data, studies and images
-    are counted by split, body part and label.
+    A bundle is read and verified (every file against its hash); without a path it is the one that
+    comes with ulna. For data, studies and images are counted by split, body part and label.
 
     \b
     Examples:
@@ -33,31 +32,31 @@ def info(path: Path | None, as_json: bool) -> None:
       ulna info MURA-v1.1 --json
     """
     if path is None:
-        _tell_installation(as_json)
+        _print_installation(as_json)
     elif (path / "manifest.json").is_file():
-        _tell_bundle(path, as_json)
+        _print_bundle(path, as_json)
     else:
-        _tell_data(path, as_json)
+        _print_data(path, as_json)
 
 
-def _tell_installation(as_json: bool) -> None:
+def _print_installation(as_json: bool) -> None:
     from ulna.experiments import describe_installation
 
-    known = describe_installation()
-    extras, box = known["extras"], known["box"]
+    installed = describe_installation()
+    extras, box = installed["extras"], installed["box"]
     if as_json:
-        print_json(known)
+        print_json(installed)
         return
-    packages = ", ".join(f"{k} {v or '(none)'}" for k, v in known["packages"].items())
-    click.echo(f"ulna {__version__}, Python {known['python']}, {packages}")
+    packages = ", ".join(f"{k} {v or '(none)'}" for k, v in installed["packages"].items())
+    click.echo(f"ulna {__version__}, Python {installed['python']}, {packages}")
     print_table(
         "extras", ["extra", "installed"], [[k, "yes" if v else "no"] for k, v in extras.items()]
     )
     click.echo(f"bundle in the package: {box['bundle']}, hash {box['hash'][:12]}: verified")
     click.echo(box["intended_use"])
-    _print_engines(known["engines"])
-    rows = [[k, v] for k, v in known["recipes"].items()]
-    print_table("recipes", ["name", "what"], rows)
+    _print_engines(installed["engines"])
+    rows = [[k, v] for k, v in installed["recipes"].items()]
+    print_table("recipes", ["name", "description"], rows)
 
 
 def _print_engines(engines: dict[str, Any]) -> None:
@@ -66,7 +65,7 @@ def _print_engines(engines: dict[str, Any]) -> None:
     click.echo(f"engine 'auto' is {engines['auto']} here, on {engines['cores']} cores")
 
 
-def _tell_bundle(path: Path, as_json: bool) -> None:
+def _print_bundle(path: Path, as_json: bool) -> None:
     from ulna.bundle import map_verdict, read_bundle
     from ulna.bundle.distilled import distilled_lines
     from ulna.bundle.quantisation import quantisation_lines
@@ -84,7 +83,7 @@ def _tell_bundle(path: Path, as_json: bool) -> None:
         return
     click.echo(f"bundle {manifest.name}, {manifest.created}, hash {bundle.hash[:12]}: verified")
     if manifest.demonstration:
-        click.echo("DEMONSTRATION: learned from simulated images alone; not for use on patients")
+        click.echo("DEMONSTRATION: trained on simulated images only; not for use on patients")
     click.echo(f"body parts: {', '.join(manifest.body_parts)}; input {manifest.input_spec.size} px")
     click.echo(f"answers: {' or '.join(answer_words(manifest.abnormal_means))}")
     data = manifest.data
@@ -118,7 +117,7 @@ def _print_experts(manifest: Manifest) -> None:
     print_table("experts", ["name", "encoder", "initial weights", "map", "parameters"], rows)
 
 
-def _tell_data(path: Path, as_json: bool) -> None:
+def _print_data(path: Path, as_json: bool) -> None:
     from ulna.datasets import data_kind, index_data
     from ulna.experiments import count_studies
 

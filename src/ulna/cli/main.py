@@ -1,4 +1,4 @@
-"""`ulna`: the group of verbs. A verb's module is imported when it is asked for."""
+"""`ulna`: the group of commands. The module of a command is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from ulna.experiments.receipts import named_command
 from ulna.machine import limit_library_threads
 
 VERBS: Mapping[str, str] = {
-    "demo": "Everything in one go: phantoms (or your data), training, report.",
+    "demo": "Run every step: phantoms (or your data), training, evaluation, report.",
     "phantom": "Write simulated radiographs with known findings.",
-    "selfsupervise": "Teach an encoder on radiographs without labels.",
+    "selfsupervise": "Train an encoder on radiographs without labels.",
     "train": "Train the experts of a recipe.",
-    "crossval": "Train and score a recipe on folds of the data, by patient.",
-    "ensemble": "Let the experts of several cross-validations answer together.",
-    "distil": "Teach a bundle's answers and maps to one small network.",
-    "review": "List the labels to read again, the most suspicious first.",
-    "export": "Turn a run into a bundle that predicts without torch.",
+    "crossval": "Cross-validate a recipe by patient.",
+    "ensemble": "Combine the experts of several cross-validations.",
+    "distil": "Distil a bundle's answers and heat maps into one small network.",
+    "review": "List the studies whose label is most likely wrong.",
+    "export": "Export a run as a bundle that predicts without torch.",
     "calibrate": "Fit fusion, temperatures and thresholds on held-out studies.",
-    "adapt": "Adapt a bundle to a new hospital from some 20 labelled images.",
-    "quantise": "Turn a bundle to int8, if its answers are the same.",
-    "evaluate": "Score a bundle on labelled studies; write the report.",
-    "stress": "Find where a bundle breaks: corruptions, a view left out, subgroups.",
-    "examine": "Examine a bundle's heat maps; the verdict goes into the bundle.",
-    "audit": "Run the prototype's protocol beside the right one: what made its number.",
+    "adapt": "Adapt a bundle to a new hospital with some 20 labelled images.",
+    "quantise": "Quantise a bundle to int8, if its answers stay the same.",
+    "evaluate": "Score a bundle on labelled studies and write a report.",
+    "stress": "Measure robustness: corruptions, a view left out, subgroups.",
+    "examine": "Examine a bundle's heat maps and record the verdict in the bundle.",
+    "audit": "Measure how much each flaw of the prototype's protocol inflates accuracy.",
     "score": "Score predictions as the MURA competition did.",
-    "verify": "Compute reported numbers again from their receipt, and compare.",
-    "explain": "Compare heat-map methods where the truth is known.",
-    "predict": "Answer for files, folders and DICOM objects.",
-    "info": "Say what a bundle or a data set is.",
+    "verify": "Recompute reported numbers from their receipt and compare them.",
+    "explain": "Compare heat-map methods where the place of the finding is known.",
+    "predict": "Predict for image files, folders and DICOM objects.",
+    "info": "Describe a bundle or a data set.",
 }
 
-GIVEN = "ulna.given"
-"""Under this key of a context's meta: the arguments of `ulna`, as given."""
+_ARGUMENTS = "ulna.arguments"
+"""The key of a context's meta under which the arguments of `ulna` are kept."""
 
 
-class Verbs(click.Group):
-    """A group that loads a verb when it is called, and turns errors into messages."""
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and turns errors into messages."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the arguments as given, for the receipt of what the verb writes."""
-        ctx.meta[GIVEN] = tuple(args)
+        """Keep the arguments for the receipt of what the command writes, then parse them."""
+        ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs, in the order of work."""
+        """Return the names of the commands, in the order of work."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, from the module of the same name."""
+        """Return the command from the module of the same name; None for an unknown name."""
         if cmd_name not in VERBS:
             return None
         command = getattr(importlib.import_module(f"ulna.cli.{cmd_name}"), cmd_name)
@@ -63,28 +63,28 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; what it raises becomes a message on stderr and an exit code."""
+        """Run the command; an exception becomes a message on stderr and an exit code."""
         debug = bool(ctx.params.get("debug"))
         try:
-            with notes_on_stderr(debug), named_command(("ulna", *ctx.meta[GIVEN])):
+            with notes_on_stderr(debug), named_command(("ulna", *ctx.meta[_ARGUMENTS])):
                 return super().invoke(ctx)
         except click.ClickException:
             raise
         except (Exception, KeyboardInterrupt) as error:
             code = exit_code_of(error)
-            if code is None:  # click's own way out, or a reader of our output that left
+            if code is None:  # click's own exceptions, or a closed output pipe
                 raise
             report_failure(error, debug)
             raise click.exceptions.Exit(code) from None
 
 
 @click.group(
-    cls=Verbs,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Research only: not a medical device. Exit codes and more: docs/cli.md",
 )
@@ -93,7 +93,8 @@ class Verbs(click.Group):
 def cli(debug: bool) -> None:
     """Ulna: a hybrid of experts that reads radiographs of the upper extremity.
 
-    For each study it says which body part it is, whether it is abnormal, where, and how sure.
+    For each study it predicts the body part, whether the study is abnormal, where, and with which
+    confidence.
 
     \b
     A first look, in minutes, without any data:
@@ -109,9 +110,9 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line; the entry point of the console script."""
     limit_library_threads()
-    # Image names may hold any character; a terminal of another encoding must not end the run.
+    # File names may hold any character; a terminal with another encoding must not end the run.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

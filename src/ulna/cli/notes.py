@@ -1,4 +1,4 @@
-"""Warnings as one-line notes on stderr, and remarks of steps beside them."""
+"""Warnings and log messages of the steps as lines on stderr."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ulna.experiments.log import LOG
 _MOST = 20
 
 
-class _Remarks(logging.Handler):
-    """A line on stderr for each remark of a step."""
+class _LinesOnStderr(logging.Handler):
+    """Writes each message as a line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """As it is, without 'note: '."""
+        """Write the message as it is, without 'note: '."""
         click.echo(record.getMessage(), err=True)
 
 
 @contextmanager
 def notes_on_stderr(debug: bool) -> Iterator[None]:
-    """Show each of Ulna's own warnings once, as `note: ...`; at most 20, the rest counted.
+    """Show each of Ulna's own warnings once, as `note: ...`; after 20 only count them.
 
-    Remarks of the logger 'ulna.experiments' are shown as they are. Warnings and log lines of other
-    packages are hidden unless `debug`: they speak to programmers.
+    Messages of the logger 'ulna.experiments' are shown as they are. Warnings and log messages of
+    other packages address programmers and are hidden unless `debug`.
     """
     seen: list[str] = []
 
@@ -48,8 +48,8 @@ def notes_on_stderr(debug: bool) -> Iterator[None]:
         if len(seen) <= _MOST:
             click.echo(f"note: {text}", err=True)
 
-    # Where the root logger has any handler, Python does not print lines that no handler took.
-    silent, remarks = logging.NullHandler(), _Remarks(logging.INFO)
+    # With any handler on the root logger, Python prints no messages that lack a handler.
+    silent, lines = logging.NullHandler(), _LinesOnStderr(logging.INFO)
     level = LOG.level
     with warnings.catch_warnings():
         warnings.simplefilter("default" if debug else "ignore")
@@ -57,13 +57,13 @@ def notes_on_stderr(debug: bool) -> Iterator[None]:
         warnings.showwarning = show
         if not debug:
             logging.root.addHandler(silent)
-        LOG.addHandler(remarks)
+        LOG.addHandler(lines)
         LOG.setLevel(logging.INFO)
         try:
             yield
         finally:
             logging.root.removeHandler(silent)
-            LOG.removeHandler(remarks)
+            LOG.removeHandler(lines)
             LOG.setLevel(level)
             if len(seen) > _MOST:
                 click.echo(f"note: and {len(seen) - _MOST} more notes", err=True)

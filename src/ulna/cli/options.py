@@ -1,4 +1,4 @@
-"""Options that several verbs share, and how their text becomes nouns."""
+"""Options that several commands share, and how their text is converted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GivenPath(click.Path):
         self._new_folder = new_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; for an output folder, once it is seen that it can be one."""
+        """Return the path; fail for an output folder that could not be written to."""
         if not str(value):
             self.fail(
                 "an empty path: expected a file or folder (is a variable not set?)", param, ctx
@@ -37,59 +37,66 @@ class GivenPath(click.Path):
 
 
 def _why_no_folder(path: Path) -> str:
-    """Why `path` cannot be written into as a folder, as far as can be seen beforehand."""
+    """Return why `path` cannot be an output folder, as far as can be checked now; '' if it can."""
     place = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     if not place.is_dir():
-        what = "a file" if place.exists() else "a link to nothing"
-        return f"{place} is {what}: expected the name of a folder, new or not"
+        kind = "a file" if place.exists() else "a link to nothing"
+        return f"{place} is {kind}: expected the name of a folder, new or not"
     if not os.access(place, os.W_OK | os.X_OK):
         return f"{place} may not be written to: give another folder, or change its permissions"
     return ""
 
 
 READABLE = GivenPath()
-"""A path argument; whether it is there is checked by the reader, whose message says more."""
+"""A path to read; whether it exists is checked by the reader, whose message is more precise."""
 OUT_FOLDER = GivenPath(new_folder=True)
-"""A folder to write results into; that it can be one is checked before any work is done."""
+"""A folder to write results to; checked before any work is done."""
+
+
+def number_option(
+    flag: str, kind: click.ParamType[Any], default: float, help_text: str
+) -> Callable[[Command], Command]:
+    """Return an option for a number whose default the help shows; kind: its type and range."""
+    return click.option(flag, type=kind, default=default, show_default=True, help=help_text)
 
 
 def json_option(command: Command) -> Command:
-    """`--json`: one JSON document on stdout instead of text."""
+    """Add `--json`: one JSON document on stdout instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
         command
     )
 
 
 def devices_option(command: Command) -> Command:
-    """`--devices N`: processes that train together."""
-    return click.option(
+    """Add `--devices N`: the number of processes that train together."""
+    return number_option(
         "--devices",
-        type=click.IntRange(min=1),
-        default=1,
-        show_default=True,
-        help="Processes that share every batch: one for each GPU, or all on the CPU.",
+        click.IntRange(min=1),
+        1,
+        "Processes that share every batch: one for each GPU, or all on the CPU.",
     )(command)
 
 
 def outliers_option(command: Command) -> Command:
-    """`--outliers TABLE`, repeated: images of other regions of the body."""
+    """Add `--outliers TABLE`, repeatable: images of other regions of the body."""
     return click.option(
         "--outliers",
         multiple=True,
         type=READABLE,
-        help="Images of other regions, for the bundle to refuse; labels not needed; repeatable.",
+        help="Images of other body regions, for the bundle to refuse; labels not needed; "
+        "repeatable.",
     )(command)
 
 
 def bundle_option(command: Command) -> Command:
-    """`--bundle BUNDLE`, required."""
+    """Add `--bundle BUNDLE`, required."""
     return click.option(
         "--bundle", type=READABLE, required=True, help="The bundle's folder (from `ulna export`)."
     )(command)
 
 
 def engine_option(default: str) -> Callable[[Command], Command]:
-    """`--engine TEXT`, also from ULNA_ENGINE, as EngineSettings. default: its text."""
+    """Return `--engine TEXT`, also read from ULNA_ENGINE, converted to EngineSettings."""
 
     def parsed(_context: click.Context, _parameter: click.Parameter, text: str) -> EngineSettings:
         from ulna.config.engine import EngineSettings
@@ -104,30 +111,19 @@ def engine_option(default: str) -> Callable[[Command], Command]:
         show_envvar=True,
         callback=parsed,
         metavar="ENGINE[:SETTING...]",
-        help="What computes, as 'openvino:bf16:2' (docs/engines.md).",
+        help="Inference engine and precision, as 'openvino:bf16:2' (docs/engines.md).",
     )
 
 
-def optional_bundle_option(command: Command) -> Command:
-    """`--bundle BUNDLE`; None means the one that comes with the package."""
+def operating_point_option(command: Command) -> Command:
+    """Add `--operating-point NAME`; None means the bundle's own."""
     return click.option(
-        "--bundle",
-        type=READABLE,
-        help="The bundle's folder (from `ulna export`), or 'demonstration' for that of simulated "
-        "images. [default: the one that comes with ulna; `ulna info` says what it may be used for]",
+        "--operating-point", help="One of the bundle's. [default: the bundle's own]"
     )(command)
 
 
-def held_out_options(command: Command) -> Command:
-    """`--split`, `--run`, `--operating-point`: which studies a bundle is asked about, and how."""
-    point = click.option(
-        "--operating-point", help="One of the bundle's. [default: the bundle's own]"
-    )
-    return tested_options(point(command))
-
-
 def tested_options(command: Command) -> Command:
-    """`--split`, `--run`: which studies a bundle is asked about."""
+    """Add `--split` and `--run`, which choose the studies that a bundle is tested on."""
     for option in (
         click.option(
             "--run", type=READABLE, help="The bundle's run. [default: the folder it lies in]"
@@ -139,12 +135,31 @@ def tested_options(command: Command) -> Command:
 
 
 def by_option(help_text: str) -> Callable[[Command], Command]:
-    """`--by COLUMN[:NUMBER]`: groups by a column of the table; may be repeated."""
+    """Return `--by COLUMN[:NUMBER]`, repeatable: groups by a column of the table."""
     return click.option("--by", multiple=True, metavar="COLUMN[:NUMBER]", help=help_text)
 
 
+def folds_options(command: Command) -> Command:
+    """Add `--by`, `--against` and `--only`: groups, comparisons and folds of a cross-validation."""
+    for option in (
+        click.option(
+            "--only", multiple=True, type=int, metavar="FOLD", help="A fold, from 0; repeatable."
+        ),
+        click.option(
+            "--against",
+            multiple=True,
+            type=READABLE,
+            metavar="FOLDER",
+            help="Another cross-validation, for paired differences; repeatable.",
+        ),
+        by_option("Scores by a column of the table too."),
+    ):
+        command = option(command)
+    return command
+
+
 def recipe_options(command: Command) -> Command:
-    """`--recipe`, `--encoders`, `--set` and `--initial`: what `choose_recipe` takes."""
+    """Add `--recipe`, `--encoders`, `--set` and `--initial`, the arguments of `choose_recipe`."""
     for option in (
         click.option(
             "--initial",
@@ -156,7 +171,7 @@ def recipe_options(command: Command) -> Command:
         click.option(
             "--encoders",
             metavar="NAME,...",
-            help="An expert of each, in place of the recipe's that are not cnn.",
+            help="Train an expert of each, in place of the recipe's experts that are not cnn.",
         ),
         click.option(
             "--recipe",
@@ -167,17 +182,3 @@ def recipe_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
-
-
-def body_part_names() -> list[str]:
-    """The seven regions, as on the command line."""
-    return ["ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST"]
-
-
-def body_part_option(help_text: str) -> Callable[[Command], Command]:
-    """`--body-part PART`: one of the seven regions."""
-    return click.option(
-        "--body-part",
-        type=click.Choice(body_part_names(), case_sensitive=False),
-        help=help_text,
-    )

@@ -1,25 +1,25 @@
-"""What goes to stdout: JSON for programs, tables for people."""
+"""Output on stdout: JSON for programs, tables for people."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 
 def print_json(value: object) -> None:
-    """`value` (dataclasses, enums, paths, mappings, scalars) as JSON; not-a-number is null."""
+    """Print `value` (dataclasses, enums, paths, mappings, scalars) as JSON; NaN becomes null."""
     from ulna.config.codec import to_json
 
     click.echo(json.dumps(_finite(to_json(value)), indent=1, allow_nan=False))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout; the first column is text, the others are aligned to the right."""
+    """Print a table; the first column is text, the others are aligned to the right."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -31,6 +31,27 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_row(*(Text(cell) for cell in row))
     width = None if sys.stdout.isatty() else 120
     Console(file=sys.stdout, width=width).print(table)
+
+
+def interval_text(score: Any, between: str = " ", sign: str = "") -> str:
+    """Return '0.912 0.88 to 0.94' for {"value", "low", "high"}, or '-' without a value.
+
+    A plain number, or a score without an interval, is formatted alone. between: separates value
+    and interval. sign: '+' for differences.
+    """
+    value = number_of(score)
+    if value is None:
+        return "-"
+    text = f"{value:{sign}.3f}"
+    if isinstance(score, Mapping) and score.get("low") is not None:
+        return f"{text}{between}{score['low']:{sign}.2f} to {score['high']:{sign}.2f}"
+    return text
+
+
+def number_of(score: Any) -> float | None:
+    """Return the value of a score, which may be a plain number; None where there is none."""
+    value = score.get("value") if isinstance(score, Mapping) else score
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def _finite(value: Any) -> Any:

@@ -8,40 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.options import READABLE, json_option
+from ulna.cli.options import READABLE, json_option, number_option
 from ulna.cli.output import print_json
 from ulna.cli.progress import progress
 from ulna.experiments.extras import require
 
 if TYPE_CHECKING:
-    from ulna.config.phantom import Framing
     from ulna.types import BodyPart
 
 
 @click.command(
-    epilog="The folder can be given to every verb that takes DATA. See docs/phantoms.md."
+    epilog="The folder can be given to every command that takes DATA. See docs/phantoms.md."
 )
 @click.argument("out", type=READABLE)
-@click.option("--studies", type=click.IntRange(min=1), required=True, help="How many, all parts.")
+@click.option("--studies", type=click.IntRange(min=1), required=True, help="Number of studies.")
 @click.option("--seed", type=click.IntRange(min=0), required=True, help="Same seed, same bytes.")
-@click.option("--size", type=int, default=224, show_default=True, help="Longest side, px.")
+@number_option("--size", click.INT, 224, "Longest side, px.")
 @click.option(
     "--parts",
     multiple=True,
     metavar="PARTS",
-    help="Body parts, comma separated, or 'all'; may be repeated. [default: ELBOW, HUMERUS, WRIST]",
+    help="Body parts, comma separated, or 'all'; repeatable. [default: ELBOW, HUMERUS, WRIST]",
 )
 @click.option(
     "--framing",
     type=click.Choice(["collimated", "plate"]),
     default="collimated",
     show_default=True,
-    help="Filled by the body part, or a whole 35 x 43 cm cassette.",
+    help="An image filled by the body part, or a whole plate of 35 x 43 cm.",
 )
 @click.option(
     "--without",
     multiple=True,
-    metavar="ACCIDENTS",
+    metavar="CONFOUNDERS",
     help="Leave out cast, jewellery, marker, inverted, borders, streaks, enhancement or holder.",
 )
 @click.option(
@@ -50,39 +49,34 @@ if TYPE_CHECKING:
     metavar="FINDINGS",
     help="What abnormal studies show: fracture, hardware, ... [default: all]",
 )
-@click.option(
+@number_option(
     "--valid-share",
-    type=click.FloatRange(0, 1),
-    default=0.2,
-    show_default=True,
-    help="Share of studies in valid/; 1 for a pure test set.",
+    click.FloatRange(0, 1),
+    0.2,
+    "Share of studies in valid/; 1 for a pure test set.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(min=0),
     default=0,
-    show_default="one for each core that it may use",
-    help="At once.",
+    show_default="one for each usable core",
+    help="Parallel processes.",
 )
 @json_option
 def phantom(
     out: Path,
-    studies: int,
-    seed: int,
-    size: int,
     parts: tuple[str, ...],
-    framing: Framing,
     without: tuple[str, ...],
     findings: tuple[str, ...],
-    valid_share: float,
     workers: int,
     as_json: bool,
+    **settings: Any,
 ) -> None:
     """Write simulated radiographs with known findings to the folder OUT.
 
-    3-D bones of the arm, projected as an X-ray tube would, half of the
-    studies with a finding (fracture, hardware, lesion, degeneration, dislocation) and its
-    exact mask. OUT has the shape of MURA, with truth.csv beside it.
+    3-D bones of the arm are projected as by an X-ray tube. Half of the studies have a finding
+    (fracture, hardware, lesion, degeneration, dislocation) and its exact mask. OUT has the layout
+    of MURA, and truth.csv with the ground truth.
 
     \b
     Examples:
@@ -95,13 +89,7 @@ def phantom(
     from ulna.phantom import write_phantoms
 
     config = PhantomConfig(
-        studies=studies,
-        seed=seed,
-        parts=_parts(parts) or PHANTOM_PARTS,
-        size=size,
-        valid_share=valid_share,
-        framing=framing,
-        **_chosen(without, findings),
+        parts=_parts(parts) or PHANTOM_PARTS, **settings, **_chosen(without, findings)
     )
     with progress() as report:
         written = write_phantoms(
@@ -110,16 +98,16 @@ def phantom(
     if as_json:
         print_json({"folder": written, "config": config})
     else:
-        click.echo(f"{studies} studies in {written}")
+        click.echo(f"{config.studies} studies in {written}")
 
 
-def _names(given: Sequence[str]) -> list[str]:
-    """Names between commas, of an option that may be repeated."""
-    return [name.strip() for text in given for name in text.split(",")]
+def _names(values: Sequence[str]) -> list[str]:
+    """Return the comma-separated names of a repeatable option."""
+    return [name.strip() for text in values for name in text.split(",")]
 
 
 def _chosen(without: Sequence[str], findings: Sequence[str]) -> dict[str, Any]:
-    """The settings of `--without` and `--findings`, where given."""
+    """Return the settings of `--without` and `--findings`, where given."""
     from ulna.errors import ConfigError
     from ulna.types import FindingCategory
 
@@ -134,12 +122,12 @@ def _chosen(without: Sequence[str], findings: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-def _parts(given: tuple[str, ...]) -> tuple[BodyPart, ...]:
-    """The body parts of `--parts`: names between commas, in their order, or 'all'."""
+def _parts(values: tuple[str, ...]) -> tuple[BodyPart, ...]:
+    """Return the body parts of `--parts`: comma-separated names, or 'all'."""
     from ulna.config.phantom import ALL_PHANTOM_PARTS
     from ulna.types import BodyPart
 
-    names = _names(given)
+    names = _names(values)
     if [name.lower() for name in names] == ["all"]:
         return ALL_PHANTOM_PARTS
     return tuple(BodyPart.parse(name) for name in names)

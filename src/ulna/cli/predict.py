@@ -9,58 +9,66 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.answer import (
-    COLUMNS,
-    outcome_notes,
-    outcome_row,
-)
+from ulna.cli.answer import COLUMNS, outcome_notes, outcome_row
 from ulna.cli.options import (
     OUT_FOLDER,
     READABLE,
-    body_part_option,
     engine_option,
     json_option,
-    optional_bundle_option,
+    number_option,
+    operating_point_option,
 )
 from ulna.cli.output import print_json, print_table
-from ulna.cli.predict_table import check_table_options, tell_table
+from ulna.cli.predict_table import check_table_options, write_table
 from ulna.experiments.incomplete import check_outcomes
 
 if TYPE_CHECKING:
     from ulna.runtime.answer_json import Outcome
 
 
-DEMONSTRATION = (
-    "DEMONSTRATION: the bundle learned from simulated images alone; it must not be used on patients"
+_BODY_PARTS = ["ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST"]
+_DEMONSTRATION = (
+    "DEMONSTRATION: the bundle was trained on simulated images only; it must not be used on "
+    "patients"
 )
 
 
 @click.command(epilog="Research only: not a medical device. Limits: docs/limits.md")
 @click.argument("paths", nargs=-1, required=True, type=READABLE, metavar="PATH...")
-@optional_bundle_option
-@body_part_option("What the images show. [default: DICOM header or data folder, else recognised]")
-@click.option("--recognise", is_flag=True, help="Never trust the given body part; look.")
+@click.option(
+    "--bundle",
+    type=READABLE,
+    help="The bundle's folder (from `ulna export`), or 'demonstration' for that of simulated "
+    "images. [default: the one that comes with ulna; `ulna info` shows its intended use]",
+)
+@click.option(
+    "--body-part",
+    type=click.Choice(_BODY_PARTS, case_sensitive=False),
+    help="What the images show. [default: DICOM header or data folder, else recognised]",
+)
+@click.option(
+    "--recognise", is_flag=True, help="Recognise the body part even where the data name it."
+)
 @click.option("--out", type=OUT_FOLDER, help="Folder for the heat maps, one PNG for each view.")
 @click.option(
     "--finding-maps", is_flag=True, help="With --out: a PNG of each category of finding, too."
 )
-@click.option("--operating-point", help="One of the bundle's. [default: the bundle's own]")
-@click.option(
+@operating_point_option
+@number_option(
     "--error-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.1,
-    show_default=True,
-    help="Of the triage: how often it may rule out the true label.",
+    click.FloatRange(0, 1, min_open=True, max_open=True),
+    0.1,
+    "Of the triage: how often it may rule out the true label.",
 )
 @click.option("--worklist", is_flag=True, help="Most urgent first, by the triage.")
 @click.option(
-    "--cascade", is_flag=True, help="Skip experts where the first are certain (docs/cascade.md)."
+    "--cascade", is_flag=True, help="Skip experts where the first are confident (docs/cascade.md)."
 )
 @click.option(
     "--table",
     type=READABLE,
     metavar="OUT.csv|OUT.parquet",
-    help="Write a row for each image there; the same command goes on after a kill.",
+    help="Write a row for each image there; the same command continues a killed run.",
 )
 @click.option(
     "--workers",
@@ -81,28 +89,29 @@ def predict(
     table: Path | None,
     workers: int,
     as_json: bool,
-    **both: Any,
+    **options: Any,
 ) -> None:
-    """Answer for each study at PATH: which body part, abnormal or not, what, how sure, where.
+    """Predict for each study at PATH: body part, abnormal or not, findings and where they are.
 
-    An image (PNG, JPEG, TIFF) given by its name is a study of one view. The images in
+    An image (PNG, JPEG, TIFF) that is named directly is a study of one view. The images in
     a folder are the views of one study; folders in it are studies of their own. DICOM objects
     are grouped by Study Instance UID. A MURA or phantom folder or a table (.csv, .tsv) holds
     the studies it lists. One note reports what is left out (docs/data.md).
 
-    Of a study called abnormal the leading finding is named, where the bundle knows findings; what
-    a bundle's label stands for (a fracture, any abnormality) is its word for abnormal.
+    For a study called abnormal the leading finding is named, where the bundle knows findings. The
+    word for abnormal is what the bundle's label stands for (a fracture, any abnormality).
 
     Triage calls a study normal or abnormal only where the other label can be ruled out at the
-    error rate, else it refers the study to a reader (docs/metrics.md).
+    error rate; otherwise it refers the study to a reader (docs/metrics.md).
 
-    What is no image of the kind the bundle knows is refused with a reason, and an image of inverted
-    polarity is put right; both are said (docs/refusal.md).
+    Images that are out of distribution are refused with a reason, and inverted polarity is
+    corrected; both are reported (docs/refusal.md).
 
-    With --table thousands of studies go to one table, without maps (docs/batch.md).
+    With --table the answers for thousands of studies go to one table, without maps
+    (docs/batch.md).
 
-    Without --bundle the one that comes with ulna answers at once; `ulna info` names it. Where it
-    is a demonstration, which learned from simulated images alone, it must not be used on patients.
+    Without --bundle the one that comes with ulna is used; `ulna info` names it. Where it is a
+    demonstration, trained on simulated images only, it must not be used on patients.
 
     \b
     Examples:
@@ -121,9 +130,15 @@ def predict(
     check_options(body_part, recognise, finding_maps, out)
     check_table_options(table, workers, out=out, worklist=worklist, json=as_json)
     if table is not None:
-        given = {"body_part": body_part, "recognise": recognise, **both}
-        score = partial(predict_table, table=table, error_rate=error_rate, workers=workers, **given)
-        tell_table(table, score)
+        write_table(
+            predict_table,
+            table=table,
+            error_rate=error_rate,
+            workers=workers,
+            body_part=body_part,
+            recognise=recognise,
+            **options,
+        )
         return
     each = answer(
         body_part=body_part,
@@ -131,21 +146,21 @@ def predict(
         out=out,
         finding_maps=finding_maps,
         worklist=worklist,
-        **both,
+        **options,
     )
     ranked = partial(by_urgency, error_rate=error_rate) if worklist else list
     check_outcomes(_shown(each, lambda o: _print(ranked(o), error_rate, as_json, out)))
 
 
 def _shown(each: Iterator[Outcome], show: Callable[[list[Outcome]], None]) -> list[Outcome]:
-    """All outcomes; what is answered is shown, whatever ends the rest."""
-    result: list[Outcome] = []
+    """Return all outcomes; those there are get shown even where an error ends the rest."""
+    outcomes: list[Outcome] = []
     try:
         for outcome in each:
-            result.append(outcome)
+            outcomes.append(outcome)
     finally:
-        show(result)
-    return result
+        show(outcomes)
+    return outcomes
 
 
 def _print(outcomes: list[Outcome], error_rate: float, as_json: bool, out: Path | None) -> None:
@@ -163,7 +178,7 @@ def _print(outcomes: list[Outcome], error_rate: float, as_json: bool, out: Path 
             "research only, not a medical device"
         )
         if answers[0].demonstration:
-            click.echo(DEMONSTRATION)
+            click.echo(_DEMONSTRATION)
         if out is not None:
             click.echo(f"heat maps: {out}")
         if answers[0].map_reliable is False:

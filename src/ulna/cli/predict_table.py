@@ -1,4 +1,4 @@
-"""`ulna predict --table`: thousands of studies to one table, with progress and a soft Ctrl-C."""
+"""`ulna predict --table`: thousands of studies to one table, stopped gently by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 from ulna.config.meaning import answer_words
 from ulna.errors import ConfigError, ImageError, IncompleteError
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 def check_table_options(table: Path | None, workers: int, **others: object) -> None:
-    """ConfigError for --workers without --table, and for --table with another form of answer.
+    """Raise ConfigError for --workers without --table, and for --table with other outputs.
 
-    others: the options that have another form of answer, by name. A table of a name or form that
-    cannot be written is refused here too, before an archive is indexed.
+    others: values of the options for other outputs, by name. A table whose name or format cannot
+    be written is refused here too, before an archive is indexed.
     """
     if table is None and workers:
         raise ConfigError(
-            "--workers without --table: it is for tables, whose images are read ahead"
+            "--workers without --table: expected --table too; only tables read images ahead"
         )
     for name, value in others.items():
         if table is not None and value:
             raise ConfigError(
-                f"--table with --{name}: expected one of them; a table holds neither maps nor an "
-                "order of its own: sort it by triage and p_normal, ask with --out for the images "
-                "whose maps you want"
+                f"--table with --{name}: expected one of them; a table has no heat maps and no "
+                "order of urgency: sort it by triage and p_normal, and run with --out for the "
+                "images whose maps you want"
             )
     if table is not None:
         from ulna.runtime.table.score import table_files
@@ -43,47 +43,46 @@ def check_table_options(table: Path | None, workers: int, **others: object) -> N
         table_files(table)
 
 
-def tell_table(table: Path, score: Callable[..., TableResult]) -> None:
-    """Score studies into `table` and say what came out. score: `predict_table`, but for how.
+def write_table(predict_table: Callable[..., TableResult], table: Path, **arguments: Any) -> None:
+    """Predict into `table` with progress, and print a summary.
 
-    The first Ctrl-C ends after the batch at hand and raises KeyboardInterrupt; so does a second
-    at once. Raises ImageError where no study has an answer, IncompleteError where some have none,
-    and what `predict_table` raises.
+    The first Ctrl-C ends the run after the current batch and raises KeyboardInterrupt; a second
+    one ends it at once. Raises ImageError where no study has an answer, IncompleteError where some
+    have none, and what `predict_table` raises.
     """
     from ulna.runtime.table.score import TableFiles
 
-    with progress() as report:
-        result = score(progress=report, stop=soft_interrupt())
+    result = with_progress(predict_table, table=table, stop=soft_interrupt(), **arguments)
     state = result.state
     if not state.finished:
         done = f"{state.studies} of {result.n_studies} studies"
-        click.echo(f"{TableFiles(table).rows}: {done}; the same command goes on", err=True)
+        click.echo(f"{TableFiles(table).rows}: {done}; the same command continues", err=True)
         raise KeyboardInterrupt
     if state.no_answer == state.studies:
         raise ImageError(
-            f"none of {state.studies} studies has an answer: the column 'error' of {table} says why"
+            f"none of {state.studies} studies has an answer: see the column 'error' of {table}"
         )
     click.echo(_summary(state, answer_words(result.abnormal_means)[0]))
     click.echo(f"table: {table}; research only, not a medical device")
     if state.no_answer:
         raise IncompleteError(
-            f"{state.no_answer} of {state.studies} studies have no answer: the column 'error' of "
-            f"{table} says why; all others have theirs"
+            f"{state.no_answer} of {state.studies} studies have no answer: see the column 'error' "
+            f"of {table}; all other studies are answered"
         )
 
 
 @contextmanager
 def soft_interrupt() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, as a question; a second one interrupts at once."""
+    """Yield a function that returns whether Ctrl-C was pressed; a second one interrupts at once."""
     pressed = False
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
         signal.signal(signal.SIGINT, before)
-        click.echo("ulna: ending after the batch at hand; Ctrl-C again: at once", err=True)
+        click.echo("ulna: stopping after this batch; press Ctrl-C again to stop at once", err=True)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield lambda: pressed
     finally:
@@ -91,7 +90,7 @@ def soft_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 def _summary(state: State, word: str) -> str:
-    """word: what a study that is called abnormal is called."""
+    """Return the counts in a line. word: the bundle's word for abnormal."""
     answered = state.studies - state.no_answer - state.refused
     parts = [
         f"{state.studies} studies with {state.images} images",

@@ -7,17 +7,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import click
 
 from ulna.experiments.progress import Progress
 
+Result = TypeVar("Result")
+
 _EVERY_SECONDS = 5.0
+
+
+def with_progress(function: Callable[..., Result], **arguments: Any) -> Result:
+    """Call the function with the arguments and with a `progress` that is shown on stderr."""
+    with progress() as report:
+        return function(**arguments, progress=report)
 
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A function to report progress to, for as long as the context lasts."""
+    """Yield a callback for progress, valid for as long as the context lasts."""
     if sys.stderr.isatty():
         with _bars() as report:
             yield report
@@ -49,19 +58,19 @@ def _bars() -> Iterator[Progress]:
     tasks: dict[str, TaskID] = {}
     with bar.Progress(*columns, console=Console(stderr=True)) as bars:
 
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
 
         yield report
 
 
 @dataclass
 class PlainLines:
-    """Writes `what: done/total, M:SS left` at the start, every few seconds and at the end.
+    """Writes `stage: done/total, M:SS left` at the start, every few seconds and at the end.
 
-    clock: seconds, monotonic. write: one line of text.
+    clock: returns seconds, monotonic. write: writes one line of text.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -69,20 +78,20 @@ class PlainLines:
     _begun: dict[str, tuple[float, int]] = field(default_factory=dict)
     _written: dict[str, float] = field(default_factory=dict)
 
-    def report(self, what: str, done: int, total: int) -> None:
-        """Progress of `what`; written when it is due."""
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Write the progress of a stage, if a line is due."""
         now = self.clock()
-        started, first = self._begun.setdefault(what, (now, done))
-        due = now - self._written.get(what, float("-inf")) >= _EVERY_SECONDS
+        started, first = self._begun.setdefault(stage, (now, done))
+        due = now - self._written.get(stage, float("-inf")) >= _EVERY_SECONDS
         if not due and done < total:
             return
-        self._written[what] = now
+        self._written[stage] = now
         left = ""
         if first < done < total:
             left = f", {_clock_text((now - started) / (done - first) * (total - done))} left"
         elif done >= total:
             left = f", took {_clock_text(now - started)}"
-        self.write(f"{what}: {done}/{total}{left}")
+        self.write(f"{stage}: {done}/{total}{left}")
 
 
 def _clock_text(seconds: float) -> str:

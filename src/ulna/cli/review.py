@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ulna.cli.options import OUT_FOLDER, READABLE, json_option
+from ulna.cli.options import OUT_FOLDER, READABLE, json_option, number_option
 from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 if TYPE_CHECKING:
     from ulna.labels.label_errors import LabelError
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 _PRINTED = 10
 
 
-@click.command(epilog="How the order is made and what it finds: docs/review.md")
+@click.command(epilog="How studies are ranked, and how well it works: docs/review.md")
 @click.argument("data", type=READABLE)
 @click.option(
     "--from",
@@ -26,20 +25,18 @@ _PRINTED = 10
     type=READABLE,
     required=True,
     metavar="FOLDER|FILE.csv",
-    help="Of `ulna crossval`, or its predictions.csv (no maps).",
+    help="Folder of `ulna crossval`, or its predictions.csv (no maps).",
 )
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for list and page.")
-@click.option(
-    "--top", type=click.IntRange(min=1), default=50, show_default=True, help="On the page."
-)
+@number_option("--top", click.IntRange(min=1), 50, "Studies on the page.")
 @json_option
-def review(data: Path, from_: Path, out: Path, top: int, as_json: bool) -> None:
+def review(as_json: bool, top: int, **options: Any) -> None:
     """List the studies of DATA whose label is most likely wrong, to be read again.
 
-    Labels are compared with out-of-fold probabilities, of experts that have not seen the study
-    (confident learning, cleanlab). OUT/review.csv has every study in order with the reasons;
-    OUT/review.html shows the first with images and heat maps. Predictions of experts that learned
-    from the labels are refused. Nothing in DATA is changed.
+    Labels are compared with out-of-fold probabilities, from experts that were trained without the
+    study (confident learning, cleanlab). OUT/review.csv ranks every study with the reasons;
+    OUT/review.html shows the first with images and heat maps. Predictions of experts that were
+    trained on the labels are refused. Nothing in DATA is changed.
 
     \b
     Examples:
@@ -49,17 +46,16 @@ def review(data: Path, from_: Path, out: Path, top: int, as_json: bool) -> None:
     from ulna.experiments import review_labels
     from ulna.experiments.review_steps import NO_FOLDS
 
-    with progress() as report:
-        result = review_labels(data, from_, out, top=top, progress=report)
+    reviewed = with_progress(review_labels, top=top, **options)
     if as_json:
-        print_json(result.summary(top))
+        print_json(reviewed.summary(top))
         return
-    _print_parts(result.by_body_part)
-    _print_head(result.label_errors[:_PRINTED])
-    if not result.heat_maps:
+    _print_parts(reviewed.by_body_part)
+    _print_head(reviewed.label_errors[:_PRINTED])
+    if not reviewed.heat_maps:
         click.echo(f"note: {NO_FOLDS}", err=True)
-    click.echo(f"list: {result.table}")
-    click.echo(f"page: {result.page}")
+    click.echo(f"list: {reviewed.table}")
+    click.echo(f"page: {reviewed.page}")
 
 
 def _print_parts(parts: Mapping[str, Mapping[str, int]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
 @click.option("--legacy-ci", is_flag=True, help="Intervals as MURA's program has them: too narrow.")
 @click.option("--out", type=OUT_FOLDER, help="Folder for score.json and its receipt.")
 @json_option
-def score(
-    labels: Path, predictions: Path, legacy_ci: bool, out: Path | None, as_json: bool
-) -> None:
-    """Score predictions as the MURA competition did, and say where they would stand.
+def score(legacy_ci: bool, as_json: bool, **options: Any) -> None:
+    """Score predictions as the MURA competition did, and estimate their rank in it.
 
     Cohen's kappa over all studies and by region. LABELS has lines `study,0 or 1`, or the labels
-    of three radiologists, of whom the majority counts. PREDICTIONS has the competition's lines,
-    or is the predictions.csv of `ulna evaluate`. --json gives the keys of the competition's
-    program (Overall_Mean, Overall_Lower, Overall_Upper, Elbow_Mean, ...), and all else beside.
+    of three radiologists, whose majority counts. PREDICTIONS has the competition's lines, or is
+    the predictions.csv of `ulna evaluate`. --json prints the keys of the competition's program
+    (Overall_Mean, Overall_Lower, Overall_Upper, Elbow_Mean, ...) and all other scores.
 
     \b
     Examples:
@@ -38,7 +35,7 @@ def score(
     from ulna.evaluation.mura_score import official_keys
     from ulna.experiments import score as score_predictions
 
-    result = score_predictions(labels, predictions, out=out)
+    result = score_predictions(**options)
     scores = result.scores
     if as_json:
         interval = "legacy" if legacy_ci else "analytic"
@@ -46,9 +43,9 @@ def score(
         return
     _print_kappas(scores, legacy_ci)
     if result.simulated:
-        click.echo("phantoms: what they give says nothing about radiologists or MURA")
+        click.echo("phantoms: these scores cannot be compared with radiologists or MURA")
     else:
-        _print_standing(scores)
+        _print_ranks(scores)
 
 
 def _print_kappas(scores: Mapping[str, Any], legacy: bool) -> None:
@@ -60,18 +57,18 @@ def _print_kappas(scores: Mapping[str, Any], legacy: bool) -> None:
         rows.append([*cells, _interval(row["legacy"])] if legacy else cells)
     print_table("Cohen's kappa", [*columns, "legacy"] if legacy else columns, rows)
     if legacy:
-        click.echo("legacy: the variance in place of the standard error, so far too narrow")
+        click.echo("legacy: the variance in place of the standard error, so much too narrow")
 
 
-def _print_standing(scores: Mapping[str, Any]) -> None:
+def _print_ranks(scores: Mapping[str, Any]) -> None:
     rows = []
     for name, row in scores.items():
-        where = row["standing"]
-        if where is None:
+        standing = row["standing"]
+        if standing is None:
             continue
-        message = [f"{r['verdict']} ({r['difference']:+.2f})" for r in where["radiologists"]]
-        rank = f"{where['rank']} ({where['rank_best']} to {where['rank_worst']})"
-        rows.append([name, rank, *message])
+        verdicts = [f"{r['verdict']} ({r['difference']:+.2f})" for r in standing["radiologists"]]
+        rank = f"{standing['rank']} ({standing['rank_best']} to {standing['rank_worst']})"
+        rows.append([name, rank, *verdicts])
     columns = ["region", "rank of 98", "radiologist 1", "radiologist 2", "radiologist 3"]
     print_table("on MURA's hidden test, if these studies are like those", columns, rows)
 
@@ -80,6 +77,6 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(result: Mapping[str, float | None]) -> str:
-    low, high = result["low"], result["high"]
+def _interval(interval: Mapping[str, float | None]) -> str:
+    low, high = interval["low"], interval["high"]
     return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"

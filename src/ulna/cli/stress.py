@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,54 +14,41 @@ from ulna.cli.options import (
     bundle_option,
     by_option,
     engine_option,
-    held_out_options,
     json_option,
+    number_option,
+    operating_point_option,
+    tested_options,
 )
-from ulna.cli.output import print_json, print_table
-from ulna.cli.progress import progress
+from ulna.cli.output import interval_text, print_json, print_table
+from ulna.cli.progress import with_progress
 from ulna.experiments.incomplete import check_scored
-
-if TYPE_CHECKING:
-    from ulna.config.engine import EngineSettings
-    from ulna.experiments.bundle_checks import Split
 
 
 @click.command(epilog="Corruptions, measures and their units: docs/stress.md")
 @click.argument("data", type=READABLE)
 @bundle_option
 @click.option("--out", type=OUT_FOLDER, required=True, help="Folder for the results.")
-@click.option(
+@number_option(
     "--studies",
-    type=click.IntRange(min=1),
-    default=90,
-    show_default=True,
-    help="Corrupted at most; drawn by body part and label.",
+    click.IntRange(min=1),
+    90,
+    "Studies to corrupt at most; drawn by body part and label.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@by_option("Further groups of a table.")
-@held_out_options
+@number_option("--seed", click.IntRange(min=0), 0, "Seed of the sample and the corruptions.")
+@by_option("Further groups, by a column of the table; repeatable.")
+@tested_options
+@operating_point_option
 @engine_option("onnxruntime:fp32")
 @json_option
-def stress(
-    data: Path,
-    bundle: Path,
-    out: Path,
-    studies: int,
-    seed: int,
-    by: tuple[str, ...],
-    split: Split | None,
-    run: Path | None,
-    operating_point: str | None,
-    engine: EngineSettings,
-    as_json: bool,
-) -> None:
-    """Find where BUNDLE breaks on DATA: stress.json, stress.csv, stress.png, stress.html.
+def stress(out: Path, as_json: bool, **options: Any) -> None:
+    """Measure BUNDLE's robustness on DATA: stress.json, stress.csv, stress.png, stress.html.
 
-    A sample of the studies is answered untouched and under nine corruptions (noise, blur,
-    gamma, gain, JPEG, rotation, crop, inversion, a marker) at up to five severities; every
-    study of several views once without each of them; and all are scored in subgroups
-    (hardware, cast, marker, view, pixel size, single view, columns of a table). The studies
-    are those of `ulna evaluate`: never, in silence, what the bundle's run has learned from.
+    A sample of the studies is predicted as it is and under nine corruptions (noise, blur, gamma,
+    gain, JPEG, rotation, crop, inversion, a marker) at up to five severities; every study of
+    several views is predicted with each view left out once; and all studies are scored in
+    subgroups (hardware, cast, marker, view, pixel size, single view, columns of a table). The
+    studies are those of `ulna evaluate`; a warning reports any that the bundle's run was trained
+    on.
 
     \b
     Examples:
@@ -71,33 +58,20 @@ def stress(
     """
     from ulna.experiments import stress as stress_bundle
 
-    with progress() as report:
-        result = stress_bundle(
-            data,
-            bundle,
-            out,
-            studies=studies,
-            seed=seed,
-            by=by,
-            split=split,
-            run=run,
-            operating_point=operating_point,
-            engine=engine,
-            progress=report,
-        )
+    scores = with_progress(stress_bundle, out=out, **options)
     if as_json:
-        print_json(result)
+        print_json(scores)
     else:
-        print_stress(result)
+        print_stress(scores)
         click.echo(f"report: {out / 'stress.html'}")
-    check_scored(result)
+    check_scored(scores)
 
 
-def print_stress(result: Mapping[str, Any]) -> None:
-    """Where it breaks: a row a corruption, a row a worse subgroup; then the views left out."""
-    rows = result["where_it_breaks"]
+def print_stress(scores: Mapping[str, Any]) -> None:
+    """Print a row for each corruption and each worse subgroup, then the effect of missing views."""
+    rows = scores["where_it_breaks"]
     title = "where it breaks: {n_studies} of {of_studies} studies, seed {seed}".format(
-        **result["sample"]
+        **scores["sample"]
     )
     columns = ["corruption", "breaks at", "decisions flip from severity"]
     columns += ["AUROC drops from severity", "AUROC change there", "decisions flipped there"]
@@ -108,22 +82,22 @@ def print_stress(result: Mapping[str, Any]) -> None:
         print_table("", columns, worse)
     else:
         click.echo("no subgroup lies below its rest")
-    views = result["leave_one_view_out"]
+    views = scores["leave_one_view_out"]
     if views["n_left_out"]:
         click.echo(
-            f"a view left out flips {_interval(views['decisions_flipped'], ' ')} of the decisions "
+            f"a view left out flips {interval_text(views['decisions_flipped'])} of the decisions "
             f"({views['n_several_views']} of {views['n_studies']} studies have several views)"
         )
 
 
 def _broken(row: Mapping[str, Any]) -> list[str]:
-    reported = row["amount_text"]
+    amount = row["amount_text"]
     return [
         row["name"].replace("_", " "),
-        f"not up to {reported}" if row["severity"] is None else reported,
+        f"not up to {amount}" if row["severity"] is None else amount,
         *(_severity(row[key], row["of_severities"]) for key in ("decisions_from", "auroc_from")),
-        _interval(row["auroc_change"], "\n", "+"),
-        _interval(row["decisions_flipped"], "\n"),
+        interval_text(row["auroc_change"], "\n", "+"),
+        interval_text(row["decisions_flipped"], "\n"),
     ]
 
 
@@ -137,13 +111,6 @@ def _worse(row: Mapping[str, Any]) -> list[str]:
         f"{row['name']}: {row['group']}{images}",
         f"{row['n_abnormal']}/{row['n']}",
         row["measure"],
-        _interval(row["value"], "\n"),
-        _interval(row["rest"], "\n"),
+        interval_text(row["value"], "\n"),
+        interval_text(row["rest"], "\n"),
     ]
-
-
-def _interval(result: Mapping[str, float | None], between: str, sign: str = "") -> str:
-    if result["value"] is None:
-        return "-"
-    low, high = (f"{result[end]:{sign}.2f}" for end in ("low", "high"))
-    return f"{result['value']:{sign}.3f}{between}{low} to {high}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ulna.cli.options import OUT_FOLDER, READABLE, devices_option, recipe_options
-from ulna.cli.progress import progress
+from ulna.cli.progress import with_progress
 
 
 @click.command(epilog="Recipes and every setting: docs/recipes.md")
@@ -15,24 +16,15 @@ from ulna.cli.progress import progress
 @click.option("--out", type=OUT_FOLDER, required=True, help="The run's folder.")
 @recipe_options
 @devices_option
-@click.option("--resume", is_flag=True, help="Go on with the run in OUT, if there is one.")
-def train(
-    data: Path,
-    recipe: str,
-    out: Path,
-    encoders: str | None,
-    set: tuple[str, ...],
-    initial: tuple[str, ...],
-    devices: int,
-    resume: bool,
-) -> None:
+@click.option("--resume", is_flag=True, help="Resume the run in OUT, if there is one.")
+def train(out: Path, **options: Any) -> None:
     """Train the experts of a recipe on DATA; weights, split and logs go to the folder OUT.
 
     DATA is a MURA folder, a phantom folder, a table (.csv) or a table of several sources
-    (docs/sources.md). Studies that it holds out itself (valid, test) are left alone; of the rest,
-    parts are set aside by patient as the recipe's fractions say: to stop early, for `ulna
-    calibrate`, and for `ulna evaluate` where DATA holds out none. A killed run goes on where it
-    was with --resume (docs/training.md).
+    (docs/sources.md). Studies that it holds out itself (valid, test) are not used; the others are
+    split by patient as the recipe's fractions say: for training, for early stopping, for `ulna
+    calibrate`, and for `ulna evaluate` where DATA holds out none. --resume continues a killed run
+    (docs/training.md).
 
     \b
     Examples:
@@ -45,18 +37,7 @@ def train(
     """
     from ulna.experiments import train as train_recipe
 
-    with progress() as report:
-        train_recipe(
-            data,
-            recipe,
-            out,
-            encoders=encoders,
-            set=set,
-            initial=initial,
-            devices=devices,
-            resume=resume,
-            progress=report,
-        )
+    with_progress(train_recipe, out=out, **options)
     from ulna.training.ranks.launch import torchrun_rank
 
     if torchrun_rank() == 0:

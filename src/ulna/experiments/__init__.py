@@ -1,8 +1,8 @@
-"""What the verbs of `ulna` do, as functions: steps in order, each done once, resumable.
+"""The work behind the commands of `ulna`, as functions; interrupted work can be resumed.
 
-Every function takes the flags of its verb as keyword arguments, with the same names and defaults,
-tells how far it is through a plain `progress(stage, done, all)`, warns with `UlnaWarning`, and
-prints nothing. Remarks go to the logger 'ulna.experiments'.
+Every function takes the options of its command as keyword arguments, with the same names and
+defaults, calls an optional `progress(stage, done, total)`, warns with `UlnaWarning`, and prints
+nothing. Messages go to the logger 'ulna.experiments'.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers for images, folders and archives: what `ulna predict` calls."""
+"""Predictions for images, folders and archives: the functions behind `ulna predict`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ulna.types import BodyPart, Study, StudyPrediction
 
 @dataclass(frozen=True)
 class TableResult:
-    """What came of a table. state: counts of its rows; not `finished` where it was stopped.
+    """The result of `predict_table`. state: counts of its rows; not `finished` if it was stopped.
 
-    n_studies: all that it was asked for. abnormal_means: what the bundle's label stands for.
+    n_studies: all studies requested. abnormal_means: what the bundle's label stands for.
     """
 
     state: State
@@ -48,27 +48,27 @@ def predict(
     cascade: bool = False,
     engine: EngineSettings | str = "auto",
 ) -> Iterator[Outcome]:
-    """Answer for each study at the paths: which body part, abnormal or not, what, how sure, where.
+    """Predict for each study at the paths: body part, abnormal or not, finding, confidence, place.
 
-    Settings, bundle and paths are checked at once; studies are answered one by one, in order, as
-    the iterator is asked. Whatever fails of one study is the fault of its own outcome.
+    Settings, bundle and paths are checked at once; studies are predicted one by one, in order, as
+    the iterator advances. The error of a study is kept in its own outcome.
 
     Args:
         paths: Images, folders, DICOM objects, tables or MURA folders.
         bundle: The bundle's folder; None for the one that comes with ulna (UlnaWarning).
-        body_part: What the images show, as 'WRIST'; None for the DICOM header or data folder, else
-            it is recognised.
-        recognise: Never trust the given body part; look.
+        body_part: What the images show, as 'WRIST'; None for the DICOM header or data folder, or
+            recognition where these name none.
+        recognise: Recognise the body part even where the data name it.
         out: Folder for the heat maps, one PNG for each view; None for no pictures.
         finding_maps: With `out`: a PNG of each category of finding, too.
         operating_point: One of the bundle's; None for the bundle's own.
         worklist: Whether the outcomes will be ranked (`ulna.runtime.worklist.worklist`): a bundle
             without triage is then refused at once.
-        cascade: Skip experts where the first are certain.
-        engine: What computes, as 'openvino:bf16:2'.
+        cascade: Skip experts where the first are confident.
+        engine: Inference engine and precision, as 'openvino:bf16:2'.
 
     Returns:
-        An iterator of outcomes: a study, and its answer without full-size maps, or its fault.
+        An iterator of outcomes: a study, and its answer without full-size maps, or its error.
 
     Raises:
         ConfigError: Options that exclude each other, or that the bundle cannot answer.
@@ -84,10 +84,12 @@ def predict(
     predictor = _predictor(bundle, engine, cascade)
     check_requested(predictor.manifest, operating_point, worklist, finding_maps)
     studies = _studies(paths, body_part)
-    how: Routing = "recognise" if recognise else "given"
+    routing: Routing = "recognise" if recognise else "given"
     maps: HeatMaps = "findings" if finding_maps else True
-    ask = partial(predictor.predict, operating_point=operating_point, body_part=how, heat_maps=maps)
-    return _ask_all(ask, studies, out, predictor.manifest.fusion.map_limit)
+    predict_study = partial(
+        predictor.predict, operating_point=operating_point, body_part=routing, heat_maps=maps
+    )
+    return _outcomes(predict_study, studies, out, predictor.manifest.fusion.map_limit)
 
 
 def predict_table(
@@ -105,20 +107,21 @@ def predict_table(
     progress: Progress | None = None,
     stop: AbstractContextManager[Callable[[], bool]] | None = None,
 ) -> TableResult:
-    """Answer for thousands of studies in one table, a row for each image, without maps.
+    """Predict for thousands of studies into one table, a row for each image, without maps.
 
-    The table survives a kill: the same call goes on where it was.
+    The table survives a kill: the same call continues it.
 
     Args:
         paths, bundle, body_part, recognise, operating_point, cascade, engine: As of `predict`.
         table: File to write, .csv or .parquet.
         error_rate: Of the triage, between 0 and 1: how often it may rule out the true label.
         workers: Threads that read images; 0 for half of the cores.
-        progress: Called with (stage, done, all), often; the stage is 'images'.
-        stop: Entered when scoring begins; what it gives is asked after each batch whether to end.
+        progress: Called often with (stage, done, total); the stage is 'images'.
+        stop: Entered when scoring begins; the function it yields is called after each batch, and
+            ends the run by returning True.
 
     Returns:
-        Counts of what was answered, refused and without an answer.
+        Counts of studies answered, refused and without an answer.
 
     Raises:
         ConfigError: Options that exclude each other, or a table that was begun with others.
@@ -127,25 +130,25 @@ def predict_table(
 
     Example::
 
-        found = predict_table([Path("archive")], Path("answers.csv"), bundle=Path("bundle"))
-        found.state.no_answer
+        result = predict_table([Path("archive")], Path("answers.csv"), bundle=Path("bundle"))
+        result.state.no_answer
     """
     check_options(body_part, recognise)
     predictor = _predictor(bundle, engine, cascade)
     check_requested(predictor.manifest, operating_point)
     studies = _studies(paths, body_part)
-    how: Routing = "recognise" if recognise else "given"
-    requested = TableSettings(operating_point, how, error_rate, workers)
-    tell = partial(progress or silent, "images")
+    routing: Routing = "recognise" if recognise else "given"
+    settings = TableSettings(operating_point, routing, error_rate, workers)
+    on_progress = partial(progress or silent, "images")
     with stop or nullcontext(lambda: False) as stopped:
-        state = score_table(predictor, studies, table, requested, tell, stopped)
+        state = score_table(predictor, studies, table, settings, on_progress, stopped)
     return TableResult(state, len(studies), predictor.manifest.abnormal_means)
 
 
 def check_options(
     body_part: str | None, recognise: bool, finding_maps: bool = False, out: Path | None = None
 ) -> None:
-    """ConfigError for options of `predict` that exclude each other."""
+    """Raise ConfigError for options of `predict` that exclude each other."""
     if recognise and body_part:
         raise ConfigError("--recognise with --body-part: expected one of them")
     if finding_maps and out is None:
@@ -158,14 +161,14 @@ def check_requested(
     worklist: bool = False,
     finding_maps: bool = False,
 ) -> None:
-    """ConfigError for what a bundle's answers cannot have, before any is asked for."""
+    """Raise ConfigError for requests that the bundle cannot answer, before any prediction."""
     check_settings(manifest, operating_point, "given")
     if finding_maps:
         check_finding_maps(manifest)
     if worklist and not manifest.fusion.conformal:
         raise ConfigError(
-            "the bundle gives no triage (it is not calibrated, or was by an earlier version), "
-            "so nothing can be ranked: run `ulna calibrate`"
+            "the bundle gives no triage (it is not calibrated, or was calibrated by an earlier "
+            "version), so studies cannot be ranked: run `ulna calibrate`"
         )
 
 
@@ -174,7 +177,7 @@ def _predictor(bundle: Path | None, engine: EngineSettings | str, cascade: bool)
     if bundle is None:
         manifest = predictor.manifest
         kind = "a demonstration" if manifest.demonstration else manifest.name
-        message = f"no --bundle: the one that comes with ulna answers ({kind})"
+        message = f"no --bundle: the one that comes with ulna is used ({kind})"
         warnings.warn(message, UlnaWarning, stacklevel=3)
     return predictor.with_cascade() if cascade else predictor
 
@@ -186,21 +189,21 @@ def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
     return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]
 
 
-def _ask_all(
-    ask: Callable[[Study], StudyPrediction],
+def _outcomes(
+    predict_study: Callable[[Study], StudyPrediction],
     studies: Sequence[Study],
     out: Path | None,
     limit: float,
 ) -> Iterator[Outcome]:
-    """What comes of each study, in order; maps go to `out`.
+    """Yield the outcome of each study, in order; write maps to `out`.
 
-    limit: the logit of the maps' last colour. Whatever fails of one study is its own outcome.
+    limit: the logit of the maps' last colour. An error is kept in the outcome of its study.
     """
     taken: set[str] = set()
     for study in studies:
         try:
-            answer = ask(study)
-        except Exception as error:  # one odd study among many must not end them all
+            answer = predict_study(study)
+        except Exception as error:  # one bad study among many must not end the run
             yield Outcome(study, fault=error)
             continue
         message = ""
@@ -210,7 +213,7 @@ def _ask_all(
 
 
 def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
-    """Write the maps; why not all of them could be, or ''."""
+    """Write the maps; return why not all of them could be written, or ''."""
     try:
         write_heat_maps(answer, folder, limit)
     except (UlnaError, OSError) as error:
@@ -219,6 +222,6 @@ def _map_error(answer: StudyPrediction, folder: Path, limit: float) -> str:
 
 
 def _without_maps(answer: StudyPrediction) -> StudyPrediction:
-    """Thousands of studies must not keep thousands of full-size maps in memory."""
+    """Drop the full-size maps, which would fill the memory after thousands of studies."""
     images = tuple(replace(i, heat_map=i.grid, finding_maps={}) for i in answer.images)
     return replace(answer, images=images)

@@ -1,4 +1,4 @@
-"""Numbers looked at again: the prototype's protocol, MURA's scores, a receipt's results."""
+"""The prototype's protocol corrected step by step, and the scores of the MURA competition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Audit:
-    """Accuracies of each protocol. steps: as they were judged. figures: as in audit.json."""
+    """Accuracies of each protocol. steps: the results. figures: as in audit.json."""
 
     steps: AuditResult
     figures: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class MuraScores:
-    """Kappa with intervals by region, 'Overall' first. simulated: of phantoms, without standing."""
+    """Kappa with intervals by region, 'Overall' first. simulated: of phantoms, without ranks."""
 
     scores: dict[str, Any]
     simulated: bool
@@ -46,23 +46,24 @@ def audit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Audit:
-    """Run the prototype's protocol beside the right one, and find what made its number.
+    """Measure how much each flaw of the prototype's protocol inflates its accuracy.
 
-    Images split one by one, the region as the target, the best accuracy seen on the test images:
-    each is put right in turn. All labelled studies take part, as in the prototype.
+    Images were split one by one, the region was the target, and the best accuracy on the test
+    images was reported: each flaw is corrected in turn. All labelled studies take part, as in the
+    prototype.
 
     Args:
         data: Labelled table or folder.
         out: Folder for audit.json, audit.png and receipt.json.
         encoder: 'cnn' or a timm model, random weights.
-        epochs: Of each network, 2 or more.
-        images: Of each region, the first ones.
+        epochs: Epochs of each network, 2 or more.
+        images: Images of each region, the first ones.
         size: Side of the square input in px.
-        seed: Of splits and weights.
-        progress: Called with (stage, done, all), often.
+        seed: Seed of splits and weights.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        The accuracy of each step with its 95 % interval, and what audit.json holds.
+        The accuracy of each step with its 95 % interval, and the content of audit.json.
 
     Raises:
         DatasetError: Too few labelled studies.
@@ -70,8 +71,8 @@ def audit(
 
     Example::
 
-        found = audit(Path("phantoms"), Path("runs/audit"), epochs=5)
-        [step.accuracy.value for step in found.steps.steps]
+        audited = audit(Path("phantoms"), Path("runs/audit"), epochs=5)
+        [step.accuracy.value for step in audited.steps.steps]
     """
     require("train", "report")
     from ulna.evaluation.scores import number
@@ -81,18 +82,18 @@ def audit(
 
     plan = AuditPlan(encoder=encoder, epochs=epochs, images=images, size=size, seed=seed).settled()
     studies = index_data(data)
-    result = audit_protocol(studies, plan, progress or silent)
-    results: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(result)}
-    results["kappa"] = number(result.kappa)  # JSON has no nan
+    steps = audit_protocol(studies, plan, progress or silent)
+    figures: dict[str, Any] = {"data": data.name, "plan": to_json(plan), **to_json(steps)}
+    figures["kappa"] = number(steps.kappa)  # JSON has no nan
     out.mkdir(parents=True, exist_ok=True)
-    write_json(results, out / "audit.json")
-    write_waterfall(results, out / "audit.png")
+    write_json(figures, out / "audit.json")
+    write_waterfall(figures, out / "audit.png")
     audit_receipt(out, data, studies, plan)
-    return Audit(result, results)
+    return Audit(steps, figures)
 
 
 def score(labels: Path, predictions: Path, *, out: Path | None = None) -> MuraScores:
-    """Score predictions as the MURA competition did, and say where they would stand.
+    """Score predictions as the MURA competition did, and estimate their rank in it.
 
     Args:
         labels: Lines `study,0 or 1`, or the labels of three radiologists, whose majority counts.
@@ -100,17 +101,17 @@ def score(labels: Path, predictions: Path, *, out: Path | None = None) -> MuraSc
         out: Folder for score.json and its receipt; None to write nothing.
 
     Returns:
-        Cohen's kappa over all studies and by region, with intervals and the standing among the
-        competition's entries; `ulna.evaluation.mura_score.official_keys` names them as its program
-        does.
+        Cohen's kappa over all studies and by region, with intervals and the rank among the
+        competition's entries; `ulna.evaluation.mura_score.official_keys` gives the keys of its
+        program.
 
     Raises:
         DatasetError: Lines that cannot be read, or labelled studies without a prediction.
 
     Example::
 
-        found = score(Path("valid_labeled_studies.csv"), Path("predictions.csv"))
-        found.scores["Overall"]["kappa"]
+        scored = score(Path("valid_labeled_studies.csv"), Path("predictions.csv"))
+        scored.scores["Overall"]["kappa"]
     """
     from ulna.datasets.mura_answers import read_mura_answers, read_mura_labels
     from ulna.evaluation.mura_score import score_mura

@@ -1,4 +1,4 @@
-"""A bundle calibrated, adapted to a hospital, or turned to int8."""
+"""Functions that calibrate a bundle, adapt it to a hospital, or quantise it to int8."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def calibrate(
     outliers: Sequence[Data] = (),
     progress: Progress | None = None,
 ) -> ModelBundle:
-    """Fit a bundle's fusion, temperatures and thresholds; its manifest is written anew.
+    """Fit a bundle's fusion, temperatures and thresholds; its manifest is rewritten.
 
-    Uses only the studies that the run has set aside for this. `ulna.calibration.calibrate_bundle`
-    takes studies that are chosen already.
+    Uses only the calibration part of the run. `ulna.calibration.calibrate_bundle` takes studies
+    that are chosen already.
 
     Args:
         bundle: The bundle's folder.
         run: The run that it was exported from.
         data: The data that the run was trained on: a path, or studies.
-        disagreement: Of a cascade: the share of studies that may change side, between 0 and 1.
-        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
-        progress: Called with (stage, done, all), often; the stage is 'calibrate'.
+        disagreement: Of a cascade: the share of studies whose decision may change, in (0, 1).
+        outliers: Tables of images of other body regions, which the bundle is to refuse.
+        progress: Called often with (stage, done, total); the stage is 'calibrate'.
 
     Returns:
-        The bundle with what was fitted in its manifest.
+        The bundle with the fitted values in its manifest.
 
     Raises:
         ConfigError: Data that are not those of the run.
@@ -65,13 +65,11 @@ def calibrate(
     from ulna.calibration import calibrate_bundle
     from ulna.calibration.cascade_fit import CascadeSettings
 
-    requested = CascadeSettings(disagreement)
-    studies = calibration_studies(studies_of(data), run)
     return calibrate_bundle(
         bundle,
-        studies,
+        calibration_studies(studies_of(data), run),
         progress=partial(progress or silent, "calibrate"),
-        requested=requested,
+        requested=CascadeSettings(disagreement),
         outliers=[studies_of(table) for table in outliers],
     )
 
@@ -88,16 +86,16 @@ def adapt(
     """Adapt a bundle to the hospital of some 20 labelled images: one scale, one offset, thresholds.
 
     Args:
-        bundle: The bundle's folder; it stays as it is.
+        bundle: The bundle's folder; it is not changed.
         images: Table of images that the hospital has labelled, 4 studies of each class or more.
         out: Folder for the adapted bundle.
         heads: Fit the experts' linear heads too, drawn to the bundle's own by a penalty.
-        freedom: Of `heads`: logits by which a typical image may move, 0.01 to 100; None for 1.
-        progress: Called with (stage, done, all), often; the stage is 'adapt'.
+        freedom: With `heads`: logits by which a typical image may move, 0.01 to 100; None for 1.
+        progress: Called often with (stage, done, total); the stage is 'adapt'.
 
     Returns:
-        What was fitted, and AUROC, sensitivity, specificity and calibration error before and after
-        on these same images, which flatters.
+        The fitted values, and AUROC, sensitivity, specificity and calibration error before and
+        after on these same images, which is optimistic.
 
     Raises:
         ConfigError: `freedom` without `heads`, or an `out` that cannot be replaced.
@@ -113,10 +111,10 @@ def adapt(
     from ulna.calibration.adapt.pipeline import adapt_bundle, adapted_scores
 
     if freedom is not None and not heads:
-        raise ConfigError(f"--freedom {freedom:g} is of moved heads: give --heads too, or leave it")
+        raise ConfigError(f"--freedom {freedom:g} without --heads: give --heads too, or omit it")
     studies, plan = index_data(images), HeadPlan(freedom or 1.0) if heads else None
-    result = adapt_bundle(bundle, studies, out, plan, partial(progress or silent, "adapt"))
-    return result, adapted_scores(bundle, result)
+    adapted = adapt_bundle(bundle, studies, out, plan, partial(progress or silent, "adapt"))
+    return adapted, adapted_scores(bundle, adapted)
 
 
 def quantise(
@@ -131,7 +129,7 @@ def quantise(
     engine: EngineSettings | str = "onnxruntime:fp32",
     progress: Progress | None = None,
 ) -> tuple[ModelBundle | None, Quantisation]:
-    """Turn a bundle's graphs to int8: another bundle, if its answers are the same.
+    """Quantise a bundle's graphs to int8: another bundle, if its answers stay the same.
 
     The probability must keep within 0.02 on 99 % of the studies that `evaluate` takes, AUROC and
     pointing game within 0.003.
@@ -141,14 +139,14 @@ def quantise(
         data: The data that its run was trained on.
         out: Folder for the int8 bundle.
         run: The bundle's run; None for the folder it lies in.
-        images: Training images that the ranges come from, at most.
-        seed: Of the choice of these.
-        left: Least share of each expert's layers to stay in fp32, from 0 to below 1.
-        engine: What computes, as 'openvino:bf16:2'.
-        progress: Called with (stage, done, all), often.
+        images: Training images that give the ranges, at most.
+        seed: Seed of the choice of these images.
+        left: Least share of each expert's layers to stay in fp32, in [0, 1).
+        engine: Inference engine and precision, as 'openvino:bf16:2'.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        The int8 bundle, None where it was refused and nothing is written; and the figures, with
+        The int8 bundle, or None if it was refused and nothing was written; and the figures, with
         their `refusals`.
 
     Raises:
@@ -158,18 +156,18 @@ def quantise(
 
     Example::
 
-        int8, found = quantise(Path("runs/first/bundle"), Path("phantoms"), Path("bundle-int8"))
-        found.refusals if int8 is None else int8.hash
+        int8, figures = quantise(Path("runs/first/bundle"), Path("phantoms"), Path("bundle-int8"))
+        figures.refusals if int8 is None else int8.hash
     """
     require("quantise")
     from ulna.compress.quantise import QuantisePlan, quantise_bundle
 
     source = run or run_of_bundle(bundle)
     if source is None:
-        raise ConfigError(f"{bundle}: lies in no run: give the run that it came from with --run")
+        raise ConfigError(f"{bundle}: lies in no run's folder: give its run with --run")
     studies = index_data(data)
     training = training_studies(studies, source)
-    held_out, words = test_studies(studies, "", source)
-    LOG.info("ranges of %d training studies; held out: %s", len(training), words)
+    held_out, description = test_studies(studies, "", source)
+    LOG.info("ranges of %d training studies; held out: %s", len(training), description)
     plan = QuantisePlan(images=images, seed=seed, left=left, engine=EngineSettings.of(engine))
     return quantise_bundle(bundle, training, held_out, out, plan, progress or silent)

@@ -1,4 +1,4 @@
-"""A bundle on labelled studies that it has not learned from: scored, stressed, examined."""
+"""Functions that test a bundle on labelled studies that it was not trained on."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ Split = Literal["valid", "all"]
 
 @dataclass(frozen=True)
 class Examined:
-    """A verdict on a bundle's heat maps, which is in the bundle now, and what it rests on.
+    """The verdict on a bundle's heat maps, which is in the bundle now; figures: the measures.
 
-    figures: as in examination.json.
+    The figures are those of examination.json.
     """
 
     verdict: MapExamination
@@ -60,21 +60,21 @@ def evaluate(
         data: Labelled table or folder, or studies that are indexed already.
         bundle: The bundle's folder, or 'demonstration' for that in the package.
         out: Folder for metrics and report; None writes nothing, and needs no extra.
-        include: Folders that `stress`, `examine`, `review_labels`, `score` or `audit` wrote, to be
-            shown in the report too.
+        include: Folders of `stress`, `examine`, `review_labels`, `score` or `audit` to add to the
+            report.
         split: 'valid' (held out by the data) or 'all'.
         run: The bundle's run; None for the folder it lies in.
         operating_point: One of the bundle's; None for the bundle's own.
-        cascade: Score the bundle's cascade beside.
-        engine: What computes, as 'openvino:bf16:2'.
-        progress: Called with (stage, done, all), often.
+        cascade: Score the bundle's cascade too.
+        engine: Inference engine and precision, as 'openvino:bf16:2'.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        What metrics.json holds: scores with 95 % intervals. Studies without an answer are counted
-        there under 'no_answer', not raised (see `check_scored`).
+        The content of metrics.json: scores with 95 % intervals. Studies without an answer are
+        counted there under 'no_answer', not raised (see `check_scored`).
 
     Raises:
-        ConfigError: A folder in place of an output, or an operating point that is not known.
+        ConfigError: A folder in place of an output, or an unknown operating point.
         DatasetError: No labelled studies to evaluate on.
         BundleError: A bundle that is missing or damaged.
         DependencyError: The extra 'report' is not installed.
@@ -88,15 +88,15 @@ def evaluate(
     from ulna.evaluation.pipeline import EvaluationSettings, evaluation_metrics
 
     bundle = find_bundle(bundle)
-    requested = EvaluationSettings(
+    settings = EvaluationSettings(
         operating_point or "", engine=EngineSettings.of(engine), cascade=cascade
     )
     on_progress = partial(progress or silent, "evaluate")
     if out is None:
         if include:
-            raise ConfigError("include without out: no report is written that could show it")
+            raise ConfigError("include without out: expected `out`, the folder of the report")
         studies, _ = _chosen("evaluating", data, bundle, split, run)
-        return evaluation_metrics(bundle, studies, requested, progress=on_progress)
+        return evaluation_metrics(bundle, studies, settings, progress=on_progress)
     require("report")
     from ulna.evaluation.truth import warn_of_unusable_masks
     from ulna.report.sections.folders import read_included
@@ -104,12 +104,12 @@ def evaluate(
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
     included = read_included(include)
-    studies, words = _chosen("evaluating", data, bundle, split, run)
+    studies, description = _chosen("evaluating", data, bundle, split, run)
     warn_of_unusable_masks(studies)
     page = report_including(included)
-    evaluate_bundle(bundle, studies, out, requested, report=page, progress=on_progress)
+    evaluate_bundle(bundle, studies, out, settings, report=page, progress=on_progress)
     named = Path(data) if isinstance(data, str | Path) else Path("studies")
-    evaluation_receipt(out, named, words, studies, included)
+    evaluation_receipt(out, named, description, studies, included)
     return read_metrics(out)
 
 
@@ -127,33 +127,33 @@ def stress(
     engine: EngineSettings | str = "onnxruntime:fp32",
     progress: Progress | None = None,
 ) -> Mapping[str, Any]:
-    """Find where a bundle breaks: stress.json, stress.csv, stress.png, stress.html, receipt.json.
+    """Measure robustness: stress.json, stress.csv, stress.png, stress.html, receipt.json.
 
-    A sample of the studies is answered untouched and under corruptions at several severities;
-    every study of several views once without each of them; all are scored in subgroups. Studies
-    are chosen as by `evaluate`.
+    A sample of the studies is predicted as it is and under corruptions at several severities;
+    every study of several views is predicted with each view left out once; all are scored in
+    subgroups. Studies are chosen as by `evaluate`.
 
     Args:
         data: Labelled table or folder.
         bundle: The bundle's folder.
         out: Folder for the results.
-        studies: Corrupted at most; drawn by body part and label.
-        seed: Of the sample and of the corruptions' draws.
+        studies: Studies to corrupt at most; drawn by body part and label.
+        seed: Seed of the sample and of the corruptions.
         by: Columns of the table that make further groups, each 'COLUMN' or 'COLUMN:NUMBER'.
-        split, run, operating_point, engine: As of `evaluate`.
-        progress: Called with (stage, done, all), often.
+        split, run, operating_point, engine: As for `evaluate`.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        What stress.json holds. Studies without an answer are counted there, not raised.
+        The content of stress.json. Studies without an answer are counted there, not raised.
 
     Raises:
-        ConfigError, DatasetError, BundleError: As of `evaluate`.
+        ConfigError, DatasetError, BundleError: As for `evaluate`.
         DependencyError: The extra 'report' is not installed.
 
     Example::
 
-        found = stress(Path("table.csv"), Path("bundle"), Path("stress"), studies=60, seed=3)
-        found["where_it_breaks"]
+        scores = stress(Path("table.csv"), Path("bundle"), Path("stress"), studies=60, seed=3)
+        scores["where_it_breaks"]
     """
     require("report")
     from ulna.evaluation.groups import column_groups
@@ -164,7 +164,7 @@ def stress(
 
     bundle = find_bundle(bundle)
     check_outputs(out, "stress.json", "stress.csv", "stress.png", "stress.html", "receipt.json")
-    chosen, words = _chosen("stressing", data, bundle, split, run)
+    chosen, description = _chosen("stressing", data, bundle, split, run)
     plan = StressPlan(
         studies=studies,
         seed=seed,
@@ -173,9 +173,9 @@ def stress(
         operating_point=operating_point,
         engine=EngineSettings.of(engine),
     )
-    result = stress_bundle(bundle, chosen, out, plan, stress_writer(), progress or silent)
-    stress_receipt(out, data, words, chosen, result)
-    return result
+    scores = stress_bundle(bundle, chosen, out, plan, stress_writer(), progress or silent)
+    stress_receipt(out, data, description, chosen, scores)
+    return scores
 
 
 def examine(
@@ -190,29 +190,29 @@ def examine(
     engine: EngineSettings | str = "onnxruntime:fp32",
     progress: Progress | None = None,
 ) -> Examined:
-    """Examine a bundle's heat maps; the verdict goes into the bundle, whose hash changes.
+    """Examine a bundle's heat maps and record the verdict in the bundle, whose hash changes.
 
     Args:
-        data: Labelled table or folder in which places of findings are known (masks or boxes).
+        data: Labelled table or folder with places of findings (masks or boxes).
         bundle: The bundle's folder.
         out: Folder for examination.json, examination.png and receipt.json.
-        studies: Examined at most: abnormal ones with a known place.
-        seed: Of the sample, noise and shuffling.
-        split, run, engine: As of `evaluate`.
-        progress: Called with (stage, done, all), often.
+        studies: Studies examined at most: abnormal ones whose place is known.
+        seed: Seed of the sample, noise and shuffling.
+        split, run, engine: As for `evaluate`.
+        progress: Called often with (stage, done, total).
 
     Returns:
         The verdict and its figures.
 
     Raises:
-        ConfigError, BundleError: As of `evaluate`.
+        ConfigError, BundleError: As for `evaluate`.
         DatasetError: No abnormal studies with a known place.
         DependencyError: The extra 'train' or 'report' is not installed.
 
     Example::
 
-        found = examine(Path("phantoms"), Path("runs/first/bundle"), Path("runs/first/examination"))
-        [t.passed for t in found.verdict.tests]
+        examined = examine(Path("phantoms"), Path("bundle"), Path("runs/first/examination"))
+        [t.passed for t in examined.verdict.tests]
     """
     require("train", "report")
     from ulna.attribution.examination import ExaminationPlan
@@ -220,21 +220,21 @@ def examine(
     from ulna.report.writers import figure_writer
 
     check_outputs(out, "examination.json", "examination.png", "receipt.json")
-    chosen, words = _chosen("examining", data, bundle, split, run)
+    chosen, description = _chosen("examining", data, bundle, split, run)
     plan = ExaminationPlan(studies, seed, engine=EngineSettings.of(engine))
-    examined, result = examine_bundle(
+    examined, figures = examine_bundle(
         bundle, chosen, out, plan, data.name, figure_writer(), progress or silent
     )
-    examination_receipt(out, data, words, chosen, examined)
+    examination_receipt(out, data, description, chosen, examined)
     verdict = examined.manifest.map_examination
     assert verdict is not None
-    return Examined(verdict, result)
+    return Examined(verdict, figures)
 
 
 def _chosen(
     doing: str, data: Data, bundle: Path, split: Split | None, run: Path | None
 ) -> tuple[list[Study], str]:
-    """The studies, and in words which they are, which is logged."""
-    chosen, words = test_studies(studies_of(data), split or "", run or run_of_bundle(bundle))
-    LOG.info("%s on %s", doing, words)
-    return chosen, words
+    """Return the test studies and their description, which is logged."""
+    chosen, description = test_studies(studies_of(data), split or "", run or run_of_bundle(bundle))
+    LOG.info("%s on %s", doing, description)
+    return chosen, description

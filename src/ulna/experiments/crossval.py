@@ -1,4 +1,4 @@
-"""A cross-validation from its settings to its scores: what `ulna crossval` calls."""
+"""A cross-validation from its settings to its scores: the function behind `ulna crossval`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ulna.evaluation.out_of_fold import find_predictions
 from ulna.evaluation.pipeline import EvaluationSettings, write_evaluation
 from ulna.evaluation.scores import Resampling
 from ulna.evaluation.truth import warn_of_unusable_masks
-from ulna.experiments.crossval_answers import answer_folds
+from ulna.experiments.crossval_answers import predict_folds
 from ulna.experiments.crossval_settings import CrossvalSettings
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data, train_folds
 from ulna.experiments.extras import require
-from ulna.experiments.fold_starts import warn_of_seen
+from ulna.experiments.fold_starts import warn_of_leakage
 from ulna.experiments.progress import Progress, silent
 from ulna.experiments.receipts import crossval_receipt
 from ulna.experiments.recipe_choice import choose_recipe
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CrossvalResult:
-    """A cross-validation that is trained, answered and scored.
+    """A finished cross-validation.
 
-    folder: where everything lies (`folder.bundle`, `folder.evaluation`). scores: as in scores.json,
-    out of fold by group, with 95 % intervals. metrics: as in evaluation/metrics.json; its
-    'no_answer' counts the studies without an answer by reason (see `check_scored`).
+    folder: the paths of its files (`folder.bundle`, `folder.evaluation`). scores: as in
+    scores.json, out of fold by group, with 95 % intervals. metrics: as in evaluation/metrics.json;
+    its 'no_answer' counts the studies without an answer by reason (see `check_scored`).
     """
 
     folder: CrossvalFolder
@@ -71,45 +71,45 @@ def cross_validate(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> CrossvalResult:
-    """Train a recipe on folds of the data by patient, and score what each fold has not seen.
+    """Cross-validate a recipe by patient: train on all folds but one, and score that one.
 
-    The folds are stratified by body part and label and depend on `data`, `folds` and `fold_seed`
-    alone. The experts of every fold answer the fold that they have not seen; fusion, temperatures
-    and thresholds of a fold are fitted on the other folds. The experts of all folds become one
-    bundle. What is done is not done again, so that a killed call goes on where it was when it is
-    given again with the same arguments.
+    The folds are stratified by body part and label and depend only on `data`, `folds` and
+    `fold_seed`. The experts of a fold predict the studies that they were not trained on; fusion,
+    temperatures and thresholds of a fold are fitted on the other folds. The experts of all folds
+    become one bundle. Finished steps are not repeated, so the same call continues a killed one.
 
     Args:
         data: Table, folder or table of sources. Studies that it holds out itself (valid, test)
-            take no part.
+            are not used.
         recipe: Name of a recipe, path of a JSON file, or the recipe itself.
         out: Folder for folds, scores and bundle; new, or that of the same cross-validation.
-        encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
+        encoders: Comma-separated names; each becomes an expert, in place of the recipe's experts
+            that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE', as 'experts.cnn.epochs=5'.
         initial: Where experts start, each '[EXPERT=]KIND[:PATH]'.
-        folds: How many, 2 or more.
-        fold_seed: Of the folds alone; the training's seed is the recipe's.
-        jobs: Folds that are trained at a time. With two or more, every fold has a process of its
-            own, which imports the caller's main module again (multiprocessing, 'spawn'): a script
-            must guard its call with ``if __name__ == "__main__":``. The process writes to
-            FOLD/train.log; one that is killed costs no other.
+        folds: Number of folds, 2 or more.
+        fold_seed: Seed of the folds only; the seed of training is the recipe's.
+        jobs: Folds trained at a time. With two or more, every fold has a process of its own, which
+            imports the caller's main module again (multiprocessing, 'spawn'): a script must guard
+            its call with ``if __name__ == "__main__":``. The process logs to FOLD/train.log; if it
+            is killed, the others continue.
         by: Columns of the table that scores are grouped by too, each 'COLUMN' or 'COLUMN:NUMBER'.
-        against: Folders of other cross-validations on the same folds; paired differences from them.
+        against: Folders of other cross-validations on the same folds, for paired differences.
         only: Some of the folds, at least two, counted from 0; none for all.
-        also: Data that every fold learns from too, less the patients that it holds out.
-        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
-        leave_out: Sources of the table that no fold learns from; answered by the bundle of all
+        also: Further training data for every fold, without the patients that it holds out.
+        outliers: Tables of images of other body regions, which the bundle is to refuse.
+        leave_out: Sources of the table to keep out of training; predicted by the bundle of all
             folds.
-        cache: Folder of decoded images, for several runs; `out` has one of its own by default.
-        progress: Called with (stage, done, all), often.
+        cache: Folder of decoded images, shared by several runs; None for a folder in `out`.
+        progress: Called often with (stage, done, total).
 
     Returns:
         Scores, metrics and the folder. Studies without an answer are in the metrics, not raised.
 
     Raises:
-        ConfigError: Settings that make no sense, or an `out` of another cross-validation.
+        ConfigError: Invalid settings, or an `out` of another cross-validation.
         DatasetError: Data without labelled studies of the recipe's body parts.
-        TrainingError: A fold that failed, once the others are done; UlnaError for want of memory.
+        TrainingError: A fold failed; raised once the others are done. UlnaError without memory.
         DependencyError: The extra 'train' or 'report' is not installed.
 
     Example::
@@ -119,11 +119,11 @@ def cross_validate(
     """
     require("train", "report")
     chosen = choose_recipe(recipe, set, initial, encoders)
-    beside = str(also.resolve()) if also else ""
+    extra = str(also.resolve()) if also else ""
     settings = CrossvalSettings(
-        str(data.resolve()), chosen, folds, fold_seed, beside, tuple(sorted({*leave_out}))
+        str(data.resolve()), chosen, folds, fold_seed, extra, tuple(sorted({*leave_out}))
     )
-    folder = CrossvalFolder.open(out, settings, cache, only).refusing(outliers)
+    folder = CrossvalFolder.open(out, settings, cache, only).with_outliers(outliers)
     return finish(folder, data, by, against, jobs=jobs, progress=progress)
 
 
@@ -136,17 +136,17 @@ def finish(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> CrossvalResult:
-    """Train and answer what is missing of `folder`; write scores and receipt.
+    """Train and predict what is missing in an open folder; write scores and receipt.
 
-    As `cross_validate`, of a folder that is open.
+    Arguments and result are those of `cross_validate`.
     """
     groups, others = _checked(folder, data, by, against)
-    if not folder.answered():
+    if not folder.predicted():
         _run(folder, jobs, progress or silent)
     elif folder.outliers:
         warnings.warn(
-            f"{folder.out} is answered: its bundle keeps the images of other regions that it has "
-            f"learned to refuse; to give it these, delete {folder.evaluation}",
+            f"{folder.out} is finished: its bundle was not fitted with these images of other "
+            f"regions; to fit it with them, delete {folder.evaluation}",
             UlnaWarning,
             stacklevel=2,
         )
@@ -158,7 +158,7 @@ def finish(
 def _checked(
     folder: CrossvalFolder, data: Path, by: Sequence[str], against: Sequence[Path]
 ) -> tuple[Groups, dict[str, Path]]:
-    """What scores are grouped by and compared with, before hours are spent on training."""
+    """Check everything before hours of training; return groups and other predictions by name."""
     check_outputs(folder.out, "scores.json", "receipt.json")
     check_outputs(folder.evaluation, *EVALUATION_FILES)
     others = _others(against)
@@ -166,15 +166,17 @@ def _checked(
         left_out_folder(folder.out, name).mkdir(parents=True, exist_ok=True)
         check_outputs(left_out_folder(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
-    check_label_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
+    check_label_meaning([*folder.labelled, *folder.extra], folder.settings.recipe)
     record_data(folder)
-    warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled, folder.away)
+    warn_of_leakage(
+        folder.settings.recipe, index_data(data), folder.labelled, folder.left_out_studies
+    )
     warn_of_unusable_masks(folder.labelled)
     return groups, others
 
 
 def _others(against: Sequence[Path]) -> dict[str, Path]:
-    """Predictions of each other method by its folder's name; by its path where names coincide."""
+    """Return the other predictions by their folder's name, or by its path where names coincide."""
     names = [p.resolve().name for p in against]
     return {
         name if names.count(name) == 1 else str(p): find_predictions(p)
@@ -182,26 +184,26 @@ def _others(against: Sequence[Path]) -> dict[str, Path]:
     }
 
 
-def _run(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
-    """Train what is not trained, answer every fold and write OUT/evaluation."""
+def _run(folder: CrossvalFolder, jobs: int, progress: Progress) -> None:
+    """Train the missing folds, predict every fold and write OUT/evaluation."""
     writer = report_writer()
-    train_folds(folder, jobs, report)
-    bundle, rows = answer_folds(folder, report)
+    train_folds(folder, jobs, progress)
+    bundle, rows = predict_folds(folder, progress)
     rows = sorted(rows, key=lambda r: r.key)
-    requested = EvaluationSettings(bundle.manifest.operating_point, Resampling())
-    write_evaluation(bundle, rows, folder.evaluation, requested, [], writer)
+    settings = EvaluationSettings(bundle.manifest.operating_point, Resampling())
+    write_evaluation(bundle, rows, folder.evaluation, settings, [], writer)
     if folder.left_out:
-        reported = partial(report, "left out")
+        on_progress = partial(progress, "left out")
         predictor = Predictor.load(folder.bundle)
-        evaluate_left_out(predictor, folder.left_out, folder.out, writer, reported)
+        evaluate_left_out(predictor, folder.left_out, folder.out, writer, on_progress)
 
 
 def write_scores(
     folder: CrossvalFolder, groups: Groups, others: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """Scores by group, and differences from `others`, as OUT/scores.json; returned too.
+    """Write and return OUT/scores.json: scores by group, and differences from `others`.
 
-    Of several sources also what is met at each, and the scores of those left out.
+    With several sources, scores by source and those of the sources left out are added.
     """
     names = source_names(folder.labelled), tuple(folder.left_out)
     scores = crossval_scores(folder.out, groups, others, *names, Resampling())

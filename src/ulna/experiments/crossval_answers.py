@@ -1,4 +1,4 @@
-"""The answers of a cross-validation's folds, and the bundle that its experts become."""
+"""The predictions of a cross-validation's folds, and the bundle of all their experts."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from ulna.experiments.crossval_steps import CrossvalFolder, record_data
 from ulna.experiments.progress import Progress
 
 
-def answer_folds(folder: CrossvalFolder, report: Progress) -> tuple[ModelBundle, list[StudyRow]]:
-    """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
+def predict_folds(folder: CrossvalFolder, progress: Progress) -> tuple[ModelBundle, list[StudyRow]]:
+    """Run every fold's experts on its studies; return the joint bundle and the out-of-fold rows."""
     from ulna.runtime import Predictor
 
-    predictors, outputs, beside = [], [], list[Beside]()
+    predictors, outputs, outliers = [], [], list[Beside]()
     rows: list[StudyRow] = []
     requested = {k: folder.folds[k] for k in folder.requested}
     total, done = sum(map(len, requested.values())), 0
     for k, studies in requested.items():
         predictor = Predictor.load(folder.fold(k) / "bundle")
-        message, faults = run_fold(predictor, studies, disturb=disturbed)
-        beside.append(beside_of(predictor, message, folder.outliers, k))
+        output, failed = run_fold(predictor, studies, disturb=disturbed)
+        outliers.append(beside_of(predictor, output, folder.outliers, k))
         done += len(studies)
-        report("predict", done, total)
-        rows += [replace(f, split=f"fold{k}") for f in faults]
+        progress("predict", done, total)
+        rows += [replace(row, split=f"fold{k}") for row in failed]
         predictors.append(predictor)
-        outputs.append(message)
+        outputs.append(output)
     rows += cross_fit(predictors, outputs, folder.settings.recipe.operating_point, folder.requested)
     bundles = [read_bundle(folder.fold(k) / "bundle") for k in folder.requested]
     joint = join_bundles(bundles, folder.bundle, folder.settings.recipe.name, record_data(folder))
     fusion = fit_joint_fusion(outputs, bundles[0].manifest, joint.manifest)
-    out_of_distribution = fit_joint_out_of_distribution(outputs, bundles[0].manifest, beside)
+    out_of_distribution = fit_joint_out_of_distribution(outputs, bundles[0].manifest, outliers)
     cascade = fit_joint_cascade(outputs, bundles[0], joint.manifest)
     return replace_fusion(joint, fusion, {}, out_of_distribution, cascade), rows

@@ -1,4 +1,4 @@
-"""What decides the result of a cross-validation."""
+"""The settings of a cross-validation, and whether one can be resumed under them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ulna.errors import ConfigError
 
 @dataclass(frozen=True)
 class CrossvalSettings:
-    """All that decides the result; saved in the folder as crossval.json.
+    """All settings that decide the result; saved in the folder as crossval.json.
 
-    data: table or folder. fold_seed: of the folds alone, so that methods share them. also: table
-    or folder whose studies every fold learns from, '' for none. leave_out: sources of `data` (a
-    table of sources) that no fold learns from and the bundle of all folds answers.
+    data: table or folder. fold_seed: seed of the folds only, so that methods share them. also:
+    table or folder with further training data for every fold, '' for none. leave_out: sources of
+    `data` (a table of sources) that are kept out of training and predicted by the bundle of all
+    folds.
     """
 
     data: str
@@ -32,25 +33,28 @@ class CrossvalSettings:
     def __post_init__(self) -> None:
         check_fields(self, "cross-validation")
 
-    def settled(self, saved: Path) -> CrossvalSettings:
-        """With one arithmetic for all folds where the recipe says 'auto'.
+    def with_precision(self, saved: Path) -> CrossvalSettings:
+        """Return the settings with one precision for all folds where the recipe says 'auto'.
 
-        saved: these settings as an earlier call left them; their arithmetic goes on, wherever the
-        cross-validation is resumed. Without the file it is what 'auto' means on this machine.
+        saved: the file with the settings of an earlier call, whose precision is kept on every
+        machine. Without the file it is what 'auto' means on this machine.
         """
         from ulna.training.precision import best_precision
 
         if self.recipe.precision != "auto":
             return self
-        there = saved.is_file()
-        result = read_json(CrossvalSettings, saved).recipe.precision if there else best_precision()
-        return replace(self, recipe=replace(self.recipe, precision=result))
+        if saved.is_file():
+            precision = read_json(CrossvalSettings, saved).recipe.precision
+        else:
+            precision = best_precision()
+        return replace(self, recipe=replace(self.recipe, precision=precision))
 
-    def check_goes_on(self, before: CrossvalSettings, out: Path) -> None:
-        """Raise ConfigError unless the cross-validation in `out` can go on under these settings.
+    def check_resumable(self, before: CrossvalSettings, out: Path) -> None:
+        """Raise ConfigError unless these settings can resume the cross-validation in `out`.
 
-        before: those it was begun with. An expert may start elsewhere than it did while no fold
-        has begun it: a start that could not be used is corrected so, and all folds start alike.
+        before: the settings it was begun with. The initial weights of an expert may change as long
+        as no fold has begun to train it: so a wrong start can be corrected, and all folds start
+        alike.
         """
         from ulna.training.folder import but_for_starts, reported
 
@@ -59,27 +63,26 @@ class CrossvalSettings:
             "recipe": but_for_starts(before.recipe),
         }:
             raise ConfigError(
-                f"{out} holds a cross-validation of other settings: give another --out, or delete "
-                "it"
+                f"{out} holds a cross-validation with other settings: give another --out, or "
+                "delete it"
             )
         begun = _begun(self.recipe, {k: out / f"fold{k}" for k in range(self.folds)})
         for old, new in zip(before.recipe.experts, self.recipe.experts, strict=True):
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
-                    f"{out}: expert {new.name} starts from {reported(old)} in fold "
-                    f"{begun[new.name]}, "
-                    f"and was to start from {reported(new)} now: expected one start for all folds; "
-                    "give that of before, or another --out"
+                    f"{out}: expert {new.name} started from {reported(old)} in fold "
+                    f"{begun[new.name]}, but would start from {reported(new)} now: expected one "
+                    "start for all folds; give the one of before, or another --out"
                 )
 
 
 def _begun(recipe: Recipe, runs: Mapping[int, Path]) -> dict[str, int]:
-    """Names of the experts that a fold has begun, with the fold."""
+    """Return the names of the experts whose training has begun, each with a fold."""
     from ulna.training.folder import begun_experts
 
-    whole = [e.name for e in recipe.experts]
+    every = [e.name for e in recipe.experts]
     return {
         name: k
         for k, run in runs.items()
-        for name in (whole if (run / "bundle").exists() else begun_experts(recipe, run))
+        for name in (every if (run / "bundle").exists() else begun_experts(recipe, run))
     }

@@ -1,4 +1,4 @@
-"""The steps of `ulna crossval`: folds trained in processes of their own, then joined."""
+"""The folder of a cross-validation, and the training of its folds."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
 from ulna.evaluation.left_out import left_out_folder, studies_left_out
 from ulna.experiments.crossval_settings import CrossvalSettings
-from ulna.experiments.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
+from ulna.experiments.fold_starts import starts_from_folds, with_begun_starts, with_fold_starts
 from ulna.experiments.held_out import TEST_SIDES
 from ulna.experiments.progress import Progress
-from ulna.experiments.side_by_side import run_side_by_side, tell_of_failed
+from ulna.experiments.worker_processes import raise_failures, run_in_processes
 from ulna.machine import usable_cores
 from ulna.training.quiet import quiet_fabric
 from ulna.types import Study
 
 DATA = "data.json"
-"""In the folder of a cross-validation that was begun: what it learns from."""
+"""File in the folder of a cross-validation: the fingerprint of its data."""
 
 
 @dataclass(frozen=True)
 class CrossvalFolder:
-    """Where a cross-validation puts what it makes.
+    """The folder of a cross-validation, its settings and its studies.
 
-    cache: decoded images, for other runs too. asked: the folds that are trained and answered.
-    outliers: tables of images of other regions, which the bundle learns to refuse.
+    cache: folder of decoded images, which other runs may share. requested: the folds that are
+    trained and predicted. outliers: tables of images of other regions, for the bundle to refuse.
     """
 
     out: Path
@@ -53,7 +53,7 @@ class CrossvalFolder:
     def open(
         cls, out: Path, settings: CrossvalSettings, cache: Path | None, only: Sequence[int] = ()
     ) -> CrossvalFolder:
-        """A new folder, or the same cross-validation's. Raises ConfigError for any other.
+        """Open a new folder, or the one of the same cross-validation; else raise ConfigError.
 
         only: some of the folds, at least two; none for all.
         """
@@ -61,23 +61,22 @@ class CrossvalFolder:
         if len(requested) < 2 or requested[0] < 0 or requested[-1] >= settings.folds:
             raise ConfigError(
                 f"folds {', '.join(map(str, requested))} of {settings.folds}: expected at least "
-                "two "
-                f"of 0 to {settings.folds - 1}, since each is calibrated on the others"
+                f"two of 0 to {settings.folds - 1}, since each is calibrated on the others"
             )
         saved = out / "crossval.json"
-        settings = settings.settled(saved)
+        settings = settings.with_precision(saved)
         if saved.is_file() and _begun(out):
-            settings.check_goes_on(read_json(CrossvalSettings, saved), out)
+            settings.check_resumable(read_json(CrossvalSettings, saved), out)
         elif not saved.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} is there and is no cross-validation: give another --out")
+            raise ConfigError(f"{out} exists and is no cross-validation: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
         return cls(out, settings, cache or out / "cache", requested)
 
-    def answered(self) -> bool:
-        """Whether the folds asked, and only they, are answered and evaluated already.
+    def predicted(self) -> bool:
+        """Return whether exactly the requested folds are predicted and evaluated already.
 
-        Answers of an earlier version, whose table or metrics say less, do not count.
+        Predictions of an earlier version, whose table or metrics hold less, do not count.
         """
         from ulna.evaluation.table_reading import read_predictions
 
@@ -87,21 +86,19 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         requested = {f"fold{k}" for k in self.requested}
-        outside = all(
+        evaluated = all(
             (left_out_folder(self.out, n) / "metrics.json").is_file() for n in self.left_out
         )
-        done = "arithmetic" in metrics and {r.split for r in rows} == requested and outside
-        return done and (not self.outliers or self._knows_outliers())
+        done = "arithmetic" in metrics and {r.split for r in rows} == requested and evaluated
+        return done and (not self.outliers or self._fitted_with_outliers())
 
-    def refusing(self, outliers: Sequence[Path]) -> CrossvalFolder:
-        """The same, whose bundle learns to refuse the images of these tables or folders."""
+    def with_outliers(self, outliers: Sequence[Path]) -> CrossvalFolder:
+        """Return the folder with these tables or folders of images for its bundle to refuse."""
         return replace(self, outliers=tuple(tuple(index_data(t)) for t in outliers))
 
-    def _knows_outliers(self) -> bool:
-        out_of_distribution = read_bundle(self.bundle).manifest.out_of_distribution
-        return (
-            out_of_distribution is None or out_of_distribution.n_outliers.get("other region", 0) > 0
-        )
+    def _fitted_with_outliers(self) -> bool:
+        fitted = read_bundle(self.bundle).manifest.out_of_distribution
+        return fitted is None or fitted.n_outliers.get("other region", 0) > 0
 
     @property
     def bundle(self) -> Path:
@@ -110,7 +107,7 @@ class CrossvalFolder:
 
     @property
     def evaluation(self) -> Path:
-        """Out-of-fold predictions, metrics and the report."""
+        """The folder of out-of-fold predictions, metrics and the report."""
         return self.out / "evaluation"
 
     def fold(self, k: int) -> Path:
@@ -119,7 +116,7 @@ class CrossvalFolder:
 
     @cached_property
     def inside(self) -> list[Study]:
-        """The data but for the sources that are left out and what the data hold out themselves."""
+        """The data without the sources left out and without what the data hold out themselves."""
         free = [s for s in index_data(self.settings.data) if s.split not in TEST_SIDES]
         return [s for s in free if s.source not in self.settings.leave_out]
 
@@ -131,48 +128,49 @@ class CrossvalFolder:
 
     @cached_property
     def labelled(self) -> list[Study]:
-        """What is cross-validated: labelled, of known body parts, not held out by the data."""
+        """The studies that are cross-validated: labelled, of known body parts, not held out."""
         parts, studies = self.settings.recipe.body_parts, self.inside
-        requested = [s for s in studies if not teaches_unscored(s)]
-        if chosen := labelled(requested, "cross-validation", parts, part_needed=True):
+        scorable = [s for s in studies if not teaches_unscored(s)]
+        if chosen := labelled(scorable, "cross-validation", parts, part_needed=True):
             return chosen
         raise DatasetError(
-            f"{self.settings.data}: none of {len(studies)} studies is labelled and of "
-            f"{', '.join(parts)}"
+            f"{self.settings.data}: {len(studies)} studies, none of them labelled and of a body "
+            f"part of the recipe: expected labelled studies of {', '.join(parts)}"
         )
 
     @cached_property
-    def beside(self) -> list[Study]:
-        """What every fold learns from beside: what cannot be scored of several sources, `also`."""
-        own = [s for s in self.inside if teaches_unscored(s)]
+    def extra(self) -> list[Study]:
+        """Further training data of every fold: studies that cannot be scored, and `also`."""
+        unscored = [s for s in self.inside if teaches_unscored(s)]
         if not self.settings.also:
-            return own
+            return unscored
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]
-        result = labelled(free, f"{self.settings.also}", heads=True)
-        shared = {s.key for s in result} & {s.key for s in self.labelled}
-        away = Overlap(self.away)
-        outside = [s.key for s in result if away.images(s)]
-        if known := [s.key for s in result if away.patient(s)]:
+        extra = labelled(free, f"{self.settings.also}", heads=True)
+        shared = {s.key for s in extra} & {s.key for s in self.labelled}
+        left_out = Overlap(self.left_out_studies)
+        outside = [s.key for s in extra if left_out.images(s)]
+        if known := [s.key for s in extra if left_out.patient(s)]:
             warnings.warn(
-                f"{self.settings.also}: {len(known)} studies have the patient_id of one of a "
-                f"source that is left out (first: {known[0]}): if it is the same patient, that "
-                "source's scores are flattered",
+                f"{self.settings.also}: {len(known)} studies have the patient_id of a study in a "
+                f"source that is left out (first: {known[0]}): if it is the same patient, the "
+                "scores of that source are optimistic",
                 DatasetWarning,
                 stacklevel=2,
             )
-        if not result or shared or outside:
+        if not extra or shared or outside:
             raise DatasetError(
-                f"{self.settings.also}: {len(result)} labelled studies, {len(shared)} of them with "
-                f"the patient and study of one that is cross-validated, {len(outside)} of a source "
-                "that is left out: expected others, with ids of their own"
+                f"{self.settings.also}: {len(extra)} labelled studies, {len(shared)} of them with "
+                "the patient and study of one that is cross-validated, "
+                f"{len(outside)} from a source that is left out: expected other studies, with "
+                "ids of their own"
             )
-        return [*own, *result]
+        return [*unscored, *extra]
 
     def training(self, k: int) -> list[Study]:
-        """What fold k learns from: no patient and no image that it holds out."""
-        held = Overlap(self.folds[k])
-        every = (*self.labelled, *self.beside)
-        return [s for s in every if not (held.patient(s) or held.images(s))]
+        """The training studies of fold k: none with a patient or an image that it holds out."""
+        held_out = Overlap(self.folds[k])
+        every = (*self.labelled, *self.extra)
+        return [s for s in every if not (held_out.patient(s) or held_out.images(s))]
 
     @cached_property
     def folds(self) -> list[list[Study]]:
@@ -180,32 +178,32 @@ class CrossvalFolder:
         return assign_folds(self.labelled, self.settings.folds, self.settings.fold_seed)
 
     def fold_recipe(self, k: int) -> Recipe:
-        """The recipe on all that is not fold k; fusion is fitted across folds, not inside."""
+        """The recipe for training without fold k; fusion is fitted across folds, not within."""
         recipe = self.settings.recipe
         tune = recipe.fractions["tune"] if recipe.patience else 0.0
         fractions = {"train": 1 - tune, "tune": tune, "calibration": 0.0}
-        own = replace(recipe, fractions=fractions, seed=recipe.seed + k)
-        own = with_begun_starts(own, k, self.fold(k))
-        every = [*self.labelled, *self.beside]
-        return starts_of_fold(own, k, self.folds[k], every, self.away)
+        recipe = replace(recipe, fractions=fractions, seed=recipe.seed + k)
+        recipe = with_begun_starts(recipe, k, self.fold(k))
+        every = [*self.labelled, *self.extra]
+        return with_fold_starts(recipe, k, self.folds[k], every, self.left_out_studies)
 
     @cached_property
-    def away(self) -> list[Study]:
-        """The studies of the sources that are left out."""
+    def left_out_studies(self) -> list[Study]:
+        """All studies of the sources that are left out."""
         return [s for studies in self.left_out.values() for s in studies]
 
 
 def _begun(out: Path) -> bool:
-    """Whether more is there than the settings of a call that was refused before any work."""
+    """Return whether the folder holds more than the settings, which a refused call leaves too."""
     return (out / DATA).is_file() or any(out.glob("fold*"))
 
 
-def train_folds(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
+def train_folds(folder: CrossvalFolder, jobs: int, progress: Progress) -> None:
     """Train and export the folds that are not done, `jobs` at a time.
 
-    With several jobs each fold has a process of its own: one that is killed, as a rule for want of
-    memory, costs no other. Raises UlnaError naming the folds that ran out of memory, TrainingError
-    those that failed otherwise, when the others are done.
+    With several jobs each fold has a process of its own: if one is killed, usually for lack of
+    memory, the others continue. When they are done, raises UlnaError naming the folds that ran out
+    of memory, or TrainingError naming those that failed otherwise.
     """
     from ulna.training.cache import build_cache
 
@@ -216,27 +214,27 @@ def train_folds(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
     if not todo:
         return
     check_starts(folder, todo)
-    build_cache([*folder.labelled, *folder.beside], folder.settings.recipe, folder.cache, report)
-    report("folds", n - len(todo), n)
+    build_cache([*folder.labelled, *folder.extra], folder.settings.recipe, folder.cache, progress)
+    progress("folds", n - len(todo), n)
     threads = max(1, usable_cores() // jobs)
     if jobs == 1:
         for done, k in enumerate(todo, start=n - len(todo) + 1):
             train_fold(folder, k, 0)
-            report("folds", done, n)
+            progress("folds", done, n)
         return
     number = count(n - len(todo) + 1)
-    failed = run_side_by_side(
+    failed = run_in_processes(
         partial(_train_in_process, folder, threads),
         todo,
         jobs,
-        lambda k: report("folds", next(number), n),
+        lambda k: progress("folds", next(number), n),
     )
     logs = {k: folder.fold(k) / "train.log" for k in sorted(failed)}
-    tell_of_failed({f"fold {k} (more in {log})": failed[k] for k, log in logs.items()})
+    raise_failures({f"fold {k} (more in {log})": failed[k] for k, log in logs.items()})
 
 
 def check_starts(folder: CrossvalFolder, folds: Sequence[int]) -> None:
-    """Raise for experts of these folds that could not be built, or start, when their turn comes."""
+    """Raise for experts of these folds that could not be built or initialised when needed."""
     from ulna.models.check import check_experts
     from ulna.training.folder import begun_experts
 
@@ -247,7 +245,7 @@ def check_starts(folder: CrossvalFolder, folds: Sequence[int]) -> None:
 
 
 def _train_in_process(folder: CrossvalFolder, threads: int, k: int) -> None:
-    """Train fold k with its own log, to which an error goes whole."""
+    """Train fold k with its own log, which gets the traceback of an error."""
     folder.fold(k).mkdir(parents=True, exist_ok=True)
     with (folder.fold(k) / "train.log").open("a", buffering=1, encoding="utf-8") as log:
         sys.stdout = sys.stderr = log
@@ -267,31 +265,31 @@ def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     use_threads(threads)
     quiet_fabric()
     data, run = Path(folder.settings.data), folder.fold(k)
-    everything = (*folder.labelled, *folder.beside)
+    everything = (*folder.labelled, *folder.extra)
     source = DataSource(data_kind(data), recorded_name(data), folder.cache, everything)
     train_run(folder.fold_recipe(k), folder.training(k), run, source)
     export_bundle(run, run / "bundle")
 
 
 def record_data(folder: CrossvalFolder) -> DataFingerprint:
-    """Write what the joint bundle learns from, where `ulna evaluate` looks for it.
+    """Write the fingerprint of the data and the split, where `ulna evaluate` looks for them.
 
-    Raises ConfigError where the folder was begun on other data: folds would be dealt anew, and
-    experts answer studies that they have learned from.
+    Raises ConfigError where the folder was begun on other data: the folds would change, and experts
+    would predict studies that they were trained on.
     """
     from ulna.training.fingerprint import fingerprint_studies
 
-    studies, data = [*folder.labelled, *folder.beside], Path(folder.settings.data)
+    studies, data = [*folder.labelled, *folder.extra], Path(folder.settings.data)
     means = folder.settings.recipe.abnormal_means
-    result = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
+    now = fingerprint_studies(studies, data_kind(data), recorded_name(data), means)
     saved = folder.out / DATA
-    if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != result.sha256:
+    if saved.is_file() and (before := read_json(DataFingerprint, saved)).sha256 != now.sha256:
         raise ConfigError(
-            f"{folder.out} holds a cross-validation of {before.n_studies} studies, the data have "
-            f"{result.n_studies} now, or other labels or file names: its folds are not those of "
-            "these data: give another --out"
+            f"{folder.out} holds a cross-validation of {before.n_studies} studies, but the data "
+            f"have {now.n_studies} now, or other labels or file names, so that the folds differ: "
+            "give another --out"
         )
     split = {"train": sorted(s.key for s in studies), "tune": [], "calibration": []}
     write_json(split, folder.out / "split.json")
-    write_json(result, saved)
-    return result
+    write_json(now, saved)
+    return now

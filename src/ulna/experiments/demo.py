@@ -1,4 +1,4 @@
-"""Everything in one go, from phantoms to a report: what `ulna demo` calls."""
+"""Every step from phantoms to a report: the function behind `ulna demo`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ulna.experiments.results import read_metrics
 
 @dataclass(frozen=True)
 class DemoResult:
-    """A demo that is done. folder: where all lies. metrics: as in evaluation/metrics.json."""
+    """A finished demo. folder: the paths of its files. metrics: as in evaluation/metrics.json."""
 
     folder: DemoFolder
     metrics: Mapping[str, Any]
@@ -37,28 +37,27 @@ def run_demo(
 ) -> DemoResult:
     """Make phantoms (or take your data), train, export, calibrate, examine and evaluate.
 
-    Each step is done once: a demo that was stopped goes on where it was when it is called again
-    with the same arguments.
+    Finished steps are not repeated, so the same call continues a stopped demo.
 
     Args:
         data: Your own data (MURA folder, table) in place of phantoms.
         out: Folder for everything; new, or that of the same demo.
         recipe: Name of a recipe, path of a JSON file, or the recipe itself.
-        initial: Where experts start, each '[EXPERT=]KIND[:PATH]'; 'random' learns all from nothing.
-        seed: Of the recipe and of the phantoms.
+        initial: Initial weights, each '[EXPERT=]KIND[:PATH]'; 'random' trains all from scratch.
+        seed: Seed of the recipe and of the phantoms.
         studies: Phantoms to make, 200 or more; None for 1200.
-        minutes: For training; None for the recipe's, 0 for no limit.
+        minutes: Time for training; None for the recipe's, 0 for no limit.
         test_share: Held out for the report, between 0 and 1: of the phantoms (None: 0.2), or of the
             patients of data without a split of their own (None: 0.25).
-        progress: Called with (stage, done, all), often.
+        progress: Called often with (stage, done, total).
 
     Returns:
         The folder (`folder.report`, `folder.bundle`, ...) and the scores. Studies without an answer
         are in the metrics, not raised (see `check_scored`).
 
     Raises:
-        ConfigError: Arguments that contradict, or an `out` that holds anything else.
-        DatasetError, TrainingError, WeightsError: As of the steps.
+        ConfigError: Arguments that contradict each other, or an `out` that holds anything else.
+        DatasetError, TrainingError, WeightsError: From the steps.
         DependencyError: An extra that a step needs is not installed.
 
     Example::

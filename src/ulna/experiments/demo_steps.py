@@ -1,4 +1,4 @@
-"""The steps of `ulna demo`: each is done once, and a stopped demo goes on at the first undone."""
+"""The steps of `ulna demo`: a demo that was stopped continues at the first unfinished step."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ulna.types import BodyPart, Study
 
 PHANTOM_STUDIES = 1200
 EXAMINED_STUDIES = 36
-"""Whose maps are examined: 12 left the verdict open; about a minute of work."""
+"""Studies whose maps are examined, in about a minute; with 12 the verdict was undecided."""
 _PICTURED_PER_PART = 4
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """All that decides a demo's result; saved in its folder as demo.json.
+    """All settings that decide a demo's result; saved in its folder as demo.json.
 
-    data: folder or table, '' for phantoms. phantoms: None where `data` is given.
+    data: folder or table, '' for phantoms. phantoms: None with data of one's own.
     """
 
     data: str
@@ -49,7 +49,7 @@ class DemoSettings:
     def of(
         cls, data: Path | None, recipe: Recipe, studies: int | None, test_share: float
     ) -> DemoSettings:
-        """From the command line's options. Raises ConfigError where they contradict."""
+        """Return the settings for the command's options; ConfigError where they contradict."""
         if data is None:
             count = studies or PHANTOM_STUDIES
             phantoms = PhantomConfig(
@@ -61,35 +61,35 @@ class DemoSettings:
             )
             return cls("", phantoms, replace(recipe, body_parts=phantoms.parts), test_share)
         if studies is not None:
-            raise ConfigError("--studies counts phantoms: leave it out with --data")
+            raise ConfigError("--studies with --data: expected one of them; it counts phantoms")
         return cls(str(data.resolve()), None, recipe, test_share)
 
 
 @dataclass(frozen=True)
 class DemoFolder:
-    """Where a demo puts what it makes."""
+    """The folder of a demo, and its steps."""
 
     out: Path
     settings: DemoSettings
 
     @classmethod
     def open(cls, out: Path, settings: DemoSettings) -> DemoFolder:
-        """A new folder, or the same demo's. Raises ConfigError for a folder of anything else."""
+        """Open a new folder, or the one of the same demo; else raise ConfigError."""
         saved = out / "demo.json"
         if saved.is_file():
             if to_json(read_json(DemoSettings, saved)) != to_json(settings):
                 raise ConfigError(
-                    f"{out} holds a demo of other settings: give another --out, or delete it"
+                    f"{out} holds a demo with other settings: give another --out, or delete it"
                 )
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(f"{out} is there and is no demo: give another --out")
+            raise ConfigError(f"{out} exists and is no demo: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(settings, saved)
         return cls(out, settings)
 
     @property
     def data(self) -> Path:
-        """The data trained on: the user's or the phantoms."""
+        """The training data: the user's or the phantoms."""
         return Path(self.settings.data) if self.settings.data else self.out / "phantoms"
 
     @property
@@ -109,7 +109,7 @@ class DemoFolder:
 
     @property
     def examination(self) -> Path:
-        """What `ulna examine` would write; absent where no finding's place is known."""
+        """The results of `ulna examine`; absent where no finding's place is known."""
         return self.out / "examination"
 
     @property
@@ -123,7 +123,7 @@ class DemoFolder:
         return self.out / "report.html"
 
     def _steps_done(self) -> list[str]:
-        """In the order they were done. Raises ConfigError for a damaged steps.json."""
+        """Return the finished steps in order. Raises ConfigError for a damaged steps.json."""
         record = self.out / "steps.json"
         try:
             known = json.loads(record.read_text(encoding="utf-8"))
@@ -135,8 +135,8 @@ class DemoFolder:
             ) from None
         return [str(name) for name in known] if isinstance(known, list) else []
 
-    def run_steps(self, report: Progress) -> None:
-        """Do, in order, the first step that is not done and all after it."""
+    def run_steps(self, progress: Progress) -> None:
+        """Run the first unfinished step and all after it, in order."""
         steps: dict[str, Callable[[Progress], None]] = {
             "phantoms": self._make_phantoms,
             "train": self._train,
@@ -151,7 +151,7 @@ class DemoFolder:
         known = self._steps_done()
         done = list(takewhile(known.__contains__, steps))
         for name in list(steps)[len(done) :]:
-            steps[name](report)
+            steps[name](progress)
             done.append(name)
             write_json(done, record)
 
@@ -159,22 +159,22 @@ class DemoFolder:
         """All studies of the data."""
         return index_data(self.data)
 
-    def _make_phantoms(self, report: Progress) -> None:
+    def _make_phantoms(self, progress: Progress) -> None:
         config = self.settings.phantoms
         if config is None:
             return
         from ulna.phantom import write_phantoms
 
-        # The folder's name is in the CSVs, so it is made under its own name, then moved.
+        # The folder's name is in the CSVs, so it is written under this name and then moved.
         partial = self.out / "unfinished" / "phantoms"
         shutil.rmtree(partial.parent, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
         partial.parent.mkdir()
-        write_phantoms(partial, config, progress=lambda d, n: report("phantoms", d, n))
+        write_phantoms(partial, config, progress=lambda d, n: progress("phantoms", d, n))
         partial.rename(self.data)
         partial.parent.rmdir()
 
-    def _train(self, report: Progress) -> None:
+    def _train(self, progress: Progress) -> None:
         from ulna.training import DataSource, train_run
 
         quiet_fabric()
@@ -182,32 +182,32 @@ class DemoFolder:
         recipe = _restricted(self.settings.recipe, studies)
         recipe = with_test_part(recipe, studies, self.settings.test_share)
         source = DataSource(data_kind(self.data), self.data.name)
-        train_run(recipe, studies, self.run, source, progress=report)
+        train_run(recipe, studies, self.run, source, progress=progress)
 
-    def _export(self, report: Progress) -> None:
+    def _export(self, progress: Progress) -> None:
         from ulna.export import export_bundle
 
-        report("export", 0, 1)
+        progress("export", 0, 1)
         shutil.rmtree(self.bundle, ignore_errors=True)
         export_bundle(self.run, self.bundle)
-        report("export", 1, 1)
+        progress("export", 1, 1)
 
-    def _calibrate(self, report: Progress) -> None:
+    def _calibrate(self, progress: Progress) -> None:
         from ulna.calibration import calibrate_bundle
 
         studies = calibration_studies(self.studies(), self.run)
-        calibrate_bundle(self.bundle, studies, progress=lambda d, n: report("calibrate", d, n))
+        calibrate_bundle(self.bundle, studies, progress=lambda d, n: progress("calibrate", d, n))
 
     def _test_studies(self) -> tuple[list[Study], str]:
         parts = read_json(Recipe, self.run / "recipe.json").body_parts
         known = [s for s in self.studies() if s.body_part in parts]
         return test_studies(known, "", self.run)
 
-    def _examine(self, report: Progress) -> None:
+    def _examine(self, progress: Progress) -> None:
         from ulna.attribution.examination import ExaminationPlan, examine
         from ulna.report.writers import figure_writer
 
-        studies, words = self._test_studies()
+        studies, description = self._test_studies()
         shutil.rmtree(self.examination, ignore_errors=True)
         plan = ExaminationPlan(EXAMINED_STUDIES)
         try:
@@ -218,30 +218,30 @@ class DemoFolder:
                 plan,
                 self.data.name,
                 figure_writer(),
-                report,
+                progress,
             )
         except DatasetError as error:  # data without masks or boxes
             warnings.warn(f"heat maps not examined: {error}", DatasetWarning, stacklevel=2)
             return
-        examination_receipt(self.examination, self.data, words, studies, examined)
+        examination_receipt(self.examination, self.data, description, studies, examined)
 
-    def _evaluate(self, report: Progress) -> None:
+    def _evaluate(self, progress: Progress) -> None:
         from ulna.evaluation import evaluate
         from ulna.report.sections.folders import read_included
         from ulna.report.writers import report_including
 
-        studies, words = self._test_studies()
+        studies, description = self._test_studies()
         included = read_included([self.examination] if self.examination.is_dir() else [])
         evaluate(
             self.bundle,
             studies,
             self.evaluation,
             report=report_including(included),
-            progress=lambda d, n: report("evaluate", d, n),
+            progress=lambda d, n: progress("evaluate", d, n),
         )
-        evaluation_receipt(self.evaluation, self.data, words, studies, included)
+        evaluation_receipt(self.evaluation, self.data, description, studies, included)
 
-    def _draw_heat_maps(self, report: Progress) -> None:
+    def _draw_heat_maps(self, progress: Progress) -> None:
         from ulna.runtime import Predictor
 
         predictor = Predictor.load(self.bundle)
@@ -253,33 +253,32 @@ class DemoFolder:
                 write_heat_maps(answer, folder, predictor.manifest.fusion.map_limit)
             except UlnaError as error:
                 warnings.warn(f"no heat map of {study.key}: {error}", UlnaWarning, stacklevel=2)
-            report("heat maps", number, len(chosen))
+            progress("heat maps", number, len(chosen))
 
-    def _place_report(self, report: Progress) -> None:
+    def _place_report(self, progress: Progress) -> None:
         shutil.copyfile(self.evaluation / "report.html", self.report)
 
 
 def extras_of(recipe: Recipe) -> tuple[str, ...]:
-    """The optional packages of weights that the experts of `recipe` start from.
+    """Return the extras with the initial weights of the recipe's experts.
 
-    A demo asks for them before its phantoms are drawn, and fetches nothing that they hold.
+    A demo checks them before it draws phantoms, and downloads none of the weights they contain.
     """
     from ulna.models.imagenet import PACKAGES
 
-    begun = (e.encoder for e in recipe.experts if e.initial.kind == "imagenet")
-    started = {encoder.partition(".")[0] for encoder in begun}
-    return ("imagenet",) if started & set(PACKAGES) else ()
+    encoders = {e.encoder.partition(".")[0] for e in recipe.experts if e.initial.kind == "imagenet"}
+    return ("imagenet",) if encoders & set(PACKAGES) else ()
 
 
 def _restricted(recipe: Recipe, studies: list[Study]) -> Recipe:
-    """`recipe` for the body parts that `studies` hold; of data with others only, those."""
-    there = {s.body_part for s in studies if s.abnormal is not None and s.body_part}
-    wanted = tuple(p for p in recipe.body_parts if p in there) or tuple(sorted(there))
-    return replace(recipe, body_parts=wanted)
+    """Return the recipe for the labelled body parts of the studies, its own where there are any."""
+    present = {s.body_part for s in studies if s.abnormal is not None and s.body_part}
+    parts = tuple(p for p in recipe.body_parts if p in present) or tuple(sorted(present))
+    return replace(recipe, body_parts=parts)
 
 
 def _first_of_each(studies: list[Study]) -> list[Study]:
-    """A few studies of each body part and label."""
+    """Return a few studies of each body part and label."""
     taken: Counter[tuple[BodyPart | None, bool | None]] = Counter()
     chosen = []
     for study in studies:

@@ -1,4 +1,4 @@
-"""Folds of several cross-validations become those of one: what `ulna ensemble` calls."""
+"""Several cross-validations combined into one: the function behind `ulna ensemble`."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def ensemble(
     outliers: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> CrossvalResult:
-    """Let the experts of several cross-validations answer together; nothing is trained.
+    """Combine the experts of several cross-validations; nothing is trained.
 
     `out` becomes a cross-validation of all their experts: fusion, temperatures and thresholds of a
-    fold are fitted on the other folds, and scores, receipt and the bundle of all folds are as of
-    `cross_validate`. An expert whose name is taken is called EXPERT_2, EXPERT_3, ...
+    fold are fitted on the other folds, and scores, receipt and the bundle of all folds are those
+    of `cross_validate`. An expert whose name is taken is called EXPERT_2, EXPERT_3, ...
 
     Args:
-        folders: Two or more finished cross-validations of the same data on the same folds, of
-            recipes that differ in how experts are trained alone.
+        folders: Two or more finished cross-validations of the same data on the same folds, with
+            recipes that differ only in how experts are trained.
         out: Folder for folds, scores and bundle.
         by: Columns of the table that scores are grouped by too, each 'COLUMN' or 'COLUMN:NUMBER'.
-        against: Folders of other cross-validations on the same folds; paired differences from them.
+        against: Folders of other cross-validations on the same folds, for paired differences.
         only: Some of the folds, at least two, counted from 0; none for all.
-        fusion: How experts become one answer, 'fitted' or 'mean'; None as in the first folder.
-        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
-        progress: Called with (stage, done, all), often.
+        fusion: How the experts are combined, 'fitted' or 'mean'; None as in the first folder.
+        outliers: Tables of images of other body regions, which the bundle is to refuse.
+        progress: Called often with (stage, done, total).
 
     Returns:
         Scores, metrics and the folder. Studies without an answer are in the metrics, not raised.
 
     Raises:
-        ConfigError: Folders of other data or folds, folds that are not trained, or an `out` that
-            is of other experts.
-        BundleError: Experts that cannot answer together.
+        ConfigError: Folders of other data or folds, folds that are not trained, or an `out` of
+            other experts.
+        BundleError: Experts that cannot be combined.
         DependencyError: The extra 'train' or 'report' is not installed.
 
     Example::
@@ -62,27 +62,27 @@ def ensemble(
         both.scores["scores"]["ALL"]["auroc"]["value"]
     """
     require("train", "report")
-    folder = open_united(folders, out, only, fusion).refusing(outliers)
+    folder = open_united(folders, out, only, fusion).with_outliers(outliers)
     return finish(folder, Path(folder.settings.data), by, against, progress=progress)
 
 
 def open_united(
     folders: Sequence[Path], out: Path, only: Sequence[int], fusion: FusionKind | None = None
 ) -> CrossvalFolder:
-    """The cross-validation `out` of the experts of those in `folders`; its folds have bundles.
+    """Open the cross-validation `out` of all experts in `folders`, and unite its folds' bundles.
 
     only: some of the folds; none for all. fusion: None for the first folder's. Raises ConfigError
-    for folders that are no cross-validations of the same data and folds, whose folds are not all
-    trained, or for an `out` that is of other experts; BundleError.
+    for folders that are no cross-validations of the same data and folds, or whose folds are not
+    all trained, and for an `out` of other experts; BundleError.
     """
     if len(folders) < 2:
-        raise ConfigError("one folder: expected two or more cross-validations to answer together")
+        raise ConfigError("one folder: expected two or more cross-validations to combine")
     settings = _united_settings(folders)
     if fusion:
         settings = replace(settings, recipe=replace(settings.recipe, fusion=Fusion(fusion)))
     seen = {out.resolve(), *(f.resolve() for f in folders)}
     if len(seen) <= len(folders):
-        raise ConfigError(f"{out} and the folders given: expected each to be another folder")
+        raise ConfigError(f"{out}: expected --out and every FOLDER to be different folders")
     folder = CrossvalFolder.open(out, settings, None, only)
     for k in folder.requested:
         _unite_fold(folder, k, folders)
@@ -101,14 +101,14 @@ def _united_settings(folders: Sequence[Path]) -> CrossvalSettings:
             )
         if fingerprint_of(folder).sha256 != data.sha256:
             raise ConfigError(
-                f"{folder} is of other studies, labels or file names than {folders[0]}: expected "
+                f"{folder} has other studies, labels or file names than {folders[0]}: expected "
                 "cross-validations of the same data"
             )
     return replace(first, recipe=unite_recipes([s.recipe for s in every]))
 
 
 def read_settings(folder: Path) -> CrossvalSettings:
-    """Of the cross-validation in `folder`. Raises ConfigError where there is none."""
+    """Read the settings of the cross-validation in `folder`. Raises ConfigError without one."""
     file = folder / "crossval.json"
     if not file.is_file():
         raise ConfigError(f"{folder}: no crossval.json: expected a folder of `ulna crossval`")
@@ -116,21 +116,21 @@ def read_settings(folder: Path) -> CrossvalSettings:
 
 
 def fingerprint_of(folder: Path) -> DataFingerprint:
-    """Of the studies of the cross-validation in `folder`. Raises ConfigError without one."""
+    """Read the fingerprint of the data of the cross-validation in `folder`; else ConfigError."""
     file = folder / "data.json"
     if not file.is_file():
-        raise ConfigError(f"{folder}: no data.json: give its `ulna crossval` once more")
+        raise ConfigError(f"{folder}: no data.json: run its `ulna crossval` again")
     return read_json(DataFingerprint, file)
 
 
 def _unite_fold(folder: CrossvalFolder, k: int, folders: Sequence[Path]) -> None:
-    """Fold k's bundle of all experts, and what they learned from. Raises ConfigError."""
+    """Write fold k's bundle of all experts with its split and data; else ConfigError."""
     sources = [f / f"fold{k}" for f in folders]
     missing = [s for s in sources if not (s / "bundle" / "manifest.json").is_file()]
     if missing:
         raise ConfigError(
-            f"{missing[0]}: not trained: finish its `ulna crossval`, or take folds that all have "
-            "(--only)"
+            f"{missing[0]}: not trained: finish its `ulna crossval`, or choose folds that are "
+            "trained in every FOLDER (--only)"
         )
     run, bundles = folder.fold(k), [read_bundle(s / "bundle") for s in sources]
     graphs = [e.sha256 for b in bundles for e in b.manifest.experts]
@@ -140,7 +140,7 @@ def _unite_fold(folder: CrossvalFolder, k: int, folders: Sequence[Path]) -> None
         except BundleError:
             known = []
         if known != graphs:
-            raise ConfigError(f"{folder.out} is of other experts: give another --out")
+            raise ConfigError(f"{folder.out} has other experts: give another --out")
         return
     run.mkdir(parents=True, exist_ok=True)
     for name in ("split.json", "data.json"):

@@ -1,4 +1,4 @@
-"""Optional packages: asked for before work begins, by the name of the extra that brings them."""
+"""Optional packages, checked before work begins by the name of the extra that installs them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 
 
 def require(*extras: str) -> None:
-    """DependencyError naming the extra and its missing packages, unless all are installed."""
+    """Raise DependencyError unless all packages of the extras are installed."""
     for extra in extras:
         missing = [m for m in MODULES[extra] if find_spec(m) is None]
         if missing:

@@ -1,4 +1,4 @@
-"""Students on folds beside their teachers: the gate's figures, and what they prove of a recipe."""
+"""The acceptance test of students on folds against their teachers, and its use as a proof."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ulna.runtime import Predictor
 from ulna.types import Study
 
 PARITY = "parity.json"
-"""In a folder of students on folds: the gate's figures, out of fold."""
-# Studies of each fold on which maps are compared and answers timed.
-_TIMED = 8
+"""File in a folder of students on folds: the figures of the acceptance test, out of fold."""
+_COMPARED_PER_FOLD = 8
+"""Studies of each fold on which maps are compared and predictions timed."""
 
 
-def fold_parity(folds: FoldTeachers, theirs: Path, report: Progress) -> StudentParity:
-    """The gate's figures, out of fold: AUROC and decisions on all studies, maps and speed on some.
+def fold_parity(folds: FoldTeachers, predictions: Path, progress: Progress) -> StudentParity:
+    """Compare students and teachers out of fold: AUROC and decisions on all studies, maps on some.
 
-    theirs: the teachers' predictions.csv. Decisions are at a specificity of 0.90 on the other
-    folds.
+    predictions: the teachers' predictions.csv. Decisions use the threshold for a specificity of
+    0.90 on the other folds. Speed is measured on the studies whose maps are compared.
     """
     students = folds.students
-    own = read_answers(students.evaluation / "predictions.csv")
-    other = read_answers(theirs)
-    common = sorted({*own.folds} & {*other.folds})
-    teacher, student = of_folds(other, common), of_folds(own, common)
+    taught = read_answers(students.evaluation / "predictions.csv")
+    original = read_answers(predictions)
+    common = sorted({*taught.folds} & {*original.folds})
+    teacher, student = of_folds(original, common), of_folds(taught, common)
     if teacher.keys != student.keys:
         raise ConfigError(
-            f"{theirs}: answers other studies than the students: give its `ulna crossval` again"
+            f"{predictions}: holds other studies than the students': run its `ulna crossval` again"
         )
     paired = PairedAnswers(
         list(student.patients),
@@ -48,27 +48,29 @@ def fold_parity(folds: FoldTeachers, theirs: Path, report: Progress) -> StudentP
         (teacher.probability, student.probability),
         (teacher.decision, student.decision),
     )
-    result = SideBySide([], [], [])
+    compared = SideBySide([], [], [])
     for done, k in enumerate(students.requested, start=1):
-        beside = side_by_side(
+        fold = side_by_side(
             Predictor.load(folds.bundle(k)).with_fusion(folds.teacher(k).manifest.fusion),
             Predictor.load(students.fold(k) / "bundle"),
             _spread(students.folds[k]),
         )
-        result = SideBySide(
-            result.teacher + beside.teacher,
-            result.student + beside.student,
-            result.seconds + beside.seconds,
+        compared = SideBySide(
+            compared.teacher + fold.teacher,
+            compared.student + fold.student,
+            compared.seconds + fold.seconds,
         )
-        report("student and teacher", done, len(students.requested))
+        progress("student and teacher", done, len(students.requested))
     last = Predictor.load(students.fold(students.requested[-1]) / "bundle")
-    parity = parity_of(paired, result, last, f"out of {len(common)} folds")
+    parity = parity_of(paired, compared, last, f"out of {len(common)} folds")
     return replace(parity, pointing=_pointing(teacher, student))
 
 
 def _spread(studies: Sequence[Study]) -> list[Study]:
-    """Some, evenly over all: studies are in the order of their keys, thus of body parts."""
-    chosen = np.unique(np.linspace(0, len(studies) - 1, _TIMED).round().astype(np.int64))
+    """Return some studies, evenly spread: they are sorted by key, and thereby by body part."""
+    chosen = np.unique(
+        np.linspace(0, len(studies) - 1, _COMPARED_PER_FOLD).round().astype(np.int64)
+    )
     return [studies[i] for i in chosen]
 
 
@@ -79,23 +81,23 @@ def _pointing(teacher: FoldAnswers, student: FoldAnswers) -> tuple[float, float]
 
 
 def read_proof(folder: Path, recipe: Recipe) -> Proof:
-    """What the students on folds in `folder` have shown of `recipe`.
+    """Read the acceptance test of the recipe's students on folds in `folder`.
 
-    Raises ConfigError where they are of another recipe, or not yet scored.
+    Raises ConfigError where they have another recipe, or are not scored yet.
     """
-    theirs = read_settings(folder).recipe
-    own = replace(
+    tested = read_settings(folder).recipe
+    expected = replace(
         recipe,
-        body_parts=theirs.body_parts,
-        categories=theirs.categories,
-        operating_point=theirs.operating_point,
-        abnormal_means=theirs.abnormal_means,
-        input_spec=replace(recipe.input_spec, trim_borders=theirs.input_spec.trim_borders),
-        precision=theirs.precision,
-        fractions=theirs.fractions,
+        body_parts=tested.body_parts,
+        categories=tested.categories,
+        operating_point=tested.operating_point,
+        abnormal_means=tested.abnormal_means,
+        input_spec=replace(recipe.input_spec, trim_borders=tested.input_spec.trim_borders),
+        precision=tested.precision,
+        fractions=tested.fractions,
     )
-    if own != theirs:
-        differ = [k for k, v in vars(own).items() if v != getattr(theirs, k)]
+    if expected != tested:
+        differ = [k for k, v in vars(expected).items() if v != getattr(tested, k)]
         raise ConfigError(
             f"{folder}: students of another recipe (they differ in {', '.join(differ)}): expected "
             "the same"
@@ -104,5 +106,5 @@ def read_proof(folder: Path, recipe: Recipe) -> Proof:
         raise ConfigError(f"{folder}: no {PARITY}: finish its `ulna distil --folds` first")
     parity = read_json(StudentParity, folder / PARITY)
     fusion = read_bundle(folder / "bundle").manifest.fusion
-    reported = replace(parity, images=f"{parity.images}, {folder.resolve().name}")
-    return Proof(reported, fusion, fingerprint_of(folder).sha256)
+    parity = replace(parity, images=f"{parity.images}, {folder.resolve().name}")
+    return Proof(parity, fusion, fingerprint_of(folder).sha256)

@@ -1,4 +1,4 @@
-"""Where the experts of a fold start: nowhere that has seen what the fold holds out."""
+"""Initial weights of a fold's experts: never trained on what the fold holds out."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from ulna.experiments.held_out import run_split, same_data
 from ulna.types import Study
 
 
-def starts_of_fold(
+def with_fold_starts(
     recipe: Recipe,
     k: int,
-    held: Sequence[Study],
+    held_out: Sequence[Study],
     studies: Sequence[Study],
-    away: Sequence[Study] = (),
+    left_out: Sequence[Study] = (),
 ) -> Recipe:
-    """`recipe` for fold k: an expert that starts from a cross-validation starts from its fold k.
+    """Return the recipe of fold k, with initial weights from fold k of other cross-validations.
 
-    held: what fold k holds out of `studies`. away: of the sources that no fold learns from. Raises
-    ConfigError where that run is not there or has learned from some of `held`, since its folds are
-    others, or of `away`.
+    held_out: the studies that fold k holds out of `studies`. left_out: studies of the sources kept
+    out of training. Raises ConfigError where that run does not exist, or was trained on studies of
+    `held_out` (its folds differ) or of `left_out`.
     """
-    examined = (held, away, studies)
-    return replace(recipe, experts=tuple(_of_fold(e, k, *examined) for e in recipe.experts))
+    checked = (held_out, left_out, studies)
+    return replace(recipe, experts=tuple(_of_fold(e, k, *checked) for e in recipe.experts))
 
 
 def with_begun_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
-    """`recipe` whose experts that fold k's `run` has begun start where is recorded there.
+    """Return the recipe with the recorded initial weights of experts that fold k has begun.
 
-    Such a start is not read again: that cross-validation may be gone by now.
+    These weights are not read again: their cross-validation may have been deleted since.
     """
     from ulna.training.folder import RECIPE, begun_experts
 
@@ -47,15 +47,15 @@ def with_begun_starts(recipe: Recipe, k: int, run: Path) -> Recipe:
 
     def started(expert: ExpertConfig) -> ExpertConfig:
         place = str(Path(expert.initial.path) / f"fold{k}")
-        own = InitialWeights("run", place, expert.initial.expert)
-        known = expert.name in begun and before.get(expert.name) == own
-        return replace(expert, initial=own) if known else expert
+        recorded = InitialWeights("run", place, expert.initial.expert)
+        known = expert.name in begun and before.get(expert.name) == recorded
+        return replace(expert, initial=recorded) if known else expert
 
     return replace(recipe, experts=tuple(map(started, recipe.experts)))
 
 
 def starts_from_folds(recipe: Recipe) -> bool:
-    """Whether an expert of `recipe` starts from a cross-validation."""
+    """Return whether an expert of the recipe starts from a cross-validation."""
     return any(_is_crossval(e.initial) for e in recipe.experts)
 
 
@@ -66,8 +66,8 @@ def _is_crossval(initial: InitialWeights) -> bool:
 def _of_fold(
     expert: ExpertConfig,
     k: int,
-    held: Sequence[Study],
-    away: Sequence[Study],
+    held_out: Sequence[Study],
+    left_out: Sequence[Study],
     studies: Sequence[Study],
 ) -> ExpertConfig:
     if not _is_crossval(expert.initial):
@@ -76,28 +76,28 @@ def _of_fold(
     if not (run / "split.json").is_file():
         raise ConfigError(
             f"expert {expert.name} starts from {run.parent}, which has no fold {k}: finish it, or "
-            "leave that fold out (--only)"
+            "omit that fold (--only)"
         )
-    # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
-    reported = not _simulated(run) or same_data([*studies, *away], run)
-    if reported and (seen := keys_among(_learned(run), held)):
+    # Phantoms are numbered from 1 in every set: equal ids of other phantoms mean nothing.
+    comparable = not _simulated(run) or same_data([*studies, *left_out], run)
+    if comparable and (seen := keys_among(_trained_on(run), held_out)):
         raise ConfigError(
-            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
-            f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
+            f"expert {expert.name} starts from {run}, which was trained on {len(seen)} of the "
+            f"{len(held_out)} studies that fold {k} holds out (first: {min(seen)}): expected a "
             "cross-validation on the same folds (--folds, --fold-seed)"
         )
-    # By their own names: the ids of one source read by itself may be those of another one.
-    if reported and (seen := _learned(run) & {s.key for s in away}):
+    # By whole keys: the ids of a source that is read by itself may equal those of another one.
+    if comparable and (seen := _trained_on(run) & {s.key for s in left_out}):
         raise ConfigError(
-            f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
-            f"{len(away)} studies of sources that are left out (first: {min(seen)}): expected a "
-            "cross-validation that leaves them out too (--leave-out)"
+            f"expert {expert.name} starts from {run}, which was trained on {len(seen)} of the "
+            f"{len(left_out)} studies of sources that are left out (first: {min(seen)}): expected "
+            "a cross-validation that leaves them out too (--leave-out)"
         )
     return replace(expert, initial=replace(expert.initial, path=str(run)))
 
 
-def _learned(run: Path) -> set[str]:
-    """Keys of the studies that `run` has learned from."""
+def _trained_on(run: Path) -> set[str]:
+    """Return the keys of the studies that the run was trained on."""
     parts = run_split(run)
     return {*parts.get("train", ()), *parts.get("tune", ())}
 
@@ -106,15 +106,18 @@ def _simulated(run: Path) -> bool:
     return read_json(DataFingerprint, run / "data.json").simulated
 
 
-def warn_of_seen(
-    recipe: Recipe, studies: Sequence[Study], held: Sequence[Study], away: Sequence[Study] = ()
+def warn_of_leakage(
+    recipe: Recipe,
+    studies: Sequence[Study],
+    held_out: Sequence[Study],
+    left_out: Sequence[Study] = (),
 ) -> None:
-    """DatasetWarning for experts that start from a run on studies that are to examine them.
+    """Warn of experts that start from a run trained on studies that are to test them.
 
-    studies: the data; held: those of them that are cross-validated, which `starts_of_fold` sees to
-    where the start is a cross-validation; away: of the sources that are left out. A run on other
-    data, by hash, may have learned from studies of the same names: that is said too, but of
-    phantoms, which are numbered from 1 in every set.
+    studies: the data. held_out: those that are cross-validated; `with_fold_starts` checks them
+    where the start is a cross-validation. left_out: studies of the sources kept out of training.
+    A run on other data, by hash, may have been trained on studies with the same ids: the
+    DatasetWarning covers that too, except for phantoms, which are numbered from 1 in every set.
     """
     for expert in recipe.experts:
         run = Path(expert.initial.path)
@@ -123,14 +126,14 @@ def warn_of_seen(
         folds, same = _is_crossval(expert.initial), same_data(studies, run)
         if not same and _simulated(run):
             continue
-        words = "" if same else "studies with the ids of "
-        sides = {"no fold learns from": away} | ({} if folds else {"are cross-validated": held})
-        for what, examined in sides.items():
-            if seen := keys_among(_learned(run), examined):
+        tested = {"are left out": left_out} | ({} if folds else {"are cross-validated": held_out})
+        for role, examined in tested.items():
+            if seen := keys_among(_trained_on(run), examined):
                 warnings.warn(
-                    f"expert {expert.name} starts from {run}, which has learned from {words}"
-                    f"{len(seen)} of the {len(examined)} studies that {what}: "
-                    f"{'their' if same else 'if they are the same, their'} scores are flattered; "
+                    f"expert {expert.name} starts from {run}, which was trained on "
+                    f"{'' if same else 'studies with the ids of '}{len(seen)} of the "
+                    f"{len(examined)} studies that {role}: "
+                    f"{'their' if same else 'if they are the same, their'} scores are optimistic; "
                     "start from a run on other data",
                     DatasetWarning,
                     stacklevel=2,

@@ -1,4 +1,4 @@
-"""The teachers of a cross-validation, each of a student on the same fold."""
+"""The teachers of a cross-validation, and the training of a student on each fold."""
 
 from __future__ import annotations
 
@@ -30,20 +30,23 @@ _FUSION = "teacher_fusion.json"
 
 @dataclass(frozen=True)
 class FoldTeachers:
-    """teachers: the cross-validation in `folder`. students: the one that is made of it."""
+    """The teachers' cross-validation in `folder`, and the one of their students.
+
+    extra: images whose only target is the teacher's answer.
+    """
 
     folder: Path
     students: CrossvalFolder
     engine: EngineSettings
-    beside: tuple[Study, ...]
+    extra: tuple[Study, ...]
     devices: int = 1
 
     def bundle(self, k: int) -> Path:
-        """Of the teacher of fold k."""
+        """Return the bundle of the teacher of fold k."""
         return self.folder / f"fold{k}" / "bundle"
 
     def teacher(self, k: int) -> Predictor:
-        """Of fold k, fused as fitted on the other folds (`fit_fusions` first)."""
+        """Return the teacher of fold k, with its fusion fitted on other folds by `fit_fusions`."""
         fusion = read_json(FusionParameters, self.students.fold(k) / _FUSION)
         return Predictor.load(self.bundle(k), self.engine).with_fusion(fusion)
 
@@ -56,9 +59,9 @@ def open_folds(
     also: Sequence[Path],
     engine: EngineSettings,
 ) -> FoldTeachers:
-    """The students' cross-validation `out` on the data and folds of the teachers' one.
+    """Open the students' cross-validation `out` on the data and folds of their teachers.
 
-    Raises ConfigError where its folds are not all trained, or its data have changed since.
+    Raises ConfigError where the teachers' folds are not all trained, or their data have changed.
     """
     theirs = read_settings(teachers)
     missing = [
@@ -82,11 +85,11 @@ def open_folds(
     check_starts(folder, folder.requested)
     if record_data(folder).sha256 != fingerprint_of(teachers).sha256:
         raise ConfigError(
-            f"{theirs.data} is not what {teachers} learned from any more: give it as it was"
+            f"{theirs.data} has changed since {teachers} was trained on it: restore the data"
         )
-    data = [*index_data(theirs.data), *folder.beside]
-    beside = without_labels([index_data(path) for path in also], data)
-    return FoldTeachers(teachers, folder, engine, beside)
+    data = [*index_data(theirs.data), *folder.extra]
+    extra = without_labels([index_data(path) for path in also], data)
+    return FoldTeachers(teachers, folder, engine, extra)
 
 
 def _one(fold: int, folds: int) -> tuple[int]:
@@ -95,8 +98,8 @@ def _one(fold: int, folds: int) -> tuple[int]:
     return (fold,)
 
 
-def fit_fusions(folds: FoldTeachers, report: Progress) -> None:
-    """For each fold the fusion of its teacher, fitted on the answers to the other folds; once."""
+def fit_fusions(folds: FoldTeachers, progress: Progress) -> None:
+    """Fit the fusion of each fold's teacher on the other folds, unless that is done."""
     students = folds.students
     numbers = range(students.settings.folds)
     files = [students.fold(k) / _FUSION for k in numbers]
@@ -109,26 +112,26 @@ def fit_fusions(folds: FoldTeachers, report: Progress) -> None:
         first = first or predictor.manifest
         outputs.append(logits_of_fold(predictor, students.folds[k]))
         done += len(students.folds[k])
-        report("fusion of the teachers", done, total)
+        progress("fusion of the teachers", done, total)
     assert first is not None
     for file, fusion in zip(files, fusions_without(outputs, first), strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(fusion, file)
 
 
-def teach_fold(folds: FoldTeachers, k: int, report: Progress) -> None:
-    """Teach and export the student of fold k, if that is not done."""
+def teach_fold(folds: FoldTeachers, k: int, progress: Progress) -> None:
+    """Train and export the student of fold k, unless that is done."""
     students = folds.students
     run = students.fold(k)
     if (run / "bundle" / "manifest.json").is_file():
         return
     data = Path(students.settings.data)
-    everything = (*students.labelled, *students.beside, *folds.beside)
+    everything = (*students.labelled, *students.extra, *folds.extra)
     source = DataSource(data_kind(data), recorded_name(data), students.cache, everything)
     studies = students.training(k)
     begun = begin_run(students.fold_recipe(k), studies, run, source)
     teacher = folds.teacher(k)
-    record(teacher, folds.beside, run)
-    lesson = Lesson(studies, source, beside=folds.beside, devices=folds.devices)
-    teach(teacher, begun, lesson, run, report)
+    record(teacher, folds.extra, run)
+    lesson = Lesson(studies, source, beside=folds.extra, devices=folds.devices)
+    teach(teacher, begun, lesson, run, progress)
     export_bundle(run, run / "bundle")

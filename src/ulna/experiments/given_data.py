@@ -1,4 +1,4 @@
-"""Labelled data as a caller has them: a path, or studies that are indexed already."""
+"""Data as a caller gives them: a path, or studies that are indexed already."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ Data = Path | str | Sequence[Study]
 
 
 def studies_of(data: Data) -> list[Study]:
-    """The studies; DatasetError for a list of something else, or of none."""
+    """Return the studies; raise DatasetError for an empty list, or one of other objects."""
     if isinstance(data, str | os.PathLike):
         return index_data(Path(data))
     studies = list(data)
-    strange = [s for s in studies if not isinstance(s, Study)]
-    if strange or not studies:
-        what = f"a {type(strange[0]).__name__}" if strange else "none"
+    if not studies:
+        raise DatasetError("an empty list of studies: expected a path, or Study objects")
+    if strange := [s for s in studies if not isinstance(s, Study)]:
         raise DatasetError(
-            f"{what} among {len(studies)} studies: expected a path, or Study objects"
+            f"a {type(strange[0]).__name__} among {len(studies)} studies: expected a path, or "
+            "Study objects"
         )
     return studies
 
 
 def kind_and_name(data: Data) -> tuple[str, str]:
-    """What a run writes down of its data; of a list of studies 'studies' and their sources."""
+    """Return kind and name of the data for a run's record; for a list, 'studies' and sources."""
     if isinstance(data, str | os.PathLike):
         return data_kind(Path(data)), recorded_name(Path(data))
     return "studies", "+".join(sorted({s.source for s in data} - {""}))

@@ -1,4 +1,4 @@
-"""Which studies of a data set may train, calibrate or test: by its own split or a run's."""
+"""The studies for training, calibration or tests, by the split of the data or of a run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TEST_SIDES = ("valid", "test")
 
 
 def with_test_part(recipe: Recipe, studies: Sequence[Study], share: float) -> Recipe:
-    """`recipe` with `share` of the patients set aside as its 'test' part, if none are yet.
+    """Return the recipe with a 'test' part of `share` of the patients.
 
-    Comes back unchanged where the source or the recipe holds a test side out already.
+    It is unchanged where the data or the recipe hold out a test part already.
     """
     if any(s.split in TEST_SIDES for s in studies) or "test" in recipe.fractions:
         return recipe
@@ -30,7 +30,7 @@ def with_test_part(recipe: Recipe, studies: Sequence[Study], share: float) -> Re
 
 
 def run_split(run: Path) -> dict[str, list[str]]:
-    """Study keys by part of the run: train, tune, calibration, perhaps test."""
+    """Return the study keys of each part of the run: train, tune, calibration, perhaps test."""
     file = run / "split.json"
     if not file.is_file():
         raise ConfigError(f"{run}: no split.json: expected the folder of `ulna train --out`")
@@ -42,7 +42,7 @@ def run_split(run: Path) -> dict[str, list[str]]:
 
 
 def same_data(studies: Sequence[Study], run: Path) -> bool:
-    """Whether `studies` hold exactly what `run` was made from (keys alone may coincide)."""
+    """Return whether `studies` hold the exact data of the run, not only the same keys."""
     from ulna.bundle import DataFingerprint
     from ulna.config.codec import read_json
     from ulna.training.fingerprint import fingerprint_studies
@@ -54,7 +54,7 @@ def same_data(studies: Sequence[Study], run: Path) -> bool:
 
 
 def training_studies(studies: Sequence[Study], run: Path) -> list[Study]:
-    """What the experts of `run` learned from. Raises ConfigError for data it does not know."""
+    """Return the training part of the run. Raises ConfigError for data of another run."""
     if not same_data(studies, run):
         raise ConfigError(f"the data are not those of {run}: give the data of `ulna train`")
     keys = set(run_split(run)["train"])
@@ -62,22 +62,22 @@ def training_studies(studies: Sequence[Study], run: Path) -> list[Study]:
 
 
 def calibration_studies(studies: Sequence[Study], run: Path) -> list[Study]:
-    """The calibration part of `run`. Raises ConfigError for data that `run` does not know."""
+    """Return the calibration part of the run. Raises ConfigError for data of another run."""
     if not same_data(studies, run):
         raise ConfigError(
             f"the data are not those of {run}: calibrate with the data of `ulna train`, "
-            "of which the run has set a calibration part aside"
+            "which contain the calibration part of the run"
         )
     keys = set(run_split(run)["calibration"])
     return [s for s in studies if s.key in keys]
 
 
 def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tuple[list[Study], str]:
-    """The labelled studies to evaluate on, and in words which they are.
+    """Return the labelled studies to evaluate on, and a description of the choice.
 
-    split: 'all', 'valid' (those that the source holds out) or '' (those if there are any;
-    else the test part of `run`, or what it never used; else all). DatasetWarning when studies
-    that the run learned from are among them, or may be; DatasetError when none is left.
+    split: 'all', 'valid' (the studies that the data hold out) or '' (those if there are any; else
+    the test part of `run`, or what it never used; else all). Warns with DatasetWarning when studies
+    that the run was trained on are among them, or may be. Raises DatasetError when none is left.
     """
     from ulna.datasets.labelled import labelled as with_labels
 
@@ -87,36 +87,38 @@ def test_studies(studies: Sequence[Study], split: str, run: Path | None) -> tupl
     parts = run_split(run) if run is not None and same else {}
     used = {k for name, keys in parts.items() if name != "test" for k in keys}
     if split == "valid" or (split == "" and held):
-        chosen, words = held, "held out by the data set"
+        chosen, description = held, "held out by the data set"
     elif split == "" and parts.get("test"):
         test = set(parts["test"])
-        chosen, words = [s for s in labelled if s.key in test], f"the test part of {run}"
+        chosen = [s for s in labelled if s.key in test]
+        description = f"the test part of {run}"
     elif split == "" and used:
-        chosen, words = [s for s in labelled if s.key not in used], f"not used by {run}"
+        chosen = [s for s in labelled if s.key not in used]
+        description = f"not used by {run}"
     else:
-        chosen, words = labelled, "all labelled studies"
+        chosen, description = labelled, "all labelled studies"
     if not chosen:
         raise DatasetError(
-            f"of {len(studies)} studies {len(labelled)} are labelled and none is {words}: "
+            f"of {len(studies)} studies {len(labelled)} are labelled and none is {description}: "
             "nothing to evaluate; try --split all or other data"
         )
     overlap = sum(s.key in used for s in chosen)
     if overlap:
         warnings.warn(
-            f"{overlap} of {len(chosen)} studies were used to make {run}: scores are flattered",
+            f"{overlap} of {len(chosen)} studies were used to train {run}: scores are optimistic",
             DatasetWarning,
             stacklevel=2,
         )
     if run is not None and not same:
         _warn_of_ids(chosen, run)
-    return chosen, f"{len(chosen)} studies ({words})"
+    return chosen, f"{len(chosen)} studies ({description})"
 
 
 def _warn_of_ids(chosen: Sequence[Study], run: Path) -> None:
-    """DatasetWarning for studies with the ids of what `run` was made from, but of other data.
+    """Warn of studies with the ids of the run's studies in data that differ from the run's.
 
     One label corrected since makes them other data. Phantoms are numbered from 1 in every set, so
-    that equal ids say nothing there.
+    that equal ids mean nothing there.
     """
     from ulna.bundle import DataFingerprint
     from ulna.config.codec import read_json
@@ -126,14 +128,14 @@ def _warn_of_ids(chosen: Sequence[Study], run: Path) -> None:
     used = {k for name, keys in run_split(run).items() if name != "test" for k in keys}
     if shared := sum(s.key in used for s in chosen):
         warnings.warn(
-            f"{shared} of {len(chosen)} studies have the ids of studies that {run} was made from, "
-            "with other labels or file names: if they are the same, scores are flattered; give the "
-            "data as they were then",
+            f"{shared} of {len(chosen)} studies have the ids of studies that {run} was trained on, "
+            "with other labels or file names: if they are the same, scores are optimistic; give "
+            "the data as they were then",
             DatasetWarning,
             stacklevel=3,
         )
 
 
 def run_of_bundle(bundle: Path) -> Path | None:
-    """The run folder that `bundle` lies in, if it does."""
+    """Return the run folder that contains the bundle; None if it lies elsewhere."""
     return bundle.parent if (bundle.parent / "split.json").is_file() else None

@@ -1,4 +1,4 @@
-"""How work ends that has answers for some studies and none for others: with reasons."""
+"""The errors that report studies without an answer, with the reasons."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ if TYPE_CHECKING:
 
 
 def check_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Raise what `ulna predict` ends with where a study has no answer, or no pictures of its maps.
+    """Raise IncompleteError where studies have no answer, or heat maps could not be written.
 
-    IncompleteError; where no study has an answer what the first one failed with, or an ImageError
-    that counts them if they failed alike.
+    Where no study has an answer, raises the error of the only study, or an ImageError that counts
+    the studies if all failed with one.
     """
     from ulna.evaluation.unanswered import fault_kind, reasons, reasons_json, reasons_text
 
-    faults = [o for o in outcomes if o.fault is not None]
-    if faults and len(faults) == len(outcomes):
-        raise _none(faults)
-    result = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in faults)
+    failed = [o for o in outcomes if o.fault is not None]
+    if failed and len(failed) == len(outcomes):
+        raise _error_of_all(failed)
+    answers = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in failed)
     maps = reasons(
         (o.study.study_id, o.map_error, fault_kind(o.map_error, o.study))
         for o in outcomes
         if o.map_error
     )
     n = len(outcomes)
-    message = [
-        reasons_text(f"{len(faults)} of {n} studies have no answer", reasons_json(result)),
+    messages = [
+        reasons_text(f"{len(failed)} of {n} studies have no answer", reasons_json(answers)),
         reasons_text(
             f"of {sum(r.n for r in maps)} of {n} studies not all heat maps could be written",
             reasons_json(maps),
         ),
     ]
-    if any(message):
-        raise IncompleteError("\n".join(filter(None, message)))
+    if any(messages):
+        raise IncompleteError("\n".join(filter(None, messages)))
 
 
-def _none(faults: Sequence[Outcome]) -> Exception:
+def _error_of_all(failed: Sequence[Outcome]) -> Exception:
     from ulna.evaluation.unanswered import fault_kind, reasons, reasons_json, reasons_text
 
-    first = faults[0].fault
+    first = failed[0].fault
     assert first is not None
-    if len(faults) == 1 or not isinstance(first, UlnaError):
+    if len(failed) == 1 or not isinstance(first, UlnaError):
         return first
-    result = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in faults)
-    message = reasons_text(f"none of {len(faults)} studies has an answer", reasons_json(result))
-    alike = all(isinstance(o.fault, ImageError) for o in faults)
+    answers = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in failed)
+    message = reasons_text(f"none of {len(failed)} studies has an answer", reasons_json(answers))
+    alike = all(isinstance(o.fault, ImageError) for o in failed)
     return ImageError(message) if alike else IncompleteError(message)
 
 
 def check_scored(metrics: Mapping[str, Any]) -> None:
-    """Raise IncompleteError where studies of metrics.json have no answer, or masks are of no use.
+    """Raise IncompleteError where studies of metrics.json have no answer, or masks are unusable.
 
-    Single images that could not be read are said in a note: their studies have answers.
+    Single unreadable images only cause a warning, since their studies have answers.
     """
     if skipped := metrics.get("n_unreadable_images", 0):
         warnings.warn(
@@ -71,12 +71,12 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
 
 
 def unscored(metrics: Mapping[str, Any]) -> str:
-    """Which studies of metrics.json have no answer, and masks no use, by reason; '' for none."""
+    """Return a report of unanswered studies and unusable masks in metrics.json; '' for none."""
     from ulna.evaluation.unanswered import reasons_text
 
     faults, masks = metrics.get("no_answer", []), metrics.get("no_place", [])
     n = sum(r["n"] for r in faults)
-    message = [
+    messages = [
         reasons_text(f"{n} of {metrics.get('n_given', n)} studies have no answer", faults),
         reasons_text(
             f"{sum(r['n'] for r in masks)} masks could not be used: the maps of their images are "
@@ -84,4 +84,4 @@ def unscored(metrics: Mapping[str, Any]) -> str:
             masks,
         ),
     ]
-    return "\n".join(filter(None, message))
+    return "\n".join(filter(None, messages))

@@ -1,4 +1,4 @@
-"""What is there: installed packages and engines, studies of a data set."""
+"""Descriptions of the installation and of a data set: the functions behind `ulna info`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ulna.types import Study
 
 
 def describe_installation() -> dict[str, Any]:
-    """Say what is installed: versions, extras, engines, recipes, and the bundle in the package.
+    """Describe the installation: versions, extras, engines, recipes, the bundle in the package.
 
     Returns:
-        The keys of `ulna info --json`. The bundle in the package is read and verified.
+        The content of `ulna info --json`. The bundle in the package is read and verified.
 
     Raises:
         BundleError: The bundle in the package is damaged.
@@ -83,7 +83,7 @@ def count_studies(studies: Sequence[Study]) -> list[dict[str, Any]]:
 
 
 def _engines() -> dict[str, Any]:
-    """The inference engines that are here, and what 'auto' becomes of them."""
+    """Return the installed inference engines, and the one that 'auto' chooses."""
     return {
         "found": {
             e.name: {"version": e.version, "offers": list(e.offers)} for e in available_engines()

@@ -1,6 +1,6 @@
-"""What a step remarks as it goes, as which studies it takes: INFO of the logger 'ulna.experiments'.
+"""The logger 'ulna.experiments', for INFO messages of a step, as on the studies it uses.
 
-`ulna` shows these lines on stderr; elsewhere they are silent until logging is set up for them.
+`ulna` shows them on stderr; elsewhere they are silent until logging is configured for them.
 """
 
 from __future__ import annotations

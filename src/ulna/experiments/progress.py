@@ -1,12 +1,12 @@
-"""How a step tells how far it has come: a plain function that the caller gives."""
+"""The type of the callback that reports progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, all), often; `stage` names what is under way."""
+"""Called often with (stage, done, total); `stage` names the current work."""
 
 
-def silent(_stage: str, _done: int, _all: int) -> None:
-    """Take progress and tell nobody: what a step uses where no `progress` is given."""
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Ignore the progress; the default where no `progress` is given."""

@@ -1,4 +1,4 @@
-"""The receipts that verbs write beside their results."""
+"""The receipts that commands write with their results."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _COMMAND: ContextVar[tuple[str, ...]] = ContextVar("command", default=("python",
 
 @contextmanager
 def named_command(command: Sequence[str]) -> Iterator[None]:
-    """Have the receipts that are written inside name `command` as what made the results.
+    """Record `command` in the receipts that are written in this context.
 
-    command: a program and its arguments, as given; `ulna` names itself so. OutlierExamples of this
-    a receipt names 'python', since a call from Python has no command line of its own. Example::
+    command: a program and its arguments. Outside such a context a receipt records 'python', since
+    a call from Python has no command line. Example::
 
         with named_command(["python", "study.py", "--seed", "3"]):
             evaluate(data, bundle, out)
@@ -40,11 +40,15 @@ def named_command(command: Sequence[str]) -> Iterator[None]:
 
 
 def evaluation_receipt(
-    out: Path, data: Path, words: str, studies: Sequence[Study], included: Sequence[Included] = ()
+    out: Path,
+    data: Path,
+    description: str,
+    studies: Sequence[Study],
+    included: Sequence[Included] = (),
 ) -> None:
     """Write the receipt of `ulna evaluate`.
 
-    words: which studies these are. included: other verbs' results that the report shows.
+    description: which studies these are. included: results of other commands in the report.
     """
     from ulna.provenance.receipt import describe_data
 
@@ -54,7 +58,7 @@ def evaluation_receipt(
         "evaluate",
         method_of(metrics),
         EVALUATION_FILES,
-        data=describe_data(studies, data.name, words),
+        data=describe_data(studies, data.name, description),
         bundles={"": metrics["bundle"]["hash"]},
         inputs={
             f"{one.name}: {file.name}": input_file(file, out)
@@ -65,7 +69,7 @@ def evaluation_receipt(
 
 
 def method_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the numbers of metrics.json beside data and bundle."""
+    """Return the settings that decide metrics.json, apart from data and bundle."""
     return {
         "engine": metrics["engine"],
         "arithmetic": metrics["arithmetic"],
@@ -92,7 +96,7 @@ def crossval_receipt(
     bundles = ["bundle", *(f"fold{k}/bundle" for k in folder.requested)]
     requested = {s.key for k in folder.requested for s in folder.folds[k]}
     studies = [s for s in folder.labelled if s.key in requested]
-    words = f"folds {', '.join(map(str, folder.requested))} of {settings.folds}"
+    description = f"folds {', '.join(map(str, folder.requested))} of {settings.folds}"
     _write(
         folder.out,
         "crossval",
@@ -101,7 +105,7 @@ def crossval_receipt(
         | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed}
         | {"sources": list(source_names(folder.labelled)), "left_out": list(settings.leave_out)},
         names,
-        data=describe_data(studies, data.name, words),
+        data=describe_data(studies, data.name, description),
         bundles={n: read_bundle(folder.out / n).hash for n in bundles},
         inputs={f"against {n}": input_file(f, folder.out) for n, f in others.items()},
     )
@@ -111,29 +115,34 @@ def score_receipt(out: Path, labels: Path, predictions: Path, phantoms: bool) ->
     """Write the receipt of `ulna score --out`."""
     from ulna.evaluation.scores import Resampling
 
-    how = Resampling()
+    resampling = Resampling()
     _write(
         out,
         "score",
-        {"draws": how.draws, "seed": how.seed, "level": 0.95, "phantoms": phantoms},
+        {
+            "draws": resampling.draws,
+            "seed": resampling.seed,
+            "level": 0.95,
+            "phantoms": phantoms,
+        },
         ["score.json"],
         inputs={"labels": input_file(labels, out), "predictions": input_file(predictions, out)},
     )
 
 
 def stress_receipt(
-    out: Path, data: Path, words: str, studies: Sequence[Study], result: Mapping[str, Any]
+    out: Path, data: Path, description: str, studies: Sequence[Study], scores: Mapping[str, Any]
 ) -> None:
-    """Write the receipt of `ulna stress`. found: what stress.json holds."""
+    """Write the receipt of `ulna stress`. scores: the content of stress.json."""
     from ulna.provenance.receipt import describe_data
 
     _write(
         out,
         "stress",
-        method_of(result) | {"sample": result["sample"]},
+        method_of(scores) | {"sample": scores["sample"]},
         ("stress.json", "stress.csv", "stress.png", "stress.html"),
-        data=describe_data(studies, data.name, words),
-        bundles={"": result["bundle"]["hash"]},
+        data=describe_data(studies, data.name, description),
+        bundles={"": scores["bundle"]["hash"]},
     )
 
 
@@ -152,7 +161,7 @@ def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[S
 
 
 def examination_receipt(
-    out: Path, data: Path, words: str, studies: Sequence[Study], bundle: ModelBundle
+    out: Path, data: Path, description: str, studies: Sequence[Study], bundle: ModelBundle
 ) -> None:
     """Write the receipt of `ulna examine`. bundle: with its verdict."""
     from ulna.provenance.receipt import describe_data
@@ -162,7 +171,7 @@ def examination_receipt(
         "examine",
         {},
         ("examination.json", "examination.png"),
-        data=describe_data(studies, data.name, words),
+        data=describe_data(studies, data.name, description),
         bundles={"": bundle.hash},
     )
 
@@ -172,13 +181,12 @@ def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPl
     from ulna.config.codec import to_json
     from ulna.provenance.receipt import describe_data
 
-    words = "all labelled ones"
-    seen = describe_data(studies, data.name, words)
+    seen = describe_data(studies, data.name, "all labelled ones")
     _write(out, "audit", to_json(plan), ("audit.json", "audit.png"), data=seen)
 
 
 def input_file(file: Path, out: Path) -> InputFile:
-    """The file that was read, by its place seen from `out`; absolute where so given."""
+    """Describe a file that was read, by its path relative to `out`, or absolute as given."""
     from ulna.digest import file_sha256
     from ulna.provenance.receipt import InputFile
 
@@ -196,7 +204,7 @@ def _write(
     bundles: Mapping[str, str] | None = None,
     inputs: Mapping[str, InputFile] | None = None,
 ) -> None:
-    """OUT/receipt.json. names: of the files that it vouches for; the rest as in Receipt."""
+    """Write OUT/receipt.json. names: the files that it covers; the others as in Receipt."""
     from ulna.provenance.receipt import Receipt, code_versions, hash_files, write_receipt
 
     receipt = Receipt(

@@ -1,4 +1,4 @@
-"""Which recipe to train: a name or a file, with changes."""
+"""The recipe to train: found by name or file, with changed settings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ def choose_recipe(
     initial: Sequence[str] = (),
     encoders: str | None = None,
 ) -> Recipe:
-    """The recipe called `name`, of the JSON file `name`, or `name` itself, with `changes` applied.
+    """Return the recipe called `name`, of the JSON file `name`, or `name` itself, with changes.
 
-    encoders: names with commas between, of experts that replace the recipe's (see
-    `with_encoders`), before anything else is changed.
-    changes: 'key=value' with dots between levels and an expert's name (or `*`, every expert)
-    after `experts`: 'seed=3', 'input_spec.size=128', 'experts.cnn.epochs=5'. The value is
-    JSON; what is not JSON is text. initial: 'KIND[:PATH]' for every expert or
-    'EXPERT=KIND[:PATH]' for one; from 'random' all stages learn, whatever the recipe froze.
-    Raises ConfigError.
+    encoders: comma-separated names of experts that replace the recipe's (see `with_encoders`),
+    before anything else is changed. changes: 'key=value' with dots between levels and an expert's
+    name (or `*` for every expert) after `experts`: 'seed=3', 'input_spec.size=128',
+    'experts.cnn.epochs=5'. The value is JSON, or else text. initial: 'KIND[:PATH]' for every expert
+    or 'EXPERT=KIND[:PATH]' for one; with 'random' all stages are trained, whatever the recipe
+    freezes. Raises ConfigError.
     """
     from pathlib import Path
 
@@ -48,21 +47,21 @@ def choose_recipe(
 
 
 def _set_starts(experts: Any, initial: Sequence[str]) -> None:
-    """Where `experts`, as JSON types, start; a later one of `initial` counts before an earlier."""
-    given = []
+    """Set the initial weights of `experts` (JSON types); a later entry overrides an earlier one."""
+    changed = []
     for start in initial:
         name, equals, text = start.partition("=")
         kind, _, path = (text if equals else start).partition(":")
         for _, i in _places(experts, name if equals else "*", start):
             experts[i]["initial"] |= {"kind": kind, "path": path}
-            given.append(i)
-    for i in given:
+            changed.append(i)
+    for i in changed:
         if experts[i]["initial"]["kind"] == "random":
             experts[i]["frozen_stages"] = 0
 
 
 def apply_changes(data: Any, changes: Sequence[str]) -> None:
-    """Set each 'key=value' of `changes` in `data`, settings as JSON types. Raises ConfigError."""
+    """Set each 'key=value' of `changes` in settings of JSON types. Raises ConfigError."""
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals or not key:
@@ -87,7 +86,7 @@ def _set(data: Any, key: str, value: Any, change: str) -> None:
 
 
 def _places(data: Any, head: str, change: str) -> list[tuple[Any, Any]]:
-    """(container, key) of all that `head` names in `data`."""
+    """Return container and key of every place that `head` names in `data`."""
     if isinstance(data, dict) and head in data:
         return [(data, head)]
     if isinstance(data, list) and all(isinstance(v, dict) and "name" in v for v in data):
@@ -95,8 +94,9 @@ def _places(data: Any, head: str, change: str) -> list[tuple[Any, Any]]:
         if chosen:
             return chosen
     if data is None or data == {}:
-        known = "nothing is set yet: give the whole object as JSON"
-        raise ConfigError(f"{change!r}: no {head!r} here: {known}")
+        raise ConfigError(
+            f"{change!r}: no {head!r} here: nothing is set yet: give the whole object as JSON"
+        )
     if isinstance(data, dict):
         known = ", ".join(map(str, data))
     elif isinstance(data, list):

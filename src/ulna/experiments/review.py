@@ -1,4 +1,4 @@
-"""The labels to read again: what `ulna review` calls."""
+"""The studies whose label is most likely wrong: the function behind `ulna review`."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReviewResult:
-    """All studies, the most suspicious label first.
+    """All studies, the most likely label errors first.
 
-    by_body_part: how many are flagged, by part and label. heat_maps: whether the page has maps,
-    which need the bundles of folds. table, page: the files written.
+    by_body_part: number of flagged studies by part and label. heat_maps: whether the page has
+    maps, which need the bundles of folds. table, page: the files written.
     """
 
     label_errors: Sequence[LabelError]
@@ -40,7 +40,7 @@ class ReviewResult:
     page: Path
 
     def summary(self, top: int) -> dict[str, Any]:
-        """Counts and the first `top` studies, as types of JSON."""
+        """Return counts and the first `top` studies, as JSON types."""
         return {
             "n_studies": len(self.label_errors),
             "n_flagged": sum(s.flagged for s in self.label_errors),
@@ -71,28 +71,28 @@ def review_labels(
 ) -> ReviewResult:
     """List the studies whose label is most likely wrong, to be read again.
 
-    Labels are compared with out-of-fold probabilities, of experts that have not seen the study
-    (confident learning, cleanlab). Nothing in the data is changed.
+    Labels are compared with out-of-fold probabilities, from experts that were trained without the
+    study (confident learning, cleanlab). Nothing in the data is changed.
 
     Args:
         data: The labelled data that were cross-validated.
         from_: Folder of a cross-validation, or its predictions.csv (then the page has no maps).
         out: Folder for review.csv (every study, with the reasons) and review.html.
-        top: Studies on the page, the first ones.
-        progress: Called with (stage, done, all), often.
+        top: Number of studies on the page.
+        progress: Called often with (stage, done, total).
 
     Returns:
         The studies in order, counts by body part, and the files.
 
     Raises:
-        ConfigError: A folder of folds that was changed since.
-        DatasetError: Predictions of experts that learned from the labels, or of other studies.
+        ConfigError: A folder of folds that has been changed.
+        DatasetError: Predictions of experts that were trained on the labels, or of other studies.
         DependencyError: The extra 'report' or 'review' is not installed.
 
     Example::
 
-        found = review_labels(Path("table.csv"), Path("runs/cv"), Path("runs/review"))
-        [s.study.key for s in found.label_errors[:10]]
+        reviewed = review_labels(Path("table.csv"), Path("runs/cv"), Path("runs/review"))
+        [s.study.key for s in reviewed.label_errors[:10]]
     """
     require("report", "review")
     from ulna.evaluation.out_of_fold import find_predictions

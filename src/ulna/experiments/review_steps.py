@@ -1,4 +1,4 @@
-"""The steps of `ulna review`: which predictions, which experts, what the page shows."""
+"""The steps of `ulna review`: the experts of each fold, and the entries of the page."""
 
 from __future__ import annotations
 
@@ -22,70 +22,70 @@ if TYPE_CHECKING:
     from ulna.types import StudyPrediction
 
 NO_FOLDS = (
-    "No heat maps: they need the folder of `ulna crossval`, in which the experts of every fold lie."
+    "No heat maps: they need the folder of `ulna crossval`, which holds the experts of every fold."
 )
 
 
 def meaning_of(predictions: Path) -> str:
-    """What the label stands for, by the metrics.json beside a table of predictions.
+    """Return what the label stands for, from the metrics.json next to a table of predictions.
 
-    Any abnormality where there is none, or one of an earlier version.
+    It is any abnormality without that file, or with one of an earlier version.
     """
     try:
-        result = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
+        metrics = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ANY
-    means = result.get("abnormal_means") if isinstance(result, dict) else None
+    means = metrics.get("abnormal_means") if isinstance(metrics, dict) else None
     return str(means) if means in get_args(AbnormalMeaning) else ANY
 
 
 def fold_experts(folder: Path, label_errors: Sequence[LabelError]) -> dict[str, Predictor]:
-    """For each fold of `label_errors`, a predictor of the experts that have not seen its studies.
+    """Return for each fold of `label_errors` a predictor with the experts trained without it.
 
-    Fusion, temperature and the maps' scale are those of the cross-validation's own bundle. Empty
-    where `folder` holds no bundles of folds. Raises ConfigError where a fold's experts have
-    learned from a study that the predictions take for unseen; BundleError.
+    Fusion, temperature and the maps' scale are those of the cross-validation's bundle. Empty where
+    `folder` holds no bundles of folds. Raises ConfigError where a fold's experts were trained on a
+    study that the predictions assign to the fold; BundleError.
     """
     if not (folder / "bundle" / "manifest.json").is_file():
         return {}
     joint = read_bundle(folder / "bundle").manifest
-    result = {}
+    predictors = {}
     for fold in sorted({s.fold for s in label_errors}):
         run = folder / fold
-        learned = {k for keys in run_split(run).values() for k in keys}
-        seen = [s.study.key for s in label_errors if s.fold == fold and s.study.key in learned]
+        used = {k for keys in run_split(run).values() for k in keys}
+        seen = [s.study.key for s in label_errors if s.fold == fold and s.study.key in used]
         if seen:
             raise ConfigError(
-                f"{run} has learned from {seen[0]}, which the predictions take for unseen: the "
+                f"{run} was trained on {seen[0]}, which the predictions count as held out: the "
                 "folder was changed; run `ulna crossval` again"
             )
-        result[fold] = _as_in_joint(Predictor.load(run / "bundle"), joint, run)
-    return result
+        predictors[fold] = _with_joint_fusion(Predictor.load(run / "bundle"), joint, run)
+    return predictors
 
 
-def _as_in_joint(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
-    """The fold's experts with the weights that theirs have among their like in `joint`.
+def _with_joint_fusion(predictor: Predictor, joint: Manifest, run: Path) -> Predictor:
+    """Return the fold's experts with their weights in `joint`, scaled to sum 1.
 
-    Known by their graphs: of some folds alone (--only) the joint bundle counts from 0 too.
+    Experts are matched by their graphs, because with --only the joint bundle numbers folds from 0.
     """
     known = {e.sha256: e.name for e in joint.experts}
     names = {e.name: known.get(e.sha256) for e in predictor.manifest.experts}
     weights = {}
     for part, shares in joint.fusion.weights.items():
-        own = {n: shares[theirs] for n, theirs in names.items() if theirs}
-        if len(own) < len(names):
+        matched = {n: shares[name] for n, name in names.items() if name}
+        if len(matched) < len(names):
             raise ConfigError(
-                f"{run}: an expert of it is none of the bundle of all folds: the folder was "
-                "changed; run `ulna crossval` again"
+                f"{run}: an expert is not in the bundle of all folds: the folder was changed; run "
+                "`ulna crossval` again"
             )
-        weights[part] = {n: share / sum(own.values()) for n, share in own.items()}
+        weights[part] = {n: share / sum(matched.values()) for n, share in matched.items()}
     return predictor.with_fusion(replace(joint.fusion, weights=weights))
 
 
 def show_head(
-    label_errors: Sequence[LabelError], experts: dict[str, Predictor], report: Progress
+    label_errors: Sequence[LabelError], experts: dict[str, Predictor], progress: Progress
 ) -> tuple[list[Entry], MapScale | None]:
-    """What the page shows of `label_errors`, and the scale of its maps; None without any."""
+    """Return the page's entries for `label_errors`, and the scale of its maps or None."""
     from ulna.report.review_page import MapScale, show_label_error
 
     scale = None
@@ -97,12 +97,12 @@ def show_head(
     for done, label_error in enumerate(label_errors, start=1):
         prediction = _answer(label_error, experts) if experts else None
         entries.append(show_label_error(label_error, prediction, scale))
-        report("images", done, len(label_errors))
+        progress("images", done, len(label_errors))
     return entries, scale
 
 
 def _answer(label_error: LabelError, experts: dict[str, Predictor]) -> StudyPrediction | None:
-    """None for a study whose images cannot be read or answered; the page then says why."""
+    """Predict the study; None, with a warning, where its images cannot be read or predicted."""
     try:
         return experts[label_error.fold].predict(label_error.study)
     except (UlnaError, MemoryError) as error:
@@ -113,6 +113,6 @@ def _answer(label_error: LabelError, experts: dict[str, Predictor]) -> StudyPred
 
 
 def are_phantoms(label_errors: Sequence[LabelError]) -> bool:
-    """Whether the images lie in a folder that `ulna phantom` wrote."""
+    """Return whether the images lie in a folder of `ulna phantom`."""
     first = label_errors[0].study.images[0].path
     return any((folder / "phantom.json").is_file() for folder in first.parents)

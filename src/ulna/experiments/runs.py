@@ -1,4 +1,4 @@
-"""Runs: experts trained on labels, an encoder without, and a run's heat maps compared."""
+"""Training with labels and without, and the comparison of heat-map methods for a run."""
 
 from __future__ import annotations
 
@@ -44,23 +44,24 @@ def train(
 
     Args:
         data: MURA folder, phantom folder, table or table of sources, or studies that are indexed
-            already. Studies that it holds out itself (valid, test) are left alone; of the rest
-            parts are set aside by patient, as the recipe's fractions say.
+            already. Studies that it holds out itself (valid, test) are not used; the others are
+            split by patient, as the recipe's fractions say.
         recipe: Name of a recipe, path of a JSON file, or the recipe itself.
         out: The run's folder.
-        encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
+        encoders: Comma-separated names; each becomes an expert, in place of the recipe's experts
+            that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE', as 'experts.cnn.epochs=5'.
-        initial: Where experts start, each '[EXPERT=]KIND[:PATH]'.
-        devices: Processes that train together.
-        resume: Go on with the run in `out`, if there is one.
-        progress: Called with (stage, done, all), often; under torchrun by the first process alone,
-            which is the one that warns, too.
+        initial: Initial weights, each '[EXPERT=]KIND[:PATH]'.
+        devices: Number of processes that train together.
+        resume: Resume the run in `out`, if there is one.
+        progress: Called often with (stage, done, total); under torchrun only the first process
+            calls it, and only that process warns.
 
     Returns:
         `out`.
 
     Raises:
-        ConfigError: A run in `out` without `resume`, or settings that make no sense.
+        ConfigError: A run in `out` without `resume`, or invalid settings.
         DatasetError, TrainingError, WeightsError: Data, training or weights that cannot be used.
         DependencyError: The extra 'train' is not installed.
 
@@ -79,7 +80,7 @@ def train(
         raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
     quiet_fabric()
     with warnings.catch_warnings():
-        if not first:  # torchrun's first process says the same
+        if not first:  # torchrun's first process gives the same warnings
             warnings.simplefilter("ignore", UlnaWarning)
         train_run(
             chosen,
@@ -106,28 +107,28 @@ def self_supervise(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> SelfSupervision:
-    """Teach an expert's encoder on radiographs without labels (VICReg, from the package lightly).
+    """Train an expert's encoder on radiographs without labels (VICReg, from the package lightly).
 
     `train` starts from the result with `initial=["EXPERT=run:OUT"]`.
 
     Args:
         data: Anything that holds radiographs: tables, phantom, MURA and DICOM folders.
-        recipe: Whose expert's encoder learns, on whose input: name, path of a JSON file, or itself.
+        recipe: The recipe that has the expert and its input: name, path of a JSON file, or itself.
         out: The run's folder.
         expert: Which expert, where the recipe has several.
-        epochs: Times that every image is seen; None for 100.
-        minutes: Learn no longer; 0 for no limit, None for the settings' own.
+        epochs: Passes over all images; None for 100.
+        minutes: Longest time of training; 0 for no limit, None for the settings' own.
         set: Settings to change, each 'KEY=VALUE', as 'batch_size=128'.
-        initial: Where the encoder starts, 'KIND[:PATH]'; None as in the recipe.
+        initial: Initial weights of the encoder, 'KIND[:PATH]'; None as in the recipe.
         all_splits: Use images of 'valid' and 'test' as well.
-        resume: Go on with the run in `out`, if there is one.
-        progress: Called with (stage, done, all), often.
+        resume: Resume the run in `out`, if there is one.
+        progress: Called often with (stage, done, total).
 
     Returns:
         The settings of the run; `name` is the expert's.
 
     Raises:
-        ConfigError: A run in `out` without `resume`, or settings that make no sense.
+        ConfigError: A run in `out` without `resume`, or invalid settings.
         DatasetError, TrainingError, WeightsError: Data, training or weights that cannot be used.
         DependencyError: The extra 'train' or 'ssl' is not installed.
 
@@ -140,11 +141,11 @@ def self_supervise(
     from ulna.training.quiet import quiet_fabric
     from ulna.training.selfsupervised.run import self_supervised_run
 
-    plain = {"epochs": epochs, "minutes": minutes}
-    given = [f"{key}={value}" for key, value in plain.items() if value is not None]
+    limits = {"epochs": epochs, "minutes": minutes}
+    changes = [*set, *(f"{key}={value}" for key, value in limits.items() if value is not None)]
     chosen = choose_recipe(recipe, initial=[initial] if initial else [])
     changed = to_json(self_supervision_of(chosen, expert))
-    apply_changes(changed, [*set, *given])
+    apply_changes(changed, changes)
     settings = from_json(SelfSupervision, changed, "settings")
     if not resume and (out / SELF_SUPERVISION).is_file():
         raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
@@ -161,14 +162,14 @@ def self_supervise(
 
 
 def studies_of_all(data: Sequence[Path], all_splits: bool) -> list[Study]:
-    """The studies of all data, every image once; without those held out unless `all_splits`."""
+    """Return all studies, each image once; without those held out unless `all_splits`."""
     from ulna.training.selfsupervised.run import leave_held_out
 
     studies = [study for path in data for study in index_data(path)]
-    left = LeftOut()
-    # Held out first: of two tables with one image, the later may be the one that holds it out.
-    studies = drop_repeated(studies if all_splits else leave_held_out(studies), left)
-    left.warn(f"{len(data)} data sets")
+    skipped = LeftOut()
+    # Held-out studies go first: the later of two tables with one image may hold it out.
+    studies = drop_repeated(studies if all_splits else leave_held_out(studies), skipped)
+    skipped.warn(f"{len(data)} data sets")
     return studies
 
 
@@ -186,8 +187,8 @@ def explain(
         data: Labelled table or folder; abnormal studies that the run has not used are taken.
         run: The run's folder (these methods need torch).
         out: Folder for explain.json, explain.csv and explain.png.
-        studies: Compared at most.
-        progress: Called with (stage, done, all), often; the stage is 'explain'.
+        studies: Studies compared at most.
+        progress: Called often with (stage, done, total); the stage is 'explain'.
 
     Returns:
         For each expert and method: pointing game, energy inside and IoU with their chance levels,
@@ -195,7 +196,7 @@ def explain(
 
     Raises:
         ConfigError: A folder in place of an output, or no run.
-        DatasetError: No studies with a known place.
+        DatasetError: No studies whose place is known.
         DependencyError: The extra 'train' or 'explain' is not installed.
 
     Example::
@@ -206,7 +207,7 @@ def explain(
     from ulna.attribution.methods import compare_methods
 
     check_outputs(out, "explain.json", "explain.csv", "explain.png")
-    chosen, words = test_studies(index_data(data), "", run)
-    LOG.info("comparing on %s", words)
-    reported = partial(progress or silent, "explain")
-    return compare_methods(run, chosen, out, limit=studies, progress=reported)
+    chosen, description = test_studies(index_data(data), "", run)
+    LOG.info("comparing on %s", description)
+    on_progress = partial(progress or silent, "explain")
+    return compare_methods(run, chosen, out, limit=studies, progress=on_progress)

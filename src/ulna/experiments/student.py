@@ -1,4 +1,4 @@
-"""A bundle's answers taught to one small network: what `ulna distil` calls."""
+"""Distillation of a bundle into one small network: the function behind `ulna distil`."""
 
 from __future__ import annotations
 
@@ -42,40 +42,41 @@ def distil(
     engine: EngineSettings | str = "auto",
     progress: Progress | None = None,
 ) -> tuple[ModelBundle, StudentParity]:
-    """Teach the answers and maps of a bundle, on the images of the data, to one small network.
+    """Distil the answers and heat maps of a bundle, on the images of the data, into one network.
 
-    The bundle's fused answers are asked once and kept in `out`; the labels of the data teach beside
-    them. In the end student and teacher answer the same held-out images. What is done is not done
-    again, so that a killed call goes on where it was. `ulna.distil.distil` does the same for
-    studies that are indexed already.
+    The bundle's fused answers are computed once and kept in `out`; together with the labels of the
+    data they are the targets. The acceptance test compares student and teacher on held-out images.
+    Finished steps are not repeated, so the same call continues a killed one. `ulna.distil.distil`
+    does the same for studies that are indexed already.
 
     Args:
         bundle: The teacher's folder.
-        data: Table or folder of labelled images; those that it holds out itself teach nothing.
-        recipe: Of the student: name of a recipe, path of a JSON file, or the recipe itself.
+        data: Table or folder of labelled images; those that it holds out itself are not trained on.
+        recipe: The student's: name of a recipe, path of a JSON file, or the recipe itself.
         out: The student's run; its bundle lies in `out`/bundle.
-        encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
+        encoders: Comma-separated names; each becomes an expert, in place of the recipe's experts
+            that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE'.
-        initial: Where the expert starts, '[EXPERT=]KIND[:PATH]'.
-        also: Images that teach by the teacher's answers alone.
-        gate: Labelled images to examine the student on; by default those that the data or the run
+        initial: Initial weights of the expert, '[EXPERT=]KIND[:PATH]'.
+        also: Images to train on with the teacher's answers as the only target.
+        gate: Labelled images for the acceptance test; by default those that the data or the run
             hold out.
-        proof: Folder of students on folds (`distil_folds`), whose figures and calibration stand in
-            for held-out images, so that every image may teach.
-        devices: Processes that train.
-        accept: Let a student through that the gate refuses.
-        outliers: Tables of images of other regions of the body, which the student learns to
-        refuse. engine: That the teacher answers the training images in. progress: Called with
-        (stage, done, all), often.
+        proof: Folder of students on folds (`distil_folds`), whose acceptance test and calibration
+            replace held-out images, so that the student is trained on every image.
+        devices: Number of processes that train together.
+        accept: Keep a student that fails the acceptance test.
+        outliers: Tables of images of other body regions, which the student is to refuse.
+        engine: Inference engine and precision of the teacher's answers, as 'openvino:bf16:2'.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        The student's bundle, and the gate's figures of it beside its teacher.
+        The student's bundle, and the figures of its acceptance test.
 
     Raises:
         ConfigError: A recipe that is no student's, an `out` of another student, or too few studies
-            to examine it on.
-        BundleError: A student that the gate refuses, unless `accept`.
-        DatasetError, TrainingError, WeightsError: As of training.
+            for the acceptance test.
+        BundleError: A student that fails the acceptance test, unless `accept`.
+        DatasetError, TrainingError, WeightsError: From training.
         DependencyError: The extra 'train' is not installed.
 
     Example::
@@ -110,19 +111,19 @@ def _lesson(
     from ulna.training import DataSource
 
     studies = index_data(data)
-    examined = index_data(gate) if gate is not None else []
+    tested = index_data(gate) if gate is not None else []
     return Lesson(
         studies=studies,
         source=DataSource(data_kind(data), recorded_name(data)),
         split=_split_of_teacher(bundle, studies),
-        beside=without_labels([index_data(path) for path in also], [*studies, *examined]),
-        gate=examined,
+        beside=without_labels([index_data(path) for path in also], [*studies, *tested]),
+        gate=tested,
         outliers=[index_data(table) for table in outliers],
     )
 
 
 def _split_of_teacher(bundle: Path, studies: Sequence[Study]) -> Mapping[str, Sequence[str]] | None:
-    """Study keys by part of the teacher's own run, where it lies there and is of these studies."""
+    """Return the split of the teacher's run, where the teacher lies in it and has these studies."""
     run = run_of_bundle(bundle)
     if run is None or not same_data(studies, run) or not run_split(run).get("calibration"):
         return None

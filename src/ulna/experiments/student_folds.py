@@ -1,4 +1,4 @@
-"""`ulna distil --folds`: a cross-validation whose folds are students of another one's folds."""
+"""`ulna distil --folds`: a cross-validation of students, taught by those of another one."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ulna.training.quiet import quiet_fabric
 
 @dataclass(frozen=True)
 class FoldsTaught:
-    """Students on folds. folds: those that are taught. crossval, parity: None while not scored.
+    """The students on folds. folds: those that are trained. crossval, parity: None until scored.
 
-    crossval: the students' scores beside their teachers'. parity: the gate's figures, out of fold;
-    not computed while studies have no answer.
+    crossval: the students' scores, compared with their teachers'. parity: the figures of the
+    acceptance test, out of fold; None while studies have no answer.
     """
 
     folds: tuple[int, ...]
@@ -46,27 +46,29 @@ def distil_folds(
     engine: EngineSettings | str = "auto",
     progress: Progress | None = None,
 ) -> FoldsTaught:
-    """Teach a student on each fold of a cross-validation, by that fold's bundle; score them.
+    """Train a student on each fold of a cross-validation, taught by that fold's bundle.
 
-    The student of a fold learns on the fold's training images and answers the fold. `out` is then a
-    cross-validation like any other, compared with its teachers, and `out`/parity.json has the
-    gate's figures. One fold alone is only taught. What is done is not done again.
+    The student of a fold is trained on the fold's training images and predicts the fold. `out` is
+    then a cross-validation like any other, compared with its teachers, and `out`/parity.json has
+    the figures of the acceptance test. A single fold is trained but not scored. Finished steps are
+    not repeated.
 
     Args:
         folds: Folder of the teachers' cross-validation (`cross_validate`), all folds trained.
-        recipe: Of the student: name of a recipe, path of a JSON file, or the recipe itself.
+        recipe: The student's: name of a recipe, path of a JSON file, or the recipe itself.
         out: Folder of the students' cross-validation.
-        encoders: Names with commas between, of experts in place of the recipe's that are not cnn.
+        encoders: Comma-separated names; each becomes an expert, in place of the recipe's experts
+            that are not cnn.
         set: Settings of the recipe to change, each 'KEY=VALUE'.
-        initial: Where experts start, each '[EXPERT=]KIND[:PATH]'.
-        also: Images that teach by the teachers' answers alone.
+        initial: Initial weights of the expert, '[EXPERT=]KIND[:PATH]'.
+        also: Images to train on with the teachers' answers as the only target.
         only: Some of the folds, counted from 0; none for all.
-        devices: Processes that train one student.
-        engine: That the teachers answer the training images in.
-        progress: Called with (stage, done, all), often.
+        devices: Number of processes that train a student together.
+        engine: Inference engine and precision of the teachers' answers, as 'openvino:bf16:2'.
+        progress: Called often with (stage, done, total).
 
     Returns:
-        The folds taught, their scores and the gate's figures.
+        The trained folds, their scores and the figures of the acceptance test.
 
     Raises:
         ConfigError: Folds that are not all trained, data that have changed since, a recipe that is
@@ -82,22 +84,23 @@ def distil_folds(
     from ulna.experiments.fold_parity import PARITY, fold_parity
     from ulna.experiments.fold_teachers import fit_fusions, open_folds, teach_fold
 
-    report = progress or silent
+    on_progress = progress or silent
     chosen = choose_recipe(recipe, set, initial, encoders)
     quiet_fabric()
-    requested = EngineSettings.of(engine)
-    opened = replace(open_folds(folds, chosen, out, only, also, requested), devices=devices)
-    theirs, numbers = find_predictions(folds), opened.students.requested
-    fit_fusions(opened, report)
+    teachers = open_folds(folds, chosen, out, only, also, EngineSettings.of(engine))
+    teachers = replace(teachers, devices=devices)
+    students = teachers.students
+    numbers, predictions = students.requested, find_predictions(folds)
+    fit_fusions(teachers, on_progress)
     for done, k in enumerate(numbers, start=1):
-        teach_fold(opened, k, report)
-        report("folds", done, len(numbers))
+        teach_fold(teachers, k, on_progress)
+        on_progress("folds", done, len(numbers))
     if len(numbers) < 2:
         return FoldsTaught(numbers)
-    data = Path(opened.students.settings.data)
-    result = finish(opened.students, data, against=(folds,), progress=report)
-    if unscored(result.metrics):
-        return FoldsTaught(numbers, result)
-    parity = fold_parity(opened, theirs, report)
+    data = Path(students.settings.data)
+    crossval = finish(students, data, against=(folds,), progress=on_progress)
+    if unscored(crossval.metrics):
+        return FoldsTaught(numbers, crossval)
+    parity = fold_parity(teachers, predictions, on_progress)
     write_json(parity, out / PARITY)
-    return FoldsTaught(numbers, result, parity)
+    return FoldsTaught(numbers, crossval, parity)

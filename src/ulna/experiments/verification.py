@@ -1,4 +1,4 @@
-"""Reported numbers computed again from their receipt: what `ulna verify` calls."""
+"""Reported numbers recomputed from their receipt: the function behind `ulna verify`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from ulna.evaluation.scores import Json
     from ulna.types import Study
 
-_NO_POINT = "the receipt's method has no operating_point: damaged; take the original"
+_NO_POINT = "the receipt's method has no operating_point: damaged; use the original"
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was compared. file: the receipt's. checks: `equal` is None where none was made."""
+    """The result of a verification. file: the receipt. checks: `equal` is None if not compared."""
 
     file: Path
     receipt: Receipt
@@ -44,8 +44,8 @@ class Verified:
         if wrong := self.wrong:
             raise VerificationError(
                 f"{len(wrong)} of {len(self.checks)} checks of {self.file} differ (first: "
-                f"{wrong[0].what}): expected results as the receipt has them; take the originals "
-                "or make them again with its command"
+                f"{wrong[0].what}): expected results equal to the receipt's; restore the originals "
+                "or run its command again"
             )
 
 
@@ -58,22 +58,22 @@ def verify(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Verified:
-    """Compute the numbers of a folder of results again from its receipt, and compare.
+    """Recompute the numbers of a folder of results from its receipt, and compare.
 
-    Every file is compared by its SHA-256; scores and intervals are computed again from
-    predictions.csv with the same bootstrap draws.
+    Every file is compared by its SHA-256; scores and intervals are recomputed from predictions.csv
+    with the same bootstrap draws.
 
     Args:
         results: The folder, or its receipt.json.
         data: The data: labels, images and groups are compared too.
-        bundle: The bundle; with `data` it is asked again. A cross-validation asks the bundles of
-            its own folds, and needs `data` alone.
-        studies: Answered again: so many, at random; None for all.
-        seed: Of these.
-        progress: Called with (stage, done, all), often; the stage is 'predict'.
+        bundle: The bundle; with `data` it predicts again. A cross-validation uses the bundles of
+            its own folds, and needs only `data`.
+        studies: Number of studies predicted again, at random; None for all.
+        seed: Seed of the choice of these studies.
+        progress: Called often with (stage, done, total); the stage is 'predict'.
 
     Returns:
-        The checks. What differs is not raised: see `Verified.check`.
+        The checks. Differences are not raised: see `Verified.check`.
 
     Raises:
         ConfigError: No receipt, or one that cannot be read.
@@ -81,13 +81,12 @@ def verify(
 
     Example::
 
-        found = verify(Path("runs/first/evaluation"), data=Path("phantoms"))
-        found.check()  # VerificationError where anything differs
+        verified = verify(Path("runs/first/evaluation"), data=Path("phantoms"))
+        verified.check()  # VerificationError where anything differs
     """
     file = find_receipt(results)
     receipt = read_receipt(file)
-    tell = progress or silent
-    checks = _checks(receipt, file.parent, data, bundle, (studies, seed), tell)
+    checks = _checks(receipt, file.parent, data, bundle, (studies, seed), progress or silent)
     return Verified(file, receipt, checks)
 
 
@@ -97,9 +96,9 @@ def _checks(
     data: Path | None,
     bundle: Path | None,
     sample: tuple[int | None, int],
-    tell: Progress,
+    progress: Progress,
 ) -> list[Check]:
-    """All that can be compared with what was given. sample: how many studies, and their seed."""
+    """Return all checks that data and bundle allow. sample: number of studies, and their seed."""
     groups: Json | None = None
     used: list[Study] = []
     if data is not None:
@@ -112,17 +111,17 @@ def _checks(
     checks += check_numbers(receipt, folder, groups)
     checks += check_bundles(receipt, places)
     if data is not None and receipt.kind in ("evaluate", "crossval"):
-        checks += _answered_again(receipt, folder, used, places, sample, tell)
+        checks += _prediction_checks(receipt, folder, used, places, sample, progress)
     return checks
 
 
-def _answered_again(
+def _prediction_checks(
     receipt: Receipt,
     folder: Path,
     studies: Sequence[Study],
     places: dict[str, Path],
     sample: tuple[int | None, int],
-    tell: Progress,
+    progress: Progress,
 ) -> list[Check]:
     inside = "evaluation" if receipt.kind == "crossval" else ""
     try:
@@ -133,7 +132,7 @@ def _answered_again(
     checks = verify_data.check_data(receipt, rows, used)
     chosen = verify_data.choose_studies(used, *sample)
     point = str(receipt.method.get("operating_point", ""))
-    # Receipts of earlier versions know one engine only.
+    # Receipts of earlier versions do not record the engine, of which there was only one.
     engine = EngineSettings.parse(str(receipt.method.get("engine", PORTABLE)))
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
@@ -141,9 +140,9 @@ def _answered_again(
         return [*checks, Check("probabilities asked again", None, message)]
     if not point:
         return [*checks, Check("probabilities asked again", False, _NO_POINT)]
-    reported = partial(tell, "predict")
+    on_progress = partial(progress, "predict")
     if folds:
-        requested = verify_data.check_fold_answers(rows, chosen, folds, point, reported)
+        check = verify_data.check_fold_answers(rows, chosen, folds, point, on_progress)
     else:
-        requested = verify_data.check_answers(rows, chosen, places[""], point, engine, reported)
-    return [*checks, requested]
+        check = verify_data.check_answers(rows, chosen, places[""], point, engine, on_progress)
+    return [*checks, check]

@@ -1,4 +1,4 @@
-"""Imported by every Python process that has this folder on PYTHONPATH: no connection is made.
+"""Refuse every connection in Python processes that have this folder on PYTHONPATH.
 
 Each attempt, by whatever package, is written to the file that ULNA_GUARD names, and fails.
 """

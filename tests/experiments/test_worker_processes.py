@@ -1,4 +1,4 @@
-"""Processes side by side: what ends one costs no other, and memory is said to be memory."""
+"""Parallel processes: a failure leaves the others running, and lack of memory is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from ulna.cli.failure import report_failure
 from ulna.errors import TrainingError, UlnaError, WeightsError
-from ulna.experiments.side_by_side import Failure, _died, run_side_by_side, tell_of_failed
+from ulna.experiments.worker_processes import Failure, _died, raise_failures, run_in_processes
 
 
 def _wait_for(true: Callable[[], bool]) -> None:
@@ -32,11 +32,11 @@ def _is_there(process: int) -> bool:
 
 
 def _write(folder: Path, faults: dict[int, str], number: int) -> None:
-    """A fold's work: a file, unless something ends the process before."""
+    """Do a fold's work: write a file, unless something ends the process before."""
     how, first = faults.get(number, ""), folder.parent / f"{folder.name}.pid"
     if number == 0 and how:
         first.write_text(str(os.getpid()))
-    if number == 1 and 0 in faults:  # under way until the first has ended and is waited for
+    if number == 1 and 0 in faults:  # runs until the first has ended
         _wait_for(lambda: first.exists() and not _is_there(int(first.read_text() or 0)))
     if how.startswith("SIG"):
         os.kill(os.getpid(), getattr(signal, how))
@@ -57,13 +57,13 @@ def _write(folder: Path, faults: dict[int, str], number: int) -> None:
 
 def _run(folder: Path, faults: dict[int, str], n: int) -> dict[int, Failure]:
     reported: list[int] = []
-    failures = run_side_by_side(partial(_write, folder, faults), range(n), 2, reported.append)
+    failures = run_in_processes(partial(_write, folder, faults), range(n), 2, reported.append)
     assert sorted(reported) == sorted(int(p.name) for p in folder.iterdir())
     assert not multiprocessing.active_children()
     return failures
 
 
-def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
+def test_a_process_that_is_killed_or_runs_out_of_memory_leaves_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faults = {1: "SIGKILL", 2: "torch", 3: "cuda"}
@@ -74,12 +74,12 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
     assert set(failures) == set(faults) and all(f.memory for f in failures.values())
     for number, failure in failures.items():
         with pytest.raises(UlnaError) as caught:
-            tell_of_failed({f"fold {number}": failure})
+            raise_failures({f"fold {number}": failure})
         assert caught.value.exit_code == 1
         report_failure(caught.value, debug=False)
         message = capsys.readouterr().err
         assert f"fold {number}: " in message and "out of memory" in message
-        for word in ("fewer --jobs", "batch_size", "the same command goes on"):
+        for word in ("fewer --jobs", "batch_size", "the same command continues"):
             assert word in message
         for word in ("defect", "BrokenProcessPool", "RuntimeError", "MemoryError"):
             assert word not in message
@@ -88,28 +88,28 @@ def test_a_process_that_is_killed_or_runs_out_of_memory_costs_no_other(
 @pytest.mark.parametrize(
     ("how", "message"), [("weights", "no such weights"), ("SIGTERM", "by signal SIGTERM")]
 )
-def test_another_failure_keeps_what_is_under_way_and_begins_no_more(
+def test_another_failure_lets_running_processes_finish_and_starts_no_more(
     tmp_path: Path, how: str, message: str
 ) -> None:
     failures = _run(tmp_path, {0: how}, n=3)
     assert message in failures[0].message and not failures[0].memory
     assert (tmp_path / "1").exists() and not (tmp_path / "2").exists()
     with pytest.raises(TrainingError, match="fold 0: "):
-        tell_of_failed({"fold 0": failures[0]})
+        raise_failures({"fold 0": failures[0]})
 
 
 @pytest.mark.parametrize(
     ("code", "message"),
     [(-15, "by signal SIGTERM"), (-40, "by signal 40"), (3, "with exit code 3")],
 )
-def test_however_a_process_ends_it_is_said(
+def test_every_end_of_a_process_is_reported(
     code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real-time signals have no names, and Windows knows no SIGKILL."""
+    """Real-time signals have no names, and Windows has no SIGKILL."""
     monkeypatch.delattr(signal, "SIGKILL", raising=False)
     failure = _died(code)
     assert failure is not None and message in failure.message and not failure.memory
 
 
 def test_nothing_is_raised_where_nothing_failed() -> None:
-    tell_of_failed({})
+    raise_failures({})
