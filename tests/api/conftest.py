@@ -15,7 +15,7 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("examples")
     phantoms_and_recipe(work)
     images = sorted((work / "phantoms").rglob("*.png"))
-    shutil.copy(next(f for f in images if "WRIST" in str(f)), work / "film.png")
+    shutil.copy(next(f for f in images if "WRIST" in str(f)), work / "image.png")
     run = work / "runs" / "first"
     ulna("train", work / "phantoms", "--recipe", work / "tiny.json", "--out", run)
     ulna("export", run, "--out", run / "bundle")

@@ -22,13 +22,13 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def answer(examples: Path) -> ulna.Answer:
     return ulna.load("demonstration", engine="onnxruntime:fp32").predict(
-        "film.png", body_part="WRIST"
+        "image.png", body_part="WRIST"
     )
 
 
 def test_json_is_what_the_command_line_prints(answer: ulna.Answer, examples: Path) -> None:
     printed = verb(
-        "predict", "film.png", "--bundle", "demonstration", "--body-part", "WRIST", "--json",
+        "predict", "image.png", "--bundle", "demonstration", "--body-part", "WRIST", "--json",
         "--engine", "onnxruntime:fp32",
     )  # fmt: skip
     (wanted,) = json.loads(printed.stdout)
@@ -38,7 +38,7 @@ def test_json_is_what_the_command_line_prints(answer: ulna.Answer, examples: Pat
 def test_the_picture_is_film_and_map_on_the_fixed_scale(answer: ulna.Answer) -> None:
     (axes,) = answer.plot()
     shown = np.asarray(axes.get_images()[0].get_array())
-    image = read_radiograph("film.png")
+    image = read_radiograph("image.png")
     limit = ulna.load("demonstration").manifest.fusion.map_limit
     if answer.images[0].refusal:
         np.testing.assert_array_equal(shown, image.pixels)
@@ -59,7 +59,7 @@ def test_a_notebook_shows_a_png_and_pyplot_does_not_know_it(answer: ulna.Answer)
 
 
 def test_an_array_is_drawn_without_a_file(examples: Path) -> None:
-    pixels = np.asarray(Image.open("film.png").convert("L"))
+    pixels = np.asarray(Image.open("image.png").convert("L"))
     answer = ulna.load("demonstration").predict([pixels, pixels])
     axes = answer.plot()
     assert len(axes) == 2 and axes[0].get_images()

@@ -26,7 +26,7 @@ def reader() -> ulna.Reader:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    return save(tmp_path / "film.png", seed=0)
+    return save(tmp_path / "image.png", seed=0)
 
 
 def save(path: Path, seed: int) -> Path:
@@ -109,7 +109,7 @@ def test_paths_and_arrays_in_a_list_are_the_views_of_one_study(
 def test_several_studies_are_for_predict_each(reader: ulna.Reader, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        save(tmp_path / name / "film.png", seed=ord(name) % 7)
+        save(tmp_path / name / "image.png", seed=ord(name) % 7)
     with pytest.raises(ConfigError, match="2 studies.*predict_each"):
         reader.predict(tmp_path)
     result = list(reader.predict_each(tmp_path, body_part="WRIST"))
