@@ -25,7 +25,7 @@ def commands(text: str) -> list[list[str]]:
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
-def test_every_tutorial_is_walked_and_says_that_films_are_simulated() -> None:
+def test_every_tutorial_is_walked_and_says_that_images_are_simulated() -> None:
     assert {p.stem for p in TUTORIALS.glob("*.md")} == {"index", *WALKS}
     for name in (*WALKS, "index"):
         text = " ".join((TUTORIALS / f"{name}.md").read_text(encoding="utf-8").split())
