@@ -1,6 +1,6 @@
-# make demo | fracatlas | box | student | test | test-fast | test-long | cases | fuzz | check | format | docs | site | bench | bench-parts | clean
+# make demo | fracatlas | box | student | test | test-fast | test-long | cases | fuzz | check | format | docs | notebooks | site | bench | bench-parts | clean
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo fracatlas box student test test-fast test-long cases fuzz check format docs site bench bench-parts bench-overview clean
+.PHONY: help setup setup-dev demo fracatlas box student test test-fast test-long cases fuzz check format docs notebooks site bench bench-parts bench-overview clean
 SHELL := /bin/bash
 BIN := .venv/bin
 WORKERS ?= 2
@@ -57,6 +57,9 @@ format: setup-dev ## apply format and safe fixes
 
 docs: setup-dev ## write the generated parts of docs/ again
 	$(BIN)/python scripts/write_docs.py
+
+notebooks: setup-dev ## run docs/notebooks, minutes; the next `make site` shows what their cells print and draw
+	$(BIN)/python scripts/run_notebooks.py
 
 site: setup-dev ## docs/ as pages in site/, strictly: a broken link or a page in no menu is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.speed.machine import describe_machine
 
 from ulna.bundle import read_bundle
-from ulna.bundle.box import BOX_BUNDLE
+from ulna.bundle.shipped import DEMONSTRATION_BUNDLE
 from ulna.config.engine import EngineSettings
 from ulna.config.phantom import ALL_PHANTOM_PARTS, PhantomConfig
 from ulna.errors import BundleError, ConfigError
@@ -82,7 +82,7 @@ def images() -> Array:
     from ulna.phantom.study import render_study
     from ulna.preprocess import prepare
 
-    spec = read_bundle(BOX_BUNDLE).manifest.input_spec
+    spec = read_bundle(DEMONSTRATION_BUNDLE).manifest.input_spec
     config = PhantomConfig(FILMS, seed=11, parts=ALL_PHANTOM_PARTS)
     views = [render_study(config, i).views[0].pixels for i in range(FILMS)]
     read = [Radiograph(v.astype(np.float32) / 255, f"image {k}") for k, v in enumerate(views)]
@@ -94,7 +94,7 @@ def graph(kind: str) -> bytes:
     """The demonstration's expert, as it is or with all its convolutions in int8."""
     from ulna.runtime.session.quantiser import GraphQuantiser
 
-    bundle = read_bundle(BOX_BUNDLE)
+    bundle = read_bundle(DEMONSTRATION_BUNDLE)
     path = bundle.graph_path(bundle.manifest.experts[0])
     if kind == "fp32":
         return path.read_bytes()

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ulna.bundle import OutOfDistribution, replace_fusion
+from ulna.bundle import OodDetector, replace_fusion
 from ulna.calibration.out_of_distribution_fit import fit_out_of_distribution
 from ulna.datasets import index_data
 from ulna.imaging import read_radiograph
@@ -133,7 +133,7 @@ def fit(run: Path, folder: Path, studies: list[Study]) -> Predictor:
     bundle = export_bundle(run, folder / "bundle")
     names = [e.name for e in bundle.manifest.experts]
     outputs = outputs_of(Predictor.load(bundle.path), studies, negatives=True)
-    out_of_distribution: OutOfDistribution | None = fit_out_of_distribution(outputs, names)
+    out_of_distribution: OodDetector | None = fit_out_of_distribution(outputs, names)
     assert out_of_distribution is not None, f"{len(studies)} studies are too few"
     replace_fusion(bundle, bundle.manifest.fusion, {}, out_of_distribution)
     return Predictor.load(bundle.path)

@@ -23,7 +23,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from ulna.config.input_spec import InputSpec
-from ulna.imaging.non_radiograph import first_look
+from ulna.imaging.non_radiograph import inspect_pixels
 from ulna.imaging.read import read_radiograph
 from ulna.preprocess import prepare
 
@@ -108,7 +108,7 @@ def report(name: str, data: bytes) -> None:
     radiograph, other = read_radiograph(data, name), peer_read(data)
     decode = best_ms(partial(read_radiograph, data, name))
     peer = best_ms(partial(peer_read, data))
-    look = best_ms(partial(first_look, radiograph))
+    look = best_ms(partial(inspect_pixels, radiograph))
     print(f"{name}: decode {decode:.1f} ms, peer {peer:.1f} ms, ratio {decode / peer:.2f}")
     print(f"  look for foreign images {look:.1f} ms")
     for size in (224, 640):

@@ -1,11 +1,11 @@
 """Known, near, far: what a cross-validated bundle says of images of other hospitals and regions.
 
-    python benchmarks/refusal.py BUNDLE --known arm.csv --elsewhere legs.csv \
-        --elsewhere chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
+    python benchmarks/refusal.py BUNDLE --known arm.csv --outliers legs.csv \
+        --outliers chests.csv --near NAME=TABLE --far NAME=TABLE --out refusal
 
 BUNDLE is that of `ulna crossval` on --known with its own number of folds. Known images are
 answered by the experts of their own fold, with statistics fitted without a fifth of the fold's
-patients at a time. Half of the images of --elsewhere are learned from, the other half is a far
+patients at a time. Half of the images of --outliers are learned from, the other half is a far
 group. What the networks say is kept in OUT/outputs.pkl, so that a second call takes seconds. OUT
 gets the bundle with its new statistics and refusal.json.
 """
@@ -27,7 +27,7 @@ import numpy as np
 from ulna.bundle import (
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     read_bundle,
     replace_fusion,
 )
@@ -49,7 +49,7 @@ from ulna.metrics.bootstrap import bootstrap_intervals
 from ulna.metrics.ranking import weighted_auroc
 from ulna.runtime import ImageOutputs, Predictor, StudyOutputs
 from ulna.runtime.screen import verdict, without_map
-from ulna.types import Familiarity, Study
+from ulna.types import OodLevel, Study
 
 HELD_PARTS = 5
 Fold = tuple[list[StudyOutputs], Beside]
@@ -131,7 +131,7 @@ def fold_fusion(fusion: FusionParameters, names: Sequence[str]) -> FusionParamet
     return replace(fusion, weights={p: weights(w) for p, w in fusion.weights.items()})
 
 
-def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OutOfDistribution:
+def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OodDetector:
     """As `ulna crossval` fits it."""
     result, moved = {}, []
     for k, (outputs, beside) in enumerate(folds):
@@ -150,7 +150,7 @@ def fit(folds: Sequence[Fold], bundle: ModelBundle) -> OutOfDistribution:
 Scored = tuple[float, float, str, str, str]
 
 
-def scored(outputs: Iterable[StudyOutputs], out_of_distribution: OutOfDistribution) -> list[Scored]:
+def scored(outputs: Iterable[StudyOutputs], out_of_distribution: OodDetector) -> list[Scored]:
     """(distance, outside, domain, patient, body part) of every image."""
     result = []
     for output in outputs:
@@ -198,7 +198,7 @@ def area(known: Sequence[Scored], far: Sequence[Scored], column: int) -> list[fl
 
 
 def row(name: str, result: Sequence[Scored], known: Sequence[Scored]) -> dict[str, object]:
-    share = {d.value: float(np.mean([s[2] == d.value for s in result])) for d in Familiarity if d}
+    share = {d.value: float(np.mean([s[2] == d.value for s in result])) for d in OodLevel if d}
     summary: dict[str, object] = {"images": len(result), **share}
     if result is not known:
         summary |= {"distance": area(known, result, 0), "outside": area(known, result, 1)}
@@ -210,7 +210,7 @@ def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--known", type=Path, required=True, help="what it was cross-validated on")
-    parser.add_argument("--elsewhere", type=Path, action="append", required=True)
+    parser.add_argument("--outliers", type=Path, action="append", required=True)
     parser.add_argument("--near", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--far", action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("--most", type=int, default=10**9, help="known images of each fold")

@@ -23,7 +23,7 @@ import numpy as np
 from ulna.bundle import ModelBundle, read_bundle
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
-from ulna.datasets.overlap import named_in
+from ulna.datasets.overlap import keys_among
 from ulna.experiments.held_out import run_split
 from ulna.imaging import read_radiograph
 from ulna.preprocess import prepare
@@ -70,7 +70,7 @@ def requested(given: argparse.Namespace) -> list[Study]:
 def not_learned(studies: Sequence[Study], own: str, run: Path) -> list[Study]:
     """Those that `run` does not know, whether it was made on the table of sources or on `own`."""
     learned = {key for keys in run_split(run).values() for key in keys}
-    known = learned | named_in(learned, [s for s in studies if s.source == own])
+    known = learned | keys_among(learned, [s for s in studies if s.source == own])
     return [s for s in studies if s.key not in known]
 
 

@@ -16,8 +16,8 @@ for table in table.csv lower_limb.csv; do
     [ -f "$data/$table" ] || { echo "$data/$table: no such file: see docs/results/real.md" >&2; exit 2; }
 done
 # Films that show no upper limb teach the bundle to refuse such (docs/refusal.md).
-elsewhere=(--elsewhere "$data/lower_limb.csv")
-[ ! -f "$data/other.csv" ] || elsewhere+=(--elsewhere "$data/other.csv")
+elsewhere=(--outliers "$data/lower_limb.csv")
+[ ! -f "$data/other.csv" ] || elsewhere+=(--outliers "$data/other.csv")
 studies=1750 trunk=() trunk0=() every=() pupil=()
 if [ -n "${QUICK:-}" ]; then
     studies=40

@@ -95,12 +95,12 @@ class Place:
 
     def files(self) -> dict[str, tuple[int, ...]]:
         """What lies in the working folder; the numbers change when a file is written."""
-        result: dict[str, tuple[int, ...]] = {}
+        found: dict[str, tuple[int, ...]] = {}
         for path in sorted(p for p in self.work.rglob("*") if p.is_file()):
-            reported = path.stat()
+            told = path.stat()
             key = path.relative_to(self.work).as_posix()
-            result[key] = (reported.st_ino, reported.st_size, reported.st_mtime_ns)
-        return result
+            found[key] = (told.st_ino, told.st_size, told.st_mtime_ns)
+        return found
 
 
 def record(out: Path, checkout: Path, only: str = WALK) -> int:
@@ -115,9 +115,9 @@ def record(out: Path, checkout: Path, only: str = WALK) -> int:
             began = time.monotonic()
             code = _keep(place, call, out)
             seconds[call.name] = round(time.monotonic() - began, 1)
-            message = "" if code == call.code else f"  EXPECTED {call.code}"
-            wrong += [call.name] if message else []
-            print(f"{seconds[call.name]:6.1f} s  exit {code:3}  {call.name}{message}", flush=True)
+            said = "" if code == call.code else f"  EXPECTED {call.code}"
+            wrong += [call.name] if said else []
+            print(f"{seconds[call.name]:6.1f} s  exit {code:3}  {call.name}{said}", flush=True)
     finally:
         shutil.rmtree(place.base)
     about = {"here": str(place.base), "checkout": str(checkout), "seconds": seconds}
@@ -163,16 +163,16 @@ def _keep(place: Place, call: Call, out: Path) -> int:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place.work / name, target)
     folder.mkdir(exist_ok=True)
-    reported = {
+    told = {
         "words": list(call.words),
         "code": done.returncode,
         "written": written,
         "removed": sorted(before.keys() - after.keys()),
     }
-    (folder / "call.json").write_text(json.dumps(reported, indent=1), "utf-8")
+    (folder / "call.json").write_text(json.dumps(told, indent=1), "utf-8")
     (folder / "stdout.txt").write_text(place.normalised(done.stdout), "utf-8")
-    message = _PROGRESS.sub("", place.normalised(done.stderr))
-    (folder / "stderr.txt").write_text(message, "utf-8")
+    said = _PROGRESS.sub("", place.normalised(done.stderr))
+    (folder / "stderr.txt").write_text(said, "utf-8")
     return done.returncode
 
 

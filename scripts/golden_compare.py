@@ -21,7 +21,7 @@ RELATIVE = 1e-9
 MOST = 8  # differences told of one file
 # Keys of JSON files and columns of CSV files that hold durations.
 IGNORED = frozenset({"seconds", "window_seconds", "milliseconds"})
-# Names of cache folders: a hash that takes in when each image was written.
+# Names of cache folders: a hash that takes in when each film was written.
 _KEY = re.compile(r"\b[0-9a-f]{20}\b")
 _TEXT = {".html", ".svg", ".txt", ".md"}
 _SPACE = re.compile(r"[ \t]+")
@@ -58,15 +58,15 @@ def _cut(before: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _call(a: Path, b: Path) -> Iterator[str]:
     """Exit code, words, removed files, what was said."""
-    reported = [json.loads((folder / "call.json").read_text("utf-8")) for folder in (a, b)]
+    told = [json.loads((folder / "call.json").read_text("utf-8")) for folder in (a, b)]
     for key in ("code", "words", "removed"):
-        if reported[0][key] != reported[1][key]:
-            yield f"{key} {reported[0][key]} -> {reported[1][key]}"
+        if told[0][key] != told[1][key]:
+            yield f"{key} {told[0][key]} -> {told[1][key]}"
     for stream in ("stdout", "stderr"):
-        message = [(folder / f"{stream}.txt").read_text("utf-8") for folder in (a, b)]
-        if message[0] != message[1]:
-            result = _json(*message) if all(map(_is_json, message)) else _lines(*message)
-            yield from (f"{stream}: {line}" for line in result)
+        said = [(folder / f"{stream}.txt").read_text("utf-8") for folder in (a, b)]
+        if said[0] != said[1]:
+            found = _json(*said) if all(map(_is_json, said)) else _lines(*said)
+            yield from (f"{stream}: {line}" for line in found)
 
 
 def _files(name: str, a: Path, b: Path, places: list[str]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _files(name: str, a: Path, b: Path, places: list[str]) -> Iterator[str]:
     for file in sorted(first.keys() ^ second.keys()):
         yield f"{name}: {file}: written only in the {'first' if file in first else 'second'}"
     for file in sorted(first.keys() & second.keys()):
-        raw = [result[file].read_bytes() for result in (first, second)]
+        raw = [found[file].read_bytes() for found in (first, second)]
         if raw[0] != raw[1]:
             pair = [
                 r.replace(p.encode(), b"{here}") if p else r
@@ -110,7 +110,7 @@ def file_differences(suffix: str, a: bytes, b: bytes) -> Iterator[str]:
 
 def _readable(page: str) -> str:
     """A line for each element, pictures by their digests."""
-    page = _EMBEDDED.sub(lambda result: f"base64, {zlib.crc32(result[1].encode()):08x}", page)
+    page = _EMBEDDED.sub(lambda found: f"base64, {zlib.crc32(found[1].encode()):08x}", page)
     return _SPACE.sub(" ", page).replace("><", ">\n<")
 
 

@@ -1,4 +1,4 @@
-"""Small images, tables and broken files for the walk of scripts/golden.py; the same every time."""
+"""Small films, tables and broken files for the walk of scripts/golden.py; the same every time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = "path,patient_id,study_id,body_part,abnormal"
 _STORAGE = UID("1.2.840.10008.5.1.4.1.1.1")  # Computed Radiography Image Storage
 
 
-def image(seed: int, abnormal: bool, wrist: bool) -> tuple[Pixels, list[int]]:
+def film(seed: int, abnormal: bool, wrist: bool) -> tuple[Pixels, list[int]]:
     """A bone on dark ground, a bright spot where it is abnormal; the spot's box."""
     rng = np.random.default_rng(seed)
     pixels = rng.normal(60, 12, (72, 64))
@@ -28,12 +28,12 @@ def image(seed: int, abnormal: bool, wrist: bool) -> tuple[Pixels, list[int]]:
 
 
 def write_table(folder: Path, n: int, first: int, extra: bool = False) -> None:
-    """`folder/table.csv` and its images: two body parts, half of the studies abnormal."""
+    """`folder/table.csv` and its films: two body parts, half of the studies abnormal."""
     folder.mkdir(parents=True)
     lines = [_COLUMNS + (",boxes,hardware,source_width" if extra else "")]
     for i in range(n):
         wrist, abnormal = bool(i % 2), i % 4 >= 2
-        pixels, box = image(first + i, abnormal, wrist)
+        pixels, box = film(first + i, abnormal, wrist)
         Image.fromarray(pixels).save(folder / f"{i}.png")
         row = f"{i}.png,{folder.name}{i},s{i},{('ELBOW', 'WRIST')[wrist]},{int(abnormal)}"
         if extra:
@@ -44,14 +44,14 @@ def write_table(folder: Path, n: int, first: int, extra: bool = False) -> None:
 
 
 def write_dicom(path: Path, part: str, seed: int) -> None:
-    """An image of 8 bits whose identifiers follow from the seed."""
+    """A film of 8 bits whose identifiers follow from the seed."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = _STORAGE, UID(f"1.2.3.{seed}")
     data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     data.SOPClassUID, data.SOPInstanceUID = _STORAGE, f"1.2.3.{seed}"
     data.StudyInstanceUID, data.PatientID, data.Modality = f"1.2.{seed}", f"p{seed}", "CR"
-    pixels, _ = image(seed, True, True)
+    pixels, _ = film(seed, True, True)
     data.BodyPartExamined, (data.Rows, data.Columns) = part, pixels.shape
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -61,10 +61,10 @@ def write_dicom(path: Path, part: str, seed: int) -> None:
 
 
 def write_odd(folder: Path) -> None:
-    """What is no image: text, half a file, a coloured picture, a blank one."""
+    """What is no film: text, half a file, a coloured picture, a blank one."""
     folder.mkdir()
-    (folder / "text.png").write_text("no image at all", "utf-8")
-    pixels, _ = image(1, True, False)
+    (folder / "text.png").write_text("no film at all", "utf-8")
+    pixels, _ = film(1, True, False)
     Image.fromarray(pixels).save(folder / "whole.png")
     whole = (folder / "whole.png").read_bytes()
     (folder / "half.png").write_bytes(whole[: len(whole) // 2])

@@ -1,12 +1,14 @@
 """What `make site` does beside MkDocs (`hooks` of mkdocs.yml).
 
-Menus of whole folders, pages from the root of the repository, links to files that are no pages,
-lists without an empty line before them, and scripts of the theme that would load something from
-another host.
+Menus of whole folders, pages from the root of the repository, notebooks as pages, links to files
+that are no pages, lists without an empty line before them, and scripts of the theme that would load
+something from another host. (The plugin mkdocs-jupyter is not used: its pages load a script from
+another host.)
 """
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shutil
@@ -23,6 +25,8 @@ AT_ROOT = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
 }
+# Notebooks that `make notebooks` has run; in the repository they have no outputs.
+RUN = ROOT / "build" / "notebooks"
 LINK = re.compile(r"(?<!!)\[((?:[^\]\[`]|`[^`]*`)+)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 # A line of a paragraph before a list: Python-Markdown wants an empty line there.
 LIST = re.compile(r"^((?![-|#> \n]|\d+\. ).+\n)(?=(?:-|1\.) )", re.MULTILINE)
@@ -50,7 +54,49 @@ def _spread(entry: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     for source, page in AT_ROOT.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
+    for notebook in [f for f in files if f.src_uri.endswith(".ipynb")]:
+        text = notebook_page(Path(str(notebook.abs_src_path)), RUN)
+        page = f"{notebook.src_uri.removesuffix('.ipynb')}.md"
+        files.append(File.generated(config, page, content=text))
     return files
+
+
+def notebook_page(path: Path, run: Path) -> str:
+    """The notebook `path` as Markdown; with outputs where its like in the folder `run` has them."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    if (run / path.name).is_file():
+        done = json.loads((run / path.name).read_text(encoding="utf-8"))["cells"]
+        same = [c["source"] for c in done] == [c["source"] for c in cells]
+        cells = done if same else cells
+    pieces = []
+    for cell in cells:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            pieces.append(text)
+            continue
+        pieces.append(f"```python\n{text}\n```")
+        pieces += _outputs(cell["outputs"])
+    title, _, rest = "\n\n".join(pieces).partition("\n")
+    # In HTML, since a link of Markdown to a notebook leads to its page.
+    file = f'<a href="{path.name}" download>Download this page as a notebook</a>'
+    shown = any(c.get("outputs") for c in cells)
+    todo = "" if shown else " and run it to see what its cells print and draw"
+    return f"{title}\n\n{file}{todo}.\n{rest}\n"
+
+
+def _outputs(outputs: list[dict[str, Any]]) -> list[str]:
+    """What a cell printed, as one block, and its pictures."""
+    printed, pictures = "", []
+    for output in outputs:
+        data = output.get("data", {})
+        if "image/png" in data:
+            picture = "".join(data["image/png"]).replace("\n", "")
+            pictures.append(f"![What the cell draws](data:image/png;base64,{picture})")
+        else:
+            text = "".join(output.get("text", data.get("text/plain", "")))
+            printed += text if text.endswith("\n") else f"{text}\n"
+    blocks = [f"```text\n{printed.rstrip()}\n```"] if printed.strip() else []
+    return blocks + pictures
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
@@ -66,7 +112,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         if path in AT_ROOT:
             path = AT_ROOT[path]
         elif path.startswith("docs/"):
-            path = path.removeprefix("docs/")
+            path = re.sub(r"\.ipynb$", ".md", path.removeprefix("docs/"))
             if result.is_dir():
                 path += "/README.md"
         elif result.exists() and not path.startswith(".."):

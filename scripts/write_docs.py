@@ -56,13 +56,14 @@ def recipe_table() -> str:
         experts = ", ".join(e.name for e in recipe.experts)
         size = recipe.input_spec.size
         rows.append(f"| `{name}` | {recipe.description} | {experts} | {size} px |")
-    head = ["| recipe | what | experts | input |", "|---|---|---|---|"]
+    head = ["| recipe | description | experts | input |", "|---|---|---|---|"]
     return "\n".join([*head, *rows]) + "\n"
 
 
 def corruption_table() -> str:
     rows = [f"| `{name}` | {meaning} | {amounts} |" for name, amounts, meaning in suite_rows()]
-    return "\n".join(["| corruption | what | severity 1, 2, ... |", "|---|---|---|", *rows]) + "\n"
+    head = ["| corruption | description | severity 1, 2, ... |", "|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"
 
 
 def column_table() -> str:
@@ -89,13 +90,20 @@ def self_supervision_reference() -> str:
 
 
 def _settings_of(kind: type) -> str:
+    """The class's docstring, with its section 'Attributes:' as a column of the table."""
     words = inspect.cleandoc(kind.__doc__ or "").replace("``", "`")
+    text, _, section = words.partition("\nAttributes:\n")
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", section, re.MULTILINE)
+    meanings = {name: " ".join(meaning.split()) for name, meaning in entries}
+    names = [f.name for f in dataclasses.fields(kind)]
+    if list(meanings) != names:
+        sys.exit(f"{kind.__name__}: 'Attributes:' has {list(meanings)}: expected {names}")
     rows = [
-        f"| `{f.name}` | {_type(hints_of(kind)[f.name])} | {_default(f)} |"
+        f"| `{f.name}` | {_type(hints_of(kind)[f.name])} | {_default(f)} | {meanings[f.name]} |"
         for f in dataclasses.fields(kind)
     ]
-    table = "\n".join(["| setting | type | default |", "|---|---|---|", *rows])
-    return f"### {kind.__name__}\n\n{words}\n\n{table}\n"
+    head = ["| setting | type | default | meaning |", "|---|---|---|---|"]
+    return f"### {kind.__name__}\n\n{text.strip()}\n\n" + "\n".join([*head, *rows]) + "\n"
 
 
 def _type(hint: Any) -> str:

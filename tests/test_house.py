@@ -205,15 +205,24 @@ def _packages() -> set[str]:
     return there | {p.name for p in PACKAGE.glob("*.py") if p.stem not in ("__init__", "__main__")}
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md"])
-def test_file_map_is_the_tree(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    block = re.search(r"<!-- file map -->\n```\n(.*?)```", text, re.DOTALL)
-    assert block, f"{document}: no file map"
-    named = set(re.findall(r"^  src/ulna/(\w+(?:\.py)?)\b", block[1], re.MULTILINE))
+def test_file_map_is_the_tree() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- file map -->\n```\n(.*?)```", text, re.DOTALL)
+    named = set(re.findall(r"^  src/ulna/(\w+(?:\.py)?)\b", block, re.MULTILINE))
     assert named == _packages()
-    for path in re.findall(r"^  ?(\S+)", block[1], re.MULTILINE):
-        assert (ROOT / path).exists(), f"{document} names {path}, which is not there"
+    for path, said in re.findall(r"^  ?(\S+)(.*)", block, re.MULTILINE):
+        assert (ROOT / path).exists(), f"ARCHITECTURE.md names {path}, which is not there"
+        assert said.strip(), f"ARCHITECTURE.md does not say what {path} is"
+    for page in re.findall(r"docs/\S+\.md", block):
+        assert (ROOT / page).exists(), f"ARCHITECTURE.md names {page}, which is not there"
+
+
+def test_the_readme_is_short_and_has_no_second_map() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 90, "details belong in docs"
+    assert "file map" not in text and "(ARCHITECTURE.md)" in text
+    assert "src/ulna" not in text, "where things lie is told in ARCHITECTURE.md alone"
+    assert "not a medical device" in text
 
 
 def test_links_in_documents_lead_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""Threads follow what the process may use, not what the machine has."""
+"""The number of threads follows what the process may use, not what the machine has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ulna.config.phantom import PhantomConfig
-from ulna.machine import THREADS_SAID, arithmetic_threads, hold_libraries, usable_cores
+from ulna.machine import THREAD_VARIABLES, arithmetic_threads, limit_library_threads, usable_cores
 
 MANY = 64
 
@@ -131,11 +131,11 @@ def test_libraries_are_told_of_a_quota(tmp_path: Path, monkeypatch: pytest.Monke
     free, held = tmp_path / "free", _tree(tmp_path / "held", group)
     for before, root, after in (
         ({}, free, {}),
-        ({}, held, dict.fromkeys(THREADS_SAID, "3")),
+        ({}, held, dict.fromkeys(THREAD_VARIABLES, "3")),
         ({"OMP_NUM_THREADS": "9"}, held, {"OMP_NUM_THREADS": "9"}),
     ):
         monkeypatch.setattr(os, "environ", dict(before))
-        hold_libraries(root)
+        limit_library_threads(root)
         assert os.environ == after
 
 
@@ -157,14 +157,14 @@ def _on_one_core(code: str) -> str:
 
 ONE_CORE = """
 import os
-from ulna.bundle.box import BOX_BUNDLE
+from ulna.bundle.shipped import DEMONSTRATION_BUNDLE
 from ulna.config.engine import EngineSettings
-from ulna.machine import THREADS_SAID, arithmetic_threads, usable_cores
+from ulna.machine import THREAD_VARIABLES, arithmetic_threads, usable_cores
 from ulna.runtime.session import Session
 from ulna.runtime.stream import default_workers
 
 assert usable_cores() == arithmetic_threads() == default_workers() == 1
-graph = next(BOX_BUNDLE.glob("*.onnx"))
+graph = next(DEMONSTRATION_BUNDLE.glob("*.onnx"))
 def started(engine):
     before = len(os.listdir("/proc/self/task"))
     session = Session(graph, EngineSettings.parse(engine))
@@ -202,7 +202,7 @@ def test_torch_computes_on_the_one_core() -> None:
 
 
 def test_torch_is_held_to_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It follows the mask by itself, and no control group."""
+    """It respects the affinity mask by itself, but not control groups."""
     threads = pytest.importorskip("ulna.models.threads", reason="torch is not installed")
     requested: list[int] = []
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 64)

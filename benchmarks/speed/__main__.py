@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.speed.contenders import known_contenders
 from benchmarks.speed.contenders.contender import Setting
 from benchmarks.speed.contenders.engines import automatic_engine, precisions_here
-from benchmarks.speed.inputs import ENCODERS, write_films
+from benchmarks.speed.inputs import ENCODERS, write_images
 from benchmarks.speed.machine import describe_machine
 from benchmarks.speed.plan import Cell, make_plan
 from benchmarks.speed.plot import write_plot
@@ -98,7 +98,7 @@ def _parsed() -> argparse.Namespace:
 def _settings(given: argparse.Namespace) -> dict[tuple[int, int], Setting]:
     """By (size, threads): the sizes in their order, most threads first."""
     print("weights and images: minutes at the first run, then at once", flush=True)
-    images = write_films(PLACE, given.seed)
+    images = write_images(PLACE, given.seed)
     result = {}
     for size in sorted(given.sizes):
         weights = random_bundle(PLACE, size, given.seed, given.encoders)

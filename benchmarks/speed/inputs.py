@@ -15,7 +15,7 @@ PART = 0
 FILMS, FILM_SIDE = 32, 512
 
 
-def write_films(place: Path, seed: int, count: int = FILMS) -> Path:
+def write_images(place: Path, seed: int, count: int = FILMS) -> Path:
     """A folder of 8-bit PNG images, 512 px on the long side: soft shapes with noise."""
     from PIL import Image
     from scipy import ndimage

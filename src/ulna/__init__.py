@@ -11,7 +11,7 @@ What is here is loaded when it is first used; docs/python.md has an example of e
 
 from __future__ import annotations
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 __version__ = "0.1.0"
 
@@ -31,7 +31,7 @@ _PUBLIC = {
     "types": ("BodyPart", "Radiograph", "Study"),
 }
 __all__ = ["__version__", *sorted(n for names in _PUBLIC.values() for n in names)]  # noqa: PLE0604
-__getattr__ = on_first_use(__name__, _PUBLIC)
+__getattr__ = lazy_getattr(__name__, _PUBLIC)
 
 
 def __dir__() -> list[str]:

@@ -67,7 +67,7 @@ class Lesson:
     that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies
     that neither has learned from; empty for those that the data or the run hold out. engine: that
     the teacher answers the training images in. devices: processes that train, as in `train_run`.
-    elsewhere: tables of images of other regions of the body, which the student learns to refuse.
+    outliers: tables of images of other regions of the body, which the student learns to refuse.
     """
 
     studies: Sequence[Study]

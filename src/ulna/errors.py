@@ -1,23 +1,22 @@
-"""Every error Ulna raises on purpose.
+"""The exceptions and warnings of Ulna.
 
-The tree (exit code of the command line in brackets)::
+The hierarchy, with the exit code of the command line in brackets::
 
     UlnaError [1]
-    ├── ConfigError [2]          a setting, flag or recipe that makes no sense
+    ├── ConfigError [2]          an invalid setting, flag or recipe
     ├── DatasetError [3]         a folder, table or label that cannot be used as data
-    │   └── SplitError [3]       a split in which a patient would stand on two sides
+    │   └── SplitError [3]       a split in which a patient would be on two sides
     ├── ImageError [4]           one file that is not a usable radiograph
     │   └── DicomError [4]       the same, for a DICOM object
     ├── BundleError [5]          a model bundle that is missing, damaged or of another version
     ├── WeightsError [6]         initial weights that are not there or do not fit
-    ├── TrainingError [7]        training that cannot go on (nothing to learn from, not finite)
+    ├── TrainingError [7]        training that cannot continue (no data, values not finite)
     ├── DependencyError [8]      an optional package that this command needs is not installed
-    ├── VerificationError [9]    a file or number that is not what its receipt says
-    └── IncompleteError [10]     a study without its answer, map or score; all others have theirs
+    ├── VerificationError [9]    a file or number that differs from its receipt
+    └── IncompleteError [10]     some studies lack their prediction, map or score; others have them
 
-A message says what came, what was expected and how to fix it. Whatever else
-escapes a command is a defect of Ulna, not of its input: but for what the system
-refuses, and for a machine that has run out of something (`message_of`).
+A message states what was received, what was expected and how to fix it. Any other exception is
+a defect of Ulna, except errors of the operating system and exhausted resources (`message_of`).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import logging
 
 
 class UlnaError(Exception):
-    """Base of all deliberate errors; `exit_code` is what the command line returns."""
+    """Base class of Ulna's errors; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
@@ -77,22 +76,22 @@ class IncompleteError(UlnaError):
 
 
 class UlnaWarning(UserWarning):
-    """Base of all deliberate warnings: input that was used, with a reservation."""
+    """Base class of Ulna's warnings: the input was used, with a reservation."""
 
 
 class ImageWarning(UlnaWarning):
-    """A radiograph was read, but something about it was repaired or ignored."""
+    """An image was read, but something in its file was repaired or ignored."""
 
 
 class WeightsWarning(UlnaWarning):
-    """Initial weights are used with a reservation: fetched by a connection, or for other input."""
+    """Initial weights are used with a reservation: downloaded, or trained on other input."""
 
 
 class DatasetWarning(UlnaWarning):
     """A data set was indexed, but it differs from what was expected."""
 
 
-# What a machine has run out of, whatever file was being written: the error often names none.
+# Exhausted resources and failing devices; the error often names no file.
 EXHAUSTED = {
     errno.ENOSPC: "free some space, then give the same command again",
     errno.EDQUOT: "free some of your quota, then give the same command again",
@@ -113,11 +112,11 @@ _ADVICE = {
     errno.ENAMETOOLONG: "expected a shorter name",
     **EXHAUSTED,
 }
-LESS_AT_A_TIME = (
+MEMORY_ADVICE = (
     "ask for less at a time (fewer --jobs or --workers, a smaller batch_size, fewer or smaller "
     "images), or free some memory"
 )
-# As PyTorch, ONNX Runtime, OpenVINO and C++ say it, none of them with a MemoryError.
+# Messages of PyTorch, ONNX Runtime, OpenVINO and C++, which raise no MemoryError.
 _NO_MEMORY = (
     "out of memory",
     "out of host memory",
@@ -128,7 +127,7 @@ _NO_MEMORY = (
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory was not enough, the host's or an accelerator's."""
+    """Whether `error` means that the host or an accelerator ran out of memory."""
     if isinstance(error, UlnaError):
         return False
     if isinstance(error, MemoryError):
@@ -140,27 +139,27 @@ def out_of_memory(error: BaseException) -> bool:
     return any(words in str(error).lower() for words in _NO_MEMORY)
 
 
-def of_the_system(error: BaseException) -> bool:
-    """Whether the system refused `error`'s file, or has run out of something."""
+def is_system_error(error: BaseException) -> bool:
+    """Whether `error` came from the operating system: a file it refused, or no resources left."""
     named = isinstance(error, OSError) and error.filename is not None
     return named or getattr(error, "errno", None) in EXHAUSTED or out_of_memory(error)
 
 
 def message_of(error: BaseException) -> str:
-    """What a user is told of any error, in one line: what came, and what to do.
+    """Return a message of one line for any error: what happened, and what to do.
 
-    An UlnaError says it itself; of the others it names a file that the system refused, memory
-    that was not enough, or a defect.
+    An UlnaError provides its own message. For other errors the message names the file that the
+    system refused, the lack of memory, or a defect of Ulna.
     """
     if isinstance(error, UlnaError):
         return str(error)
-    if isinstance(error, OSError) and of_the_system(error):
+    if isinstance(error, OSError) and is_system_error(error):
         where = "" if error.filename is None else f"{error.filename}: "
         advice = _ADVICE.get(error.errno or 0)
         return f"{where}{error.strerror}{f': {advice}' if advice else ''}"
     if out_of_memory(error):
-        return f"out of memory: {LESS_AT_A_TIME}"
-    # `--debug` and programs that use the package see where; the others keep their answers.
+        return f"out of memory: {MEMORY_ADVICE}"
+    # Shows the traceback to `--debug` and to programs that use the package.
     logging.getLogger("ulna").error("a defect met by one study or file", exc_info=error)
     message = " ".join(f"{type(error).__name__}: {error}".split())
     return f"{message} (a defect of Ulna, not of the file: report it)"

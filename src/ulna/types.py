@@ -1,7 +1,7 @@
-"""The nouns every part of Ulna shares: body parts, studies, radiographs, findings, predictions.
+"""The data types that all of Ulna shares: body parts, studies, images, findings, predictions.
 
-All are frozen and check themselves when made. Arrays are float32 unless said otherwise; pixel
-coordinates are (x, y), right and down from the upper left corner of the upper left pixel.
+All are frozen dataclasses that validate their fields. Arrays are float32 unless stated otherwise.
+Pixel coordinates are (x, y), right and down from the upper left corner of the upper left pixel.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ulna.errors import ConfigError, DatasetError, ImageError
-from ulna.standing import Confidence as Confidence
-from ulna.standing import Familiarity as Familiarity
-from ulna.standing import Triage as Triage
-from ulna.standing import triage_of as triage_of
+from ulna.reliability import Confidence as Confidence
+from ulna.reliability import OodLevel as OodLevel
+from ulna.reliability import Triage as Triage
+from ulna.reliability import triage_of as triage_of
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
 class BodyPart(enum.StrEnum):
-    """The seven regions of MURA; the value is also DICOM's Body Part Examined (0018,0015)."""
+    """One of MURA's seven regions; the value is that of DICOM Body Part Examined (0018,0015)."""
 
     ELBOW = "ELBOW"
     FINGER = "FINGER"
@@ -37,9 +37,9 @@ class BodyPart(enum.StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> BodyPart:
-        """`text` as a body part: any case, with or without MURA's `XR_`.
+        """Return the body part that `text` names, in any case, with or without MURA's `XR_`.
 
-        Raises ConfigError for anything else.
+        Raises ConfigError for any other text.
         """
         name = text.strip().upper().removeprefix("XR_")
         if name not in cls.__members__:
@@ -57,7 +57,7 @@ class Laterality(enum.StrEnum):
 
 
 class FindingCategory(enum.StrEnum):
-    """What an abnormal finding is; the multi-label classes of the finding head."""
+    """The category of an abnormal finding: the classes of the multi-label finding head."""
 
     FRACTURE = "fracture"
     HARDWARE = "hardware"
@@ -68,7 +68,7 @@ class FindingCategory(enum.StrEnum):
 
 
 class Subtlety(enum.StrEnum):
-    """How hard a finding is to see, from its measured contrast-to-noise (phantoms only)."""
+    """How hard a finding is to see, by its contrast-to-noise ratio (phantoms only)."""
 
     OBVIOUS = "obvious"
     MODERATE = "moderate"
@@ -77,11 +77,12 @@ class Subtlety(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of one radiograph, true or predicted, in source pixels.
+    """One finding on one image, from the ground truth or predicted, in pixels of the image's file.
 
-    box: (x, y, width, height). score: predicted strength (logit contribution), None for truth.
-    outline: (N, 2) x, y vertices or None. cnr: measured contrast-to-noise ratio (phantoms). adds:
-    how many logits of the answer the region of a predicted one makes up; None where not known.
+    box: (x, y, width, height). score: largest value of the heat map in the finding, in logits;
+    None for ground truth. outline: (N, 2) vertices (x, y), or None. cnr: measured contrast-to-noise
+    ratio (phantoms only). adds: logits that the region of a predicted finding contributes to the
+    logit of the image; None where not known.
     """
 
     box: tuple[float, float, float, float]
@@ -101,10 +102,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class ImageRef:
-    """Where one radiograph of a study lies and what is known of it; no pixels.
+    """The file of one image of a study and what is known of it without decoding.
 
-    A `Study` must name its images before any is decoded, and no other noun does that.
-    mask: path of an 8-bit PNG of the image's size, non-zero inside a finding, or None.
+    mask: path of an 8-bit PNG of the image's size that is non-zero inside findings, or None.
     """
 
     path: Path
@@ -116,16 +116,15 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class Study:
-    """All radiographs of one body part of one patient at one visit: the unit of label and metric.
+    """All images of one body part of one patient at one visit: the unit of label and metric.
 
-    abnormal: True, False or None (no label). split: 'train', 'valid', 'test' or '' as the
-    source says. categories: labelled finding categories of the study, None where unknown.
-    remarks: sentences from its source that belong beside its answer, such as a header that names
-    another region; they stand first among the answer's flags. unknown: categories of which
-    nothing is said though others are labelled. source: its name among several sources, '' for one
-    alone. weight: how often a draw over several sources takes its source, relative to the others.
-    label_means: what `abnormal` stands for, 'abnormality' or one finding; '' where nobody has said.
-    simulated: it shows a phantom and no patient.
+    abnormal: the label, None if there is none. split: 'train', 'valid', 'test' or '' (not defined).
+    categories: labelled finding categories, None if not labelled. unknown: those left unlabelled.
+    remarks: notes on the data (such as a header that names another region), shown with the answer.
+    source: name of the data source (hospital, data set), '' for a single one. weight: its sampling
+        weight, relative to the other sources.
+    label_means: what `abnormal` means: 'abnormality', one finding category, or '' (not stated).
+    simulated: whether the images show a phantom instead of a patient.
     """
 
     patient_id: str
@@ -145,39 +144,36 @@ class Study:
     def __post_init__(self) -> None:
         if not self.images:
             raise DatasetError(
-                f"study {self.key!r} has no images: expected at least one radiograph; "
-                "remove the study or add its files"
+                f"study {self.key!r} has no images: expected at least one; remove it or add files"
             )
 
     @property
     def key(self) -> str:
-        """Unique within a data set: `PART/patient/study`."""
+        """Identifier that is unique within a data set: `PART/patient/study`."""
         part = self.body_part.value if self.body_part else "UNKNOWN"
         return f"{part}/{self.patient_id}/{self.study_id}"
 
     def shows(self, category: FindingCategory) -> bool | None:
-        """Whether the study has a finding of the category; None where nobody has said."""
+        """Whether the study has a finding of the category; None where that is not labelled."""
         if self.categories is None or category in self.unknown:
             return None
         return category in self.categories
 
     @property
     def subtlety(self) -> Subtlety | None:
-        """The most visible finding's subtlety over all views, None where not recorded."""
+        """Subtlety of the most visible finding of all views, None where not recorded."""
         known = {f.subtlety for i in self.images for f in i.findings if f.subtlety}
-        for level in (Subtlety.OBVIOUS, Subtlety.MODERATE, Subtlety.SUBTLE):
-            if level in known:
-                return level
-        return None
+        return next((level for level in Subtlety if level in known), None)
 
 
 @dataclass(frozen=True)
 class Radiograph:
-    """One view. pixels: (H, W) float32 in [0, 1], bright = dense.
+    """One decoded image: pixels (H, W) float32 in [0, 1], where dense tissue is bright.
 
-    spacing: (row, column) mm at the detector or None. source: path or UID for messages.
-    colour: share of the file's pixels whose hue no tint explains; 0 for grey files.
-    other_region: what a DICOM header calls the body part where it is not one of the seven.
+    source: path or UID, for messages. view: projection, such as PA or LAT.
+    spacing: (row, column) in mm at the detector, or None. colour: share of coloured pixels that no
+        uniform tint explains; 0 for greyscale files.
+    other_region: the body part in the DICOM header where it is none of the seven, else ''.
     """
 
     pixels: Array
@@ -200,19 +196,26 @@ class Radiograph:
 
 @dataclass(frozen=True)
 class ImagePrediction:
-    """The answer for one radiograph.
+    """The prediction for one image of a study.
 
-    probability: calibrated, in [0, 1]. logit: calibrated logit, = mean(heat_map) + bias on
-    the model's grid. grid: (h, w) map on that grid in logit units. heat_map: (H, W) the same
-    carried to source pixels. body_part_probabilities sum to 1. finding_probabilities: of the
-    categories that the bundle knows; finding_maps: likewise, as `heat_map`, where asked for.
-    experts: logit of each alone, by its name, routed like the hybrid. foreign: distance of its
-    features from those of the images the bundle knows, 1 at the limit; None where it cannot tell.
-    refusal: why it is no image for this bundle, or ''. inverted: its polarity was put right first.
-    domain: whether it is one of the images that the bundle learned from. outside: how much it looks
-    like something else than a limb, 0 for the middle of the known images and 1 at the limit of
-    refusal; None where the bundle cannot tell. interval: of a NEAR image, between which two its
-    probability lies; None of others.
+    source: path or UID of the image.
+    probability: calibrated probability that the image is abnormal, in [0, 1].
+    logit: its logit, equal to mean(grid) + bias. bias: the logit where the heat map is all zero.
+    grid: (h, w) heat map on the model's grid, in logits.
+    heat_map: (H, W) the same map, interpolated to the pixels of the image's file.
+    body_part_probabilities: of each body part the bundle knows; they sum to 1.
+    findings: regions of the heat map above the bundle's threshold, strongest first.
+    finding_probabilities: calibrated, of each category the bundle knows.
+    finding_maps: (H, W) heat map of each category, where requested.
+    experts: uncalibrated logit of each single expert, by name.
+    ood_distance: Mahalanobis distance of the features from those of the calibration images, divided
+        by its limit (1 is the limit); None where the bundle has no feature statistics.
+    outlier_score: how little the image resembles a radiograph of the upper extremity: 0 for the
+        median in-distribution image, refused above 1; None where the bundle has no outlier head.
+    out_of_distribution: in distribution, near or far out of distribution, or unknown.
+    interval: (low, high) of the probability of a NEAR image, None for all others.
+    refusal: why the image is refused (the numbers then mean nothing), or ''.
+    inverted: whether the image had the wrong polarity, which was corrected before the prediction.
     """
 
     source: str
@@ -229,30 +232,37 @@ class ImagePrediction:
     ood_distance: float | None = None
     refusal: str = ""
     inverted: bool = False
-    out_of_distribution: Familiarity = Familiarity.UNKNOWN
+    out_of_distribution: OodLevel = OodLevel.UNKNOWN
     outlier_score: float | None = None
     interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class StudyPrediction:
-    """The answer for one study: mean of its images' probabilities, then the operating point.
+    """The prediction for one study, from the mean of its images' probabilities.
 
-    body_part_given: the part came with the study and was not recognised from the pixels.
-    experts: study probability of each expert alone, uncalibrated. p_normal, p_abnormal:
-    conformal p-values (`ulna.runtime.conformal`), None from a bundle without calibration.
-    confidence: of an abnormal finding: certain from the stricter of the operating points
-    'sensitive' and 'specific', doubtful from the other; None where the bundle lacks them.
-    map_reliable: whether the bundle's heat maps passed their examination, None before one.
-    refused: why none of its images is an image for this bundle, or ''; the numbers then mean
-    nothing. flags: sentences on what a reader should know before believing the answer.
-    skipped_experts: those that a cascade did not run. demonstration: the bundle learned from
-    simulated images alone: nothing is said of a patient. finding_probabilities: of the categories
-    that the bundle can know; each is called from its finding_thresholds on. leading_finding:
-    where abnormal. abnormal_means: what the bundle's label stands for.
-    domain: the least familiar of the views that answer. interval: of a NEAR study, between which
-    two its probability lies; its p-values are then the largest in between, so that triage rules a
-    label out only where both ends do.
+    body_part: the part whose heads answered. body_part_given: whether it came with the data
+        (True) or was predicted from the pixels (False).
+    probability: calibrated probability that the study is abnormal, in [0, 1]. abnormal: whether it
+        reaches `threshold`, that of the `operating_point` for the body part.
+    images: the predictions for its readable images. skipped: (path, reason) of the others.
+    bundle_hash: SHA-256 of the bundle's manifest. experts: uncalibrated study probability of each
+        single expert, by name. skipped_experts: those that a cascade did not run.
+    p_normal, p_abnormal: conformal p-values of the two labels (`ulna.runtime.conformal`), None
+        from a bundle that is not calibrated; used by `triage`.
+    confidence: certain if the probability reaches the higher of the thresholds 'sensitive' and
+        'specific', doubtful if only the lower, none if neither; None where the bundle lacks them.
+    map_reliable: whether the bundle's heat maps passed `ulna examine`, None before it was run.
+    refused: why all images are refused (the numbers then mean nothing), or ''.
+    flags: warnings that a reader should know before relying on the prediction.
+    demonstration: the bundle was trained on simulated images only and says nothing of patients.
+    out_of_distribution: that of the accepted image farthest from the calibration images.
+    interval: (low, high) of the probability of a NEAR study, else None. The p-values are then
+        the largest in the interval, so triage rules a label out only where both ends do.
+    finding_probabilities, finding_thresholds: by category the bundle knows; a category is called
+        present where its probability reaches its threshold.
+    leading_finding: the most probable category of an abnormal study. abnormal_means: what the
+        bundle's label stands for, 'abnormality' or one category.
     """
 
     study: Study
@@ -275,7 +285,7 @@ class StudyPrediction:
     flags: tuple[str, ...] = ()
     skipped_experts: tuple[str, ...] = ()
     demonstration: bool = False
-    out_of_distribution: Familiarity = Familiarity.UNKNOWN
+    out_of_distribution: OodLevel = OodLevel.UNKNOWN
     interval: tuple[float, float] | None = None
     finding_probabilities: Mapping[FindingCategory, float] = field(default_factory=dict)
     finding_thresholds: Mapping[FindingCategory, float] = field(default_factory=dict)
@@ -283,7 +293,7 @@ class StudyPrediction:
     abnormal_means: str = "abnormality"
 
     def triage(self, error_rate: float) -> Triage | None:
-        """Normal, abnormal or to a reader, as every refused study; None without p-values."""
+        """Normal, abnormal, or refer to a reader (always if refused); None without p-values."""
         if self.refused:
             return Triage.REFER
         p, q = self.p_normal, self.p_abnormal

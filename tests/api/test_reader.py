@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import ulna
-from ulna.bundle import BOX_BUNDLE
-from ulna.datasets import index_given
+from ulna.bundle import DEMONSTRATION_BUNDLE
+from ulna.datasets import index_paths
 from ulna.errors import ConfigError, DatasetError, ImageError, UlnaError
 from ulna.imaging.read import read_radiograph
 from ulna.runtime import Predictor
@@ -48,7 +48,7 @@ def test_a_path_an_array_a_radiograph_and_a_study_are_one_film(
         reader.predict(source, body_part="WRIST").probability
         for source in (image, str(image), pixels, read_radiograph(image), study, [image], [pixels])
     ]
-    wanted = Predictor.load(BOX_BUNDLE).predict(study).probability
+    wanted = Predictor.load(DEMONSTRATION_BUNDLE).predict(study).probability
     assert message == [wanted] * 7
 
 
@@ -115,7 +115,7 @@ def test_several_studies_are_for_predict_each(reader: ulna.Reader, tmp_path: Pat
     result = list(reader.predict_each(tmp_path, body_part="WRIST"))
     assert [type(a) for a in result] == [ulna.Answer] * 2
     assert [a.probability for a in result if isinstance(a, ulna.Answer)] == [
-        reader.predict(s, body_part="WRIST").probability for s in index_given([tmp_path])
+        reader.predict(s, body_part="WRIST").probability for s in index_paths([tmp_path])
     ]
 
 
@@ -144,7 +144,7 @@ def test_an_empty_folder_has_no_film(reader: ulna.Reader, tmp_path: Path) -> Non
 def test_features_are_those_of_the_graphs(reader: ulna.Reader, tmp_path: Path) -> None:
     files = [save(tmp_path / f"{k}.png", seed=k) for k in range(3)]
     result = reader.features(files)
-    predictor = Predictor.load(BOX_BUNDLE)
+    predictor = Predictor.load(DEMONSTRATION_BUNDLE)
     names = [e.name for e in predictor.manifest.experts]
     for row, file in zip(result, files, strict=True):
         (image,) = predictor.outputs(Study("p", "s", None, (ImageRef(file),))).images
@@ -202,7 +202,7 @@ def test_demonstration_is_a_folder_of_that_name_where_there_is_one(
     from ulna.errors import BundleError
 
     monkeypatch.chdir(tmp_path)
-    assert ulna.load("demonstration").predictor.bundle.path == BOX_BUNDLE
+    assert ulna.load("demonstration").predictor.bundle.path == DEMONSTRATION_BUNDLE
     (tmp_path / "demonstration").mkdir()
     with pytest.raises(BundleError):
         ulna.load("demonstration")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.speed.contenders.contender import Setting
-from benchmarks.speed.inputs import write_films
+from benchmarks.speed.inputs import write_images
 from benchmarks.speed.weights import random_bundle
 
 SIZE = 64
@@ -14,4 +14,4 @@ SIZE = 64
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     place = tmp_path_factory.mktemp("speed")
     weights = random_bundle(place, SIZE, 0, ("resnet10t",))
-    return Setting(weights, write_films(place, 0, 2), SIZE, 1)
+    return Setting(weights, write_images(place, 0, 2), SIZE, 1)

@@ -85,7 +85,7 @@ def test_goals_are_held_against_what_was_measured(result: dict[str, Any]) -> Non
     results = {g.wanted: g for g in goals(result)}
     assert results["at least 15 times as fast as eager + grad-cam at batch 1"].met is True
     files = results["from PNG files within 1.25 of prepared arrays at batch 1"]
-    assert files.results.startswith("1.25") and files.met is True
+    assert files.result.startswith("1.25") and files.met is True
     assert results["within 1.15 of the floor at batch 1 (bf16)"].met is None
     assert results["the map costs at most 3 % (onnxruntime:fp32, batch 1)"].met is True
     slow = copy.deepcopy(result)

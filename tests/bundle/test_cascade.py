@@ -1,4 +1,4 @@
-"""A cascade in the manifest: there and back, checked when made, and not needed."""
+"""A cascade in the manifest: written and read, validated, and optional."""
 
 from __future__ import annotations
 
@@ -68,10 +68,8 @@ def test_a_manifest_of_an_earlier_version_is_read(written: ModelBundle) -> None:
 def test_bounds_leave_on_both_sides_of_them_only(manifest: Manifest) -> None:
     stage, part = cascade_of(manifest).stages[0], manifest.body_parts[0]
     low, high = stage.low["balanced"][part], stage.high["balanced"][part]
-    assert stage.leaves(low - 1e-9, part, "balanced") and stage.leaves(
-        high + 1e-9, part, "balanced"
-    )
-    assert not any(stage.leaves(p, part, "balanced") for p in (low, (low + high) / 2, high))
+    assert stage.exits(low - 1e-9, part, "balanced") and stage.exits(high + 1e-9, part, "balanced")
+    assert not any(stage.exits(p, part, "balanced") for p in (low, (low + high) / 2, high))
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {

@@ -1,4 +1,4 @@
-"""Which bundle answers where none is given, and what may become it."""
+"""The default bundle, and the requirements on it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import pytest
 from tests.runtime.analytic_bundle import COARSE, write_analytic
 
 from ulna.bundle import (
-    BOX_BUNDLE,
+    DEMONSTRATION_BUNDLE,
     STUDENT_BUNDLE,
     DataFingerprint,
     Distilled,
     ModelBundle,
     StudentParity,
-    box,
     default_bundle,
     read_bundle,
     replace_fusion,
+    shipped,
     write_bundle,
 )
 from ulna.bundle.distilled import MOST_BYTES
@@ -32,7 +32,7 @@ from ulna.config.recipe import InitialWeights
 from ulna.errors import UlnaError
 
 PARITY = StudentParity(
-    "films", 100, 90, (0.93, 0.925), (-0.005, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
+    "images", 100, 90, (0.93, 0.925), (-0.005, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
     "onnxruntime:fp32", 7_000_000,
 )  # fmt: skip
 
@@ -50,20 +50,20 @@ def test_the_default_is_whole_small_and_calibrated() -> None:
         assert "CC BY 4.0" in (bundle.path / "ATTRIBUTION.md").read_text(encoding="utf-8")
         assert not bundle.manifest.demonstration
     else:
-        assert bundle.path == BOX_BUNDLE and bundle.manifest.demonstration
+        assert bundle.path == DEMONSTRATION_BUNDLE and bundle.manifest.demonstration
 
 
 def test_a_student_in_the_package_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box, "STUDENT_BUNDLE", tmp_path / "student")
-    assert default_bundle() == BOX_BUNDLE
-    shutil.copytree(BOX_BUNDLE, tmp_path / "student")
+    monkeypatch.setattr(shipped, "STUDENT_BUNDLE", tmp_path / "student")
+    assert default_bundle() == DEMONSTRATION_BUNDLE
+    shutil.copytree(DEMONSTRATION_BUNDLE, tmp_path / "student")
     assert default_bundle() == tmp_path / "student"
 
 
 def _student(out: Path, **changes: object) -> ModelBundle:
     raw = write_analytic(out, [COARSE])
     values: dict[str, object] = {
-        "data": DataFingerprint("table", "films", 10, 10, ""),
+        "data": DataFingerprint("table", "images", 10, 10, ""),
         "fusion": replace(raw.manifest.fusion, n_calibration_studies=40),
         "distilled": Distilled("a" * 64, "hybrid", "onnxruntime:fp32", parity=PARITY),
     }
@@ -128,7 +128,7 @@ def test_git_knows_every_file_of_a_bundle_in_the_package(repository: Path) -> No
     """Graphs are ignored by default: a clone and a wheel had the student without its graph."""
     if not (repository / ".git").exists():
         pytest.skip("no git repository around this source tree")
-    for folder in (BOX_BUNDLE, STUDENT_BUNDLE, repository / "models" / "fracatlas"):
+    for folder in (DEMONSTRATION_BUNDLE, STUDENT_BUNDLE, repository / "models" / "fracatlas"):
         there = {str(f.relative_to(repository)) for f in folder.glob("*")}
         listed = subprocess.run(
             ["git", "ls-files", "--others", "--ignored", "--exclude-standard", str(folder)],

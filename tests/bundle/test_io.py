@@ -1,4 +1,4 @@
-"""A bundle comes back as it was written, and whatever was changed in between is named."""
+"""A bundle is read as it was written, and any change in between is reported."""
 
 from __future__ import annotations
 
@@ -184,12 +184,12 @@ def test_nothing_else_is_replaced(
     bundle: ModelBundle, manifest: Manifest, graphs: Graphs, tmp_path: Path
 ) -> None:
     (bundle.path / "notes.txt").write_text("mine")
-    (tmp_path / "films").mkdir()
-    (tmp_path / "films" / "a.png").write_text("film")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_text("image")
     (tmp_path / "file").write_text("file")
     for out, words in (
         (bundle.path, "notes"),
-        (tmp_path / "films", "a.png"),
+        (tmp_path / "images", "a.png"),
         (tmp_path / "file", "is a file"),
     ):
         with pytest.raises(BundleError, match=words):

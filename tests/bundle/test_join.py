@@ -1,4 +1,4 @@
-"""Bundles of folds become one whose experts are all there."""
+"""Bundles of folds are joined into one with all of their experts."""
 
 from __future__ import annotations
 

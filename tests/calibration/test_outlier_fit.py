@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ulna.bundle import OutlierHead, outlier_inputs
 from ulna.bundle.out_of_distribution import (
-    OutOfDistribution,
+    OodDetector,
     OutOfDistributionEntry,
     read_statistics,
     statistics_bytes,
@@ -99,9 +99,7 @@ def test_heads_lie_beside_the_statistics() -> None:
     assert out_of_distribution.outlier_score(features, parts) == pytest.approx(
         head.share(images[0], [0.1, 0.2])
     )
-    assert (
-        OutOfDistribution(entry, out_of_distribution.experts).outlier_score(features, parts) is None
-    )
+    assert OodDetector(entry, out_of_distribution.experts).outlier_score(features, parts) is None
     with pytest.raises(BundleError, match="calibrate again"):
         read_statistics(data, replace(entry, outlier_experts=("b",)))
 
@@ -131,7 +129,7 @@ def test_the_mean_of_several_heads_has_a_limit_of_its_own() -> None:
         outlier_limit=limit,
     )  # fmt: skip
     statistics = {n: fit_statistics(rng.normal(size=(150, 1))) for n in names}
-    out_of_distribution = OutOfDistribution(entry, statistics, heads)
+    out_of_distribution = OodDetector(entry, statistics, heads)
     new = rng.normal(0, spread, (4000, 4))
     message = [
         out_of_distribution.outlier_score(
@@ -178,9 +176,9 @@ def test_an_impossible_head_is_refused(wrong: dict) -> None:
 
 
 def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
-    from ulna.bundle import BOX_BUNDLE, read_bundle
+    from ulna.bundle import DEMONSTRATION_BUNDLE, read_bundle
 
-    bundle = read_bundle(BOX_BUNDLE)
+    bundle = read_bundle(DEMONSTRATION_BUNDLE)
     graph = bundle.graph_path(bundle.manifest.experts[0])
     assert last_stage_width(graph) == 64
     # Report: of a graph with weights in half precision, a student's, it was not found, and all

@@ -26,7 +26,7 @@ def _image(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fit(monkeypatch: pytest.MonkeyPatch, images: list) -> float:
-    monkeypatch.setattr(outline_share, "_films", lambda *_: images)
+    monkeypatch.setattr(outline_share, "_images", lambda *_: images)
     return fit_outline_share([], {}, SimpleNamespace(), LEVELS)  # type: ignore[arg-type]
 
 
@@ -57,7 +57,7 @@ def test_films_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
             assert sum(r() is not None for r in held) <= 3
             yield heat, place
 
-    monkeypatch.setattr(outline_share, "_films", images)
+    monkeypatch.setattr(outline_share, "_images", images)
     assert fit_outline_share([], {}, SimpleNamespace(), LEVELS) in SHARES  # type: ignore[arg-type]
 
 

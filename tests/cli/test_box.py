@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tests.cli.calls import ulna
 
-from ulna.bundle import BOX_BUNDLE, default_bundle, read_bundle
+from ulna.bundle import DEMONSTRATION_BUNDLE, default_bundle, read_bundle
 
 HEAVY = ("torch", "timm", "scipy", "pydicom", "matplotlib", "numba", "onnx", "asyncio")
 
@@ -29,15 +29,17 @@ def image(tmp_path: Path) -> Path:
 
 
 def test_the_table_says_it(image: Path) -> None:
-    done = ulna("predict", image, "--bundle", BOX_BUNDLE)
+    done = ulna("predict", image, "--bundle", DEMONSTRATION_BUNDLE)
     assert "must not be used on patients" in done.stdout
     assert "no --bundle" not in done.stderr
 
 
 def test_the_json_says_it(image: Path) -> None:
-    (answer,) = json.loads(ulna("predict", image, "--json", "--bundle", BOX_BUNDLE).stdout)
+    (answer,) = json.loads(
+        ulna("predict", image, "--json", "--bundle", DEMONSTRATION_BUNDLE).stdout
+    )
     assert answer["demonstration"] is True
-    assert answer["bundle"] == read_bundle(BOX_BUNDLE).hash
+    assert answer["bundle"] == read_bundle(DEMONSTRATION_BUNDLE).hash
 
 
 def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
@@ -51,7 +53,9 @@ def test_without_a_bundle_the_package_s_own_answers(image: Path) -> None:
 
 
 def test_info_says_it() -> None:
-    (line,) = [s for s in ulna("info", BOX_BUNDLE).stdout.splitlines() if "DEMONSTRATION" in s]
+    (line,) = [
+        s for s in ulna("info", DEMONSTRATION_BUNDLE).stdout.splitlines() if "DEMONSTRATION" in s
+    ]
     assert "not for use on patients" in line
     box = json.loads(ulna("info", "--json").stdout)["box"]
     assert box["demonstration"] == ("must not be used on patients" in box["intended_use"])

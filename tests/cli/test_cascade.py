@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import BOTH, cascade, write_analytic, write_films
+from tests.runtime.analytic_bundle import BOTH, cascade, write_analytic, write_images
 
 from ulna.bundle import replace_fusion
 
@@ -20,7 +20,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle = write_analytic(work / "bundle", fusion=BOTH)
     # all leave, on whichever side
     replace_fusion(bundle, BOTH, {}, cascade=cascade(0.5, 0.5))
-    images = write_films(work / "films", [(80, 80)] * 4)
+    images = write_images(work / "images", [(80, 80)] * 4)
     lines = [f"images/{f.path.name},p{k},s{k},ELBOW,{k % 2}" for k, f in enumerate(images)]
     head = "path,patient_id,study_id,body_part,abnormal"
     (work / "table.csv").write_text("\n".join([head, *lines]) + "\n")
@@ -28,7 +28,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_predict_names_what_it_skipped(work: Path) -> None:
-    requested = ("predict", work / "films/view0.png", "--body-part", "elbow", "--bundle")
+    requested = ("predict", work / "images/view0.png", "--body-part", "elbow", "--bundle")
     (whole,) = json.loads(ulna(*requested, work / "bundle", "--json").stdout)
     assert (whole["skipped_experts"], set(whole["experts"])) == ([], {"coarse", "fine"})
     (early,) = json.loads(ulna(*requested, work / "bundle", "--cascade", "--json").stdout)
@@ -39,7 +39,7 @@ def test_predict_names_what_it_skipped(work: Path) -> None:
 
 
 def test_a_bundle_without_one_is_told_to_calibrate(work: Path) -> None:
-    requested = ("predict", work / "films/view0.png", "--bundle", work / "plain", "--cascade")
+    requested = ("predict", work / "images/view0.png", "--bundle", work / "plain", "--cascade")
     assert "run `ulna calibrate` again" in ulna(*requested, code=2).stderr
     assert "cascade: none" in ulna("info", work / "plain").stdout
 

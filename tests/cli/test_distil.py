@@ -16,7 +16,7 @@ from tests.runtime.analytic_bundle import FITTED, write_analytic
 from ulna.bundle import StudentParity, distilled, read_bundle
 from ulna.config.codec import read_json, to_json
 from ulna.datasets import index_data
-from ulna.datasets.bare import without_labels
+from ulna.datasets.unlabelled import without_labels
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.runtime import Predictor
 from ulna.training.teacher import ask

@@ -62,7 +62,7 @@ def test_an_examination_is_shown_vouched_for_and_compared(work: Path) -> None:
     page = (work / "out/report.html").read_text("utf-8")
     assert 'id="examine"' in page and f"{result['pointing']['map']['value']:.3f}" in page
     assert "Made with bundle" not in page and "Not stressed" in page
-    assert "examination.png" not in page and "Examined images" in page
+    assert "examination.png" not in page and "Examined radiographs" in page
     checks = json.loads(ulna("verify", work / "out", "--json").stdout)["checks"]
     assert {c["what"] for c in checks if "(read)" in c["what"]} == {
         f"examine: {n} (read)" for n in ("examination.json", "examination.png", "receipt.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import BOTH, CATEGORIES, MAPPING, write_analytic, write_films
+from tests.runtime.analytic_bundle import BOTH, CATEGORIES, MAPPING, write_analytic, write_images
 
 from ulna.bundle import FindingCalibration, write_bundle
 
@@ -29,7 +29,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = replace(made.manifest.recipe, abnormal_means="fracture")
     graphs = {e.name: made.graph_path(e) for e in made.manifest.experts}
     write_bundle(replace(made.manifest, recipe=recipe), graphs, work / "bundle")
-    images = write_films(work / "films", [(80, 80)] * 6)
+    images = write_images(work / "images", [(80, 80)] * 6)
     kinds = ["", "fracture", "hardware", "fracture", "fracture;hardware", "fracture"]
     lines = [
         f"images/{f.path.name},p{k},s{k},ELBOW,{int('fracture' in kinds[k])},{kinds[k]}"
@@ -41,7 +41,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_predict_draws_a_map_of_each_finding(work: Path, tmp_path: Path) -> None:
-    requested = ("predict", work / "films/view0.png", "--body-part", "elbow", "--finding-maps")
+    requested = ("predict", work / "images/view0.png", "--body-part", "elbow", "--finding-maps")
     ulna(*requested, "--bundle", work / "bundle", "--out", tmp_path / "maps")
     result = sorted(p.name for p in (tmp_path / "maps").rglob("*.png"))
     assert result == ["1_view0.fracture.png", "1_view0.hardware.png", "1_view0.png"]
@@ -51,7 +51,7 @@ def test_predict_draws_a_map_of_each_finding(work: Path, tmp_path: Path) -> None
 
 
 def test_predict_names_the_finding_and_what_abnormal_means(work: Path) -> None:
-    requested = ("predict", work / "films/view0.png", "--body-part", "elbow", "--bundle")
+    requested = ("predict", work / "images/view0.png", "--body-part", "elbow", "--bundle")
     point = ("--operating-point", "sensitive")
     (message,) = json.loads(ulna(*requested, work / "bundle", *point, "--json").stdout)
     assert message["abnormal_means"] == "fracture" and message["abnormal"]
@@ -73,7 +73,7 @@ def test_info_says_which_findings_and_which_answers(work: Path) -> None:
 
 
 def test_a_table_has_a_column_of_each_finding(work: Path, tmp_path: Path) -> None:
-    requested = ("predict", work / "films", "--bundle", work / "bundle", "--table")
+    requested = ("predict", work / "images", "--bundle", work / "bundle", "--table")
     ulna(*requested, tmp_path / "t.csv")
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert {r["abnormal_means"] for r in rows} == {"fracture"}

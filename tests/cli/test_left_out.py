@@ -113,7 +113,7 @@ def test_two_folders_of_one_name_have_rows_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_semicolon_table_of_another_system_is_answered(tmp_path: Path) -> None:
-    picture(tmp_path / "films/é.png", 1)
+    picture(tmp_path / "images/é.png", 1)
     head = "path;patient_id;study_id;body_part;abnormal\n"
     text = head + "images\\e\u0301.png;p;s;L WRIST;Positive\n;;;;\n"
     (tmp_path / "t.csv").write_text(text, "utf-8")

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_images
 
+from ulna.atomic_file import atomic_file
 from ulna.runtime import pictures, reading
 from ulna.types import Radiograph
-from ulna.whole_file import whole_file
 
 INCOMPLETE = 10
 HEAD = "path,patient_id,study_id,body_part,abnormal,mask"
@@ -39,10 +39,10 @@ class Bad:
 def work(tmp_path: Path) -> Path:
     """A bundle, images, masks: good ones and all that can be wrong with one of them."""
     write_analytic(tmp_path / "bundle", fusion=FITTED)
-    write_films(tmp_path / "films", [(90, 70), (60, 100), (80, 80)] * 4)
+    write_images(tmp_path / "images", [(90, 70), (60, 100), (80, 80)] * 4)
     for name, shape in (("mask", (60, 100)), ("small", (7, 9))):
         Image.fromarray(np.full(shape, 255, np.uint8)).save(tmp_path / f"{name}.png")
-    image = (tmp_path / "films/view0.png").read_bytes()
+    image = (tmp_path / "images/view0.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(image[: len(image) // 2])
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").touch()
@@ -53,7 +53,7 @@ def work(tmp_path: Path) -> Path:
 
 
 BAD = {
-    "unknown part": Bad("films/view11.png,b,unknown,HAND,1,", "the bundle knows ELBOW, WRIST"),
+    "unknown part": Bad("images/view11.png,b,unknown,HAND,1,", "the bundle knows ELBOW, WRIST"),
     "cut short": Bad("cut.png,b,cut,ELBOW,0,", "cut short PNG"),
     "no image": Bad("text.png,b,text,ELBOW,1,", "expected a PNG"),
     "empty": Bad("empty.png,b,empty,WRIST,0,", "0 bytes"),
@@ -61,7 +61,7 @@ BAD = {
     "no memory": Bad("crowded.png,b,crowded,WRIST,0,", "out of memory: ask for less"),
 }
 MASKS = {
-    "unreadable mask": Bad("films/view10.png,b,mask,WRIST,1,text.png", "unreadable", True),
+    "unreadable mask": Bad("images/view10.png,b,mask,WRIST,1,text.png", "unreadable", True),
     "mask cut short": Bad("another.png,b,half,WRIST,1,half.png", "unreadable", True),
     "mask of another size": Bad("other.png,b,size,WRIST,1,small.png", "its image has", True),
 }
@@ -197,7 +197,7 @@ def test_a_bad_study_alone_ends_as_it_did(work: Path) -> None:
 def test_names_that_are_long_or_alike_have_folders_of_their_own(work: Path) -> None:
     long = "x" * 250
     names = [long + "1", long + "2", "a b", "a_b", "A_B", "ordinary"]
-    rows = [f"films/view{k}.png,p,{name},WRIST,0," for k, name in enumerate(names)]
+    rows = [f"images/view{k}.png,p,{name},WRIST,0," for k, name in enumerate(names)]
     (work / "t.csv").write_text("\n".join([HEAD, *rows]) + "\n")
     given = ("predict", work / "t.csv", "--bundle", work / "bundle", "--out", work / "maps")
     ulna(*given)
@@ -231,12 +231,12 @@ def test_an_output_that_cannot_be_written_costs_its_own_study_alone(work: Path) 
 
 
 def _full(after: int) -> Callable[[Path, bytes], None]:
-    """`write_whole` on a disk that is full after so many files."""
+    """`write_atomic` on a disk that is full after so many files."""
     written: list[Path] = []
 
     def refuses(path: Path, data: bytes) -> None:
         written.append(path)
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             stream.write(data if len(written) <= after else data[:9])
             if len(written) > after:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -247,7 +247,7 @@ def _full(after: int) -> Callable[[Path, bytes], None]:
 def test_a_full_disk_costs_no_answer_and_leaves_no_half_picture(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "write_whole", _full(3))
+    monkeypatch.setattr(pictures, "write_atomic", _full(3))
     table, maps = _table(work, "t", []), work / "maps"
     done = ulna(
         "predict", table, "--bundle", work / "bundle", "--out", maps, "--json", code=INCOMPLETE
@@ -268,7 +268,7 @@ def test_a_film_whose_name_is_no_utf_8_is_answered_and_evaluated(work: Path) -> 
         folder = odd + f"/patient0000{k}/study1_{('negative', 'positive')[k % 2]}/".encode()
         os.makedirs(folder)
         name = b"image\xff\r1.png" if k == 2 else b"image1.png"
-        os.link(work / f"films/view{k}.png", folder + name)
+        os.link(work / f"images/view{k}.png", folder + name)
     given = (work / "set", "--bundle", work / "bundle")
     ulna("evaluate", *given, "--split", "all", "--out", work / "out")
     with (work / "out/predictions.csv").open(newline="") as handle:

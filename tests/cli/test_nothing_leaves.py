@@ -127,7 +127,7 @@ def test_no_verb_tries_a_connection(tmp_path: Path) -> None:
     for homeless, line in _lines(WALK):
         if any("openvino" in word for word in line) and not find_spec("openvino"):
             continue
-        image = next((tmp_path / "films" / "valid").rglob("*.png"), "")
+        image = next((tmp_path / "images" / "valid").rglob("*.png"), "")
         words = [word.format(w=tmp_path, image=image) for word in line]
         home = os.devnull + "/home" if homeless else ""
         if line[0] == "ensemble":

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 from tests.cli.calls import ulna
-from tests.runtime.analytic_bundle import FITTED, write_analytic, write_films
+from tests.runtime.analytic_bundle import FITTED, write_analytic, write_images
 
+from ulna.atomic_file import csv_bytes
 from ulna.runtime.table.columns import COLUMNS, Cells
 from ulna.runtime.table.rows_file import RowsFile
-from ulna.whole_file import csv_bytes
 
 
 def _images(folder: Path, studies: int) -> Path:
     """A folder for each study with one or two images; the first of a few is no image at all."""
-    distinct = write_films(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
+    distinct = write_images(folder.parent / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     for k in range(studies):
         place = folder / f"study{k:05d}"
         place.mkdir(parents=True)
@@ -58,7 +58,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def test_a_table_and_what_came_out(tmp_path: Path, bundle: Path) -> None:
-    images, out = _images(tmp_path / "films", 20), tmp_path / "tables" / "answers.csv"
+    images, out = _images(tmp_path / "images", 20), tmp_path / "tables" / "answers.csv"
     done = ulna("predict", images, "--bundle", bundle, "--table", out, code=10)
     rows = _rows(out)
     assert len(rows) == 30
@@ -105,7 +105,11 @@ def test_a_table_without_any_answer_is_an_error(tmp_path: Path, bundle: Path) ->
 def test_a_full_disk_ends_a_table_that_goes_on(
     tmp_path: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, whole, out = _images(tmp_path / "films", 40), tmp_path / "whole.csv", tmp_path / "t.csv"
+    images, whole, out = (
+        _images(tmp_path / "images", 40),
+        tmp_path / "whole.csv",
+        tmp_path / "t.csv",
+    )
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     written = 0
 
@@ -128,7 +132,7 @@ def test_a_full_disk_ends_a_table_that_goes_on(
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> None:
-    images = _images(tmp_path / "films", 600)
+    images = _images(tmp_path / "images", 600)
     whole, out = tmp_path / "whole.csv", tmp_path / "answers.csv"
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name("answers.csv.partial")
@@ -149,7 +153,7 @@ def test_ctrl_c_leaves_a_table_to_go_on_with(tmp_path: Path, bundle: Path) -> No
 def test_killed_again_and_again_it_ends_as_if_never(
     tmp_path: Path, bundle: Path, name: str
 ) -> None:
-    images = _images(tmp_path / "films", 1500)
+    images = _images(tmp_path / "images", 1500)
     whole, out = tmp_path / "whole" / name, tmp_path / name
     ulna("predict", images, "--bundle", bundle, "--table", whole, code=10)
     rows = out.with_name(f"{name}.partial")

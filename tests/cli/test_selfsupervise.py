@@ -43,7 +43,7 @@ def _invoke(table: Path, out: Path, *more: str) -> Result:
 
 def test_run_and_refusal_to_overwrite(tmp_path: Path) -> None:
     pytest.importorskip("lightly", reason="needs the extra ssl")
-    table, out = _table(tmp_path / "films"), tmp_path / "run"
+    table, out = _table(tmp_path / "images"), tmp_path / "run"
     done = _invoke(table, out)
     assert done.exit_code == 0, done.output
     assert f"--initial cnn=run:{out}" in done.stdout
@@ -70,7 +70,7 @@ def test_run_and_refusal_to_overwrite(tmp_path: Path) -> None:
 )
 def test_wrong_settings(more: tuple[str, ...], words: str, tmp_path: Path) -> None:
     pytest.importorskip("lightly", reason="needs the extra ssl")
-    done = _invoke(_table(tmp_path / "films"), tmp_path / "run", *more)
+    done = _invoke(_table(tmp_path / "images"), tmp_path / "run", *more)
     assert done.exit_code == 2
     assert words in done.stderr
     assert not (tmp_path / "run").exists()
@@ -83,7 +83,7 @@ def test_without_lightly_the_extra_is_named(
         return None if name == "lightly" else importlib.util.find_spec(name)
 
     monkeypatch.setattr(extras, "find_spec", find)
-    done = _invoke(_table(tmp_path / "films"), tmp_path / "run")
+    done = _invoke(_table(tmp_path / "images"), tmp_path / "run")
     assert done.exit_code == 8
     assert "pip install 'ulna[ssl]'" in done.stderr
 

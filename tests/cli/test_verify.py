@@ -55,10 +55,10 @@ def _differing(checks: dict[str, dict[str, object]]) -> set[str]:
 def test_untouched_is_equal_in_all(work: Path) -> None:
     checks = _verify(work, *_all(work))
     assert {c["equal"] for c in checks.values()} == {True}
-    assert "24 of 24 studies" in str(checks["probabilities asked again"]["said"])
+    assert "24 of 24 studies" in str(checks["probabilities asked again"]["message"])
     assert _verify(work, *_all(work)) == checks
     few = _verify(work, *_all(work), "--studies", 5)
-    assert "5 of 24 studies" in str(few["probabilities asked again"]["said"])
+    assert "5 of 24 studies" in str(few["probabilities asked again"]["message"])
     assert "metrics.json" in ulna("verify", work / "evaluation" / "receipt.json").stdout
 
 
@@ -152,13 +152,13 @@ def test_another_label_film_or_bundle_is_found(work: Path) -> None:
     graph = work / "bundle/cnn.onnx"
     graph.write_bytes(graph.read_bytes() + b"\0")
     checks = _verify(work, "--bundle", work / "bundle", code=9)
-    assert "damaged" in str(checks["bundle"]["said"])
+    assert "damaged" in str(checks["bundle"]["message"])
 
 
 def test_a_missing_file_is_a_difference_and_no_receipt_an_error(work: Path) -> None:
     (work / "evaluation/report.html").unlink()
     checks = _verify(work, code=9)
-    assert "copy it again" in str(checks["report.html"]["said"])
+    assert "copy it again" in str(checks["report.html"]["message"])
     (work / "evaluation/receipt.json").unlink()
     message = ulna("verify", work / "evaluation", code=2).stderr
     assert "no receipt" in message and "again" in message

@@ -65,13 +65,13 @@ def test_scores_have_calibration(work: Path) -> None:
 def test_untouched_is_equal_to_the_fusion(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv")
     assert {c["equal"] for c in checks.values()} == {True}
-    assert "48 of 48 studies" in str(checks["probabilities and fusion asked again"]["said"])
+    assert "48 of 48 studies" in str(checks["probabilities and fusion asked again"]["message"])
     assert {"bundle fold0/bundle", "bundle fold1/bundle", "bundle bundle"} <= set(checks)
 
 
 def test_a_sample_asks_the_experts_alone(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv", "--studies", 6)
-    assert "6 of 48 studies" in str(checks["experts' probabilities asked again"]["said"])
+    assert "6 of 48 studies" in str(checks["experts' probabilities asked again"]["message"])
 
 
 def test_groups_of_the_table_need_the_data(work: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_altered_score_is_found(work: Path) -> None:
     scores["scores"]["plate: 1"]["ece_debiased"]["value"] += 0.01
     file.write_text(json.dumps(scores))
     checks = _checks(work, "--data", work / "table.csv", "--studies", 0, code=9)
-    assert "plate: 1.ece_debiased" in str(checks["numbers of scores.json"]["said"])
+    assert "plate: 1.ece_debiased" in str(checks["numbers of scores.json"]["message"])
     assert checks["scores.json"]["equal"] is False
     file.write_text(before)
 
@@ -98,7 +98,7 @@ def test_predictions_that_are_gone_fail_their_checks_and_end_no_other(work: Path
     checks = _checks(work, code=9)
     for name in ("numbers of scores.json", "numbers of evaluation/metrics.json"):
         assert checks[name]["equal"] is False
-        assert "no such file" in str(checks[name]["said"])
+        assert "no such file" in str(checks[name]["message"])
     assert checks["bundle bundle"]["equal"] is True
     kept.rename(file)
 
@@ -111,7 +111,7 @@ def test_a_receipt_without_its_settings_is_no_defect_of_ulna(work: Path) -> None
     file.write_text(json.dumps(receipt))
     checks = _checks(work, "--data", work / "table.csv", code=9)
     assert checks["numbers of scores.json"]["equal"] is False
-    assert "operating_point" in str(checks["probabilities asked again"]["said"])
+    assert "operating_point" in str(checks["probabilities asked again"]["message"])
     file.write_text(before)
 
 
@@ -123,7 +123,7 @@ def test_a_study_that_cannot_be_read_any_more_differs(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv", code=9)
     for image, content in kept.items():
         image.write_bytes(content)
-    message = str(checks["probabilities and fusion asked again"]["said"])
+    message = str(checks["probabilities and fusion asked again"]["message"])
     assert "/study3 by inf" in message
 
 

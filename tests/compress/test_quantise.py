@@ -16,7 +16,7 @@ from ulna.bundle import (
     CascadeStage,
     FeatureStatistics,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     OutOfDistributionEntry,
     read_bundle,
     replace_fusion,
@@ -96,7 +96,7 @@ def with_all_that_calibration_knows(bundle: ModelBundle) -> ModelBundle:
     cascade = CascadeParameters((stage,), dict.fromkeys(names, 1.0), 0.01, 0.9, checks)
     statistics = FeatureStatistics(np.zeros(3), np.ones(3), np.eye(3)[:1], np.ones(1), 1.0)
     entry = OutOfDistributionEntry("set later", "", {names[0]: 9.0}, 0.5, {names[0]: 40}, 0.05)
-    out_of_distribution = OutOfDistribution(entry, {names[0]: statistics})
+    out_of_distribution = OodDetector(entry, {names[0]: statistics})
     return replace_fusion(
         bundle, manifest.fusion, {"calibration.n": 1.0}, out_of_distribution, cascade
     )
@@ -112,7 +112,15 @@ def test_all_that_calibration_knows_is_carried_over(
     assert written is not None
     after = read_bundle(written.path).manifest
     assert before.cascade is not None and before.out_of_distribution is not None
-    for name in ("fusion", "cascade", "domain", "metrics", "body_parts", "recipe", "data"):
+    for name in (
+        "fusion",
+        "cascade",
+        "out_of_distribution",
+        "metrics",
+        "body_parts",
+        "recipe",
+        "data",
+    ):
         assert getattr(after, name) == getattr(before, name), name
 
 

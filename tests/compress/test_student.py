@@ -32,7 +32,7 @@ from ulna.runtime import Predictor
 from ulna.types import Study
 
 FIGURES = StudentParity(
-    "films", 100, 90, (0.93, 0.92), (-0.01, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
+    "images", 100, 90, (0.93, 0.92), (-0.01, -0.02, 0.0), (0.97, 0.9, 1.0), 0.8, None, (0.9, 0.1),
     "onnxruntime:fp32", 8_000_000,
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def test_the_gate_is_exact() -> None:
 
 def test_a_student_that_is_its_teacher(blob_bundle: ModelBundle, studies: list[Study]) -> None:
     one = Predictor.load(blob_bundle.path)
-    result = compare_student(one, Predictor.load(blob_bundle.path), studies, "films")
+    result = compare_student(one, Predictor.load(blob_bundle.path), studies, "images")
     assert result.difference == (0, 0, 0) and result.agreement == (1, 1, 1)
     assert result.maps == pytest.approx(1) and result.pointing is not None
     assert result.pointing[0] == result.pointing[1]
@@ -94,7 +94,7 @@ def test_a_student_that_sees_less_is_refused(
     graph = blob_graph(3.0)
     blind = write_bundle(make_manifest(), {"cnn": graph, "tiny": graph}, tmp_path / "blind")
     teacher, student = Predictor.load(blob_bundle.path), Predictor.load(blind.path)
-    result = compare_student(teacher, student, studies, "films")
+    result = compare_student(teacher, student, studies, "images")
     truth = [bool(s.abnormal) for s in studies]
     expected = [
         auroc(truth, [p.predict(s).probability for s in studies]) for p in (teacher, student)
@@ -111,7 +111,7 @@ def test_studies_that_say_nothing_are_an_error(
     one = Predictor.load(blob_bundle.path)
     for few in (studies[:12], [replace(s, abnormal=True) for s in studies]):
         with pytest.raises(ConfigError, match="of both classes"):
-            compare_student(one, one, few, "films")
+            compare_student(one, one, few, "images")
 
 
 def test_maps_are_compared_on_the_coarser_grid(
@@ -144,8 +144,9 @@ def test_the_manifest_keeps_the_figures_until_another_calibration(tmp_path: Path
     assert result.manifest.distilled == replace(whose, parity=FIGURES)
     lines = "\n".join(distilled_lines(result.manifest.distilled))
     assert (
-        "student of hybrid (aaaaaaaaaaaa): the gate let it pass" in lines and "9.0 times" in lines
+        "student of hybrid (aaaaaaaaaaaa): passed the acceptance test" in lines
+        and "9.0 times" in lines
     )
     replace_fusion(result, result.manifest.fusion, {})
     assert read_bundle(tmp_path / "s").manifest.distilled == whose
-    assert distilled_lines(whose) == ("student of hybrid (aaaaaaaaaaaa): not examined beside it",)
+    assert distilled_lines(whose) == ("student of hybrid (aaaaaaaaaaaa): not compared with it",)

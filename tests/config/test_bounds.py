@@ -1,4 +1,4 @@
-"""Settings are valid from birth: every field of every settings type, at and beyond its bounds."""
+"""Settings are checked when created: every field of every type, at and beyond its bounds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ulna.recipes import RECIPES
 from ulna.types import BodyPart, FindingCategory
 
 EXPERT = ExpertConfig("cnn", "cnn")
-# What cannot be left out when settings of a type are made.
+# Required fields of each type.
 NEEDED: dict[type, dict[str, Any]] = {
     ExpertConfig: {"name": "cnn", "encoder": "resnet18"},
     Recipe: {"name": "r", "experts": (EXPERT,), "body_parts": (BodyPart.WRIST,)},
@@ -55,7 +55,7 @@ NEEDED: dict[type, dict[str, Any]] = {
         "recipe": Recipe("r", (EXPERT,), (BodyPart.WRIST,)),
     },
 }
-# Bounds that a second field narrows: at the bound itself the other one objects.
+# Fields whose bounds depend on a second field.
 TOGETHER = {
     (ExpertConfig, "crop_size"),
     (ExpertConfig, "crop_share"),
@@ -69,20 +69,20 @@ TOGETHER = {
 
 
 def _settings_types() -> list[type]:
-    """Every dataclass of the package that checks its fields when made."""
-    result = set()
+    """Return every dataclass of the package that checks its fields when created."""
+    kinds = set()
     for module in pkgutil.walk_packages(ulna.__path__, "ulna."):
         if module.name.endswith("__main__"):
             continue
         for kind in vars(importlib.import_module(module.name)).values():
             if inspect.isclass(kind) and is_dataclass(kind) and _checks_fields(kind):
-                result.add(kind)
-    return sorted(result, key=lambda k: (k.__module__, k.__name__))
+                kinds.add(kind)
+    return sorted(kinds, key=lambda k: (k.__module__, k.__name__))
 
 
 def _checks_fields(kind: type) -> bool:
-    born = vars(kind).get("__post_init__")
-    return born is not None and "check_fields" in born.__code__.co_names
+    method = vars(kind).get("__post_init__")
+    return method is not None and "check_fields" in method.__code__.co_names
 
 
 TYPES = _settings_types()
@@ -94,11 +94,11 @@ BOUNDED = [
 ]
 
 
-def _made(kind: type, /, **changes: Any) -> Any:
+def _create(kind: type, /, **changes: Any) -> Any:
     return kind(**{**NEEDED.get(kind, {}), **changes})
 
 
-def test_the_settings_types_are_found() -> None:
+def test_all_settings_types_are_tested() -> None:
     known = {Recipe, ExpertConfig, Augmentation, LossWeights, Fusion, InitialWeights, InputSpec}
     known |= {SelfSupervision, PhantomConfig, EngineSettings, CrossvalSettings, Resampling}
     assert known <= set(TYPES)
@@ -118,9 +118,9 @@ def test_a_number_at_its_bounds_is_taken_and_beyond_them_refused(
             end if excluded else end + (outwards if abs(end) < 1e6 else outwards * end)
         )
         if (kind, name) not in TOGETHER:
-            assert getattr(_made(kind, **{name: inside}), name) == inside
+            assert getattr(_create(kind, **{name: inside}), name) == inside
         with pytest.raises(ConfigError, match=rf"\b{name} .*expected a number"):
-            _made(kind, **{name: outside})
+            _create(kind, **{name: outside})
 
 
 @pytest.mark.parametrize(("kind", "name", "hint"), BOUNDED)
@@ -129,19 +129,19 @@ def test_what_is_no_finite_number_is_refused(
     kind: type, name: str, hint: Any, value: object
 ) -> None:
     with pytest.raises(ConfigError, match=rf"\b{name} .*expected a (finite |whole )?number"):
-        _made(kind, **{name: value})
+        _create(kind, **{name: value})
 
 
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        # The settings that once passed and failed hours later.
+        # Settings that passed once and failed hours later.
         (Recipe, {"operating_point": "specificity_0.95"}, "operating_point .*specificity_0.90"),
         (Recipe, {"checkpoint_every": 0}, "checkpoint_every 0: expected a number from 1"),
         (ExpertConfig, {"learning_rate": -1e-3}, "learning_rate -0.001: expected a number above 0"),
         (ExpertConfig, {"weight_decay": -0.1}, "weight_decay -0.1"),
         (Recipe, {"body_parts": (BodyPart.WRIST, BodyPart.WRIST)}, "body_parts .*each once"),
-        # Their siblings.
+        # Similar settings.
         (Recipe, {"body_parts": ()}, "at least 1, each once"),
         (Recipe, {"categories": (FindingCategory.FRACTURE,) * 2}, "categories .*each once"),
         (Recipe, {"body_parts": ("WRIST",)}, "body_parts .*expected one of ELBOW, FINGER"),
@@ -183,7 +183,7 @@ def test_what_could_not_be_run_is_refused(
     kind: type, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        _made(kind, **changes)
+        _create(kind, **changes)
 
 
 def test_the_shipped_recipes_keep_their_bounds() -> None:
@@ -207,7 +207,7 @@ def test_every_field_of_the_recipe_has_a_type_that_is_checked() -> None:
 
 
 def test_numbers_of_numpy_are_kept_in_files_as_numbers(tmp_path: Path) -> None:
-    """They were accepted as settings, and json refused them when the run was begun."""
+    """NumPy scalars are accepted as settings, so `json` must be able to write them."""
     expert = ExpertConfig("cnn", "cnn", epochs=np.int64(3), learning_rate=np.float32(0.25))
     recipe = Recipe("r", (expert,), (BodyPart.WRIST,), seed=np.uint32(7))
     write_json(recipe, tmp_path / "recipe.json")

@@ -1,4 +1,4 @@
-"""Settings of the inference engine: one text, there and back."""
+"""Settings of the inference engine, to text and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("text", "settings"), TEXTS.items())
-def test_text_and_settings_are_one(text: str, settings: EngineSettings) -> None:
+def test_text_and_settings_agree(text: str, settings: EngineSettings) -> None:
     assert EngineSettings.parse(text) == settings
     assert str(settings) == text
     engine, *rest = text.split(":")
@@ -41,8 +41,8 @@ def test_without_arguments_it_is_the_portable_one() -> None:
         ("openvino:", "'' is unknown"),
         ("openvino:fp64", "'fp64' is unknown"),
         ("openvino:-2", "'-2' is unknown"),
-        ("openvino:fp32:bf16", "two of precision"),
-        ("onnxruntime:2:2", "two of threads"),
+        ("openvino:fp32:bf16", "precision is set twice"),
+        ("onnxruntime:2:2", "threads is set twice"),
         ("onnxruntime:99999", "99999 threads: expected 1 to 1024"),
         ("onnxruntime:" + "9" * 5000, "threads: expected 1 to 1024"),
         ("openvino:cuda", "write 'onnxruntime:cuda'"),

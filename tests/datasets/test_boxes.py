@@ -1,4 +1,4 @@
-"""Boxes that lie beside their image."""
+"""Boxes that lie outside their image."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ OUTSIDE = [(30, 0, 5, 5), (0, 20, 5, 5), (-5, 0, 5, 5), (0, -7, 3, 6), (400, 300
 
 
 def _ref(*boxes: tuple[float, float, float, float]) -> ImageRef:
-    return ImageRef(Path("film.png"), findings=tuple(Finding(b) for b in boxes))
+    return ImageRef(Path("image.png"), findings=tuple(Finding(b) for b in boxes))
 
 
-def test_boxes_on_the_film_or_across_its_edge_are_silent() -> None:
+def test_boxes_on_the_image_or_across_its_edge_are_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_boxes_outside(_ref(*INSIDE), SHAPE)
@@ -29,7 +29,7 @@ def test_boxes_on_the_film_or_across_its_edge_are_silent() -> None:
 
 
 @pytest.mark.parametrize("box", OUTSIDE)
-def test_a_box_beside_the_film_is_told(box: tuple[float, float, float, float]) -> None:
+def test_a_box_outside_the_image_is_warned_of(box: tuple[float, float, float, float]) -> None:
     with pytest.warns(DatasetWarning, match=r"image\.png: 1 of 2 boxes lie outside .* 30 x 20 px"):
         warn_of_boxes_outside(_ref(INSIDE[0], box), SHAPE)
     assert not box_mask([box], SHAPE).any()

@@ -1,4 +1,4 @@
-"""One image is one view, one study one row; every key is one study's.
+"""Copies of an image are one view, studies are single rows, and every study key is unique.
 
 Laws from issue 15, items 5 and 8.
 """
@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_objects import write_object
-from given_films import image, names, noted
+from distinct_images import image, names, noted
 from PIL import Image
 
-from ulna.datasets import index_given
+from ulna.datasets import index_paths
 from ulna.errors import UlnaWarning
 
 
-def test_links_to_films_and_to_nothing(tmp_path: Path) -> None:
+def test_links_to_images_and_to_nothing(tmp_path: Path) -> None:
     image(tmp_path / "x/1.png")
     (tmp_path / "x/2.png").symlink_to("1.png")
     (tmp_path / "x/3").symlink_to("nowhere")
@@ -86,7 +86,7 @@ def test_the_same_path_twice_is_one_study(tmp_path: Path) -> None:
     assert names(studies) == [["1.png"], ["1.png"]] and "3 given twice: " in note  # image, folder
 
 
-def test_a_film_by_name_beside_its_folder_is_a_study_of_its_own(tmp_path: Path) -> None:
+def test_an_image_by_name_beside_its_folder_is_a_study_of_its_own(tmp_path: Path) -> None:
     image(tmp_path / "a/1.png")
     image(tmp_path / "a/2.png")
     assert names(noted([tmp_path / "a", tmp_path / "a/1.png"])[0]) == [
@@ -120,7 +120,7 @@ def test_every_key_is_one_studys(tmp_path: Path, given: list[str]) -> None:
         (place / "t.csv").write_text(row)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UlnaWarning)
-        studies = index_given([tmp_path / g for g in given])
+        studies = index_paths([tmp_path / g for g in given])
     keys = [s.key for s in studies]
     assert len(set(keys)) == len(keys) > 1
 

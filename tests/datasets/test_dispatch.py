@@ -1,4 +1,4 @@
-"""What kind of data a path is."""
+"""Detection of the kind of data at a path."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_pipe_among_the_files_is_not_opened(tmp_path: Path) -> None:
     assert data_kind(tmp_path) == "dicom"
 
 
-def test_anything_else_is_an_error_that_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_anything_else_is_an_error_that_says_what_was_expected(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png")
     for path, message in (
         (tmp_path, r"neither truth.csv .*XR_.*DICOM"),

@@ -1,4 +1,4 @@
-"""A missing label is unknown, never 'none'; a source of one finding answers for that one."""
+"""A missing finding label is unknown, never absent; a label of one finding determines only that."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def study(abnormal: bool | None, *named: FindingCategory, silent: bool = False) 
         (study(True, HARDWARE), "fracture", True, True),
         (study(True, silent=True), "hardware", None, True),
         # A table of sources says of each what it knows.
-        (replace(study(False), source="films"), "fracture", False, False),
+        (replace(study(False), source="images"), "fracture", False, False),
         (replace(study(False), source="a", unknown=frozenset({HARDWARE})), "fracture", False, None),
         (replace(study(True, FRACTURE), unknown=frozenset({HARDWARE})), "abnormality", True, None),
     ],

@@ -1,4 +1,4 @@
-"""Folds: every study once, patients whole, strata even, the same whatever the order."""
+"""Folds have every study once, keep patients whole and strata even, and ignore the order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies that cannot teach or be scored are told, once, with counts."""
+"""Studies that cannot be trained on or scored are reported once, with counts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_reasons_counts_and_first_names_in_one_warning() -> None:
     text = str(reported[0].message)
     assert text.startswith("training: of 13 studies: 9 left out:\n  7 without a label: WRIST/p10")
     assert "and 2 more" in text and "1 of unknown body part: UNKNOWN/p30/s30" in text
-    assert "1 of HAND, which is not among the body parts asked for: HAND/p20/s20" in text
+    assert "1 of HAND, which is not among the requested body parts: HAND/p20/s20" in text
 
 
 def test_nothing_is_said_where_nothing_is_left_out() -> None:
@@ -44,7 +44,7 @@ def test_nothing_is_said_where_nothing_is_left_out() -> None:
         assert labelled(OTHERS[:7], "training") == []  # an error of the caller's says more
 
 
-def test_what_is_not_evaluated_is_told() -> None:
+def test_what_is_not_evaluated_is_reported() -> None:
     with pytest.warns(DatasetWarning, match="evaluation: of 13 studies: 7 left out"):
         chosen, words = to_evaluate([*SOME, *OTHERS], "", None)
     assert len(chosen) == 6 and words == "6 studies (all labelled studies)"

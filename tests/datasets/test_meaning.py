@@ -1,7 +1,7 @@
-"""A bundle's word for abnormal is that of the labels it learned from, wherever these say theirs.
+"""The meaning of abnormal in a bundle is that of its training labels, where these state one.
 
-Report: a table of sources whose label meant any abnormality taught a recipe of fractures, and every
-answer said FRACTURE; one of fractures taught any other recipe, and no answer said so.
+Regression: a recipe of fractures was trained on a table of sources whose label meant any
+abnormality, and every answer said FRACTURE. Labels of fractures could train any other recipe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image
 
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.datasets import index_data
-from ulna.datasets.meaning import check_meaning, other_meaning
+from ulna.datasets.meaning import check_label_meaning, differing_meaning
 from ulna.errors import ConfigError, DatasetError
 from ulna.types import BodyPart
 
@@ -57,23 +57,23 @@ def test_a_source_says_what_its_label_means(tmp_path: Path, means: str) -> None:
     studies = index_data(tmp_path / "sources.csv")
     right, wrong = ("fracture", "abnormality")[:: 1 if means == "fracture" else -1]
     assert {s.label_means for s in studies} == {right}
-    check_meaning(studies, _recipe(right))
+    check_label_meaning(studies, _recipe(right))
     with pytest.raises(
         ConfigError, match=f"answers {wrong}.*label of 2 of 2 studies means {right}"
     ):
-        check_meaning(studies, _recipe(wrong))
+        check_label_meaning(studies, _recipe(wrong))
 
 
 def test_a_table_by_itself_leaves_it_to_the_recipe(tmp_path: Path) -> None:
     studies = index_data(_table(tmp_path, "own.csv", ["a.png,p0,s0,HAND,1"]))
-    assert other_meaning(studies, "fracture") == other_meaning(studies, "abnormality") == ""
+    assert differing_meaning(studies, "fracture") == differing_meaning(studies, "abnormality") == ""
 
 
 def test_phantoms_show_more_than_fractures(tmp_path: Path) -> None:
     studies = index_data(_phantoms(tmp_path / "ph"))
     assert all(s.simulated and s.label_means == "abnormality" for s in studies)
     with pytest.raises(ConfigError, match="of 2 studies means abnormality, and not fracture"):
-        check_meaning(studies, _recipe("fracture"))
+        check_label_meaning(studies, _recipe("fracture"))
     _table(tmp_path, "own.csv", ["a.png,p0,s0,HAND,1"])
     rows = "ph,ph,fracture,own,train\nown,own.csv,fracture,own,train\n"
     (tmp_path / "sources.csv").write_text(SOURCES + rows)
@@ -84,10 +84,10 @@ def test_phantoms_show_more_than_fractures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("means", "label", "findings", "cell", "message"),
     [
-        ("fracture", 1, "", 0, "fracture by its column not there"),
-        ("fracture", 0, "", 1, "fracture by its column there"),
-        ("hardware", 1, "fracture", 0, "fracture by its column not there"),
-        ("abnormal", 1, "fracture", 0, "fracture by its column not there"),
+        ("fracture", 1, "", 0, "fracture by its column absent"),
+        ("fracture", 0, "", 1, "fracture by its column present"),
+        ("hardware", 1, "fracture", 0, "fracture by its column absent"),
+        ("abnormal", 1, "fracture", 0, "fracture by its column absent"),
         ("abnormal", 0, "", 1, ""),  # a normal study with old hardware, say
         ("hardware", 0, "", 1, ""),
     ],

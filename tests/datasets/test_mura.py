@@ -1,4 +1,4 @@
-"""MURA folders, right and wrong."""
+"""MURA folders, valid and invalid."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_empty_and_odd_folders_are_named(root: Path) -> None:
     with pytest.warns(DatasetWarning) as record:
         assert len(index_mura(root)) == 14
     text = "".join(str(w.message) for w in record)
-    assert "1 study folders hold no images" in text and "patient00901/series" in text
+    assert "1 study folders without images" in text and "patient00901/series" in text
 
 
 def test_folders_that_are_no_mura(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_folders_that_are_no_mura(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="expected an unpacked MURA"):
         index_mura(tmp_path)
     (tmp_path / "train/XR_HAND").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="no studies found"):
+    with pytest.raises(DatasetError, match="no studies: expected"):
         index_mura(tmp_path)
 
 

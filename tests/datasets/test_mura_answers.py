@@ -1,4 +1,4 @@
-"""Labels and answers of the competition, as they come and as they should not."""
+"""Labels and predictions of the MURA competition, in valid and invalid files."""
 
 from __future__ import annotations
 

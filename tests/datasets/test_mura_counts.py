@@ -1,4 +1,4 @@
-"""The full set's shape: official counts, and 40,000 images in seconds."""
+"""The full set of MURA: official counts, and 40,000 images indexed in seconds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""No image and no patient teaches and examines at once, whatever table it is read from.
+"""No image and no patient is in training and in test, whichever table it is read from.
 
-Report: ids of a table of sources begin with the source's name, so a plain table of the same
-hospital beside it (`--also`) shared no patient with it, and taught the folds what they held out.
+Regression: ids of a table of sources begin with the source's name, so a plain table of the same
+hospital (`--also`) shared no patient with it, and folds were trained on what they held out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ulna.datasets.bare import without_labels
-from ulna.datasets.overlap import Overlap, named_in
+from ulna.datasets.overlap import Overlap, keys_among
+from ulna.datasets.unlabelled import without_labels
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -42,7 +42,7 @@ def test_a_patient_is_known_under_both_names(
     assert Overlap([_study(*known)]).patient(_study(*requested)) is same
 
 
-def test_a_film_is_known_whatever_leads_to_it(tmp_path: Path) -> None:
+def test_an_image_is_known_whatever_leads_to_it(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
     result = Overlap([_study("p1", str(tmp_path / "a.png"), "atlas")])
@@ -50,7 +50,7 @@ def test_a_film_is_known_whatever_leads_to_it(tmp_path: Path) -> None:
     assert not result.images(_study("p9", str(tmp_path / "b.png")))
 
 
-def test_films_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: Path) -> None:
+def test_images_without_labels_are_of_no_patient_of_the_labelled_ones(tmp_path: Path) -> None:
     data = [_study("p1", str(tmp_path / "a.png"), "atlas")]
     same, other = _study("p1", str(tmp_path / "b.png")), _study("p2", str(tmp_path / "c.png"))
     with pytest.warns(DatasetWarning, match="1 of patients of the labelled data"):
@@ -80,4 +80,4 @@ def test_a_study_is_known_by_its_key_under_both_names(
     without a look at what those had learned."""
     patient, image, *source = requested
     study = replace(_study(patient, image, *source), study_id=".".join([*source, f"s-{image}"]))
-    assert named_in({key}, [study]) == ({study.key} if same else set())
+    assert keys_among({key}, [study]) == ({study.key} if same else set())

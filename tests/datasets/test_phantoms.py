@@ -1,4 +1,4 @@
-"""Phantom folders: the tree and what truth.csv adds to it."""
+"""Phantom folders: the tree, and the facts that truth.csv adds."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_truth_is_joined_to_the_tree(root: Path) -> None:
         ("obvious", "glaring", "damaged"),
         ("fracture", "cold", "damaged"),
         ("4.5", "much", "damaged"),
-        ("4.5,", "4.5,,", "line 2: not as many values as columns"),
-        ("4.5,", "", "line 2: not as many values as columns"),
+        ("4.5,", "4.5,,", "line 2: expected as many values as columns"),
+        ("4.5,", "", "line 2: expected as many values as columns"),
         ("image2", "image3", "2 images are only in the folder or only in the table"),
     ],
 )
@@ -87,7 +87,7 @@ def test_view_that_does_not_show_the_finding_keeps_the_study_category(root: Path
 
 def test_missing_truth_and_missing_masks(root: Path) -> None:
     (root / "masks" / BAD / "image1.png").unlink()
-    with pytest.raises(DatasetError, match="1 masks are not there"):
+    with pytest.raises(DatasetError, match="1 masks are missing"):
         index_phantoms(root)
     (root / "truth.csv").unlink()
     with pytest.raises(DatasetError, match="cannot be read"):

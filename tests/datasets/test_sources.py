@@ -1,4 +1,4 @@
-"""A table of sources: labels in one meaning, what is not said stays unknown, ids never meet."""
+"""A table of sources: labels in one meaning, unknown ones stay unknown, ids never collide."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_labels_are_translated_by_what_they_mean(work: Path) -> None:
         (False, False, False, None),
         (True, True, True, None),
         (True, True, None, None),
-        (None, None, True, None),  # a prosthesis: nobody has said whether there is a fracture
+        (None, None, True, None),  # a prosthesis: whether there is a fracture is unknown
         (False, False, False, False),
         (None, None, None, None),  # abnormal, and nobody says how
         (False, False, False, True),

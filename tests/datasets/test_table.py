@@ -1,4 +1,4 @@
-"""Tables, right and wrong."""
+"""Tables, valid and invalid."""
 
 from __future__ import annotations
 
@@ -104,14 +104,17 @@ def test_byte_order_mark_crlf_spaces_and_absolute_paths(folder: Path, tmp_path: 
         ([HEAD, ",p,s,WRIST,1"], "line 2: path is empty"),
         ([HEAD, "a.png,p,s,WRIST,1,9"], r"(?s)do not have 5 values.*line 2"),
         ([HEAD, "a.png,p,s,WRIST"], r"(?s)do not have 5 values.*line 2"),
-        ([HEAD, "a.png,p,s,WRIST,1", "x.png,p,t,WRIST,1"], r"(?s)1 files are not.*line 3.*x\.png"),
+        (
+            [HEAD, "a.png,p,s,WRIST,1", "x.png,p,t,WRIST,1"],
+            r"(?s)1 files are missing.*line 3.*x\.png",
+        ),
         ([HEAD, "a.png,p,s,WRIST,1", "a.png,p,s,WRIST,1"], r"(?s)1 paths occur twice.*line 3.*2"),
         ([HEAD, "a.png,p,s,WRIST,1", "b.png,p,s,WRIST,0"], r"lines 2 and 3.*abnormal True and Fal"),
         ([HEAD, "a.png,p,s,WRIST,1", "b.png,q,s,WRIST,1"], "lines 2 and 3: .*patients 'p' and 'q'"),
         ([HEAD + ",split", "a.png,p,s,WRIST,1,dev"], "line 2: split 'dev'"),
         ([HEAD + ",laterality", "a.png,p,s,WRIST,1,up"], "line 2: laterality 'UP'"),
         ([HEAD + ",findings", "a.png,p,s,WRIST,1,cold"], "line 2: unknown finding 'cold'"),
-        ([HEAD + ",mask", "a.png,p,s,WRIST,1,m.png"], r"(?s)files are not there.*line 2.*m\.png"),
+        ([HEAD + ",mask", "a.png,p,s,WRIST,1,m.png"], r"(?s)files are missing.*line 2.*m\.png"),
     ],
 )
 def test_what_does_not_fit_is_an_error_with_its_line(
@@ -192,7 +195,7 @@ def test_other_regions_are_read_as_unknown_with_a_warning(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["sub/../a.png", "link.png", "sub/../link.png"])
-def test_one_film_under_two_names_is_not_two_films(folder: Path, other: str) -> None:
+def test_one_image_under_two_names_is_not_two_images(folder: Path, other: str) -> None:
     """The same pixels would stand on both sides of a split."""
     (folder / "sub").mkdir()
     (folder / "link.png").symlink_to("a.png")
@@ -202,7 +205,7 @@ def test_one_film_under_two_names_is_not_two_films(folder: Path, other: str) -> 
 
 
 def test_a_name_too_long_for_the_system_is_a_file_that_is_not_there(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"(?s)1 files are not there.*line 2"):
+    with pytest.raises(DatasetError, match=r"(?s)1 files are missing.*line 2"):
         index_table(write(folder, HEAD, f"{'a' * 5000}.png,p,s,WRIST,1"))
 
 
@@ -213,7 +216,7 @@ def test_a_quote_left_open_names_its_line(folder: Path) -> None:
 
 def test_slashes_that_make_two_studies_look_alike(folder: Path) -> None:
     table = write(folder, HEAD, "a.png,p,1/x,WRIST,1", "b.png,p/1,x,WRIST,0")
-    with pytest.raises(DatasetError, match=r"(?s)leave the slash out.*WRIST/p/1/x"):
+    with pytest.raises(DatasetError, match=r"(?s)remove the slash.*WRIST/p/1/x"):
         index_table(table)
     assert len(index_table(write(folder, HEAD, "a.png,p/1,x,WRIST,1"))) == 1
 
@@ -222,7 +225,7 @@ def test_slashes_that_make_two_studies_look_alike(folder: Path) -> None:
     "cells",
     ["0,fracture,[]", '0,,"[[1, 2, 3, 4]]"', '0,fracture,"[[1, 2, 3, 4]]"', "0,,[]", "1,fracture,"],
 )
-def test_a_normal_film_with_findings_is_told(folder: Path, cells: str) -> None:
+def test_a_normal_image_with_findings_is_reported(folder: Path, cells: str) -> None:
     table = write(folder, f"{HEAD},findings,boxes", f"a.png,p,s,WRIST,{cells}")
     with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")

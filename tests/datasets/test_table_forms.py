@@ -90,7 +90,7 @@ def test_backslashes_in_paths_and_masks_are_slashes(folder: Path) -> None:
     assert of_row(folder, "odd\\name.png", "p", "s", "", "").images[0].path.name == "odd\\name.png"
 
 
-def test_one_film_by_two_spellings_is_still_one_film(folder: Path) -> None:
+def test_one_image_by_two_spellings_is_still_one_image(folder: Path) -> None:
     (folder / "sub").mkdir()
     write_png(folder / "sub/x.png")
     rows = [[name, "p", "s", "WRIST", "1"] for name in ("sub/x.png", "sub\\x.png")]
@@ -173,7 +173,7 @@ def boxes_of(folder: Path, boxes: object, form: str) -> list[tuple[float, ...]]:
     [[[0.5, 0.25, 0.5, 0.25]], [[3, 0.5, 0.25, 0.5, 0.25]], "3 0.5 0.25 0.5 0.25",
      [{"box": [0.5, 0.25, 0.5, 0.25], "category": "fracture"}]],
 )  # fmt: skip
-def test_shares_of_the_film_become_its_pixels(folder: Path, boxes: object) -> None:
+def test_shares_of_the_image_become_its_pixels(folder: Path, boxes: object) -> None:
     Image.linear_gradient("L").resize((40, 80)).save(folder / "a.png")
     (box,) = boxes_of(folder, boxes, "YOLO")
     assert box == pytest.approx((0.25 * 40, 0.125 * 80, 0.5 * 40, 0.25 * 80))
@@ -194,7 +194,7 @@ def test_corners(folder: Path) -> None:
         (
             [[0.5, 0.5, 0.1, 0.2]],
             "",
-            "shares of the image: say so with yolo in a column box_format",
+            "shares of the image: write yolo in a column box_format",
         ),
         ([[0, 0, 1, 1]], "", "shares of the image"),
         ([[0.1, 0.1, 0.9, 0.9]], "xyxy", "shares of the image"),
@@ -216,7 +216,7 @@ def test_boxes_of_another_form_are_refused_by_name(
         boxes_of(folder, boxes, form)
 
 
-def test_shares_of_a_film_that_cannot_be_read_are_refused(folder: Path) -> None:
+def test_shares_of_an_image_that_cannot_be_read_are_refused(folder: Path) -> None:
     (folder / "a.png").write_bytes(b"")
     with pytest.raises(
         DatasetError, match="line 2: boxes as shares of an image that cannot be read"

@@ -23,7 +23,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from ulna.dicom.voi import Voi, ways
+from ulna.dicom.voi import VoiTransform, voi_transforms
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
 
@@ -63,23 +63,23 @@ def ramp12() -> npt.NDArray[np.uint16]:
     return np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
-def untold(what: str) -> None:
-    """A `tell` for what should go without telling."""
-    raise AssertionError(what)
+def no_warning(message: str) -> None:
+    """A callback for calls that should not warn."""
+    raise AssertionError(message)
 
 
 def reported(data: bytes) -> tuple[npt.NDArray[np.float32], list[str]]:
-    """The pixels of the file "image", and what is told of it; any other warning fails the test."""
-    with warnings.catch_warnings(record=True) as result:
+    """The pixels of the file "image", and its ImageWarnings; any other warning fails the test."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         pixels = read_radiograph(data, "image").pixels
-    assert all(w.category is ImageWarning for w in result), [str(w.message) for w in result]
-    return pixels, [str(w.message) for w in result]
+    assert all(w.category is ImageWarning for w in caught), [str(w.message) for w in caught]
+    return pixels, [str(w.message) for w in caught]
 
 
-def first_way(dataset: Dataset, limits: tuple[float, float]) -> Voi:
-    """The VOI LUT or window that is shown, of those that are usable."""
-    return next(ways(dataset, limits, lambda what: None))
+def first_transform(dataset: Dataset, limits: tuple[float, float]) -> VoiTransform:
+    """The first usable VOI LUT or window."""
+    return next(voi_transforms(dataset, limits, lambda message: None))
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -90,7 +90,7 @@ def encoded(dataset: Dataset) -> bytes:
 
 
 def data_set_start(data: bytes) -> int:
-    """Where group 0002 ends in a file with preamble."""
+    """The end of group 0002 in a file with preamble."""
     return 144 + int.from_bytes(data[140:144], "little")
 
 

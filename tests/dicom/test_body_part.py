@@ -1,4 +1,4 @@
-"""What headers call the seven regions, and every other region."""
+"""Names of the seven regions and of all other regions in headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from dicom_files import encoded, make
 from pydicom.dataset import Dataset
 
-from ulna.dicom.body_part import coded_part, named_part
+from ulna.dicom.body_part import parse_body_part, parse_body_part_codes
 from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
@@ -42,23 +42,23 @@ NO_WORD = "|EXTREMITY|UPPER EXTREMITY|UP_EXM|EXTREMITY UPPER|ARM|UNKNOWN|L|BONE"
     ("text", "part"), [(t, part) for part, texts in MEANT.items() for t in texts.split("|")]
 )
 def test_words_for_one_of_the_seven(text: str, part: BodyPart) -> None:
-    assert named_part(text).part is part and not named_part(text).other
+    assert parse_body_part(text).part is part and not parse_body_part(text).other
 
 
 @pytest.mark.parametrize("text", NOT_ONE.split("|"))
 def test_words_for_anything_else_are_quoted(text: str) -> None:
-    result = named_part(text)
+    result = parse_body_part(text)
     assert result.part is None and result.other == text
 
 
 @pytest.mark.parametrize("text", NO_WORD.split("|"))
 def test_words_that_fit_each_of_the_seven_say_nothing(text: str) -> None:
-    assert named_part(text).part is None and not named_part(text).other
+    assert parse_body_part(text).part is None and not parse_body_part(text).other
 
 
 def test_no_other_region_of_the_standard_passes_for_one_of_the_seven() -> None:
     for region in OTHER_REGIONS - {"OTHER"}:
-        assert named_part(region).other_anatomy and named_part(region).part is None
+        assert parse_body_part(region).other_anatomy and parse_body_part(region).part is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_no_other_region_of_the_standard_passes_for_one_of_the_seven() -> None:
 def test_codes_of_snomed_and_the_meaning_where_no_code_is_known(
     code: str, meaning: str, part: BodyPart | None
 ) -> None:
-    result = coded_part([(code, meaning)])
+    result = parse_body_part_codes([(code, meaning)])
     assert result.part is part and bool(result.other) == (part is None)
 
 
@@ -102,7 +102,7 @@ def test_the_text_rules_and_the_code_helps_where_the_text_says_nothing() -> None
 def test_several_values_and_odd_ones_are_one_text() -> None:
     several = read_radiograph(encoded(make(BodyPartExamined=["HAND", "WRIST"])))
     assert several.body_part is None and several.other_region == "HAND WRIST"
-    long = named_part("KNEE\n" + "X" * 500)
+    long = parse_body_part("KNEE\n" + "X" * 500)
     assert len(long.other) == 40 and "\n" not in long.other
 
 

@@ -1,4 +1,4 @@
-"""Compressed frames: every syntax that docs/data.md says is read, and headers that disagree.
+"""Compressed frames: every syntax in docs/data.md, and headers that disagree.
 
 Encoders: imagecodecs and Pillow; for lossless JPEG, JPEG-LS and JPEG 2000 also gdcm, which has
 another decoder in it (`test_decode.py`).
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from compressed_films import (
+from compressed_images import (
     J2K,
     JPEG_8,
     JPEG_12,
@@ -30,7 +30,7 @@ from dicom_files import RAMP, encoded, make, reported
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
-from ulna.dicom import child, decode
+from ulna.dicom import decode, decoder_process
 from ulna.dicom.decode import SYNTAXES
 from ulna.errors import DicomError
 from ulna.imaging import read_radiograph
@@ -73,7 +73,7 @@ def test_without_the_extra_the_error_names_it_where_it_is_needed(
 ) -> None:
     (tmp_path / "imagecodecs.py").write_text("raise ImportError")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(child, "is_installed", lambda: False)
+    monkeypatch.setattr(decoder_process, "is_installed", lambda: False)
     needs = syntax.endswith(("4.51", "4.57", "4.70", "4.80", "4.81", "4.110", "4.111", "4.112"))
     eight = (RAMP >> 4).astype(np.uint8)
     if syntax.endswith(("4.50", ".111", "2.5")):
@@ -251,7 +251,7 @@ def test_size_of_jpeg_xl(size: tuple[int, int], container: bool) -> None:
     assert (stream.rows, stream.columns) == size
 
 
-def test_colour_in_a_frame_of_a_grey_film_is_refused() -> None:
+def test_colour_in_a_frame_of_a_grey_image_is_refused() -> None:
     colour = np.stack([RAMP >> 4] * 3, axis=-1).astype(np.uint8)
     with pytest.raises(DicomError, match="3 colours"):
         read_radiograph(image([jpeg(colour)], JPEG_8, BitsStored=8))

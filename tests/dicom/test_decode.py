@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ulna.dicom import child
+from ulna.dicom import decoder_process
 from ulna.errors import DicomError, ImageWarning
 from ulna.imaging import read_radiograph
 
@@ -54,7 +54,7 @@ def test_decoder_that_never_ends_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = in_syntax(JPEGLosslessSV1, tmp_path)
-    monkeypatch.setattr(child, "SECONDS", 0.01)
+    monkeypatch.setattr(decoder_process, "SECONDS", 0.01)
     with pytest.raises(DicomError, match="its JPEG decoder was stopped after 0.01 s"):
         read_radiograph(data)
 

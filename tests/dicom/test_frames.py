@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from compressed_films import frame_of, image
+from compressed_images import frame_of, image
 from dicom_files import RAMP, make, reported
 from pydicom.encaps import generate_frames
 from pydicom.uid import RLELossless
@@ -57,7 +57,7 @@ def test_a_frame_without_an_offset_table_before_it() -> None:
 
 @pytest.mark.parametrize("syntax", ["4.80", "4.90"])
 def test_an_end_marker_alone_that_is_missing_is_told(syntax: str) -> None:
-    """As of JPEG; a frame that lacks more is refused."""
+    """As for JPEG; a frame that lacks more is refused."""
     values = [RAMP, np.where(RAMP == 5, 6, RAMP).astype(np.uint16), (RAMP ^ 1).astype(np.uint16)]
     for value in values:  # odd and even lengths
         frame = frame_of(syntax, value)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import first_way, lut_item, make, untold
+from dicom_files import first_transform, lut_item, make, no_warning
 
 from ulna.dicom.grey import (
     apply_modality,
@@ -22,9 +22,9 @@ RNG = np.random.default_rng(0)
 def _by_pixel(pixels: np.ndarray, dataset: Any) -> np.ndarray:
     values = stored_values(pixels, dataset)
     low, high = stored_range(dataset)
-    ends = apply_modality(np.arange(low, high + 1), dataset, untold)
-    way = first_way(dataset, (float(ends.min()), float(ends.max())))
-    grey = way.apply(apply_modality(values, dataset, untold))
+    ends = apply_modality(np.arange(low, high + 1), dataset, no_warning)
+    way = first_transform(dataset, (float(ends.min()), float(ends.max())))
+    grey = way.apply(apply_modality(values, dataset, no_warning))
     if is_inverted(dataset, "image"):
         grey = 1 - grey
     return grey.astype(np.float32)

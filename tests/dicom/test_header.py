@@ -1,4 +1,4 @@
-"""What a header says, and what is refused for it."""
+"""Header attributes, and the objects that are refused because of them."""
 
 from __future__ import annotations
 

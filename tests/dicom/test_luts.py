@@ -1,4 +1,4 @@
-"""Look-up tables whose descriptor, VR, sign or byte order do not go with their data.
+"""Look-up tables whose descriptor, VR, sign or byte order do not fit their data.
 
 pydicom#942 and #2081, dcm4che#1521, dicom-rs PR825, cornerstoneWADO PR101, fo-dicom#1062.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import RAMP, encoded, lut_item, make, reported, untold, with_raw
+from dicom_files import RAMP, encoded, lut_item, make, no_warning, reported, with_raw
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
@@ -178,9 +178,13 @@ def test_luts_of_other_encodings(syntax: Any, vr: str, undefined: bool) -> None:
 @pytest.mark.parametrize(
     ("descriptor", "raw", "reason"),
     [
-        (struct.pack("<HHH", 4096, 0, 16), curve(16)[:4095].tobytes(), "4095 entries, where 4096"),
-        (struct.pack("<HHH", 4096, 0, 16), curve(16)[:100].tobytes(), "100 entries, where 4096"),
-        (struct.pack("<HHH", 0, 0, 12), curve(12).tobytes(), "4096 entries, where 65536"),
+        (
+            struct.pack("<HHH", 4096, 0, 16),
+            curve(16)[:4095].tobytes(),
+            "4095 entries, expected 4096",
+        ),
+        (struct.pack("<HHH", 4096, 0, 16), curve(16)[:100].tobytes(), "100 entries, expected 4096"),
+        (struct.pack("<HHH", 0, 0, 12), curve(12).tobytes(), "4096 entries, expected 65536"),
         (struct.pack("<H", 4096), curve(16).tobytes(), "Descriptor or LUT Data is missing"),
         (b"", curve(16).tobytes(), "Descriptor or LUT Data is missing"),
         (struct.pack("<HHH", 4096, 0, 16), b"", "Descriptor or LUT Data is missing"),
@@ -244,7 +248,7 @@ def test_a_sequence_as_un_is_implicit_inside() -> None:
 
 def test_a_lut_without_data_is_an_error_of_its_own() -> None:
     with pytest.raises(DicomError, match="missing or unreadable"):
-        read_lut(Dataset(), (0, 1), untold)
+        read_lut(Dataset(), (0, 1), no_warning)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +277,7 @@ def test_the_first_usable_window(
     assert [reason in note for note in notes] == [True] * bool(reason)
 
 
-def test_a_film_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
+def test_a_image_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
     image = make(np.full((64, 64), 1000, np.uint16), WindowCenter=1000, WindowWidth=700)
     pixels, notes = reported(encoded(image))
     np.testing.assert_allclose(pixels, apply_window([1000.0], 1000, 700)[0], atol=1e-6)
@@ -283,9 +287,9 @@ def test_a_film_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
 def test_entries_and_first_values_of_32_bits() -> None:
     item = lut_item(0, 12, RAMP.reshape(-1))
     item["LUTData"].value = RAMP.astype("<u4").tobytes()
-    np.testing.assert_array_equal(read_lut(item, (0, 4095), untold).table, RAMP.reshape(-1))
+    np.testing.assert_array_equal(read_lut(item, (0, 4095), no_warning).table, RAMP.reshape(-1))
     item.add_new("LUTDescriptor", "UL", [4096, 2**32 - 2048, 12])
-    assert read_lut(item, (-2048, 2047), untold).first == -2048
+    assert read_lut(item, (-2048, 2047), no_warning).first == -2048
 
 
 def test_a_modality_lut_of_one_value_is_not_applied() -> None:

@@ -1,4 +1,4 @@
-"""How the file is put together, and what is told of a header that is right but not applied."""
+"""The structure of files, and warnings of valid attributes that are not applied."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ ITEM = b"\xfe\xff\x00\xe0" + bytes(4)
         b"\x08\x00\x40\x11SQ\0\0" + b"\xff" * 4 + ITEM * 300_000 + b"\xfe\xff\xdd\xe0" + bytes(4),
     ],
 )
-def test_more_elements_than_any_film_has_are_refused_at_once(inside: bytes) -> None:
+def test_more_elements_than_any_image_has_are_refused_at_once(inside: bytes) -> None:
     data = encoded(make())
     start, began = data_set_start(data), time.monotonic()
     with pytest.raises(DicomError, match="image: .*more than 200000 elements"):
@@ -227,7 +227,7 @@ def test_fragments_without_number_are_refused_at_once() -> None:
         read_radiograph(encoded(image), "image")
 
 
-def test_rle_is_unpacked_as_far_as_the_film_needs_it() -> None:
+def test_rle_is_unpacked_as_far_as_the_image_needs_it() -> None:
     """2 MB of RLE can unpack to gigabytes: each of these segments would to 128 MB."""
     image = make()
     image.file_meta.TransferSyntaxUID = RLELossless

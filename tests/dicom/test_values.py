@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
-from ulna.dicom.guard import parse
+from ulna.dicom.file_parser import parse
 from ulna.dicom.values import integer, number, numbers, pair, parse_number
 from ulna.dicom.voi import apply_window
 from ulna.errors import DicomError, ImageWarning

@@ -120,6 +120,18 @@ def test_every_document_is_a_page(site: Path, repository: Path) -> None:
         assert (site / page).is_file(), page
 
 
+def test_every_notebook_is_a_page_and_a_file(site: Path, repository: Path) -> None:
+    notebooks = sorted((repository / "docs").rglob("*.ipynb"))
+    assert notebooks
+    for notebook in notebooks:
+        page = site / notebook.relative_to(repository / "docs").with_suffix(".html")
+        text = page.read_text(encoding="utf-8")
+        assert page.with_suffix(".ipynb").read_bytes() == notebook.read_bytes()
+        assert f'href="{notebook.name}" download' in text and 'class="highlight"' in text
+        others = {n.name for n in notebooks} - {notebook.name}
+        assert not any(f'href="{name}"' in text for name in others), "a link past the page"
+
+
 def test_nothing_is_set_as_plain_text_that_is_a_list_or_a_table(site: Path) -> None:
     """Lists and tables want an empty line before them here, which other readers do without."""
     result = []

@@ -1,4 +1,4 @@
-"""A run's results name the engine, the arithmetic and the threads that answered."""
+"""A run's results record the engine, the arithmetic and the threads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ulna.runtime.session import choice
 def test_metrics_and_page_say_what_answered(
     requested: str, engine: str, threads: int, tmp_path: Path, blob_bundle: ModelBundle
 ) -> None:
-    given = EvaluationSettings(how=Resampling(5), engine=EngineSettings.parse(requested))
+    given = EvaluationSettings(resampling=Resampling(5), engine=EngineSettings.parse(requested))
     evaluate(
         blob_bundle.path,
         write_studies(tmp_path, 8),

@@ -1,4 +1,4 @@
-"""Scores of findings against scikit-learn's, and what is known and not known."""
+"""Scores of findings against scikit-learn's, with known and unknown labels."""
 
 from __future__ import annotations
 

@@ -49,13 +49,13 @@ def test_columns_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="to be split at 'x'"):
         column_groups(table, studies, ["width:x"])
     for twice in (["width:500", "width:1000"], ["plate", "plate"]):
-        with pytest.raises(ConfigError, match="is asked for twice"):
+        with pytest.raises(ConfigError, match="is requested twice"):
             column_groups(table, studies, twice)
     with pytest.raises(ConfigError, match="is no table"):
         column_groups(tmp_path, studies, ["plate"])
 
 
-def test_a_table_and_its_films_may_be_spelled_otherwise(
+def test_a_table_and_its_images_may_be_spelled_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ulna crossval table.csv --by plate` wrote no groups: images were indexed by full path."""
@@ -68,7 +68,7 @@ def test_a_table_and_its_films_may_be_spelled_otherwise(
         assert column_groups(other, studies, ["plate"]) == wanted
 
 
-def test_a_table_of_other_films_is_an_error(tmp_path: Path) -> None:
+def test_a_table_of_other_images_is_an_error(tmp_path: Path) -> None:
     table, studies = _table(tmp_path)
     moved = [replace(s, images=(ImageRef(tmp_path / "other" / "a.png"),)) for s in studies]
     with pytest.raises(ConfigError, match="none of the 3 studies' images"):

@@ -1,4 +1,4 @@
-"""The competition's score: scikit-learn's kappas, its keys, its archive."""
+"""MURA's score: kappas against scikit-learn, the official keys, the ranking of entries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from ulna.datasets.mura_answers import MuraStudy
 from ulna.errors import DatasetError
+from ulna.evaluation.mura_ranking import RADIOLOGISTS, archive, rank_of
 from ulna.evaluation.mura_score import OVERALL, official_keys, score_mura
-from ulna.evaluation.mura_standing import RADIOLOGISTS, archive, rank_of
 from ulna.evaluation.scores import Resampling
 from ulna.types import BodyPart
 

@@ -1,4 +1,4 @@
-"""Scores of out-of-fold tables: against scikit-learn, paired, and only on the same folds."""
+"""Scores of out-of-fold tables against scikit-learn, and paired differences on equal folds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ulna.evaluation.out_of_fold import (
     group_masks,
     read_answers,
     score,
-    source_in,
+    source_of_key,
 )
 from ulna.evaluation.scores import Resampling
 
@@ -108,7 +108,7 @@ def test_other_studies_or_folds_cannot_be_compared(tmp_path: Path) -> None:
     fewer = read_answers(_write(tmp_path / "c.csv", 1.0, n=150))
     with pytest.raises(ConfigError, match="same folds"):
         difference(five, four, _everyone(five), HOW)
-    with pytest.raises(ConfigError, match="by one of the two only"):
+    with pytest.raises(ConfigError, match="by only one of the two"):
         difference(five, fewer, _everyone(five), HOW)
 
 
@@ -166,7 +166,7 @@ def test_methods_scored_by_other_labels_are_no_pair(tmp_path: Path) -> None:
     mine = read_answers(file)
     turned = str(1 - int(mine.abnormal[mine.keys.index("s0")]))
     other = read_answers(_altered(file, tmp_path / "b.csv", "abnormal", turned))
-    with pytest.raises(ConfigError, match=r"of 200 studies 1 have one label here.*s0"):
+    with pytest.raises(ConfigError, match=r"1 of 200 studies have different labels.*s0"):
         difference(mine, other, _everyone(mine), HOW)
 
 
@@ -236,6 +236,6 @@ def test_one_of_several_sources_is_compared_with_the_source_alone(
     mine, other = (keyed, both) if turned else (both, keyed)
     result = score_folds(read_answers(mine), {}, {"peer": other}, HOW)["minus"]["peer"]
     assert result["all"]["n_studies"] == 200 and result["all"]["auroc"]["value"] == 0
-    assert source_in("HAND/1.2.840/1.2.840.113") == "1" and source_in("HAND/p.1/s.1") == ""
+    assert source_of_key("HAND/1.2.840/1.2.840.113") == "1" and source_of_key("HAND/p.1/s.1") == ""
     studies = read_answers(both)
-    assert sum(source_in(k) == "other" for k in studies.keys) == len(studies.keys) - 200
+    assert sum(source_of_key(k) == "other" for k in studies.keys) == len(studies.keys) - 200

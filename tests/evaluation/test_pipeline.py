@@ -1,4 +1,4 @@
-"""The whole of calibrate and evaluate on a bundle that sees bright blobs."""
+"""Calibration and evaluation, end to end, of a bundle that detects bright blobs."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ def test_calibrate_then_evaluate(
         blob_bundle.path,
         studies,
         tmp_path / "out",
-        EvaluationSettings(how=Resampling(100)),
+        EvaluationSettings(resampling=Resampling(100)),
         report=report_including(),
     )
     assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -72,7 +72,7 @@ def test_metrics_hold_every_promised_key(
         blob_bundle.path,
         studies,
         tmp_path / "out",
-        EvaluationSettings(how=Resampling(20)),
+        EvaluationSettings(resampling=Resampling(20)),
         report=report_including(),
     )
     assert list(metrics["by_body_part"]) == ["ELBOW", "HUMERUS", "WRIST", "ALL"]
@@ -105,7 +105,7 @@ def test_table_has_a_row_for_every_image_the_bad_one_too(
             blob_bundle.path,
             given,
             tmp_path / "out",
-            EvaluationSettings(how=Resampling(10)),
+            EvaluationSettings(resampling=Resampling(10)),
             report=report_including(),
         )
     assert (metrics["n_unreadable"], metrics["n_unreadable_images"]) == (1, 1)
@@ -132,7 +132,7 @@ def test_unlabelled_and_unknown_parts_are_counted_not_scored(
         blob_bundle.path,
         given,
         tmp_path / "out",
-        EvaluationSettings(how=Resampling(10)),
+        EvaluationSettings(resampling=Resampling(10)),
         report=report_including(),
     )
     assert (metrics["n_given"], metrics["n_scored"]) == (72, 70)
@@ -149,7 +149,7 @@ def test_one_class_is_null_and_said(
         blob_bundle.path,
         normal,
         tmp_path / "out",
-        EvaluationSettings(how=Resampling(10)),
+        EvaluationSettings(resampling=Resampling(10)),
         report=report_including(),
     )
     scores = metrics["by_body_part"]["ALL"]
@@ -168,7 +168,7 @@ def test_training_studies_are_warned_of(
             blob_bundle.path,
             given,
             tmp_path / "out",
-            EvaluationSettings(how=Resampling(10)),
+            EvaluationSettings(resampling=Resampling(10)),
             report=report_including(),
         )
 
@@ -181,7 +181,7 @@ def test_same_seed_same_files(
             blob_bundle.path,
             studies,
             tmp_path / name,
-            EvaluationSettings(how=Resampling(20, 3)),
+            EvaluationSettings(resampling=Resampling(20, 3)),
             report=report_including(),
         )
     for name in ("metrics.json", "predictions.csv", "report.html"):

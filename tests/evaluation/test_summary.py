@@ -1,4 +1,4 @@
-"""Scores made of rows, against the metrics themselves."""
+"""Scores computed from rows, against the metric functions."""
 
 import time
 from collections.abc import Callable

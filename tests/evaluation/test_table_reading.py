@@ -1,4 +1,4 @@
-"""predictions.csv holds all that the scores are made of."""
+"""predictions.csv contains everything that the scores are computed from."""
 
 from collections.abc import Callable
 from dataclasses import replace

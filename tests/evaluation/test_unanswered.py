@@ -1,4 +1,4 @@
-"""One study, image or mask that fails costs itself alone, and is counted with its reason."""
+"""A study, image or mask that fails does not affect others, and is counted with its reason."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from ulna.calibration.cross_fit import cross_fit, run_fold
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.evaluation.collect import collect_rows
 from ulna.evaluation.pipeline import write_each
-from ulna.evaluation.truth import tell_of_masks
-from ulna.evaluation.unanswered import in_words, kind_of, no_answer, reasons, reasons_json
+from ulna.evaluation.truth import warn_of_unusable_masks
+from ulna.evaluation.unanswered import fault_kind, no_answer, reasons, reasons_json, reasons_text
 from ulna.report.gallery import draw_pair
 from ulna.robustness.stress import answers as stress_answers
 from ulna.robustness.stress.answers import NotStressed, answer_stressed
@@ -92,16 +92,18 @@ def test_out_of_fold_rows_of_the_others_are_the_same(
     assert len(bad) == 4 and all(i.mask_error and i.location is None for i in bad)
 
 
-def test_masks_of_no_use_are_told_of_before_any_work(studies: list[Study], tmp_path: Path) -> None:
+def test_masks_of_no_use_are_warned_of_before_any_work(
+    studies: list[Study], tmp_path: Path
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tell_of_masks(studies)
+        warn_of_unusable_masks(studies)
     mixed, _ = _with_bad(studies, tmp_path)
     with pytest.warns(DatasetWarning, match=r"4 of 40 masks cannot be used.*text\.png"):
-        tell_of_masks(mixed)
+        warn_of_unusable_masks(mixed)
 
 
-def test_a_film_is_shown_though_its_mask_cannot_be_read(
+def test_an_image_is_shown_though_its_mask_cannot_be_read(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
     mixed, why = _with_bad(studies, tmp_path)
@@ -113,7 +115,7 @@ def test_a_film_is_shown_though_its_mask_cannot_be_read(
     assert (radiograph == same).all() and (overlay != outlined).any()
 
 
-def test_an_examination_leaves_out_the_film_alone(
+def test_an_examination_leaves_out_the_image_alone(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
     (tmp_path / "text.png").write_text("nothing")
@@ -125,7 +127,7 @@ def test_an_examination_leaves_out_the_film_alone(
     assert len(result) == 1 and (result[0].maps["map"] == wanted.maps["map"]).all()
 
 
-def test_films_that_vanish_under_stress_cost_no_other(
+def test_images_that_vanish_under_stress_cost_no_other(
     predictor: Predictor, studies: list[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some, lost = studies[:4], studies[4]
@@ -152,17 +154,17 @@ def test_like_faults_are_counted_together_and_named() -> None:
     for k in range(9):
         study = _study(f"s{k}", f"dir {k}/a.png")
         message = f"study {study.key}: no readable radiograph: dir {k}/a.png: cut short ({k} bytes)"
-        given.append((study.key, message, kind_of(message, study)))
+        given.append((study.key, message, fault_kind(message, study)))
     other = _study("odd", "b.png")
-    given.insert(3, (other.key, "body part HAND", kind_of("body part HAND", other)))
+    given.insert(3, (other.key, "body part HAND", fault_kind("body part HAND", other)))
     first, second = reasons(given)
     assert (first.n, second.n) == (9, 1) and first.text == given[0][1]
     assert first.names == tuple(f"WRIST/p/s{k}" for k in range(5))
-    message = in_words("10 of 20 studies have no answer", reasons_json([first, second]))
+    message = reasons_text("10 of 20 studies have no answer", reasons_json([first, second]))
     lines = message.splitlines()
     assert lines[0].endswith(":") and len(lines) == 3
     assert "  9: study WRIST/p/s0: " in lines[1] and lines[1].endswith("WRIST/p/s4, 4 more")
-    assert in_words("none", []) == ""
+    assert reasons_text("none", []) == ""
 
 
 def test_views_that_fail_alike_are_one_kind() -> None:
@@ -170,7 +172,7 @@ def test_views_that_fail_alike_are_one_kind() -> None:
     kinds = set()
     for study in studies:
         images = "; ".join(f"{i.path}: empty" for i in study.images)
-        kinds.add(kind_of(f"study {study.key}: no readable radiograph: {images}", study))
+        kinds.add(fault_kind(f"study {study.key}: no readable radiograph: {images}", study))
     assert kinds == {"empty"}
 
 
@@ -184,7 +186,7 @@ def test_rows_are_counted_by_reason(
     ]
 
 
-def test_every_writer_is_called_and_the_first_fault_is_told() -> None:
+def test_every_writer_is_called_and_the_first_fault_is_reported() -> None:
     written: list[int] = []
 
     def writer(number: int) -> Callable[[], None]:

@@ -126,8 +126,8 @@ def test_one_switch_gives_a_recipe_other_encoders() -> None:
     ("recipe", "encoders", "words"),
     [
         ("pretrain", "vgg19", "all its experts are 'cnn'"),
-        ("hybrid", "", "expected names of timm's models"),
-        ("hybrid", "vgg19,cnn", "experts of 'cnn' stay"),
+        ("hybrid", "", "expected names of timm models"),
+        ("hybrid", "vgg19,cnn", "without 'cnn', whose experts always stay"),
         ("hybrid", "vgg19,vgg19", "distinct names"),
         ("prototype", "vgg19", "layout names unknown expert 'densenet121'"),
     ],

@@ -57,7 +57,7 @@ def test_torch_and_onnx_agree_and_maps_are_complete(name: str) -> None:
         for i, result in enumerate(session.run(images[:batch])):
             logits = (wanted.abnormal_BP, wanted.body_part_BP, wanted.finding_BF)
             shared = (*logits, wanted.cam_BPhw, wanted.features_BC, wanted.finding_cam_BFhw)
-            message = [v for k, v in vars(result).items() if k != "looked"]
+            message = [v for k, v in vars(result).items() if k != "attended"]
             for a, b in zip(shared, message, strict=True):
                 assert np.abs(a[i].numpy() - b).max() <= 1e-4
             bias = expert.bias_P.detach().numpy()

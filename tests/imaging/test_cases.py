@@ -1,4 +1,4 @@
-"""The images of ../shared/cases that other readers stumbled over, and the checker itself."""
+"""The images of ../shared/cases on which other readers failed, and the checker itself."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CASES = read_cases(FOLDER) if (FOLDER / "cases.csv").is_file() else []
 
 @pytest.mark.skipif(not CASES, reason="no images beside this repository (../shared/cases)")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.file.removeprefix("files/"))
-def test_a_film_that_others_stumbled_over(case: Case) -> None:
+def test_a_image_that_others_stumbled_over(case: Case) -> None:
     assert fault_of(case) == "", case.what
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Images of each kind, all taken as their rows say."""
+    """Images of each kind, read as their rows state."""
     grey = ramp()
     np.save(tmp_path / "ramp.npy", grey / np.float32(255))
     (tmp_path / "ramp.png").write_bytes(encoded(Image.fromarray(grey)))
@@ -76,8 +76,8 @@ def test_what_is_wrong_fails(
 
 def test_the_part_is_what_the_index_says(tmp_path: Path) -> None:
     path = Path(str(get_testdata_file("JPEG2000.dcm", download=False)))
-    (tmp_path / "film.dcm").write_bytes(path.read_bytes())
-    assert "refused" in fault_of(Case(tmp_path, "film.dcm", "part", "WRIST", 0, ""))  # modality NM
+    (tmp_path / "image.dcm").write_bytes(path.read_bytes())
+    assert "refused" in fault_of(Case(tmp_path, "image.dcm", "part", "WRIST", 0, ""))  # modality NM
 
 
 def test_a_folder_without_cases_is_said(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""JPEG: whether every pixel is there, and what damage beside the pixels costs."""
+"""JPEG: missing pixels are detected, and damage outside of the pixel data is harmless."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_lost_pixels_are_refused(kind: str, lost: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lost", [900, 1500])
 def test_an_end_marker_does_not_stand_for_lost_pixels(kind: str, lost: int) -> None:
-    """libjpeg makes grey of them and says so to nobody."""
+    """libjpeg silently fills them with grey."""
     with pytest.raises(ImageError, match="image: damaged or cut short JPEG file"):
         read_radiograph(jpeg(kind)[:-lost] + b"\xff\xd9", "image")
 
@@ -78,7 +78,7 @@ def test_lost_scans_and_stretches_are_refused() -> None:
 
 
 def test_a_grey_corner_is_no_damage() -> None:
-    """What libjpeg makes of lost blocks may be what is there."""
+    """The filler of libjpeg for lost blocks may equal the true pixels."""
     grey = np.full((45, 70), 128, np.uint8)
     grey[:9] = np.arange(70)
     for options in ({}, {"progressive": True}, {"restart_marker_blocks": 2}):

@@ -1,4 +1,4 @@
-"""What pixels alone say: blank and coloured images, whatever the bundle."""
+"""Blank and coloured images are recognised from their pixels, without a bundle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from PIL import Image
 
 from ulna.errors import ImageWarning
 from ulna.imaging import read_radiograph
-from ulna.imaging.non_radiograph import first_look, negative, non_radiograph_reason, share_of_colour
+from ulna.imaging.non_radiograph import (
+    inspect_pixels,
+    negative,
+    non_radiograph_reason,
+    share_of_colour,
+)
 from ulna.types import Radiograph
 
 
@@ -25,7 +30,7 @@ def _image() -> np.ndarray:
     return (120 + 100 * np.sin(rows / 17) * np.cos(columns / 13)).astype(np.uint8)
 
 
-def test_a_film_is_not_refused_at_sight() -> None:
+def test_a_image_is_not_refused_at_sight() -> None:
     assert non_radiograph_reason(read_radiograph(_png(_image()))) == ""
 
 
@@ -54,11 +59,11 @@ def test_a_tinted_scan_and_a_coloured_letter_are_not() -> None:
 def test_a_page_has_few_middle_greys() -> None:
     page = np.full((200, 150), 0.97, np.float32)
     page[20:180:8, 10:140:2] = 0.05
-    assert first_look(Radiograph(page))[1]
-    assert not first_look(read_radiograph(_png(_image())))[1]
+    assert inspect_pixels(Radiograph(page))[1]
+    assert not inspect_pixels(read_radiograph(_png(_image())))[1]
 
 
-def test_the_negative_of_the_negative_is_the_film() -> None:
+def test_the_negative_of_the_negative_is_the_image() -> None:
     image = read_radiograph(_png(_image()))
     again = negative(Radiograph(negative(image)))
     np.testing.assert_allclose(again, image.pixels, atol=1e-6)
@@ -71,14 +76,14 @@ def _deep(values: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("top", [100, 300, 1000])
-def test_a_film_of_few_bits_in_a_wide_range_is_not_blank(top: int) -> None:
+def test_a_image_of_few_bits_in_a_wide_range_is_not_blank(top: int) -> None:
     """pydicom#2012: a network sees the image's range stretched, so a narrow one is all there."""
     narrow = _image().astype(np.float32) / 255 * top / 65535
     assert narrow.max() < 0.02
     assert non_radiograph_reason(Radiograph(narrow)) == ""
 
 
-def test_one_bright_spot_does_not_make_a_film_blank() -> None:
+def test_one_bright_spot_does_not_make_an_image_blank() -> None:
     """A marker of full brightness: the greys of the image lie below 2 % of the range."""
     values = _image().astype(np.int64) * 4
     values[:3, :3] = 65535

@@ -34,7 +34,7 @@ def test_paints_only_above_zero_and_by_a_fixed_scale(seed: int, limit: float) ->
     np.testing.assert_array_equal(draw_overlay(FILM, np.minimum(heat, limit), limit), picture)
 
 
-def test_calm_map_is_the_film() -> None:
+def test_calm_map_is_the_image() -> None:
     np.testing.assert_array_equal(draw_overlay(FILM, np.full((20, 30), -3.0), 2.0), GREY)
 
 
@@ -53,7 +53,7 @@ def test_limit_must_be_positive(limit: float) -> None:
 
 
 @pytest.mark.parametrize("heat", [np.zeros((5, 5)), np.full((20, 30), np.nan)])
-def test_map_must_fit_the_film(heat: np.ndarray) -> None:
+def test_map_must_fit_the_image(heat: np.ndarray) -> None:
     with pytest.raises(ImageError, match=r"image: heat map of shape .*expected \(20, 30\)"):
         draw_overlay(FILM, heat, 1.0)
 

@@ -1,4 +1,4 @@
-"""PNG: every bit of every layout, and what damage beside the pixels costs."""
+"""PNG: all layouts and bit depths; damage outside of the pixel data is harmless."""
 
 from __future__ import annotations
 

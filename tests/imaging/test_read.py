@@ -170,13 +170,13 @@ def test_a_picture_of_another_kind_is_named(kind: str, message: str) -> None:
         read_radiograph(encoded(Image.fromarray(GREY), kind), "image")
 
 
-def test_a_packed_film_is_to_be_unpacked() -> None:
+def test_a_packed_image_is_to_be_unpacked() -> None:
     with pytest.raises(ImageError, match="image: is a packed file .gzip., to be unpacked first"):
         read_radiograph(gzip.compress(encoded(Image.fromarray(GREY))), "image")
 
 
 def test_the_contents_decide_and_not_the_name(tmp_path: Path) -> None:
-    path = tmp_path / "film.dcm"
+    path = tmp_path / "image.dcm"
     path.write_bytes(encoded(Image.fromarray(GREY), "JPEG"))
     assert read_radiograph(str(path)).pixels.shape == GREY.shape
 
@@ -203,7 +203,7 @@ def test_too_large_is_refused_from_the_header(size: tuple[int, int]) -> None:
 
 def test_too_large_a_file_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_module, "MAX_BYTES", 100)
-    path = tmp_path / "film.png"
+    path = tmp_path / "image.png"
     path.write_bytes(encoded(Image.fromarray(GREY)) * 2)
     with pytest.raises(ImageError, match="expected at most 100"):
         read_radiograph(path)
@@ -231,7 +231,7 @@ def test_damaged_bytes_end_in_pixels_or_an_image_error(data: st.DataObject, kind
     assert np.isfinite(result).all() and result.min() >= 0 and result.max() <= 1
 
 
-def test_real_16_bit_and_jpeg_films() -> None:
+def test_real_16_bit_and_jpeg_images() -> None:
     files = sorted((REAL / "grazpedwri/images").glob("*"))
     if not files:
         pytest.skip("real data ../shared/data/grazpedwri is not on this machine")

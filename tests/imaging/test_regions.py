@@ -21,7 +21,7 @@ def _check(mask: np.ndarray, values: np.ndarray) -> None:
     for number, (region, place) in enumerate(
         zip(result, ndimage.find_objects(labels), strict=True), 1
     ):
-        assert region.place == place
+        assert region.bounds == place
         np.testing.assert_array_equal(region.mask(place), labels[place] == number)
         np.testing.assert_array_equal(region.mask(whole), labels == number)
         assert region.largest(values) == values[labels == number].max()

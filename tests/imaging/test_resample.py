@@ -1,4 +1,4 @@
-"""Taps along an axis against the sparse matrices that they stand for."""
+"""Taps along an axis against the equivalent matrices."""
 
 from __future__ import annotations
 

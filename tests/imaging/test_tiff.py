@@ -136,11 +136,11 @@ def test_alphas(kind: str) -> None:
         (image("u1", 255), {256: [0]}, "too small"),
         (image("u1", 255), {273: [0, 0, 0]}, "its pixels do not lie in the file"),
         (image("u1", 255), {279: [9, 9, 9, 9]}, "its pixels end too early"),
-        (image("u1", 255), {278: [0]}, "no size that can be"),
+        (image("u1", 255), {278: [0]}, "impossible size"),
         (image("u1", 255), {262: [32803]}, "damaged or cut short TIFF file"),
     ],
 )
-def test_what_is_no_film_is_refused_in_plain_words(
+def test_what_is_no_image_is_refused_in_plain_words(
     values: np.ndarray, tags: dict[int, list[int]], message: str
 ) -> None:
     with pytest.raises(ImageError, match=f"image: .*{message}") as refused:
@@ -155,7 +155,7 @@ def _pages(*sizes: tuple[int, int], **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def test_the_film_is_read_and_not_its_thumbnail() -> None:
+def test_the_image_is_read_and_not_its_thumbnail() -> None:
     with pytest.warns(ImageWarning, match="2 frames: only number 2, no thumbnail, is read"):
         result = read_radiograph(_pages((20, 25), (80, 100))).pixels
     np.testing.assert_array_equal(result, ramp(80, 100) / np.float32(255))
@@ -209,9 +209,9 @@ def test_jpeg_and_fax_within_tiff() -> None:
     image = Image.fromarray(ramp(48, 64))
     result = pixels(encoded(image, "TIFF", compression="jpeg"))
     np.testing.assert_allclose(result, ramp(48, 64) / 255, atol=0.03)
-    film_of_two = Image.fromarray(ramp(48, 64) > 99)
+    image_of_two = Image.fromarray(ramp(48, 64) > 99)
     for compression in ("group3", "group4"):
-        result = pixels(encoded(film_of_two, "TIFF", compression=compression))
+        result = pixels(encoded(image_of_two, "TIFF", compression=compression))
         np.testing.assert_array_equal(result, ramp(48, 64) > 99)
 
 

@@ -1,4 +1,4 @@
-"""The list: order, reasons, today's labels; and predictions that are not out of fold."""
+"""The ranking of label errors: order, reasons, changed labels, and in-fold predictions."""
 
 from __future__ import annotations
 
@@ -73,8 +73,11 @@ def test_reasons_are_in_words(tmp_path: Path) -> None:
     label_error = next(s for s in result if s.study.study_id == "s56")
     assert label_error.label == "abnormal" and label_error.fold == "fold2"
     given, place, bound, views, part = label_error.reasons
-    assert given == "labelled abnormal, given 0.03 for abnormal by experts that have not seen it"
-    assert place == "number 1 of 15 elbow studies labelled abnormal, the least like the label first"
+    assert given == (
+        "labelled abnormal, but probability of abnormal 0.03 by experts that were not trained on it"
+    )
+    assert place.startswith("number 1 of 15 elbow studies labelled abnormal, ")
+    assert place.endswith("in order of rising label quality")
     normal = [_probability(i) for i in range(60) if i % 4 == 2]
     mean = f"{np.mean(normal):.2f}, the mean of elbow studies labelled normal"
     assert bound == f"flagged: at most {mean}"
@@ -98,16 +101,16 @@ def test_the_table_holds_every_study(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_labels_of_today_count_and_differences_are_told(tmp_path: Path) -> None:
+def test_labels_of_today_count_and_differences_are_reported(tmp_path: Path) -> None:
     studies = _studies()
     file = _write(tmp_path / "a.csv", studies)
     corrected = [
         replace(s, abnormal=not s.abnormal) if i >= 56 else s for i, s in enumerate(studies)
     ]
-    with pytest.warns(DatasetWarning, match="4 labels of DATA are others"):
+    with pytest.warns(DatasetWarning, match="4 labels of DATA differ"):
         result = rank_labels(corrected, file)
     assert not {s.study.study_id for s in result[:4]} & {"s56", "s57", "s58", "s59"}
-    with pytest.warns(DatasetWarning, match="10 predictions are of studies"):
+    with pytest.warns(DatasetWarning, match="10 predictions are left out"):
         assert len(rank_labels(studies[10:], file)) == 50
     unlabelled = [replace(s, abnormal=None) if i < 10 else s for i, s in enumerate(studies)]
     with pytest.warns(DatasetWarning, match="10 predictions"):

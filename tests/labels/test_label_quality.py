@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
 from ulna.errors import DatasetError
-from ulna.labels.label_quality import FEWEST_OF_A_CLASS, LabelQuality, label_quality
+from ulna.labels.label_quality import MIN_PER_CLASS, LabelQuality, label_quality
 
 SHARE = 0.05
 PRIORS = {"HAND": 0.1, "ELBOW": 0.5, "SHOULDER": 0.35}
@@ -67,7 +67,7 @@ def test_flags_are_the_confident_joint_of_each_body_part() -> None:
 
 def test_a_part_with_few_of_a_class_takes_the_thresholds_of_all() -> None:
     labels, p, parts, _ = _noisy(2)
-    few = np.flatnonzero(labels & (parts == "HAND"))[FEWEST_OF_A_CLASS - 1 :]
+    few = np.flatnonzero(labels & (parts == "HAND"))[MIN_PER_CLASS - 1 :]
     kept = np.setdiff1d(np.arange(len(labels)), few)
     labels, p, parts = labels[kept], p[kept], parts[kept]
     result = label_quality(labels, p, parts.tolist())
@@ -119,7 +119,7 @@ def test_taking_priors_out_finds_fewer() -> None:
 
 def test_what_cannot_be_ranked_is_refused() -> None:
     labels, p, parts, _ = _noisy(3, n=50)
-    with pytest.raises(DatasetError, match="all 50 labels are alike"):
+    with pytest.raises(DatasetError, match="all 50 labels are equal"):
         label_quality(np.ones(50, np.bool_), p, parts.tolist())
     for bad in (1.2, -0.1, np.nan):
         with pytest.raises(DatasetError, match=r"outside \[0, 1\]"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from synthetic_studies import blob_graph, make_manifest, write_studies
+from tests.evaluation.synthetic_studies import blob_graph, make_manifest, write_studies
 
 pytest.importorskip("cleanlab", reason="needs the extra review")
 
@@ -134,7 +134,7 @@ def test_experts_that_have_learned_from_a_study_are_refused(work: Path) -> None:
     assert not (work / "review").exists()
 
 
-def test_a_film_that_is_gone_leaves_the_others(work: Path) -> None:
+def test_an_image_that_is_gone_leaves_the_others(work: Path) -> None:
     out = work / "review"
     _ulna(work / "table.csv", "--from", work / "cv", "--out", out, "--top", 1)
     with (out / "review.csv").open(newline="") as handle:

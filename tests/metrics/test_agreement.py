@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ulna.metrics.agreement import kappa_spread_of_mura, kappa_standard_error
+from ulna.metrics.agreement import kappa_standard_error, kappa_variance
 from ulna.metrics.decisions import Confusion, kappa_of
 
 TABLES = [(60, 12, 9, 119), (30, 0, 0, 30), (3, 1, 0, 26), (80, 40, 10, 500)]
@@ -40,7 +40,7 @@ def test_mura_takes_the_square_of_cohens_standard_error(cells: tuple[int, ...]) 
     right = (tp + tn) / n
     chance = ((tp + fp) * (tp + fn) + (tn + fp) * (tn + fn)) / n**2
     cohen = np.sqrt(right * (1 - right) / (n * (1 - chance) ** 2))
-    assert kappa_spread_of_mura(_confusion(*cells))[0] == pytest.approx(cohen**2, abs=1e-15)
+    assert kappa_variance(_confusion(*cells))[0] == pytest.approx(cohen**2, abs=1e-15)
 
 
 def test_the_interval_covers_and_muras_does_not() -> None:
@@ -50,9 +50,9 @@ def test_the_interval_covers_and_muras_does_not() -> None:
     c = Confusion(*draws)
     away = np.abs(kappa_of(c) - _kappa(p))
     assert 0.925 < (away <= 1.96 * kappa_standard_error(c)).mean() < 0.97
-    assert (away <= 1.96 * kappa_spread_of_mura(c)).mean() < 0.25
+    assert (away <= 1.96 * kappa_variance(c)).mean() < 0.25
 
 
 def test_undefined_without_both_answers() -> None:
     assert np.isnan(kappa_standard_error(_confusion(0, 0, 0, 9))).all()
-    assert np.isnan(kappa_spread_of_mura(_confusion(0, 0, 0, 9))).all()
+    assert np.isnan(kappa_variance(_confusion(0, 0, 0, 9))).all()

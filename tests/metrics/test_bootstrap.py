@@ -1,4 +1,4 @@
-"""The bootstrap against closed forms and against taking patients by hand."""
+"""The bootstrap against closed forms and against explicit sampling of patients."""
 
 import math
 

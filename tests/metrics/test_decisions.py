@@ -1,4 +1,4 @@
-"""Laws of the measures of yes-or-no answers, against scikit-learn."""
+"""Properties of the metrics of binary decisions, against scikit-learn."""
 
 import math
 import warnings

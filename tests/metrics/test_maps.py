@@ -46,7 +46,7 @@ def test_area_under_is_the_mean_height() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     square = np.ones((3, 3))
     for pair in ((square, np.ones((3, 4))), (square, square * np.nan), (square[:0], square[:0])):
-        with pytest.raises(ConfigError, match="finite ones of one shape"):
+        with pytest.raises(ConfigError, match="finite maps of the same shape"):
             rank_correlation(*pair)
     for mask in (np.zeros((3, 3)), np.ones((2, 3))):
         with pytest.raises(ConfigError, match="mask that is not empty"):

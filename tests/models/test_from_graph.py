@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ulna
-from ulna.bundle import BOX_BUNDLE, STUDENT_BUNDLE, read_bundle
+from ulna.bundle import DEMONSTRATION_BUNDLE, STUDENT_BUNDLE, read_bundle
 from ulna.config.engine import PORTABLE
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig
@@ -78,14 +78,14 @@ def test_the_module_answers_as_the_graph(tmp_path: Path, config: ExpertConfig, h
 
 
 def test_the_bundle_in_the_package_can_be_taught_further() -> None:
-    expert = ulna.load_expert(BOX_BUNDLE)
+    expert = ulna.load_expert(DEMONSTRATION_BUNDLE)
     assert expert.body_parts and not expert.training
     out = expert(torch.zeros(2, 1, expert.input_spec.size, expert.input_spec.size))
     out.abnormal_BP.sum().backward()
     grown = [n for n, p in expert.named_parameters() if p.grad is not None and p.grad.any()]
     assert any(n.startswith("encoder.") for n in grown) and "abnormal.weight" in grown
     with pytest.raises(ConfigError, match="expected one of"):
-        ulna.load_expert(BOX_BUNDLE, "nobody")
+        ulna.load_expert(DEMONSTRATION_BUNDLE, "nobody")
 
 
 def test_a_graph_of_several_scales_is_the_module_asked_at_each() -> None:
@@ -111,7 +111,7 @@ def test_a_folder_that_is_neither_says_what_is_expected(tmp_path: Path) -> None:
 
 
 def test_a_graph_of_another_encoder_is_an_error(tmp_path: Path) -> None:
-    bundle = read_bundle(BOX_BUNDLE)
+    bundle = read_bundle(DEMONSTRATION_BUNDLE)
     (entry,) = bundle.manifest.experts
     other = ExpertConfig(name="net", encoder="resnet18")
     with pytest.raises(WeightsError, match="not in the graph"):

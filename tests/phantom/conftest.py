@@ -1,4 +1,4 @@
-"""Makes the scene builders importable as a module."""
+"""Makes the helpers in `limbs.py` importable as a module."""
 
 import sys
 from pathlib import Path

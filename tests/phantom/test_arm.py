@@ -1,4 +1,4 @@
-"""The whole arm: hinges carry what lies beyond them, parts are aimed at different places."""
+"""The whole arm: hinges move what lies beyond them; body parts have different aims."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from ulna.phantom.anatomy import ARM_BUILDERS, BUILDERS, Limb, Vary, build_limb
+from ulna.phantom.anatomy import ARM_BUILDERS, BUILDERS, Limb, Variation, build_limb
 from ulna.phantom.anatomy.fingers import LENGTHS, finger_group
 from ulna.phantom.anatomy.trunk import TRUNK
 from ulna.phantom.arm_views import ARM_VIEWS, draw_arm_views
@@ -22,26 +22,26 @@ ARMS = tuple(ARM_BUILDERS)
 
 
 def arm_of(part: BodyPart, seed: int = 0) -> Limb:
-    return ARM_BUILDERS[part](Vary(np.random.default_rng(seed)))
+    return ARM_BUILDERS[part](Variation(np.random.default_rng(seed)))
 
 
 def test_every_body_part_has_an_arm() -> None:
     assert set(ARMS) == set(ARM_VIEWS) == set(BodyPart)
     for part in BodyPart:
-        v = Vary(np.random.default_rng(1))
+        v = Variation(np.random.default_rng(1))
         assert bool(build_limb(part, "collimated", v).hinges) is (part not in BUILDERS)
 
 
 @pytest.mark.parametrize("part", ARMS)
-def test_what_an_arm_names_it_has(part: BodyPart) -> None:
+def test_an_arm_has_all_bones_that_it_names(part: BodyPart) -> None:
     """Sites, joints, lesions and plates name bones; every bone and sleeve moves with a hinge."""
     limb = arm_of(part)
     names = [b.name for b in limb.bones]
     assert len(set(names)) == len(names)
-    reported = {s.bone for s in limb.sites} | {n for s in limb.sites for n in s.follow}
-    reported |= {limb.joint.base, *limb.joint.moving, *(m[0] for m in limb.joint.margins)}
-    reported |= {s[0] for s in (*limb.lesion_sites, *limb.plate_sites, *limb.joint.surfaces)}
-    assert reported <= set(names)
+    named = {s.bone for s in limb.sites} | {n for s in limb.sites for n in s.follow}
+    named |= {limb.joint.base, *limb.joint.moving, *(m[0] for m in limb.joint.margins)}
+    named |= {s[0] for s in (*limb.lesion_sites, *limb.plate_sites, *limb.joint.surfaces)}
+    assert named <= set(names)
     groups = {0, *(h.group for h in limb.hinges)}
     assert {b.group for b in limb.bones} <= groups and set(limb.soft) <= groups
     assert limb.anchor[0] in groups
@@ -58,7 +58,7 @@ def test_body_parts_are_aimed_at_different_places() -> None:
 
 @pytest.mark.parametrize("framing", ["collimated", "plate"])
 @pytest.mark.parametrize("part", ARMS)
-def test_the_film_shows_what_it_is_aimed_at(part: BodyPart, framing: str) -> None:
+def test_the_image_shows_what_it_is_aimed_at(part: BodyPart, framing: str) -> None:
     for seed in range(4):
         limb, rng = arm_of(part, seed), np.random.default_rng(seed)
         for panels in draw_arm_views(limb, part, framing, 224, rng):  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def test_a_cassette_is_about_a_millimetre_a_pixel() -> None:
     assert np.median(pitches) == pytest.approx(0.96, abs=0.01)
 
 
-def test_a_hinge_carries_all_beyond_it() -> None:
+def test_a_hinge_moves_all_beyond_it() -> None:
     limb = arm_of(BodyPart.HAND)
     still = placements(limb.hinges, {})
     assert all(np.allclose(t, np.eye(3)) and np.allclose(s, 0) for t, s in still.values())

@@ -1,4 +1,4 @@
-"""Images of every body part in both styles: determined, truly masked, blind to the label."""
+"""Images of every body part in both framings: deterministic, masked, independent of the label."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 import pytest
 
 from ulna.config.phantom import ALL_PHANTOM_PARTS, PhantomConfig
-from ulna.phantom.anatomy import Vary, build_limb
+from ulna.phantom.anatomy import Variation, build_limb
 from ulna.phantom.cassette import Cassette, develop_cassette, divide, draw_cassette, hidden
+from ulna.phantom.confounders import draw_confounders
 from ulna.phantom.image import PhantomImage, draw_images
-from ulna.phantom.nuisance import draw_nuisance
 from ulna.phantom.scene import project_scene
 from ulna.phantom.study import PhantomStudy, render_study
 from ulna.phantom.views import pose
 from ulna.types import BodyPart, Laterality
 
-STYLES = ("collimated", "plate")
-EVERY = [(part, style) for part in ALL_PHANTOM_PARTS for style in STYLES]
+FRAMINGS = ("collimated", "plate")
+EVERY = [(part, framing) for part in ALL_PHANTOM_PARTS for framing in FRAMINGS]
 
 
-def _config(part: BodyPart, style: str, share: float) -> PhantomConfig:
-    size = 96 if style == "collimated" else 128
+def _config(part: BodyPart, framing: str, share: float) -> PhantomConfig:
+    size = 96 if framing == "collimated" else 128
     return PhantomConfig(
         4,
         31,
         parts=(part,),
         size=size,
         abnormal_share=share,
-        framing=style,  # type: ignore[arg-type]
+        framing=framing,  # type: ignore[arg-type]
     )
 
 
@@ -43,7 +43,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[PhantomConfig, list[PhantomStu
 Pair = tuple[PhantomConfig, list[PhantomStudy]]
 
 
-def test_masks_lie_on_the_film_and_normal_has_none(pair: Pair) -> None:
+def test_masks_lie_on_the_image_and_normal_has_none(pair: Pair) -> None:
     config, studies = pair
     for study in studies:
         assert study.subtlety is not None and study.kind
@@ -57,8 +57,8 @@ def test_masks_lie_on_the_film_and_normal_has_none(pair: Pair) -> None:
     assert not any(v.mask.any() or v.cnr for v in normal.views)
 
 
-def test_the_finding_is_what_differs_from_the_normal_film(pair: Pair) -> None:
-    """Same streams, no finding: the grey values differ more in the mask than elsewhere."""
+def test_the_finding_is_what_differs_from_the_normal_image(pair: Pair) -> None:
+    """With equal random streams, greys differ more in the mask than elsewhere."""
     config, studies = pair
     for i, study in enumerate(studies):
         normal = render_study(replace(config, abnormal_share=0.0), i)
@@ -78,18 +78,18 @@ def test_the_seed_decides_every_pixel(pair: Pair) -> None:
     assert studies[0].views[0].pixels.tobytes() != studies[1].views[0].pixels.tobytes()
 
 
-def _reported(image: PhantomImage) -> list[object]:
+def _drawn_settings(image: PhantomImage) -> list[object]:
     cameras = [
         (v.kind.name, v.flexion, v.arm, *v.camera.rotation.ravel(), *v.camera.centre)
         for v in image.panels
     ]
     held = image.holder.view.camera.offset if image.holder else None
-    return [cameras, image.nuisance, image.cassette, held]
+    return [cameras, image.confounders, image.cassette, held]
 
 
-@pytest.mark.parametrize(("part", "style"), EVERY)
-def test_films_are_drawn_before_the_label_is_known(
-    part: BodyPart, style: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("part", "framing"), EVERY)
+def test_images_are_drawn_before_the_label_is_known(
+    part: BodyPart, framing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import ulna.phantom.study as study_module
 
@@ -98,17 +98,17 @@ def test_films_are_drawn_before_the_label_is_known(
 
     def recorded(*args: object) -> tuple[PhantomImage, ...]:
         images = inner(*args)  # type: ignore[arg-type]
-        seen.append([_reported(f) for f in images])
+        seen.append([_drawn_settings(image) for image in images])
         return images
 
     monkeypatch.setattr(study_module, "draw_images", recorded)
     for share in (0.0, 1.0):
-        render_study(_config(part, style, share), 1)
+        render_study(_config(part, framing, share), 1)
     assert seen[0] == seen[1]
 
 
 def test_some_cassettes_are_divided_and_hold_two_views() -> None:
-    limb = build_limb(BodyPart.ELBOW, "plate", Vary(np.random.default_rng(0)))
+    limb = build_limb(BodyPart.ELBOW, "plate", Variation(np.random.default_rng(0)))
     config = PhantomConfig(1, framing="plate")
     names = [
         image.name
@@ -127,11 +127,11 @@ def _plain() -> Cassette:
 
 
 def test_strips_are_white_and_hide_findings() -> None:
-    cassette, nuisance = _plain(), draw_nuisance(np.random.default_rng(1))
-    nuisance = replace(nuisance, marker=False, inverted=False, coarse=False)
+    cassette, confounders = _plain(), draw_confounders(np.random.default_rng(1))
+    confounders = replace(confounders, marker=False, inverted=False, coarse=False)
     seen = np.zeros((100, 80), np.float32)
     seen[20:60, 30:50] = 1.5
-    image = develop_cassette(seen, seen > 1, False, cassette, nuisance, Laterality.LEFT)
+    image = develop_cassette(seen, seen > 1, False, cassette, confounders, Laterality.LEFT)
     assert (image[95:] > 220).all()
     assert image[5, 5] == pytest.approx(255 * 0.1, abs=2)
     assert image[40, 40] > image[5, 5] + 30
@@ -139,7 +139,7 @@ def test_strips_are_white_and_hide_findings() -> None:
     assert covered[95:].all() and not covered[:80].any()
 
 
-def test_the_wedge_parts_the_film() -> None:
+def test_the_wedge_divides_the_image() -> None:
     cassette = replace(_plain(), divider=(0.02, 0.1, 1.0))
     image = divide(np.zeros((100, 80), np.uint8), cassette)
     white = (image > 200).sum(1)
@@ -147,7 +147,7 @@ def test_the_wedge_parts_the_film() -> None:
     np.testing.assert_array_equal(image > 200, hidden(image.shape, cassette, True) & (image > 200))
 
 
-def test_a_drawn_cassette_lies_in_its_ranges() -> None:
+def test_a_drawn_cassette_is_within_its_ranges() -> None:
     for seed in range(50):
         cassette = draw_cassette(np.random.default_rng(seed))
         assert all(0 <= s <= 0.3 for s in cassette.strips)
@@ -157,7 +157,7 @@ def test_a_drawn_cassette_lies_in_its_ranges() -> None:
 
 def test_a_holder_adds_a_hand_and_leaves_the_mask() -> None:
     """Children are held more often than adults; the hand only adds attenuation."""
-    limb = build_limb(BodyPart.FOREARM, "plate", Vary(np.random.default_rng(0)))
+    limb = build_limb(BodyPart.FOREARM, "plate", Variation(np.random.default_rng(0)))
     held = {}
     config = PhantomConfig(1, size=128, framing="plate")
     for size in (0.7, 1.0):
@@ -167,7 +167,7 @@ def test_a_holder_adds_a_hand_and_leaves_the_mask() -> None:
             for seed in range(24)
             for image in draw_images(own, BodyPart.FOREARM, config, np.random.default_rng(seed))
         ]
-        held[size] = [f for f in images if f.holder]
+        held[size] = [image for image in images if image.holder]
     assert len(held[0.7]) > len(held[1.0])
     image = held[0.7][0]
     assert image.holder is not None

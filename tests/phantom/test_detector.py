@@ -1,4 +1,4 @@
-"""Detector: Beer-Lambert, quantum noise, contrast-to-noise as defined."""
+"""Detector: Beer-Lambert, quantum noise, and the contrast-to-noise ratio as defined."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_noise_is_that_of_counted_photons(signal: float) -> None:
     assert seen.dtype == np.float32
 
 
-def test_no_photon_is_no_infinity() -> None:
+def test_a_count_of_zero_is_finite() -> None:
     assert np.isfinite(expose(np.zeros((8, 8)), CLEAN, np.random.default_rng(0))).all()
 
 

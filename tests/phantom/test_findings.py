@@ -1,4 +1,4 @@
-"""Findings: every category and kind, at every strength, on every body part."""
+"""Findings of every category and kind, at every strength, on every body part."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 from limbs import PARTS, limb_of, views_of
 
 from ulna.phantom.detector import Exposure
-from ulna.phantom.findings import DRAW, Placed
+from ulna.phantom.findings import DRAW, PlacedFinding
 from ulna.phantom.findings.placed import perpendicular, turn_about
 from ulna.phantom.scene import project_scene
 from ulna.phantom.strength import (
     MODERATE_FROM,
     OBVIOUS_FROM,
     Neighbourhood,
-    SeenView,
-    band_of,
+    NormalView,
     solve_strength,
+    subtlety_of,
 )
 from ulna.phantom.views import pose
 from ulna.types import BodyPart, FindingCategory, Subtlety
@@ -40,25 +40,25 @@ KINDS = {
 }
 
 
-def _one_of_each(part: BodyPart, category: FindingCategory) -> dict[str, Placed]:
-    limb, rng, result = limb_of(part), np.random.default_rng(7), {}
+def _one_of_each(part: BodyPart, category: FindingCategory) -> dict[str, PlacedFinding]:
+    limb, rng, kinds = limb_of(part), np.random.default_rng(7), {}
     for _ in range(12):
         for subtlety in Subtlety:
             placed = DRAW[category](rng, limb, subtlety)
-            result.setdefault(placed.kind, placed)
-    return result
+            kinds.setdefault(placed.kind, placed)
+    return kinds
 
 
 @pytest.mark.parametrize("category", list(FindingCategory))
 @pytest.mark.parametrize("part", PARTS)
 def test_every_kind_at_every_strength(part: BodyPart, category: FindingCategory) -> None:
-    result = _one_of_each(part, category)
-    assert result.keys() == KINDS[category]
+    kinds = _one_of_each(part, category)
+    assert kinds.keys() == KINDS[category]
     view = views_of(part, 1)[0]
     normal = pose(limb_of(part), view, 0)
-    for placed in result.values():
+    for placed in kinds.values():
         assert placed.category is category
-        camera = Neighbourhood(placed, SeenView(normal, view.camera, _EXPOSURE)).camera
+        camera = Neighbourhood(placed, NormalView(normal, view.camera, _EXPOSURE)).camera
         assert camera is not None
         for strength in (0.05, 0.5, 1.0):
             seen = project_scene(placed.apply(normal, strength), camera)
@@ -75,7 +75,7 @@ def test_stronger_is_easier_to_see(category: FindingCategory) -> None:
     normal = pose(limb_of(BodyPart.ELBOW), view, 0)
     faint, strong = [], []
     for placed in _one_of_each(BodyPart.ELBOW, category).values():
-        place = Neighbourhood(placed, SeenView(normal, view.camera, _EXPOSURE))
+        place = Neighbourhood(placed, NormalView(normal, view.camera, _EXPOSURE))
         faint.append(place.cnr(0.05))
         strong.append(place.cnr(0.8))
     assert all(a < b for a, b in zip(faint, strong, strict=True)), (faint, strong)
@@ -115,26 +115,26 @@ def test_what_the_finding_does_not_touch_stays() -> None:
     np.testing.assert_array_equal(after.soft, before.soft)
 
 
-def test_bands() -> None:
-    assert band_of(MODERATE_FROM - 1e-6) is Subtlety.SUBTLE
-    assert band_of(MODERATE_FROM) is Subtlety.MODERATE
-    assert band_of(OBVIOUS_FROM) is Subtlety.OBVIOUS
+def test_subtlety_of_a_contrast() -> None:
+    assert subtlety_of(MODERATE_FROM - 1e-6) is Subtlety.SUBTLE
+    assert subtlety_of(MODERATE_FROM) is Subtlety.MODERATE
+    assert subtlety_of(OBVIOUS_FROM) is Subtlety.OBVIOUS
 
 
-def test_a_strength_said_to_reach_its_band_does() -> None:
+def test_a_strength_reported_to_reach_its_subtlety_does() -> None:
     hits = defaultdict(list)
     for seed in range(12):
         part = PARTS[seed % 3]
         limb, rng = limb_of(part, seed), np.random.default_rng(seed)
-        views = [SeenView(pose(limb, v, 0), v.camera, _EXPOSURE) for v in views_of(part, 1)]
+        views = [NormalView(pose(limb, v, 0), v.camera, _EXPOSURE) for v in views_of(part, 1)]
         for wanted in (Subtlety.SUBTLE, Subtlety.MODERATE):
             placed = DRAW[FindingCategory.FRACTURE](rng, limb, wanted)
             strength, seen, reached = solve_strength(placed, views, wanted, rng)
             assert 0 < strength <= 1
             assert seen == [Neighbourhood(placed, v).cnr(strength) for v in views]
-            assert band_of(max(seen)) is wanted or not reached
+            assert subtlety_of(max(seen)) is wanted or not reached
             hits[wanted].append(reached)
-    # some findings cannot get there (outside the field, too weak): another is drawn then
+    # Some findings cannot get there (outside the field, too weak), and another is drawn.
     assert all(sum(h) >= 4 for h in hits.values()), hits
 
 

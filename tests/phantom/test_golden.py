@@ -1,4 +1,4 @@
-"""Images of the default settings stay what they were: trunks and figures were made from them.
+"""Images of the default settings stay as they were: encoders and figures were made from them.
 
 Means and deviations of grey values, and pixels of the finding, as version 0.1 rendered them. With
 a tolerance, since the last bit of an exponential differs from one processor to the next.
@@ -15,16 +15,12 @@ from ulna.phantom import render_study
 GOLDEN = {
     0: [((96, 96), 57.43, 59.08, 273)],
     1: [((88, 53), 70.76, 77.22, 39), ((96, 48), 64.77, 80.63, 56)],
-    2: [
-        ((96, 60), 143.39, 61.80, 0),
-        ((96, 75), 73.82, 78.19, 0),
-        ((96, 59), 103.42, 75.38, 0),
-    ],
+    2: [((96, 60), 143.39, 61.80, 0), ((96, 75), 73.82, 78.19, 0), ((96, 59), 103.42, 75.38, 0)],
 }
 
 
 @pytest.mark.parametrize("study", GOLDEN)
-def test_default_films_are_those_of_the_first_version(study: int) -> None:
+def test_default_images_are_those_of_the_first_version(study: int) -> None:
     views = render_study(PhantomConfig(6, 7, size=96), study).views
     assert len(views) == len(GOLDEN[study])
     for view, (shape, mean, deviation, marked) in zip(views, GOLDEN[study], strict=True):

@@ -1,4 +1,4 @@
-"""Nuisances tell nothing: a trivial classifier on borders and histograms stays near chance."""
+"""Confounders reveal no label: a simple classifier on borders and histograms is near chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plan: exact counts and shares, patients whole on one side, second visits."""
+"""Plan: exact counts and shares, no patient in both splits, second visits."""
 
 from __future__ import annotations
 

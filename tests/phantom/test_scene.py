@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 from limbs import camera, limb_of, metal_scene, rays, sphere_chords, views_of
 
-from ulna.phantom.scene import (
-    LIMB_TO_DETECTOR,
-    SOURCE_TO_DETECTOR,
-    Scene,
-    project_scene,
-)
+from ulna.phantom.scene import LIMB_TO_DETECTOR, SOURCE_TO_DETECTOR, Scene, project_scene
 from ulna.phantom.solids import MU_METAL, MU_SOFT, Bone, cone, ellipsoid, rotation
 from ulna.phantom.views import pose
 from ulna.types import BodyPart

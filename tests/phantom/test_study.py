@@ -1,4 +1,4 @@
-"""A study: one anatomy in all views, streams that do not disturb each other, true masks."""
+"""A study: one anatomy in all views, independent random streams, correct masks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_view_shows_the_same_bones(part: BodyPart) -> None:
 
 
 def _record(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
-    """What image's function `name` returns from now on."""
+    """Record what the function `name` of the module `image` returns from now on."""
     seen: list[object] = []
     inner = getattr(image_module, name)
 
@@ -55,11 +55,14 @@ def _record(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     return seen
 
 
-def test_label_changes_no_nuisance(monkeypatch: pytest.MonkeyPatch) -> None:
-    accidents, views = _record(monkeypatch, "draw_nuisance"), _record(monkeypatch, "draw_views")
-    reported = []
+def test_the_label_changes_no_confounder(monkeypatch: pytest.MonkeyPatch) -> None:
+    confounders, views = (
+        _record(monkeypatch, "draw_confounders"),
+        _record(monkeypatch, "draw_views"),
+    )
+    drawn_settings = []
     for config in (NORMAL, ABNORMAL):
-        accidents.clear()
+        confounders.clear()
         views.clear()
         studies = [render_study(config, i) for i in range(9)]
         assert all(s.plan.abnormal is (config is ABNORMAL) for s in studies)
@@ -71,12 +74,11 @@ def test_label_changes_no_nuisance(monkeypatch: pytest.MonkeyPatch) -> None:
             for drawn in views
             for v in drawn  # type: ignore[attr-defined]
         ]
-        reported.append((sides, cameras, list(accidents)))
-    assert reported[0] == reported[1]
+        drawn_settings.append((sides, cameras, list(confounders)))
+    assert drawn_settings[0] == drawn_settings[1]
 
 
-def test_pixels_away_from_a_lesion_are_those_of_the_normal_film() -> None:
-    """With the same streams, an abnormal image differs from the normal one by its finding."""
+def test_only_abnormal_studies_have_masks_and_findings() -> None:
     for index in range(9):
         normal, abnormal = render_study(NORMAL, index), render_study(ABNORMAL, index)
         assert not any(v.mask.any() or v.cnr for v in normal.views)
@@ -92,7 +94,7 @@ def test_a_patient_keeps_the_anatomy_at_the_second_visit(monkeypatch: pytest.Mon
     config = PhantomConfig(60, 4, parts=(BodyPart.WRIST,), size=96, abnormal_share=0.0)
     second = next(i for i in range(60) if plan_study(config, i).visit == 2)
     assert plan_study(config, second).patient == second - 1
-    first_films = render_study(config, second - 1)
+    first_images = render_study(config, second - 1)
     seen: list[object] = []
     inner = study_module.pose
 
@@ -108,7 +110,7 @@ def test_a_patient_keeps_the_anatomy_at_the_second_visit(monkeypatch: pytest.Mon
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert not np.array_equal(
-        first_films.views[0].pixels, render_study(config, second).views[0].pixels
+        first_images.views[0].pixels, render_study(config, second).views[0].pixels
     )
 
 

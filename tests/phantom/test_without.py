@@ -1,4 +1,4 @@
-"""Accidents and findings left out: the rest of every image is as it was."""
+"""Confounders and findings that are left out: the rest of every image is as it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from ulna.config.phantom import ACCIDENTS, PhantomConfig
+from ulna.config.phantom import CONFOUNDERS, PhantomConfig
 from ulna.errors import ConfigError
 from ulna.phantom.image import PhantomImage
 from ulna.phantom.study import draw_study, render_study
@@ -18,11 +18,11 @@ CONFIG = PhantomConfig(40, 8, parts=PARTS, size=128, framing="plate")
 
 
 def _images(config: PhantomConfig) -> list[PhantomImage]:
-    return [f for i in range(config.studies) for f in draw_study(config, i)[3]]
+    return [image for i in range(config.studies) for image in draw_study(config, i)[3]]
 
 
-def _accidents(image: PhantomImage) -> dict[str, bool]:
-    n, c = image.nuisance, image.cassette
+def _present_confounders(image: PhantomImage) -> dict[str, bool]:
+    n, c = image.confounders, image.cassette
     assert c is not None
     return {
         "cast": n.cast,
@@ -36,15 +36,15 @@ def _accidents(image: PhantomImage) -> dict[str, bool]:
     }
 
 
-@pytest.mark.parametrize("name", ACCIDENTS)
-def test_only_the_accident_left_out_is_missing(name: str) -> None:
+@pytest.mark.parametrize("name", CONFOUNDERS)
+def test_only_the_confounder_left_out_is_missing(name: str) -> None:
     full, less = _images(CONFIG), _images(replace(CONFIG, without=(name,)))  # type: ignore[arg-type]
-    before, after = [_accidents(f) for f in full], [_accidents(f) for f in less]
-    assert any(result[name] for result in before)
-    assert after == [result | {name: False} for result in before]
+    before, after = [_present_confounders(f) for f in full], [_present_confounders(f) for f in less]
+    assert any(present[name] for present in before)
+    assert after == [present | {name: False} for present in before]
     for one, other in zip(full, less, strict=True):
         assert one.panels[0].kind == other.panels[0].kind
-        assert one.nuisance.exposure == other.nuisance.exposure
+        assert one.confounders.exposure == other.confounders.exposure
         assert one.cassette and other.cassette
         kept = {"fog", "headroom", "ceiling", "divider", "numbers"}
         for f in fields(one.cassette):
@@ -52,11 +52,11 @@ def test_only_the_accident_left_out_is_missing(name: str) -> None:
                 assert getattr(one.cassette, f.name) == getattr(other.cassette, f.name)
 
 
-def test_a_film_that_never_had_it_keeps_its_bytes() -> None:
+def test_an_image_that_never_had_it_keeps_its_bytes() -> None:
     less = replace(CONFIG, without=("cast",))
     seen = {True: 0, False: 0}
     for i in range(20):
-        cast = any(f.nuisance.cast for f in draw_study(CONFIG, i)[3])
+        cast = any(image.confounders.cast for image in draw_study(CONFIG, i)[3])
         if cast and seen[True]:
             continue
         pairs = zip(render_study(CONFIG, i).views, render_study(less, i).views, strict=True)
@@ -69,12 +69,12 @@ def test_a_film_that_never_had_it_keeps_its_bytes() -> None:
     assert seen[False] >= 3
 
 
-def test_findings_are_those_asked_for_in_their_proportions() -> None:
+def test_findings_are_those_requested_in_their_proportions() -> None:
     requested = (FindingCategory.FRACTURE, FindingCategory.DISLOCATION)
     config = PhantomConfig(24, 3, size=96, abnormal_share=1.0, findings=requested)
-    result = [render_study(config, i) for i in range(config.studies)]
-    share = np.mean([s.category == FindingCategory.FRACTURE for s in result])
-    assert {s.category for s in result} == set(requested)
+    studies = [render_study(config, i) for i in range(config.studies)]
+    share = np.mean([s.category == FindingCategory.FRACTURE for s in studies])
+    assert {s.category for s in studies} == set(requested)
     assert 0.6 < share < 1  # of 0.36 + 0.07 and 0.50 + 0.11, five in six
 
 

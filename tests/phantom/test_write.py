@@ -1,4 +1,4 @@
-"""A set on disk: the same bytes however it is made, read back as what it is."""
+"""A data set on disk: equal bytes however it is made, and read back correctly."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_boxes_enclose_the_masks(root: Path) -> None:
         assert covered[mask > 0].all()
 
 
-def test_a_foreign_folder_is_left_alone(tmp_path: Path) -> None:
+def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(DatasetError, match="not empty"):
         write_phantoms(tmp_path, CONFIG, workers=1)
@@ -146,8 +146,8 @@ def test_contact_sheet_has_a_tile_for_each_view(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_ends_the_set_with_what_to_do(tmp_path: Path) -> None:
-    """As the kernel does it where memory is short; a pool without that worker would wait."""
+def test_a_killed_worker_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    """The system kills a worker if memory is short; a pool without it would wait for ever."""
 
     def kill(done: int, total: int) -> None:
         if done == 1:

@@ -197,12 +197,12 @@ def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
 def test_the_verdict_of_the_maps_heads_the_report(
     low: float, high: float, heading: str, message: str
 ) -> None:
-    from ulna.bundle import BOX_BUNDLE, MapExamination, MapTest, read_bundle
+    from ulna.bundle import DEMONSTRATION_BUNDLE, MapExamination, MapTest, read_bundle
     from ulna.report.card import map_banner
 
-    manifest = read_bundle(BOX_BUNDLE).manifest
+    manifest = read_bundle(DEMONSTRATION_BUNDLE).manifest
     test = MapTest("deletion", (low + high) / 2, low, high, 0.0, True)
-    result = MapExamination("films", 40, (test,), {})
+    result = MapExamination("images", 40, (test,), {})
     banner = map_banner(replace(manifest, map_examination=result))
     assert heading in str(banner["heading"]) and message in str(banner["sentence"])
     assert banner["passed"] is (low > 0)

@@ -144,7 +144,7 @@ def test_another_bundle_is_told_and_its_own_verdict_is_none(
     # Stressed first, examined then: the verdict has changed the hash and nothing else.
     test = MapTest("insertion", 0.2, 0.1, 0.3, 0.0, True)
     before = manifest_hash(to_json(bundle.manifest))
-    verdict = MapExamination("films", 12, (test,), {})
+    verdict = MapExamination("images", 12, (test,), {})
     examined = replace(bundle, manifest=replace(bundle.manifest, map_examination=verdict))
     result = CONTENTS[verb]() | {"bundle": {"hash": before} if verb == "stress" else before}
     folder = written.write_folder(verb, bundle.path / "again", result)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ulna.bundle import MapExamination, MapTest
 from ulna.config.codec import to_json
-from ulna.provenance.receipt import DataSeen, InputFile, Receipt, hash_files, write_receipt
+from ulna.provenance.receipt import DataRecord, InputFile, Receipt, hash_files, write_receipt
 
 HASH = "ab" * 32
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ def examination_json(bundle: str = HASH) -> Json:
         MapTest("pointing game", 0.583, 0.25, 0.917, 0.0, True),
         MapTest("insertion", -0.011, -0.091, 0.078, 0.0, True),
     )
-    verdict = MapExamination("films", 12, tests, {"repeatability": "one expert"})
+    verdict = MapExamination("images", 12, tests, {"repeatability": "one expert"})
     measures = ("pointing", "precision", "deletion", "insertion")
     maps = {"map": interval(0.666), "random": interval(0.083), "edges": interval(0.0)}
     result: Json = dict.fromkeys(measures, maps)
@@ -144,6 +144,6 @@ def receipt_of(verb: Any, folder: Path, names: list[str]) -> Receipt:
         code={"ulna": "0.1.0", "commit": "f" * 40},
         method={},
         files=hash_files(folder, names),
-        data=DataSeen("films", "held out", 80, 160, "ef" * 32),
+        data=DataRecord("images", "held out", 80, 160, "ef" * 32),
         inputs=read if verb in ("score", "review") else {},
     )

@@ -184,7 +184,7 @@ def level(severity: int, high: float, flips: float) -> dict[str, object]:
     change = {"value": high - 0.1, "low": high - 0.2, "high": high}
     return {
         "severity": severity,
-        "told": f"{severity} px",
+        "amount_text": f"{severity} px",
         "auroc": {"value": 0.8, "low": 0.7, "high": 0.9},
         "auroc_change": change,
         "decisions_flipped": {"value": flips, "low": 0.0, "high": 1.0},
@@ -198,7 +198,7 @@ def test_it_breaks_at_the_first_severity_that_does_harm() -> None:
         "never": [level(1, 0.01, 0.0), level(2, 0.02, 0.05)],
     }
     rows = {r["name"]: r for r in where_it_breaks(corruptions, {"study": {}})}
-    keys = ("severity", "auroc_from", "decisions_from", "told")
+    keys = ("severity", "auroc_from", "decisions_from", "amount_text")
     assert [rows["drop"][k] for k in keys] == [2, 2, 3, "2 px"]
     assert [rows["flips"][k] for k in keys] == [1, None, 1, "1 px"]
     assert [rows["never"][k] for k in keys] == [None, None, None, "2 px"]
@@ -241,7 +241,7 @@ def test_what_cannot_be_stressed_is_said(
 ) -> None:
     other = [replace(s, body_part=BodyPart.HAND) for s in studies]
     meant = [replace(s, label_means="fracture") for s in other]
-    reported = pytest.warns(DatasetWarning, match="stress: these labels count .* means fracture")
+    reported = pytest.warns(DatasetWarning, match="stress: these labels are used .* means fracture")
     with reported, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(meant, blob_bundle, tmp_path / "out")
     with pytest.raises(DatasetError, match="none of 36 studies can be scored"):

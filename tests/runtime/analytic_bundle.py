@@ -1,4 +1,4 @@
-"""Bundles whose experts are sums that a test can do itself: block means times a gain."""
+"""Bundles whose experts are simple formulas (block means times a gain) that tests can check."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Analytic:
     gives_maps: bool = False
 
     def answer(self, image: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:
-        """What the graph should say of one prepared image (1, S, S), in double precision."""
+        """The expected outputs for one prepared image (1, S, S), in double precision."""
         block = SIZE // self.grid
         pixels = image[0].astype(np.float64)
         means = pixels.reshape(self.grid, block, self.grid, block).mean(axis=(1, 3))
@@ -209,7 +209,7 @@ BOTH: FusionParameters = replace(
 
 
 def cascade(low: float, high: float, fusion: FusionParameters = BOTH) -> CascadeParameters:
-    """Coarse first; leaves below `low` and above `high` at 'balanced', else never."""
+    """Coarse first; exits below `low` and above `high` at 'balanced', else never."""
     points = list(fusion.thresholds)
     stage = CascadeStage(
         experts=("coarse",),
@@ -226,7 +226,7 @@ def cascade(low: float, high: float, fusion: FusionParameters = BOTH) -> Cascade
     )  # fmt: skip
 
 
-def write_films(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageRef, ...]:
+def write_images(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageRef, ...]:
     """Smooth random images (PNG) of these shapes, each of its own brightness."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(11)
@@ -242,5 +242,5 @@ def write_films(folder: Path, shapes: Sequence[tuple[int, int]]) -> tuple[ImageR
 
 def make_study(folder: Path, part: BodyPart | None = None) -> Study:
     """A study of three images: upright, lying, square."""
-    refs = write_films(folder, [(90, 70), (60, 100), (80, 80)])
+    refs = write_images(folder, [(90, 70), (60, 100), (80, 80)])
     return Study("p1", "s1", part, refs, True)

@@ -1,4 +1,4 @@
-"""Answers that no bundle has given, for what is written of answers."""
+"""Made-up predictions, for tests of what is written about them."""
 
 from __future__ import annotations
 

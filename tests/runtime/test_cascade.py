@@ -1,4 +1,4 @@
-"""The cascade stops where it is certain, runs nothing it need not, and changes nothing else."""
+"""The cascade stops where it is certain, runs no needless expert, and changes nothing else."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"), ELBOW)
+    return make_study(tmp_path_factory.mktemp("images"), ELBOW)
 
 
 def counted(whole: Predictor, result: CascadeParameters) -> tuple[Predictor, dict[str, Counting]]:

@@ -1,4 +1,4 @@
-"""Certain, doubtful, none; and what a threshold costs."""
+"""Confidence (certain, doubtful, none), and sensitivity and specificity of a threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both engines give the same answer; what is not there is said, never replaced."""
+"""Both engines give the same result; a missing one is an error, without fallback."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _within(one: Combination) -> float:
 
 
 def _missing(one: Combination) -> str:
-    """Why it cannot run on this machine, '' if it can."""
+    """Why it cannot run on this machine, or ''."""
     settings = EngineSettings.parse(one.setting)
     if settings.engine == "onnxruntime":
         return "" if settings.provider in providers() else f"no provider {settings.provider} here"
@@ -90,7 +90,7 @@ def test_the_number_of_threads_decides_no_number(setting: str) -> None:
 
 
 def test_precision_that_openvino_replaces_is_refused() -> None:
-    """Given fp16, a CPU without it would compute in bf16 or fp32 and say nothing."""
+    """With fp16, a CPU without it would silently compute in bf16 or fp32."""
     _need("openvino")
     from ulna.errors import ConfigError
     from ulna.runtime.session.openvino_graph import _check_precision

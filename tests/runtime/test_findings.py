@@ -1,4 +1,4 @@
-"""Which abnormality: calibrated, with a map that adds up, absent where it cannot be known."""
+"""Finding categories: calibrated, with heat maps that add up to the logit, or absent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"), PARTS[0])
+    return make_study(tmp_path_factory.mktemp("images"), PARTS[0])
 
 
 def outputs(seed: int) -> dict[str, ExpertOutput]:
@@ -158,7 +158,7 @@ def test_bundles_of_before_answer_as_they_did(tmp_path: Path, study: Study) -> N
         old.predict(study, heat_maps="findings")
 
 
-def test_maps_of_findings_lie_on_the_film(predictor: Predictor, study: Study) -> None:
+def test_maps_of_findings_lie_on_the_image(predictor: Predictor, study: Study) -> None:
     answer = predictor.predict(study, heat_maps="findings")
     for image, message in zip(answer.images, predictor.outputs(study).images, strict=True):
         result = fuse_findings(message.experts, np.array([1.0, 0.0]), predictor.manifest)

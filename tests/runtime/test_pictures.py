@@ -17,7 +17,7 @@ from ulna.runtime.pictures import file_name, folder_name, new_name, write_heat_m
 
 def test_each_finding_has_a_picture_of_its_own(tmp_path: Path) -> None:
     written = write_heat_maps(named(tmp_path), tmp_path / "maps", 4.0)
-    names = ["1_a_film", "1_a_film.fracture", "1_a_film.hardware"]
+    names = ["1_an_image", "1_an_image.fracture", "1_an_image.hardware"]
     assert [p.name for p in written] == [f"{n}.png" for n in names]
     whole, *kinds = (np.asarray(Image.open(p)) for p in written)
     assert all(k.shape == whole.shape and (k != whole).any() for k in kinds)
@@ -37,14 +37,14 @@ def test_one_picture_that_cannot_be_written_costs_no_other(tmp_path: Path) -> No
     plain = prediction(tmp_path)
     gone = replace(plain.images[0], source=str(tmp_path / "gone.png"))
     folder = tmp_path / "maps"
-    (folder / "2_a_film.png").mkdir(parents=True)
+    (folder / "2_an_image.png").mkdir(parents=True)
     several = replace(plain, images=(plain.images[0], plain.images[0], gone, plain.images[0]))
     with pytest.raises(IncompleteError) as caught:
         write_heat_maps(several, folder, 4.0)
-    assert "2_a_film.png" in str(caught.value) and "gone.png" in str(caught.value)
+    assert "2_an_image.png" in str(caught.value) and "gone.png" in str(caught.value)
     assert sorted(p.name for p in folder.iterdir() if p.is_file()) == [
-        "1_a_film.png",
-        "4_a_film.png",
+        "1_an_image.png",
+        "4_an_image.png",
     ]
 
 

@@ -18,7 +18,7 @@ from analytic_bundle import (
     PARTS,
     make_study,
     write_analytic,
-    write_films,
+    write_images,
 )
 
 from ulna.config.engine import EngineSettings
@@ -42,7 +42,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(tmp_path_factory.mktemp("films"))
+    return make_study(tmp_path_factory.mktemp("images"))
 
 
 def prepared(study: Study, predictor: Predictor) -> list[Array]:
@@ -70,7 +70,7 @@ def test_given_part_is_answered_by_its_heads(predictor: Predictor, study: Study)
     assert answer.skipped == ()
 
 
-def test_every_map_adds_up_and_lies_on_its_film(predictor: Predictor, study: Study) -> None:
+def test_every_map_adds_up_and_lies_on_its_image(predictor: Predictor, study: Study) -> None:
     for given in (ELBOW, WRIST, None):
         answer = predictor.predict(replace(study, body_part=given))
         for ref, image in zip(study.images, answer.images, strict=True):
@@ -233,7 +233,7 @@ def test_damaged_bundle_does_not_load(tmp_path: Path) -> None:
 
 def test_torch_is_not_needed(tmp_path: Path) -> None:
     write_analytic(tmp_path / "bundle", fusion=FITTED)
-    (ref,) = write_films(tmp_path, [(64, 64)])
+    (ref,) = write_images(tmp_path, [(64, 64)])
     code = f"""
 import sys
 import ulna.runtime

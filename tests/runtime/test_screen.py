@@ -1,4 +1,4 @@
-"""Foreign images are refused with a reason, single ones left out, inverted images put right."""
+"""Outliers are refused with a reason or left out, and inverted images are corrected."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def predictor(bundle: ModelBundle) -> Predictor:
     return Predictor.load(bundle.path, EngineSettings(threads=1))
 
 
-def test_films_like_those_of_calibration_are_answered(tmp_path: Path, predictor: Predictor) -> None:
+def test_images_like_those_of_calibration_are_accepted(
+    tmp_path: Path, predictor: Predictor
+) -> None:
     refused = [
         bool(predictor.predict(_study(tmp_path, _image(1000 + i))).refused) for i in range(60)
     ]
@@ -108,7 +110,7 @@ def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: P
     assert everything.images[1].refusal and not everything.flags
 
 
-def test_an_inverted_film_is_put_right(tmp_path: Path, predictor: Predictor) -> None:
+def test_an_inverted_image_is_corrected(tmp_path: Path, predictor: Predictor) -> None:
     for number in range(20):
         upright = predictor.predict(_study(tmp_path, _image(number)))
         turned = predictor.predict(_study(tmp_path, 255 - _image(number)))
@@ -141,7 +143,7 @@ def test_a_bundle_without_features_says_nothing(tmp_path: Path) -> None:
     assert fit_out_of_distribution(outputs, ["coarse", "fine"]) is None
 
 
-def test_few_films_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
+def test_few_images_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
     outputs = [predictor.outputs(_study(tmp_path, _image(1)), negatives=True)] * (MIN_IMAGES - 1)
     assert fit_out_of_distribution(outputs, ["coarse"]) is None
 

@@ -1,4 +1,4 @@
-"""Many studies at once are answered as one at a time, whatever their company and order."""
+"""A stream of studies gives the same predictions as one study at a time, in any order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analytic_bundle import BOTH, FITTED, PARTS, cascade, write_analytic, write_films
+from analytic_bundle import BOTH, FITTED, PARTS, cascade, write_analytic, write_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,9 +38,9 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Of one to 2 BATCH + 3 views, of every way to be routed, with all that can go wrong."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("images")
     shapes = [(90, 70), (60, 100), (80, 80), (70, 75), (64, 99)]
-    images = write_films(folder, shapes * 6)
+    images = write_images(folder, shapes * 6)
     (folder / "text.png").write_text("no image")
     bad, gone = ImageRef(folder / "text.png"), ImageRef(folder / "nowhere.png")
     return [
@@ -224,7 +224,7 @@ def test_memory_that_one_study_takes_ends_its_study_only(
     assert isinstance(result[studies[3]], StudyPrediction)
 
 
-def test_a_film_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
+def test_a_image_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
     predictor: Predictor, studies: list[Study]
 ) -> None:
     lost = studies[1].images[0].path

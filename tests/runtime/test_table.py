@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from analytic_bundle import FITTED, PARTS, write_analytic
-from table_films import many_studies
+from table_images import many_studies
 
 from ulna.bundle.manifest import ConformalScores
 from ulna.config.engine import EngineSettings
@@ -55,7 +55,7 @@ def rows(table: bytes) -> list[dict[str, str]]:
 
 
 def after(count: int) -> Callable[[], bool]:
-    """A question that is answered with yes from the `count`-th time on."""
+    """A callback that returns True from the `count`-th call on."""
     requested = iter(range(1, 1_000_000))
     return lambda: next(requested) >= count
 
@@ -120,7 +120,7 @@ def test_a_table_gone_on_with_is_the_same_byte_for_byte(
 
 
 class Killed(BaseException):
-    """What no part of the program catches."""
+    """An exception that no part of the program catches."""
 
 
 def killed_at(count: int) -> Callable[[int], None]:
@@ -223,7 +223,7 @@ def test_the_state_counts_what_the_rows_say(
 def test_names_that_are_no_text_and_long_reasons_fit_a_row(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
-    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/film\xff,\n.png"))
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/image\xff,\n.png"))
     os.link(studies[0].images[0].path, odd)
     refs = (replace(studies[0].images[0], path=odd),)
     gone = [replace(refs[0], path=tmp_path / f"{k}.png") for k in range(100)]
@@ -232,7 +232,7 @@ def test_names_that_are_no_text_and_long_reasons_fit_a_row(
     with (tmp_path / "table.csv").open(encoding="utf-8", newline="") as stream:
         result = list(csv.DictReader(stream))
     assert len(result) == 101
-    assert result[0]["image"].endswith("film\\udcff,\n.png") and result[0]["study_probability"]
+    assert result[0]["image"].endswith("image\\udcff,\n.png") and result[0]["study_probability"]
     assert all(r["error"].endswith("...") and len(r["error"]) == 1000 for r in result[1:])
 
 

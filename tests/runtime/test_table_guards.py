@@ -1,4 +1,4 @@
-"""What a table refuses to go on with, to overwrite, or to share."""
+"""Tables that cannot be resumed, overwritten or shared."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from analytic_bundle import FITTED, write_analytic
-from table_films import many_studies
+from table_images import many_studies
 
 from ulna.config.engine import EngineSettings
 from ulna.errors import ConfigError
@@ -31,7 +31,7 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
 
 
 def after(count: int) -> Callable[[], bool]:
-    """A question that is answered with yes from the `count`-th time on."""
+    """A callback that returns True from the `count`-th call on."""
     requested = iter(range(1, 1_000_000))
     return lambda: next(requested) >= count
 
@@ -79,7 +79,7 @@ def test_other_inputs_and_another_bundle_do_not_go_on_with_a_table(
     other = write_analytic(tmp_path / "other", fusion=replace(FITTED, map_limit=4.0))
     with pytest.raises(ConfigError, match="bundle"):
         score_table(Predictor.load(other.path), studies, out)
-    image = tmp_path / "film.png"
+    image = tmp_path / "image.png"
     image.write_bytes(studies[0].images[0].path.read_bytes())
     one = [replace(studies[0], images=(replace(studies[0].images[0], path=image),))]
     score_table(predictor, one, tmp_path / "one.csv")
@@ -173,7 +173,7 @@ def test_a_table_that_is_gone_is_not_called_finished(
 def test_a_journal_in_use_outlives_the_look_at_its_table(
     predictor: Predictor, studies: list[Study], tmp_path: Path
 ) -> None:
-    """Of a finished table that was taken away: a second run must not remove what the first has."""
+    """Of a finished table that was removed: a second run must not delete the files of the first."""
     out = tmp_path / "table.csv"
     score_table(predictor, studies, out)
     out.unlink()

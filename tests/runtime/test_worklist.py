@@ -1,4 +1,4 @@
-"""Which answer is read first."""
+"""The worklist is sorted by urgency."""
 
 from __future__ import annotations
 

@@ -195,4 +195,6 @@ def test_every_weight_but_the_labels_asks_for_a_teacher() -> None:
     assert not Distillation().requested
     for field in fields(Distillation):
         requested = replace(Distillation(), **{field.name: 0.9}).requested
-        assert requested == (field.name not in ("other_parts", "temperature", "hard")), field.name
+        assert requested == (field.name not in ("other_parts", "temperature", "hard_labels")), (
+            field.name
+        )

@@ -18,7 +18,7 @@ from ulna.training.hard_negatives import HARD_SIDE, find_hard_negatives
 
 @pytest.fixture
 def images(tmp_path: Path) -> TrainingImages:
-    return build_cache(make_studies(tmp_path / "films"), make_recipe(), tmp_path / "cache")
+    return build_cache(make_studies(tmp_path / "images"), make_recipe(), tmp_path / "cache")
 
 
 @pytest.mark.parametrize("neck", ["attention", "plain"])

@@ -25,7 +25,7 @@ def recipe() -> Recipe:
 
 @pytest.fixture
 def images(tmp_path: Path, recipe: Recipe) -> TrainingImages:
-    return build_cache(make_studies(tmp_path / "films"), recipe, tmp_path / "cache")
+    return build_cache(make_studies(tmp_path / "images"), recipe, tmp_path / "cache")
 
 
 def _expert(recipe: Recipe, evidence: bool = False) -> Expert:

@@ -23,7 +23,7 @@ OTHERS = frozenset(FindingCategory) - {FRACTURE}
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Two sources of fractures, one without boxes; implants, of which no fracture is known."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("images")
     plain = make_studies(folder, 30)
 
     def of(name: str, own: list[Study]) -> list[Study]:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from benchmarks.speed.contenders.contender import Answer, Setting
 
+from ulna.no_telemetry import no_telemetry
 from ulna.runtime.session.choice import openvino_installed
 from ulna.types import Array
-from ulna.unreported import unreported
 
 SIDE = 1536
 # Products in one timed run, so that a run lasts long enough to be timed.
@@ -73,7 +73,7 @@ class _OpenVinoProduct:
     """Holds all that the request needs: it keeps neither its plugin nor its arrays alive."""
 
     def __init__(self, a: Array, b: Array, precision: str, threads: int) -> None:
-        with unreported():
+        with no_telemetry():
             import openvino
             from openvino import opset13 as ops
 

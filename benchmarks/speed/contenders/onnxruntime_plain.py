@@ -6,10 +6,10 @@ from benchmarks.speed.contenders.contender import Answer, Setting
 from benchmarks.speed.inputs import PART
 
 from ulna.bundle import read_bundle
+from ulna.no_telemetry import no_telemetry
 from ulna.types import Array
-from ulna.unreported import unreported
 
-with unreported():
+with no_telemetry():
     import onnxruntime as ort
 
 

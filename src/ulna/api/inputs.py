@@ -72,10 +72,10 @@ def _named(k: int, n: int) -> str:
 
 def _one_study(paths: Sequence[Path], body_part: BodyPart | None) -> Study:
     """All that lies at `paths` as one study: pictures given by name are its views."""
-    from ulna.datasets import index_given
+    from ulna.datasets import index_paths
     from ulna.dicom.signature import is_dicom_file
 
-    result = index_given(paths)
+    result = index_paths(paths)
     if len(result) == 1:
         return _with_part(result[0], body_part)
     if any(os.path.isdir(p) or is_dicom_file(p) for p in paths) or len(result) != len(paths):

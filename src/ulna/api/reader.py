@@ -289,6 +289,6 @@ def _part(body_part: Part) -> BodyPart | None:
 
 
 def _indexed(path: Path) -> list[Study]:
-    from ulna.datasets import index_given
+    from ulna.datasets import index_paths
 
-    return index_given([path])
+    return index_paths([path])

@@ -152,7 +152,7 @@ class Run:
         """Fit fusion, temperatures and thresholds of the bundle, as `ulna calibrate` does.
 
         On the calibration part alone, which no expert has learned from. disagreement: of a cascade,
-        the share of studies that may change side. elsewhere: images of other regions of the body,
+        the share of studies that may change side. outliers: images of other regions of the body,
         to be refused. Raises ConfigError where `data` are not those of the run.
         """
         from ulna.experiments import calibrate

@@ -1,8 +1,7 @@
-"""A trained hybrid as a verified folder: one ONNX graph for each expert and `manifest.json`."""
+"""Model bundles: a verified folder with one ONNX graph for each expert and `manifest.json`."""
 
 from __future__ import annotations
 
-from ulna.bundle.box import BOX_BUNDLE, STUDENT_BUNDLE, default_bundle, find_bundle
 from ulna.bundle.cascade import CascadeCheck, CascadeParameters, CascadeStage
 from ulna.bundle.conformal_scores import ComparedParts, ConformalScores
 from ulna.bundle.distilled import TEACHER, Distilled, StudentParity
@@ -26,14 +25,15 @@ from ulna.bundle.manifest import (
 )
 from ulna.bundle.out_of_distribution import (
     FeatureStatistics,
-    OutOfDistribution,
+    OodDetector,
     OutOfDistributionEntry,
 )
 from ulna.bundle.outlier_head import OutlierHead, outlier_inputs
+from ulna.bundle.shipped import DEMONSTRATION_BUNDLE, STUDENT_BUNDLE, default_bundle, find_bundle
 from ulna.bundle.verdicts import replace_examination, replace_parity
 
 __all__ = [
-    "BOX_BUNDLE",
+    "DEMONSTRATION_BUNDLE",
     "DEMONSTRATION_USE",
     "STUDENT_BUNDLE",
     "TEACHER",
@@ -44,7 +44,7 @@ __all__ = [
     "ConformalScores",
     "DataFingerprint",
     "Distilled",
-    "OutOfDistribution",
+    "OodDetector",
     "OutOfDistributionEntry",
     "ExpertEntry",
     "FeatureStatistics",

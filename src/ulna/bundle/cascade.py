@@ -1,4 +1,4 @@
-"""When a study need not be read by every expert: fitted by calibration, kept in the manifest."""
+"""The parameters of a cascade, which skips experts (early exit); fitted by calibration."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ByPoint = dict[str, dict[BodyPart, float]]
 
 @dataclass(frozen=True)
 class CascadeStage:
-    """How a study is answered by the experts run so far, and when that is the answer.
+    """One stage of a cascade: how the experts run so far are fused, and when a study exits.
 
-    experts: those that this stage adds. temperatures, offsets: of the fusion's weights of all
-    experts so far, scaled to sum 1; findings: likewise. low, high: operating point -> body part ->
-    study probability below or above which the study leaves; 0 and 1 where none does.
-    low <= threshold <= high, so the side on which a study leaves is that of its probability.
+    experts: those that this stage adds. temperatures, offsets, findings: calibration of the fusion
+    of all experts so far, whose weights are scaled to sum 1. low, high: operating point -> body
+    part -> study probability below or above which the study exits; 0 and 1 where none does.
+    low <= threshold <= high, so exiting does not change the side of the threshold.
     """
 
     experts: tuple[str, ...]
@@ -31,18 +31,18 @@ class CascadeStage:
     high: ByPoint
     findings: dict[FindingCategory, FindingCalibration] = field(default_factory=dict)
 
-    def leaves(self, probability: float, part: BodyPart, point: str) -> bool:
-        """Whether a study of this probability, by the experts so far, is answered."""
+    def exits(self, probability: float, part: BodyPart, point: str) -> bool:
+        """Whether a study with this probability, from the experts so far, exits here."""
         return not self.low[point][part] <= probability <= self.high[point][part]
 
 
 @dataclass(frozen=True)
 class CascadeCheck:
-    """What the bounds of one operating point did to the n_studies they were chosen on.
+    """The effect of the cascade at one operating point on the n_studies it was fitted on.
 
-    n_left: studies that left before the last expert; n_changed: those of them on another side of
-    the threshold than the whole hybrid. at_most: upper confidence bound of the share of changed
-    studies (Clopper and Pearson 1934). cost: mean multiply-adds over those of the whole hybrid.
+    n_left: studies that exited before the last expert; n_changed: those of them on the other side
+    of the threshold than by the whole hybrid. at_most: upper confidence bound of the share of
+    changed studies (Clopper and Pearson 1934). cost: mean multiply-adds relative to the hybrid's.
     """
 
     n_studies: int
@@ -59,12 +59,13 @@ class CascadeCheck:
 
 @dataclass(frozen=True)
 class CascadeParameters:
-    """A bundle's cascade: its stages but the last, which is the whole hybrid.
+    """A bundle's cascade: all stages except the last, which is the whole hybrid.
 
     costs: multiply-adds of each expert for one image. disagreement: the share of studies that may
-    change side, confidence: of the bound on it. checks, conformal: by operating point; conformal
-    are the cascade's own probabilities of the calibration studies. measured: False where the
-    bound was found on the experts of single folds, of which the bundle's are the mean.
+    change side; confidence: the confidence level of the bound on it. checks, conformal: by
+    operating point; conformal are the cascade's probabilities of the calibration studies.
+    measured: False where the bound was computed with the experts of single folds, although the
+    bundle averages them.
     """
 
     stages: tuple[CascadeStage, ...]
@@ -88,15 +89,15 @@ class CascadeParameters:
 
     @property
     def n_needed(self) -> int:
-        """Studies that show the bound if none of them changes side; with fewer nothing can."""
+        """The smallest number of studies that can prove the bound: with none changing side."""
         return math.ceil(math.log(1 - self.confidence) / math.log(1 - self.disagreement))
 
     def experts_after(self, stage: int) -> tuple[str, ...]:
-        """The experts run by the end of stage number `stage`, counted from 0."""
+        """Names of the experts that have run after stage number `stage`, counted from 0."""
         return tuple(n for s in self.stages[: stage + 1] for n in s.experts)
 
     def check(self, names: set[str], parts: set[BodyPart], thresholds: ByPoint) -> None:
-        """BundleError unless this fits a bundle of these experts, body parts and thresholds."""
+        """Raise BundleError unless this fits the experts, body parts and thresholds of a bundle."""
         run = self.experts_after(len(self.stages))
         if len(set(run)) < len(run) or not set(run) < names or set(self.costs) != names:
             raise BundleError(
@@ -122,27 +123,26 @@ def _check_stage(stage: CascadeStage, parts: set[BodyPart], thresholds: ByPoint)
         raise BundleError(f"cascade: temperatures {stage.temperatures}: expected positive numbers")
     if not all(map(math.isfinite, stage.offsets.values())):
         raise BundleError(f"cascade: offsets {stage.offsets}: expected finite numbers")
-    for what, bounds in (("low", stage.low), ("high", stage.high)):
+    for name, bounds in (("low", stage.low), ("high", stage.high)):
         if set(bounds) != set(thresholds):
             raise BundleError(
-                f"cascade: {what} for {', '.join(bounds)}: expected the operating points "
+                f"cascade: {name} for {', '.join(bounds)}: expected the operating points "
                 f"{', '.join(thresholds)}"
             )
         for values in bounds.values():
-            _check_parts(what, values, parts)
+            _check_parts(name, values, parts)
     for point, by_part in thresholds.items():
         for part, threshold in by_part.items():
             low, high = stage.low[point][part], stage.high[point][part]
-            # Written so that nan fails too.
-            if not 0 <= low <= threshold <= high <= 1:
+            if not 0 <= low <= threshold <= high <= 1:  # also fails for nan
                 raise BundleError(
-                    f"cascade: {part} leaves below {low} and above {high} at {point!r}: expected "
+                    f"cascade: {part} exits below {low} and above {high} at {point!r}: expected "
                     f"the threshold {threshold} between them"
                 )
 
 
-def _check_parts(what: str, table: Mapping[BodyPart, object], parts: set[BodyPart]) -> None:
+def _check_parts(name: str, table: Mapping[BodyPart, object], parts: set[BodyPart]) -> None:
     if set(table) != parts:
         raise BundleError(
-            f"cascade: {what} for {sorted(table)}: expected the body parts {sorted(parts)}"
+            f"cascade: {name} for {sorted(table)}: expected the body parts {sorted(parts)}"
         )

@@ -1,4 +1,4 @@
-"""Whose answers a student has learned, and how near it comes to them; travels in its manifest."""
+"""The teacher of a distilled bundle and how closely the student matches it; in its manifest."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from ulna.errors import BundleError
 
 TEACHER = "teacher.json"
-"""In a student's run: whose answers it learns (`Distilled`)."""
+"""The file in a student's run that describes its teacher (`Distilled`)."""
 AUROC_BELOW = 0.010
-"""What a student's AUROC may lie below its teacher's."""
+"""Acceptance test: a student's AUROC may be this much below its teacher's."""
 MOST_BYTES = 8_000_000
-"""What a student's bundle may weigh, all files together."""
+"""Acceptance test: the largest size of a student's bundle, all files together."""
 _ROUNDING = 1e-12
 Pair = tuple[float, float]
 Interval = tuple[float, float, float]
@@ -22,14 +22,14 @@ Interval = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class StudentParity:
-    """The gate's figures: teacher and student, in this order, on the same held-out studies.
+    """The acceptance test ("gate") of a student: (teacher, student) on the same held-out studies.
 
-    images: which those were, in words. auroc: of both; difference: student minus teacher, paired,
+    images: a description of the studies. auroc: of both. difference: student minus teacher, paired,
     with its interval by bootstrap over patients. agreement: share of studies on the same side of
-    both operating points, with its interval. maps: mean rank correlation of both maps of an image;
-    pointing: game over images of known place; None each where it cannot be known. seconds: for a
-    image, reading included, median. size: of the student's bundle in bytes. forced: let through
-    all the same.
+    both operating points, with its interval. maps: mean rank correlation of the two heat maps of an
+    image; pointing: pointing game over images with localised findings; each None if unknown.
+    seconds: median per image, including reading. size: of the student's bundle in bytes. forced:
+    kept although it failed.
     """
 
     images: str
@@ -55,38 +55,38 @@ class StudentParity:
 
     @property
     def faster(self) -> float:
-        """How many times faster than the teacher the student answers an image."""
+        """The speed of the student relative to the teacher's, per image."""
         return self.seconds[0] / self.seconds[1]
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """What keeps the student from being accepted; empty if nothing does."""
-        message = []
+        """The reasons for which the student fails the acceptance test; empty if it passes."""
+        reasons = []
         if not self.difference[0] >= -AUROC_BELOW - _ROUNDING:
-            message.append(
+            reasons.append(
                 f"AUROC {self.auroc[1]:.4f}, its teacher's is {self.auroc[0]:.4f}: expected at "
                 f"most {AUROC_BELOW:.3f} below"
             )
         if self.size > MOST_BYTES:
-            message.append(
+            reasons.append(
                 f"the bundle weighs {self.size / 1e6:.1f} MB, expected at most "
                 f"{MOST_BYTES / 1e6:.0f}"
             )
-        return tuple(message)
+        return tuple(reasons)
 
     @property
     def accepted(self) -> bool:
-        """Whether the gate let it pass."""
+        """Whether the student passed the acceptance test."""
         return not self.refusals
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """Of a student. teacher: the hash of its bundle; name: of that bundle.
+    """What a student was distilled from. teacher: hash of the teacher's bundle; name: its name.
 
-    engine: that the teacher answered in. beside: sha256 of the images without labels that it was
-    asked about, '' without any. demonstration: the teacher has learned from simulated images
-    alone. parity: what the gate found, None before it and after another calibration.
+    engine: in which the teacher was run. beside: SHA-256 of the unlabelled images that it was run
+    on, '' if there were none. demonstration: whether the teacher was trained on simulated images
+    only. parity: result of the acceptance test, None before it and after a new calibration.
     """
 
     teacher: str
@@ -97,32 +97,32 @@ class Distilled:
     parity: StudentParity | None = None
 
 
-def distilled_lines(result: Distilled) -> Sequence[str]:
-    """Whose student it is, and the gate's figures, for people."""
-    whose = f"student of {result.name} ({result.teacher[:12]})"
-    if result.parity is None:
-        return (f"{whose}: not examined beside it",)
-    refused = "; ".join(result.parity.refusals)
-    verdict = f"REFUSED by the gate, let through: {refused}" if refused else "the gate let it pass"
-    return (f"{whose}: {verdict}", *parity_lines(result.parity))
+def distilled_lines(distilled: Distilled) -> Sequence[str]:
+    """Describe the teacher and the distilled of the acceptance test, in lines of text."""
+    whose = f"student of {distilled.name} ({distilled.teacher[:12]})"
+    if distilled.parity is None:
+        return (f"{whose}: not compared with it",)
+    refused = "; ".join(distilled.parity.refusals)
+    verdict = f"FAILED the acceptance test: {refused}" if refused else "passed the acceptance test"
+    return (f"{whose}: {verdict}", *parity_lines(distilled.parity))
 
 
-def parity_lines(result: StudentParity) -> Sequence[str]:
-    """The figures in three lines, for people."""
-    value, low, high = result.difference
-    maps = "not known" if result.maps is None else f"{result.maps:.3f}"
+def parity_lines(parity: StudentParity) -> Sequence[str]:
+    """Describe the figures of the acceptance test, in three lines of text."""
+    value, low, high = parity.difference
+    maps = "not known" if parity.maps is None else f"{parity.maps:.3f}"
     pointing = (
         "not known"
-        if result.pointing is None
-        else f"{result.pointing[0]:.3f} and {result.pointing[1]:.3f}"
+        if parity.pointing is None
+        else f"{parity.pointing[0]:.3f} and {parity.pointing[1]:.3f}"
     )
-    same, least, most = result.agreement
+    same, least, most = parity.agreement
     return (
-        f"student on {result.n_studies} studies of {result.n_patients} patients ({result.images}): "
-        f"AUROC {result.auroc[1]:.4f}, its teacher's {result.auroc[0]:.4f} ({value:+.4f}, 95 % "
+        f"student on {parity.n_studies} studies of {parity.n_patients} patients ({parity.images}): "
+        f"AUROC {parity.auroc[1]:.4f}, its teacher's {parity.auroc[0]:.4f} ({value:+.4f}, 95 % "
         f"interval {low:+.4f} to {high:+.4f})",
         f"same side on {same:.1%} of studies ({least:.1%} to {most:.1%}); maps: rank "
         f"correlation {maps}, pointing game {pointing} (teacher, student)",
-        f"{result.seconds[1]:.3f} s an image, its teacher {result.seconds[0]:.3f} s: "
-        f"{result.faster:.1f} times faster; {result.size / 1e6:.2f} MB; engine {result.engine}",
+        f"{parity.seconds[1]:.3f} s an image, its teacher {parity.seconds[0]:.3f} s: "
+        f"{parity.faster:.1f} times faster; {parity.size / 1e6:.2f} MB; engine {parity.engine}",
     )

@@ -1,4 +1,4 @@
-"""What became of the examination of a bundle's heat maps; travels in its manifest."""
+"""The results of the tests of a bundle's heat maps (`ulna examine`), stored in its manifest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ulna.errors import BundleError
 
 @dataclass(frozen=True)
 class MapTest:
-    """One test: `value` with its interval; passed where the interval clears `bar`.
+    """One test: `value` with its interval (low, high), compared with the limit `bar`.
 
-    above: whether passing is low > bar, else high < bar.
+    above: whether the test is passed by low > bar, else by high < bar.
     """
 
     name: str
@@ -28,18 +28,18 @@ class MapTest:
 
     @property
     def passed(self) -> bool:
-        """Whether the whole interval lies on the right side of the bar."""
+        """Whether the whole interval lies on the required side of `bar`."""
         return self.low > self.bar if self.above else self.high < self.bar
 
     @property
     def undecided(self) -> bool:
-        """Whether the bar lies inside the interval: more images would tell."""
+        """Whether `bar` lies inside the interval, so that more images are needed."""
         return self.low <= self.bar <= self.high
 
 
 @dataclass(frozen=True)
 class MapExamination:
-    """All tests that could be made, on n_images of `data`; not_made: name -> why."""
+    """All tests that could be run on n_images of `data`; not_made: name -> why it was not run."""
 
     data: str
     n_images: int
@@ -52,23 +52,23 @@ class MapExamination:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The tests that were not passed."""
+        """Names of the tests that were failed."""
         return tuple(t.name for t in self.tests if not t.passed)
 
     @property
     def reliable(self) -> bool:
-        """Whether every test that was made is passed."""
+        """Whether every test that was run is passed."""
         return not self.failed
 
 
-def map_verdict(result: MapExamination | None) -> str:
-    """What readers of an answer are told of its heat map, in a line."""
-    if result is None:
+def map_verdict(examination: MapExamination | None) -> str:
+    """Describe the reliability of a bundle's heat maps in one line of text."""
+    if examination is None:
         return "heat maps: not examined (ulna examine)"
-    n, images = len(result.tests), f"{result.n_images} images of {result.data}"
-    if result.reliable:
+    n, images = len(examination.tests), f"{examination.n_images} images of {examination.data}"
+    if examination.reliable:
         return f"heat maps: passed {n} of {n} tests on {images}"
-    failed = f"{', '.join(result.failed)} ({len(result.failed)} of {n} tests)"
-    open_ = [t.name for t in result.tests if t.undecided]
+    failed = f"{', '.join(examination.failed)} ({len(examination.failed)} of {n} tests)"
+    open_ = [t.name for t in examination.tests if t.undecided]
     more = f"; undecided on so few: {', '.join(open_)} (examine more: --studies)" if open_ else ""
     return f"heat maps: UNRELIABLE, failed {failed} on {images}{more}"

@@ -1,4 +1,4 @@
-"""What a bundle knows of one category of finding: Platt scaling and a threshold for each point."""
+"""Calibration of one finding category: Platt scaling, and a threshold per operating point."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ulna.types import FindingCategory
 
 @dataclass(frozen=True)
 class FindingCalibration:
-    """The calibrated logit of the category is (sum of weight * logit + offset) / temperature.
+    """Calibrated logit of a category = (sum of weight * logit + offset) / temperature.
 
-    Over all body parts, as the head of a category is. thresholds: operating point -> study
-    probability from which the category is called there. n_present, n_absent: calibration studies
-    that are known to show the category, and known not to.
+    One for all body parts, as is the head of a category. thresholds: operating point -> study
+    probability from which the category is called present. n_present, n_absent: numbers of
+    calibration studies labelled with and without the category.
     """
 
     temperature: float
@@ -43,7 +43,7 @@ class FindingCalibration:
 def check_points(
     findings: Mapping[FindingCategory, FindingCalibration], points: Iterable[str]
 ) -> None:
-    """BundleError unless every category has a threshold for each of the operating points."""
+    """Raise BundleError unless every category has a threshold for each operating point."""
     wanted = set(points)
     for category, own in findings.items():
         if not wanted <= set(own.thresholds):
@@ -59,7 +59,7 @@ def check_findings(
     points: Iterable[str],
     biases: Mapping[str, Mapping[FindingCategory, float]],
 ) -> None:
-    """BundleError unless calibration and every expert's `biases` are of the bundle's categories."""
+    """Raise BundleError unless calibration and experts' `biases` match the bundle's categories."""
     known = set(categories)
     if not set(findings) <= known:
         raise BundleError(

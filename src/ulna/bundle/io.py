@@ -1,4 +1,4 @@
-"""Bundles on disk: written whole or not at all, verified byte for byte when read."""
+"""Reading and writing of bundles: written atomically, verified byte by byte when read."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import write_atomic
 from ulna.bundle.cascade import CascadeParameters
 from ulna.bundle.distilled import Distilled
 from ulna.bundle.manifest import FORMAT, ExpertEntry, FusionParameters, Manifest
-from ulna.bundle.out_of_distribution import OutOfDistribution, read_statistics, statistics_bytes
+from ulna.bundle.out_of_distribution import OodDetector, read_statistics, statistics_bytes
 from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
 from ulna.digest import file_sha256
 from ulna.errors import BundleError, ConfigError
-from ulna.whole_file import write_whole
 
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """A bundle that was verified: where it lies, what it says, and the hash of both.
+    """A verified bundle: its folder, its manifest, and its hash.
 
-    hash: SHA-256 of the canonical manifest, which holds the hashes of the graphs.
+    hash: SHA-256 of the canonical manifest, which contains the hashes of the graphs.
     """
 
     path: Path
@@ -38,16 +38,16 @@ class ModelBundle:
 
     @property
     def calibrated(self) -> bool:
-        """Whether fusion and thresholds were fitted on any study."""
+        """Whether fusion and thresholds were fitted on calibration studies."""
         return self.manifest.fusion.calibrated
 
     def graph_path(self, expert: ExpertEntry) -> Path:
-        """The file of the expert's ONNX graph."""
+        """Return the path of the expert's ONNX graph."""
         return self.path / expert.graph
 
 
 def read_bundle(path: Path | str) -> ModelBundle:
-    """The bundle in the folder `path`, every file checked against its hash.
+    """Read the bundle in the folder `path` and check every file against its hash.
 
     Raises BundleError naming the file that is missing, damaged or of a newer format.
     """
@@ -55,10 +55,10 @@ def read_bundle(path: Path | str) -> ModelBundle:
     manifest, digest = _read_manifest(folder)
     for expert in manifest.experts:
         graph = folder / expert.graph
-        result = _file_sha256(graph, f"graph of expert {expert.name!r}")
-        if result != expert.sha256:
+        sha256 = _file_sha256(graph, f"graph of expert {expert.name!r}")
+        if sha256 != expert.sha256:
             raise BundleError(
-                f"{graph}: damaged or exchanged: SHA-256 {result[:16]}..., the manifest says "
+                f"{graph}: damaged or exchanged: SHA-256 {sha256[:16]}..., the manifest says "
                 f"{expert.sha256[:16]}...; copy the bundle again or export it again"
             )
     bundle = ModelBundle(folder, manifest, digest)
@@ -66,8 +66,8 @@ def read_bundle(path: Path | str) -> ModelBundle:
     return bundle
 
 
-def read_out_of_distribution(bundle: ModelBundle) -> OutOfDistribution | None:
-    """What the bundle's images look like, its file checked; None where that is not known."""
+def read_out_of_distribution(bundle: ModelBundle) -> OodDetector | None:
+    """Read the bundle's out-of-distribution detector and check its file; None if it has none."""
     entry = bundle.manifest.out_of_distribution
     if entry is None:
         return None
@@ -87,11 +87,11 @@ def read_out_of_distribution(bundle: ModelBundle) -> OutOfDistribution | None:
 
 
 def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Path) -> ModelBundle:
-    """Write manifest and graphs (by expert's name; a file or its bytes) as the folder `out`.
+    """Write a manifest and graphs (expert -> file or bytes) as the bundle in the folder `out`.
 
-    The hashes of the graphs are computed here, whatever the manifest says. A bundle that is in
-    `out` is replaced. What its images look like is left to calibration. Raises BundleError for
-    graphs that do not match the experts, and for an `out` that holds anything but a bundle.
+    The hashes of the graphs in the manifest are recomputed. A bundle in `out` is replaced. The
+    out-of-distribution detector is removed, since calibration fits it. Raises BundleError for
+    graphs that do not match the experts, and if `out` contains anything but a bundle.
     """
     names = [e.name for e in manifest.experts]
     if set(graphs) != set(names):
@@ -100,7 +100,7 @@ def write_bundle(manifest: Manifest, graphs: Mapping[str, Path | bytes], out: Pa
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
-        partial.chmod(0o755)  # mkdtemp's folders are closed to other users
+        partial.chmod(0o755)  # mkdtemp's folders are not readable by other users
         experts = []
         for expert in manifest.experts:
             _put(graphs[expert.name], partial / expert.graph)
@@ -118,15 +118,15 @@ def replace_fusion(
     bundle: ModelBundle,
     fusion: FusionParameters,
     metrics: Mapping[str, float],
-    out_of_distribution: OutOfDistribution | None = None,
+    out_of_distribution: OodDetector | None = None,
     cascade: CascadeParameters | None = None,
 ) -> ModelBundle:
-    """Rewrite the manifest with `fusion`, `out_of_distribution` and `cascade`; graphs stay.
+    """Write a new calibration into the bundle: fusion, detector and cascade; the graphs stay.
 
-    metrics: added to the manifest's; those of an earlier calibration ('calibration.*') go.
-    domain: what its images look like; the file and hash of its entry are set here. An earlier
-    one goes in any case: it was of another calibration.
-    Raises BundleError if the manifest on disk is not the one of `bundle` any more.
+    metrics: added to the manifest's, from which those of an earlier calibration ('calibration.*')
+    are removed. out_of_distribution: the detector; the file name and hash in its entry are set
+    here. An earlier detector is deleted in any case, since it belongs to another calibration.
+    Raises BundleError if the manifest on disk has changed since `bundle` was read.
     """
     check_unchanged(bundle)
     kept = {k: v for k, v in bundle.manifest.metrics.items() if not k.startswith("calibration.")}
@@ -134,16 +134,16 @@ def replace_fusion(
     if out_of_distribution is not None:
         data = statistics_bytes(out_of_distribution.experts, out_of_distribution.heads)
         digest = hashlib.sha256(data).hexdigest()
-        # Named by its contents: manifest and file agree at every moment.
+        # Named by its contents, so that manifest and file agree at every moment.
         entry = replace(out_of_distribution.entry, file=f"domain-{digest[:12]}.npz", sha256=digest)
-        write_whole(bundle.path / entry.file, data)
+        write_atomic(bundle.path / entry.file, data)
     manifest = replace(
         bundle.manifest,
         fusion=fusion,
         metrics={**kept, **metrics},
         out_of_distribution=entry,
         cascade=cascade,
-        # Other weights and temperatures make other maps: what was said of the old ones is void.
+        # Other weights and temperatures give other maps, so the tests of the old ones are void.
         map_examination=None,
         distilled=_unproven(bundle.manifest.distilled),
     )
@@ -155,12 +155,12 @@ def replace_fusion(
 
 
 def _unproven(distilled: Distilled | None) -> Distilled | None:
-    """The gate's figures were of the answers under the calibration before."""
+    """The same without the acceptance test, which was of the previous calibration."""
     return None if distilled is None else replace(distilled, parity=None)
 
 
 def check_unchanged(bundle: ModelBundle) -> None:
-    """BundleError if the manifest on disk is not the one of `bundle` any more."""
+    """Raise BundleError if the manifest on disk has changed since `bundle` was read."""
     if _read_manifest(bundle.path)[1] != bundle.hash:
         raise BundleError(
             f"{bundle.path / MANIFEST}: changed since it was read: read the bundle again"
@@ -168,7 +168,7 @@ def check_unchanged(bundle: ModelBundle) -> None:
 
 
 def manifest_hash(data: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII) of all but the key 'hash'."""
+    """SHA-256 of the canonical JSON (sorted keys, no spaces, ASCII) without the key 'hash'."""
     content = {k: v for k, v in data.items() if k != "hash"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
@@ -213,7 +213,7 @@ def _finite(digits: str) -> float:
 
 
 def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
-    """The manifest's hash, if format, hash and spelling are as Ulna writes them."""
+    """Return the manifest's hash after checking format, hash and formatting of the file."""
     if not isinstance(data, dict) or "format" not in data or "hash" not in data:
         raise BundleError(f"{file}: no manifest of a bundle: expected the keys 'format' and 'hash'")
     if data["format"] != FORMAT:
@@ -221,7 +221,7 @@ def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
             f"{file}: bundle format {data['format']!r}: this Ulna reads format {FORMAT}; "
             "update Ulna, or export the run again"
         )
-    # Also the spelling: a flipped byte that leaves the values alone is still a damaged file.
+    # The formatting counts too: a flipped byte that changes no value is still a damaged file.
     if data["hash"] != manifest_hash(data) or raw != _rendered(data):
         raise BundleError(
             f"{file}: damaged or edited: its contents do not match its own hash; "
@@ -231,10 +231,10 @@ def _checked_hash(data: Any, raw: bytes, file: Path) -> str:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> str:
-    """Write the manifest of the bundle in `folder`; returns its hash."""
+    """Write the manifest of the bundle in `folder` and return its hash."""
     data = to_json(manifest)
     digest = manifest_hash(data)
-    write_whole(folder / MANIFEST, _rendered({**data, "hash": digest}))
+    write_atomic(folder / MANIFEST, _rendered({**data, "hash": digest}))
     return digest
 
 
@@ -245,19 +245,19 @@ def _put(graph: Path | bytes, target: Path) -> None:
         shutil.copyfile(graph, target)
 
 
-def _file_sha256(file: Path, what: str) -> str:
+def _file_sha256(file: Path, description: str) -> str:
     try:
         return file_sha256(file)
     except FileNotFoundError:
-        raise BundleError(f"{file}: the {what} is missing: copy the whole folder") from None
+        raise BundleError(f"{file}: the {description} is missing: copy the whole folder") from None
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
 
 
 def check_replaceable(out: Path) -> None:
-    """BundleError if writing to `out` would destroy anything but a bundle.
+    """Raise BundleError if writing to `out` would destroy anything but a bundle.
 
-    `write_bundle` asks it; who works for minutes before that asks it first.
+    `write_bundle` calls it; callers that compute for minutes before that call it at their start.
     """
     if not out.exists():
         return
@@ -275,14 +275,13 @@ def check_replaceable(out: Path) -> None:
 
 
 def _own_files(manifest: Manifest) -> set[str]:
-    out_of_distribution = (
-        {manifest.out_of_distribution.file} if manifest.out_of_distribution else set()
-    )
-    return {MANIFEST, *(e.graph for e in manifest.experts)} | out_of_distribution
+    statistics = manifest.out_of_distribution
+    files = {MANIFEST, *(e.graph for e in manifest.experts)}
+    return files | ({statistics.file} if statistics else set())
 
 
 def _swap(new: Path, out: Path) -> None:
-    """Rename `new` to `out`; what was there goes away only after it has been replaced."""
+    """Rename `new` to `out`; an old bundle there is deleted only after it has been replaced."""
     if not out.exists():
         new.rename(out)
         return

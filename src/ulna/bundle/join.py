@@ -1,4 +1,4 @@
-"""One bundle from several: of all folds, or of the same fold in several cross-validations."""
+"""Merge bundles: those of all folds, or those of one fold in several cross-validations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ulna.bundle.manifest import DataFingerprint, uncalibrated_fusion
 from ulna.config.recipe import InitialWeights, Recipe
 from ulna.errors import BundleError, ConfigError
 
-# What of a recipe only its training asks for, or names it.
+# Fields of a recipe that only affect training, or that name it.
 _MAY_DIFFER = (
     "experts",
     "seed",
@@ -30,11 +30,11 @@ _MAY_DIFFER = (
 def join_bundles(
     bundles: Sequence[ModelBundle], out: Path, name: str, data: DataFingerprint
 ) -> ModelBundle:
-    """Write the bundle `out` of all experts of `bundles`, renamed 'expert-k', not calibrated.
+    """Write an uncalibrated bundle of all experts of the folds' `bundles`, named 'expert-k'.
 
-    data: what all of them together learned from. Raises BundleError unless all have the same
-    recipe but for the seed and for where experts start (each fold's from the same fold of another
-    cross-validation); the first one's is recorded, and of every expert its own start.
+    data: the union of their training data. Raises BundleError unless all have the same recipe,
+    except for the seed and the initial weights (those of each fold come from the same fold of
+    another cross-validation). The first recipe is recorded, and each expert's own initial weights.
     """
     first = bundles[0].manifest
     for bundle in bundles[1:]:
@@ -56,25 +56,25 @@ def join_bundles(
         data=data,
         split={"train": data.n_studies, "tune": 0, "calibration": 0},
         metrics=_worst(bundles),
-        distilled=None,  # each had a teacher of its own
+        distilled=None,  # each had its own teacher
     )
     return write_bundle(manifest, graphs, out)
 
 
 def _of_any_fold(recipe: Recipe) -> Recipe:
-    """`recipe` without what is each fold's own."""
+    """`recipe` without the settings that differ between folds."""
     experts = [replace(e, initial=InitialWeights()) for e in recipe.experts]
     return replace(recipe, seed=0, experts=tuple(experts))
 
 
 def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
-    """The recipe of all experts of `recipes`, which may differ in how experts were trained alone.
+    """Return one recipe with all experts of `recipes`, which may differ only in training settings.
 
-    Name, description, seed, fusion and all that is of the training alone are those of the first;
-    where augmentation differs every expert is given its own. An expert whose name is taken is
-    called 'expert_2', 'expert_3', ...; of several recipes the calibration is 'fitted', since their
-    mean is no student's logit. Raises ConfigError for recipes that differ otherwise, and for a
-    layout, which names experts.
+    Name, description, seed, fusion and training settings are those of the first recipe; where the
+    augmentation differs, every expert is given its own. An expert whose name is taken is called
+    'expert_2', 'expert_3', ... With several recipes the calibration becomes 'fitted', since the
+    mean of their logits is not that of a student. Raises ConfigError for recipes that differ
+    otherwise, and for one with a layout, which refers to experts by name.
     """
     if len({r.augmentation for r in recipes}) > 1:
         recipes = [_each_its_own(r) for r in recipes]
@@ -83,7 +83,7 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
     for other in recipes:
         if other.fusion.layout:
             raise ConfigError(
-                f"recipe {other.name}: its layout says which expert answers for a body part: "
+                f"recipe {other.name}: its layout assigns experts to body parts: "
                 "expected fusion 'fitted' or 'mean'"
             )
         own = {k: getattr(other, k) for k in _MAY_DIFFER}
@@ -105,7 +105,7 @@ def unite_recipes(recipes: Sequence[Recipe]) -> Recipe:
 
 
 def _each_its_own(recipe: Recipe) -> Recipe:
-    """The same training, with the recipe's augmentation written down for every expert."""
+    """The same recipe, with its augmentation recorded for every expert."""
     experts = [
         replace(e, augmentation=e.augmentation or recipe.augmentation) for e in recipe.experts
     ]
@@ -113,14 +113,14 @@ def _each_its_own(recipe: Recipe) -> Recipe:
 
 
 def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> ModelBundle:
-    """Write the bundle `out` of all experts of `bundles`, named as in `recipe`, not calibrated.
+    """Write an uncalibrated bundle of all experts of `bundles`, named as in `recipe`.
 
-    recipe: of `unite_recipes`, with the seed to record. Raises BundleError unless all learned from
-    the same studies, and where two experts are the same.
+    recipe: from `unite_recipes`, with the seed to record. Raises BundleError unless all were
+    trained on the same studies, and if two experts are identical.
     """
     first = bundles[0].manifest
     for bundle in bundles[1:]:
-        # Counts of findings were not always recorded; the hash says which studies they were.
+        # Counts of findings were not always recorded; the hash identifies the studies.
         own = replace(bundle.manifest.data, findings=first.data.findings)
         if own != first.data or bundle.manifest.split != first.split:
             raise BundleError(f"{bundle.path}: of other studies than {bundles[0].path}: not united")
@@ -152,7 +152,7 @@ def unite_bundles(bundles: Sequence[ModelBundle], recipe: Recipe, out: Path) -> 
 
 
 def _worst(bundles: Sequence[ModelBundle]) -> dict[str, float]:
-    """The largest errors of the graphs that came with the bundles."""
+    """The largest export errors of the bundles."""
     return {
         key: max(b.manifest.metrics[key] for b in bundles)
         for key in ("parity_max_error", "completeness_max_error")

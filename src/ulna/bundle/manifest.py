@@ -1,4 +1,4 @@
-"""What a bundle says of itself: frozen, checked when made, JSON by `ulna.config.codec`."""
+"""The manifest of a bundle: frozen, validated, converted to JSON by `ulna.config.codec`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ulna.types import BodyPart, FindingCategory
 
 FORMAT = 1
 # `balanced` (Youden), `sensitive` (sensitivity 0.95), `specific` (specificity 0.95), and the
-# point at which results are compared.
+# point at which bundles are compared.
 OPERATING_POINTS: tuple[str, ...] = get_args(OperatingPoint)
 INTENDED_USE = (
     "Research on radiographs of the upper extremity. Not a medical device; "
@@ -39,11 +39,11 @@ _CONVEX_TOLERANCE = 1e-6
 class ExpertEntry:
     """One expert of a bundle.
 
-    graph: file name of its ONNX graph, sha256: of that file. biases: by body part, what its
-    abnormal logit is when its map is 0 everywhere. grid: (h, w) of its map. initial: where
-    its encoder started. parameters: number of weights. weights: how the graph stores them.
-    finding_biases: as biases, by category; empty where the graph gives no maps of categories
-    (earlier versions; no finding head).
+    graph: file name of its ONNX graph, sha256: hash of that file. biases: body part -> abnormal
+    logit where the heat map is 0 everywhere. grid: (h, w) of the heat map. initial: the initial
+    weights of its encoder. parameters: number of weights. weights: precision in which the graph
+    stores them. finding_biases: as biases, by category; empty if the graph has no heat maps of
+    categories (earlier versions, or no finding head).
     """
 
     name: str
@@ -70,20 +70,19 @@ class ExpertEntry:
 
 @dataclass(frozen=True)
 class FusionParameters:
-    """How the experts' logits and maps become one calibrated answer.
+    """How the experts' logits and heat maps are fused into one calibrated prediction.
 
-    weights: body part -> expert -> share; convex for each part. temperatures, offsets: the
-    calibrated logit is (sum of weight * logit + offset) / temperature. thresholds: operating
-    point -> body part -> study probability from which a study is abnormal. map_threshold:
-    calibrated logit above which a pixel belongs to a finding; map_peak: what a finding's largest
-    pixel must exceed too, or it is not one (0: the threshold alone); map_share: a finding ends
-    where the map falls below this share of its largest pixel, if that is above the threshold;
-    map_limit: the calibrated logit of the last colour. n_calibration_studies: 0 where nothing was
-    fitted yet. conformal: what a study's probability is compared with to say how far its answer can
-    be trusted; empty where nothing was fitted. compared: the body parts whose lists stand together
-    where a part has few studies of its own; a part that is not in it stands alone. findings: by
-    category of the finding head; those that no study was known to show, or known not to, are
-    absent; None where findings were never calibrated (earlier versions; not at all).
+    weights: body part -> expert -> weight; non-negative with sum 1 for each body part.
+    temperatures, offsets: calibrated logit = (sum of weight * logit + offset) / temperature.
+    thresholds: operating point -> body part -> study probability from which a study is abnormal.
+    map_threshold: calibrated logit above which a pixel belongs to a finding. map_peak: the largest
+    pixel of a finding must exceed this too. map_share: a finding ends where the map falls below
+    this share of its largest pixel, if that is above the threshold. map_limit: the calibrated logit
+    at the end of the colour scale. n_calibration_studies: 0 if not calibrated.
+    conformal: calibration probabilities behind the p-values; empty if not calibrated.
+    compared: for a body part with few studies, the body parts whose scores are pooled for it.
+    findings: by category. Categories without positive or without negative calibration studies are
+    absent; None if findings were never calibrated (earlier versions).
     """
 
     weights: dict[BodyPart, dict[str, float]]
@@ -102,7 +101,7 @@ class FusionParameters:
     def __post_init__(self) -> None:
         for part, shares in self.weights.items():
             values = list(shares.values())
-            # Written so that nan fails too.
+            # Also fails for nan.
             if not (min(values, default=-1.0) >= 0 and abs(sum(values) - 1) <= _CONVEX_TOLERANCE):
                 raise BundleError(
                     f"fusion weights of {part}: {shares}: expected shares >= 0 with sum 1"
@@ -120,22 +119,22 @@ class FusionParameters:
             raise BundleError(f"map limit {self.map_limit}: expected a positive number of logits")
 
     def compared_with(self, part: BodyPart) -> ConformalScores | None:
-        """What a study of `part` is compared with; None where nothing was calibrated."""
-        result = self.compared.get(part)
-        return self.conformal.get(part) if result is None else result.scores(self.conformal)
+        """Return the conformal scores for studies of `part`, None if not calibrated."""
+        pooled = self.compared.get(part)
+        return self.conformal.get(part) if pooled is None else pooled.scores(self.conformal)
 
     @property
     def calibrated(self) -> bool:
-        """Whether weights, temperatures and thresholds were fitted on any study."""
+        """Whether weights, temperatures and thresholds were fitted on calibration studies."""
         return self.n_calibration_studies > 0
 
 
 @dataclass(frozen=True)
 class DataFingerprint:
-    """What a model learned from: kind ('phantom', 'mura', 'table', 'dicom') and counts.
+    """The training data of a model: kind ('phantom', 'mura', 'table', 'dicom') and counts.
 
-    sha256: of the sorted study keys, labels and file names. findings: category -> how many studies
-    are known to show it, and known not to; None where that was not recorded (earlier versions).
+    sha256: of the sorted study keys, labels and file names. findings: category -> numbers of
+    studies labelled with and without it; None if not recorded (earlier versions).
     """
 
     kind: str
@@ -147,27 +146,26 @@ class DataFingerprint:
 
     @property
     def simulated(self) -> bool:
-        """Whether nothing but phantoms was learned from."""
+        """Whether the training data are phantoms only."""
         return self.kind == _SIMULATED
 
     @property
     def intended_use(self) -> str:
-        """What a bundle that learned from these data may be used for."""
+        """The permitted use of a bundle trained on these data."""
         return DEMONSTRATION_USE if self.simulated else INTENDED_USE
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a `Predictor` needs beside the graphs, and where the bundle comes from.
+    """Everything a `Predictor` needs besides the graphs, and the provenance of the bundle.
 
-    created: ISO 8601, UTC. categories: of the finding head, in its order; body_parts: in the
-    order of the abnormal and the body-part head. split: number of studies by part of the
-    split. metrics: parity and completeness at export, later those of calibration. domain: what
-    its images look like, None where nothing is known of it (older graphs, not calibrated).
-    map_examination: what `ulna examine` found, None before; a new calibration removes it.
-    cascade: when not all experts need be run, None where that was not fitted.
-    quantisation: of graphs in int8, what they were accepted by; None for those of `ulna export`.
-    distilled: of a student, whose answers it has learned and how near it comes to them.
+    created: ISO 8601, UTC. body_parts: in the order of the abnormal and body-part heads.
+    categories: in the order of the finding head. split: side of the split -> number of studies.
+    metrics: parity and completeness errors at export, and results of the calibration.
+    out_of_distribution: the detector's settings, None without one (old graphs, not calibrated).
+    map_examination: results of `ulna examine`, None before it and after a new calibration.
+    cascade: parameters of the cascade, None if not fitted. quantisation: acceptance test of int8
+    graphs, None for graphs of `ulna export`. distilled: teacher and acceptance test of a student.
     """
 
     name: str
@@ -208,22 +206,22 @@ class Manifest:
 
     @property
     def map_reliable(self) -> bool | None:
-        """Whether the heat maps passed their examination; None before one."""
+        """Whether the heat maps passed `ulna examine`; None before it was run."""
         return None if self.map_examination is None else self.map_examination.reliable
 
     @property
     def abnormal_means(self) -> str:
-        """What the label abnormal says: 'abnormality', or the one finding that it stands for."""
+        """The meaning of the label abnormal: 'abnormality', or one finding category."""
         return self.recipe.abnormal_means
 
     @property
     def finding_maps(self) -> bool:
-        """Whether every graph gives a map for each category; those of earlier versions do not."""
+        """Whether every graph has a heat map for each category; earlier versions lack them."""
         return bool(self.categories) and all(e.finding_biases for e in self.experts)
 
     @property
     def demonstration(self) -> bool:
-        """Whether it, or its teacher, learned from phantoms alone: its answers mean no patient."""
+        """Whether it or its teacher was trained on phantoms only, so not for use on patients."""
         taught = self.distilled is not None and self.distilled.demonstration
         return self.data.simulated or taught
 
@@ -236,22 +234,12 @@ class Manifest:
             **{f"thresholds of {k!r}": v for k, v in fusion.thresholds.items()},
             **{f"biases of expert {e.name!r}": e.biases for e in self.experts},
         }
-        for what, table in tables.items():
+        for name, table in tables.items():
             if set(table) != parts or not parts:
                 raise BundleError(
-                    f"{what} for {sorted(table)}: expected the bundle's body parts {sorted(parts)}"
+                    f"{name} for {sorted(table)}: expected the bundle's body parts {sorted(parts)}"
                 )
-        if fusion.conformal and set(fusion.conformal) != parts:
-            raise BundleError(
-                f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
-                f"parts {sorted(parts)}"
-            )
-        for part, with_ in fusion.compared.items():
-            if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
-                raise BundleError(
-                    f"conformal scores of {part} compared with {with_}: expected body parts among "
-                    f"{sorted(fusion.conformal)}"
-                )
+        _check_conformal(fusion, parts)
         ood = self.out_of_distribution
         if ood is not None and not set(ood.limits) <= names:
             raise BundleError(
@@ -275,7 +263,7 @@ class Manifest:
 def uncalibrated_fusion(
     experts: Iterable[str], parts: Iterable[BodyPart], operating_point: str
 ) -> FusionParameters:
-    """Equal weights, temperature 1, offset 0, thresholds 0.5, marked as not calibrated."""
+    """Return a fusion with equal weights, temperature 1, offset 0 and thresholds 0.5."""
     names, known = list(experts), list(parts)
     points = dict.fromkeys([*OPERATING_POINTS, operating_point])
     return FusionParameters(
@@ -288,6 +276,20 @@ def uncalibrated_fusion(
     )
 
 
-def _check_finite(what: str, values: Iterable[float]) -> None:
+def _check_conformal(fusion: FusionParameters, parts: set[BodyPart]) -> None:
+    if fusion.conformal and set(fusion.conformal) != parts:
+        raise BundleError(
+            f"conformal scores for {sorted(fusion.conformal)}: expected the bundle's body "
+            f"parts {sorted(parts)}"
+        )
+    for part, with_ in fusion.compared.items():
+        if not {part, *with_.normal, *with_.abnormal} <= set(fusion.conformal):
+            raise BundleError(
+                f"conformal scores of {part} compared with {with_}: expected body parts among "
+                f"{sorted(fusion.conformal)}"
+            )
+
+
+def _check_finite(name: str, values: Iterable[float]) -> None:
     if not all(math.isfinite(v) for v in values):
-        raise BundleError(f"{what}: {list(values)}: expected finite numbers")
+        raise BundleError(f"{name}: {list(values)}: expected finite numbers")

@@ -1,10 +1,10 @@
-"""What the images look like that a bundle answers for: statistics of its experts' features.
+"""Out-of-distribution detection by statistics of the experts' features.
 
-An image's distance is that of Mahalanobis, from the mean of the images the bundle was calibrated
-on, with their covariance (Lee et al. 2018, A simple unified framework for detecting
-out-of-distribution samples and adversarial attacks, eq. 1-2; one class in place of many). It
-tells one hospital from another better than an arm from a leg, so it does not refuse where there is
-an `OutlierHead`: it only says that an image is no known one.
+The distance of an image is the Mahalanobis distance of its features from the mean of the
+calibration images, with their covariance (Lee et al. 2018, A simple unified framework for detecting
+out-of-distribution samples and adversarial attacks, eq. 1-2; with one class instead of many). It
+separates hospitals better than it separates arms from legs. So where there is an `OutlierHead`,
+the head decides about refusal, and the distance only marks an image as near out of distribution.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from ulna.errors import BundleError
 
 Floats = npt.NDArray[np.float64]
 _ARRAYS = ("mean", "scale", "axes", "variances")
-# Nearly all of the file; rounded, distances of images move by less than a hundredth of themselves.
+# Nearly all of the file. Rounding changes the distance of an image by less than 1 %.
 _HALF = ("axes",)
 
 
 @dataclass(frozen=True)
 class OutOfDistributionEntry:
-    """What the manifest says of the statistics.
+    """The manifest's entry about the detector; its arrays are in a file of their own.
 
-    file: name of theirs, sha256: of it. limits: by expert, the distance above which an image is
-    foreign; check_negative_from: share of the limit from which the negative is looked at too.
-    n_images: what the expert's statistics were fitted on. refused: share of good images that the
-    limits refuse when they are not among those images. outlier_experts: those with an
-    `OutlierHead`; empty where the distance alone refuses, as in bundles of earlier versions.
-    n_outliers: what those heads know as outliers, by kind. outlier_limit: the mean of all these
-    heads' shares from which on an image is refused (each alone refuses at 1). slack: of an image
-    beyond the limit of distance, by how many calibrated logits its answer is uncertain, times its
-    distance over the limit.
+    file, sha256: name and hash of that file. limits: expert -> distance above which an image is out
+    of distribution. check_negative_from: share of the limit from which the negative of an image is
+    tried too. n_images: expert -> number of images its statistics were fitted on. refused: share of
+    held-out in-distribution images that the limits refuse. outlier_experts: experts with an
+    `OutlierHead`; empty in bundles of earlier versions, where the distance alone refuses.
+    n_outliers: kind of outlier -> number that the heads were trained on. outlier_limit: mean score
+    of all heads above which an image is refused (1 for a single head). uncertainty_margin: half
+    width, in calibrated logits, of the interval of an image beyond the limit of distance, per unit
+    of distance / limit.
     """
 
     file: str
@@ -59,8 +59,7 @@ class OutOfDistributionEntry:
                 f"out_of_distribution: file {self.file!r}: expected the plain name of a file in "
                 "the bundle"
             )
-        # Written so that nan fails too.
-        if not self.limits or not all(0 < v < math.inf for v in self.limits.values()):
+        if not self.limits or not all(0 < v < math.inf for v in self.limits.values()):  # no nan
             raise BundleError(
                 f"out_of_distribution: limits {self.limits}: expected positive numbers"
             )
@@ -87,10 +86,10 @@ class OutOfDistributionEntry:
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """Of one expert's C features: covariance by K of its axes, the same in all other directions.
+    """Mean and covariance of one expert's C features, the latter by K principal axes.
 
-    mean, scale: (C,), features are measured as (x - mean) / scale. axes: (K, C) orthonormal,
-    variances: (K,) along them. rest: variance in every direction that is left.
+    mean, scale: (C,), features are standardised as (x - mean) / scale. axes: (K, C) orthonormal,
+    variances: (K,) along them. rest: variance in all remaining directions.
     """
 
     mean: Floats
@@ -111,30 +110,28 @@ class FeatureStatistics:
             raise BundleError("feature statistics: expected positive, finite scales and variances")
 
     def distance(self, features: npt.ArrayLike) -> Floats:
-        """(N,) distances >= 0 of (N, C) features; about sqrt(C) for an average image."""
+        """Return the (N,) Mahalanobis distances of (N, C) features; on average about sqrt(C)."""
         x = (np.asarray(features, dtype=np.float64) - self.mean) / self.scale
         along = x @ self.axes.T
         left = np.maximum((x**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-        # Where the axes span all directions, what is left is rounding.
-        if len(self.axes) == len(self.mean):
+        if len(self.axes) == len(self.mean):  # the axes span everything: only rounding is left
             left = np.zeros_like(left)
         squared = (along**2 / self.variances).sum(axis=1) + left / self.rest
         return np.asarray(np.sqrt(squared))
 
 
 @dataclass(frozen=True, eq=False)
-class OutOfDistribution:
-    """The statistics of each expert that has some; entry: what the manifest says of them."""
+class OodDetector:
+    """The feature statistics and outlier heads of the experts; entry: that of the manifest."""
 
     entry: OutOfDistributionEntry
     experts: Mapping[str, FeatureStatistics]
     heads: Mapping[str, OutlierHead] = field(default_factory=dict)
 
     def score(self, features: Mapping[str, npt.ArrayLike]) -> float | None:
-        """How far an image is by its (C,) features of each expert run; 1 at the limit.
+        """Return the distance of an image divided by its limit, from (C,) features by expert.
 
-        The mean of the experts' distances, each against its own limit. None where none of the
-        experts has statistics.
+        The mean over the experts of distance / limit; None if none of them has statistics.
         """
         known = [n for n in features if n in self.experts]
         if not known:
@@ -148,12 +145,11 @@ class OutOfDistribution:
     def outlier_score(
         self, features: Mapping[str, npt.ArrayLike], parts: Mapping[str, npt.ArrayLike]
     ) -> float | None:
-        """How much an image looks like something else than a limb: 0 as the middle of the known
-        images, 1 at the limit of refusal; the mean of the experts, which spreads less than each.
+        """Return the outlier score: 0 for the median in-distribution image, refused above 1.
 
-        features, parts: (C,) and (P,) body-part logits of each expert run. None where none of
-        these experts has a head. Where only some of them are run, their mean is measured by 1, as
-        each alone.
+        features, parts: (C,) features and (P,) body-part logits by expert. The mean over the heads
+        of these experts, which varies less than a single one; None if there is no head. The limit
+        of the mean is `entry.outlier_limit` if all heads were run, else 1 as for a single head.
         """
         known = [n for n in features if n in self.heads]
         if not known:
@@ -165,29 +161,29 @@ class OutOfDistribution:
 def statistics_bytes(
     experts: Mapping[str, FeatureStatistics], heads: Mapping[str, OutlierHead] | None = None
 ) -> bytes:
-    """The statistics as an npz file of single, axes of half precision.
+    """Return the statistics as the bytes of an npz file, float32 with axes in float16.
 
-    The same for the same numbers.
+    Equal statistics give equal bytes.
     """
     arrays = {}
-    for name, result in experts.items():
-        for what in _ARRAYS:
-            stored = np.float16 if what in _HALF else np.float32
-            arrays[f"{name}/{what}"] = getattr(result, what).astype(stored)
-        arrays[f"{name}/rest"] = np.array([result.rest], np.float32)
+    for name, statistics in experts.items():
+        for key in _ARRAYS:
+            stored = np.float16 if key in _HALF else np.float32
+            arrays[f"{name}/{key}"] = getattr(statistics, key).astype(stored)
+        arrays[f"{name}/rest"] = np.array([statistics.rest], np.float32)
     for name, head in (heads or {}).items():
-        arrays |= {f"{name}/{what}": values for what, values in outlier_arrays(head).items()}
+        arrays |= {f"{name}/{key}": values for key, values in outlier_arrays(head).items()}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
 
 
-def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OutOfDistribution:
-    """The statistics of every expert that `entry` names. Raises BundleError for other contents."""
+def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OodDetector:
+    """Read the statistics of all experts in `entry`. Raises BundleError for other contents."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {k: stored[k].astype(np.float64) for k in stored.files}
-        return OutOfDistribution(
+        return OodDetector(
             entry,
             {n: _statistics_of(arrays, n) for n in entry.limits},
             {n: outlier_head_of(arrays, n) for n in entry.outlier_experts},
@@ -199,5 +195,5 @@ def read_statistics(data: bytes, entry: OutOfDistributionEntry) -> OutOfDistribu
 
 
 def _statistics_of(arrays: Mapping[str, Floats], name: str) -> FeatureStatistics:
-    mean, scale, axes, variances, rest = (arrays[f"{name}/{what}"] for what in (*_ARRAYS, "rest"))
+    mean, scale, axes, variances, rest = (arrays[f"{name}/{key}"] for key in (*_ARRAYS, "rest"))
     return FeatureStatistics(mean, scale, axes, variances, float(rest[0]))

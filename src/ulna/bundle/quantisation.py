@@ -1,4 +1,4 @@
-"""What became of a bundle whose graphs were quantised to int8; travels in its manifest."""
+"""The acceptance test of graphs that were quantised to int8, stored in the manifest."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from dataclasses import dataclass
 from ulna.errors import BundleError
 
 PROBABILITY_WITHIN = 0.02
-"""What a study's probability may change by ..."""
+"""Tolerated change of a study's probability, in at least SHARE_WITHIN of the studies."""
 SHARE_WITHIN = 0.99
-"""... in at least this share of the studies."""
 SCORE_WITHIN = 0.003
-"""What AUROC and pointing game may change by."""
+"""Tolerated change of AUROC and pointing game."""
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The parity gate's figures: int8 beside the fp32 graphs it was made of, on held-out studies.
+    """Comparison ("gate") of int8 graphs with the fp32 graphs they come from, on held-out studies.
 
-    n_images: training images that the ranges come from. layers: by expert, how many convolutions
-    are int8; left: how many stayed fp32. engine: that answered. n_studies: held out. change:
-    quantiles ('0.50', '0.90', '0.99', '1.00') of a study's |change of probability|; within: share
-    of studies within 0.02. auroc, pointing: before and after; None where they cannot be known
-    (one class; no place of a finding).
+    n_images: training images used for the activation ranges. layers, left: by expert, how many
+    convolutions are in int8 and how many stayed in fp32. engine: the inference engine. n_studies:
+    held-out studies. change: quantiles ('0.50', '0.90', '0.99', '1.00') of the absolute change of a
+    study's probability; within: share of studies within PROBABILITY_WITHIN. auroc, pointing: before
+    and after; None if undefined (one class only; no localised findings).
     """
 
     method: str
@@ -47,37 +46,40 @@ class Quantisation:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """What keeps the int8 graphs from being accepted; empty if they are."""
-        message = []
+        """The reasons for which the int8 graphs fail the acceptance test; empty if they pass."""
+        reasons = []
         if not self.within >= SHARE_WITHIN:
-            message.append(
+            reasons.append(
                 f"probability within {PROBABILITY_WITHIN} on {self.within:.1%} of studies, "
                 f"expected {SHARE_WITHIN:.0%}"
             )
         for name, pair in (("AUROC", self.auroc), ("pointing game", self.pointing)):
             if pair is not None and not abs(pair[1] - pair[0]) <= SCORE_WITHIN + _ROUNDING:
-                message.append(
+                reasons.append(
                     f"{name} {pair[0]:.4f} became {pair[1]:.4f}, expected within {SCORE_WITHIN}"
                 )
-        return tuple(message)
+        return tuple(reasons)
 
     @property
     def accepted(self) -> bool:
-        """Whether the gate let them pass."""
+        """Whether the int8 graphs passed the acceptance test."""
         return not self.refusals
 
 
-def quantisation_lines(result: Quantisation) -> Sequence[str]:
-    """The figures in three lines, for people."""
-    layers = ", ".join(f"{n} {k} of {k + result.left[n]}" for n, k in result.layers.items())
-    change = ", ".join(f"{q} {v:.4f}" for q, v in result.change.items())
+def quantisation_lines(quantisation: Quantisation) -> Sequence[str]:
+    """Describe the figures of the acceptance test, in three lines of text."""
+    layers = ", ".join(
+        f"{n} {k} of {k + quantisation.left[n]}" for n, k in quantisation.layers.items()
+    )
+    change = ", ".join(f"{q} {v:.4f}" for q, v in quantisation.change.items())
     scores = [
         f"{name} " + ("not known" if pair is None else f"{pair[0]:.4f} to {pair[1]:.4f}")
-        for name, pair in (("AUROC", result.auroc), ("pointing game", result.pointing))
+        for name, pair in (("AUROC", quantisation.auroc), ("pointing game", quantisation.pointing))
     ]
     return (
-        f"int8: layers of {layers}; ranges of {result.n_images} training images; {result.method}",
-        f"change of probability on {result.n_studies} held-out studies: within "
-        f"{PROBABILITY_WITHIN} on {result.within:.1%}; quantiles {change}",
-        f"{', '.join(scores)}; engine {result.engine}",
+        f"int8: layers of {layers}; ranges of {quantisation.n_images} training images; "
+        f"{quantisation.method}",
+        f"change of probability on {quantisation.n_studies} held-out studies: within "
+        f"{PROBABILITY_WITHIN} on {quantisation.within:.1%}; quantiles {change}",
+        f"{', '.join(scores)}; engine {quantisation.engine}",
     )

@@ -15,7 +15,7 @@ from ulna.bundle import (
     ConformalScores,
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     read_bundle,
     replace_fusion,
 )
@@ -41,7 +41,7 @@ from ulna.errors import (
     UlnaWarning,
     message_of,
 )
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.metrics.ranking import auroc
 from ulna.types import BodyPart, Study
 
@@ -70,7 +70,7 @@ def calibrate_bundle(
     cannot be read, has no label or a body part the bundle does not know is left out with a
     warning. What these images look like is written too, where the graphs give features and there
     are enough images (`out_of_distribution_fit.MIN_IMAGES`), and a cascade if there are several
-    experts. progress(done, all). asked: what the cascade must hold. elsewhere: tables of images of
+    experts. progress(done, all). asked: what the cascade must hold. outliers: tables of images of
     other regions of the body, to be refused. Raises ConfigError when what is left lacks a class.
     """
     from ulna.runtime import Predictor
@@ -91,7 +91,7 @@ def _out_of_distribution(
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
     outliers: Sequence[Sequence[Study]],
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """What the images of `outputs` look like, and what is outside; None with few images."""
     manifest = predictor.manifest
     beside = beside_of(predictor, outputs, outliers)
@@ -118,7 +118,7 @@ def calibrate_as(
 
     For a bundle that all images have taught, so that none is left to calibrate it on: its fusion
     comes from others like it, on folds. studies: what it has learned from; of these the manifest
-    says what its images look like, if there are enough, and so a little too narrowly. elsewhere: as
+    says what its images look like, if there are enough, and so a little too narrowly. outliers: as
     in `calibrate_bundle`.
     """
     from ulna.runtime import Predictor
@@ -261,7 +261,7 @@ def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
 
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     usable = [s for s in studies if s.abnormal is not None and s.body_part in manifest.body_parts]
-    note_on_meaning(usable, manifest, "calibration")
+    warn_of_meaning(usable, manifest, "calibration")
     if len(usable) < len(studies):
         known = ", ".join(manifest.body_parts)
         warnings.warn(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ulna.bundle import CascadeParameters, FusionParameters, ModelBundle, OutOfDistribution
+from ulna.bundle import CascadeParameters, FusionParameters, ModelBundle, OodDetector
 from ulna.calibration.calibrate import cascade_of, fit_fusion
 from ulna.calibration.cascade_fit import for_folds
 from ulna.calibration.finding_fit import without_finding_maps
@@ -165,7 +165,7 @@ def fit_joint_cascade(
 
 def fit_joint_out_of_distribution(
     outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """What the images of the joint bundle look like: to each expert, those of its own fold.
 
     beside: of each fold, what the fit is given beside its images; none where nothing is.

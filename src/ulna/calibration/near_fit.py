@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ulna.bundle import FusionParameters, OutOfDistribution
+from ulna.bundle import FusionParameters, OodDetector
 from ulna.calibration.conformal_limit import conformal_limit
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Movement = tuple[float, float]
 
 def movements(
     outputs: Sequence[StudyOutputs],
-    out_of_distribution: OutOfDistribution,
+    out_of_distribution: OodDetector,
     fusion: FusionParameters,
     manifest: Manifest,
 ) -> list[Movement]:

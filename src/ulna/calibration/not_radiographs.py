@@ -29,7 +29,7 @@ def not_radiographs(n: int, seed: int = 0) -> Iterator[Radiograph]:
         if rng.random() < 0.5:
             picture = ndimage.zoom(picture, rng.uniform(1, 2.5), order=1)
         pixels: Array = np.ascontiguousarray(np.clip(picture, 0, 1), dtype=np.float32)
-        yield Radiograph(pixels, source=f"no image {number}")
+        yield Radiograph(pixels, source=f"not a radiograph {number}")
 
 
 def _spectrum(rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

@@ -20,7 +20,7 @@ from ulna.bundle import OutlierHead
 from ulna.bundle.out_of_distribution import (
     FeatureStatistics,
     Floats,
-    OutOfDistribution,
+    OodDetector,
     OutOfDistributionEntry,
 )
 from ulna.calibration.conformal_limit import conformal_limit
@@ -84,7 +84,7 @@ def enough_images(outputs: Sequence[StudyOutputs]) -> bool:
 
 def fit_out_of_distribution(
     outputs: Sequence[StudyOutputs], names: Sequence[str], beside: Beside | None = None
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """The statistics of each of the experts `names`; None without features or with few images."""
     result = {n: f for n in names if (f := fit_expert(outputs, n, beside)) is not None}
     return out_of_distribution_of(result, beside)
@@ -92,7 +92,7 @@ def fit_out_of_distribution(
 
 def out_of_distribution_of(
     result: dict[str, Fitted], beside: Beside | None = None
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """The fits of several experts, each of its own images; None without any."""
     if not result:
         return None
@@ -108,7 +108,7 @@ def out_of_distribution_of(
         n_outliers=beside.examples.counts if heads and beside else {},
         outlier_limit=limit_of_mean([f.shares for f in result.values()]),
     )
-    return OutOfDistribution(entry, {n: f.statistics for n, f in result.items()}, heads)
+    return OodDetector(entry, {n: f.statistics for n, f in result.items()}, heads)
 
 
 def fit_expert(

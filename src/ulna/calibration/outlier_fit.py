@@ -36,7 +36,7 @@ _FOLDS = 5
 class OutlierExamples:
     """What the experts say of images without a limb of the upper extremity.
 
-    not_radiographs: pictures that are none. elsewhere: images of other regions.
+    not_radiographs: pictures that are none. outliers: images of other regions.
     """
 
     not_radiographs: Sequence[ImageOutputs] = ()
@@ -45,7 +45,7 @@ class OutlierExamples:
     @property
     def counts(self) -> dict[str, int]:
         """Their numbers, by kind."""
-        return {"no image": len(self.not_radiographs), "other region": len(self.outliers)}
+        return {"not a radiograph": len(self.not_radiographs), "other region": len(self.outliers)}
 
 
 @dataclass(frozen=True)

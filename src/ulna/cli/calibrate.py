@@ -42,12 +42,12 @@ def calibrate(
     Uses only the studies that the run has set aside for this: no expert learned from them,
     and none of them is in the test side. With several experts a cascade is fitted too: where the
     first are certain enough for `ulna predict --cascade` to stop. What shows no limb is learned
-    from made pictures and from the images of --elsewhere (docs/refusal.md).
+    from made pictures and from the images of --outliers (docs/refusal.md).
 
     \b
     Examples:
       ulna calibrate runs/first/bundle --run runs/first --data phantoms
-      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --elsewhere legs.csv
+      ulna calibrate runs/arm/bundle --run runs/arm --data arm.csv --outliers legs.csv
     """
     from ulna.experiments import calibrate as calibrate_bundle
 
@@ -161,11 +161,11 @@ def print_fusion(fusion: FusionParameters) -> None:
 
 def _print_costs(fusion: FusionParameters) -> None:
     """What each operating point costs, on the calibration studies it was chosen on."""
-    from ulna.runtime.confidence import costs
+    from ulna.runtime.confidence import operating_rates
 
     rows = [
         [part.value, f"{rates[0].n_abnormal}/{rates[0].n_normal}", *(str(r) for r in rates)]
-        for part, rates in costs(fusion).items()
+        for part, rates in operating_rates(fusion).items()
     ]
     title = "sensitivity / specificity on these studies: a little flattered"
     print_table(title, ["body part", "abnormal/normal", *fusion.thresholds], rows)

@@ -78,7 +78,7 @@ def crossval(as_json: bool, **requested: Any) -> None:
     goes on where it was when the same command is given again.
 
     --only looks at some folds first; the others can follow in the same folder. --also adds
-    training data to every fold, less the patients that it holds out. The images of --elsewhere are
+    training data to every fold, less the patients that it holds out. The images of --outliers are
     refused by the bundle of all folds (docs/refusal.md). --against takes the folder
     of another `ulna crossval`, or any folder with a predictions.csv on the same folds.
 

@@ -116,7 +116,7 @@ def distil(
 def _only_folds(*others: Path | bool | None) -> None:
     if any(others):
         raise ConfigError(
-            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --elsewhere: its folds have "
+            "--folds with BUNDLE, DATA, --gate, --proof, --accept or --outliers: its folds have "
             "bundles, data and held-out studies of their own, and none is refused"
         )
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import click
 
 from ulna import errors
-from ulna.errors import UlnaError, message_of, of_the_system
+from ulna.errors import UlnaError, is_system_error, message_of
 
 INTERRUPTED = 130
 DEFECT = 70
@@ -42,7 +42,7 @@ def exit_code_of(error: BaseException) -> int | None:
         return None
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return None
-    return UlnaError.exit_code if of_the_system(error) else DEFECT
+    return UlnaError.exit_code if is_system_error(error) else DEFECT
 
 
 def report_failure(error: BaseException, debug: bool) -> None:

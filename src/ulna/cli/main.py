@@ -12,7 +12,7 @@ from ulna import __version__
 from ulna.cli.failure import exit_code_of, report_failure
 from ulna.cli.notes import notes_on_stderr
 from ulna.experiments.receipts import named_command
-from ulna.machine import hold_libraries
+from ulna.machine import limit_library_threads
 
 VERBS: Mapping[str, str] = {
     "demo": "Everything in one go: phantoms (or your data), training, report.",
@@ -110,7 +110,7 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    hold_libraries()
+    limit_library_threads()
     # Image names may hold any character; a terminal of another encoding must not end the run.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -74,7 +74,7 @@ def devices_option(command: Command) -> Command:
 def outliers_option(command: Command) -> Command:
     """`--outliers TABLE`, repeated: images of other regions of the body."""
     return click.option(
-        "--elsewhere",
+        "--outliers",
         multiple=True,
         type=READABLE,
         help="Images of other regions, for the bundle to refuse; labels not needed; repeatable.",

@@ -10,7 +10,7 @@ from ulna.compress.student import MIN_STUDIES
 from ulna.datasets.labelled import labelled
 from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetWarning
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.types import Study
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def gate_studies(
             f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
             "'test' fraction, or what students on folds have shown (--proof)"
         )
-    note_on_meaning(chosen, teacher, f"the gate ({words})")
+    warn_of_meaning(chosen, teacher, f"the gate ({words})")
     return chosen, words
 
 

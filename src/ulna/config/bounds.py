@@ -1,8 +1,8 @@
-"""What each setting may be, written beside its field and checked when the settings are made.
+"""Types and bounds of settings, declared at each field and checked when settings are created.
 
-A field says `Annotated[int, Bounds(1, 100)]`; `check_fields` holds the value against the type and
-the bounds, so that a mistake is an error at once and not after hours of work. Documentation and
-the property tests read the same bounds.
+A field is annotated like `Annotated[int, Bounds(1, 100)]`, and `check_fields` compares its value
+with type and bounds, so that a mistake is an error at once and not after hours of training. The
+documentation and the property tests read the same bounds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ulna.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """A number from `low` to `high`; `above`, `below`: without that end itself."""
+    """A number from `low` to `high`; `above` and `below` exclude the lower and the upper end."""
 
     low: float
     high: float
@@ -33,7 +33,7 @@ class Bounds:
     below: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether the value lies within; not-a-number never does."""
+        """Whether the value lies within the bounds; NaN never does."""
         low = value > self.low if self.above else value >= self.low
         return low and (value < self.high if self.below else value <= self.high)
 
@@ -46,7 +46,7 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Distinct:
-    """A tuple of at least `least` values, each once."""
+    """A tuple of at least `least` values without repetition."""
 
     least: int = 0
 
@@ -54,7 +54,7 @@ class Distinct:
 Share = Annotated[float, Bounds(0, 1)]
 OpenShare = Annotated[float, Bounds(0, 1, above=True, below=True)]
 Count = Annotated[int, Bounds(1, 1_000_000)]
-CountOrNone = Annotated[int, Bounds(0, 1_000_000)]
+CountOrZero = Annotated[int, Bounds(0, 1_000_000)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 Minutes = Annotated[float, Bounds(0, 1_000_000)]
 
@@ -64,9 +64,9 @@ _RECORDED: ContextVar[bool] = ContextVar("recorded", default=False)
 
 @contextmanager
 def as_recorded() -> Iterator[None]:
-    """Within, recipes are the record of runs that are over, and taken as they were.
+    """Accept recipes unchecked within this context, as the records of finished runs.
 
-    A bundle stays usable when a later version would refuse to train by its recipe.
+    So a bundle stays usable even if a later version would refuse to train by its recipe.
     """
     before = _RECORDED.set(True)
     try:
@@ -76,49 +76,49 @@ def as_recorded() -> Iterator[None]:
 
 
 def recorded() -> bool:
-    """Whether settings that are made now are only the record of a run."""
+    """Whether settings that are created now are the record of a finished run (`as_recorded`)."""
     return _RECORDED.get()
 
 
-def check_fields(settings: Any, what: str = "") -> None:
+def check_fields(settings: Any, label: str = "") -> None:
     """Raise ConfigError unless every field of the dataclass has its type and keeps its bounds.
 
-    what: how errors call these settings; without it by the name of their class.
+    label: name of these settings in error messages; by default the name of their class.
     """
     kind: type = type(settings)
     for name, hint in hints_of(kind).items():
-        fault = _fault(hint, getattr(settings, name))
-        if fault:
-            raise ConfigError(f"{what or type(settings).__name__}: {name} {fault}")
+        problem = _violation(hint, getattr(settings, name))
+        if problem:
+            raise ConfigError(f"{label or kind.__name__}: {name} {problem}")
 
 
 @functools.cache
 def hints_of(kind: Any) -> dict[str, Any]:
-    """The types of a dataclass's fields with the bounds that stand beside them."""
+    """Return the type annotations of a dataclass's fields, with their bounds."""
     hints = typing.get_type_hints(kind, include_extras=True)
     return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
 
 
-def _fault(hint: Any, value: object) -> str:
-    """What is wrong with the value: '0.5: expected ...'; '' for nothing."""
+def _violation(hint: Any, value: object) -> str:
+    """Return what is wrong with the value, like '0.5: expected ...', or '' for nothing."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        return _fault(args[0], value) or _outside(value, args[1], args[0])
+        return _violation(args[0], value) or _bound_violation(value, args[1], args[0])
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return ""
-        return _fault(next(a for a in args if a is not type(None)), value)
+        return _violation(next(a for a in args if a is not type(None)), value)
     if origin is typing.Literal:
         known = isinstance(value, (str, int)) and value in args
         return "" if known else _expected(value, f"one of {_choices(hint)}")
     if origin is tuple:
-        return _fault_of_items(args, value)
+        return _items_violation(args, value)
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return _fault_of_entries(args, value)
-    return _fault_of_one(hint, value)
+        return _entries_violation(args, value)
+    return _scalar_violation(hint, value)
 
 
-def _fault_of_one(hint: Any, value: Any) -> str:
+def _scalar_violation(hint: Any, value: Any) -> str:
     if hint is float or hint is int:
         kind = numbers.Integral if hint is int else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
@@ -132,7 +132,7 @@ def _fault_of_one(hint: Any, value: Any) -> str:
 
 
 def _forbidden_character(value: object) -> str:
-    """Text goes into JSON files and paths, which hold neither a null nor half a character."""
+    """Text goes into JSON files and paths, which cannot hold null characters and surrogates."""
     if isinstance(value, (str, Path)):
         text = str(value)
         if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
@@ -140,24 +140,24 @@ def _forbidden_character(value: object) -> str:
     return ""
 
 
-def _fault_of_items(args: tuple[Any, ...], value: object) -> str:
+def _items_violation(args: tuple[Any, ...], value: object) -> str:
     if not isinstance(value, tuple):
         return _expected(value, "a tuple")
     if args[-1] is Ellipsis:
         args = (args[0],) * len(value)
     if len(args) != len(value):
         return _expected(value, f"{len(args)} values")
-    return next(filter(None, map(_fault, args, value)), "")
+    return next(filter(None, map(_violation, args, value)), "")
 
 
-def _fault_of_entries(args: tuple[Any, ...], value: object) -> str:
+def _entries_violation(args: tuple[Any, ...], value: object) -> str:
     if not isinstance(value, Mapping):
         return _expected(value, "a mapping")
-    faults = (_fault(args[0], k) or _fault(args[1], v) for k, v in value.items())
-    return next(filter(None, faults), "")
+    problems = (_violation(args[0], k) or _violation(args[1], v) for k, v in value.items())
+    return next(filter(None, problems), "")
 
 
-def _outside(value: Any, bound: object, hint: Any) -> str:
+def _bound_violation(value: Any, bound: object, hint: Any) -> str:
     if isinstance(bound, Bounds):
         return "" if bound.holds(value) else _expected(value, f"a number {bound}")
     if isinstance(bound, Distinct) and (len(value) < bound.least or len(set(value)) < len(value)):
@@ -169,7 +169,7 @@ def _outside(value: Any, bound: object, hint: Any) -> str:
 
 
 def _choices(hint: Any) -> str:
-    """The values that an enum or a Literal allows; '' for other types."""
+    """Return the values that an enum or a Literal allows; '' for other types."""
     if typing.get_origin(hint) is typing.Literal:
         return ", ".join(map(str, typing.get_args(hint)))
     named = isinstance(hint, type) and issubclass(hint, enum.Enum)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ulna.atomic_file import write_atomic
 from ulna.config.migrations import migrated
 from ulna.errors import ConfigError
-from ulna.whole_file import write_whole
 
 T = TypeVar("T")
 
@@ -134,4 +134,4 @@ def read_json(kind: type[T], path: Path) -> T:
 
 def write_json(value: object, path: Path) -> None:
     """Write `value` as sorted, indented JSON, complete or not at all (temporary file, rename)."""
-    write_whole(path, json.dumps(to_json(value), indent=1, sort_keys=True) + "\n")
+    write_atomic(path, json.dumps(to_json(value), indent=1, sort_keys=True) + "\n")

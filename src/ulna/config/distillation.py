@@ -1,4 +1,4 @@
-"""How a small student is taught by a bundle: the weights of what it learns from."""
+"""Settings of knowledge distillation: what a small student learns from a bundle."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ _Weight = Annotated[float, Bounds(0, 1_000)]
 
 @dataclass(frozen=True)
 class Distillation:
-    """Weights of what a student learns from its teacher (docs/student.md); all 0: no teacher.
+    """Weights of the terms by which a student learns from its teacher (docs/student.md).
 
-    logits: the abnormal logits of every body part's head, as binary Kullback-Leibler divergence.
-    other_parts: share of it that goes to the heads of all body parts alike and not to the image's
-    own. finding: the same for the categories; body_part: the divergence over body parts. map: the
-    heat map cell by cell, in units of the teacher's own contrast, under the same change of the
-    image. temperature: abnormal and finding logits are divided by it and the divergence multiplied
-    by its square (Hinton et al. 2015, Distilling the knowledge in a neural network, section 2):
-    1 compares probabilities, a large one tends to an eighth of the squared difference of logits.
-    hard_labels: of the image's own labels and masks, with all terms that the recipe's `loss`
-    weighs.
+    Without any of `logits`, `body_part`, `finding` and `map` there is no teacher.
+
+    Attributes:
+        logits: Weight of the abnormal logits of all body parts' heads, compared by the binary
+            Kullback-Leibler divergence.
+        other_parts: Share of that term that goes to the heads of all body parts alike; the rest
+            goes to the head of the image's own body part.
+        body_part: Weight of the Kullback-Leibler divergence over body parts.
+        finding: Weight of the logits of the finding categories, compared like `logits`.
+        map: Weight of the heat maps' cells, compared by the Huber loss in units of the teacher's
+            contrast, under the same augmentation of the image.
+        temperature: Divisor of abnormal and finding logits; the divergence is multiplied by its
+            square (Hinton et al. 2015, Distilling the knowledge in a neural network, section 2).
+            1 compares probabilities; large values tend to 1/8 of the squared logit difference.
+        hard_labels: Weight of the image's own labels and masks, with all terms of `loss`.
     """
 
     logits: _Weight = 0.0
@@ -40,5 +46,5 @@ class Distillation:
 
     @property
     def requested(self) -> bool:
-        """Whether anything is learned from a teacher."""
+        """Whether any term uses a teacher."""
         return max(self.logits, self.body_part, self.finding, self.map) > 0

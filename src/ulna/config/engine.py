@@ -1,4 +1,4 @@
-"""Which inference engine runs a bundle's graphs, and how: one line of text."""
+"""Settings of the inference engine that runs a bundle's graphs, written as one line of text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ Engine = Literal["auto", "onnxruntime", "openvino"]
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Provider = Literal["cpu", "cuda", "tensorrt", "coreml"]
 MOST_THREADS = 1024
-"""Of an engine; it starts as many as it is told, and a system that has no more stands still."""
-_DIGITS = 18  # of a number of threads: longer ones are far too many as well
+"""Largest number of threads: an engine starts as many as are set, which can stall a system."""
+_DIGITS = 18  # Digits of a number of threads that are read; more threads are refused anyway.
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """The engine of a `Predictor`; without arguments ONNX Runtime in fp32, the same everywhere.
+    """The engine of a `Predictor`; the default is ONNX Runtime in fp32, portable everywhere.
 
-    engine: 'auto' takes OpenVINO where it gains much, else ONNX Runtime
-    (docs/decisions/018-engines.md). precision: of what is not quantised; 'auto' is bf16 where
-    OpenVINO finds it in the CPU, else fp32; 'int8' insists on a quantised bundle. provider: of ONNX
-    Runtime. threads: 0 for as many as the process may use (ulna.machine). Raises ConfigError for
-    settings that exclude each other.
+    Attributes:
+        engine: 'onnxruntime', 'openvino', or 'auto': OpenVINO where it is clearly faster, else
+            ONNX Runtime (docs/decisions/018-engines.md).
+        precision: Precision of what is not quantised. 'auto' is bf16 where OpenVINO finds it in
+            the CPU, else fp32; 'int8' requires a quantised bundle.
+        provider: Execution provider of ONNX Runtime.
+        threads: Number of threads, 0 to 1024; 0 for as many as the process may use.
+
+    Raises ConfigError for settings that exclude each other.
     """
 
     engine: Engine = "onnxruntime"
@@ -52,33 +56,33 @@ class EngineSettings:
 
     @classmethod
     def of(cls, engine: EngineSettings | str) -> EngineSettings:
-        """`engine` itself, or what its text says (`parse`)."""
+        """Return `engine` itself, or the settings that its text stands for (see `parse`)."""
         return engine if isinstance(engine, EngineSettings) else cls.parse(engine)
 
     @classmethod
     def parse(cls, text: str) -> EngineSettings:
-        """'ENGINE[:PRECISION][:PROVIDER][:THREADS]', the parts after the engine in any order.
+        """Read 'ENGINE[:PRECISION][:PROVIDER][:THREADS]', with the last three in any order.
 
-        Of `str`, the inverse. Raises ConfigError.
+        This is the inverse of `str`. Raises ConfigError for any other text.
         """
         engine, *rest = text.strip().lower().split(":")
         if engine not in get_args(Engine):
             raise ConfigError(f"engine {text!r}: {_expected()}")
-        result: dict[str, str] = {}
+        values: dict[str, str] = {}
         for part in rest:
             name = _name_of(part, text)
-            if name in result:
-                raise ConfigError(f"engine {text!r}: two of {name}: {_expected()}")
-            result[name] = part
+            if name in values:
+                raise ConfigError(f"engine {text!r}: {name} is set twice: {_expected()}")
+            values[name] = part
         return cls(
             cast(Engine, engine),
-            cast(Precision, result.get("precision", "auto")),
-            cast(Provider, result.get("provider", "cpu")),
-            int(result.get("threads", "0")[:_DIGITS]),
+            cast(Precision, values.get("precision", "auto")),
+            cast(Provider, values.get("provider", "cpu")),
+            int(values.get("threads", "0")[:_DIGITS]),
         )
 
     def __str__(self) -> str:
-        """The shortest text that `parse` makes these settings of."""
+        """Return the shortest text from which `parse` makes these settings."""
         parts: list[str] = [self.engine]
         parts += [] if self.precision == "auto" else [self.precision]
         parts += [] if self.provider == "cpu" else [self.provider]
@@ -87,7 +91,7 @@ class EngineSettings:
 
 
 def _name_of(part: str, text: str) -> str:
-    """Which setting a part of the text is."""
+    """Return the name of the setting that a part of the text belongs to."""
     if part in get_args(Precision):
         return "precision"
     if part in get_args(Provider):
@@ -106,4 +110,4 @@ def _expected() -> str:
 
 
 PORTABLE = EngineSettings()
-"""For numbers that are compared: the same on every machine within what `ulna verify` allows."""
+"""For numbers that are compared: equal on all machines within what `ulna verify` allows."""

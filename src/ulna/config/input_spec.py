@@ -1,4 +1,4 @@
-"""What a network expects of one radiograph."""
+"""Settings that turn a radiograph into the input of a network."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from ulna.errors import ConfigError
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Everything `prepare` needs, saved in the bundle.
+    """Everything that `prepare` needs to make a network's input; saved in the bundle.
 
-    size: side of the square input in px. low/high_percentile: grey values (of the image's own
-    pixels, percent) that become 0 and 1. mean, std: subtracted from and divided into the
-    result, in units of that [0, 1] scale. local_contrast: 0, or the side of the neighbourhood, as
-    a share of `size`, whose mean and deviation every pixel is measured by (see
-    `preprocess.contrast`): limbs that are dim on an image then look like others. trim_borders:
-    plain lines at the borders (bars, cassettes' frames, air) are left out (see
-    `preprocess.borders`), so that the limb's size and greys do not depend on them.
+    Attributes:
+        size: Side of the square input in px.
+        mean: Subtracted from greys in [0, 1].
+        std: Divisor of greys in [0, 1], after `mean` is subtracted.
+        low_percentile: Percentile of the image's greys that becomes 0, in percent.
+        high_percentile: Percentile of the image's greys that becomes 1, in percent.
+        local_contrast: Side of the neighbourhood, as a share of `size`, by whose mean and standard
+            deviation every pixel is normalised, so that dim limbs look like others (see
+            `preprocess.contrast`). 0 leaves contrast as it is.
+        trim_borders: Whether uniform lines at the borders (bars, frames, air) are cut off, so that
+            the limb's size and greys do not depend on them (see `preprocess.borders`).
     """
 
     size: Annotated[int, Bounds(32, 2048)] = 224

@@ -1,4 +1,4 @@
-"""What the label "abnormal" of a source means: any abnormality, or one finding alone."""
+"""What the label "abnormal" means in a data set: any abnormality, or one kind of finding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANY: AbnormalMeaning = "abnormality"
 
 
 def answer_words(meaning: str) -> tuple[str, str]:
-    """(word for abnormal, word for normal) of an answer: 'fracture', 'no fracture'."""
+    """Return the words for abnormal and normal, like ('fracture', 'no fracture')."""
     if meaning == ANY:
         return "abnormal", "normal"
     word = meaning.replace("_", " ")

@@ -1,8 +1,8 @@
 """Keys of settings and manifests that earlier versions wrote under other names.
 
 Each migration has a name and belongs to one frozen dataclass; `ulna.config.codec` applies it to
-the JSON object before it is read. A file with an old and the new name of one key is an error: it
-was edited by hand, and which of the two is meant cannot be told.
+the JSON object before it is read. A file with both the old and the new name of a key is an error,
+since it is unclear which of the two is meant.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ulna.errors import ConfigError
 
 @dataclass(frozen=True)
 class Migration:
-    """What one version renamed in the JSON of one dataclass.
+    """Names that one version changed in the JSON of one dataclass.
 
     name: for messages and tests. keys: old name -> new name. values: new name -> old value ->
     new value, of strings.
@@ -66,7 +66,7 @@ MIGRATIONS: Mapping[str, tuple[Migration, ...]] = {
 
 
 def migrated(kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The JSON object `data` of the dataclass named `kind`, under the names of today.
+    """Return the JSON object `data` of the dataclass named `kind` with the current names of keys.
 
     Args:
         kind: Name of the dataclass, like ``"ExpertConfig"``.

@@ -1,4 +1,4 @@
-"""Settings of a phantom data set."""
+"""Settings of a data set of phantoms (simulated radiographs)."""
 
 from __future__ import annotations
 
@@ -12,24 +12,32 @@ from ulna.types import BodyPart, FindingCategory
 PHANTOM_PARTS = (BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST)
 ALL_PHANTOM_PARTS = tuple(BodyPart)
 Framing = Literal["collimated", "plate"]
-Accident = Literal[
+Confounder = Literal[
     "cast", "jewellery", "marker", "inverted", "borders", "streaks", "enhancement", "holder"
 ]
-ACCIDENTS: tuple[Accident, ...] = get_args(Accident)
+CONFOUNDERS: tuple[Confounder, ...] = get_args(Confounder)
 
 
 @dataclass(frozen=True)
 class PhantomConfig:
-    """A phantom data set; the same config gives the same bytes.
+    """A data set of phantoms; equal settings give equal bytes.
 
-    studies: in all, dealt to `parts` in turn. size: longest side of an image in px.
-    abnormal_share: of each part's studies. valid_share: of each part's studies that go to the
-    `valid` tree (1: a pure test set). obvious, moderate, subtle: intended shares of abnormal
-    studies by subtlety. image: 'close', the body part fills the field; 'cassette', a whole image of
-    35 x 43 or 24 x 30 cm with the limb somewhere in it (about 0.95 mm a pixel at size 448).
-    without: accidents that no image has; everything else is as it would be with them ('borders':
-    white strips and rims, 'streaks' and 'enhancement': of the reader, 'holder': a second arm; these
-    four are of cassettes). findings: what abnormal studies show, in their usual proportions.
+    Attributes:
+        studies: Number of studies, dealt to `parts` in turn.
+        seed: Seed of all random draws.
+        parts: Body parts of the studies.
+        size: Longest side of an image in px.
+        abnormal_share: Share of each part's studies that are abnormal.
+        valid_share: Share of each part's studies in the `valid` tree; 1 makes a pure test set.
+        obvious: Intended share of the abnormal studies whose finding is obvious.
+        moderate: Intended share of the abnormal studies whose finding is moderately visible.
+        subtle: Intended share of the abnormal studies whose finding is subtle; at least 0.3.
+        framing: 'collimated': the body part fills the field. 'plate': a whole imaging plate of
+            35 x 43 or 24 x 30 cm, with the limb anywhere on it (0.96 mm per pixel at size 448).
+        without: Confounders that no image shows; everything else is as it would be with them.
+            Only plates have 'borders' (white strips and rims), 'streaks' and 'enhancement' (of
+            the plate reader) and 'holder' (the arm of someone who holds the patient's).
+        findings: Categories that abnormal studies show, in their usual proportions.
     """
 
     studies: Count
@@ -42,7 +50,7 @@ class PhantomConfig:
     moderate: Share = 0.32
     subtle: Annotated[float, Bounds(0.3, 1)] = 0.34
     framing: Framing = "collimated"
-    without: Annotated[tuple[Accident, ...], Distinct()] = ()
+    without: Annotated[tuple[Confounder, ...], Distinct()] = ()
     findings: Annotated[tuple[FindingCategory, ...], Distinct(1)] = tuple(FindingCategory)
 
     def __post_init__(self) -> None:

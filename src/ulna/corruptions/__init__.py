@@ -1,4 +1,4 @@
-"""What may befall an image between patient and network: pure, seeded changes of its pixels."""
+"""Image corruptions between patient and network: pure, seeded changes of pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lost sharpness: a large focus, a patient that moves, a thick screen, a soft scan."""
+"""Lost sharpness: a large focal spot, a moving patient, a thick screen, a soft scan."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ulna.types import Array
 
 
 def blur(pixels: Array, sigma: float) -> Array:
-    """`pixels` (H, W) in [0, 1] under a Gaussian of standard deviation `sigma` px, >= 0.
+    """Blur `pixels` (H, W) in [0, 1] by a Gaussian of standard deviation `sigma` px, >= 0.
 
-    Beyond the border the outermost pixel goes on, so that no dark frame appears.
+    The outermost pixels are repeated beyond the border, so that no dark frame appears.
     """
     if sigma == 0:
         return pixels

@@ -1,4 +1,4 @@
-"""Lossy storage: what a JPEG of low quality leaves of an image."""
+"""Lossy storage: JPEG compression of low quality."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ulna.types import Array
 
 
 def compress_jpeg(pixels: Array, quality: int) -> Array:
-    """`pixels` (H, W) in [0, 1], in 8 bit through Pillow's JPEG and back.
+    """Compress `pixels` (H, W) in [0, 1] in 8 bits by Pillow's JPEG, and decode them.
 
-    quality: 1 to 95, the scale of libjpeg (ITU-T T.81 tables). Blocks are 8 x 8 source pixels.
+    quality: 1 to 95 on libjpeg's scale (ITU-T T.81 tables). Blocks are 8 x 8 source pixels.
     """
     buffer = io.BytesIO()
     grey = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A lead letter on the image that was not there before: text a network may take for a sign."""
+"""An additional lead letter, which a network may mistake for a sign of the label."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MARGIN = 0.02
 
 
 def add_marker(pixels: Array, share: float, letter: str, corner: tuple[bool, bool]) -> Array:
-    """`pixels` (H, W) in [0, 1] with a white `letter` near a corner.
+    """Write a white `letter` near a corner of `pixels` (H, W) in [0, 1].
 
-    share: height of the letter, of the longest side, in [0, 1]; 0 adds nothing. corner: (right,
-    bottom). Lead absorbs all, so the letter has the brightest grey, 1; it may cover anatomy.
+    share: height of the letter as a share of the longest side, in [0, 1]; 0 adds nothing. corner:
+    (right, bottom). Lead absorbs everything, so the letter is 1; it may cover anatomy.
     """
     height, width = pixels.shape
     size = round(share * max(height, width))

@@ -1,4 +1,4 @@
-"""A limb laid crooked on the detector, or an image put crooked into the scanner."""
+"""A limb that lies askew on the detector, or an image that was scanned askew."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ulna.types import Array
 
 
 def rotate(pixels: Array, degrees: float) -> Array:
-    """`pixels` (H, W) in [0, 1] turned about the middle, counter-clockwise, bilinear.
+    """Rotate `pixels` (H, W) in [0, 1] about the middle, counter-clockwise, bilinearly.
 
-    The shape stays: corners that turn out are lost, those that turn in are 0, as the padding of
-    the letterbox is.
+    The shape stays: corners that leave the field are lost, and those that enter are 0, like the
+    padding of the letterbox.
     """
     if degrees == 0:
         return pixels

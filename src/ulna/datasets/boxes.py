@@ -1,4 +1,4 @@
-"""Boxes against the image they are said of, whose size is known once it has been read."""
+"""A check of boxes against the size of their image, once the image has been read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ulna.types import ImageRef
 
 
 def warn_of_boxes_outside(ref: ImageRef, shape: tuple[int, int]) -> None:
-    """DatasetWarning for boxes of `ref` that lie beside its image of `shape` (H, W) altogether.
+    """Warn (DatasetWarning) of boxes of `ref` that lie outside its image of `shape` (H, W).
 
-    Mostly they were drawn on a copy of another size. Boxes across an edge are cut at it.
+    Most of these were drawn on a copy of another size. Boxes that cross an edge are clipped.
     """
     height, width = shape
     outside = [
@@ -25,7 +25,7 @@ def warn_of_boxes_outside(ref: ImageRef, shape: tuple[int, int]) -> None:
         warnings.warn(
             f"{ref.path}: {len(outside)} of {len(ref.findings)} boxes lie outside the image of "
             f"{width} x {height} px (first: [{box}]): expected [x, y, width, height] in the "
-            "file's own pixels; they mark nothing",
+            "pixels of this file; these boxes are ignored",
             DatasetWarning,
             stacklevel=3,
         )

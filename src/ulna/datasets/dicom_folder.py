@@ -1,4 +1,4 @@
-"""A folder of DICOM files -> studies; headers only."""
+"""Index a folder of DICOM files as studies, from their headers alone."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from ulna.types import Study
 
 
 def index_dicom(folder: Path | str) -> list[Study]:
-    """The CR, DX and RG objects under `folder` (and its folders), grouped into studies.
+    """Return the CR, DX and RG objects in `folder` and its subfolders, grouped into studies.
 
-    A study is what shares Study Instance UID (0020,000D), patient and body part; body part is
-    None where the header names none of MURA's. There are no labels: `abnormal` is None. An object
-    without Patient ID counts as its study's own patient. Files are known by their first bytes,
-    not their names. One DatasetWarning with counts for all that is left out: files that are no
-    DICOM (`index_images` reads pictures too), objects of other modalities, damaged ones, second
-    copies of one SOP Instance UID, hidden files and folders; DatasetError where nothing is left.
+    Objects that share Study Instance UID (0020,000D), patient and body part are one study. The
+    body part is None where the header names none of the seven of MURA. There are no labels:
+    `abnormal` is None. Objects without a Patient ID belong to a patient of their study. DICOM
+    files are recognised by their first bytes, not by their names. One DatasetWarning counts all
+    that is left out: files other than DICOM (`index_images` reads these too), objects of other
+    modalities, damaged files, copies with the same SOP Instance UID, hidden files and folders.
+    Raises DatasetError for a folder that does not exist or has no radiographs.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise DatasetError(f"{root}: no such folder: expected one with DICOM files")
+        raise DatasetError(f"{root}: no such folder: expected a folder with DICOM files")
     left = LeftOut(root)
     files = walk_files(root, left)
     images = image_files(files, left)
     for path in images.pictures:
         left.add("pictures, no DICOM objects", path)
-    objects, alone = read_objects(images.objects, left)
-    for path, header in alone:
+    objects, ungrouped = read_objects(images.objects, left)
+    for path, header in ungrouped:
         left.add("without a Study Instance UID" if header else "damaged", path)
     if not objects:
         raise DatasetError(

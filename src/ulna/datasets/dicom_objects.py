@@ -1,4 +1,4 @@
-"""DICOM objects by their headers, grouped into studies: each object once, whatever its copies."""
+"""Read DICOM headers and group the objects into studies, copies of an object counted once."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DicomObject:
-    """A file and its header; each is itself alone, also where one file is given twice."""
+    """A DICOM file and its header, compared by identity even where one file is given twice."""
 
     path: Path
     header: Header
 
     @property
     def study(self) -> tuple[str, str, str]:
-        """What objects of one study share: Study Instance UID, patient, body part."""
+        """Study Instance UID, patient and body part, equal for all objects of a study."""
         return self.header.study_uid, self.header.patient_id, self.header.body_part or ""
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What two copies of one object share.
+        """A key that is equal for copies of one object.
 
-        A SOP Instance UID is one object's (PS3.3 C.12.1.1.1), but some tools that take names out
-        give one UID to all: number, view and side must agree too. Without a UID, its bytes.
+        A SOP Instance UID identifies one object (PS3.3 C.12.1.1.1), but some de-identification
+        tools assign one UID to all, so number, view and side must agree too. An object without
+        a UID is identified by its bytes.
         """
         h = self.header
         if not h.instance_uid:
@@ -43,58 +44,59 @@ class DicomObject:
         return (h.instance_uid, *self.study, h.instance_number, h.view, h.laterality)
 
 
-Alone = tuple[Path, "Header | None"]
-"""A file that says of no study that it belongs to; without a header, a damaged one."""
+UngroupedFile = tuple[Path, "Header | None"]
+"""A file without a Study Instance UID and its header, None where the file is damaged."""
 
 
 def read_objects(
     paths: Iterable[Path], left: LeftOut, any_modality: bool = False
-) -> tuple[list[DicomObject], list[Alone]]:
-    """The radiographs among DICOM files, and those that belong to no known study.
+) -> tuple[list[DicomObject], list[UngroupedFile]]:
+    """Return the radiographs among DICOM files, and the files without a Study Instance UID.
 
-    Objects of other modalities go to `left`, unless any will do.
+    Objects of other modalities are recorded in `left`, unless `any_modality` accepts them.
     """
-    from ulna.dicom.header import RADIOGRAPHY, read_header  # pydicom: a third of a second
+    from ulna.dicom.header import RADIOGRAPHY, read_header  # importing pydicom takes 0.3 s
 
-    result: list[DicomObject] = []
-    alone: list[Alone] = []
+    objects: list[DicomObject] = []
+    ungrouped: list[UngroupedFile] = []
     for path in paths:
         try:
             header = read_header(path)
         except DicomError:
-            alone.append((path, None))
+            ungrouped.append((path, None))
             continue
         if path.name.upper() == "DICOMDIR":
             left.add("directories of a medium, no images", path)
-        elif not header.modality and not header.study_uid:  # a damaged one parses to nothing
-            alone.append((path, None))
+        elif not header.modality and not header.study_uid:  # what a damaged file parses to
+            ungrouped.append((path, None))
         elif not any_modality and header.modality not in RADIOGRAPHY:
-            message = header.modality or "(none)"
-            left.add(f"of modality {message}, no radiographs ({', '.join(RADIOGRAPHY)})", path)
+            modality = header.modality or "(none)"
+            left.add(f"of modality {modality}, no radiographs ({', '.join(RADIOGRAPHY)})", path)
         elif header.study_uid:
-            result.append(DicomObject(path, header))
+            objects.append(DicomObject(path, header))
         else:
-            alone.append((path, header))
-    return result, alone
+            ungrouped.append((path, header))
+    return objects, ungrouped
 
 
 def group_objects(objects: Sequence[DicomObject], left: LeftOut) -> dict[DicomObject, Study]:
-    """Studies by the first object of each, in the order of `objects`; views by instance number.
+    """Return the studies by the first object of each, in the order of `objects`.
 
-    A second copy of an object goes to `left`, as do remarks on one Study Instance UID of several
-    patients (each has a study of its own) and on regions that are none of the seven.
+    The views of a study are ordered by instance number. Second copies of an object are recorded in
+    `left`, with remarks on Study Instance UIDs that several patients share (each patient has a
+    study of its own) and on regions other than the seven body parts.
     """
     groups: dict[tuple[str, str, str], list[DicomObject]] = defaultdict(list)
     seen: dict[tuple[object, ...], DicomObject] = {}
-    for result in objects:
-        first = seen.setdefault(result.identity, result)
-        if first is result:
-            groups[result.study].append(result)
+    for item in objects:
+        first = seen.setdefault(item.identity, item)
+        if first is item:
+            groups[item.study].append(item)
         else:
-            left.add("the same object as another file", result.path, left.name(first.path))
-    _tell_patients(groups, left)
-    for result in seen.values():
-        tell_region(result.path, result.header, left)
+            left.add("the same object as another file", item.path, left.name(first.path))
+    _note_shared_uids(groups, left)
+    for item in seen.values():
+        note_other_region(item.path, item.header, left)
     return {group[0]: _study(group) for group in groups.values()}
 
 
@@ -110,8 +112,8 @@ def _study(group: Sequence[DicomObject]) -> Study:
     )
 
 
-def tell_region(path: Path, header: Header, left: LeftOut) -> None:
-    """Put down that a header names a region that is none of the seven, if it does."""
+def note_other_region(path: Path, header: Header, left: LeftOut) -> None:
+    """Record in `left` a header that names a region other than the seven body parts."""
     if header.other_region:
         left.remark(
             f"with a header that names {header.other_region}, not known as one of the seven "
@@ -120,14 +122,14 @@ def tell_region(path: Path, header: Header, left: LeftOut) -> None:
         )
 
 
-def _tell_patients(groups: dict[tuple[str, str, str], list[DicomObject]], left: LeftOut) -> None:
+def _note_shared_uids(groups: dict[tuple[str, str, str], list[DicomObject]], left: LeftOut) -> None:
     patients: dict[str, set[str]] = defaultdict(set)
     for uid, patient, _ in groups:
         patients[uid].add(patient)
     for (uid, patient, _), objects in groups.items():
-        for result in objects if len(patients[uid]) > 1 else ():
+        for item in objects if len(patients[uid]) > 1 else ():
             left.remark(
                 "with a Study Instance UID of several patients, each of whom has a study",
-                result.path,
+                item.path,
                 patient or "no patient",
             )

@@ -1,4 +1,4 @@
-"""Files that a table names as another system writes names."""
+"""Resolve the file names of a table that was written on another operating system."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path, PurePosixPath
 
 
 class FileFinder:
-    """Finds what a table in `folder` names; remembers the folders that it has listed."""
+    """Resolves the file names of a table in `folder`, and caches the folders that it lists."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._listings: dict[Path, dict[str, str]] = {}
 
     def __call__(self, text: str) -> Path:
-        r"""The path of the file that `text` names, relative to the folder or absolute.
+        r"""Return the path of the file that `text` names, relative to the folder or absolute.
 
-        As it is written where that is there; else with `\` as `/`, and whichever Unicode normal
-        form (UAX 15) the disk has: macOS decomposes accents, other systems mostly compose them.
-        Where nothing is there either, `text` as it stands.
+        A path that does not exist as written is tried with `\` as `/` and in the Unicode normal
+        form (UAX 15) on the disk: macOS decomposes accents, other systems mostly compose them.
+        Where no such file exists either, the path is returned as written.
         """
         direct = self._folder / text
         if os.path.lexists(direct):
@@ -40,7 +40,7 @@ class FileFinder:
         return place
 
     def _listing(self, place: Path) -> dict[str, str]:
-        """The names in `place` by their composed form."""
+        """Return the names in `place` by their composed form."""
         if place not in self._listings:
             try:
                 names = sorted(os.listdir(place))

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: by patient, stratified, the same for every method."""
+"""Folds of a cross-validation, by patient, stratified, and the same for every method."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ulna.types import Study
 
 
 def assign_folds(studies: Sequence[Study], folds: int = 5, seed: int = 0) -> list[list[Study]]:
-    """`studies` in `folds` parts of near equal size, no patient in two of them.
+    """Divide `studies` into `folds` parts of nearly equal size, each patient in one of them.
 
-    Stratified by body part and label (see `split_studies`); depends on the set of studies,
-    the number of folds and the seed alone, so that every method is given the same folds.
-    Of several sources each is dealt by itself: its folds are those that it has alone. Sources of
-    fewer patients than folds are dealt together, patient by patient.
+    Folds are stratified by body part and label (see `split_studies`). They depend on the set of
+    studies, the number of folds and the seed alone, so every method gets the same folds. Each of
+    several sources is divided by itself, into the folds that it has without the others. Sources
+    with fewer patients than folds are pooled, and their patients are dealt out in turn.
     Raises ConfigError for fewer than 2 folds, SplitError for fewer patients than folds.
     """
     if folds < 2:
@@ -30,21 +30,21 @@ def assign_folds(studies: Sequence[Study], folds: int = 5, seed: int = 0) -> lis
             small += own
             continue
         dealt = split_studies(own, {f"{i:03d}": 1 / folds for i in range(folds)}, seed)
-        for part, result in zip(parts, dealt.values(), strict=True):
-            part += result
-    for part, result in zip(parts, _dealt_singly(small, folds, seed), strict=True):
-        part += result
+        for part, more in zip(parts, dealt.values(), strict=True):
+            part += more
+    for part, more in zip(parts, _deal_patients(small, folds, seed), strict=True):
+        part += more
     if not all(parts):
         patients = len({s.patient_id for s in studies})
         raise SplitError(
             f"{patients} patients for {folds} folds: expected at least one patient for each; "
-            "bring more data, or ask for fewer folds"
+            "use more data or fewer folds"
         )
     return parts
 
 
-def _dealt_singly(studies: Sequence[Study], folds: int, seed: int) -> list[list[Study]]:
-    """Patients in a seeded order, one after another to the next fold."""
+def _deal_patients(studies: Sequence[Study], folds: int, seed: int) -> list[list[Study]]:
+    """Deal out patients to the folds in turn, in a random order that `seed` determines."""
     patients = sorted({s.patient_id for s in studies})
     order = np.random.default_rng(seed).permutation(len(patients))
     fold_of = {patients[p]: i % folds for i, p in enumerate(order.tolist())}

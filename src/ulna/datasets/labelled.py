@@ -1,4 +1,4 @@
-"""Studies that can teach or be scored, and one note on the others."""
+"""Select the studies that can be trained or scored on, and warn of the others."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def labelled(
     part_needed: bool = False,
     heads: bool = False,
 ) -> list[Study]:
-    """The labelled ones of `studies`; one DatasetWarning with counts and keys for the others.
+    """Return the labelled ones of `studies`; one DatasetWarning counts and names the others.
 
-    purpose: what they are for, as the note begins ("training"). parts: those that will do, None
-    for any. part_needed: whether a study of unknown body part is left out. heads: those that teach
-    other heads than that of the label (see `teaches_heads`) are kept, too.
+    The warning begins with `purpose` ("training"). parts are the accepted body parts, None for
+    any. With `part_needed`, studies of unknown body part are left out. With `heads`, studies that
+    train other heads than that of the label are kept (see `_teaches_heads`).
     """
     left = LeftOut()
     kept = []
@@ -28,33 +28,33 @@ def labelled(
             left.add(why, study.key)
         else:
             kept.append(study)
-    if kept:  # where none is left the caller's error says so
+    if kept:  # otherwise the caller raises an error
         left.warn(f"{purpose}: of {len(studies)} studies")
     return kept
 
 
-def teaches_heads(study: Study) -> bool:
-    """Whether a study without a label says what a source of several knows of its findings."""
+def _teaches_heads(study: Study) -> bool:
+    """Whether an unlabelled study of one among several sources has finding labels."""
     return bool(study.source) and study.abnormal is None and study.categories is not None
 
 
-def teaches_beside(study: Study) -> bool:
-    """Whether a study of several sources teaches though it cannot be scored by itself.
+def teaches_unscored(study: Study) -> bool:
+    """Whether a study of one among several sources can be trained on but not scored.
 
-    It has no label but findings (`teaches_heads`), or a label but no known body part, as images of
-    the lower limb: these teach the heads of all.
+    It has finding labels but no label (`_teaches_heads`), or a label but no known body part, like
+    images of the lower limb, which train the heads of all body parts.
     """
-    labelled_alone = study.abnormal is not None and study.body_part is None
-    return teaches_heads(study) or (bool(study.source) and labelled_alone)
+    without_part = study.abnormal is not None and study.body_part is None
+    return _teaches_heads(study) or (bool(study.source) and without_part)
 
 
 def _why_not(
     study: Study, parts: Collection[BodyPart] | None, part_needed: bool, heads: bool
 ) -> str:
-    if study.abnormal is None and not (heads and teaches_heads(study)):
+    if study.abnormal is None and not (heads and _teaches_heads(study)):
         return "without a label"
     if study.body_part is None:
         return "of unknown body part" if part_needed else ""
     if parts is not None and study.body_part not in parts:
-        return f"of {study.body_part}, which is not among the body parts asked for"
+        return f"of {study.body_part}, which is not among the requested body parts"
     return ""

@@ -1,4 +1,4 @@
-"""Data that bring labels, told by looking: a table, a table of sources, phantoms, MURA."""
+"""Detect and index labelled data: a table, a table of sources, phantoms or MURA."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INDEX = {"table": index_table, "phantom": index_phantoms, "mura": index_mura}
 
 
 def labelled_kind(place: Path) -> str:
-    """'table', 'sources', 'phantom' or 'mura'; '' for anything else, and what is not there."""
+    """Return 'table', 'sources', 'phantom' or 'mura'; '' for other and missing paths."""
     if os.path.isfile(place):
         if not is_table(place):
             return ""
@@ -32,14 +32,14 @@ def labelled_kind(place: Path) -> str:
 
 
 def index_labelled(place: Path, kind: str) -> list[Study]:
-    """The studies of a path of that kind. Raises DatasetError."""
+    """Return the studies of a path of that kind. Raises DatasetError for data with faults."""
     return index_sources(place) if kind == "sources" else _INDEX[kind](place)
 
 
 def recorded_name(place: Path) -> str:
-    """What data are called in the record of a run: the file's or folder's name.
+    """Return the name of data for the record of a run, that of the file or folder.
 
-    Of a table of sources their names and licences stand behind it.
+    The name of a table of sources is followed by the sources' names and licences.
     """
     name = place.resolve().name
     if labelled_kind(place) != "sources":
@@ -49,13 +49,13 @@ def recorded_name(place: Path) -> str:
 
 
 def index_sources(table: Path | str) -> list[Study]:
-    """The studies of every source that `table` names, their labels in one meaning.
+    """Return the studies of every source in `table`, with labels translated to one meaning.
 
-    The columns of the table: `read_sources`; how labels are translated: `studies_of_source`. Ids
-    of patients and studies begin with the name of their source and a full stop, so that those of
-    two sources never meet. Raises DatasetError for what any of the tables has to say, for a table
-    of sources inside of another, for one image in two sources, and for phantoms alone (a folder of
-    theirs is data by itself, and a bundle of them must be known as one).
+    `read_sources` describes the columns and `studies_of_source` the translation of labels. Ids of
+    patients and studies are prefixed with the name of their source and a full stop, so that ids of
+    two sources never collide. Raises DatasetError for faults of any of the tables, a table of
+    sources inside another, one image in two sources, and sources that are all phantoms (these must
+    be read as the phantom folder, so that the bundle is marked as a demonstration).
 
     Examples
     --------
@@ -64,9 +64,9 @@ def index_sources(table: Path | str) -> list[Study]:
     {'fracatlas', 'uci_shoulder'}
     """
     path = Path(table)
-    result = read_sources(path)
-    kinds = {s.name: labelled_kind(s.place) for s in result.sources}
-    for source in result.sources:
+    rows = read_sources(path)
+    kinds = {s.name: labelled_kind(s.place) for s in rows.sources}
+    for source in rows.sources:
         if kinds[source.name] not in _INDEX:
             raise DatasetError(
                 f"{path}: source {source.name!r}: {source.place}: expected a table of "
@@ -74,19 +74,19 @@ def index_sources(table: Path | str) -> list[Study]:
             )
     if {*kinds.values()} == {"phantom"}:
         raise DatasetError(
-            f"{path}: every source is a folder of phantoms: give the folder itself; what learned "
-            "from phantoms alone must be known as a demonstration"
+            f"{path}: every source is a folder of phantoms: give the folder itself, so that what "
+            "is trained on phantoms alone is marked as a demonstration"
         )
     studies = []
-    for source in result.sources:
+    for source in rows.sources:
         own = _INDEX[kinds[source.name]](source.place)
-        studies += studies_of_source(own, source, result.answer)
+        studies += studies_of_source(own, source, rows.answer)
     _check_images(path, studies)
     return studies
 
 
 def _check_images(path: Path, studies: list[Study]) -> None:
-    """One image in two sources would teach and test at once."""
+    """Raise DatasetError for an image in two sources, which could be in training and in test."""
     first: dict[str, str] = {}
     for study in studies:
         for image in study.images:

@@ -1,4 +1,4 @@
-"""What an index leaves out or takes with a reservation: told once, with counts and first names."""
+"""A record of the files that an index leaves out or uses with a remark, for one warning."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _REASONS = 12
 
 
 class LeftOut:
-    """Files and folders that are not used, or used with a remark, by reason.
+    """Files and folders that are left out, or used with a remark, by reason.
 
-    Nothing may be skipped that is missing here. root: the folder that names are relative to; None
-    names them by their whole path.
+    Every file that is skipped must be recorded here. Names are relative to the folder `root`, or
+    whole paths where it is None.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -24,18 +24,18 @@ class LeftOut:
         self._remarked: dict[str, list[str]] = {}
 
     def add(self, reason: str, path: Path | str, message: str = "") -> None:
-        """`path` is not used, and why; reasons are few, so that they can be counted.
+        """Record that `path` is not used.
 
-        said: what there is to say of this one alone.
+        reason is counted, so it is the same text for like cases; message is for this path alone.
         """
         self._unused.setdefault(reason, []).append(self._message(path, message))
 
     def remark(self, reason: str, path: Path | str, message: str = "") -> None:
-        """`path` is used, and what must be known of it; otherwise as `add`."""
+        """Record that `path` is used, with a remark; otherwise like `add`."""
         self._remarked.setdefault(reason, []).append(self._message(path, message))
 
     def name(self, path: Path | str) -> str:
-        """What `path` is called in messages; a name that is none stays as it is."""
+        """Return the name of `path` in messages, relative to the root; a string is unchanged."""
         if isinstance(path, str) or self._root is None or not path.is_relative_to(self._root):
             return str(path)
         return path.relative_to(self._root).as_posix()
@@ -44,7 +44,7 @@ class LeftOut:
         return self.name(path) + (f" ({message})" if message else "")
 
     def __str__(self) -> str:
-        """A line for each reason, the most frequent first: count, reason, first names."""
+        """One line for each reason, the most frequent first, with count and first names."""
         parts = []
         for word, named in (("left out", self._unused), ("used with a remark", self._remarked)):
             if count := sum(map(len, named.values())):
@@ -52,7 +52,7 @@ class LeftOut:
         return "\n".join(parts)
 
     def warn(self, source: object) -> None:
-        """One DatasetWarning for all that there is to say of `source`, if anything."""
+        """Issue one DatasetWarning with all that is recorded of `source`, if anything is."""
         if text := str(self):
             warnings.warn(f"{source}: {text}", DatasetWarning, stacklevel=3)
 

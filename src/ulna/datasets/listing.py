@@ -1,4 +1,4 @@
-"""Messages that list what is wrong, and the order in which people count."""
+"""Lists of names in messages, and natural sort order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
-    """The first `limit` of `names`, one a line, and how many more there are."""
+    """Return the first `limit` of `names`, one on each line, and the number of the others."""
     everything = [str(n) for n in names]
     lines = "".join(f"\n  {n}" for n in everything[:limit])
     rest = len(everything) - limit
@@ -17,6 +17,6 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
 
 
 def natural_key(text: object) -> tuple[tuple[int, str], ...]:
-    """Sorts image2 before image10."""
+    """Return a sort key that orders image2 before image10."""
     parts = _DIGITS.split(str(text))
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts)

@@ -1,4 +1,4 @@
-"""What the label of studies stands for, held against what a recipe or a bundle says it does."""
+"""Compare the meaning of studies' labels with that of a recipe or a bundle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ulna.errors import ConfigError
 from ulna.types import Study
 
 
-def other_meaning(studies: Sequence[Study], abnormal_means: str) -> str:
-    """Why labels of `studies` are not those of `abnormal_means`, or '' where none says otherwise.
+def differing_meaning(studies: Sequence[Study], abnormal_means: str) -> str:
+    """Return in words how labels of `studies` differ in meaning from `abnormal_means`, or ''.
 
-    Tables say nothing of it (`Study.label_means` is ''); tables of sources, MURA and phantoms do.
+    Tables do not state the meaning of their label (`Study.label_means` is ''). Tables of sources,
+    MURA and phantoms do.
     """
     odd = [
         s for s in studies if s.abnormal is not None and s.label_means not in ("", abnormal_means)
@@ -27,16 +28,16 @@ def other_meaning(studies: Sequence[Study], abnormal_means: str) -> str:
     )
 
 
-def check_meaning(studies: Sequence[Study], recipe: Recipe) -> None:
-    """ConfigError for labels to learn from that mean something else than the recipe says.
+def check_label_meaning(studies: Sequence[Study], recipe: Recipe) -> None:
+    """Raise ConfigError for training labels whose meaning differs from that of the recipe.
 
-    A bundle names what it finds by its recipe's `abnormal_means`: it would call a tumour a
+    A bundle names an abnormal study by its recipe's `abnormal_means`, so it would call a tumour a
     fracture.
     """
-    if reported := other_meaning(studies, recipe.abnormal_means):
+    if difference := differing_meaning(studies, recipe.abnormal_means):
         raise ConfigError(
             f"recipe {recipe.name} answers {recipe.abnormal_means} (abnormal_means), and "
-            f"{reported}\n"
+            f"{difference}\n"
             "expected the same: --set abnormal_means=... (a student's is its teacher's), or data "
             "of that meaning"
         )

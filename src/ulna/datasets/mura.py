@@ -1,4 +1,4 @@
-"""MURA v1.0 and v1.1: the folder tree, the four CSVs, and what they must agree on.
+"""Index MURA v1.0 and v1.1: the folder tree, the four CSVs, and their agreement.
 
 Source: Rajpurkar et al., "MURA: Large Dataset for Abnormality Detection in Musculoskeletal
 Radiographs", MIDL 2018, arXiv 1712.06957. The data are not redistributed; the user brings
@@ -23,25 +23,24 @@ from ulna.types import ImageRef, Study
 
 
 def index_mura(root: Path | str, *, check_images: bool = True) -> list[Study]:
-    """Every study under `root`, the MURA folder or the folder that contains it.
+    """Return every study under `root`, the MURA folder or the folder that contains it.
 
     Labels come from `{train,valid}_labeled_studies.csv` (v1.0: `{train,valid}.csv`) where
     present, else from the folder names. `split` is 'train' or 'valid', `study_id` the folder's
-    name without its label.
-    check_images: look at the first bytes of every file and leave out those that are no image.
-    Studies are ordered by split, body part, patient and study.
+    name without its label. `check_images` reads the first bytes of every file and leaves out those
+    that are not an image. Studies are ordered by split, body part, patient and study.
 
-    Raises DatasetError for a folder that is no MURA tree, an unknown `XR_` folder, a label in
-    a folder's name that contradicts the CSV, one study under both labels; SplitError for a
+    Raises DatasetError for a folder that is not a MURA tree, an unknown `XR_` folder, a label in
+    a folder's name that contradicts the CSV and one study under both labels; SplitError for a
     patient in train and valid. Warns with DatasetWarning of images left out, of files that
-    the CSVs name and the disk lacks (and the reverse), and of counts that differ from the
+    the CSVs list and the disk lacks (and the reverse), and of counts that differ from the
     official ones when the folder is the full set.
     """
     base = find_root(Path(root))
     folders = sorted(scan_tree(base), key=_order)
     if not folders:
         raise DatasetError(
-            f"{base}: no studies found: expected "
+            f"{base}: no studies: expected "
             "{train,valid}/XR_<REGION>/patientNNNNN/studyK_{positive,negative}/imageJ.png"
         )
     lists = read_lists(base)
@@ -114,16 +113,16 @@ def _warn_of_missing(base: Path, folders: list[StudyFolder], lists: MuraLists) -
         "studies that the CSVs list have no folder with images": lists.labels.keys() - on_disk,
         "images that the CSVs list are not there": lists.images - images,
     }
-    for what, extra, known in (
+    for fault, extra, known in (
         ("studies are in no CSV (their folder's label is used)", on_disk, lists.labels.keys()),
         ("images are in no CSV (they are used)", images, lists.images),
     ):
         listed_sides = {path.split("/", 1)[0] for path in known}
-        groups[what] = {p for p in extra - known if p.split("/", 1)[0] in listed_sides}
-    for what, paths in groups.items():
+        groups[fault] = {p for p in extra - known if p.split("/", 1)[0] in listed_sides}
+    for fault, paths in groups.items():
         if paths:
             names = listed(sorted(paths, key=natural_key))
-            warnings.warn(f"{base}: {len(paths)} {what}:{names}", DatasetWarning, 3)
+            warnings.warn(f"{base}: {len(paths)} {fault}:{names}", DatasetWarning, 3)
 
 
 def _without_unreadable(base: Path, folders: list[StudyFolder]) -> list[StudyFolder]:

@@ -1,4 +1,4 @@
-"""The official counts of MURA v1.1 and the comparison with a folder."""
+"""The official counts of MURA v1.1, and a comparison of a folder with them."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ _FULL = 0.9
 
 
 def warn_of_counts(root: Path, studies: list[Study]) -> None:
-    """DatasetWarning naming each count that differs from MURA v1.1, if this is the full set.
+    """Warn (DatasetWarning) of each count that differs from MURA v1.1, if this is the full set.
 
-    The full set: all seven regions and at least 90 % of the official number of studies. A
-    subset is a subset on purpose and is not compared.
+    The full set has all seven regions and at least 90 % of the official number of studies. Smaller
+    subsets are assumed to be intended and are not compared.
     """
     official = {"train": TRAIN, "valid": VALID}
     total = sum(n[0] + n[1] for table in official.values() for n in table.values())
     if len({s.body_part for s in studies}) < len(BodyPart) or len(studies) < _FULL * total:
         return
-    result: Counter[tuple[str, BodyPart | None, int]] = Counter()
+    counted: Counter[tuple[str, BodyPart | None, int]] = Counter()
     for study in studies:
         if study.abnormal is None:
             continue
         label = int(study.abnormal)
-        result[study.split, study.body_part, label] += 1
-        result[study.split, study.body_part, 2 + label] += len(study.images)
+        counted[study.split, study.body_part, label] += 1
+        counted[study.split, study.body_part, 2 + label] += len(study.images)
     differences = [
-        f"{split} {part.value}: {result[split, part, i]} {_NAMES[i]}, official {expected}"
+        f"{split} {part.value}: {counted[split, part, i]} {_NAMES[i]}, official {expected}"
         for split, table in official.items()
         for part, counts in table.items()
         for i, expected in enumerate(counts)
-        if result[split, part, i] != expected
+        if counted[split, part, i] != expected
     ]
     if differences:
         warnings.warn(

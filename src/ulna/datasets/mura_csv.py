@@ -1,4 +1,4 @@
-"""MURA's CSVs, with or without a header row, byte order mark and CRLF.
+"""Read MURA's CSVs, with or without a header row, byte order mark and CRLF.
 
 v1.1 has `{train,valid}_image_paths.csv` and `{train,valid}_labeled_studies.csv`, v1.0 has
 `train.csv` and `valid.csv` with an image path and its study's label on each line.
@@ -20,16 +20,16 @@ _PLACE = re.compile(r"(?:^|/)((?:train|valid)/XR_[^/]+/.+?)/*$")
 
 @dataclass(frozen=True)
 class MuraLists:
-    """labels: study path -> abnormal; images: paths; both relative to the root, with '/'."""
+    """Labels by study path, and image paths, both relative to the root and with '/'."""
 
     labels: dict[str, bool]
     images: frozenset[str]
 
 
 def read_lists(root: Path) -> MuraLists:
-    """What the CSVs in `root` say; a missing file says nothing.
+    """Return the contents of the CSVs in `root`; files may be missing.
 
-    Raises DatasetError with file and lines for rows that are not understood.
+    Raises DatasetError with file and line numbers for rows that cannot be parsed.
     """
     labels: dict[str, bool] = {}
     images: set[str] = set()

@@ -1,4 +1,4 @@
-"""Walk of MURA's folder tree."""
+"""Scan MURA's folder tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import listed
-from ulna.datasets.readable import IMAGE_ENDINGS, NO_IMAGE, OTHER_PICTURE, look
+from ulna.datasets.readable import IMAGE_ENDINGS, NO_IMAGE, OTHER_PICTURE, image_kind
 from ulna.datasets.walk import CLOSED, HIDDEN, is_folder, is_hidden, is_litter
 from ulna.errors import ConfigError, DatasetError
 from ulna.types import BodyPart
@@ -20,12 +20,12 @@ _STRANGE = "folders that do not belong to a MURA tree"
 _STUDY = re.compile(r"(study[^_]*)(?:_(positive|negative))?")
 _IMAGE_ENDINGS = (*IMAGE_ENDINGS, ".dcm")
 # What `ulna phantom` writes beside the two sides.
-_OWN = (*SPLITS, "masks")
+_EXPECTED = (*SPLITS, "masks")
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """One study's folder as found; `path` is relative, with '/', and `images` holds file names."""
+    """One study's folder; `path` is relative to the root, with '/', `images` are file names."""
 
     path: str
     split: str
@@ -36,38 +36,38 @@ class StudyFolder:
     images: tuple[str, ...]
 
     def with_images(self, images: tuple[str, ...]) -> StudyFolder:
-        """The same folder with other images."""
+        """Return the same folder with other images."""
         return self if images == self.images else dataclasses.replace(self, images=images)
 
 
-def is_root(folder: Path) -> bool:
-    """Whether `folder` holds train/ or valid/ with an XR_ folder in it."""
+def _is_root(folder: Path) -> bool:
+    """Whether `folder` contains train/ or valid/ with an XR_ folder in it."""
     return any(p.name.startswith("XR_") for split in SPLITS for p in _folders(folder / split))
 
 
 def contains_root(folder: Path) -> bool:
     """Whether `folder` or a folder in it, hidden ones aside, is a MURA tree."""
-    return is_root(folder) or any(is_root(p) for p in _folders(folder))
+    return _is_root(folder) or any(_is_root(p) for p in _folders(folder))
 
 
 def find_root(folder: Path) -> Path:
-    """`folder` itself or the one folder in it that is a MURA tree.
+    """Return `folder` itself or the one folder in it that is a MURA tree.
 
-    Raises DatasetError where there is none, or more than one; warns with DatasetWarning of images
-    and folders that lie beside the one.
+    Raises DatasetError where there is none or more than one. Warns with DatasetWarning of images
+    and folders beside that one, which are not read.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder: expected the path of a MURA folder")
-    if is_root(folder):
+    if _is_root(folder):
         return folder
     folders, files = _entries(folder, LeftOut())
-    inner = sorted(p for p in folders if is_root(p))
+    inner = sorted(p for p in folders if _is_root(p))
     if len(inner) == 1:
         left = LeftOut(folder)
         images = [folder / name for name in files if _is_image(folder, name)]
         for path in (*folders, *images):
             if path != inner[0]:
-                left.add(f"beside {inner[0].name}, which alone is read", path)
+                left.add(f"beside {inner[0].name}, the only folder that is read", path)
         left.warn(folder)
         return inner[0]
     if inner:
@@ -75,23 +75,23 @@ def find_root(folder: Path) -> Path:
             f"{folder}: contains {len(inner)} MURA folders: name one of them:{listed(inner)}"
         )
     raise DatasetError(
-        f"{folder}: neither this folder nor one in it holds train/XR_* or valid/XR_*: "
+        f"{folder}: neither this folder nor one in it contains train/XR_* or valid/XR_*: "
         "expected an unpacked MURA-v1.0 or MURA-v1.1"
     )
 
 
 def scan_tree(root: Path) -> list[StudyFolder]:
-    """Every study folder with at least one image file.
+    """Return every study folder with at least one image file.
 
-    AppleDouble files (`._*`) and other litter of operating systems are skipped. Raises
-    DatasetError for an `XR_` folder of no known region; one DatasetWarning with counts for all
-    else that is left out: study folders without images, folders whose names do not fit the
-    pattern, images outside of a study folder, hidden names, files that are no images.
+    AppleDouble files (`._*`) and other files of operating systems are skipped. One DatasetWarning
+    counts all else that is left out: study folders without images, folders whose names do not fit
+    the pattern, images outside a study folder, hidden files and folders, and files that are not
+    images. Raises DatasetError for an `XR_` folder of an unknown region.
     """
-    result: list[StudyFolder] = []
+    studies: list[StudyFolder] = []
     left = LeftOut(root)
     for path in _inside(root, left):
-        if path.name not in _OWN:
+        if path.name not in _EXPECTED:
             left.add(_STRANGE, path)
     for split in SPLITS:
         for region in _inside(root / split, left):
@@ -100,16 +100,16 @@ def scan_tree(root: Path) -> list[StudyFolder]:
                 continue
             part = _region(root, split, region.name)
             for patient in _inside(region, left):
-                result += _scan_patient(root, patient, part, left)
-    for folder in result:
+                studies += _scan_patient(root, patient, part, left)
+    for folder in studies:
         if not folder.images:
-            left.add("study folders hold no images", root / folder.path)
+            left.add("study folders without images", root / folder.path)
     left.warn(root)
-    return [f for f in result if f.images]
+    return [f for f in studies if f.images]
 
 
 def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> list[StudyFolder]:
-    result = []
+    studies = []
     place = patient.relative_to(root).as_posix()
     split = place.split("/", 1)[0]
     for study in _inside(patient, left):
@@ -119,12 +119,12 @@ def _scan_patient(root: Path, patient: Path, part: BodyPart, left: LeftOut) -> l
             continue
         label = None if match[2] is None else match[2] == "positive"
         path, images = f"{place}/{study.name}", _images(study, left)
-        result.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
-    return result
+        studies.append(StudyFolder(path, split, part, patient.name, match[1], label, images))
+    return studies
 
 
 def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
-    """The names of the images in a study's folder: by their ending, else by their first bytes."""
+    """Return the names of the images in a folder, detected by their ending or first bytes."""
     folders, files = _entries(study, left)
     for path in folders:
         left.add(_STRANGE, path)
@@ -133,7 +133,7 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
         if _is_image(study, name):
             named.append(name)
         else:
-            other = look(os.path.join(study, name))[1] == OTHER_PICTURE
+            other = image_kind(os.path.join(study, name))[1] == OTHER_PICTURE
             left.add(OTHER_PICTURE if other else NO_IMAGE, study / name)
     if not any(files[name] for name in named):
         return tuple(named)
@@ -146,11 +146,11 @@ def _images(study: Path, left: LeftOut) -> tuple[str, ...]:
 
 
 def _is_image(place: Path, name: str) -> bool:
-    return name.lower().endswith(_IMAGE_ENDINGS) or bool(look(str(place / name))[0])
+    return name.lower().endswith(_IMAGE_ENDINGS) or bool(image_kind(str(place / name))[0])
 
 
 def _inside(place: Path, left: LeftOut) -> list[Path]:
-    """The folders in `place`; images between them belong to no study."""
+    """Return the folders in `place`; images beside them belong to no study."""
     folders, files = _entries(place, left)
     for name in files:
         if _is_image(place, name):
@@ -174,13 +174,13 @@ def _folders(place: Path) -> list[Path]:
 
 
 def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
-    """The folders in `place`, hidden ones aside, and its files by name: whether each is a link.
+    """Return the visible folders in `place`, and whether each of its files, by name, is a link.
 
-    Without anything where it is no folder.
+    Both are empty where `place` is not a folder.
     """
     try:
         with os.scandir(place) as entries:
-            result = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+            found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
     except (FileNotFoundError, NotADirectoryError):
         return [], {}
     except OSError:
@@ -188,7 +188,7 @@ def _entries(place: Path, left: LeftOut) -> tuple[list[Path], dict[str, bool]]:
         return [], {}
     folders: list[Path] = []
     files: dict[str, bool] = {}
-    for name, folder, link in result:
+    for name, folder, link in found:
         if is_litter(name):
             continue
         if is_hidden(name, folder):

@@ -1,4 +1,4 @@
-"""Images and patients that stand in two data sets, so that none teaches and examines at once."""
+"""Find images and patients that two data sets share, so that none is in training and in test."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from ulna.types import Study
 
 
 class Overlap:
-    """What other data share with `studies`: files, through symbolic links too, and patients.
+    """The files (symbolic links resolved) and patients of `studies`, to compare other data with.
 
-    A table of sources puts the name of its source before the ids of its patients; the same table
-    read by itself does not. So ids are compared without it, unless both are of several sources.
+    A table of sources prefixes the ids of patients with the name of their source; the same table
+    read by itself does not. Ids are therefore compared without the prefix, unless both studies
+    are from a table of sources.
     """
 
     def __init__(self, studies: Iterable[Study]) -> None:
@@ -23,11 +24,11 @@ class Overlap:
             self._patients.setdefault(_patient(study), set()).add(study.source)
 
     def images(self, study: Study) -> set[str]:
-        """Real paths of the images of `study` that are among them."""
+        """Return the real paths of the images of `study` that these data contain."""
         return _files(study) & self._files
 
     def patient(self, study: Study) -> bool:
-        """Whether the patient of `study` is among them, as far as ids say."""
+        """Whether these data contain the patient of `study`, judged by ids."""
         sources = self._patients.get(_patient(study), set())
         return bool(sources) and (not study.source or bool(sources & {"", study.source}))
 
@@ -40,27 +41,31 @@ def _patient(study: Study) -> str:
     return study.patient_id.removeprefix(f"{study.source}.") if study.source else study.patient_id
 
 
-def named_in(keys: Collection[str], studies: Iterable[Study]) -> set[str]:
-    """Keys of `studies` that stand among `keys`, those of another run.
+def keys_among(keys: Collection[str], studies: Iterable[Study]) -> set[str]:
+    """Return the keys of `studies` that are among `keys`, which come from another run.
 
-    Also where one of the two was read as one of several sources and the other by itself.
+    Either of the two may have been read as one of several sources and the other by itself.
     """
-    plain = {alone(k, source_in(k)) for k in keys if source_in(k)}
-    result = set()
+    plain = {key_without_source(k, source_of_key(k)) for k in keys if source_of_key(k)}
+    known = set()
     for study in studies:
-        bare = study.key in plain if not study.source else alone(study.key, study.source) in keys
+        bare = (
+            study.key in plain
+            if not study.source
+            else key_without_source(study.key, study.source) in keys
+        )
         if study.key in keys or bare:
-            result.add(study.key)
-    return result
+            known.add(study.key)
+    return known
 
 
-def source_in(key: str) -> str:
-    """The source that a study's key names ('PART/source.patient/source.study'), or ''."""
+def source_of_key(key: str) -> str:
+    """Return the source in a study's key ('PART/source.patient/source.study'), or ''."""
     _, _, ids = key.partition("/")
     name, stop, rest = ids.partition(".")
     return name if stop and f"/{name}." in rest else ""
 
 
-def alone(key: str, source: str) -> str:
-    """A study's key as it is where its source is read by itself."""
+def key_without_source(key: str, source: str) -> str:
+    """Return a study's key as it is where its source is read by itself."""
     return key.replace(f"/{source}.", "/")

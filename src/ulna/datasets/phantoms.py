@@ -1,4 +1,4 @@
-"""A phantom folder: a MURA-shaped tree with `truth.csv` and masks."""
+"""Index a phantom folder, a MURA-shaped tree with `truth.csv` and masks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BOX = ("box_x", "box_y", "box_w", "box_h")
 
 
 def index_phantoms(root: Path | str) -> list[Study]:
-    """The studies of a folder written by `ulna phantom`, with what `truth.csv` knows of them.
+    """Return the studies of a folder written by `ulna phantom`, with the facts in `truth.csv`.
 
-    Like `index_mura`, and each image has its view, laterality, mask and findings (box,
-    category, subtlety, contrast-to-noise); `categories` is empty for a normal study.
-    Raises DatasetError for a truth.csv that is missing, damaged or does not name each image.
+    In addition to `index_mura`, each image has its view, laterality, mask and findings (box,
+    category, subtlety, contrast-to-noise ratio); `categories` is empty for a normal study.
+    Raises DatasetError for a truth.csv that is missing, damaged or does not list every image.
     """
     base = Path(root)
     truth = _read(base / TRUTH)
@@ -42,14 +42,14 @@ def index_phantoms(root: Path | str) -> list[Study]:
     masks = [i.mask for s in studies for i in s.images if i.mask and not i.mask.is_file()]
     if masks:
         raise DatasetError(
-            f"{base / TRUTH}: {len(masks)} masks are not there: write the phantoms again:"
+            f"{base / TRUTH}: {len(masks)} masks are missing: write the phantoms again:"
             f"{listed(masks)}"
         )
     return studies
 
 
 def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
-    """Rows by image path: one for a normal image, one for each finding of an abnormal one."""
+    """Return rows by image path: one for a normal image, else one for each finding."""
     rows: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     try:
         with file.open(encoding="utf-8", newline="") as handle:
@@ -68,7 +68,7 @@ def _read(file: Path) -> dict[str, list[Mapping[str, str]]]:
 def _check_whole(row: Mapping[str | None, object], file: Path, line: int) -> None:
     if None in row or None in row.values():
         raise DatasetError(
-            f"{file}: line {line}: not as many values as columns: write the phantoms again"
+            f"{file}: line {line}: expected as many values as columns: write the phantoms again"
         )
 
 
@@ -97,7 +97,7 @@ def _image(base: Path, path: Path, rows: Sequence[Mapping[str, str]]) -> ImageRe
 
 
 def _finding(row: Mapping[str, str]) -> Finding | None:
-    """The finding as this view shows it; None without one, or where this view does not show it."""
+    """Return the finding as this view shows it, None without one or where it is not visible."""
     x, y, width, height = (float(row[c] or 0) for c in _BOX)
     if not row["category"] or width <= 0 or height <= 0:
         return None

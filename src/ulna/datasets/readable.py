@@ -1,4 +1,4 @@
-"""What files are, by a few bytes of each: cheap enough for 40,000 of them."""
+"""Detect image files by their first bytes, fast enough for 40,000 of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ulna.imaging.raster import raster_format
 from ulna.imaging.signature import bmp_or_webp
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff")
-"""Names that promise a picture; its bytes decide, and a broken promise is told when it is read."""
+"""Endings of picture names; the bytes decide, and a file with a wrong ending fails when read."""
 
 NO_IMAGE = "no image by their first bytes (PNG, JPEG, TIFF, DICOM)"
 OTHER_PICTURE = "pictures in BMP or WebP, which are not read: convert them to PNG"
@@ -23,17 +23,17 @@ NOT_PLAIN = "not a plain file"
 
 @dataclass(frozen=True)
 class Images:
-    """Files that are images: DICOM objects, and pictures by their bytes or by their name alone."""
+    """Image files: DICOM objects, and pictures by their first bytes or by their name alone."""
 
     objects: list[Path] = field(default_factory=list)
     pictures: list[Path] = field(default_factory=list)
 
 
 def image_files(files: Iterable[Path], left: LeftOut) -> Images:
-    """The images among `files`; the others go to `left`."""
+    """Return the images among `files`; the others are recorded in `left`."""
     images = Images()
     for path in files:
-        kind, fault = look(str(path))
+        kind, fault = image_kind(str(path))
         if kind == "dicom":
             images.objects.append(path)
         elif kind or (path.suffix.lower() in IMAGE_ENDINGS and fault != NOT_PLAIN):
@@ -44,21 +44,21 @@ def image_files(files: Iterable[Path], left: LeftOut) -> Images:
 
 
 def unreadable(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(name, fault) of the files in `folder` that are empty or do not begin like an image.
+    """Yield (name, fault) of the files in `folder` that are empty or do not begin like an image.
 
-    Only the first bytes are read: a file damaged further on is found when it is decoded.
+    Only the first bytes are read. Damage further on in a file shows when it is decoded.
     """
     for name in names:
-        _, fault = look(os.path.join(folder, name))
+        _, fault = image_kind(os.path.join(folder, name))
         if fault:
             yield name, fault
 
 
-def look(path: str) -> tuple[Literal["dicom", "picture", ""], str]:
-    """What the file at `path` begins like; or '' and why it is neither."""
+def image_kind(path: str) -> tuple[Literal["dicom", "picture", ""], str]:
+    """Return the kind of file at `path` by its first bytes, or '' and why it is neither."""
     if not os.path.isfile(path):
         if os.path.exists(path):
-            return "", NOT_PLAIN  # to open a pipe that nobody writes to would never end
+            return "", NOT_PLAIN  # opening a pipe without a writer would block for ever
         return "", "a link to nothing" if os.path.islink(path) else "no such file"
     try:
         handle = os.open(path, os.O_RDONLY)

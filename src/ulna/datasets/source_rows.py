@@ -1,4 +1,4 @@
-"""A table of sources: which tables are read together, and what their labels mean."""
+"""Read a table of sources, which lists the data sets to combine and the meaning of their labels."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from ulna.types import FindingCategory
 
 REQUIRED = ("source", "table", "label_means", "licence", "role")
 ABNORMAL = "abnormal"
-# No full stop: it parts the name from the ids.
+# A full stop is not allowed, since it separates the name from the ids.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
 class Role(enum.StrEnum):
-    """What a source is for.
+    """The use of a source.
 
-    train: its label teaches as far as it says what the bundle is to answer, its findings and body
-    parts teach too. heads_only: findings and body parts alone teach. unlabelled: its images alone,
-    for self-supervision and distillation. test: held out whole.
+    train: its label is trained on as far as it concerns the bundle's answer, and so are its
+    findings and body parts. heads_only: only its findings and body parts are trained on.
+    unlabelled: only its images are used, for self-supervision and distillation. test: all of it
+    is held out.
     """
 
     TRAIN = "train"
@@ -37,12 +38,12 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """One row of a table of sources. No other noun says what a whole data set is.
+    """One row of a table of sources.
 
-    place: its table or folder. label_means: the finding that its label `abnormal` stands for, or
-    None where it stands for any abnormality. licence: as written, for the record. weight: how
-    often draws take it, relative to the others. columns: of its table that hold 1 or 0 for a
-    finding, by finding.
+    place is the source's table or folder. label_means is the finding that its label `abnormal`
+    stands for, None for any abnormality. licence is kept as written. weight is the relative
+    frequency with which its studies are sampled. columns are those of its table that contain 1 or
+    0 for a finding, by finding.
     """
 
     name: str
@@ -56,24 +57,25 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """All rows. answer: what an abnormal answer of a bundle made from them means."""
+    """All sources, and the finding that `abnormal` of a bundle trained on them means."""
 
     sources: tuple[Source, ...]
     answer: FindingCategory | None
 
 
 def read_sources(table: Path | str) -> Sources:
-    """The rows of a table of sources.
+    """Return the rows of a table of sources.
 
     Required columns: source (a name of letters, digits, `_` and `-`), table (a table of
-    radiographs, a phantom folder or MURA; relative to this table), label_means (`abnormal`: any
-    abnormality; or a finding category, like `fracture`), licence (text), role (train, heads_only,
+    radiographs, a phantom folder or MURA; relative to this table), label_means (`abnormal` for any
+    abnormality, or a finding category such as `fracture`), licence (text), role (train, heads_only,
     unlabelled, test; see `Role`). Optional: weight (above 0; empty: 1), finding_columns
-    (`finding=column`, joined by `;`: columns of the source's table that hold 1, 0 or nothing for
-    a finding; a column that is called like a finding needs no mention).
+    (`finding=column`, joined by `;`: columns of the source's table that contain 1, 0 or nothing
+    for a finding; columns that are named like a finding are used without this).
 
-    What abnormal means for all is what it means for the first source with the role train (where
-    there is none, for the first with the role test). Raises DatasetError with line numbers.
+    The meaning of abnormal for all sources is that of the first source with the role train, or
+    with the role test where none has train. Raises DatasetError with line numbers for rows with
+    faults, and where no source has either role.
     """
     path = Path(table)
     find = FileFinder(path.parent)
@@ -124,12 +126,12 @@ def _meaning(text: str) -> FindingCategory | None:
     return None if text.lower() == ABNORMAL else _category(text, f"label_means {text[:80]!r}")
 
 
-def _category(text: str, what: str) -> FindingCategory:
+def _category(text: str, where: str) -> FindingCategory:
     try:
         return FindingCategory(text.strip().lower())
     except ValueError:
         known = ", ".join(FindingCategory)
-        raise _RowFault(f"{what}: expected {ABNORMAL} or one of {known}") from None
+        raise _RowFault(f"{where}: expected {ABNORMAL} or one of {known}") from None
 
 
 def _role(text: str) -> Role:
@@ -150,10 +152,10 @@ def _weight(text: str) -> float:
 
 
 def _columns(text: str) -> dict[FindingCategory, str]:
-    result = {}
-    for one in filter(None, (t.strip() for t in text.split(";"))):
-        finding, equals, column = one.partition("=")
+    columns = {}
+    for item in filter(None, (t.strip() for t in text.split(";"))):
+        finding, equals, column = item.partition("=")
         if not equals or not column.strip():
-            raise _RowFault(f"finding_columns {one[:80]!r}: expected finding=column")
-        result[_category(finding, f"finding_columns {one[:80]!r}")] = column.strip()
-    return result
+            raise _RowFault(f"finding_columns {item[:80]!r}: expected finding=column")
+        columns[_category(finding, f"finding_columns {item[:80]!r}")] = column.strip()
+    return columns

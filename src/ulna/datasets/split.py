@@ -1,8 +1,8 @@
-"""Splits by patient: stratified by source, body part and label, seeded, checked.
+"""Split studies by patient, stratified by source, body part and label, with a seed.
 
-Patients are assigned stratum by stratum to the side that lacks most (iterative
-stratification: Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011); what a stratum cannot divide
-evenly is carried to the next, so that small strata do not starve a small side.
+Patients are assigned stratum by stratum to the part that lacks most studies (iterative
+stratification: Sechidis, Tsoumakas, Vlahavas, ECML PKDD 2011). The remainder that a stratum cannot
+divide evenly is carried to the next, so that small parts get studies from small strata too.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ _Stratum = tuple[str, str, str]
 def split_studies(
     studies: Sequence[Study], fractions: Mapping[str, float], seed: int
 ) -> dict[str, list[Study]]:
-    """`studies` in as many parts as `fractions` has names, no patient in two of them.
+    """Divide `studies` into the parts that `fractions` names, each patient in one of them.
 
-    fractions: share of the studies per part, positive, sum 1. The result depends on the set
-    of studies and the seed, not on their order; each part is ordered by study key. Shares
-    hold as near as whole patients allow, within each source x body part x label as well.
+    fractions are the shares of the studies in each part, positive with sum 1. The result depends on
+    the set of studies and the seed, not on their order. Each part is ordered by study key. Shares
+    are as close to the fractions as whole patients allow, within each source x body part x label
+    as well.
 
-    Raises DatasetError for fractions that make no sense or a study given twice, SplitError
-    for fewer patients than parts.
+    Raises DatasetError for fractions that are not positive with sum 1 and for a study that occurs
+    twice, SplitError for fewer patients than parts.
     """
     _check_fractions(fractions)
     keys = Counter(s.key for s in studies)
@@ -42,7 +43,7 @@ def split_studies(
     if len(strata) < len(fractions):
         raise SplitError(
             f"{len(strata)} patients for {len(fractions)} parts ({', '.join(fractions)}): "
-            "expected at least one patient for each; bring more data"
+            "expected at least one patient for each; use more data"
         )
     side = _assign(strata, fractions, seed)
     parts: dict[str, list[Study]] = {name: [] for name in fractions}
@@ -53,7 +54,7 @@ def split_studies(
 
 
 def check_disjoint(parts: Mapping[str, Sequence[Study]]) -> None:
-    """SplitError naming the patients that stand in more than one part."""
+    """Raise SplitError that names the patients who are in more than one part."""
     patients = {name: {s.patient_id for s in studies} for name, studies in parts.items()}
     shared = [
         f"{patient}: {a} and {b}"
@@ -90,8 +91,8 @@ def _assign(
     queues = _queues(strata, totals, seed)
     side: dict[str, str] = {}
     carried = np.zeros(len(names))
-    # Rarest first: when a stratum's turn ends, all its patients are placed, those of several
-    # strata included, and what is still lacking sums to zero.
+    # The rarest stratum comes first. At the end of its turn all its patients are assigned, those of
+    # several strata included, and what the parts still lack of it sums to zero.
     for stratum in sorted(totals, key=lambda s: (totals[s], s)):
         lacking[stratum] += carried
         for patient in queues[stratum]:
@@ -107,9 +108,9 @@ def _assign(
 def _queues(
     strata: Mapping[str, Counter[_Stratum]], totals: Counter[_Stratum], seed: int
 ) -> dict[_Stratum, list[str]]:
-    """Patients of each stratum in seeded order, those with most studies first.
+    """Return the patients of each stratum, those with most studies first, ties in random order.
 
-    A patient of several strata stands in the rarest, where placing it matters most.
+    A patient of several strata is in the queue of the rarest, where its assignment matters most.
     """
     names = sorted(strata)
     rank = dict(zip(names, np.random.default_rng(seed).permutation(len(names)), strict=True))

@@ -1,4 +1,4 @@
-"""A CSV table of radiographs: how FracAtlas, GRAZPEDWRI-DX or a hospital's own data come in."""
+"""Index a CSV table of radiographs, such as FracAtlas, GRAZPEDWRI-DX or a hospital's own data."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from ulna.types import FindingCategory, Study
 
 
 def index_table(table: Path | str) -> list[Study]:
-    """The studies of a table whose first row names the columns.
+    """Return the studies of a table whose first row names the columns.
 
-    UTF-8; commas, semicolons or tabs between the values. Required: path (relative to the table,
-    or absolute; with slashes or backslashes, in either Unicode normal form), patient_id, study_id
-    (unique in the table), body_part (empty: not known; LEG, CHEST and other regions that are not
-    of the upper extremity: not known, with a DatasetWarning), abnormal (1/0, true/false, yes/no,
-    positive/negative, abnormal/normal or empty: no label).
-    Optional: split, view, laterality (L, R), findings (categories joined by ';'), boxes (JSON
-    list of [x, y, width, height] or {"box": [...], "category": ...} in the file's pixels),
+    The table is in UTF-8, with commas, semicolons or tabs between values. Required columns: path
+    (relative to the table, or absolute; with slashes or backslashes, in either Unicode normal
+    form), patient_id, study_id (unique in the table), body_part (empty for unknown; LEG, CHEST and
+    other regions outside the upper extremity become unknown, with a DatasetWarning), abnormal (1/0,
+    true/false, yes/no, positive/negative, abnormal/normal, or empty for no label).
+    Optional columns: split, view, laterality (L, R), findings (categories joined by ';'), boxes
+    (JSON list of [x, y, width, height] or {"box": [...], "category": ...} in pixels of the file),
     box_format (xywh; xyxy: corners; yolo: centre and size as shares of the image), mask. Other
-    columns are ignored; rows without any value are left out (DatasetWarning). Rows with one
-    study_id and one body part are one study; studies stand in the order of their first rows.
+    columns are ignored. Rows without any value are left out (DatasetWarning). Rows with the same
+    study_id and body part are one study. Studies are in the order of their first rows.
 
-    `categories` of a study: its findings; empty for a normal study; None where the column is
-    missing, or empty in all rows of a study that is not normal.
+    `categories` of a study are its findings. They are empty for a normal study, and None where the
+    column is missing or is empty in all rows of a study that is not normal.
 
-    Raises DatasetError with line numbers for whatever does not fit, for files that are not
-    there, and for rows of a study that contradict each other; SplitError for a patient in two
-    splits.
+    Raises DatasetError with line numbers for values that are not allowed, for files that do not
+    exist, and for contradictory rows of a study; SplitError for a patient in two splits.
     """
     path = Path(table)
     text = read_table_text(path)
@@ -44,9 +43,11 @@ def index_table(table: Path | str) -> list[Study]:
     _check_paths(path, rows)
     _check_studies(path, rows)
     _check_splits(path, rows)
-    _tell_blank_rows(path, text.blank)
-    _tell_normal_with_findings(path, rows)
-    _tell_other_regions(path, rows)
+    if text.blank:
+        message = f"{path}: {text.blank} rows hold no value and are left out"
+        warnings.warn(message, DatasetWarning, stacklevel=2)
+    _warn_of_normal_with_findings(path, rows)
+    _warn_of_other_regions(path, rows)
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.study_id, row.body_part or ""].append(row)
@@ -56,7 +57,7 @@ def index_table(table: Path | str) -> list[Study]:
 
 
 def read_columns(table: Path | str) -> dict[Path, dict[str, str]]:
-    """All cells of a table by column, for each image's path; raises what `index_table` does."""
+    """Return all cells of a table by column, for each image's path; raises like `index_table`."""
     path = Path(table)
     find = FileFinder(path.parent)
     return {find(cells["path"]): cells for _, cells in read_table_text(path).rows}
@@ -76,18 +77,11 @@ def _parsed(path: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> list[Row
     return rows
 
 
-def _tell_blank_rows(path: Path, count: int) -> None:
-    if count:
-        warnings.warn(
-            f"{path}: {count} rows hold no value and are left out", DatasetWarning, stacklevel=3
-        )
-
-
 def _check_paths(path: Path, rows: Sequence[Row]) -> None:
     first: dict[str, int] = {}
     twice = []
     for row in rows:
-        # The file itself, whatever dots and links lead to it: one image must not be two.
+        # Two paths of the same file, through dots or links, must count as the same image.
         image = os.path.realpath(row.image.path)
         if image in first:
             twice.append(f"line {row.line}: {row.image.path} (first on line {first[image]})")
@@ -97,7 +91,7 @@ def _check_paths(path: Path, rows: Sequence[Row]) -> None:
     missing = [f"line {r.line}: {p}" for r in rows for p in r.files if not os.path.isfile(p)]
     if missing:
         raise DatasetError(
-            f"{path}: {len(missing)} files are not there (paths are relative to the table's "
+            f"{path}: {len(missing)} files are missing (paths are relative to the table's "
             f"folder):{listed(missing)}"
         )
 
@@ -124,7 +118,7 @@ def _check_studies(path: Path, rows: Sequence[Row]) -> None:
         raise DatasetError(f"{path}: {len(faults)} contradictions:{listed(faults)}")
 
 
-def _tell_normal_with_findings(path: Path, rows: Sequence[Row]) -> None:
+def _warn_of_normal_with_findings(path: Path, rows: Sequence[Row]) -> None:
     odd = [
         f"line {r.line}: {r.image.path.name}"
         for r in rows
@@ -132,32 +126,32 @@ def _tell_normal_with_findings(path: Path, rows: Sequence[Row]) -> None:
     ]
     if odd:
         warnings.warn(
-            f"{path}: {len(odd)} rows have abnormal 0 and yet findings or boxes: they count as "
-            f"normal; correct the label, or leave the findings out:{listed(odd)}",
+            f"{path}: {len(odd)} rows have abnormal 0 but findings or boxes: they count as "
+            f"normal; correct the label, or remove the findings:{listed(odd)}",
             DatasetWarning,
             stacklevel=3,
         )
 
 
-def _tell_other_regions(path: Path, rows: Sequence[Row]) -> None:
+def _warn_of_other_regions(path: Path, rows: Sequence[Row]) -> None:
     other = Counter(r.other_region for r in rows if r.other_region)
     if other:
         counts = ", ".join(f"{k} {n}" for k, n in sorted(other.items())[:10])
         warnings.warn(
             f"{path}: {other.total()} of {len(rows)} rows are not of the upper extremity "
-            f"({counts}): their body part is taken as not known",
+            f"({counts}): their body part is treated as unknown",
             DatasetWarning,
             stacklevel=3,
         )
 
 
 def _check_keys(path: Path, studies: Sequence[Study]) -> None:
-    """Slashes in ids can make two studies look like one in every file that names them."""
+    """Raise DatasetError for studies with equal keys, which slashes in ids can cause."""
     twice = [key for key, n in Counter(s.key for s in studies).items() if n > 1]
     if twice:
         raise DatasetError(
-            f"{path}: {len(twice)} names of studies (body part/patient/study) occur twice: "
-            f"leave the slash out of patient_id and study_id:{listed(twice)}"
+            f"{path}: {len(twice)} study keys (body part/patient/study) occur twice: "
+            f"remove the slash from patient_id and study_id:{listed(twice)}"
         )
 
 

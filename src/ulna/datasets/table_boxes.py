@@ -1,4 +1,4 @@
-"""The cell of a table that holds boxes: four ways to write one, in pixels or as shares."""
+"""Parse the cell of a table that contains boxes, in pixels or as shares of the image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from ulna.types import Finding, FindingCategory
 
 BoxFormat = Literal["xywh", "xyxy", "yolo"]
 BOX_FORMATS: dict[str, BoxFormat] = {"": "xywh", "xywh": "xywh", "xyxy": "xyxy", "yolo": "yolo"}
-"""Column `box_format`: x, y, width, height and left, top, right, bottom, both in pixels of the
-file; the centre, width and height as shares of the image, with or without a class before them."""
+"""Values of the column `box_format`. xywh is x, y, width, height and xyxy left, top, right, bottom,
+both in pixels of the file. yolo is centre, width and height as shares of the image, with or without
+a class before them."""
 
 _EXPECTED = {
     "xywh": "[x, y, width, height] in pixels, width and height over 0",
     "xyxy": "[left, top, right, bottom] in pixels, right and bottom the larger",
-    "yolo": "[x, y, width, height] of centre and size as shares of the image, from 0 to 1, a whole "
-    "number for the class before them or not",
+    "yolo": "[x, y, width, height] of centre and size as shares of the image, from 0 to 1, with "
+    "or without an integer class before them",
 }
 _FARTHEST = 1e9
 _SHOWN = 80
@@ -33,10 +34,10 @@ class BoxFault(Exception):
 def parse_boxes(
     text: str, form: BoxFormat, image: Path, categories: frozenset[FindingCategory] | None
 ) -> tuple[Finding, ...]:
-    """Boxes as findings, in pixels; a box without its own category takes the row's only one.
+    """Return boxes as findings, in pixels; a box without a category gets the row's only one.
 
-    image: read only for shares, to know its size. Raises BoxFault for boxes that are none or that
-    are written otherwise than `form` says: shares for pixels, decimal commas.
+    `image` is read only for boxes as shares, which need its size. Raises BoxFault for text that is
+    not boxes or is in another format than `form`, such as shares for pixels or decimal commas.
     """
     if not text:
         return ()
@@ -83,7 +84,7 @@ def _category(value: Any, only: FindingCategory | None) -> FindingCategory | Non
 
 
 def _numbers(value: Any, form: BoxFormat) -> list[float]:
-    """The four numbers of a box as `form` has them. Raises BoxFault."""
+    """Return the four numbers of a box in the format `form`. Raises BoxFault."""
     box = value.get("box") if isinstance(value, dict) else value
     fault = f"box {str(box)[:_SHOWN]}: expected {_EXPECTED[form]}"
     if not isinstance(box, list) or not all(map(_is_place, box)):
@@ -103,14 +104,14 @@ def _numbers(value: Any, form: BoxFormat) -> list[float]:
         raise BoxFault(fault)
     if form != "yolo" and min(numbers) >= 0 and max(numbers) <= 1:
         raise BoxFault(
-            f"{fault}: no box lies within one pixel, so these are shares of the image: say so with "
-            "yolo in a column box_format, or multiply them by its width and height"
+            f"{fault}: a box within one pixel is most likely in shares of the image: write yolo in "
+            "a column box_format, or multiply the numbers by the image's width and height"
         )
     return numbers
 
 
 def _is_place(value: Any) -> bool:
-    # No whole number of more digits is a pixel's place, nor does it fit a float.
+    # Larger integers are no pixel coordinates and may not fit a float.
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and abs(value) < _FARTHEST
 
@@ -124,7 +125,7 @@ def _why_not_four(box: Sequence[float]) -> str:
 
 
 def _size(image: Path) -> tuple[int, int]:
-    """(H, W) of the image that the shares are of."""
+    """Return (H, W) of the image."""
     try:
         height, width = read_radiograph(image).pixels.shape
     except ImageError as error:
@@ -135,7 +136,7 @@ def _size(image: Path) -> tuple[int, int]:
 def _pixels(
     numbers: Sequence[float], form: BoxFormat, size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
-    """(x, y, width, height) in pixels."""
+    """Return (x, y, width, height) in pixels."""
     a, b, c, d = numbers
     if form == "xyxy":
         return a, b, c - a, d - b

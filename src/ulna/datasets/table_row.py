@@ -1,4 +1,4 @@
-"""One row of a table, checked."""
+"""Parse and validate one row of a table."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ulna.datasets.table_boxes import BOX_FORMATS, BoxFault, parse_boxes
-from ulna.dicom.body_part import named_part
+from ulna.dicom.body_part import parse_body_part
 from ulna.dicom.other_regions import OTHER_REGIONS
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, FindingCategory, ImageRef, Laterality
 
 REQUIRED = ("path", "patient_id", "study_id", "body_part", "abnormal")
-# Whole words, in any case; numbers are compared as numbers (1, 1.0, 1,0).
+# Compared as whole words without regard to case, and numbers by value (1, 1.0, 1,0).
 _TRUE = ("1", "true", "t", "yes", "y", "positive", "pos", "abnormal")
 _FALSE = ("0", "false", "f", "no", "n", "negative", "neg", "normal")
 _NO_LABEL = ("", "nan", "na", "n/a", "null")
@@ -28,14 +28,14 @@ _SPLITS = ("", "train", "valid", "test")
 
 
 class RowFault(Exception):
-    """Why a row cannot be used; the reader adds file and line and raises DatasetError."""
+    """Why a row cannot be used; the caller adds file and line and raises DatasetError."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table; categories None where the table has no findings for it.
+    """A row of a table; categories is None where the table has no findings for it.
 
-    other_region: what the table calls a body part that is none of the seven.
+    other_region is the table's name of a region other than the seven body parts, else ''.
     """
 
     line: int
@@ -50,12 +50,12 @@ class Row:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The image and, where given, its mask."""
+        """The image and, if it has one, its mask."""
         return (self.image.path,) if self.image.mask is None else (self.image.path, self.image.mask)
 
 
 def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path]) -> Row:
-    """The row on `line`; find: the file of a cell that names one. Raises RowFault."""
+    """Parse the row on `line`; `find` resolves the files that cells name. Raises RowFault."""
     text = {k: v.strip() for k, v in values.items()}
     for name in ("path", "patient_id", "study_id"):
         if not text[name]:
@@ -88,7 +88,7 @@ def parse_row(values: Mapping[str, str], line: int, find: Callable[[str], Path])
 
 
 def read_label(text: str, column: str) -> bool | None:
-    """A cell of `column` as present, absent or not labelled. Raises RowFault."""
+    """Return a cell of `column` as True, False, or None for no label. Raises RowFault."""
     word = text.strip().lower()
     with suppress(ValueError):
         word = f"{float(word.replace(',', '.')):g}"
@@ -110,16 +110,16 @@ def _choice(name: str, text: str, known: Mapping[str, Any]) -> Any:
 
 
 def _body_part(text: str) -> tuple[BodyPart | None, str]:
-    """The body part, or what the table calls a region that is none of the seven."""
+    """Return the body part, or None and the table's name of a region other than the seven."""
     if not text:
         return None, ""
     if text.upper() in OTHER_REGIONS:
         return None, text.upper()
-    result = named_part(text.upper().removeprefix("XR_"))
-    if result.part:
-        return result.part, ""
-    if result.other_anatomy:
-        return None, result.other
+    named = parse_body_part(text.upper().removeprefix("XR_"))
+    if named.part:
+        return named.part, ""
+    if named.other_anatomy:
+        return None, named.other
     try:
         return BodyPart.parse(text), ""
     except ConfigError as error:
@@ -127,7 +127,7 @@ def _body_part(text: str) -> tuple[BodyPart | None, str]:
 
 
 def _categories(text: str) -> frozenset[FindingCategory]:
-    """Joined by ';', or by ',' or '|' where the table parts its own values by ';'."""
+    """Parse categories joined by ';', or by ',' or '|' where ';' separates the table's values."""
     names = text.replace(",", ";").replace("|", ";").split(";")
     return frozenset(_category(name) for name in names if name.strip())
 

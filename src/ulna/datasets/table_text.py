@@ -1,4 +1,4 @@
-"""The text of a table: its encoding, the mark between its values, its rows."""
+"""Read the text of a table: detect its encoding and delimiter, and return its rows."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ulna.errors import DatasetError
 
 TABLE_ENDINGS = (".csv", ".tsv")
 _MARKS = (",", ";", "\t", "|")
-# What Excel writes above a table whose values it does not part by commas.
+# Excel writes this line above a table whose delimiter is not a comma.
 _SEP_LINE = re.compile(r"\A\s*\"?sep=([,;|\t])\"?[ ]*\r?\n", re.IGNORECASE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 Numbered = tuple[int, dict[str, str]]
-"""The line on which a row ends, and its cells by column."""
+"""The number of a row's last line, and its cells by column."""
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table, which its name alone says."""
+    """Whether a file is a table, judged by the ending of its name."""
     return path.suffix.lower() in TABLE_ENDINGS
 
 
 @dataclass(frozen=True)
 class _TableText:
-    """Columns and rows of a table; blank: how many rows without a value were left out."""
+    """Columns and rows of a table; blank is the number of rows without a value, left out."""
 
     columns: tuple[str, ...]
     rows: tuple[Numbered, ...]
@@ -38,11 +38,11 @@ class _TableText:
 
 
 def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> _TableText:
-    """The cells of a table in UTF-8 (or UTF-16 with its mark), all as text.
+    """Return the cells of a table in UTF-8 (or UTF-16 with a byte order mark), all as text.
 
-    required: columns it must have. Between the values stand commas, semicolons, tabs or upright
-    strokes: whichever makes the required columns of the first row. Raises DatasetError with lines
-    for a file that is none, lacks a column or has rows of another number of values.
+    The delimiter is a comma, semicolon, tab or vertical bar, whichever splits the first row into
+    most of the `required` columns. Raises DatasetError with line numbers for a file that is not a
+    table, lacks a required column or has rows with another number of values.
     """
     text = _text(path)
     sep = _SEP_LINE.match(text)
@@ -50,7 +50,7 @@ def read_table_text(path: Path, required: Sequence[str] = REQUIRED) -> _TableTex
     text = text[sep.end() :] if sep else text
     mark = sep[1] if sep else _mark(text, required)
     lines = [(n + skipped, cells) for n, cells in _lines(path, text, mark, skipped)]
-    while lines and not lines[-1][1]:  # line ends after the last row are no rows
+    while lines and not lines[-1][1]:  # empty lines after the last row are not rows
         lines.pop()
     filled = [(n, [c.strip() for c in cells]) for n, cells in lines]
     filled = [(n, cells) for n, cells in filled if any(cells)]
@@ -70,18 +70,18 @@ def _text(path: Path) -> str:
         raise DatasetError(f"{path}: not UTF-8 ({error}): save the table as UTF-8") from None
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if "\0" in text:  # in no text, and in no name of a file
+    if "\0" in text:  # neither text nor file names contain it
         raise DatasetError(
             f"{path}: line {text[: text.index(chr(0))].count(chr(10)) + 1}: a zero byte: expected "
-            "text; save the table as UTF-8"
+            "text: save the table as UTF-8"
         )
     return text
 
 
 def first_row(path: Path) -> set[str]:
-    """The cells of the first row that holds any, whatever stands between them.
+    """Return the cells of the first row that is not empty, split by any of the delimiters.
 
-    Empty for a file that cannot be read as text: reading it as a table says why.
+    The set is empty for a file that cannot be read as text. `read_table_text` reports the fault.
     """
     try:
         text = _text(path)
@@ -98,8 +98,8 @@ def _head(text: str) -> str:
 
 def _mark(text: str, required: Sequence[str]) -> str:
     head = _head(text)
-    result = {mark: _cells(head, mark) for mark in _MARKS}
-    return max(_MARKS, key=lambda m: (len(set(required) & result[m]), m == ","))
+    cells = {mark: _cells(head, mark) for mark in _MARKS}
+    return max(_MARKS, key=lambda m: (len(set(required) & cells[m]), m == ","))
 
 
 def _cells(line: str, mark: str) -> set[str]:
@@ -128,7 +128,7 @@ def _rows(
             f"{path}: {len(ragged)} rows do not have {width} values:{listed(ragged)}"
         )
     if not lines:
-        raise DatasetError(f"{path}: has no rows: expected one for each radiograph")
+        raise DatasetError(f"{path}: has no rows: expected one row for each radiograph")
     return tuple((n, dict(zip(columns, cells, strict=False))) for n, cells in lines)
 
 

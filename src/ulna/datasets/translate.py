@@ -1,4 +1,4 @@
-"""Labels of a source as what they say of each finding, and of what a bundle is to answer."""
+"""Translate labels of a source to finding labels and to the meaning of a bundle's answer."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ _Known = dict[FindingCategory, bool]
 def studies_of_source(
     studies: Sequence[Study], source: Source, answer: FindingCategory | None
 ) -> list[Study]:
-    """The `studies` of one source as those of one among several.
+    """Return the `studies` of a source with labels in the meaning that several sources share.
 
-    answer: what abnormal is to mean; None for any abnormality. A finding is present or absent
-    where label, `findings`, or a column of its own say so, and otherwise unknown, never absent:
+    `answer` is the finding that abnormal is to mean, None for any abnormality. A finding is present
+    or absent where the label, `findings` or a column of its own says so, and otherwise unknown:
 
-    - a label that means one finding says that this one is there or not, and nothing of others;
-    - a label that means any abnormality says that a normal study has no finding at all;
-    - `abnormal` becomes whether the study has the finding `answer`, or (None) any finding.
+    - a label that means one finding determines that finding and no other;
+    - a label that means any abnormality determines that a normal study has no finding;
+    - `abnormal` becomes whether the study has the finding `answer`, or, for None, any finding.
 
-    Boxes and masks of other findings than the answer's are left out: they would teach where to
-    look for something else. Raises DatasetError for a column that the source's table lacks, a
-    cell in it that is no label or contradicts the label or `findings`, and a source whose label is
-    known to mean something else (MURA, phantoms).
+    Boxes and masks of findings other than `answer` are removed, since they would train the heat
+    map on something else. Raises DatasetError for a column that the source's table lacks, a cell
+    in it that is not a label or contradicts the label or `findings`, and a source whose label is
+    known to have another meaning (MURA, phantoms).
     """
-    meant = {s.label_means for s in studies} - {"", source.label_means or ANY}
-    if meant:
+    if {s.label_means for s in studies} - {"", source.label_means or ANY}:
         raise DatasetError(
             f"source {source.name!r}: label_means {source.label_means}: the label of "
             f"{source.place} means any abnormality: expected {ABNORMAL}"
@@ -50,12 +49,12 @@ def studies_of_source(
 def _check_columns_agree(
     studies: Sequence[Study], columns: Sequence[_Known], source: Source
 ) -> None:
-    """A column adds to what a label says; that a normal study has hardware is no contradiction."""
+    """Raise DatasetError for columns that contradict labels; normal with hardware is allowed."""
     clashes = []
     for study, column in zip(studies, columns, strict=True):
         known = _known_findings(study, source.label_means)
         clashes += [
-            f"{study.key}: {c} by its column {'there' if column[c] else 'not there'}"
+            f"{study.key}: {c} by its column {'present' if column[c] else 'absent'}"
             for c in FindingCategory
             if c in known and c in column and known[c] != column[c]
             and (known[c] or c == source.label_means)
@@ -63,7 +62,7 @@ def _check_columns_agree(
     if clashes:
         raise DatasetError(
             f"source {source.name!r}: in {len(clashes)} studies a column contradicts the label or "
-            f"`findings`: expected both to say the same, or an empty cell:{listed(clashes)}"
+            f"`findings`: expected both to agree, or an empty cell:{listed(clashes)}"
         )
 
 
@@ -81,7 +80,7 @@ def _translated(
         study,
         patient_id=f"{source.name}.{study.patient_id}",
         study_id=f"{source.name}.{study.study_id}",
-        images=tuple(_placed(i, frozenset(named), means, answer) for i in study.images),
+        images=tuple(_without_others(i, frozenset(named), means, answer) for i in study.images),
         abnormal=label if teaches else None,
         split="test" if source.role == Role.TEST else study.split,
         categories=frozenset(named) if known else None,
@@ -103,19 +102,19 @@ def _known_findings(study: Study, means: FindingCategory | None) -> _Known:
 
 
 def _any_finding(study: Study, means: FindingCategory | None, known: _Known) -> bool | None:
-    """Whether anything is abnormal: a source that looked for one finding cannot say no."""
+    """Whether anything is abnormal, None where a source that labels one finding reports none."""
     if means is None:
         return study.abnormal
     return True if any(known.values()) else None
 
 
-def _placed(
+def _without_others(
     image: ImageRef,
     named: frozenset[FindingCategory],
     means: FindingCategory | None,
     answer: FindingCategory | None,
 ) -> ImageRef:
-    """The image with those places alone that are of the answer."""
+    """Return the image with the boxes and mask of the finding `answer` only."""
     if answer is None or named == {answer}:
         return image
     kept = tuple(f for f in image.findings if (f.category or means) == answer)
@@ -123,21 +122,22 @@ def _placed(
 
 
 def _finding_cells(source: Source) -> dict[Path, dict[FindingCategory, bool | None]]:
-    """What the columns of a table say of findings, for each image's path."""
+    """Return the finding labels in the columns of a source's table, for each image's path."""
     if not is_table(source.place):
         if source.columns:
             raise DatasetError(
-                f"source {source.name!r}: {source.place} is no table: it has no finding_columns"
+                f"source {source.name!r}: finding_columns: expected a table, and {source.place} is "
+                "not one"
             )
         return {}
     rows = read_columns(source.place)
-    there = set(next(iter(rows.values()), {}))
-    if missing := sorted({*source.columns.values()} - there):
+    names = set(next(iter(rows.values()), {}))
+    if missing := sorted({*source.columns.values()} - names):
         raise DatasetError(
             f"source {source.name!r}: {source.place} has no column {missing[0]!r}: expected one "
-            f"of {', '.join(sorted(there))}"
+            f"of {', '.join(sorted(names))}"
         )
-    columns = {c: c.value for c in FindingCategory if c.value in there} | dict(source.columns)
+    columns = {c: c.value for c in FindingCategory if c.value in names} | dict(source.columns)
     return {
         path: {c: _cell(source, path, name, cells[name]) for c, name in columns.items()}
         for path, cells in rows.items()
@@ -152,12 +152,12 @@ def _cell(source: Source, path: Path, column: str, text: str) -> bool | None:
 
 
 def _from_columns(views: Sequence[Mapping[FindingCategory, bool | None]]) -> _Known:
-    """Of all views of a study: present in any, absent only where every view says so."""
-    result: _Known = {}
+    """Combine the labels of a study's views: present in any view, absent only if in all."""
+    known: _Known = {}
     for category in FindingCategory:
-        message = [v.get(category) for v in views]
-        if True in message:
-            result[category] = True
-        elif all(s is False for s in message):
-            result[category] = False
-    return result
+        labels = [v.get(category) for v in views]
+        if True in labels:
+            known[category] = True
+        elif all(label is False for label in labels):
+            known[category] = False
+    return known

@@ -1,4 +1,4 @@
-"""The files below a folder: linked folders too, hidden ones not, each folder once."""
+"""List the files below a folder, following links but not hidden folders, each folder once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ulna.datasets.left_out import LeftOut
 from ulna.datasets.listing import natural_key
 
-# What file systems and their indexers leave behind; none of it is ever an image.
+# Files of operating systems and their indexers, which are never images.
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__MACOSX"})
 _SYSTEM = frozenset({"$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"})
 
@@ -19,21 +19,21 @@ CLOSED = "folders that cannot be opened"
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or folder is the operating system's own; such names are not worth a note."""
+    """Whether a file or folder belongs to the operating system; such names are not reported."""
     return name.startswith("._") or name in _LITTER
 
 
 def is_hidden(name: str, folder: bool) -> bool:
-    """Whether a name says that what it names is not for the user: .Trash, @eaDir, #recycle."""
+    """Whether a name is that of a hidden file or folder, such as .Trash, @eaDir or #recycle."""
     return name.startswith((".", "@", "#") if folder else ".") or name in _SYSTEM
 
 
 def walk_files(root: Path, left: LeftOut) -> list[Path]:
-    """The files in `root` and in every folder below it, image2 before image10.
+    """Return the files in `root` and in every folder below it, image2 before image10.
 
-    Links to folders are followed, but no folder is walked twice: one that leads back, or to a
-    folder that stands in the tree itself, is told in `left`, as are hidden files and folders and
-    those that cannot be opened. Litter of operating systems is left out without a word.
+    Links to folders are followed, but no folder is walked twice. Links that lead back or to a
+    folder in the same tree are recorded in `left`, as are hidden files and folders and those that
+    cannot be opened. Files of operating systems are left out silently.
     """
     walk = _Walk(left)
     walk.enter(root)
@@ -50,7 +50,7 @@ def walk_files(root: Path, left: LeftOut) -> list[Path]:
 
 @dataclass
 class _Walk:
-    """Where a walk has been. links: folders behind links, which come after all true ones."""
+    """The state of a walk; `links` are linked folders, which are entered after all others."""
 
     left: LeftOut
     files: list[Path] = field(default_factory=list)
@@ -58,7 +58,7 @@ class _Walk:
     seen: set[str] = field(default_factory=set)
 
     def enter(self, top: Path) -> None:
-        """Take the files of `top` and of the true folders below it."""
+        """Collect the files of `top` and of the folders below it that are not links."""
         todo = [top]
         while todo:
             place = todo.pop()
@@ -69,15 +69,15 @@ class _Walk:
             todo += self._look_into(place)
 
     def _look_into(self, place: Path) -> list[Path]:
-        """The true folders in `place`; its files and linked folders are put down."""
+        """Return the folders in `place` that are not links; record its files and linked folders."""
         try:
             with os.scandir(place) as entries:
-                result = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
+                found = [(e.name, is_folder(e), e.is_symlink()) for e in entries]
         except OSError:
             self.left.add(CLOSED, place)
             return []
         folders = []
-        for name, folder, link in sorted(result):
+        for name, folder, link in sorted(found):
             if is_litter(name):
                 continue
             if is_hidden(name, folder):
@@ -92,8 +92,8 @@ class _Walk:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; not a link that leads to itself."""
+    """Whether an entry is a folder or a link to one; False for a link to itself."""
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a circular link
         return False

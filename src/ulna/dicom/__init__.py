@@ -1,1 +1,1 @@
-"""DICOM radiographs: reading, in the standard's order."""
+"""Reading DICOM radiographs (CR, DX and RG objects), following the steps of PS3.3."""

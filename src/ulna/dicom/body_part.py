@@ -1,8 +1,8 @@
-"""What a header's words and codes for a body part mean: one of MURA's seven regions, or another.
+"""Map the body part in a DICOM header to one of MURA's seven regions, or to another region.
 
-Body Part Examined (0018,0015) is a CS with defined terms (PS3.16 Annex L), but archives hold
-what was typed: sides, views, plurals, other languages. Anatomic Region Sequence (0008,2218) holds
-codes of SNOMED CT or, in older files, of SNOMED RT (PS3.16 CID 4009, 4031 and 7304).
+Body Part Examined (0018,0015) is a CS with defined terms (PS3.16 Annex L), but in practice it
+contains free text: sides, views, plurals, other languages. Anatomic Region Sequence (0008,2218)
+contains codes of SNOMED CT or, in older files, of SNOMED RT (PS3.16 CID 4009, 4031 and 7304).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS = {
     "POIGNET CARPE MUNECA CARPO POLSO POLSI PUNHO POLS POLSEN HANDWORTEL HANDLED HANDLEDD "
     "HANDLEDEN HANDLEDDET",
 }
-# Beside `OTHER_REGIONS`: what must not pass for one of the seven when both are named.
+# Other anatomy, in addition to `OTHER_REGIONS`: ambiguous together with one of the seven.
 _OTHERS = (
     "CLAVICLE CLAVICULA SCAPULA ACJOINT ACROMIOCLAVICULAR SCJOINT STERNOCLAVICULAR AXILLA THORAX "
     "LUNG HEART BREAST CERVICAL LUMBAR SACRUM COCCYX SIJOINT TARSUS TARSAL METATARSUS METATARSAL "
@@ -42,7 +42,7 @@ _OTHERS = (
     "TOBILLO CRANEO TORAX GINOCCHIO PIEDE ANCA CAVIGLIA JOELHO PE QUADRIL TORNOZELO VOET HEUP "
     "ENKEL ARTERY VEIN NERVE BRONCHUS"
 )
-# Compatible with each of the seven: they name no other region.
+# General words, compatible with each of the seven.
 _ANY = (
     "EXTREMITY EXTREMITIES UPPEREXTREMITY UPPER UPPERLIMB LIMB ARM ARMS UPEXM EXM OTHER UNKNOWN "
     "UNDEFINED UNSPECIFIED NONE NA BRAS BRAZO BRACCIO BRACO SKELETON BONE BONES MSK ORTHO"
@@ -58,10 +58,10 @@ _PHRASES = (
     (r"\b(A C|AC|S C|SC|SI|S I) JOINTS?\b", "ACJOINT"),
     (r"\bRADIAL HEADS?\b", "ELBOW"),
     (r"\b(HUMERAL|METACARPAL) HEADS?\b", r"\1"),
-    # Toes are digits too, but for those of a hand.
+    # Digits may be toes, unless the text names a hand.
     (r"\b(?:DIGITS?|PHALANX|PHALANGES)\b(?=.* HANDS?\b)", "FINGER"),
     (r"(\bHANDS?\b.* )(?:DIGITS?|PHALANX|PHALANGES)\b", r"\1FINGER"),
-    # A finger of the hand is a finger, the scaphoid of the hand a part of the wrist.
+    # "Finger of the hand" is a finger, "scaphoid of the hand" is part of the wrist.
     (r"\b(OF|DE|DER|DELLA|DA|VAN)( (THE|LA|LEFT|RIGHT|BOTH))* (HANDS?|MAINS?|MANOS?|MAO)\b", " "),
 )
 _JOINED = re.compile(r"[&+/,\\]|\b(?:AND|UND|ET|Y|E|EN|OG|OCH)\b")
@@ -102,11 +102,11 @@ _OTHER_ANATOMY = (OTHER_REGIONS | frozenset(_OTHERS.split())) - _GENERAL
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a text names: `part` of the seven, or `other`, its own words for anything else.
+class BodyPartName:
+    """A parsed name of a body part: `part` is one of the seven, `other` the text for anything else.
 
-    Both are empty for no text and for words that fit each of the seven (EXTREMITY). other_anatomy:
-    the other is known to be another region (KNEE), not just a word that is not understood.
+    Both are empty for an empty text and for words that fit each of the seven (EXTREMITY).
+    other_anatomy: `other` is known to be another region (KNEE), not just an unknown word.
     """
 
     part: BodyPart | None = None
@@ -114,41 +114,45 @@ class Named:
     other_anatomy: bool = False
 
 
-def named_part(text: str) -> Named:
-    """The body part that words mean: any case, sides, plurals, views, eight languages.
+def parse_body_part(text: str) -> BodyPartName:
+    """Parse a body part in free text: any case, with sides, plurals and views, in eight languages.
 
-    Words that are not known are ignored beside one of the seven ("HAND BONE AGE"). Two of the
-    seven ("HAND WRIST"), or one and another region, are no answer: `other` quotes them.
+    Unknown words are ignored next to one of the seven ("HAND BONE AGE"). Two of the seven ("HAND
+    WRIST"), or one of them and another region, are ambiguous and returned as `other`.
+
+    >>> parse_body_part("LT Hand PA").part, parse_body_part("KNEE").other
+    (<BodyPart.HAND: 'HAND'>, 'KNEE')
     """
     words = _tokens(text)
     known = [(_part(w), _is_other(w)) for w in words]
     parts = {part for part, _ in known if part}
     if parts == {BodyPart.FINGER, BodyPart.HAND} and not _JOINED.search(text.upper()):
-        parts = {BodyPart.FINGER}  # "THUMB LEFT HAND": the hand says whose
+        parts = {BodyPart.FINGER}  # "THUMB LEFT HAND" is a finger
     others = any(other for _, other in known)
     if len(parts) == 1 and not others:
-        return Named(next(iter(parts)))
-    silent = all(w in _GENERAL or w in _VIEWS or re.fullmatch(_SIDE, w) for w in words)
-    return Named() if not parts and silent else Named(other=_shown(text), other_anatomy=others)
+        return BodyPartName(next(iter(parts)))
+    general = all(w in _GENERAL or w in _VIEWS or re.fullmatch(_SIDE, w) for w in words)
+    if general and not parts:
+        return BodyPartName()
+    return BodyPartName(other=_shown(text), other_anatomy=others)
 
 
-def coded_part(items: Iterable[tuple[str, str]]) -> Named:
-    """The same of (code value, code meaning) pairs; the meaning counts where no code is known."""
+def parse_body_part_codes(items: Iterable[tuple[str, str]]) -> BodyPartName:
+    """Parse (code value, code meaning) pairs; the meaning is used where no code is known."""
     pairs = list(items)
     for code, _ in pairs:
         if code.strip().upper() in _PART_OF_CODE:
-            return Named(_PART_OF_CODE[code.strip().upper()])
-    message = [named_part(meaning) for _, meaning in pairs]
-    return next((n for n in message if n.part), next((n for n in message if n.other), Named()))
+            return BodyPartName(_PART_OF_CODE[code.strip().upper()])
+    names = [parse_body_part(meaning) for _, meaning in pairs]
+    return next((n for n in names if n.part), next((n for n in names if n.other), BodyPartName()))
 
 
 def region_remarks(regions: Iterable[str], source: str = "the header") -> tuple[str, ...]:
-    """What belongs beside the answer for images for which `source` names `regions`; '' is none."""
+    """Return a remark on images that `source` assigns to other `regions` ('' for none)."""
     named = sorted({r for r in regions if r})
     if not named:
         return ()
-    message = ", ".join(named[:5])
-    return (f"{source} names {message}: not known as one of the seven regions",)
+    return (f"{source} names {', '.join(named[:5])}: not known as one of the seven regions",)
 
 
 def _tokens(text: str) -> list[str]:
@@ -162,10 +166,10 @@ def _tokens(text: str) -> list[str]:
 
 
 def _part(word: str) -> BodyPart | None:
-    """Of one word, which a side, a plural or a view may be glued to: LWRIST, HANDRT, XRHAND."""
-    begun = (word, _BEFORE.sub("", word, count=1) if _BEFORE.match(word) else word)
-    tried = [w for b in begun for w in (b, _AFTER.sub("", b))]
-    forms = (f for w in tried for f in (w, w.removesuffix("S"), w.removesuffix("ES")))
+    """Parse one word, to which a side, a plural or XR may be attached: LWRIST, HANDRT, XRHAND."""
+    starts = (word, _BEFORE.sub("", word, count=1) if _BEFORE.match(word) else word)
+    stems = [w for s in starts for w in (s, _AFTER.sub("", s))]
+    forms = (f for w in stems for f in (w, w.removesuffix("S"), w.removesuffix("ES")))
     return next((_PART_OF[f] for f in forms if f in _PART_OF), None)
 
 
@@ -176,5 +180,5 @@ def _is_other(word: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """On one line and short: a header may hold anything."""
+    """Shorten a text to one line, since a header may contain anything."""
     return " ".join(text.split())[:40]

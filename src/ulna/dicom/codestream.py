@@ -1,4 +1,4 @@
-"""Compressed frames: out of their fragments, and what their first bytes say they are."""
+"""Extract compressed frames from their fragments, and parse the headers of codestreams."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ulna.dicom.elements import Element, Encoding, items
 from ulna.errors import DicomError
 
 ITEM = b"\xfe\xff\x00\xe0"
-"""How encapsulated Pixel Data begin: PS3.5 A.4."""
+"""The item tag with which encapsulated Pixel Data begin: PS3.5 A.4."""
 _J2K, _JP2 = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 _JXL, _JXL_BOXES = b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _ENCODING = Encoding(implicit=False, little=True)
-# Start Of Frame markers (T.81 table B.1), and JPEG-LS's (T.87): all hold precision and size.
+# Start Of Frame markers (T.81 table B.1) and that of JPEG-LS (T.87), with precision and size.
 _STARTS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7}
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 
 
 @dataclass(frozen=True)
 class Codestream:
-    """What a compressed frame says of itself.
+    """The header of a compressed frame.
 
-    kind: its name for messages, "" where unknown. lossless: of JPEG, whether a process that
-    Pillow lacks. rows, columns and bits (the precision of a sample) are 0 where not looked for.
-    end: of JPEG, where its End Of Image marker is or should be, of JPEG 2000 where it should be;
-    `ended`: whether it is there, or cannot be known to be all that is missing.
+    kind: name of the compression, "" if unknown. lossless: a JPEG process that Pillow lacks. rows,
+    columns, bits (per sample): 0 where not parsed. end: position where the end marker of JPEG is or
+    should be, or of JPEG 2000 should be. ended: whether the end marker is there, or more than it
+    may be missing.
     """
 
     kind: str
@@ -40,30 +40,30 @@ class Codestream:
 
 
 def first_frame(data: bytes, pixels: Element, frames: int, *, one_fragment: bool) -> bytes:
-    """The first frame's bytes out of the fragments of encapsulated Pixel Data: PS3.5 A.4.
+    """Return the first frame from the fragments of encapsulated Pixel Data: PS3.5 A.4.
 
-    A frame may lie in several fragments. Where the Basic Offset Table does not say how many,
-    the next frame is known by a fragment that begins as the first does. Raises DicomError for
-    fragments that are cut short or missing.
+    A frame may be in several fragments. If there is no usable Basic Offset Table, the next frame
+    is assumed to begin at the fragment that starts like the first one. one_fragment: each frame is
+    in one fragment. Raises DicomError for truncated or missing fragments.
     """
     if data[pixels.start : pixels.start + 4] != ITEM:
-        return data[pixels.start : pixels.stop]  # one codestream written as if it were native
-    result = list(items(data, pixels.start, pixels.stop, _ENCODING))
-    fragments = [(start, stop) for start, stop in result[1:] if stop > start]
-    if len(result) == 1 and identify(data[slice(*result[0])]).kind:
-        fragments = result  # written without a table
+        return data[pixels.start : pixels.stop]  # a codestream that is not encapsulated
+    spans = list(items(data, pixels.start, pixels.stop, _ENCODING))
+    fragments = [(start, stop) for start, stop in spans[1:] if stop > start]
+    if len(spans) == 1 and identify(data[slice(*spans[0])]).kind:
+        fragments = spans  # written without an offset table
     if not fragments:
         raise DicomError("no fragment follows its offset table")
     if one_fragment and frames > 1:
         fragments = fragments[:1]
     elif frames > 1:
-        table = data[slice(*result[0])]
+        table = data[slice(*spans[0])]
         fragments = fragments[: _count(data, table, fragments, frames)]
     return b"".join(data[start:stop] for start, stop in fragments)
 
 
 def _count(data: bytes, table: bytes, fragments: list[tuple[int, int]], frames: int) -> int:
-    """How many fragments the first frame has."""
+    """The number of fragments of the first frame."""
     if len(fragments) <= frames:
         return 1
     starts = [start - 8 - (fragments[0][0] - 8) for start, _ in fragments]
@@ -77,10 +77,10 @@ def _count(data: bytes, table: bytes, fragments: list[tuple[int, int]], frames: 
 
 
 def identify(frame: bytes) -> Codestream:
-    """By its signature, since transfer syntaxes are wrong more often than codestreams.
+    """Identify a codestream by its signature, since transfer syntaxes are wrong more often.
 
     JPEG: T.81 B.2.2. JPEG-LS: T.87 C.2.2. JPEG 2000 and HTJ2K: T.800 A.5.1. JPEG XL: ISO/IEC
-    18181-1 annex D and 18181-2 9.3. Raises DicomError where the head is cut short.
+    18181-1 annex D and 18181-2 9.3. Raises DicomError for a truncated header.
     """
     try:
         if frame.startswith((_JXL, _JXL_BOXES)):
@@ -95,7 +95,7 @@ def identify(frame: bytes) -> Codestream:
 
 
 def _jpeg_xl(frame: bytes) -> Codestream:
-    """Its SizeHeader: bits from the lowest on, behind the signature FF 0A, maybe within boxes."""
+    """Parse SizeHeader: bits in ascending order after the signature FF 0A, possibly in boxes."""
     at = 0
     while not frame.startswith(_JXL, at):
         size, kind = struct.unpack_from(">I4s", frame, at)
@@ -145,7 +145,7 @@ def _jpeg_2000(frame: bytes) -> Codestream:
 
 
 def _end_of_tiles(frame: bytes) -> int:
-    """Where the last tile-part ends (T.800 A.4.2), 0 unless the frame ends there, but for a pad."""
+    """The end of the last tile-part (T.800 A.4.2); 0 unless only padding follows it."""
     at = 2
     while frame[at : at + 2] != b"\xff\x90":
         if frame[at : at + 1] != b"\xff":
@@ -175,7 +175,7 @@ def _jpeg(frame: bytes) -> Codestream:
                 return Codestream(
                     "JPEG-LS", rows, columns, bits, components, lossless=True, ended=ended
                 )
-            # Entropy-coded data hold no marker but restarts: the first one found is the end's.
+            # Entropy-coded data contain no marker except restarts, so this one is the end.
             end = frame.find(b"\xff\xd9", at)
             return Codestream(
                 "JPEG",

@@ -1,8 +1,8 @@
-"""Pixel data to an array of stored values.
+"""Decode Pixel Data to an array of stored values.
 
-Uncompressed and RLE data are decoded here, JPEG of 8 bits, JPEG 2000 and HTJ2K by Pillow, and the
-rest by imagecodecs in a child with a bound on memory and time (about 0.3 s an image), since a
-damaged stream can end the process that decodes it.
+Uncompressed and RLE data are decoded here, 8-bit JPEG, JPEG 2000 and HTJ2K by Pillow, and the rest
+by imagecodecs in a child process with limited memory and time (about 0.3 s per image), since a
+damaged stream can crash the process that decodes it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 from PIL import Jpeg2KImagePlugin, JpegImagePlugin
 from pydicom.uid import UID, RLELossless
 
-from ulna.dicom import child
+from ulna.dicom import decoder_process
 from ulna.dicom.codestream import ITEM, Codestream, first_frame, identify
-from ulna.dicom.guard import ParsedFile, has_zlib_head
-from ulna.dicom.pixel_module import PixelModule, Tell
+from ulna.dicom.file_parser import ParsedFile, has_zlib_head
+from ulna.dicom.pixel_module import PixelModule, Warn
 from ulna.dicom.rle import decode_rle, looks_like_rle
 from ulna.errors import DicomError
 
@@ -33,7 +33,7 @@ NATIVE = {
     "1.2.840.10008.1.2.2": "Explicit VR Big Endian",
 }
 _RAW, _DEFLATED = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"
-# What Codestream.kind each is expected to hold: PS3.6 annex A.
+# The expected Codestream.kind of each transfer syntax: PS3.6 annex A.
 _KINDS = {
     "1.2.840.10008.1.2.4.50": "JPEG",
     "1.2.840.10008.1.2.4.51": "JPEG",
@@ -50,19 +50,19 @@ _KINDS = {
     "1.2.840.10008.1.2.4.202": "JPEG 2000",
     "1.2.840.10008.1.2.4.203": "JPEG 2000",
 }
-# Those whose decoders may overshoot what Bits Stored can hold.
+# Lossy syntaxes, whose decoded values may exceed the range of Bits Stored.
 _LOSSY = tuple(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91, 111, 112, 203))
 SYNTAXES = (*NATIVE, _RAW, _DEFLATED, RLELossless, *_KINDS)
-"""The transfer syntaxes that are read; docs/data.md lists them."""
+"""The supported transfer syntaxes; docs/data.md lists them."""
 
 
-def decode_first_frame(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
-    """((rows, columns) stored values of the first frame, whether they are signed).
+def decode_first_frame(parsed: ParsedFile, module: PixelModule, warn: Warn) -> tuple[Pixels, bool]:
+    """Decode the first frame: (rows, columns) stored values, and whether they are signed.
 
     Raises DicomError for damaged or missing pixel data and for a transfer syntax without decoder.
     """
     try:
-        pixels, signed = _decoded(parsed, module, tell)
+        pixels, signed = _decoded(parsed, module, warn)
     except DicomError as error:
         raise DicomError(
             f"pixel data in {syntax_name(parsed.syntax)} cannot be decoded: {error}"
@@ -78,80 +78,77 @@ def decode_first_frame(parsed: ParsedFile, module: PixelModule, tell: Tell) -> t
 
 
 def syntax_name(syntax: UID) -> str:
-    """The name of a transfer syntax for messages, its number where it has none."""
+    """Return the name of a transfer syntax for messages, its UID if it has none."""
     kind = _KINDS.get(syntax, "")
     if syntax.name != syntax:
         return str(syntax.name)
     return f"{kind} ({syntax})" if kind else f"transfer syntax {str(syntax)[:64]!r}"
 
 
-def _decoded(parsed: ParsedFile, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
-    syntax, result = parsed.syntax, parsed.pixels
-    if result is None or result.stop == result.start:
+def _decoded(parsed: ParsedFile, module: PixelModule, warn: Warn) -> tuple[Pixels, bool]:
+    syntax, element = parsed.syntax, parsed.pixels
+    if element is None or element.stop == element.start:
         raise DicomError("there are none")
     native = syntax in NATIVE
-    in_items = parsed.data[result.start : result.start + 4] == ITEM
-    if native and not result.undefined:
-        raw = memoryview(parsed.data)[result.start : result.stop]
-        return _native(
-            raw, module, tell, little=parsed.encoding.little, vr=result.vr
-        ), module.signed
-    if not (native or in_items or result.undefined):
-        return _said_to_be_compressed(parsed, module, tell)
+    in_items = parsed.data[element.start : element.start + 4] == ITEM
+    if native and not element.undefined:
+        raw = memoryview(parsed.data)[element.start : element.stop]
+        little = parsed.encoding.little
+        return _native(raw, module, warn, little=little, vr=element.vr), module.signed
+    if not (native or in_items or element.undefined):
+        return _not_encapsulated(parsed, module, warn)
     frame = first_frame(
-        parsed.data, result, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
+        parsed.data, element, module.frames, one_fragment=syntax in (RLELossless, _DEFLATED)
     )
-    own = _in_own_form(frame, syntax, module)
-    if own == RLELossless:
-        if own != syntax:
-            tell(f"says {syntax_name(syntax)}, but its frame is RLE: read as such")
+    form = _form_without_codestream(frame, syntax, module)
+    if form == RLELossless:
+        if form != syntax:
+            warn(f"says {syntax_name(syntax)}, but its frame is RLE: read as such")
         flat = decode_rle(frame, module.rows * module.columns, module.allocated // 8)
         return flat.reshape(module.rows, module.columns), module.signed
-    if own == _RAW:
-        return _native(frame, module, tell), module.signed
-    if own == _DEFLATED:
-        return _native(_inflated(frame, module), module, tell), module.signed
-    return _compressed(frame, syntax, module, tell)
+    if form == _RAW:
+        return _native(frame, module, warn), module.signed
+    if form == _DEFLATED:
+        return _native(_inflated(frame, module), module, warn), module.signed
+    return _compressed(frame, syntax, module, warn)
 
 
-def _in_own_form(frame: bytes, syntax: UID, module: PixelModule) -> str:
-    """RLELossless, _RAW or _DEFLATED by what the frame is rather than said to be; '' for others."""
+def _form_without_codestream(frame: bytes, syntax: UID, module: PixelModule) -> str:
+    """RLELossless, _RAW or _DEFLATED, detected from the frame; '' for all other syntaxes."""
     if syntax == _RAW and len(frame) >= module.frame_bytes:
-        return _RAW  # pixels may begin like anything
+        return _RAW  # raw pixels may look like any signature
     if looks_like_rle(frame):
         return RLELossless
-    own = syntax in (RLELossless, _RAW, _DEFLATED) and not identify(frame).kind
-    return str(syntax) if own else ""
+    expected = syntax in (RLELossless, _RAW, _DEFLATED) and not identify(frame).kind
+    return str(syntax) if expected else ""
 
 
-def _said_to_be_compressed(
-    parsed: ParsedFile, module: PixelModule, tell: Tell
-) -> tuple[Pixels, bool]:
-    """Pixel Data of defined length under a compressed syntax: raw, or a stream without items."""
+def _not_encapsulated(parsed: ParsedFile, module: PixelModule, warn: Warn) -> tuple[Pixels, bool]:
+    """Decode Pixel Data of defined length under a compressed syntax: raw, or a bare codestream."""
     assert parsed.pixels is not None
     raw = parsed.data[parsed.pixels.start : parsed.pixels.stop]
     if parsed.syntax not in SYNTAXES:
-        raise DicomError("no decoder knows it")
+        raise DicomError("there is no decoder for it")
     if identify(raw).kind:
-        return _compressed(raw, parsed.syntax, module, tell)
-    tell(f"says {syntax_name(parsed.syntax)}, but its pixel data are not compressed: read as such")
-    return _native(raw, module, tell, little=parsed.encoding.little), module.signed
+        return _compressed(raw, parsed.syntax, module, warn)
+    warn(f"says {syntax_name(parsed.syntax)}, but its pixel data are not compressed: read as such")
+    return _native(raw, module, warn, little=parsed.encoding.little), module.signed
 
 
 def _native(
-    raw: memoryview | bytes, module: PixelModule, tell: Tell, *, little: bool = True, vr: str = ""
+    raw: memoryview | bytes, module: PixelModule, warn: Warn, *, little: bool = True, vr: str = ""
 ) -> Pixels:
-    """Uncompressed values: PS3.5 8.1.1. One byte may pad them to an even length."""
+    """Decode uncompressed values: PS3.5 8.1.1. One byte may pad them to an even length."""
     pixels, need, have = module.rows * module.columns, module.frame_bytes, len(raw)
     total = need * module.frames
     if have > total + total % 2:
-        tell(
+        warn(
             f"{have} bytes of pixel data, but its rows, columns and frames need {total}: the rest "
             "is ignored; if the picture is sheared, its Columns are wrong"
         )
     dtype = np.dtype(np.uint8 if module.allocated == 8 else "<u2" if little else ">u2")
     if have in (pixels, pixels + pixels % 2) and module.allocated == 16 and module.stored <= 8:
-        tell("16 bits are allocated, but its pixel data have 8 a pixel: read as such")
+        warn("16 bits are allocated, but its pixel data have 8 a pixel: read as such")
         dtype = np.dtype(np.uint8)
     elif have < need:
         raise DicomError(
@@ -168,7 +165,7 @@ def _native(
 
 
 def _inflated(frame: bytes, module: PixelModule) -> bytes:
-    """Deflated Image Frame Compression: PS3.5 A.4.12; no more than the frame needs."""
+    """Inflate a frame (Deflated Image Frame Compression: PS3.5 A.4.12), up to its stated size."""
     window = zlib.MAX_WBITS if has_zlib_head(frame) else -zlib.MAX_WBITS
     try:
         return zlib.decompressobj(window).decompress(frame, module.frame_bytes)
@@ -176,15 +173,15 @@ def _inflated(frame: bytes, module: PixelModule) -> bytes:
         raise DicomError("its frame does not inflate") from None
 
 
-def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> tuple[Pixels, bool]:
+def _compressed(frame: bytes, syntax: UID, module: PixelModule, warn: Warn) -> tuple[Pixels, bool]:
     stream, expected = identify(frame), _KINDS.get(syntax, "")
     if not stream.kind:
         if len(frame) in (module.frame_bytes, module.frame_bytes + 1):
-            tell(f"says {syntax_name(syntax)}, but its frame is not compressed: read as such")
-            return _native(frame, module, tell), module.signed
-        raise DicomError(f"its frame of {len(frame)} bytes begins like none that is known")
+            warn(f"says {syntax_name(syntax)}, but its frame is not compressed: read as such")
+            return _native(frame, module, warn), module.signed
+        raise DicomError(f"its frame of {len(frame)} bytes has no known signature")
     if stream.kind != expected:
-        tell(f"says {syntax_name(syntax)}, but its frame is {stream.kind}: read as such")
+        warn(f"says {syntax_name(syntax)}, but its frame is {stream.kind}: read as such")
     if (stream.rows, stream.columns) != (module.rows, module.columns):
         raise DicomError(
             f"its frame has {stream.columns} x {stream.rows} px, where the header says "
@@ -196,22 +193,22 @@ def _compressed(frame: bytes, syntax: UID, module: PixelModule, tell: Tell) -> t
         raise DicomError(f"its frame has {stream.bits} bits, where the header allocates 8")
     if not stream.ended:
         frame = frame[: stream.end or len(frame)] + b"\xff\xd9"
-    # Only what decoders invent of missing JPEG data has to be looked for.
+    # Only JPEG decoders invent missing data, so only JPEG frames are checked for it.
     pixels = _samples(frame, stream if stream.kind == "JPEG" else replace(stream, end=0))
     if not stream.ended:
-        tell(f"its {stream.kind} frame has no end marker, but every pixel is there")
+        warn(f"its {stream.kind} frame has no end marker, but every pixel is there")
     if syntax in _LOSSY:
         pixels = _clipped(pixels, module)
     if stream.signed and not module.signed and int(pixels.min()) < 0:
-        tell("Pixel Representation says unsigned, its frame holds values below 0: read as signed")
+        warn("Pixel Representation says unsigned, its frame holds values below 0: read as signed")
         return pixels, True
     return pixels, module.signed
 
 
 def _clipped(pixels: Pixels, module: PixelModule) -> Pixels:
-    """Without overshoot: a white of 4097 in 12 bits would become black when its bits are masked.
+    """Clip overshoot of lossy compression, so that a white of 4097 in 12 bits is not masked to 1.
 
-    Values further away are no overshoot, but hold an overlay in the bits above.
+    Values that are farther out are kept, since they may have an overlay in the bits above.
     """
     signed = pixels.dtype.kind == "i"
     if signed != module.signed or pixels.size == 0:
@@ -227,23 +224,23 @@ def _samples(frame: bytes, stream: Codestream) -> Pixels:
     size = stream.rows * stream.columns
     in_pillow = not stream.lossless and stream.bits <= (8 if stream.kind == "JPEG" else 16)
     if stream.kind not in ("JPEG", "JPEG 2000") or not in_pillow:
-        return child.decode_in_child(stream.kind, frame, size, stream.end)
+        return decoder_process.decode_in_child(stream.kind, frame, size, stream.end)
     try:
         pixels = _by_pillow(frame, stream)
         if pixels is not None and stream.end:
-            again = _by_pillow(child.filled(frame, stream.end), stream)
+            again = _by_pillow(decoder_process.with_filler(frame, stream.end), stream)
             pixels = pixels if again is not None and np.array_equal(pixels, again) else None
     except Exception:  # Pillow's plugins raise anything on damaged streams
         pixels = None
     if pixels is not None:
         return pixels
-    if not child.is_installed():
+    if not decoder_process.is_installed():
         raise DicomError(f"its {stream.kind} frame of {len(frame)} bytes is damaged or cut short")
-    return child.decode_in_child(stream.kind, frame, size, stream.end)
+    return decoder_process.decode_in_child(stream.kind, frame, size, stream.end)
 
 
 def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:
-    """The samples; None where Pillow makes something else of them than one grey value."""
+    """Decode with Pillow; None if the result does not have one grey value per pixel."""
     plugin = (
         JpegImagePlugin.JpegImageFile
         if stream.kind == "JPEG"
@@ -253,9 +250,9 @@ def _by_pillow(frame: bytes, stream: Codestream) -> Pixels | None:
         image.load()
         if image.size != (stream.columns, stream.rows) or image.mode not in ("L", "I;16"):
             return None
-        result = np.asarray(image)
+        pixels = np.asarray(image)
     if stream.kind == "JPEG":
-        return result
-    # Pillow shifts JPEG 2000 samples up to 8 or 16 bits, and signed ones above 0.
-    values = (result >> (8 * result.itemsize - stream.bits)).astype(np.uint16)
+        return pixels
+    # Pillow scales JPEG 2000 samples up to 8 or 16 bits, and offsets signed ones.
+    values = (pixels >> (8 * pixels.itemsize - stream.bits)).astype(np.uint16)
     return (values - np.uint16(1 << (stream.bits - 1))).view(np.int16) if stream.signed else values

@@ -1,7 +1,7 @@
-"""The elements of an encoded data set, one after the other and without recursion: PS3.5 7.
+"""Locate the elements of an encoded data set, iteratively and without converting them: PS3.5 7.
 
-A parser that converts every element fails on the private ones that nobody needs, and one that
-recurses is at the mercy of the file's nesting. This one only finds where each element lies.
+A parser that converts every element fails on malformed private ones that nobody needs, and a
+recursive one can be exhausted by deep nesting.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pydicom.datadict import dictionary_VR
 from ulna.errors import DicomError
 
 MAX_DEPTH = 64
-"""Deepest nesting of sequences; reports have about 10."""
+"""Deepest nesting of sequences that is accepted; reports have about 10."""
 MAX_ELEMENTS = 200_000
-"""Most elements of one data set that are looked at; radiographs have some hundred."""
+"""Largest number of elements of one data set; radiographs have a few hundred."""
 PIXEL_DATA = 0x7FE00010
 # Explicit VRs by the width of their length field: PS3.5 tables 7.1-1 and 7.1-2.
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
@@ -29,14 +29,17 @@ _UNDEFINED = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """Implicit or explicit VR, little or big endian: PS3.5 7.1, 7.3."""
+    """The encoding of a data set: implicit or explicit VR, little or big endian: PS3.5 7.1, 7.3."""
 
     implicit: bool
     little: bool
 
 
 class Element(NamedTuple):
-    """Where an element lies: its value is data[start:stop]; `vr` is "" where none is written."""
+    """The position of an element. Its value is data[start:stop]; the next one begins at `after`.
+
+    vr: "" in implicit VR. undefined: whether its length is undefined.
+    """
 
     tag: int
     vr: str
@@ -47,14 +50,14 @@ class Element(NamedTuple):
 
 
 def is_vr(pair: bytes) -> bool:
-    """Whether two bytes are a Value Representation of PS3.5 6.2."""
+    """Whether two bytes are a value representation of PS3.5 6.2."""
     return pair in _LONG or pair in _SHORT
 
 
 def elements(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[Element]:
-    """The top-level elements of data[at:end] up to Pixel Data, which may be cut short by `end`.
+    """Yield the top-level elements of data[at:end] up to Pixel Data, which may be truncated.
 
-    Raises DicomError for an element that ends after `end`, for sequences without an end or
+    Raises DicomError for any other element that ends after `end`, for sequences without an end or
     nested deeper than MAX_DEPTH, and for more than MAX_ELEMENTS.
     """
     count = 0
@@ -69,10 +72,10 @@ def elements(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[Ele
 
 
 def items(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each item of a sequence, or of each fragment, whose value is data[at:end].
+    """Yield (start, stop) of each item or fragment of a sequence whose value is data[at:end].
 
-    What is no item ends the sequence. Raises DicomError for an item that ends after `end` and for
-    more than MAX_ELEMENTS.
+    Anything that is not an item ends the sequence. Raises DicomError for an item that ends after
+    `end` and for more than MAX_ELEMENTS.
     """
     count = 0
     while at + 8 <= end:
@@ -94,9 +97,9 @@ def items(data: bytes, at: int, end: int, encoding: Encoding) -> Iterator[tuple[
 
 
 def check_depth(data: bytes, spans: list[Element], encoding: Encoding) -> None:
-    """DicomError where sequences, of defined length too, nest deeper than MAX_DEPTH.
+    """Raise DicomError if sequences, also those of defined length, nest deeper than MAX_DEPTH.
 
-    Level by level, not by recursion. What does not parse in them is passed over: most of the
+    Goes level by level, without recursion. Parts that do not parse are ignored, since most of the
     sequences of a radiograph have nothing to do with its pixels.
     """
     level, seen = spans, 0
@@ -120,19 +123,19 @@ def _inside(data: bytes, sequence: Element, encoding: Encoding) -> Iterator[Elem
 
 
 def inner_encoding(sequence: Element, encoding: Encoding) -> Encoding:
-    """Sequences written as UN are implicit little endian inside: PS3.5 6.2.2, note 5."""
+    """The encoding of a sequence's items; implicit little endian for VR UN: PS3.5 6.2.2, note 5."""
     return Encoding(implicit=True, little=True) if sequence.vr == "UN" else encoding
 
 
 def is_sequence(element: Element) -> bool:
-    """By its VR where that is written, else by the dictionary's."""
+    """Whether an element is a sequence, by its VR or, if that is not stated, by the dictionary."""
     if element.vr in ("", "UN"):
         return public_vr(element.tag) == "SQ" or (element.undefined and element.tag != PIXEL_DATA)
     return element.vr == "SQ"
 
 
 def public_vr(tag: int) -> str:
-    """The VR of PS3.6 for a tag, "" for private and unknown ones."""
+    """Return the VR of a tag in PS3.6, "" for private and unknown tags."""
     try:
         return dictionary_VR(tag)
     except KeyError:
@@ -156,7 +159,7 @@ def _element(data: bytes, at: int, end: int, encoding: Encoding) -> Element:
 
 
 def _head(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> tuple[str, int, int]:
-    """(VR, where the value begins, its length) of the element at `at`: PS3.5 7.1.2, 7.1.3."""
+    """Return (VR, start of the value, its length) of the element at `at`: PS3.5 7.1.2, 7.1.3."""
     order, pair = ("<" if encoding.little else ">"), data[at + 4 : at + 6]
     bare = "", at + 8, struct.unpack_from(order + "I", data, at + 4)[0]
     if encoding.implicit or tag >> 16 == 0xFFFE:
@@ -169,18 +172,18 @@ def _head(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> tuple
         wide = name, at + 12, struct.unpack_from(order + "I", data, at + 8)[0]
         if pair in _LONG:
             return wide
-        # VRs to come have the wide form (PS3.5 6.2); some writers have the others for what they
-        # do not know, and are implicit inside some sequences: the one that leads on is meant.
-        for result in (bare, wide, short):
-            if _leads_on(data, result[1] + result[2], end, encoding, tag):
-                return result
+        # Future VRs have the long form (PS3.5 6.2), but some writers use other forms for unknown
+        # VRs, or implicit VR inside sequences. The form that leads to a next element is taken.
+        for head in (bare, wide, short):
+            if _leads_on(data, head[1] + head[2], end, encoding, tag):
+                return head
     elif pair in _LONG:
         raise DicomError(f"ends within the head of element {named(tag)}")
     return short if pair.isalpha() and pair.isupper() else bare
 
 
 def _leads_on(data: bytes, at: int, end: int, encoding: Encoding, tag: int) -> bool:
-    """Whether what can follow element `tag` is at `at`: a later element, a delimiter, the end."""
+    """Whether `at` is a valid position after element `tag`: a later tag, a delimiter, the end."""
     if at + 8 > end:
         return at == end
     after, _ = _item_head(data, at, encoding)
@@ -195,7 +198,7 @@ def _check_count(count: int) -> None:
 
 
 def named(tag: int) -> str:
-    """A tag as the standard writes it: (gggg,eeee)."""
+    """Format a tag as in the standard: (gggg,eeee)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
@@ -211,11 +214,11 @@ def _end_of_item(data: bytes, at: int, end: int, encoding: Encoding) -> int:
 def _end_of_sequence(
     data: bytes, at: int, end: int, encoding: Encoding, *, is_pixels: bool
 ) -> tuple[int, int]:
-    """(where its items end, where the next element begins) of undefined length: PS3.5 7.5.2."""
+    """Return (end of the items, next element) of a sequence of undefined length: PS3.5 7.5.2."""
     if not is_pixels:
         after = _walk(data, at, end, [encoding])
         return after - 8, after
-    # Fragments of Pixel Data: a missing delimiter is the decoder's business, PS3.5 A.4.
+    # Fragments of Pixel Data (PS3.5 A.4): the decoder handles a missing delimiter.
     count = 0
     while at + 8 <= end:
         count += 1
@@ -228,9 +231,9 @@ def _end_of_sequence(
 
 
 def _walk(data: bytes, at: int, end: int, open_: list[Encoding]) -> int:
-    """The end of what is `open_`: sequences stand at even places of the stack, items at odd ones.
+    """Return the end of the sequence or item on top of the stack `open_`.
 
-    Leaves when the stack is as short as a closed start: 0 for a sequence, 1 for an item.
+    Sequences are at even indices of the stack, items at odd ones.
     """
     floor, count = len(open_) - 1, 0
     while at + 8 <= end:
@@ -259,7 +262,7 @@ def _walk(data: bytes, at: int, end: int, open_: list[Encoding]) -> int:
 
 
 def _over_element(data: bytes, at: int, end: int, open_: list[Encoding]) -> int:
-    """Past an element in an item; one of undefined length is opened instead."""
+    """Return the position after an element in an item, or inside it if its length is undefined."""
     encoding = open_[-1]
     head = data[at : at + 12]
     explicit = not encoding.implicit and head[4:6] in _LONG

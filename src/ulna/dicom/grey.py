@@ -1,7 +1,7 @@
-"""Stored values to grey levels, in the standard's order, each step with its clause of PS3.3.
+"""Convert stored values to grey levels by the grey-scale pipeline of PS3.3.
 
-The order is that of C.11.1, C.11.2 and C.7.6.3.1.2: stored value, modality transformation, values
-of interest, polarity.
+The steps are stored values (C.7.6.3.1), Modality LUT or rescale (C.11.1), VOI LUT or window
+(C.11.2), and polarity (C.7.6.3.1.2, C.11.6).
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import numpy.typing as npt
 import pydicom
 
 from ulna.dicom.luts import Values, read_lut
-from ulna.dicom.pixel_module import Tell, bits_stored, is_signed, polarity
+from ulna.dicom.pixel_module import Warn, bits_stored, is_signed, polarity
 from ulna.dicom.values import integer, is_empty, items, number, text
-from ulna.dicom.voi import ways
+from ulna.dicom.voi import voi_transforms
 from ulna.errors import DicomError, ImageWarning
 from ulna.types import Array
 
-# Whose indices and greys stay in the cache while they are looked up.
+# Pixels whose indices and greys fit into the cache.
 _BAND_PIXELS = 1 << 15
-# Every n-th row is looked at first to see whether an image shows anything.
+# Only every n-th row is checked first for whether the image shows anything.
 _SAMPLED_ROWS = 16
 _NOTHING = 1e-3
-"""Greys that spread less show nothing."""
+"""An image whose greys spread less shows nothing."""
 _RUN = 4
-"""Pixels in a row that make padding of what might be a coincidence."""
+"""Shortest run of padding; fewer pixels may have the padding value by coincidence."""
 _PATTERNS = 1 << 16
-"""What 16 allocated bits can hold."""
+"""Number of values of 16 allocated bits."""
 
 
 def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDArray[np.int32]:
-    """The Bits Stored (0028,0101) of each pixel, signed by Pixel Representation: C.7.6.3.1.
+    """Return the Bits Stored (0028,0101) of each pixel, signed by Pixel Representation: C.7.6.3.1.
 
-    Bits above them may hold overlays in old objects and carry no grey.
+    Higher bits are masked: in old objects they may contain overlays.
     """
     bits = bits_stored(dataset)
     values = pixels.astype(np.int32) & ((1 << bits) - 1)
@@ -45,49 +45,49 @@ def stored_values(pixels: npt.NDArray[Any], dataset: pydicom.Dataset) -> npt.NDA
 
 
 def stored_range(dataset: pydicom.Dataset) -> tuple[int, int]:
-    """Smallest and largest value that Bits Stored can hold."""
+    """Return the smallest and largest value of Bits Stored."""
     bits = bits_stored(dataset)
     if is_signed(dataset):
         return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     return 0, (1 << bits) - 1
 
 
-def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, tell: Tell) -> Values:
-    """Modality LUT (0028,3000) or else rescale slope and intercept: C.11.1.
+def apply_modality(values: npt.ArrayLike, dataset: pydicom.Dataset, warn: Warn) -> Values:
+    """Apply the Modality LUT (0028,3000), or else rescale slope and intercept: C.11.1.
 
-    What is not usable is told, and the next takes its place: the LUT's the rescale, the
-    rescale's the stored values themselves.
+    An unusable LUT is replaced by the rescale, and an unusable rescale by the stored values, each
+    with a warning.
     """
-    result = np.asarray(values, np.float64)
+    stored = np.asarray(values, np.float64)
     for item in items(dataset, "ModalityLUTSequence"):
         try:
-            units = read_lut(item, (float(result.min()), float(result.max())), tell).apply(result)
+            units = read_lut(item, (float(stored.min()), float(stored.max())), warn).apply(stored)
         except DicomError as error:
-            tell(f"the Modality LUT is not used: {error}")
+            warn(f"the Modality LUT is not used: {error}")
             continue
         if np.ptp(units) > 0:
             return units
-        tell("the Modality LUT would make all greys equal: not applied")
+        warn("the Modality LUT would make all greys equal: not applied")
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
         if value is None and not is_empty(dataset, keyword):
-            tell(f"{keyword} {text(dataset, keyword)[:40]!r} is no number: not applied")
+            warn(f"{keyword} {text(dataset, keyword)[:40]!r} is no number: not applied")
     if slope == 0:
-        tell("Rescale Slope 0 would make all greys equal: not applied")
+        warn("Rescale Slope 0 would make all greys equal: not applied")
         slope = None
     with np.errstate(over="ignore"):
-        scaled = result * (1.0 if slope is None else slope) + (intercept or 0.0)
+        scaled = stored * (1.0 if slope is None else slope) + (intercept or 0.0)
         if np.isfinite(scaled).all() and np.isfinite(np.ptp(scaled)):
             return scaled
-    tell(f"Rescale Slope {slope:g} and Intercept {intercept or 0:g} are too large: not applied")
-    return result
+    warn(f"Rescale Slope {slope:g} and Intercept {intercept or 0:g} are too large: not applied")
+    return stored
 
 
 def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
-    """Whether low values are meant to be bright: C.7.6.3.1.2 and C.11.6 (Presentation LUT Shape).
+    """Whether low values are displayed bright: C.7.6.3.1.2 and C.11.6 (Presentation LUT Shape).
 
-    MONOCHROME1 and INVERSE both say so, and DX objects carry both for one inversion (table
-    C.8-71): they are not applied one after the other. Where they disagree, ImageWarning.
+    MONOCHROME1 and INVERSE both mean so, and DX objects have both for a single inversion (table
+    C.8-71), so they are not applied one after the other. ImageWarning if they disagree.
     """
     first = polarity(dataset) == "MONOCHROME1"
     shape = text(dataset, "PresentationLUTShape").upper()
@@ -102,42 +102,42 @@ def is_inverted(dataset: pydicom.Dataset, name: str) -> bool:
 
 
 def grey_levels(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, name: str) -> Array:
-    """(H, W) stored pixels -> float32 in [0, 1], bright = dense, in the standard's order.
+    """Convert (H, W) stored pixels to float32 greys in [0, 1], bright where dense.
 
-    Areas of Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. A LUT or window that
-    cannot be used, or that makes all greys of this image equal, gives way to the next, at last
-    to the whole range; ImageWarning says so. Every step acts on a pixel's value alone, so the
-    chain runs once over the at most 65536 values there can be.
+    Areas of Pixel Padding Value (0028,0120; C.7.5.1.1.2) become 0. A LUT or window that is
+    unusable, or that makes all greys of this image equal, is replaced by the next one and finally
+    by the whole range, with an ImageWarning. Since every step depends on the value of a pixel only,
+    the pipeline is run once, over all possible values (at most 65536).
     """
 
-    def tell(what: str) -> None:
-        warnings.warn(f"{name}: {what}", ImageWarning, 4)
+    def warn(message: str) -> None:
+        warnings.warn(f"{name}: {message}", ImageWarning, 4)
 
     low, high = stored_range(dataset)
-    units = apply_modality(np.arange(low, high + 1), dataset, tell)
-    # By what 16 allocated bits can hold: the bits beyond Bits Stored are masked in the table.
+    units = apply_modality(np.arange(low, high + 1), dataset, warn)
+    # Indexed by all 16 allocated bits: the table masks those above Bits Stored.
     patterns = np.arange(_PATTERNS, dtype=np.uint16)
     stored = stored_values(patterns, dataset) - low
-    padded = padding_patterns(dataset, tell)
-    _tell_of_stray_bits(pixels, dataset, tell)
+    padded = padding_patterns(dataset, warn)
+    _warn_of_stray_bits(pixels, dataset, warn)
     inverted, table = is_inverted(dataset, name), np.zeros(_PATTERNS, np.float32)
     useless = ""
-    for way in ways(dataset, (float(units.min()), float(units.max())), tell):
-        grey = way.apply(units)
+    for voi in voi_transforms(dataset, (float(units.min()), float(units.max())), warn):
+        grey = voi.apply(units)
         table = (1 - grey if inverted else grey).astype(np.float32)[stored]
         if useless:
-            tell(f"{useless} makes all greys of this image equal: {way.name} is tried instead")
+            warn(f"{useless} makes all greys of this image equal: {voi.name} is tried instead")
         if _shows(table, pixels, padded) or not _shows(stored.astype(np.float32), pixels, padded):
             break
-        useless = way.name
-    result = _looked_up(table, pixels)
+        useless = voi.name
+    greys = _looked_up(table, pixels)
     if padded.any():
-        np.putmask(result, _areas(padded[pixels.astype(np.uint16, copy=False)]), 0)
-    return result
+        np.putmask(greys, _areas(padded[pixels.astype(np.uint16, copy=False)]), 0)
+    return greys
 
 
 def _shows(table: Array, pixels: npt.NDArray[Any], padded: npt.NDArray[np.bool_]) -> bool:
-    """Whether the greys of the pixels that are no padding differ under `table`."""
+    """Whether the greys in `table` of the pixels that are not padding differ."""
     for step in (_SAMPLED_ROWS, 1):
         present = np.zeros(_PATTERNS, np.bool_)
         present[pixels[::step].astype(np.uint16)] = True
@@ -148,25 +148,25 @@ def _shows(table: Array, pixels: npt.NDArray[Any], padded: npt.NDArray[np.bool_]
 
 
 def _looked_up(table: Array, pixels: npt.NDArray[Any]) -> Array:
-    """`table` (65536,) at the low 16 bits of each of `pixels`, a band of rows at a time."""
+    """Look up the low 16 bits of each pixel in `table` (65536,), in bands of rows."""
     grey = np.empty(pixels.shape, np.float32)
     rows = max(1, _BAND_PIXELS // max(pixels.shape[1], 1))
     for start in range(0, len(pixels), rows):
         band = slice(start, start + rows)
         index = pixels[band].astype(np.uint16).astype(np.intp)
-        # Every index is in the table: 'clip' spares the check.
+        # Every index is in the table, and 'clip' avoids the check.
         np.take(table, index, out=grey[band], mode="clip")
     return grey
 
 
 def _areas(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """`padded` (H, W) without its specks: what no run of _RUN pixels, across or down, covers.
+    """Return `padded` (H, W) without pixels that are in no run of _RUN pixels, across or down.
 
-    Padding fills areas up to a rectangle; a single pixel amid a limb that happens to have the
-    padding's value is a grey.
+    Padding fills areas. An isolated pixel in a limb that happens to have the padding value is a
+    grey value.
     """
     kept = np.zeros_like(padded)
-    if padded.any():  # most images hold none
+    if padded.any():  # most images have none
         for view, out in ((padded, kept), (padded.T, kept.T)):
             runs = view[:, : 1 - _RUN].copy(order="K")
             for n in range(1, _RUN):
@@ -176,19 +176,19 @@ def _areas(padded: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def padding_patterns(dataset: pydicom.Dataset, tell: Tell) -> npt.NDArray[np.bool_]:
-    """(65536,) which patterns of 16 bits are padding: C.7.5.1.1.2.
+def padding_patterns(dataset: pydicom.Dataset, warn: Warn) -> npt.NDArray[np.bool_]:
+    """Return (65536,) booleans: which 16-bit patterns are padding: C.7.5.1.1.2.
 
-    Between Pixel Padding Value and Pixel Padding Range Limit (0028,0121), both included and each
-    read as signed or not by Pixel Representation, whatever its VR. A value that Bits Stored
-    cannot hold is that of the whole allocated cell, or the bits stored of a negative value.
+    Padding is from Pixel Padding Value to Pixel Padding Range Limit (0028,0121), inclusive, each
+    signed by Pixel Representation whatever its VR. A value outside of the range of Bits Stored is
+    that of the whole allocated cell, or the stored bits of a negative value.
     """
     patterns = np.arange(_PATTERNS, dtype=np.uint16)
     ends = []
     for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
         value = integer(dataset, keyword)
         if value is None and not is_empty(dataset, keyword):
-            tell(f"{keyword} {text(dataset, keyword)[:40]!r} is no whole number: not applied")
+            warn(f"{keyword} {text(dataset, keyword)[:40]!r} is no whole number: not applied")
         if value is not None:
             ends.append(_as_stored(value, dataset))
     if not ends or integer(dataset, "PixelPaddingValue") is None:
@@ -200,7 +200,7 @@ def padding_patterns(dataset: pydicom.Dataset, tell: Tell) -> npt.NDArray[np.boo
 
 
 def _as_stored(value: int, dataset: pydicom.Dataset) -> int:
-    """A value of US or SS as Pixel Representation reads the same bits."""
+    """Reinterpret the bits of a US or SS value by Pixel Representation."""
     low, high = stored_range(dataset)
     if value > 0x7FFFFFFF:
         value -= 1 << 32  # a negative number of 32 bits
@@ -213,12 +213,12 @@ def _as_stored(value: int, dataset: pydicom.Dataset) -> int:
     return value + 0x10000 if low == 0 and -0x8000 <= value < 0 else value
 
 
-def _tell_of_stray_bits(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, tell: Tell) -> None:
-    """Bits above Bits Stored that no overlay (group 60xx) and no padding explains."""
+def _warn_of_stray_bits(pixels: npt.NDArray[Any], dataset: pydicom.Dataset, warn: Warn) -> None:
+    """Warn of bits above Bits Stored that are neither an overlay (group 60xx) nor padding."""
     bits = bits_stored(dataset)
     if is_signed(dataset) or bits >= 16 or not is_empty(dataset, "PixelPaddingValue"):
         return
     stray = int(np.bitwise_or.reduce(pixels, axis=None)) >> bits
     overlays = any((0x6000 + group, 0x0102) in dataset for group in range(0, 0x20, 2))
     if stray > 0 and not overlays:
-        tell(f"bits above the {bits} stored are set and carry no grey: ignored")
+        warn(f"bits above the {bits} stored are set and carry no grey: ignored")

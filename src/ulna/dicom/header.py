@@ -1,4 +1,4 @@
-"""What a DICOM header says of a radiograph, and whether it may be read as one."""
+"""Read the header of a DICOM radiograph, and check that the object is one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pydicom
 
-from ulna.dicom.body_part import Named, coded_part, named_part
-from ulna.dicom.guard import ParsedFile, parse
+from ulna.dicom.body_part import BodyPartName, parse_body_part, parse_body_part_codes
+from ulna.dicom.file_parser import ParsedFile, parse
 from ulna.dicom.values import integer, items, pair
 from ulna.dicom.values import text as _text
 from ulna.errors import DicomError, ImageWarning
@@ -21,10 +21,10 @@ RADIOGRAPHY = ("CR", "DX", "RG")
 
 @dataclass(frozen=True)
 class Header:
-    """Identity and acquisition of one DICOM object; a `Study` is made of these without pixels.
+    """Identity and acquisition of one DICOM object, from which a `Study` is built without pixels.
 
-    spacing: (row, column) mm at the detector or None. body_part: None where not one of MURA's.
-    other_region: what the header calls the body part where that is not one of MURA's, else ''.
+    spacing: (row, column) in mm at the detector, or None. body_part: None if none of MURA's seven.
+    other_region: the body part in the header if it is none of MURA's seven, else ''.
     """
 
     patient_id: str
@@ -40,7 +40,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a DICOM file; its pixels are not decoded. Raises DicomError."""
+    """Read the header of a DICOM file without decoding its pixels. Raises DicomError."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -49,7 +49,7 @@ def read_header(path: Path) -> Header:
 
 
 def header_of(dataset: pydicom.Dataset, name: str) -> Header:
-    """The header in a parsed data set; what cannot be read in it counts as missing."""
+    """Return the header in a parsed data set; unreadable values count as missing."""
     named = _body_part(dataset, name)
     return Header(
         patient_id=_text(dataset, "PatientID"),
@@ -66,16 +66,16 @@ def header_of(dataset: pydicom.Dataset, name: str) -> Header:
 
 
 def check_radiograph(parsed: ParsedFile, name: str) -> None:
-    """DicomError with the reason unless the object is a radiograph made for viewing.
+    """Raise DicomError unless the object is a radiograph for presentation.
 
-    A For Processing image (DX, PS3.3 C.8.11.1.1.1 Presentation Intent Type) has no defined
-    way to the screen: its grey scale is the vendor's own.
+    A FOR PROCESSING image (DX, PS3.3 C.8.11.1.1.1 Presentation Intent Type) has a vendor-specific
+    grey scale, for which the standard defines no display.
     """
     dataset = parsed.dataset
     if parsed.pixels is None:
         raise DicomError(
-            f"{name}: holds no pixel data: expected an image, not a report or state, and a file "
-            "that is not cut short"
+            f"{name}: holds no pixel data: expected an image, not a report or presentation state, "
+            "and a file that is not cut short"
         )
     modality = _text(dataset, "Modality").upper()
     if modality not in (*RADIOGRAPHY, "", "OT"):
@@ -91,11 +91,13 @@ def check_radiograph(parsed: ParsedFile, name: str) -> None:
         )
 
 
-def _body_part(dataset: pydicom.Dataset, name: str) -> Named:
+def _body_part(dataset: pydicom.Dataset, name: str) -> BodyPartName:
     """Body Part Examined (0018,0015), else Anatomic Region Sequence (0008,2218)."""
-    named = named_part(_text(dataset, "BodyPartExamined").replace("\\", " "))
+    named = parse_body_part(_text(dataset, "BodyPartExamined").replace("\\", " "))
     regions = items(dataset, "AnatomicRegionSequence")
-    coded = coded_part([(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in regions])
+    coded = parse_body_part_codes(
+        [(_text(i, "CodeValue"), _text(i, "CodeMeaning")) for i in regions]
+    )
     if named.part and (coded.other_anatomy or coded.part not in (None, named.part)):
         warnings.warn(
             f"{name}: Body Part Examined says {named.part}, Anatomic Region "
@@ -113,11 +115,11 @@ def _laterality(dataset: pydicom.Dataset) -> Laterality:
 
 
 def _view(dataset: pydicom.Dataset) -> str:
-    """View Position (0018,5101), else the meaning of View Code Sequence (0054,0220)."""
+    """View Position (0018,5101), else the Code Meaning of View Code Sequence (0054,0220)."""
     codes = [str(item.get("CodeMeaning", "")) for item in items(dataset, "ViewCodeSequence")]
     return _text(dataset, "ViewPosition") or next(iter(codes), "")
 
 
 def _spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:
-    """Imager Pixel Spacing (0018,1164), at the detector; Pixel Spacing may be calibrated."""
+    """Imager Pixel Spacing (0018,1164), at the detector, else Pixel Spacing (0028,0030)."""
     return pair(dataset, "ImagerPixelSpacing") or pair(dataset, "PixelSpacing")

@@ -1,4 +1,4 @@
-"""Bounds of what counts as a radiograph, checked in headers before anything is decoded."""
+"""Limits on the size of a radiograph, checked in headers before decoding."""
 
 MIN_SIDE = 16
 """Smallest side in px; MURA's smallest is 89."""

@@ -1,7 +1,7 @@
 """Look-up tables of Modality and VOI LUT Sequences: PS3.3 C.11.1.1, C.11.2.1.1.
 
-Their descriptors are wrong in the field more often than their entries, so what the data say of
-themselves (their length, their order, their largest entry) is held against what is written.
+In practice LUT Descriptors are wrong more often than LUT Data, so they are checked against the
+length, byte order and largest entry of the data.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from ulna.dicom.pixel_module import Tell
+from ulna.dicom.pixel_module import Warn
 from ulna.dicom.values import numbers
 from ulna.errors import DicomError
 
 Values = npt.NDArray[np.float64]
-# Entries in the wrong byte order jump; in the right one a grey scale is far smoother.
+# Entries in the wrong byte order are at least this many times rougher than in the right one.
 _ROUGHER = 4
 
 
 @dataclass(frozen=True)
 class Lut:
-    """`table` (n,) of greys or units for the values from `first` on; `bits` as it says."""
+    """table: (n,) outputs for the values from `first` on. bits: as in the LUT Descriptor."""
 
     first: int
     table: Values
     bits: int
 
     def apply(self, values: npt.ArrayLike) -> Values:
-        """Values before the first entry take the first, values after the last the last."""
+        """Map `values`; those outside of the table take its first or last entry."""
         index = np.rint(np.asarray(values, np.float64)) - self.first
-        result: Values = self.table[np.clip(index, 0, self.table.size - 1).astype(np.int64)]
-        return result
+        mapped: Values = self.table[np.clip(index, 0, self.table.size - 1).astype(np.int64)]
+        return mapped
 
 
-def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], tell: Tell) -> Lut:
-    """The LUT in an item of a sequence; `inputs` is the range of values that it will be given.
+def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], warn: Warn) -> Lut:
+    """Read the LUT in an item of a sequence. inputs: the range of values that it will map.
 
-    LUT Descriptor: number of entries (0 means 65536), first value mapped, bits per entry.
-    Raises DicomError where it is missing or its data hold fewer entries than it says.
+    LUT Descriptor (0028,3002): number of entries (0 means 65536), first value mapped, bits per
+    entry. Raises DicomError if it is missing, or if LUT Data (0028,3006) have fewer entries.
     """
     descriptor = numbers(item, "LUTDescriptor")
     raw = _raw(item)
@@ -50,7 +50,7 @@ def read_lut(item: pydicom.Dataset, inputs: tuple[float, float], tell: Tell) -> 
     count = (int(descriptor[0]) & 0xFFFF) or 1 << 16
     stated = descriptor[2] if len(descriptor) > 2 else None
     bits = int(stated) & 0xFFFF if stated is not None else 0
-    table = _entries(raw, count, bits, tell).astype(np.float64)
+    table = _entries(raw, count, bits, warn).astype(np.float64)
     return Lut(_first_mapped(int(descriptor[1]), count, inputs), table, bits)
 
 
@@ -62,19 +62,19 @@ def _raw(item: pydicom.Dataset) -> bytes:
     return (values.astype(np.int64) & 0xFFFF).astype("<u2").tobytes()
 
 
-def _entries(raw: bytes, count: int, bits: int, tell: Tell) -> npt.NDArray[np.unsignedinteger]:
-    """8-bit entries lie two to a word, or one a word, or one a byte: C.11.1.1.1."""
+def _entries(raw: bytes, count: int, bits: int, warn: Warn) -> npt.NDArray[np.unsignedinteger]:
+    """Return the entries; those of 8 bits may be stored two or one per word: C.11.1.1.1."""
     if len(raw) in (count, count + count % 2) and (bits <= 8 or count > 8):
         if bits > 8:
-            tell(f"LUT of {count} entries with {bits} bits in {len(raw)} bytes: read as 8 bits")
+            warn(f"LUT of {count} entries with {bits} bits in {len(raw)} bytes: read as 8 bits")
         return np.frombuffer(raw, np.uint8, count)
     if len(raw) < 2 * count:
-        raise DicomError(f"its LUT has {len(raw) // 2} entries, where {count} are said")
+        raise DicomError(f"its LUT has {len(raw) // 2} entries, expected {count}")
     words = np.frombuffer(raw, "<u2", len(raw) // 2)
     wide = len(words) >= 2 * count > 2 and not words[1 : 2 * count : 2].any()
-    table = words[: 2 * count : 2] if wide else words[:count]  # 32 bits an entry, by VR UL
+    table = words[: 2 * count : 2] if wide else words[:count]  # wide: 32 bits per entry (VR UL)
     if count > 2 and _ROUGHER * _roughness(table.byteswap()) < _roughness(table):
-        tell("LUT Data are in the other byte order: read as such")
+        warn("LUT Data are in the other byte order: read as such")
         table = table.byteswap()
     return table
 
@@ -84,28 +84,28 @@ def _roughness(table: npt.NDArray[np.unsignedinteger]) -> int:
 
 
 def _first_mapped(first: int, count: int, inputs: tuple[float, float]) -> int:
-    """The first value mapped, US or SS by what the inputs can be (C.11.2.1.1), not by its VR.
+    """Return the first value mapped, signed or not by the inputs (C.11.2.1.1), not by its VR.
 
-    Where the table, taken so, meets no input at all, the other reading is meant.
+    If the table then covers none of the inputs, the other interpretation is used.
     """
     if first > 0x7FFFFFFF:
         first -= 1 << 32  # a negative number of 32 bits
     unsigned = first & 0xFFFF if -0x8000 <= first <= 0xFFFF else first
     signed = unsigned - 0x10000 if 0x8000 <= unsigned <= 0xFFFF else unsigned
     low, high = inputs
-    # A negative number is written as such on purpose.
+    # A negative number was certainly meant as signed.
     readings = (signed, unsigned) if low < 0 or first < 0 else (unsigned, signed)
     met = [r for r in readings if r <= high and r + count > low]
     return met[0] if met else readings[0]
 
 
-def full_scale(lut: Lut, tell: Tell) -> int:
-    """2^bits - 1, with the bits of the largest entry where they are not those that are said.
+def full_scale(lut: Lut, warn: Warn) -> int:
+    """Return 2^bits - 1, with the bits of the largest entry if the descriptor disagrees.
 
-    Agfa and others write the bits that an entry is stored in, and viewers go by the entries.
+    Some vendors (such as Agfa) state the allocated bits, and viewers go by the entries.
     """
     bits, needed = lut.bits, max(1, int(lut.table.max()).bit_length())
     if needed > bits or bits == 16 > needed or bits - needed > 1:
-        tell(f"LUT says {bits} bits an entry, its entries have {needed}: shown on their own scale")
+        warn(f"LUT says {bits} bits an entry, its entries have {needed}: shown on their own scale")
         return (1 << needed) - 1
     return (1 << bits) - 1

@@ -1,9 +1,8 @@
-"""What DICOM and collections call the regions that are not of the upper extremity."""
+"""Names of body parts outside of the upper extremity."""
 
 from __future__ import annotations
 
-# DICOM's other body parts (PS3.16 Annex L) and what collections call them: no radiograph of
-# these is one of the upper extremity.
+# DICOM's other body parts (PS3.16 Annex L) and their names in data sets.
 OTHER_REGIONS = frozenset(
     {
         "ABDOMEN", "ANKLE", "CALCANEUS", "CHEST", "CSPINE", "FEMUR", "FIBULA", "FOOT",

@@ -1,4 +1,4 @@
-"""What the Image Pixel Module says of the pixels, checked: PS3.3 C.7.6.3."""
+"""Read and check the Image Pixel Module: PS3.3 C.7.6.3."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ulna.dicom.limits import MAX_PIXELS, MIN_SIDE
 from ulna.dicom.values import integer, is_empty, text
 from ulna.errors import DicomError
 
-Tell = Callable[[str], None]
-"""Takes what was repaired or ignored, in words, to become an ImageWarning."""
+Warn = Callable[[str], None]
+"""A callback that issues an ImageWarning of something that was repaired or ignored."""
 
 
 @dataclass(frozen=True)
 class PixelModule:
-    """Size and storage of one frame: rows, columns, bits, whether signed; how many frames."""
+    """Size and storage of a frame: rows, columns, Bits Allocated and Stored, signedness; frames."""
 
     rows: int
     columns: int
@@ -28,15 +28,15 @@ class PixelModule:
 
     @property
     def frame_bytes(self) -> int:
+        """Size of one uncompressed frame."""
         return self.rows * self.columns * self.allocated // 8
 
 
-def pixel_module(dataset: pydicom.Dataset, tell: Tell) -> PixelModule:
-    """The module, before a decoder allocates what it promises.
+def pixel_module(dataset: pydicom.Dataset, warn: Warn) -> PixelModule:
+    """Read the module and check it, before a decoder allocates memory for the pixels.
 
-    Missing Bits Stored, High Bit and Pixel Representation are filled in by what the other
-    elements leave open, and told. Raises DicomError for colour, for sizes out of bounds and for
-    bits of which cannot be known where the greys are.
+    Missing Bits Stored, Bits Allocated, High Bit and Pixel Representation are inferred with a
+    warning. Raises DicomError for colour, for sizes out of bounds and for ambiguous bits.
     """
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     if rows is None or columns is None:
@@ -54,22 +54,22 @@ def pixel_module(dataset: pydicom.Dataset, tell: Tell) -> PixelModule:
             f"{photometric or 'no Photometric Interpretation'} with {samples} samples per pixel: "
             "expected MONOCHROME1 or 2"
         )
-    allocated, stored = _bits(dataset, tell)
+    allocated, stored = _bits(dataset, warn)
     representation = integer(dataset, "PixelRepresentation")
     if representation not in (0, 1):
-        tell("Pixel Representation is missing or neither 0 nor 1: its values are read as unsigned")
+        warn("Pixel Representation is missing or neither 0 nor 1: its values are read as unsigned")
     return PixelModule(
-        rows, columns, allocated, stored, representation == 1, _frames(dataset, tell)
+        rows, columns, allocated, stored, representation == 1, _frames(dataset, warn)
     )
 
 
 def polarity(dataset: pydicom.Dataset) -> str:
-    """Photometric Interpretation (0028,0004) in capitals and without blanks."""
+    """Return Photometric Interpretation (0028,0004) in upper case and without blanks."""
     return "".join(text(dataset, "PhotometricInterpretation").split("\\")[0].split()).upper()
 
 
 def bits_stored(dataset: pydicom.Dataset) -> int:
-    """Bits Stored (0028,0101), else High Bit + 1, else Bits Allocated; 16 without any."""
+    """Return Bits Stored (0028,0101), else High Bit + 1, else Bits Allocated, else 16."""
     stored, high = integer(dataset, "BitsStored"), integer(dataset, "HighBit")
     if not stored and high is not None:
         return high + 1
@@ -77,24 +77,24 @@ def bits_stored(dataset: pydicom.Dataset) -> int:
 
 
 def is_signed(dataset: pydicom.Dataset) -> bool:
-    """Pixel Representation (0028,0103): 1 is two's complement, 0 and whatever else is not."""
+    """Whether Pixel Representation (0028,0103) is 1, two's complement."""
     return integer(dataset, "PixelRepresentation") == 1
 
 
-def _bits(dataset: pydicom.Dataset, tell: Tell) -> tuple[int, int]:
+def _bits(dataset: pydicom.Dataset, warn: Warn) -> tuple[int, int]:
     stored = bits_stored(dataset)
     if not integer(dataset, "BitsStored"):
-        tell(f"Bits Stored is missing, 0 or no number: {stored} are assumed")
+        warn(f"Bits Stored is missing, 0 or no number: {stored} are assumed")
     allocated = integer(dataset, "BitsAllocated")
     if allocated is None:
         allocated = 8 if stored <= 8 else 16
-        tell(f"Bits Allocated is missing or no number: {allocated} are assumed")
+        warn(f"Bits Allocated is missing or no number: {allocated} are assumed")
     if not (1 <= stored <= allocated and allocated in (8, 16)):
         raise DicomError(f"{stored} bits in {allocated}: expected 8 to 16 bits in 8 or 16")
     high = integer(dataset, "HighBit")
     if high is None:
         if not is_empty(dataset, "HighBit"):
-            tell(f"High Bit is no number: {stored - 1} is assumed")
+            warn(f"High Bit is no number: {stored - 1} is assumed")
     elif high != stored - 1:
         raise DicomError(
             f"High Bit {high} with {stored} bits stored: expected {stored - 1} (PS3.5 8.1.1); "
@@ -103,12 +103,12 @@ def _bits(dataset: pydicom.Dataset, tell: Tell) -> tuple[int, int]:
     return allocated, stored
 
 
-def _frames(dataset: pydicom.Dataset, tell: Tell) -> int:
+def _frames(dataset: pydicom.Dataset, warn: Warn) -> int:
     frames = integer(dataset, "NumberOfFrames")
     if frames is None or frames < 1:
         if not is_empty(dataset, "NumberOfFrames"):
-            tell("Number of Frames is no number above 0: one frame is assumed")
+            warn("Number of Frames is no number above 0: one frame is assumed")
         return 1
     if frames > 1:
-        tell(f"{frames} frames: only the first is read")
+        warn(f"{frames} frames: only the first is read")
     return frames

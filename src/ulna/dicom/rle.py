@@ -1,4 +1,4 @@
-"""RLE Lossless: PS3.5 annex G."""
+"""Decode RLE Lossless: PS3.5 annex G."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def looks_like_rle(frame: bytes) -> bool:
 
 
 def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]:
-    """`pixels` values, one segment for each byte of `sample_bytes`, the highest first: G.2, G.5.
+    """Decode `pixels` values of `sample_bytes` bytes, a segment per byte, highest first: G.2, G.5.
 
-    One segment where there should be two holds 8-bit values. A segment is read up to `pixels`
-    bytes and no further: 2 MB can unpack to gigabytes.
-    Raises DicomError for fewer.
+    A single segment instead of two contains 8-bit values. At most `pixels` bytes of a segment are
+    unpacked, since 2 MB can unpack to gigabytes. Raises DicomError if there are fewer.
     """
     if len(frame) < 64:
         raise DicomError("its RLE header is cut short")
@@ -46,8 +45,8 @@ def decode_rle(frame: bytes, pixels: int, sample_bytes: int) -> npt.NDArray[Any]
 
 
 def _unpacked(segment: bytes, size: int) -> bytearray:
-    """PackBits (G.3.2): n below 128 is followed by n + 1 bytes, n above by one to repeat."""
-    result, at, have, end = bytearray(size + 128), 0, 0, len(segment)
+    """Unpack PackBits (G.3.2): n < 128 precedes n + 1 literal bytes, n > 128 a repeated byte."""
+    unpacked, at, have, end = bytearray(size + 128), 0, 0, len(segment)
     while have < size and at + 1 < end:
         control = segment[at]
         if control < 128:
@@ -59,8 +58,8 @@ def _unpacked(segment: bytes, size: int) -> bytearray:
         else:
             at += 1
             continue
-        result[have : have + len(piece)] = piece
+        unpacked[have : have + len(piece)] = piece
         have += len(piece)
     if have < size:
         raise DicomError(f"an RLE segment of {have} bytes, where {size} are needed")
-    return result
+    return unpacked

@@ -1,11 +1,10 @@
-"""Is it DICOM: the first bytes say so, and no parser is imported to look at them."""
+"""Detect DICOM files by their first bytes, without importing a parser."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-# Group 0002 or 0008, little endian: what a data set written without preamble begins with. Some
-# leave out the preamble's 128 bytes only.
+# Files without preamble begin with group 0002 or 0008, little endian, or with the prefix DICM.
 _BARE = (b"\x02\x00", b"\x08\x00", b"DICM\x02\x00")
 
 
@@ -16,9 +15,9 @@ def looks_like_dicom(data: bytes) -> bool:
 
 
 def is_dicom_file(path: Path) -> bool:
-    """`looks_like_dicom` of a file's first bytes; False if it cannot be read.
+    """Return `looks_like_dicom` of a file's first bytes, False if it cannot be read.
 
-    Pipes and devices are not opened: one that nobody writes to would never answer.
+    Pipes and devices are not opened, since reading them might block forever.
     """
     try:
         if not path.is_file():
@@ -30,7 +29,7 @@ def is_dicom_file(path: Path) -> bool:
 
 
 def has_preamble(path: Path) -> bool:
-    """Whether a file has the preamble and prefix of PS3.10 7.1, which no other file has."""
+    """Whether a file has the preamble and prefix of PS3.10 7.1, which are unique to DICOM."""
     try:
         with path.open("rb") as handle:
             return handle.read(132)[128:] == b"DICM"

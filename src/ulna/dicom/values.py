@@ -1,4 +1,4 @@
-"""Numbers and text of header elements, whatever VR they were written with."""
+"""Lenient access to numbers and text of header elements, whatever VR they were written with."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 import pydicom
 
-# PS3.5 6.2 DS, with the decimal comma of some writers' locale and the unit of others behind it.
+# DS of PS3.5 6.2, also with a decimal comma (locale of the writer) and with a unit.
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?)\s*[^\W\d_]*[%°]?")
 
 
 def parse_number(text: str) -> float | None:
-    """The number in a text, None if it is none; a decimal comma and a unit are understood."""
+    """Parse a number, possibly with a decimal comma and a unit; None if it is not a number."""
     text = text.strip("\0 \r\n\t'\"")
     comma, point = text.rfind(","), text.rfind(".")
-    if comma > point:  # the last of both marks the decimals
+    if comma > point:  # the last of the two is the decimal mark
         text = text.replace(".", "").replace(",", ".") if text.count(",") == 1 else ""
     elif comma >= 0:
         text = text.replace(",", "")
-    result = _NUMBER.fullmatch(text)
-    value = float(re.sub("[dD]", "e", result[1])) if result else math.nan
+    match = _NUMBER.fullmatch(text)
+    value = float(re.sub("[dD]", "e", match[1])) if match else math.nan
     return value if math.isfinite(value) else None
 
 
 def numbers(dataset: pydicom.Dataset, keyword: str) -> tuple[float | None, ...]:
-    """The values of an element, None for each that is no finite number; () where it is empty.
+    """Return the values of an element, None for each that is not a finite number; () if empty.
 
-    A text is split at backslashes (PS3.5 6.4), never into its characters; at semicolons too, and
-    at commas within brackets, as lists look that a program wrote out.
+    Text is split at backslashes (PS3.5 6.4) and semicolons, and at commas within brackets, as in
+    lists that a program printed.
     """
     value: Any = dataset.get(keyword)
     if value is None:
@@ -44,31 +44,30 @@ def numbers(dataset: pydicom.Dataset, keyword: str) -> tuple[float | None, ...]:
 
 
 def number(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    """The first value, None where it is missing or no finite number."""
+    """Return the first value, None if it is missing or not a finite number."""
     return next(iter(numbers(dataset, keyword)), None)
 
 
 def integer(dataset: pydicom.Dataset, keyword: str) -> int | None:
-    """The first value as a whole number, None where it is missing or no such number."""
+    """Return the first value as an integer, None if it is missing or not an integer."""
     value = number(dataset, keyword)
     return int(value) if value is not None and value == round(value) else None
 
 
 def pair(dataset: pydicom.Dataset, keyword: str) -> tuple[float, float] | None:
-    """Two positive numbers, such as a spacing; also where a comma, blank or x stands between."""
+    """Return two positive numbers, such as a spacing; also separated by a comma, blank or x."""
     value: Any = dataset.get(keyword)
-    result = numbers(dataset, keyword)
-    if isinstance(value, str) and len(result) == 1:
-        result = tuple(
-            parse_number(p) for p in re.split(r"[;/xX×\s]+|,(?=\s*\d*\.)", value.strip())
-        )
-    if len(result) != 2 or result[0] is None or result[1] is None or min(result[0], result[1]) <= 0:
+    found = numbers(dataset, keyword)
+    if isinstance(value, str) and len(found) == 1:
+        parts = re.split(r"[;/xX×\s]+|,(?=\s*\d*\.)", value.strip())
+        found = tuple(map(parse_number, parts))
+    if len(found) != 2 or found[0] is None or found[1] is None or min(found[0], found[1]) <= 0:
         return None
-    return result[0], result[1]
+    return found[0], found[1]
 
 
 def text(dataset: pydicom.Dataset, keyword: str) -> str:
-    """The text of an element as one string, without padding; "" where it is missing."""
+    """Return the text of an element as one string without padding, "" if it is missing."""
     value: Any = dataset.get(keyword)
     if value is None:
         return ""
@@ -80,7 +79,7 @@ def text(dataset: pydicom.Dataset, keyword: str) -> str:
 
 
 def items(dataset: pydicom.Dataset, keyword: str) -> tuple[pydicom.Dataset, ...]:
-    """The items of a sequence, () where it is missing or written as something else."""
+    """Return the items of a sequence, () if it is missing or not a sequence."""
     value: Any = dataset.get(keyword)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return ()
@@ -88,7 +87,7 @@ def items(dataset: pydicom.Dataset, keyword: str) -> tuple[pydicom.Dataset, ...]
 
 
 def is_empty(dataset: pydicom.Dataset, keyword: str) -> bool:
-    """Whether an element is missing or holds nothing."""
+    """Whether an element is missing or has an empty value."""
     return not text(dataset, keyword)
 
 
@@ -103,7 +102,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, str):
         return parse_number(value)
     try:
-        result = float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return result if math.isfinite(result) else None
+    return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Which engine answered, in which arithmetic, on how many threads."""
+"""The engine, arithmetic and number of threads with which a bundle was run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def answered_by(bundle: ModelBundle, engine: EngineSettings) -> Json:
-    """For a run's results: nothing in it is 'auto' or 'all'.
+    """Return engine, arithmetic and threads for a run's results, with 'auto' and 'all' resolved.
 
-    engine: without its threads, which decide no number beyond what `ulna verify` allows.
-    arithmetic: of the convolutions. threads: at most, for one graph.
+    engine is without its threads, which change no number by more than `ulna verify` allows.
+    arithmetic is that of the convolutions. threads is the maximum for one graph.
     """
     resolved = resolve(engine)
     return {
@@ -29,9 +29,9 @@ def answered_by(bundle: ModelBundle, engine: EngineSettings) -> Json:
 
 
 def arithmetic(bundle: ModelBundle, engine: EngineSettings) -> str:
-    """In words: of a quantised bundle the engine's precision is that of the other layers."""
-    result = bundle.manifest.quantisation
-    if result is None:
+    """Describe the precision; in a quantised bundle the engine's is that of the other layers."""
+    quantisation = bundle.manifest.quantisation
+    if quantisation is None:
         return engine.precision
-    int8, rest = sum(result.layers.values()), sum(result.left.values())
+    int8, rest = sum(quantisation.layers.values()), sum(quantisation.left.values())
     return f"int8 in {int8} of {int8 + rest} convolutions, {engine.precision} elsewhere"

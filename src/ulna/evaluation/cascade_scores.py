@@ -1,4 +1,4 @@
-"""How well a cascade agrees with the whole hybrid, and what it saves, on scored studies."""
+"""Agreement of a cascade with the whole hybrid, and its savings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ulna.types import StudyPrediction
 
 
 def cascade_answer(prediction: StudyPrediction, costs: Mapping[str, float]) -> CascadeAnswer:
-    """What is kept of a cascade's answer. costs: multiply-adds by expert."""
+    """Return what evaluation keeps of a cascade's answer; costs are multiply-adds by expert."""
     skipped = sum(costs[n] for n in prediction.skipped_experts)
     cost = 1.0
     if skipped:
@@ -27,13 +27,13 @@ def cascade_answer(prediction: StudyPrediction, costs: Mapping[str, float]) -> C
     )
 
 
-def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
-    """Agreement and saving over all studies with both answers, None without any.
+def cascade_scores(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
+    """Return agreement and savings over all studies with both answers, None without any.
 
-    changed: share of studies on another side of the threshold than the whole hybrid, with its
-    exact 95 % interval. left: share that left before the last expert. cost: multiply-adds over
-    those of the whole hybrid. auroc, auroc_difference: of the cascade, and minus the hybrid's,
-    paired, of the labelled studies.
+    changed is the share of studies on the other side of the threshold than with the whole hybrid,
+    with its exact 95 % interval. left is the share that left before the last expert. cost is the
+    ratio of multiply-adds to those of the whole hybrid. auroc is that of the cascade on the
+    labelled studies, and auroc_difference that minus the hybrid's, paired.
     """
     both = [r for r in rows if r.given is not None and r.cascade is not None]
     if not both:
@@ -49,23 +49,23 @@ def cascade_scores(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
         "left": float(np.mean([bool(a.skipped) for a in answers])),
         "cost": float(np.average([a.cost for a in answers], weights=images)),
         "by_body_part": _by_part(both),
-        **_areas([r for r in both if r.abnormal is not None], how),
+        **_areas([r for r in both if r.abnormal is not None], resampling),
     }
 
 
 def _by_part(rows: Sequence[StudyRow]) -> Json:
-    result: Json = {}
+    parts: Json = {}
     for row in rows:
         if row.part is None or row.given is None or row.cascade is None:
             continue
-        own = result.setdefault(row.part.value, {"n_studies": 0, "n_left": 0, "n_changed": 0})
-        own["n_studies"] += 1
-        own["n_left"] += bool(row.cascade.skipped)
-        own["n_changed"] += row.cascade.abnormal != row.given.abnormal
-    return dict(sorted(result.items()))
+        counts = parts.setdefault(row.part.value, {"n_studies": 0, "n_left": 0, "n_changed": 0})
+        counts["n_studies"] += 1
+        counts["n_left"] += bool(row.cascade.skipped)
+        counts["n_changed"] += row.cascade.abnormal != row.given.abnormal
+    return dict(sorted(parts.items()))
 
 
-def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def _areas(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     if len({r.abnormal for r in rows}) < 2:
         return {"auroc": None, "auroc_difference": None}
     truth = np.array([bool(r.abnormal) for r in rows])
@@ -75,7 +75,9 @@ def _areas(rows: Sequence[StudyRow], how: Resampling) -> Json:
         "auroc": cascade,
         "auroc_difference": difference_of(cascade, hybrid),
     }
-    result = bootstrap_intervals([r.patient_id for r in rows], wanted, how.draws, how.seed)
+    result = bootstrap_intervals(
+        [r.patient_id for r in rows], wanted, resampling.draws, resampling.seed
+    )
     return {name: interval_json(interval) for name, interval in result.items()}
 
 

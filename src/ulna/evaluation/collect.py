@@ -1,4 +1,4 @@
-"""Run a bundle over studies, each network once per image, and keep the rows."""
+"""Run a bundle on studies, each network once for every image, and collect rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ulna.errors import DatasetWarning, UlnaError, UlnaWarning, message_of
 from ulna.evaluation.cascade_scores import cascade_answer
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.evaluation.truth import locate, truth_or_fault
-from ulna.evaluation.unanswered import kind_of
+from ulna.evaluation.unanswered import fault_kind
 from ulna.imaging.geometry import letterbox
 from ulna.types import Array, BodyPart, ImagePrediction, ImageRef, Study, StudyPrediction
 
@@ -29,14 +29,14 @@ def collect_rows(
     progress: Progress | None = None,
     cascaded: Predictor | None = None,
 ) -> tuple[list[StudyRow], list[str]]:
-    """One row for each study, in order, and the distinct warnings met on the way.
+    """Return one row for each study, in order, and the distinct warnings that occurred.
 
-    cascaded: the same predictor with its cascade, whose answer is noted beside; every expert runs
-    all the same.
+    `cascaded` is the same predictor with its cascade, whose answer is kept in addition. Every
+    expert is run in either case.
 
-    A study without a readable image, of a body part that the bundle does not know, or whose images
-    take more memory than there is, is a row with a `fault`; a mask that cannot be read costs its
-    image the place, and has its reason in `mask_error`. The others go on.
+    Errors do not stop the others. A study without a readable image, of a body part that the
+    bundle does not know, or whose images exceed the memory is a row with a `fault`. An image whose
+    mask cannot be read has no location, and the reason in `mask_error`.
     """
     rows = []
     with warnings.catch_warnings(record=True) as caught:
@@ -50,8 +50,8 @@ def collect_rows(
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    message = [str(w.message) for w in caught if issubclass(w.category, UlnaWarning)]
-    return rows, list(dict.fromkeys(message))
+    notes = [str(w.message) for w in caught if issubclass(w.category, UlnaWarning)]
+    return rows, list(dict.fromkeys(notes))
 
 
 def _row(
@@ -72,7 +72,7 @@ def _row(
 def with_cascade(
     row: StudyRow, cascaded: Predictor, outputs: StudyOutputs, operating_point: str
 ) -> StudyRow:
-    """The row with what the cascade answers; unchanged where the bundle has none."""
+    """Return the row with the cascade's answer, unchanged where the bundle has no cascade."""
     cascade = cascaded.manifest.cascade
     if cascade is None:
         return row
@@ -81,7 +81,7 @@ def with_cascade(
 
 
 def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point: str) -> StudyRow:
-    """The row of a study whose experts have been run; what would be refused counts too."""
+    """Return the row of a study whose experts have been run, including refused images."""
     predictor = predictor.without_refusal()
     given = predictor.predict_outputs(outputs, operating_point, body_part="given")
     recognised = predictor.predict_outputs(outputs, operating_point, body_part="recognise")
@@ -96,12 +96,12 @@ def row_of_outputs(predictor: Predictor, outputs: StudyOutputs, operating_point:
 
 
 def whole_grid(image: ImagePrediction) -> Array:
-    """(n, n) the map over the whole image's square, of which the bundle may have seen a part."""
+    """Return the (n, n) map over the square around the whole image, before borders were trimmed."""
     return letterbox(image.heat_map, max(image.grid.shape))[0]
 
 
 def fault_row(study: Study, fault: str) -> StudyRow:
-    """The row of a study without an answer."""
+    """Return the row of a study without an answer."""
     return StudyRow(
         key=study.key,
         patient_id=study.patient_id,
@@ -111,7 +111,7 @@ def fault_row(study: Study, fault: str) -> StudyRow:
         subtlety=study.subtlety,
         categories=study.categories or frozenset(),
         fault=fault,
-        kind=kind_of(fault, study),
+        kind=fault_kind(fault, study),
         source=study.source,
     )
 
@@ -119,16 +119,15 @@ def fault_row(study: Study, fault: str) -> StudyRow:
 def study_row(
     given: StudyPrediction, recognised: StudyPrediction, map_threshold: float
 ) -> StudyRow:
-    """The row of a study from its two predictions: routed by its body part, and by pixels."""
+    """Return the row of a study from its predictions with the true and the predicted body part."""
     study = given.study
     refs = {str(ref.path): ref for ref in study.images}
     images = tuple(
-        _image_row(refs[image.source], image, bool(study.abnormal), map_threshold)
-        for image in given.images
-    )
-    images = tuple(
-        replace(row, recognised=_most_likely(image))
-        for row, image in zip(images, recognised.images, strict=True)
+        replace(
+            _image_row(refs[image.source], image, bool(study.abnormal), map_threshold),
+            recognised=_most_likely(other),
+        )
+        for image, other in zip(given.images, recognised.images, strict=True)
     )
     return StudyRow(
         key=study.key,
@@ -185,13 +184,13 @@ def _image_row(
 
 
 def check_splits(rows: Sequence[StudyRow]) -> list[str]:
-    """Sentences about studies that should not have been evaluated."""
+    """Return a sentence, which is warned of too, if studies of the training set were evaluated."""
     train = sum(r.split == "train" for r in rows)
     if not train:
         return []
     message = (
         f"{train} of {len(rows)} evaluated studies are marked 'train' in the data: "
-        "a bundle trained on them scores too well"
+        "scores of a bundle that was trained on them are too high"
     )
     warnings.warn(message, DatasetWarning, stacklevel=2)
     return [message]

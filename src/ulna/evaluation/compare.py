@@ -1,4 +1,4 @@
-"""Every expert alone, their plain mean and the hybrid, on the same studies and draws."""
+"""Compare single experts, their plain mean and the hybrid on the same studies and draws."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEAN = "mean_of_experts"
 
 
 def expert_names(rows: Sequence[StudyRow]) -> list[str]:
-    """The experts that answered every scored study, in the bundle's order."""
+    """Return the experts that answered every scored study, in the bundle's order."""
     scored = [r for r in rows if r.scored]
     if not scored:
         return []
@@ -33,29 +33,24 @@ def expert_names(rows: Sequence[StudyRow]) -> list[str]:
 
 
 def expert_sample(rows: Sequence[StudyRow], name: str) -> Sample:
-    """Scored studies as one expert alone answers them, uncalibrated."""
-    return score_sample(rows, partial(_expert_score, name))
-
-
-def _expert_score(name: str, row: StudyRow) -> float:
-    return row.experts[name]
+    """Return scored studies with the uncalibrated probabilities of a single expert."""
+    return score_sample(rows, lambda row: row.experts[name])
 
 
 def mean_sample(rows: Sequence[StudyRow]) -> Sample:
-    """Scored studies as the plain mean of the experts' logits answers them."""
+    """Return scored studies with the probabilities of the plain mean of the experts' logits."""
     return score_sample(rows, lambda row: row.mean_of_experts)
 
 
-def measure_single_expert(sample: Sample, hybrid: Sample, how: Resampling) -> Json:
-    """Measures of an expert alone; it has no threshold of its own.
+def measure_single_expert(sample: Sample, hybrid: Sample, resampling: Resampling) -> Json:
+    """Return the measures of a single expert, which has no threshold of its own.
 
-    sensitivity_at_hybrid_specificity: its sensitivity at the largest threshold-free operating
-    point of the test ROC whose specificity is at least the hybrid's. Read off the test data
-    itself, so it flatters the expert.
+    sensitivity_at_hybrid_specificity is its largest sensitivity on the test ROC curve at a
+    specificity of at least the hybrid's. It is optimistic, since it is chosen on the test data.
     """
-    result = measure(sample, how)
-    result["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
-    return result
+    scores = measure(sample, resampling)
+    scores["sensitivity_at_hybrid_specificity"] = number(_matched(sample, hybrid))
+    return scores
 
 
 def _matched(sample: Sample, hybrid: Sample) -> float:
@@ -67,37 +62,37 @@ def _matched(sample: Sample, hybrid: Sample) -> float:
     return float(curve.y[curve.x <= allowed + 1e-12].max())
 
 
-def compare(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
-    """Hybrid against its best expert and against the mean, by AUROC; None without experts.
+def compare(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
+    """Compare the hybrid with its best expert and with the mean, by AUROC; None without experts.
 
-    The best expert is chosen on these very studies, which favours the expert. Differences are
-    hybrid minus other, on the same bootstrap draws.
+    The best expert is chosen on these same studies, which favours the expert. Differences are
+    hybrid minus the other, on the same bootstrap draws.
     """
     names = expert_names(rows)
     if not names or len({r.abnormal for r in rows}) < 2:
         return None
     hybrid = study_sample(rows)
     ones = np.ones((1, len(rows)))
-    alone = {n: expert_sample(rows, n) for n in names}
-    areas = {n: float(_area(s)(ones)[0]) for n, s in alone.items()}
+    samples = {n: expert_sample(rows, n) for n in names}
+    areas = {n: float(_area(s)(ones)[0]) for n, s in samples.items()}
     best = max(names, key=lambda n: areas[n])
-    result = bootstrap_intervals(
+    minus = bootstrap_intervals(
         hybrid.patients,
         {
-            "expert": difference_of(_area(hybrid), _area(alone[best])),
+            "expert": difference_of(_area(hybrid), _area(samples[best])),
             "mean": difference_of(_area(hybrid), _area(mean_sample(rows))),
         },
-        how.draws,
-        how.seed,
+        resampling.draws,
+        resampling.seed,
     )
     return {
         "best_expert": best,
         "best_expert_auroc": areas[best],
         "hybrid_auroc": float(_area(hybrid)(ones)[0]),
-        "hybrid_minus_best_expert": interval_json(result["expert"]),
-        "hybrid_minus_mean": interval_json(result["mean"]),
-        "hybrid_beats_best_expert": bool(result["expert"].value > 0),
-        "difference_is_clear": bool(result["expert"].low > 0 or result["expert"].high < 0),
+        "hybrid_minus_best_expert": interval_json(minus["expert"]),
+        "hybrid_minus_mean": interval_json(minus["mean"]),
+        "hybrid_beats_best_expert": bool(minus["expert"].value > 0),
+        "difference_is_clear": bool(minus["expert"].low > 0 or minus["expert"].high < 0),
     }
 
 
@@ -106,7 +101,7 @@ def _area(sample: Sample) -> Statistic:
 
 
 def verdict(name: str, comparison: Json) -> str:
-    """One plain sentence: does the hybrid beat its best expert?"""
+    """Return a sentence that says whether the hybrid beats its best expert."""
     difference = comparison["hybrid_minus_best_expert"]
     figures = (
         f"AUROC {comparison['hybrid_auroc']:.3f} against {comparison['best_expert_auroc']:.3f} "

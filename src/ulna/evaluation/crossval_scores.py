@@ -1,11 +1,11 @@
-"""scores.json of a cross-validation, from the files in its folder alone."""
+"""Compute scores.json of a cross-validation from the files in its folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ulna.datasets.overlap import source_in
+from ulna.datasets.overlap import source_of_key
 from ulna.evaluation.fold_scores import score_folds
 from ulna.evaluation.groups import Groups
 from ulna.evaluation.left_out import by_source, score_left_out
@@ -19,21 +19,22 @@ def crossval_scores(
     others: Mapping[str, Path],
     sources: Sequence[str],
     left_out: Sequence[str],
-    how: Resampling,
+    resampling: Resampling,
 ) -> Json:
-    """What `score_folds` gives of OUT/evaluation/predictions.csv, and what sources add to it.
+    """Return the scores of `score_folds` for OUT/evaluation/predictions.csv, and those by source.
 
-    groups: by columns of the table. others: predictions.csv of other methods. sources: names of
-    those that were cross-validated, none for one alone; left_out: of those in OUT/left_out. With
-    any of them `scores` has a group for each ('source: NAME', 'left out: NAME'), and `sources` is
-    `by_source`. Raises ConfigError and DatasetError as these do.
+    groups are those by columns of the table and others the predictions.csv of other methods.
+    sources are the names of the cross-validated sources, empty for a single data set, and left_out
+    of those in OUT/left_out. With several sources or any left out, `scores` has a group for each
+    ('source: NAME', 'left out: NAME') and `sources` is the result of `by_source`. Raises
+    ConfigError and DatasetError as these functions do.
     """
     answers = read_answers(out / "evaluation" / "predictions.csv")
-    source_of = {k: source_in(k) for k in answers.keys if source_in(k) in sources}
+    source_of = {k: source_of_key(k) for k in answers.keys if source_of_key(k) in sources}
     inside: Groups = {"source": source_of} if len(sources) > 1 else {}
-    scores = score_folds(answers, {**inside, **groups}, others, how)
-    for name, result in score_left_out(out, left_out, how).items():
-        scores["scores"][f"left out: {name}"] = result
+    scores = score_folds(answers, {**inside, **groups}, others, resampling)
+    for name, own in score_left_out(out, left_out, resampling).items():
+        scores["scores"][f"left out: {name}"] = own
     if len(sources) > 1 or left_out:
-        scores["sources"] = by_source(out, source_of, left_out, how)
+        scores["sources"] = by_source(out, source_of, left_out, resampling)
     return scores

@@ -1,4 +1,4 @@
-"""Groups of studies whose scores are looked at alone: regions of the limb, columns of a table."""
+"""Groups of studies that are scored separately: regions of the limb, values of table columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ulna.datasets.table_text import is_table
 from ulna.errors import ConfigError
 from ulna.types import BodyPart, Study
 
-# Labels by field of view overlap within these pairs far more than between them.
+# Radiographs of body parts in the same region often show each other; between regions rarely.
 REGIONS = {
     "wrist, hand, finger": (BodyPart.WRIST, BodyPart.HAND, BodyPart.FINGER),
     "elbow, forearm": (BodyPart.ELBOW, BodyPart.FOREARM),
@@ -24,18 +24,18 @@ Groups = dict[str, dict[str, str]]
 
 
 def region_groups(part_of: Mapping[str, BodyPart]) -> Groups:
-    """The region of every study by its key, from its body part by the same key."""
+    """Return the region of every study by its key, from its body part by the same key."""
     region = {part: name for name, parts in REGIONS.items() for part in parts}
     return {"region": {key: region[part] for key, part in part_of.items()}}
 
 
 def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str]) -> Groups:
-    """The value of each of `columns` of the table, by study key; of a study's first image.
+    """Return the value of each of `columns` by study key, from the row of a study's first image.
 
-    A column 'name:number' is split there, into 'name < number' and 'name >= number'. Raises
-    ConfigError for data that are no table, or one of other images, for a column that it does not
-    have or that is named twice, and for a value that is no number. Of a table of sources the
-    columns are those of any source's table; studies of the others have no value.
+    A column 'name:number' is split into 'name < number' and 'name >= number'. In a table of
+    sources, the columns are those of any source's table, and studies of other sources have no
+    value. Raises ConfigError for data that are not a table or a table of other images, for a
+    column that it lacks or that is requested twice, and for a value that is not a number.
     """
     if not columns:
         return {}
@@ -44,16 +44,15 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
     names = [c.partition(":")[0] for c in columns]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise ConfigError(
-            f"column {twice[0]!r} is asked for twice: expected each once; split it at another "
-            "number in a run of its own"
+            f"column {twice[0]!r} is requested twice: expected each once; use another run to "
+            "split it at another number"
         )
     by_path = {_place(path): cells for path, cells in _cells(table).items()}
     images = {s.key: _place(s.images[0].path) for s in studies}
     if images and not set(images.values()) & set(by_path):
         raise ConfigError(
             f"{table} names none of the {len(images)} studies' images: expected the table that "
-            "they "
-            "were read from"
+            "they were read from"
         )
     known = list(dict.fromkeys(name for cells in by_path.values() for name in cells))
     result: Groups = {}
@@ -67,12 +66,12 @@ def column_groups(table: Path, studies: Sequence[Study], columns: Sequence[str])
 
 
 def _place(path: Path) -> str:
-    """One spelling of a path: a table may be given by another than the studies were indexed by."""
+    """Return the canonical path, since table and studies may use different paths to a file."""
     return os.path.realpath(path)
 
 
 def _cells(table: Path) -> dict[Path, dict[str, str]]:
-    """All cells by column, for each image's path; of a table of sources those of its tables."""
+    """Return all cells by column for each image's path, of a table or its sources' tables."""
     if labelled_kind(table) != "sources":
         return read_columns(table)
     places = [s.place for s in read_sources(table).sources if is_table(s.place)]

@@ -1,4 +1,4 @@
-"""Labels that stand for something else than a bundle's answers do."""
+"""Warn of labels whose meaning differs from that of a bundle's answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ulna.datasets.meaning import other_meaning
+from ulna.datasets.meaning import differing_meaning
 from ulna.errors import DatasetWarning
 from ulna.types import Study
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from ulna.bundle import Manifest
 
 
-def note_on_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
-    """A sentence, which is warned of too (DatasetWarning), where labels have another meaning.
+def warn_of_meaning(studies: Sequence[Study], manifest: Manifest, purpose: str) -> list[str]:
+    """Return a sentence, which is warned of too (DatasetWarning), where labels differ in meaning.
 
-    purpose: what the studies are for, as the sentence begins ("calibration").
+    The sentence begins with `purpose`, the use of the studies ("calibration").
     """
-    reported = other_meaning(studies, manifest.abnormal_means)
-    if not reported:
+    difference = differing_meaning(studies, manifest.abnormal_means)
+    if not difference:
         return []
     message = (
-        f"{purpose}: these labels count all the same, though the bundle answers "
-        f"{manifest.abnormal_means}: {reported}"
+        f"{purpose}: these labels are used although the bundle answers "
+        f"{manifest.abnormal_means}: {difference}"
     )
     warnings.warn(message, DatasetWarning, stacklevel=3)
     return [message]

@@ -1,27 +1,27 @@
-"""Out-of-fold answers of a method, read back from its predictions.csv, and their scores.
+"""Read out-of-fold answers of a method from its predictions.csv, and score and compare them.
 
-What is compared are tables, not models: any program that writes the columns `study`,
-`patient`, `body_part`, `split` (the fold), `abnormal` (1 or 0, true or false) and
-`study_probability` can be compared.
-Where it writes `pointing_game` too (one row per image), its maps can be.
+Any program can be compared whose table has the columns `study`, `patient`, `body_part`, `split`
+(the fold), `abnormal` (1 or 0, true or false) and `study_probability`. Its heat maps can be
+compared if the table also has `pointing_game`, with one row for each image.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ulna.datasets.overlap import alone, source_in
+from ulna.datasets.overlap import key_without_source, source_of_key
 from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.scores import Json, Resampling, calibration_statistics, interval_json
 from ulna.metrics.bootstrap import Statistic, bootstrap_intervals, difference_of
-from ulna.metrics.decisions import DECISION_MEASURES, weighted_confusion
+from ulna.metrics.decisions import kappa_of, weighted_confusion
 from ulna.metrics.inputs import Floats, ratio
 from ulna.metrics.ranking import (
     weighted_auroc,
@@ -33,25 +33,18 @@ _COLUMNS = ("study", "patient", "body_part", "split", "abnormal", "study_probabi
 _LABELS = {"true": 1.0, "false": 0.0}
 SPECIFICITY = 0.90
 MEASURES = (
-    "auroc",
-    "average_precision",
-    "sensitivity_at_specificity_0.90",
-    "kappa",
-    "brier",
-    "ece",
-    "ece_debiased",
-    "pointing_game",
-    "pointing_game_true_positives",
-)
+    "auroc", "average_precision", "sensitivity_at_specificity_0.90", "kappa", "brier", "ece",
+    "ece_debiased", "pointing_game", "pointing_game_true_positives",
+)  # fmt: skip
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """(N,) each, by study key. decision: at a threshold fitted on the other folds.
+    """Out-of-fold answers, (N,) each, ordered by study key.
 
-    hits, placed: of the pointing game: summed over the study's images of known place, and their
-    number, 0 where none is.
+    decision is at a threshold fitted on the other folds. placed is the number of a study's images
+    with a known location of the finding, and hits the sum of the pointing game over these.
     """
 
     keys: tuple[str, ...]
@@ -65,24 +58,24 @@ class FoldAnswers:
     placed: Floats
 
 
-def predictions_of(given: Path) -> Path:
-    """The predictions.csv that `given` is or holds. Raises ConfigError where there is none."""
-    if given.is_file():
-        return given
-    for file in (given / "evaluation" / "predictions.csv", given / "predictions.csv"):
+def find_predictions(path: Path) -> Path:
+    """Return `path`, a file, or the predictions.csv in that folder. Raises ConfigError."""
+    if path.is_file():
+        return path
+    for file in (path / "evaluation" / "predictions.csv", path / "predictions.csv"):
         if file.is_file():
             return file
     raise ConfigError(
-        f"{given}: no predictions.csv: expected the folder of `ulna crossval`, or the table of "
+        f"{path}: no predictions.csv: expected the folder of `ulna crossval`, or the table of "
         "out-of-fold predictions itself"
     )
 
 
 def read_answers(file: Path) -> FoldAnswers:
-    """The scored studies of a predictions.csv, ordered by key.
+    """Return the scored studies of a predictions.csv, ordered by key.
 
     Raises ConfigError for a file that is missing or lacks a column, DatasetError for one that is
-    no CSV, has a cell that is not understood, or has no labelled answers of two folds.
+    not a CSV, has a cell that cannot be parsed, or has no labelled answers of two folds.
     """
     try:
         with file.open(encoding="utf-8", newline="") as handle:
@@ -118,7 +111,7 @@ def read_answers(file: Path) -> FoldAnswers:
 
 
 def _number(file: Path, line: Mapping[str, str], column: str) -> float:
-    """A share in [0, 1], of labels 0 or 1. Raises DatasetError naming the study."""
+    """Return a number in [0, 1], or a label as 0 or 1. Raises DatasetError naming the study."""
     text = line[column]
     try:
         value = _LABELS[text.lower()] if text.lower() in _LABELS else float(text)
@@ -131,59 +124,52 @@ def _number(file: Path, line: Mapping[str, str], column: str) -> float:
 
 
 def of_folds(answers: FoldAnswers, folds: Sequence[str]) -> FoldAnswers:
-    """The answers in `folds` alone, their decisions fitted on these alone too.
+    """Return the answers in `folds`, with thresholds fitted on these folds only.
 
     Raises ConfigError where a fold has no answers.
     """
     missing = sorted(set(folds) - set(answers.folds))
     if missing:
-        raise ConfigError(f"no answers of {', '.join(missing)}: expected some of every fold asked")
+        raise ConfigError(f"no answers of {', '.join(missing)}: expected answers of every fold")
     return _where(answers, np.isin(answers.folds, list(folds)))
 
 
 def of_source(answers: FoldAnswers, source: str) -> FoldAnswers:
-    """The answers of one of several sources, under the keys that it has by itself."""
-    own = _where(answers, np.array([source_in(k) == source for k in answers.keys], np.bool_))
-    keys = [alone(k, source) for k in own.keys]
+    """Return the answers of one of several sources, under the keys that it has by itself."""
+    own = _where(answers, np.array([source_of_key(k) == source for k in answers.keys], np.bool_))
+    keys = [key_without_source(k, source) for k in own.keys]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
     return replace(_taken(own, order), keys=tuple(sorted(keys)))
 
 
 def _where(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> FoldAnswers:
-    """The answers chosen, their decisions fitted on these alone."""
+    """Return the chosen answers, with thresholds fitted on these only."""
     own = _taken(answers, np.flatnonzero(chosen))
     return replace(own, decision=_cross_fitted(own.abnormal, own.probability, np.array(own.folds)))
 
 
 def _taken(answers: FoldAnswers, order: npt.NDArray[np.int64]) -> FoldAnswers:
-    """The answers in another order, or some of them."""
-    return FoldAnswers(
-        keys=tuple(answers.keys[i] for i in order),
-        patients=tuple(answers.patients[i] for i in order),
-        parts=tuple(answers.parts[i] for i in order),
-        folds=tuple(answers.folds[i] for i in order),
-        abnormal=answers.abnormal[order],
-        probability=answers.probability[order],
-        decision=answers.decision[order],
-        hits=answers.hits[order],
-        placed=answers.placed[order],
-    )
+    """Return the answers at the indices `order`."""
+    values = ((f.name, getattr(answers, f.name)) for f in fields(answers))
+    taken: dict[str, Any] = {
+        name: tuple(v[i] for i in order) if isinstance(v, tuple) else v[order] for name, v in values
+    }
+    return FoldAnswers(**taken)
 
 
 def _pointing(file: Path, lines: Sequence[Mapping[str, str]]) -> dict[str, list[float]]:
-    """The pointing game of each image of known place, by study."""
-    result: dict[str, list[float]] = {}
+    """Return the pointing game of each image with a known location, by study."""
+    hits: dict[str, list[float]] = {}
     for line in lines:
         if line.get("pointing_game"):
-            hit = _number(file, line, "pointing_game")
-            result.setdefault(line["study"], []).append(hit)
-    return result
+            hits.setdefault(line["study"], []).append(_number(file, line, "pointing_game"))
+    return hits
 
 
 def _cross_fitted(
     abnormal: npt.NDArray[np.bool_], probability: Floats, folds: npt.NDArray[np.str_]
 ) -> npt.NDArray[np.bool_]:
-    """Decisions at the threshold that gives the other folds a specificity of 0.90."""
+    """Return decisions at the threshold with a specificity of 0.90 on the other folds."""
     decision = np.zeros(len(abnormal), np.bool_)
     for fold in np.unique(folds):
         normal = probability[(folds != fold) & ~abnormal]
@@ -192,18 +178,15 @@ def _cross_fitted(
     return decision
 
 
-def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling) -> Json:
-    """Each of MEASURES of the chosen (N,) studies with its interval, and their numbers."""
-    result = bootstrap_intervals(
-        _of(answers.patients, chosen), _statistics(answers, chosen), how.draws, how.seed
-    )
-    return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
+def score(answers: FoldAnswers, chosen: npt.NDArray[np.bool_], resampling: Resampling) -> Json:
+    """Return each of MEASURES of the `chosen` (N,) studies with its interval, and their numbers."""
+    return _intervals(answers, chosen, _statistics(answers, chosen), resampling)
 
 
 def difference(
-    answers: FoldAnswers, other: FoldAnswers, chosen: npt.NDArray[np.bool_], how: Resampling
+    answers: FoldAnswers, other: FoldAnswers, chosen: npt.NDArray[np.bool_], resampling: Resampling
 ) -> Json:
-    """Each measure of `answers` minus that of `other`, both on the same bootstrap draws.
+    """Return each measure of `answers` minus that of `other`, on the same bootstrap draws.
 
     Raises ConfigError unless both answer the same studies, with the same labels, in the same
     folds.
@@ -211,47 +194,44 @@ def difference(
     if answers.keys != other.keys:
         only = sorted(set(answers.keys) ^ set(other.keys))
         raise ConfigError(
-            f"{len(only)} studies are answered by one of the two only (first: {only[0]}): "
+            f"{len(only)} studies are answered by only one of the two (first: {only[0]}): "
             "a paired difference needs the same studies"
         )
     if len(set(zip(answers.folds, other.folds, strict=True))) > len(set(answers.folds)):
         raise ConfigError("the two were not cross-validated on the same folds: use one seed")
-    if (apart := np.flatnonzero(answers.abnormal != other.abnormal)).size:
+    if (unequal := np.flatnonzero(answers.abnormal != other.abnormal)).size:
         raise ConfigError(
-            f"of {len(answers.keys)} studies {apart.size} have one label here and another there "
-            f"(first: {answers.keys[apart[0]]}): a paired difference needs the same truth; run "
+            f"{unequal.size} of {len(answers.keys)} studies have different labels in the two "
+            f"(first: {answers.keys[unequal[0]]}): a paired difference needs the same labels; run "
             "both on the same data"
         )
     mine, theirs = _statistics(answers, chosen), _statistics(other, chosen)
     paired = {n: difference_of(mine[n], theirs[n]) for n in mine}
-    patients = _of(answers.patients, chosen)
-    result = bootstrap_intervals(patients, paired, how.draws, how.seed)
-    return _counts(answers, chosen) | {n: interval_json(i) for n, i in result.items()}
+    return _intervals(answers, chosen, paired, resampling)
 
 
-def _of(values: Sequence[str], chosen: npt.NDArray[np.bool_]) -> list[str]:
-    return [v for v, c in zip(values, chosen, strict=True) if c]
-
-
-def _counts(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> Json:
-    return {"n_studies": int(chosen.sum()), "n_abnormal": int(answers.abnormal[chosen].sum())}
+def _intervals(
+    answers: FoldAnswers,
+    chosen: npt.NDArray[np.bool_],
+    wanted: dict[str, Statistic],
+    resampling: Resampling,
+) -> Json:
+    patients = [p for p, c in zip(answers.patients, chosen, strict=True) if c]
+    intervals = bootstrap_intervals(patients, wanted, resampling.draws, resampling.seed)
+    counts = {"n_studies": int(chosen.sum()), "n_abnormal": int(answers.abnormal[chosen].sum())}
+    return counts | {n: interval_json(i) for n, i in intervals.items()}
 
 
 def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str, Statistic]:
     truth, probability = answers.abnormal[chosen], answers.probability[chosen]
     decision = answers.decision[chosen]
-
-    def kappa(weights: Floats) -> Floats:
-        return DECISION_MEASURES["kappa"](weighted_confusion(truth, decision, weights))
-
-    def sensitivity(weights: Floats) -> Floats:
-        return weighted_sensitivity_at(truth, probability, weights, SPECIFICITY)
-
     return {
         "auroc": partial(weighted_auroc, truth, probability),
         "average_precision": partial(weighted_average_precision, truth, probability),
-        "sensitivity_at_specificity_0.90": sensitivity,
-        "kappa": kappa,
+        "sensitivity_at_specificity_0.90": partial(
+            weighted_sensitivity_at, truth, probability, specificity=SPECIFICITY
+        ),
+        "kappa": lambda weights: kappa_of(weighted_confusion(truth, decision, weights)),
         **{n: s for n, s in calibration_statistics(truth, probability).items() if n in MEASURES},
         "pointing_game": partial(_hit_rate, answers.hits[chosen], answers.placed[chosen]),
         "pointing_game_true_positives": partial(
@@ -261,20 +241,20 @@ def _statistics(answers: FoldAnswers, chosen: npt.NDArray[np.bool_]) -> dict[str
 
 
 def _hit_rate(hits: Floats, placed: Floats, weights: Floats) -> Floats:
-    """Hits over images, (D,); nan in draws without an image of known place."""
+    """Return the (D,) shares of hits, nan in draws without an image of known location."""
     return ratio(weights @ hits, weights @ placed)
 
 
 def group_masks(
     answers: FoldAnswers, groups: Mapping[str, Mapping[str, str]]
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Which studies stand in each group: `{group: (N,) bool}`, all of them first.
+    """Return `{group: (N,) bool}`, the studies of each group, first that of all studies.
 
-    groups: `{name: {study key: value}}`; a study without a value is in no group of the name.
+    groups is `{name: {study key: value}}`. A study without a value is in no group of that name.
     """
-    result = {ALL: np.ones(len(answers.keys), np.bool_)}
+    masks = {ALL: np.ones(len(answers.keys), np.bool_)}
     for name, value_of in groups.items():
         values = np.array([value_of.get(k, "") for k in answers.keys])
         for value in sorted(set(values) - {""}):
-            result[f"{name}: {value}"] = values == value
-    return result
+            masks[f"{name}: {value}"] = values == value
+    return masks

@@ -1,4 +1,4 @@
-"""`ulna evaluate`: a bundle and labelled studies to metrics.json, predictions.csv, report.html."""
+"""Score a bundle on labelled studies: metrics.json, predictions.csv and report.html."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.atomic_file import write_atomic
 from ulna.config.bounds import check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.digest import lines_sha256
@@ -16,7 +17,7 @@ from ulna.errors import ConfigError, DatasetError
 from ulna.evaluation.answered_by import answered_by
 from ulna.evaluation.cascade_scores import cascade_scores
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.evaluation.point_scores import point_scores
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling
@@ -26,7 +27,6 @@ from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
 from ulna.runtime.findings import unknown_categories
 from ulna.types import Study
-from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 Report = Callable[["ModelBundle", Sequence[StudyRow], Json, Path], None]
-"""Writes report.html: (bundle, rows, metrics, file)."""
+"""A function that writes report.html from (bundle, rows, metrics, file)."""
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How a bundle is asked and its answers are scored: what decides the numbers beside it.
+    """Settings of an evaluation, which determine the scores of a bundle on given studies.
 
-    operating_point: one of the bundle's, '' for its default. how: bootstrap. cascade: note beside
-    every answer what the bundle's cascade answers, and score it (docs/cascade.md).
+    operating_point is one of the bundle's, '' for its default. resampling is the bootstrap of the
+    intervals. cascade also runs the bundle's cascade and scores it (docs/cascade.md).
     """
 
     operating_point: str = ""
-    how: Resampling = field(default_factory=Resampling)
+    resampling: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
     cascade: bool = False
 
@@ -54,77 +54,78 @@ class EvaluationSettings:
         check_fields(self, "evaluation")
 
 
-_AS_THE_BUNDLE_SAYS = EvaluationSettings()
+_DEFAULTS = EvaluationSettings()
 
 
 def evaluate(
     bundle_path: Path | str,
     studies: Sequence[Study],
     out: Path | str,
-    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
+    settings: EvaluationSettings = _DEFAULTS,
     *,
     report: Callable[[ModelBundle], Report],
     progress: Progress | None = None,
 ) -> Json:
-    """Score the bundle on `studies` and write three files into `out`; returns the metrics.
+    """Score the bundle on `studies`, write three files into `out` and return the metrics.
 
-    report: given the bundle, before any study is asked, returns the writer of report.html (see
-    `report.writers`). progress(done, all) counts studies. Studies without a label are predicted
-    and counted, not scored; unreadable ones are counted and listed. Raises DatasetError without
-    any study that could be scored, ConfigError for an unknown operating point, BundleError.
+    `report` is called with the bundle before any study is read, and returns the writer of
+    report.html (see `report.writers`). progress(done, total) counts studies. Studies without a
+    label are predicted and counted but not scored. Unreadable studies are counted and listed.
+    Raises DatasetError where no study can be scored, ConfigError for an unknown operating point,
+    and BundleError for a bundle that cannot be loaded.
     """
     from ulna.runtime import Predictor
 
-    predictor = Predictor.load(Path(bundle_path), requested.engine)
+    predictor = Predictor.load(Path(bundle_path), settings.engine)
     writer = report(predictor.bundle)
-    rows, requested, message = _answered(predictor, studies, requested, progress)
-    return write_evaluation(predictor.bundle, rows, Path(out), requested, message, writer)
+    rows, settings, notes = _answered(predictor, studies, settings, progress)
+    return write_evaluation(predictor.bundle, rows, Path(out), settings, notes, writer)
 
 
 def evaluation_metrics(
     bundle_path: Path | str,
     studies: Sequence[Study],
-    requested: EvaluationSettings = _AS_THE_BUNDLE_SAYS,
+    settings: EvaluationSettings = _DEFAULTS,
     *,
     progress: Progress | None = None,
 ) -> Json:
-    """What `evaluate` would write to metrics.json, without writing anything. Raises as it does."""
+    """Return the content of `evaluate`'s metrics.json without writing files. Raises likewise."""
     from ulna.runtime import Predictor
 
-    predictor = Predictor.load(Path(bundle_path), requested.engine)
-    rows, requested, message = _answered(predictor, studies, requested, progress)
-    metrics = _metrics(predictor.bundle, rows, requested, message)
-    # As a reader of the file has them: without NaN, names as text.
-    return dict(json.loads(metrics_text(metrics)))
+    predictor = Predictor.load(Path(bundle_path), settings.engine)
+    rows, settings, notes = _answered(predictor, studies, settings, progress)
+    metrics = _metrics(predictor.bundle, rows, settings, notes)
+    # The same values as read from the file, without NaN and with names as text.
+    return dict(json.loads(_metrics_text(metrics)))
 
 
 def _answered(
     predictor: Predictor,
     studies: Sequence[Study],
-    requested: EvaluationSettings,
+    settings: EvaluationSettings,
     progress: Progress | None,
 ) -> tuple[list[StudyRow], EvaluationSettings, list[str]]:
-    """Rows, how they were asked for to the last detail, and what is to be said of them."""
-    point = choose_operating_point(predictor.bundle, requested.operating_point or None)
-    cascaded = predictor.with_cascade() if requested.cascade else None
-    rows, message = collect_rows(predictor, studies, point, progress, cascaded)
-    message += note_on_refused(rows) + note_on_meaning(studies, predictor.manifest, "evaluation")
-    return rows, replace(requested, operating_point=point, engine=predictor.engine), message
+    """Return rows, the settings with defaults resolved, and warnings for metrics and report."""
+    point = choose_operating_point(predictor.bundle, settings.operating_point or None)
+    cascaded = predictor.with_cascade() if settings.cascade else None
+    rows, notes = collect_rows(predictor, studies, point, progress, cascaded)
+    notes += note_on_refusals(rows) + warn_of_meaning(studies, predictor.manifest, "evaluation")
+    return rows, replace(settings, operating_point=point, engine=predictor.engine), notes
 
 
 def write_evaluation(
     bundle: ModelBundle,
     rows: Sequence[StudyRow],
     out: Path,
-    requested: EvaluationSettings,
-    message: Sequence[str],
+    settings: EvaluationSettings,
+    notes: Sequence[str],
     report: Report,
 ) -> Json:
-    """Rows to the three files. said: warnings to be repeated in metrics and report.
+    """Write the three files; `notes` are warnings to be repeated in metrics and report.
 
-    A file that cannot be written costs no other: OSError is raised when the others are there.
+    If a file cannot be written, OSError is raised after the others are written.
     """
-    metrics = _metrics(bundle, rows, requested, message)
+    metrics = _metrics(bundle, rows, settings, notes)
     out.mkdir(parents=True, exist_ok=True)
     write_each(
         lambda: write_predictions(rows, out / "predictions.csv"),
@@ -137,25 +138,27 @@ def write_evaluation(
 def _metrics(
     bundle: ModelBundle,
     rows: Sequence[StudyRow],
-    requested: EvaluationSettings,
-    message: Sequence[str],
+    settings: EvaluationSettings,
+    notes: Sequence[str],
 ) -> Json:
     check_scorable(rows, bundle)
-    metrics = summarise(rows, bundle.manifest.body_parts, requested.how)
-    metrics |= point_scores(rows, bundle.manifest.fusion, requested.operating_point, requested.how)
-    metrics |= provenance(bundle, rows, requested)
-    result = cascade_scores(rows, requested.how)
-    metrics |= {} if result is None else {"cascade": result}
-    sources = scores_by_source(rows, requested.how)
+    metrics = summarise(rows, bundle.manifest.body_parts, settings.resampling)
+    metrics |= point_scores(
+        rows, bundle.manifest.fusion, settings.operating_point, settings.resampling
+    )
+    metrics |= provenance(bundle, rows, settings)
+    cascade = cascade_scores(rows, settings.resampling)
+    metrics |= {} if cascade is None else {"cascade": cascade}
+    sources = scores_by_source(rows, settings.resampling)
     metrics |= {} if sources is None else {"by_source": sources}
     metrics["no_answer"] = reasons_json(no_answer(rows))
     metrics["no_place"] = reasons_json(no_place(rows))
-    metrics["warnings"] = [*message, *check_splits(rows), *_remarks(bundle, metrics)]
+    metrics["warnings"] = [*notes, *check_splits(rows), *_remarks(bundle, metrics)]
     return metrics
 
 
 def write_each(*writers: Callable[[], object]) -> None:
-    """Call every writer, whatever becomes of the others; then raise the first one's OSError."""
+    """Call every writer, even if others fail, and then raise the first OSError."""
     failed: list[OSError] = []
     for write in writers:
         try:
@@ -167,7 +170,7 @@ def write_each(*writers: Callable[[], object]) -> None:
 
 
 def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
-    """DatasetError, with reasons, unless some row has both label and answer."""
+    """Raise DatasetError, with reasons, unless some row has both label and answer."""
     if any(r.scored for r in rows):
         return
     reasons = "; ".join(sorted({r.fault for r in rows if r.fault})[:3])
@@ -178,7 +181,7 @@ def check_scorable(rows: Sequence[StudyRow], bundle: ModelBundle) -> None:
 
 
 def choose_operating_point(bundle: ModelBundle, requested: str | None) -> str:
-    """`requested`, or the bundle's own; ConfigError for one that the bundle does not have."""
+    """Return `requested` or the bundle's default. Raises ConfigError for an unknown point."""
     known = bundle.manifest.fusion.thresholds
     point = requested or bundle.manifest.operating_point
     if known and point not in known:
@@ -186,12 +189,10 @@ def choose_operating_point(bundle: ModelBundle, requested: str | None) -> str:
     return point
 
 
-def provenance(
-    bundle: ModelBundle, rows: Sequence[StudyRow], requested: EvaluationSettings
-) -> Json:
-    """Which bundle answered which studies at which thresholds, and how intervals were made."""
-    manifest, how = bundle.manifest, requested.how
-    thresholds = manifest.fusion.thresholds.get(requested.operating_point, {})
+def provenance(bundle: ModelBundle, rows: Sequence[StudyRow], settings: EvaluationSettings) -> Json:
+    """Return bundle, thresholds, engine, bootstrap and fingerprint of the data for metrics.json."""
+    manifest, resampling = bundle.manifest, settings.resampling
+    thresholds = manifest.fusion.thresholds.get(settings.operating_point, {})
     try:
         installed = version("ulna")
     except PackageNotFoundError:
@@ -210,16 +211,21 @@ def provenance(
         "body_parts": [p.value for p in manifest.body_parts],
         "abnormal_means": manifest.abnormal_means,
         "findings_unknown": [c.value for c in unknown_categories(manifest)],
-        **answered_by(bundle, requested.engine),
-        "operating_point": requested.operating_point,
+        **answered_by(bundle, settings.engine),
+        "operating_point": settings.operating_point,
         "thresholds": {p.value: t for p, t in thresholds.items()},
-        "intervals": {"level": 0.95, "draws": how.draws, "seed": how.seed, "over": "patients"},
+        "intervals": {
+            "level": 0.95,
+            "draws": resampling.draws,
+            "seed": resampling.seed,
+            "over": "patients",
+        },
         "data": _fingerprint(rows),
     }
 
 
 def _fingerprint(rows: Sequence[StudyRow]) -> Json:
-    """Which studies were evaluated: a hash of sorted keys, labels and image names."""
+    """Return the counts of the evaluated studies, and a hash of keys, labels and image names."""
     lines = [f"{r.key}|{r.abnormal}|{sorted(i.ref.path.name for i in r.images)}" for r in rows]
     return {
         "n_studies": len(rows),
@@ -230,7 +236,7 @@ def _fingerprint(rows: Sequence[StudyRow]) -> Json:
 
 
 def remarks_on(bundle: ModelBundle) -> list[str]:
-    """Sentences that a reader of any of the bundle's scores must know."""
+    """Return sentences that apply to any score of the bundle."""
     if bundle.calibrated:
         return []
     return [
@@ -239,8 +245,8 @@ def remarks_on(bundle: ModelBundle) -> list[str]:
     ]
 
 
-def note_on_refused(rows: Sequence[StudyRow]) -> list[str]:
-    """A sentence on the studies and images that `ulna predict` refuses, if there are any."""
+def note_on_refusals(rows: Sequence[StudyRow]) -> list[str]:
+    """Return a sentence on the studies and images that `ulna predict` refuses, if any."""
     images = [i for r in rows for i in r.images]
     refused = sum(bool(i.refusal) for i in images)
     if not refused:
@@ -248,23 +254,23 @@ def note_on_refused(rows: Sequence[StudyRow]) -> list[str]:
     studies = sum(r.refused for r in rows)
     return [
         f"{refused} of {len(images)} images and {studies} of {len(rows)} studies as a whole would "
-        "be refused by `ulna predict` as no images for this bundle; they are scored all the same"
+        "be refused by `ulna predict` as out of distribution for this bundle; they are scored too"
     ]
 
 
 def _remarks(bundle: ModelBundle, metrics: Json) -> list[str]:
-    message = remarks_on(bundle)
+    notes = remarks_on(bundle)
     for name, group in metrics["by_body_part"].items():
         if group["n_abnormal"] in (0, group["n_studies"]):
-            message.append(f"{name}: its {group['n_studies']} studies are of one class only")
-    return message
+            notes.append(f"{name}: its {group['n_studies']} studies are of one class only")
+    return notes
 
 
 def write_metrics(metrics: Json, out: Path) -> None:
-    """Write `metrics` as JSON with its keys in order, whole or not at all."""
-    write_whole(out, metrics_text(metrics) + "\n")
+    """Write `metrics` as JSON with its keys in order, in one atomic step."""
+    write_atomic(out, _metrics_text(metrics) + "\n")
 
 
-def metrics_text(metrics: Json) -> str:
-    """The text of metrics.json."""
+def _metrics_text(metrics: Json) -> str:
+    """Return the text of metrics.json."""
     return json.dumps(metrics, indent=1, allow_nan=False, default=str)

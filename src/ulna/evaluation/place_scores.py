@@ -1,4 +1,4 @@
-"""Localisation and body-part recognition over all rows."""
+"""Scores of localisation and of body-part recognition over all rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _VISIBLE = (Subtlety.OBVIOUS, Subtlety.MODERATE)
 Placed = tuple[StudyRow, ImageRow, Location]
 
 
-def localisation(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
-    """Localisation over the images of abnormal studies whose finding's place is known.
+def localisation(rows: Sequence[StudyRow], resampling: Resampling) -> Json | None:
+    """Score localisation on the images of abnormal studies with a known location of the finding.
 
-    Where subtlety is recorded, the main numbers are over views whose finding is visible
-    (obvious or moderate), with `_subtle` and `_all` beside them; else over all such images.
-    `chance` is that of the pointing game on the same images. None if no place is known.
+    Where subtlety is recorded, the main numbers are over views whose finding is visible (obvious
+    or moderate), and `_visible`, `_subtle` and `_all` are given too. Otherwise they are over all
+    such images. `chance` is the chance level of the pointing game on the same images. The result
+    is None if no location is known.
     """
     placed = [
         (r, i, i.location) for r in rows if r.abnormal for i in r.images if i.location is not None
@@ -29,26 +30,26 @@ def localisation(rows: Sequence[StudyRow], how: Resampling) -> Json | None:
     graded = any(i.subtlety is not None for _, i, _ in placed)
     visible = [p for p in placed if p[1].subtlety in _VISIBLE]
     main = visible if graded and visible else placed
-    result = _summary(main, how)
-    result["over"] = "visible findings" if main is visible else "all findings with a known place"
+    scores = _summary(main, resampling)
+    scores["over"] = "visible findings" if main is visible else "all findings with a known place"
     groups = {"all": placed}
     if graded:
         groups |= {"visible": visible, "subtle": [p for p in placed if p[1].subtlety == "subtle"]}
     for name, group in groups.items():
         if group:
-            result |= {f"{k}_{name}": v for k, v in _summary(group, how).items()}
-    return result
+            scores |= {f"{k}_{name}": v for k, v in _summary(group, resampling).items()}
+    return scores
 
 
 def localisation_by_part(
-    rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling
+    rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling
 ) -> Json:
-    """`localisation` of each body part that has images with a known place."""
-    result = {p.value: localisation([r for r in rows if r.part == p], how) for p in parts}
-    return {name: value for name, value in result.items() if value is not None}
+    """Return `localisation` of each body part that has images with a known location."""
+    scores = {p.value: localisation([r for r in rows if r.part == p], resampling) for p in parts}
+    return {name: own for name, own in scores.items() if own is not None}
 
 
-def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
+def _summary(placed: Sequence[Placed], resampling: Resampling) -> Json:
     patients = [r.patient_id for r, _, _ in placed]
 
     def mean(name: str) -> float | None:
@@ -56,7 +57,7 @@ def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
 
     def interval(name: str) -> Json:
         values = [float(getattr(place, name)) for _, _, place in placed]
-        return interval_json(share(patients, values, how))
+        return interval_json(share(patients, values, resampling))
 
     return {
         "pointing_game": mean("pointing"),
@@ -73,11 +74,13 @@ def _summary(placed: Sequence[Placed], how: Resampling) -> Json:
     }
 
 
-def recognition(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling) -> Json:
-    """Body-part recognition: accuracy over studies, and over images; confusion of studies.
+def recognition(
+    rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling
+) -> Json:
+    """Return the accuracy of the predicted body part over studies and images, and its confusion.
 
-    Counted over all answered studies whose body part is given, labelled or not. confusion:
-    true part -> recognised part -> studies.
+    All answered studies count whose true body part is known, labelled or not. confusion is `{true
+    part: {predicted part: studies}}`.
     """
     known = [
         (r, r.body_part, r.recognised.body_part)
@@ -87,7 +90,7 @@ def recognition(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resamp
     if not known:
         return {"accuracy": None, "n_studies": 0}
     right = [float(true == seen) for _, true, seen in known]
-    interval = share([r.patient_id for r, _, _ in known], right, how)
+    interval = share([r.patient_id for r, _, _ in known], right, resampling)
     images = [i.recognised == true for r, true, _ in known for i in r.images]
     confusion = {t.value: {p.value: 0 for p in parts} for t in parts}
     for _, true, seen in known:

@@ -1,4 +1,4 @@
-"""Every operating point of a bundle on the studies evaluated, and how sure its answers are."""
+"""Scores of every operating point of a bundle, and counts of its answers by confidence."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ _RATES = ("sensitivity", "specificity")
 
 
 def point_scores(
-    rows: Sequence[StudyRow], fusion: FusionParameters, operating_point: str, how: Resampling
+    rows: Sequence[StudyRow], fusion: FusionParameters, operating_point: str, resampling: Resampling
 ) -> Json:
-    """`operating_points` and `confidence` of the scored studies, by body part and for all.
+    """Return `operating_points` and `confidence` of the scored studies, by body part and for all.
 
-    `operating_points.<point>.<PART|ALL>`: sensitivity and specificity with intervals.
-    `confidence.<PART|ALL>.<normal|abnormal>`: numbers of studies with a certain, a doubtful, no
-    finding; absent without the points 'sensitive' and 'specific'. Empty unless the bundle is
-    calibrated and its own thresholds answered the rows: those of a cross-validation have other
-    ones in each fold.
+    `operating_points.<point>.<PART|ALL>` has sensitivity and specificity with intervals.
+    `confidence.<PART|ALL>.<normal|abnormal>` has the numbers of studies by confidence, and is
+    absent without the points 'sensitive' and 'specific'. The result is empty unless the bundle is
+    calibrated and the rows were decided at its thresholds, which is not the case in a
+    cross-validation, where each fold has others.
     """
     scored = scored_rows(rows)
     if not fusion.calibrated or not _answered_by(scored, fusion, operating_point):
         return {}
     groups = {p.value: scored_rows(rows, p) for p in parts_of(rows)} | {"ALL": scored}
-    result: Json = {
+    scores: Json = {
         "operating_points": {
-            point: {n: measure(_at(point, g, fusion), how, _RATES) for n, g in groups.items()}
+            point: {
+                n: measure(_at(point, g, fusion), resampling, _RATES) for n, g in groups.items()
+            }
             for point in fusion.thresholds
         }
     }
     if {"sensitive", "specific"} <= set(fusion.thresholds):  # earlier bundles have other points
-        result["confidence"] = {n: _confidence(g, fusion) for n, g in groups.items()}
-    return result
+        scores["confidence"] = {n: _confidence(g, fusion) for n, g in groups.items()}
+    return scores
 
 
 def _answered_by(rows: Sequence[StudyRow], fusion: FusionParameters, point: str) -> bool:
@@ -50,7 +52,7 @@ def _answered_by(rows: Sequence[StudyRow], fusion: FusionParameters, point: str)
 
 
 def _at(point: str, rows: Sequence[StudyRow], fusion: FusionParameters) -> Sample:
-    """The studies decided at the thresholds of `point`."""
+    """Return the studies with decisions at the thresholds of `point`."""
     sample = study_sample(rows)
     thresholds = [fusion.thresholds[point][r.given.body_part] for r in rows if r.given is not None]
     decision = sample.probability >= np.array(thresholds)
@@ -58,12 +60,12 @@ def _at(point: str, rows: Sequence[StudyRow], fusion: FusionParameters) -> Sampl
 
 
 def _confidence(rows: Sequence[StudyRow], fusion: FusionParameters) -> Json:
-    result = Counter(
+    counts = Counter(
         (bool(r.abnormal), confidence_of(r.given.probability, r.given.body_part, fusion))
         for r in rows
         if r.given is not None
     )
     return {
-        label: {c.value: result[abnormal, c] for c in Confidence}
+        label: {c.value: counts[abnormal, c] for c in Confidence}
         for label, abnormal in (("normal", False), ("abnormal", True))
     }

@@ -1,7 +1,7 @@
-"""What evaluation keeps of each study and image: small, flat, without pixels.
+"""The rows that evaluation keeps of each study and image, without pixels.
 
-Scores, the table and the report are all made of these rows, so they can be tested without a
-bundle and none of them can see more than the others.
+Scores, the table and the report are all computed from these rows. They can therefore be tested
+without a bundle and agree with each other.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ulna.types import Array, BodyPart, FindingCategory, ImageRef, Subtlety
 
 @dataclass(frozen=True)
 class Location:
-    """Localisation measures of one image with a known mask; see metrics.localisation.
+    """Localisation measures of one image with a known mask, see metrics.localisation.
 
-    middle: the pointing game of the image's middle, which needs no model at all.
+    middle is the pointing game of the image's centre, a baseline without a model.
     """
 
     pointing: float
@@ -33,11 +33,12 @@ class Location:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """One readable radiograph. experts: logit of each alone. grid: (h, w) map in logits, over the
-    whole image's square.
+    """One readable radiograph.
 
-    shape: (H, W) of the source. refusal: why `ulna predict` leaves it out, or ''. location: None
-    where no mask or box is known, applies, or can be read; mask_error says why it cannot.
+    shape is (H, W) of the file. grid is the (h, w) heat map in logits over the square around the
+    whole image. experts are the logits of the single experts. recognised is the predicted body
+    part. refusal is why `ulna predict` refuses the image, or ''. location is None where no mask or
+    box is known or can be read; mask_error is the reason why it cannot be read.
     """
 
     ref: ImageRef
@@ -53,7 +54,7 @@ class ImageRow:
 
     @property
     def subtlety(self) -> Subtlety | None:
-        """The most visible finding of this view, None where not recorded."""
+        """The subtlety of the most visible finding in this view, None where not recorded."""
         known = {f.subtlety for f in self.ref.findings}
         return next((s for s in Subtlety if s in known), None)
 
@@ -62,8 +63,8 @@ class ImageRow:
 class Answer:
     """A study probability and the decision at the operating point of `body_part`.
 
-    p_normal, p_abnormal: conformal p-values, None from a bundle that is not calibrated. findings,
-    finding_thresholds, leading_finding: which abnormality, as in `StudyPrediction`.
+    p_normal and p_abnormal are conformal p-values, None from a bundle that is not calibrated.
+    findings, finding_thresholds and leading_finding are as in `StudyPrediction`.
     """
 
     body_part: BodyPart
@@ -79,9 +80,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class CascadeAnswer:
-    """The cascade's answer beside the whole hybrid's.
+    """The answer of the cascade.
 
-    skipped: experts that it did not run. cost: its multiply-adds over those of the hybrid.
+    skipped are the experts that it did not run. cost is the ratio of its multiply-adds to those of
+    the whole hybrid.
     """
 
     probability: float
@@ -92,14 +94,14 @@ class CascadeAnswer:
 
 @dataclass(frozen=True)
 class StudyRow:
-    """One study with its answers; `fault` says why there is none.
+    """One study with its answers, or with a `fault`, the reason why there is none.
 
-    body_part: as the data say, None if they do not. given: routed by it where known.
-    recognised: routed by the pixels. experts: study probability of each alone, uncalibrated.
-    skipped: (path, reason) of unreadable images. cascade: where one was asked for. kind: the
-    fault without the names in it, by which like ones are counted. source: among several, '' for
-    one alone; predictions.csv does not hold it. finding_labels: of each category that the data
-    know, whether the study shows it.
+    body_part is that of the data, None if unknown. given is the answer with this body part where
+    known, recognised the answer with the predicted one. experts are the uncalibrated study
+    probabilities of single experts. skipped are (path, reason) of unreadable images. cascade is
+    the cascade's answer if requested. kind is the fault without names, by which equal faults are
+    counted. source is '' for a single data set, and is not in predictions.csv. finding_labels are
+    the known labels of categories, True where the study shows the category.
     """
 
     key: str
@@ -122,29 +124,29 @@ class StudyRow:
 
     @property
     def scored(self) -> bool:
-        """Whether label and answer are both there."""
+        """Whether the study has both label and answer."""
         return self.abnormal is not None and self.given is not None
 
     @property
     def refused(self) -> bool:
-        """Whether every readable image is no image for the bundle."""
+        """Whether the bundle refuses every readable image."""
         return bool(self.images) and all(i.refusal for i in self.images)
 
     @property
     def part(self) -> BodyPart | None:
-        """The body part under which the study counts: the true one, else the recognised."""
+        """The body part under which the study counts, the true one or else the predicted one."""
         if self.body_part is None and self.given is not None:
             return self.given.body_part
         return self.body_part
 
     @property
     def visible(self) -> bool:
-        """Normal, or abnormal with an obvious or moderate finding."""
+        """Whether the study is normal, or abnormal with an obvious or moderate finding."""
         return self.abnormal is False or self.subtlety in (Subtlety.OBVIOUS, Subtlety.MODERATE)
 
     @property
     def mean_of_experts(self) -> float:
-        """Study probability of the plain mean of all experts' logits, nan without experts."""
+        """The study probability of the plain mean of all experts' logits, nan without experts."""
         if not self.images or not self.images[0].experts:
             return float("nan")
         z = np.array([np.mean(list(i.experts.values())) for i in self.images])
@@ -152,10 +154,10 @@ class StudyRow:
 
 
 def scored_rows(rows: Sequence[StudyRow], part: BodyPart | None = None) -> list[StudyRow]:
-    """The rows with label and answer, of one body part or of all."""
+    """Return the rows with label and answer, of one body part or of all."""
     return [r for r in rows if r.scored and (part is None or r.part == part)]
 
 
 def parts_of(rows: Sequence[StudyRow]) -> list[BodyPart]:
-    """Body parts with at least one scored study, in alphabetical order."""
+    """Return the body parts with at least one scored study, in alphabetical order."""
     return sorted({r.part for r in rows if r.scored and r.part is not None})

@@ -1,4 +1,4 @@
-"""Rows to numbers: every measure of a group with its interval, by bootstrap over patients."""
+"""Measures of a sample of rows, each with its interval by bootstrap over patients."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sample:
-    """Answers to be scored together, (N,) each: of studies, or of images of studies.
+    """Labels and answers of studies or images that are scored together, (N,) each.
 
-    decision is None where there is no threshold (an expert alone).
+    decision is None where there is no threshold (a single expert).
     """
 
     patients: list[str]
@@ -38,7 +38,7 @@ class Sample:
     decision: npt.NDArray[np.bool_] | None = None
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Sample:
-        """The answers with `chosen` (N,) True."""
+        """Return the answers where `chosen` (N,) is True."""
         return Sample(
             [p for p, c in zip(self.patients, chosen, strict=True) if c],
             self.abnormal[chosen],
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made: bootstrap draws and their seed."""
+    """Settings of the bootstrap: the number of draws, and their seed."""
 
     draws: Count = 2000
     seed: Seed = 0
@@ -59,24 +59,24 @@ class Resampling:
 
 
 def study_sample(rows: Sequence[StudyRow]) -> Sample:
-    """Scored studies as the bundle answers them, routed by the body part given."""
+    """Return scored studies with the bundle's answers for the true body part."""
     answers = [r.given for r in rows if r.given is not None]
     return _sample(rows, [a.probability for a in answers], [a.abnormal for a in answers])
 
 
 def recognised_sample(rows: Sequence[StudyRow]) -> Sample:
-    """Scored studies routed by the pixels alone."""
+    """Return scored studies with the bundle's answers for the predicted body part."""
     answers = [r.recognised for r in rows if r.recognised is not None]
     return _sample(rows, [a.probability for a in answers], [a.abnormal for a in answers])
 
 
 def score_sample(rows: Sequence[StudyRow], score: Callable[[StudyRow], float]) -> Sample:
-    """Scored studies by another probability, without decisions."""
+    """Return scored studies with the probabilities `score(row)`, without decisions."""
     return _sample(rows, [score(r) for r in rows], None)
 
 
 def image_sample(rows: Sequence[StudyRow]) -> Sample:
-    """The images of scored studies, each with its study's label and threshold."""
+    """Return the images of scored studies, each with its study's label and threshold."""
     images = [(r, i, r.given.threshold) for r in rows if r.given is not None for i in r.images]
     return Sample(
         [r.patient_id for r, _, _ in images],
@@ -87,7 +87,7 @@ def image_sample(rows: Sequence[StudyRow]) -> Sample:
 
 
 def answers_sample(studies: Sequence[Study], answers: Sequence[StudyPrediction]) -> Sample:
-    """Labelled studies and what was answered of each."""
+    """Return labelled studies with the given answers."""
     return Sample(
         [s.patient_id for s in studies],
         np.array([bool(s.abnormal) for s in studies]),
@@ -108,26 +108,26 @@ def _sample(
 
 
 def statistics(sample: Sample) -> dict[str, Statistic]:
-    """The measures of a sample as functions of (D, N) bootstrap weights."""
+    """Return the measures of a sample as functions of (D, N) bootstrap weights."""
     truth, score = sample.abnormal, sample.probability
-    result: dict[str, Statistic] = {
+    measures: dict[str, Statistic] = {
         "auroc": partial(weighted_auroc, truth, score),
         "average_precision": partial(weighted_average_precision, truth, score),
     } | calibration_statistics(truth, score)
     if sample.decision is not None:
         for name in DECISION_MEASURES:
-            result[name] = partial(_decision_measure, name, truth, sample.decision)
-    return result
+            measures[name] = partial(_decision_measure, name, truth, sample.decision)
+    return measures
 
 
 def calibration_statistics(truth: npt.NDArray[np.bool_], score: Floats) -> dict[str, Statistic]:
-    """Brier score, its terms, ECE plain and debiased, of (N,) labels and probabilities."""
-    result: dict[str, Statistic] = {
+    """Return the Brier score, its terms and the two ECEs of (N,) labels and probabilities."""
+    measures: dict[str, Statistic] = {
         "brier": partial(weighted_brier, truth, score),
         "ece": partial(weighted_ece, truth, score),
         "ece_debiased": partial(weighted_ece_debiased, truth, score),
     }
-    return result | {f"brier_{t}": partial(weighted_brier_term, t, truth, score) for t in TERMS}
+    return measures | {f"brier_{t}": partial(weighted_brier_term, t, truth, score) for t in TERMS}
 
 
 def _decision_measure(
@@ -136,37 +136,37 @@ def _decision_measure(
     return DECISION_MEASURES[name](weighted_confusion(truth, decision, weights))
 
 
-def measure(sample: Sample, how: Resampling, names: Sequence[str] = ()) -> Json:
-    """`{measure: {value, low, high}}` of a sample, all measures or those named."""
+def measure(sample: Sample, resampling: Resampling, names: Sequence[str] = ()) -> Json:
+    """Return `{measure: {value, low, high}}` of a sample, for all measures or those in `names`."""
     wanted = statistics(sample)
     if names:
         wanted = {n: wanted[n] for n in names}
-    result = bootstrap_intervals(sample.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in result.items()}
+    intervals = bootstrap_intervals(sample.patients, wanted, resampling.draws, resampling.seed)
+    return {name: interval_json(interval) for name, interval in intervals.items()}
 
 
-def share(patients: list[str], values: Sequence[float], how: Resampling) -> Interval:
-    """The mean of (N,) values with its interval over patients."""
+def share(patients: list[str], values: Sequence[float], resampling: Resampling) -> Interval:
+    """Return the mean of (N,) values with its interval over patients."""
     array = np.asarray(values, dtype=np.float64)
 
     def mean(weights: Floats) -> Floats:
         return np.asarray(weights @ array / weights.sum(axis=1))
 
-    return bootstrap_intervals(patients, {"mean": mean}, how.draws, how.seed)["mean"]
+    return bootstrap_intervals(patients, {"mean": mean}, resampling.draws, resampling.seed)["mean"]
 
 
 def interval_json(interval: Interval) -> Json:
-    """`{value, low, high}`, null where undefined, and `dropped` draws where there were any."""
-    result: Json = {
+    """Return `{value, low, high}`, None where undefined, and the `dropped` draws if any."""
+    values: Json = {
         "value": number(interval.value),
         "low": number(interval.low),
         "high": number(interval.high),
     }
     if interval.dropped:
-        result["dropped"] = interval.dropped
-    return result
+        values["dropped"] = interval.dropped
+    return values
 
 
 def number(value: float) -> float | None:
-    """`value`, or None (JSON null) where it is undefined."""
+    """Return `value`, or None (JSON null) where it is not finite."""
     return float(value) if math.isfinite(value) else None

@@ -1,8 +1,9 @@
-"""Rows to the content of metrics.json."""
+"""Compute the content of metrics.json from rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -35,35 +36,35 @@ from ulna.types import BodyPart, FindingCategory, Subtlety
 ALL = "ALL"
 
 
-def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], how: Resampling) -> Json:
-    """All scores of the rows; see docs/metrics.md for every key.
+def summarise(rows: Sequence[StudyRow], parts: Sequence[BodyPart], resampling: Resampling) -> Json:
+    """Return all scores of the rows; docs/metrics.md describes every key.
 
-    parts: body parts the bundle knows (the axes of the recognition's confusion matrix).
+    parts are the body parts that the bundle knows, the axes of the confusion matrix of body parts.
     """
     groups = _groups(rows)
-    result: Json = {
-        "by_body_part": {n: _study_level(g, how) for n, g in groups.items()},
-        "image_level": {n: _image_level(g, how) for n, g in groups.items()},
-        "body_part": recognition(rows, parts, how),
+    metrics: Json = {
+        "by_body_part": {n: _study_level(g, resampling) for n, g in groups.items()},
+        "image_level": {n: _image_level(g, resampling) for n, g in groups.items()},
+        "body_part": recognition(rows, parts, resampling),
         "recognised_routing": {
-            n: _counted(recognised_sample(g), how, g) for n, g in groups.items()
+            n: _counted(recognised_sample(g), resampling, g) for n, g in groups.items()
         },
-        "by_finding": _by_finding(rows, how),
-        "by_subtlety": _by_subtlety(rows, how),
+        "by_finding": _by_finding(rows, resampling),
+        "by_subtlety": _by_subtlety(rows, resampling),
         **_counts(rows),
     }
-    trust = triage_scores(rows)
-    if trust is not None:
-        result["triage"] = trust
-    named = finding_scores(rows, how)
-    if named is not None:
-        result["findings"] = named
-    place = localisation(rows, how)
+    triage = triage_scores(rows)
+    if triage is not None:
+        metrics["triage"] = triage
+    findings = finding_scores(rows, resampling)
+    if findings is not None:
+        metrics["findings"] = findings
+    place = localisation(rows, resampling)
     if place is not None:
-        result["localisation"] = place | {
-            "by_body_part": localisation_by_part(rows, parts_of(rows), how)
+        metrics["localisation"] = place | {
+            "by_body_part": localisation_by_part(rows, parts_of(rows), resampling)
         }
-    return result | _experts(rows, groups, how)
+    return metrics | _experts(rows, groups, resampling)
 
 
 def _groups(rows: Sequence[StudyRow]) -> dict[str, list[StudyRow]]:
@@ -72,101 +73,99 @@ def _groups(rows: Sequence[StudyRow]) -> dict[str, list[StudyRow]]:
     return groups | ({ALL: everything} if everything else {})
 
 
-def _counted(sample: Sample, how: Resampling, rows: Sequence[StudyRow]) -> Json:
-    return measure(sample, how) | {
+def _counted(sample: Sample, resampling: Resampling, rows: Sequence[StudyRow]) -> Json:
+    return measure(sample, resampling) | {
         "n_studies": len(rows),
         "n_abnormal": int(sum(bool(r.abnormal) for r in rows)),
     }
 
 
-def _study_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def _study_level(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     sample = study_sample(rows)
-    result = _counted(sample, how, rows)
-    result["n_patients"] = len(set(sample.patients))
-    result["n_images"] = sum(len(r.images) for r in rows)
+    scores = _counted(sample, resampling, rows)
+    scores["n_patients"] = len(set(sample.patients))
+    scores["n_images"] = sum(len(r.images) for r in rows)
     if sample.decision is not None:
         tp, fp, fn, tn = confusion_counts(sample.abnormal, sample.decision)
-        result["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+        scores["confusion"] = {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
     if any(r.abnormal and r.subtlety is not None for r in rows):
-        result |= _graded(rows, sample, how)
-    return result
+        scores |= _graded(rows, sample, resampling)
+    return scores
 
 
-def _graded(rows: Sequence[StudyRow], sample: Sample, how: Resampling) -> Json:
-    """AUROC and sensitivity over normal studies and those of one grade of visibility."""
+def _graded(rows: Sequence[StudyRow], sample: Sample, resampling: Resampling) -> Json:
+    """Return AUROC and sensitivity over normal studies with those of visible or subtle findings."""
     chosen = {
         "visible": np.array([r.visible for r in rows]),
         "subtle": np.array([not r.abnormal or r.subtlety == Subtlety.SUBTLE for r in rows]),
     }
-    result: Json = {}
+    scores: Json = {}
     for name, flags in chosen.items():
         part = sample.where(flags)
-        result[f"n_abnormal_{name}"] = int(part.abnormal.sum())
+        scores[f"n_abnormal_{name}"] = int(part.abnormal.sum())
         if len(part.patients):
-            measured = measure(part, how, ("auroc", "sensitivity"))
-            result |= {f"{k}_{name}": v for k, v in measured.items()}
-    return result
+            measured = measure(part, resampling, ("auroc", "sensitivity"))
+            scores |= {f"{k}_{name}": v for k, v in measured.items()}
+    return scores
 
 
-def _image_level(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def _image_level(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     sample = image_sample(rows)
-    return measure(sample, how) | {
+    return measure(sample, resampling) | {
         "n_images": len(sample.patients),
         "n_abnormal": int(sample.abnormal.sum()),
     }
 
 
-def _sensitivity(rows: Sequence[StudyRow], how: Resampling) -> Json:
+def _sensitivity(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
     called = [float(r.given is not None and r.given.abnormal) for r in rows]
-    interval = share([r.patient_id for r in rows], called, how)
+    interval = share([r.patient_id for r in rows], called, resampling)
     return {"sensitivity": interval_json(interval), "n": len(rows)}
 
 
-def _by_finding(rows: Sequence[StudyRow], how: Resampling) -> Json:
-    """Sensitivity among abnormal studies with a category; one study may count under several."""
-
-    def having(category: FindingCategory) -> Callable[[StudyRow], bool]:
-        return lambda row: bool(row.abnormal) and category in row.categories
-
-    chosen = {c.value: [r for r in scored_rows(rows) if having(c)(r)] for c in FindingCategory}
-    result = {}
-    for name, group in chosen.items():
+def _by_finding(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
+    """Return the sensitivity for each category; a study with several counts for each of them."""
+    scores = {}
+    for category in FindingCategory:
+        group = [r for r in scored_rows(rows) if r.abnormal and category in r.categories]
         if group:
-            seen = [r for r in group if r.subtlety is not None and r.visible]
-            result[name] = _sensitivity(group, how)
-            if seen:
-                result[name]["visible"] = _sensitivity(seen, how)
-    return result
+            visible = [r for r in group if r.subtlety is not None and r.visible]
+            scores[category.value] = _sensitivity(group, resampling)
+            if visible:
+                scores[category.value]["visible"] = _sensitivity(visible, resampling)
+    return scores
 
 
-def _by_subtlety(rows: Sequence[StudyRow], how: Resampling) -> Json:
-    result = {}
+def _by_subtlety(rows: Sequence[StudyRow], resampling: Resampling) -> Json:
+    scores = {}
     for level in Subtlety:
         group = [r for r in scored_rows(rows) if r.abnormal and r.subtlety == level]
         if group:
-            result[level.value] = _sensitivity(group, how)
-    return result
+            scores[level.value] = _sensitivity(group, resampling)
+    return scores
 
 
-def _experts(rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], how: Resampling) -> Json:
+def _experts(
+    rows: Sequence[StudyRow], groups: dict[str, list[StudyRow]], resampling: Resampling
+) -> Json:
     names = expert_names(rows)
     hybrids = {n: study_sample(g) for n, g in groups.items()}
 
     def table(sample_of: Callable[[Sequence[StudyRow]], Sample]) -> Json:
-        return {n: measure_single_expert(sample_of(g), hybrids[n], how) for n, g in groups.items()}
+        return {
+            n: measure_single_expert(sample_of(g), hybrids[n], resampling)
+            for n, g in groups.items()
+        }
 
-    def of_expert(name: str) -> Callable[[Sequence[StudyRow]], Sample]:
-        return lambda group: expert_sample(group, name)
-
-    result: Json = {"experts": {n: table(of_expert(n)) for n in names}}
+    scores: Json = {"experts": {n: table(partial(expert_sample, name=n)) for n in names}}
     if names:
-        result["mean_of_experts"] = table(mean_sample)
-    compared = {n: compare(g, how) for n, g in groups.items()} if len(names) > 1 else {}
+        scores["mean_of_experts"] = table(mean_sample)
+    compared = {n: compare(g, resampling) for n, g in groups.items()} if len(names) > 1 else {}
     comparison = {n: c for n, c in compared.items() if c is not None}
-    result["comparison"] = {
+    scores["comparison"] = {
         n: c | {"sentence": verdict(n.capitalize(), c)} for n, c in comparison.items()
     }
-    return result
+    return scores
 
 
 def _counts(rows: Sequence[StudyRow]) -> Json:

@@ -1,90 +1,63 @@
-"""predictions.csv: one row for each image, with its study's answer beside it."""
+"""Write predictions.csv, with one row for each image that repeats its study's answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.evaluation.compare import MEAN, expert_names
 from ulna.evaluation.rows import Answer, ImageRow, StudyRow
 from ulna.metrics.logistic import sigmoid
 from ulna.types import FindingCategory
-from ulna.whole_file import csv_bytes, write_whole
 
-# Of each category, before its name: what is stated, from where on it is called, the label.
+# Prefixes of a category's columns: its probability, its threshold and its label.
 FINDING, FINDING_THRESHOLD, FINDING_LABEL = "finding", "finding_threshold", "finding_label"
-_STATED = (FINDING, FINDING_THRESHOLD)
 
 _STUDY = (
-    "study",
-    "patient",
-    "body_part",
-    "body_part_given",
-    "split",
-    "abnormal",
-    "study_probability",
-    "threshold",
-    "decision",
-    "p_normal",
-    "p_abnormal",
-    "recognised_part",
-    "recognised_probability",
-    "recognised_decision",
-    "categories",
-    "subtlety",
-)
+    "study", "patient", "body_part", "body_part_given", "split", "abnormal", "study_probability",
+    "threshold", "decision", "p_normal", "p_abnormal", "recognised_part", "recognised_probability",
+    "recognised_decision", "categories", "subtlety",
+)  # fmt: skip
 _IMAGE = (
-    "image",
-    "view",
-    "image_probability",
-    "image_logit",
-    "image_recognised_part",
-    "image_subtlety",
-    "pointing_game",
-    "pointing_game_chance",
-    "pointing_game_middle",
-    "energy_inside",
-    "energy_inside_chance",
-    "iou",
-    "iou_chance",
-    "refusal",
-    "error",
-    "mask_error",
-)
+    "image", "view", "image_probability", "image_logit", "image_recognised_part",
+    "image_subtlety", "pointing_game", "pointing_game_chance", "pointing_game_middle",
+    "energy_inside", "energy_inside_chance", "iou", "iou_chance", "refusal", "error", "mask_error",
+)  # fmt: skip
 
 
 def write_predictions(rows: Sequence[StudyRow], out: Path) -> None:
-    """Write one row per image, unreadable ones too (their reason in `error`).
+    """Write one row for each image, also for unreadable ones (the reason is in `error`).
 
-    Expert columns come last: `study_<expert>` and `image_<expert>`, probabilities of each
-    alone, uncalibrated. Empty cells are unknown or do not apply. `read_predictions` reads it.
-    Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
+    The last columns, `study_<expert>` and `image_<expert>`, are uncalibrated probabilities of
+    single experts. Empty cells are unknown or do not apply. `read_predictions` reads the table.
+    Bytes of a file's name that are not UTF-8 appear as `\\udcXX`.
     """
     names = expert_names(rows)
-    result = finding_columns(rows)
-    columns = [*_STUDY, *result, *_IMAGE]
+    findings = finding_columns(rows)
+    columns = [*_STUDY, *findings, *_IMAGE]
     columns += [f"{level}_{n}" for n in (*names, MEAN) if names for level in ("study", "image")]
-    lines = (line for row in rows for line in _lines(row, names, bool(result)))
-    write_whole(out, csv_bytes(columns, lines))
+    lines = (line for row in rows for line in _lines(row, names, bool(findings)))
+    write_atomic(out, csv_bytes(columns, lines))
 
 
 def finding_columns(rows: Sequence[StudyRow]) -> list[str]:
-    """`leading_finding`, what is stated of each category that some answer names, and the labels.
+    """Return the names of the columns of findings, empty where no answer has finding probabilities.
 
-    Labels also of other categories: a study may show what the bundle does not know. None at all
-    where no answer names any.
+    They are `leading_finding`, probability and threshold of each category that some answer has,
+    and labels of all categories, since a study may show one that the bundle does not know.
     """
     given = [r.given for r in rows if r.given is not None]
     named = [c for c in FindingCategory if any(c in a.findings for a in given)]
     labelled = [c for c in FindingCategory if any(c in r.finding_labels for r in rows)]
-    stated = [f"{kind}_{c}" for c in named for kind in _STATED]
+    stated = [f"{kind}_{c}" for c in named for kind in (FINDING, FINDING_THRESHOLD)]
     labels = [f"{FINDING_LABEL}_{c}" for c in labelled]
     return ["leading_finding", *stated, *labels] if named else []
 
 
-def _lines(row: StudyRow, names: Sequence[str], result: bool) -> Iterator[dict[str, str]]:
-    """found: with the cells of `finding_columns`."""
-    head = _study_cells(row) | (_finding_cells(row, row.given) if result and row.given else {})
+def _lines(row: StudyRow, names: Sequence[str], findings: bool) -> Iterator[dict[str, str]]:
+    """Yield the lines of a study, with the cells of `finding_columns` if `findings`."""
+    head = _study_cells(row) | (_finding_cells(row, row.given) if findings and row.given else {})
     head |= {f"study_{n}": _text(row.experts.get(n)) for n in names}
     if names and row.images:
         head[f"study_{MEAN}"] = _text(row.mean_of_experts)
@@ -166,7 +139,7 @@ def _probability(logit: float | None) -> str:
 
 
 def _text(value: float | None) -> str:
-    """Every digit, so that the scores can be computed again from the table alone."""
+    """Return every digit, so that the scores can be recomputed from the table."""
     return "" if value is None else repr(float(value))
 
 

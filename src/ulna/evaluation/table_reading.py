@@ -1,4 +1,4 @@
-"""predictions.csv back to rows, so that its scores can be computed again."""
+"""Read predictions.csv into rows, so that its scores can be recomputed."""
 
 from __future__ import annotations
 
@@ -16,25 +16,19 @@ from ulna.evaluation.table import FINDING, FINDING_LABEL, FINDING_THRESHOLD
 from ulna.types import BodyPart, Finding, FindingCategory, ImageRef, Subtlety
 
 _NEEDED = {
-    "study",
-    "patient",
-    "body_part_given",
-    "study_probability",
-    "image",
-    "iou_chance",
-    "refusal",
-}
+    "study", "patient", "body_part_given", "study_probability", "image", "iou_chance", "refusal",
+}  # fmt: skip
 _GRID = np.zeros((1, 1), np.float32)
-# Experts' probabilities of exactly 0 or 1 have no logit; beyond this they are that, in doubles.
+# Probabilities of exactly 0 or 1 have no logit; this is the largest that differs from 1 in doubles.
 _LARGEST = 1 - 1e-16
 Line = Mapping[str, str]
 
 
 def read_predictions(file: Path) -> list[StudyRow]:
-    """The rows that `write_predictions` wrote, without maps, shapes and places of findings.
+    """Return the rows that `write_predictions` wrote, without heat maps, shapes and boxes.
 
-    Their scores are the scores of the rows written. Raises DatasetError for a file that is not
-    there, was written by an Ulna that rounded, or is damaged, naming the line's study.
+    Their scores equal those of the rows that were written. Raises DatasetError for a file that is
+    missing, was written by an early version of Ulna that rounded, or is damaged, naming the study.
     """
     try:
         with file.open(encoding="utf-8", newline="") as handle:
@@ -58,7 +52,7 @@ def _row(file: Path, key: str, lines: Sequence[Line]) -> StudyRow:
     except (ValueError, TypeError, KeyError) as error:
         raise DatasetError(
             f"{file}: study {key}: {error}: expected cells as `ulna evaluate` writes them; "
-            "take an unaltered copy or evaluate again"
+            "use an unaltered copy or evaluate again"
         ) from None
 
 
@@ -105,7 +99,7 @@ def _given(head: Line, part: BodyPart | None) -> Answer | None:
 
 
 def _by_category(head: Line, kind: str) -> dict[FindingCategory, str]:
-    """The cells of `kind` by category, those that hold something."""
+    """Return the cells of `kind` that are not empty, by category."""
     cells = {c: head.get(f"{kind}_{c}") for c in FindingCategory}
     return {c: text for c, text in cells.items() if text}
 

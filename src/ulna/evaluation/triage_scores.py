@@ -1,4 +1,4 @@
-"""Whether triage keeps its promise: coverage by body part and label, and what it leaves open."""
+"""Coverage of triage by body part and label, compared with its error rate, and its referrals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ALL = "ALL"
 
 
 def triage_scores(rows: Sequence[StudyRow]) -> Json | None:
-    """`{rate: {group: {normal, abnormal, refer, ...}}}` over the scored rows, routed as given.
+    """Return `{rate: {group: {normal, abnormal, n_referred, ...}}}` over the scored rows.
 
-    normal, abnormal: of the studies of that label, n and the share whose label was not ruled
-    out, with its exact binomial interval (Clopper and Pearson 1934) and whether that reaches
-    1 - rate. Studies count as independent. None without p-values.
+    normal and abnormal have the number of studies of that label, the share whose label was not
+    ruled out, its exact binomial interval (Clopper and Pearson 1934) and whether that reaches
+    1 - rate. Studies count as independent. The result is None without p-values.
     """
     scored = [r for r in scored_rows(rows) if r.given is not None and r.given.p_normal is not None]
     if not scored:
@@ -30,7 +30,7 @@ def triage_scores(rows: Sequence[StudyRow]) -> Json | None:
 
 
 def binomial_interval(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a share of `hits` in `n` (Clopper and Pearson 1934)."""
+    """Return the exact interval of the share `hits` / `n` (Clopper and Pearson 1934)."""
     tail = (1 - level) / 2
     low = special.betaincinv(hits, n - hits + 1, tail) if hits else 0.0
     high = special.betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0

@@ -1,4 +1,4 @@
-"""The true place of a finding in one image, and how well a map meets it."""
+"""Read the mask of an image's findings, and measure how well a heat map localises them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from ulna.types import Array, ImageRef, Mask, Study
 
 
 def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
-    """(H, W) mask of the image's findings: its mask file, else its boxes; None if unknown.
+    """Return the (H, W) mask of an image's findings, from its mask file or else its boxes.
 
-    None too where the mask is empty (a finding outside this view); DatasetWarning of boxes that
-    lie beside the image. Raises DatasetError for a
-    mask file that is missing, unreadable or of another size than the image.
+    The result is None where neither is known or the mask is empty (a finding outside this view).
+    Warns with DatasetWarning of boxes outside the image. Raises DatasetError for a mask file that
+    is missing, unreadable or of another size than the image.
     """
     if ref.mask is not None:
-        mask = _read_mask(ref, shape)
+        mask = _pixels_of_mask(ref)
+        if mask.shape != shape:
+            raise DatasetError(_other_size(ref, mask.shape, shape))
     elif ref.findings:
         warn_of_boxes_outside(ref, shape)
         mask = box_mask([f.box for f in ref.findings], shape)
@@ -42,9 +44,9 @@ def read_truth(ref: ImageRef, shape: tuple[int, int]) -> Mask | None:
 
 
 def truth_or_fault(ref: ImageRef, shape: tuple[int, int]) -> tuple[Mask | None, str]:
-    """What `read_truth` gives, and why a mask cannot be used, or ''.
+    """Return the result of `read_truth` and '', or None and why the mask cannot be used.
 
-    For callers that have answers to lose: a mask decides no answer, only where it is looked for.
+    A bad mask must not stop callers that have computed answers, which do not depend on it.
     """
     try:
         return read_truth(ref, shape), ""
@@ -52,10 +54,10 @@ def truth_or_fault(ref: ImageRef, shape: tuple[int, int]) -> tuple[Mask | None, 
         return None, str(error)
 
 
-def tell_of_masks(studies: Iterable[Study]) -> None:
-    """DatasetWarning that counts the masks that are of no use, as far as is seen without decoding.
+def warn_of_unusable_masks(studies: Iterable[Study]) -> None:
+    """Issue a DatasetWarning with the number of masks that cannot be used.
 
-    It is asked before hours are spent on what the masks will judge.
+    Masks are checked without full decoding, before a computation of hours that they evaluate.
     """
     refs = [i for s in studies if s.abnormal for i in s.images if i.mask is not None]
     faults = [fault for fault in map(_mask_fault, refs) if fault]
@@ -69,24 +71,24 @@ def tell_of_masks(studies: Iterable[Study]) -> None:
 
 
 def _mask_fault(ref: ImageRef) -> str:
-    """Why the mask cannot be used, as far as its header and checksums tell; ''."""
+    """Return why the mask cannot be used, judged by its header and checksums, or ''."""
     assert ref.mask is not None
     try:
         with Image.open(ref.mask) as mask:
             height_width = mask.height, mask.width
-            mask.verify()  # of a PNG every checksum, without its pixels
+            mask.verify()  # checks every checksum of a PNG without decoding its pixels
     except Exception:  # decoders of damaged files raise some ten unrelated types
         return _unreadable(ref)
     try:
         with Image.open(ref.path) as image:
             expected = image.height, image.width
-    except Exception:  # a DICOM object, or damaged: its reader will say so
+    except Exception:  # a DICOM object or a damaged file, which is reported when it is read
         return ""
     return "" if height_width == expected else _other_size(ref, height_width, expected)
 
 
 def _unreadable(ref: ImageRef) -> str:
-    """Decoders forgive some of what checksums do not: '' where the pixels can be had."""
+    """Return why the mask cannot be decoded, or ''; some files decode despite bad checksums."""
     try:
         _pixels_of_mask(ref)
     except DatasetError as error:
@@ -94,15 +96,8 @@ def _unreadable(ref: ImageRef) -> str:
     return ""
 
 
-def _other_size(ref: ImageRef, result: tuple[int, ...], expected: tuple[int, int]) -> str:
-    return f"{ref.mask}: mask of {result} px, its image has {expected}"
-
-
-def _read_mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
-    mask = _pixels_of_mask(ref)
-    if mask.shape != shape:
-        raise DatasetError(_other_size(ref, mask.shape, shape))
-    return mask
+def _other_size(ref: ImageRef, shape: tuple[int, ...], expected: tuple[int, int]) -> str:
+    return f"{ref.mask}: mask of {shape} px, its image has {expected}"
 
 
 def _pixels_of_mask(ref: ImageRef) -> Mask:
@@ -117,21 +112,17 @@ def _pixels_of_mask(ref: ImageRef) -> Mask:
 
 
 def locate(heat_map: Array, mask: Mask, map_threshold: float) -> Location:
-    """All localisation measures of one (H, W) map against one mask, with their chance levels."""
-    tolerance = pointing_tolerance((mask.shape[0], mask.shape[1]))
+    """Return all localisation measures of an (H, W) map for a mask, with their chance levels."""
+    height, width = mask.shape
+    tolerance = pointing_tolerance((height, width))
+    centre = np.zeros((height, width), dtype=np.float32)
+    centre[height // 2, width // 2] = 1
     return Location(
         pointing=pointing_game(heat_map, mask, tolerance),
         pointing_chance=pointing_game_chance(mask, tolerance),
-        middle=pointing_game(_middle(mask.shape[0], mask.shape[1]), mask, tolerance),
+        middle=pointing_game(centre, mask, tolerance),
         energy=energy_inside(heat_map, mask),
         energy_chance=energy_inside_chance(mask),
         iou=map_iou(heat_map, mask, map_threshold),
         iou_chance=map_iou_chance(heat_map, mask, map_threshold),
     )
-
-
-def _middle(height: int, width: int) -> Array:
-    """(height, width) map whose only peak is the image's middle."""
-    heat = np.zeros((height, width), dtype=np.float32)
-    heat[height // 2, width // 2] = 1
-    return heat

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.experiments.answers import TableResult, predict, predict_table
@@ -65,7 +65,7 @@ __all__ = [
     "verify",
 ]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "answers": ("TableResult", "predict", "predict_table"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ulna.bundle import Manifest, find_bundle
 from ulna.config.engine import EngineSettings
-from ulna.datasets import index_given
+from ulna.datasets import index_paths
 from ulna.errors import ConfigError, UlnaError, UlnaWarning, message_of
 from ulna.experiments.progress import Progress, silent
 from ulna.runtime import Predictor
@@ -180,7 +180,7 @@ def _predictor(bundle: Path | None, engine: EngineSettings | str, cascade: bool)
 
 
 def _studies(paths: Sequence[Path], body_part: str | None) -> list[Study]:
-    studies = index_given(paths)
+    studies = index_paths(paths)
     if body_part is None:
         return studies
     return [replace(s, body_part=BodyPart.parse(body_part)) for s in studies]

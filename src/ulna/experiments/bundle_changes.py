@@ -46,7 +46,7 @@ def calibrate(
         run: The run that it was exported from.
         data: The data that the run was trained on: a path, or studies.
         disagreement: Of a cascade: the share of studies that may change side, between 0 and 1.
-        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
+        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
         progress: Called with (stage, done, all), often; the stage is 'calibrate'.
 
     Returns:

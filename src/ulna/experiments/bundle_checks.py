@@ -98,14 +98,14 @@ def evaluate(
         studies, _ = _chosen("evaluating", data, bundle, split, run)
         return evaluation_metrics(bundle, studies, requested, progress=on_progress)
     require("report")
-    from ulna.evaluation.truth import tell_of_masks
+    from ulna.evaluation.truth import warn_of_unusable_masks
     from ulna.report.sections.folders import read_included
     from ulna.report.writers import report_including
 
     check_outputs(out, *EVALUATION_FILES, "receipt.json")
     included = read_included(include)
     studies, words = _chosen("evaluating", data, bundle, split, run)
-    tell_of_masks(studies)
+    warn_of_unusable_masks(studies)
     page = report_including(included)
     evaluate_bundle(bundle, studies, out, requested, report=page, progress=on_progress)
     named = Path(data) if isinstance(data, str | Path) else Path("studies")

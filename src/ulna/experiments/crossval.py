@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import index_data
-from ulna.datasets.meaning import check_meaning
+from ulna.datasets.meaning import check_label_meaning
 from ulna.errors import UlnaWarning
 from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.groups import column_groups
-from ulna.evaluation.left_out import answer_left_out, place_of, source_names
-from ulna.evaluation.out_of_fold import predictions_of
+from ulna.evaluation.left_out import evaluate_left_out, left_out_folder, source_names
+from ulna.evaluation.out_of_fold import find_predictions
 from ulna.evaluation.pipeline import EvaluationSettings, write_evaluation
 from ulna.evaluation.scores import Resampling
-from ulna.evaluation.truth import tell_of_masks
+from ulna.evaluation.truth import warn_of_unusable_masks
 from ulna.experiments.crossval_answers import answer_folds
 from ulna.experiments.crossval_settings import CrossvalSettings
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data, train_folds
@@ -97,7 +97,7 @@ def cross_validate(
         against: Folders of other cross-validations on the same folds; paired differences from them.
         only: Some of the folds, at least two, counted from 0; none for all.
         also: Data that every fold learns from too, less the patients that it holds out.
-        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
+        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
         leave_out: Sources of the table that no fold learns from; answered by the bundle of all
             folds.
         cache: Folder of decoded images, for several runs; `out` has one of its own by default.
@@ -163,13 +163,13 @@ def _checked(
     check_outputs(folder.evaluation, *EVALUATION_FILES)
     others = _others(against)
     for name in folder.left_out:
-        place_of(folder.out, name).mkdir(parents=True, exist_ok=True)
-        check_outputs(place_of(folder.out, name), *EVALUATION_FILES)
+        left_out_folder(folder.out, name).mkdir(parents=True, exist_ok=True)
+        check_outputs(left_out_folder(folder.out, name), *EVALUATION_FILES)
     groups = column_groups(data, folder.labelled, by)
-    check_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
+    check_label_meaning([*folder.labelled, *folder.beside], folder.settings.recipe)
     record_data(folder)
     warn_of_seen(folder.settings.recipe, index_data(data), folder.labelled, folder.away)
-    tell_of_masks(folder.labelled)
+    warn_of_unusable_masks(folder.labelled)
     return groups, others
 
 
@@ -177,7 +177,7 @@ def _others(against: Sequence[Path]) -> dict[str, Path]:
     """Predictions of each other method by its folder's name; by its path where names coincide."""
     names = [p.resolve().name for p in against]
     return {
-        name if names.count(name) == 1 else str(p): predictions_of(p)
+        name if names.count(name) == 1 else str(p): find_predictions(p)
         for name, p in zip(names, against, strict=True)
     }
 
@@ -193,7 +193,7 @@ def _run(folder: CrossvalFolder, jobs: int, report: Progress) -> None:
     if folder.left_out:
         reported = partial(report, "left out")
         predictor = Predictor.load(folder.bundle)
-        answer_left_out(predictor, folder.left_out, folder.out, writer, reported)
+        evaluate_left_out(predictor, folder.left_out, folder.out, writer, reported)
 
 
 def write_scores(

@@ -17,11 +17,11 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.folds import assign_folds
-from ulna.datasets.labelled import labelled, teaches_beside
+from ulna.datasets.labelled import labelled, teaches_unscored
 from ulna.datasets.labelled_data import recorded_name
 from ulna.datasets.overlap import Overlap
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
-from ulna.evaluation.left_out import place_of, studies_left_out
+from ulna.evaluation.left_out import left_out_folder, studies_left_out
 from ulna.experiments.crossval_settings import CrossvalSettings
 from ulna.experiments.fold_starts import starts_from_folds, starts_of_fold, with_begun_starts
 from ulna.experiments.held_out import TEST_SIDES
@@ -40,7 +40,7 @@ class CrossvalFolder:
     """Where a cross-validation puts what it makes.
 
     cache: decoded images, for other runs too. asked: the folds that are trained and answered.
-    elsewhere: tables of images of other regions, which the bundle learns to refuse.
+    outliers: tables of images of other regions, which the bundle learns to refuse.
     """
 
     out: Path
@@ -87,7 +87,9 @@ class CrossvalFolder:
         except (FileNotFoundError, ValueError, DatasetError):
             return False
         requested = {f"fold{k}" for k in self.requested}
-        outside = all((place_of(self.out, n) / "metrics.json").is_file() for n in self.left_out)
+        outside = all(
+            (left_out_folder(self.out, n) / "metrics.json").is_file() for n in self.left_out
+        )
         done = "arithmetic" in metrics and {r.split for r in rows} == requested and outside
         return done and (not self.outliers or self._knows_outliers())
 
@@ -131,7 +133,7 @@ class CrossvalFolder:
     def labelled(self) -> list[Study]:
         """What is cross-validated: labelled, of known body parts, not held out by the data."""
         parts, studies = self.settings.recipe.body_parts, self.inside
-        requested = [s for s in studies if not teaches_beside(s)]
+        requested = [s for s in studies if not teaches_unscored(s)]
         if chosen := labelled(requested, "cross-validation", parts, part_needed=True):
             return chosen
         raise DatasetError(
@@ -142,7 +144,7 @@ class CrossvalFolder:
     @cached_property
     def beside(self) -> list[Study]:
         """What every fold learns from beside: what cannot be scored of several sources, `also`."""
-        own = [s for s in self.inside if teaches_beside(s)]
+        own = [s for s in self.inside if teaches_unscored(s)]
         if not self.settings.also:
             return own
         free = [s for s in index_data(self.settings.also) if s.split not in TEST_SIDES]

@@ -44,7 +44,7 @@ def ensemble(
         against: Folders of other cross-validations on the same folds; paired differences from them.
         only: Some of the folds, at least two, counted from 0; none for all.
         fusion: How experts become one answer, 'fitted' or 'mean'; None as in the first folder.
-        elsewhere: Tables of images of other regions of the body, which the bundle learns to refuse.
+        outliers: Tables of images of other regions of the body, which the bundle learns to refuse.
         progress: Called with (stage, done, all), often.
 
     Returns:

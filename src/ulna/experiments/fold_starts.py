@@ -10,7 +10,7 @@ from pathlib import Path
 from ulna.bundle import DataFingerprint
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, InitialWeights, Recipe
-from ulna.datasets.overlap import named_in
+from ulna.datasets.overlap import keys_among
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.experiments.held_out import run_split, same_data
 from ulna.types import Study
@@ -80,7 +80,7 @@ def _of_fold(
         )
     # Phantoms are numbered from 1 in every set: equal ids of other phantoms say nothing.
     reported = not _simulated(run) or same_data([*studies, *away], run)
-    if reported and (seen := named_in(_learned(run), held)):
+    if reported and (seen := keys_among(_learned(run), held)):
         raise ConfigError(
             f"expert {expert.name} starts from {run}, which has learned from {len(seen)} of the "
             f"{len(held)} studies that fold {k} holds out (first: {min(seen)}): expected a "
@@ -126,7 +126,7 @@ def warn_of_seen(
         words = "" if same else "studies with the ids of "
         sides = {"no fold learns from": away} | ({} if folds else {"are cross-validated": held})
         for what, examined in sides.items():
-            if seen := named_in(_learned(run), examined):
+            if seen := keys_among(_learned(run), examined):
                 warnings.warn(
                     f"expert {expert.name} starts from {run}, which has learned from {words}"
                     f"{len(seen)} of the {len(examined)} studies that {what}: "

@@ -12,8 +12,8 @@ from ulna.config.codec import read_json, write_json
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
-from ulna.datasets.bare import without_labels
 from ulna.datasets.labelled_data import recorded_name
+from ulna.datasets.unlabelled import without_labels
 from ulna.distil import Lesson, record, student_recipe, teach
 from ulna.errors import ConfigError
 from ulna.experiments.crossval_steps import CrossvalFolder, check_starts, record_data

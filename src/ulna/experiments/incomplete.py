@@ -18,21 +18,21 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
     IncompleteError; where no study has an answer what the first one failed with, or an ImageError
     that counts them if they failed alike.
     """
-    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+    from ulna.evaluation.unanswered import fault_kind, reasons, reasons_json, reasons_text
 
     faults = [o for o in outcomes if o.fault is not None]
     if faults and len(faults) == len(outcomes):
         raise _none(faults)
-    result = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
+    result = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in faults)
     maps = reasons(
-        (o.study.study_id, o.map_error, kind_of(o.map_error, o.study))
+        (o.study.study_id, o.map_error, fault_kind(o.map_error, o.study))
         for o in outcomes
         if o.map_error
     )
     n = len(outcomes)
     message = [
-        in_words(f"{len(faults)} of {n} studies have no answer", reasons_json(result)),
-        in_words(
+        reasons_text(f"{len(faults)} of {n} studies have no answer", reasons_json(result)),
+        reasons_text(
             f"of {sum(r.n for r in maps)} of {n} studies not all heat maps could be written",
             reasons_json(maps),
         ),
@@ -42,14 +42,14 @@ def check_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _none(faults: Sequence[Outcome]) -> Exception:
-    from ulna.evaluation.unanswered import in_words, kind_of, reasons, reasons_json
+    from ulna.evaluation.unanswered import fault_kind, reasons, reasons_json, reasons_text
 
     first = faults[0].fault
     assert first is not None
     if len(faults) == 1 or not isinstance(first, UlnaError):
         return first
-    result = reasons((o.study.study_id, o.error, kind_of(o.error, o.study)) for o in faults)
-    message = in_words(f"none of {len(faults)} studies has an answer", reasons_json(result))
+    result = reasons((o.study.study_id, o.error, fault_kind(o.error, o.study)) for o in faults)
+    message = reasons_text(f"none of {len(faults)} studies has an answer", reasons_json(result))
     alike = all(isinstance(o.fault, ImageError) for o in faults)
     return ImageError(message) if alike else IncompleteError(message)
 
@@ -72,13 +72,13 @@ def check_scored(metrics: Mapping[str, Any]) -> None:
 
 def unscored(metrics: Mapping[str, Any]) -> str:
     """Which studies of metrics.json have no answer, and masks no use, by reason; '' for none."""
-    from ulna.evaluation.unanswered import in_words
+    from ulna.evaluation.unanswered import reasons_text
 
     faults, masks = metrics.get("no_answer", []), metrics.get("no_place", [])
     n = sum(r["n"] for r in faults)
     message = [
-        in_words(f"{n} of {metrics.get('n_given', n)} studies have no answer", faults),
-        in_words(
+        reasons_text(f"{n} of {metrics.get('n_given', n)} studies have no answer", faults),
+        reasons_text(
             f"{sum(r['n'] for r in masks)} masks could not be used: the maps of their images are "
             "not scored",
             masks,

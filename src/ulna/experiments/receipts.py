@@ -14,7 +14,7 @@ from ulna.experiments.results import EVALUATION_FILES, read_metrics
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle
     from ulna.experiments.crossval_steps import CrossvalFolder
-    from ulna.provenance.receipt import DataSeen, InputFile, Kind
+    from ulna.provenance.receipt import DataRecord, InputFile, Kind
     from ulna.report.sections.folders import Included
     from ulna.training.audit import AuditPlan
     from ulna.types import Study
@@ -46,7 +46,7 @@ def evaluation_receipt(
 
     words: which studies these are. included: other verbs' results that the report shows.
     """
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     metrics = read_metrics(out)
     _write(
@@ -54,7 +54,7 @@ def evaluation_receipt(
         "evaluate",
         method_of(metrics),
         EVALUATION_FILES,
-        data=see_data(studies, data.name, words),
+        data=describe_data(studies, data.name, words),
         bundles={"": metrics["bundle"]["hash"]},
         inputs={
             f"{one.name}: {file.name}": input_file(file, out)
@@ -83,7 +83,7 @@ def crossval_receipt(
     """Write the receipt of `ulna crossval`."""
     from ulna.bundle import read_bundle
     from ulna.evaluation.left_out import source_names
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     settings = folder.settings
     names = [f"evaluation/{n}" for n in EVALUATION_FILES]
@@ -101,7 +101,7 @@ def crossval_receipt(
         | {"recipe": settings.recipe.name, "recipe_seed": settings.recipe.seed}
         | {"sources": list(source_names(folder.labelled)), "left_out": list(settings.leave_out)},
         names,
-        data=see_data(studies, data.name, words),
+        data=describe_data(studies, data.name, words),
         bundles={n: read_bundle(folder.out / n).hash for n in bundles},
         inputs={f"against {n}": input_file(f, folder.out) for n, f in others.items()},
     )
@@ -125,28 +125,28 @@ def stress_receipt(
     out: Path, data: Path, words: str, studies: Sequence[Study], result: Mapping[str, Any]
 ) -> None:
     """Write the receipt of `ulna stress`. found: what stress.json holds."""
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     _write(
         out,
         "stress",
         method_of(result) | {"sample": result["sample"]},
         ("stress.json", "stress.csv", "stress.png", "stress.html"),
-        data=see_data(studies, data.name, words),
+        data=describe_data(studies, data.name, words),
         bundles={"": result["bundle"]["hash"]},
     )
 
 
 def review_receipt(out: Path, data: Path, predictions: Path, studies: Sequence[Study]) -> None:
     """Write the receipt of `ulna review`."""
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     _write(
         out,
         "review",
         {},
         ("review.csv", "review.html"),
-        data=see_data(studies, data.name, "answered out of fold"),
+        data=describe_data(studies, data.name, "answered out of fold"),
         inputs={"predictions": input_file(predictions, out)},
     )
 
@@ -155,14 +155,14 @@ def examination_receipt(
     out: Path, data: Path, words: str, studies: Sequence[Study], bundle: ModelBundle
 ) -> None:
     """Write the receipt of `ulna examine`. bundle: with its verdict."""
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     _write(
         out,
         "examine",
         {},
         ("examination.json", "examination.png"),
-        data=see_data(studies, data.name, words),
+        data=describe_data(studies, data.name, words),
         bundles={"": bundle.hash},
     )
 
@@ -170,10 +170,10 @@ def examination_receipt(
 def audit_receipt(out: Path, data: Path, studies: Sequence[Study], plan: AuditPlan) -> None:
     """Write the receipt of `ulna audit`."""
     from ulna.config.codec import to_json
-    from ulna.provenance.receipt import see_data
+    from ulna.provenance.receipt import describe_data
 
     words = "all labelled ones"
-    seen = see_data(studies, data.name, words)
+    seen = describe_data(studies, data.name, words)
     _write(out, "audit", to_json(plan), ("audit.json", "audit.png"), data=seen)
 
 
@@ -192,7 +192,7 @@ def _write(
     method: Mapping[str, Any],
     names: Iterable[str],
     *,
-    data: DataSeen | None = None,
+    data: DataRecord | None = None,
     bundles: Mapping[str, str] | None = None,
     inputs: Mapping[str, InputFile] | None = None,
 ) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import PARTIAL
 from ulna.errors import ConfigError
-from ulna.whole_file import PARTIAL
 
 EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
 """What `evaluate` writes beside its receipt."""

@@ -95,12 +95,12 @@ def review_labels(
         [s.study.key for s in found.label_errors[:10]]
     """
     require("report", "review")
-    from ulna.evaluation.out_of_fold import predictions_of
+    from ulna.evaluation.out_of_fold import find_predictions
     from ulna.labels.label_errors import rank_labels, write_label_errors
     from ulna.report.review_page import count_by_part, write_review_page
 
     check_outputs(out, "review.csv", "review.html", "receipt.json")
-    predictions = predictions_of(from_)
+    predictions = find_predictions(from_)
     label_errors = rank_labels(index_data(data), predictions)
     experts = fold_experts(from_, label_errors[:top])
     out.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ from ulna.config.codec import from_json, to_json
 from ulna.config.recipe import Recipe
 from ulna.config.selfsupervision import SelfSupervision, self_supervision_of
 from ulna.datasets import data_kind, index_data
+from ulna.datasets.image_groups import drop_repeated
 from ulna.datasets.left_out import LeftOut
-from ulna.datasets.places import without_doubles
 from ulna.errors import ConfigError, UlnaWarning
 from ulna.experiments.extras import require
 from ulna.experiments.given_data import Data, kind_and_name, studies_of
@@ -167,7 +167,7 @@ def studies_of_all(data: Sequence[Path], all_splits: bool) -> list[Study]:
     studies = [study for path in data for study in index_data(path)]
     left = LeftOut()
     # Held out first: of two tables with one image, the later may be the one that holds it out.
-    studies = without_doubles(studies if all_splits else leave_held_out(studies), left)
+    studies = drop_repeated(studies if all_splits else leave_held_out(studies), left)
     left.warn(f"{len(data)} data sets")
     return studies
 

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from ulna.errors import LESS_AT_A_TIME, TrainingError, UlnaError, message_of, out_of_memory
+from ulna.errors import MEMORY_ADVICE, TrainingError, UlnaError, message_of, out_of_memory
 
 Work = Callable[[int], None]
 _LONGEST = 4000
@@ -114,7 +114,7 @@ def _died(code: int) -> Failure | None:
     name = _signal(-code) if code < 0 else ""
     if name == "SIGKILL":
         message = "its process was killed by the system: most likely it ran out of memory"
-        return Failure(f"{message}: {LESS_AT_A_TIME}", True)
+        return Failure(f"{message}: {MEMORY_ADVICE}", True)
     how = f"by signal {name}" if name else f"with exit code {code}"
     return Failure(f"its process ended {how} without an error message", False)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
-from ulna.datasets.bare import without_labels
 from ulna.datasets.labelled_data import recorded_name
+from ulna.datasets.unlabelled import without_labels
 from ulna.experiments.extras import require
 from ulna.experiments.held_out import run_of_bundle, run_split, same_data
 from ulna.experiments.log import LOG
@@ -64,7 +64,7 @@ def distil(
             for held-out images, so that every image may teach.
         devices: Processes that train.
         accept: Let a student through that the gate refuses.
-        elsewhere: Tables of images of other regions of the body, which the student learns to
+        outliers: Tables of images of other regions of the body, which the student learns to
         refuse. engine: That the teacher answers the training images in. progress: Called with
         (stage, done, all), often.
 

@@ -10,7 +10,7 @@ from ulna.bundle import StudentParity
 from ulna.config.codec import write_json
 from ulna.config.engine import EngineSettings
 from ulna.config.recipe import Recipe
-from ulna.evaluation.out_of_fold import predictions_of
+from ulna.evaluation.out_of_fold import find_predictions
 from ulna.experiments.crossval import CrossvalResult, finish
 from ulna.experiments.extras import require
 from ulna.experiments.incomplete import unscored
@@ -87,7 +87,7 @@ def distil_folds(
     quiet_fabric()
     requested = EngineSettings.of(engine)
     opened = replace(open_folds(folds, chosen, out, only, also, requested), devices=devices)
-    theirs, numbers = predictions_of(folds), opened.students.requested
+    theirs, numbers = find_predictions(folds), opened.students.requested
     fit_fusions(opened, report)
     for done, k in enumerate(numbers, start=1):
         teach_fold(opened, k, report)

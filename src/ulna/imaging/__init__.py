@@ -1,19 +1,14 @@
-"""Radiographs as arrays: reading, geometry, outlines and overlays."""
+"""Images as arrays: reading, geometry, outlines and overlays."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.imaging.read import read_radiograph
 
 __all__ = ["read_radiograph"]
 
-__getattr__ = on_first_use(
-    __name__,
-    {
-        "read": ("read_radiograph",),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"read": ("read_radiograph",)})

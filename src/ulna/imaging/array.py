@@ -1,4 +1,4 @@
-"""An array of pixels, as a program has it in memory -> `Radiograph`."""
+"""Convert an array of pixels in memory to a `Radiograph`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ def radiograph_of_array(
     body_part: BodyPart | None = None,
     name: str = "array",
 ) -> Radiograph:
-    """The radiograph in an array of grey values.
+    """Return the radiograph in an array of grey values.
 
     Parameters
     ----------
     array : (H, W) of uint8, uint16 or floating point
-        Whole numbers are divided by the largest of their type, floats must lie in [0, 1]. The
-        range that an image really uses is stretched later, so that 12-bit values in uint16 are
-        fine.
+        Integers are divided by the largest value of their type, floats must lie in [0, 1]. The
+        contrast is stretched later to the range in use, so 12-bit values in uint16 are fine.
     photometric : {"MONOCHROME2", "MONOCHROME1"}
-        Which way round the grey values are.
+        The polarity: whether low values are dark or bright.
     body_part : BodyPart, optional
-        What the image shows, where that is known.
+        The body part that the image shows, if known.
     name : str
-        Stands for the array in messages.
+        The name of the array in messages.
 
     Returns
     -------
@@ -46,8 +45,8 @@ def radiograph_of_array(
     Raises
     ------
     ImageError
-        For another shape or type, values outside [0, 1] or not finite, an unknown photometric
-        interpretation.
+        For another shape or type, for floats outside [0, 1] or not finite, and for an unknown
+        photometric interpretation.
 
     Examples
     --------
@@ -77,7 +76,7 @@ def radiograph_of_array(
 
 
 def _unit(pixels: npt.NDArray[np.generic], name: str) -> npt.NDArray[np.float32]:
-    """A copy in [0, 1], float32."""
+    """Return a float32 copy in [0, 1]."""
     if whole := _WHOLE.get(pixels.dtype.name):
         return np.asarray(pixels.astype(np.float32) / np.float32(whole), np.float32)
     if not np.issubdtype(pixels.dtype, np.floating):
@@ -86,7 +85,7 @@ def _unit(pixels: npt.NDArray[np.generic], name: str) -> npt.NDArray[np.float32]
             "(x - x.min()) / (x.max() - x.min())"
         )
     low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= 0 and high <= 1):  # also for what is not a number
+    if not (low >= 0 and high <= 1):  # also true for nan
         raise ImageError(
             f"{name}: floats from {low:g} to {high:g}: expected 0 to 1, all finite: "
             "(x - x.min()) / (x.max() - x.min())"

@@ -1,4 +1,4 @@
-"""Where things lie: the letterbox, the way back, and resampling that keeps the mean.
+"""Letterbox geometry: images to the model's square input and back, with mean-preserving resampling.
 
 All coordinates are (x, y), x to the right and y down, with the origin at the upper left
 corner of the upper left pixel, so pixel (row r, column c) covers [c, c+1] x [r, r+1].
@@ -23,12 +23,12 @@ Part = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Placement:
-    """How an image of `source` (H, W) px lies in a square of `size` px; remembers the way back.
+    """The mapping of an image of `source` (H, W) px into a square of `size` px, and its inverse.
 
-    The image, or `part` of it alone, is centred in a square of max(H, W) source px (an odd
-    remainder goes right and down), which is then scaled to the target. scale: target px per source
-    px. offset: (x, y) of the image's upper left corner in target px, beyond the square where that
-    corner is not in the part.
+    The image, or only `part` of it, is centred in a square of max(H, W) source px (an odd remainder
+    goes right and down), which is then scaled to the target. scale: target px per source px.
+    offset: (x, y) of the image's upper left corner in target px; outside the square if the part
+    does not contain that corner.
     """
 
     source: tuple[int, int]
@@ -46,10 +46,10 @@ class Placement:
 
     @classmethod
     def fit(cls, source: tuple[int, int], size: int, part: Part | None = None) -> Placement:
-        """The letterbox of an image of `source` (H, W) px in a square of `size` px.
+        """Return the letterbox of an image of `source` (H, W) px in a square of `size` px.
 
-        part: of the image that is to fill it, None for all. Raises ImageError for one that is not
-        within the image.
+        part: the part of the image that fills the square, None for all. Raises ImageError for a
+        part that is not within the image.
         """
         x, y, width, height = part or (0, 0, source[1], source[0])
         inside = x >= 0 and y >= 0 and x + width <= source[1] and y + height <= source[0]
@@ -63,7 +63,7 @@ class Placement:
 
     @property
     def shown(self) -> Part:
-        """The part of the image that lies in the square: all of it, as a rule."""
+        """The part of the image that lies in the square; normally the whole image."""
         return self.part or (0, 0, self.source[1], self.source[0])
 
     @property
@@ -78,16 +78,16 @@ class Placement:
         return (self.side - width) // 2, (self.side - height) // 2
 
     def box_to_target(self, box: Box) -> Box:
-        """`box` (x, y, width, height) from source px to target px."""
+        """Convert `box` (x, y, width, height) from source px to target px."""
         s, (dx, dy) = self.scale, self.offset
         return box[0] * s + dx, box[1] * s + dy, box[2] * s, box[3] * s
 
     def to_source(self, grid: npt.ArrayLike) -> Array:
-        """`grid` (h, w) over the padded square -> (H, W) float32 over the source image.
+        """Interpolate `grid` (h, w) over the padded square to (H, W) float32 over the source image.
 
-        Bilinear between the cells' centres, constant beyond the outermost centres: no value
-        leaves the range of the grid. 0 outside of the part shown, which adds nothing to a logit.
-        Raises ImageError for anything but a 2-D grid.
+        Bilinear between the centres of the cells and constant beyond the outermost centres, so no
+        value leaves the range of the grid. 0 outside of the part shown, which contributes nothing
+        to a logit. Raises ImageError for anything but a 2-D grid.
         """
         cells = np.asarray(grid, dtype=np.float32)
         if cells.ndim != 2 or cells.size == 0:
@@ -103,7 +103,7 @@ class Placement:
         return whole
 
     def array_to_target(self, pixels: npt.ArrayLike) -> Array:
-        """`pixels` (H, W) -> (size, size) float32 in the letterbox, padding 0.
+        """Resample `pixels` (H, W) to (size, size) float32 in the letterbox, padded with 0.
 
         Downscaling averages over the exact area of each target pixel; upscaling is bilinear.
         """
@@ -121,9 +121,9 @@ class Placement:
 def letterbox(
     pixels: npt.ArrayLike, size: int, part: Part | None = None
 ) -> tuple[Array, Placement]:
-    """`pixels` (H, W) scaled into a square (size, size) float32, aspect kept, padded with 0.
+    """Scale `pixels` (H, W) into a square (size, size) float32, keeping the aspect ratio.
 
-    part: what alone is to be seen of them.
+    The rest is padded with 0. part: the only part of the image to show, None for all.
     """
     image = np.asarray(pixels, dtype=np.float32)
     if image.ndim != 2 or image.size == 0:
@@ -134,15 +134,15 @@ def letterbox(
 
 @lru_cache(32)
 def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
-    """(n_out, n_in) weights that resample `n_in` equal cells to `n_out` over the same length.
+    """Return (n_out, n_in) weights that resample `n_in` equal cells to `n_out` of the same length.
 
     Entry [i, j] is the share of output cell i that input cell j covers. Rows sum to 1, columns
     to n_out / n_in, so `area_matrix(h, H) @ grid @ area_matrix(w, W).T` has the mean of `grid`.
-    Read only: callers share it.
+    The matrix is cached, and therefore read-only.
     """
     if n_in < 1 or n_out < 1:
         raise ImageError(f"area matrix of {n_in} to {n_out} cells: expected at least 1 of each")
-    # In units of 1/(n_in*n_out) of the length all borders are integers: the overlap is exact.
+    # In units of 1/(n_in*n_out) of the length all edges are integers, so the overlap is exact.
     edges = np.union1d(np.arange(n_in + 1) * n_out, np.arange(n_out + 1) * n_in)
     start = edges[:-1]
     matrix = np.zeros((n_out, n_in))
@@ -152,7 +152,7 @@ def area_matrix(n_in: int, n_out: int) -> npt.NDArray[np.float64]:
 
 
 def _linear_matrix(n_cells: int, side: int, start: int, count: int) -> Array:
-    """(count, n_cells): bilinear weights of source pixels start.. in a length of `side` px."""
+    """(count, n_cells) bilinear weights of `count` source px from `start` on, in `side` px."""
     centre = (np.arange(start, start + count) + 0.5) * (n_cells / side) - 0.5
     centre = np.clip(centre, 0, n_cells - 1)
     low = np.minimum(np.floor(centre).astype(int), max(n_cells - 2, 0))

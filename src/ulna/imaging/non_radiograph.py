@@ -1,8 +1,8 @@
-"""What needs no model to be seen: a blank image, a colour photograph, the greys of a page.
+"""Recognise images that are no radiographs from their grey values, without a model.
 
-The first two are refused at sight, by every bundle. A page's greys alone are not: a close
-collimated image has few middle greys too. They say why a page was refused, once its features
-have said that it is none of the images.
+Blank images and colour photographs are refused by every bundle. An image with the grey values of a
+printed page is not refused for that alone, since a tightly collimated radiograph has few middle
+greys too. It only explains why a page was refused, once its features are out of distribution.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import numpy.typing as npt
 from ulna.imaging.quantiles import percentile_pair
 from ulna.types import Array, Radiograph
 
-# Of the whole grey range; the faintest image of 8 bit in use shows twenty times as much.
+# Share of the grey range; the faintest 8-bit radiograph in use has twenty times as much.
 _LEAST_CONTRAST = 0.02
-# A network sees the image's own range stretched to the whole: a narrow one is blank only if it
-# holds fewer greys than this. Of 8 bit the contrast above leaves six.
+# Images are stretched to the full range before they reach a network, so a narrow range is blank
+# only with fewer grey levels than this. In 8 bits the contrast above leaves six levels.
 _LEAST_GREYS = 16
-# Share of coloured pixels: a letter or an arrow drawn on an image stays far below.
+# Share of coloured pixels; a letter or an arrow drawn on a radiograph stays far below.
 _MOST_COLOUR = 0.10
-# A pixel is coloured if a channel lies so far from what images of its tint have at its grey.
+# A pixel is coloured if a channel differs so much from the median at its grey level.
 _COLOUR_STEP = 20
 _GREY_STEPS = 32
-# Of the pixels between an image's darkest and brightest; half of all images have over 0.2.
+# Share of pixels with a middle grey; half of all radiographs have over 0.2.
 _FEW_MIDDLE_GREYS = 0.08
 
 
-def first_look(radiograph: Radiograph) -> tuple[str, bool]:
-    """`non_radiograph_reason`, and whether few greys are middle ones, by one grey range.
+def inspect_pixels(radiograph: Radiograph) -> tuple[str, bool]:
+    """Return `non_radiograph_reason`, and whether the image has few middle greys like a page.
 
-    The second: nearly all pixels are as dark or as bright as the extremes, as on a printed page.
+    The latter means that nearly all pixels are about as dark or as bright as the extremes.
     """
     greys = radiograph.pixels[::2, ::2].reshape(-1)
     low, high = percentile_pair(greys, 1, 99)
@@ -38,8 +38,8 @@ def first_look(radiograph: Radiograph) -> tuple[str, bool]:
 
 
 def non_radiograph_reason(radiograph: Radiograph) -> str:
-    """Why an image is no radiograph whatever the bundle, or '' where pixels alone do not say."""
-    return first_look(radiograph)[0]
+    """Return why the pixels of an image cannot be a radiograph, or '' if they can."""
+    return inspect_pixels(radiograph)[0]
 
 
 def _reason(radiograph: Radiograph, greys: Array, low: float, high: float) -> str:
@@ -54,7 +54,7 @@ def _reason(radiograph: Radiograph, greys: Array, low: float, high: float) -> st
 
 
 def _few_greys(greys: Array, low: float, high: float) -> bool:
-    """Whether the greys between two of them are too few to show anything when stretched."""
+    """Whether there are too few grey levels from `low` to `high` to show anything."""
     inside = greys[(greys >= low) & (greys <= high)]
     return np.unique(inside).size < _LEAST_GREYS
 
@@ -69,10 +69,10 @@ def _few_middle(greys: Array, low: float, high: float) -> bool:
 
 
 def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
-    """Share of the pixels (..., 3) in [0, 255] with a hue that no tint explains.
+    """Return the share of the pixels (..., 3) in [0, 255] with a hue that no tint explains.
 
-    A tinted scan has one hue at each grey level: what counts is the distance of red and blue
-    from green against the median at the pixel's own grey level.
+    A tinted scan has one hue at each grey level. A pixel counts as coloured if its difference of
+    red or blue from green differs from the median difference at its grey level.
     """
     pixels = rgb.reshape(-1, 3).astype(np.float32)
     green = pixels[:, 1]
@@ -90,5 +90,5 @@ def share_of_colour(rgb: npt.NDArray[np.floating]) -> float:
 
 
 def negative(radiograph: Radiograph) -> Array:
-    """(H, W) float32 in [0, 1], the same image with the other polarity."""
+    """Return the pixels (H, W) float32 in [0, 1] with inverted polarity."""
     return np.float32(1) - radiograph.pixels

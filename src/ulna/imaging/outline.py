@@ -1,4 +1,4 @@
-"""Heat map -> findings: the regions above a fixed threshold, with box and outline."""
+"""Segment a heat map into findings: regions above a fixed threshold, with box and outline."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ def findings_from_map(
     share: float = 0.0,
     limit: int = MAX_FINDINGS,
 ) -> tuple[Finding, ...]:
-    """The connected regions (8 neighbours) of `heat_map` (H, W) above `threshold`.
+    """Return the connected regions (8 neighbours) of `heat_map` (H, W) above `threshold`.
 
-    Only those whose maximum is above `peak` too (hysteresis: Canny 1986, A computational
-    approach to edge detection, section VII). share: of a region's maximum; where that is above
-    `threshold` the region ends there, so that a strong one is no larger than a weak one; it may
-    fall apart. Strongest first, at most `limit`. box: the region's
-    pixels. score: its maximum, in the map's units. outline: (N, 2) closed line where the map,
-    interpolated between pixel centres, crosses the threshold; within half a pixel of the box.
-    adds: what the region adds to the map's mean over the padded square, thus to the logit. Raises
-    ImageError for a map that is not 2-D and finite, and a share outside [0, 1).
+    They are sorted by strength, at most `limit`. Regions whose maximum does not exceed `peak` are
+    dropped (hysteresis: Canny 1986, A computational approach to edge detection, section VII).
+    share: a region ends where the map falls below this share of the region's maximum, if that is
+    above `threshold`, so that strong regions are not larger than weak ones; it may split.
+
+    box: bounding box of the region's pixels. score: its maximum, in the map's units. outline:
+    (N, 2) closed line where the map, interpolated between pixel centres, crosses the threshold;
+    within half a pixel of the box. adds: contribution of the region to the mean of the map over
+    the padded square, and so to the logit. Raises ImageError for a map that is not 2-D and finite,
+    and for a share outside [0, 1).
     """
     values = np.asarray(heat_map, dtype=np.float32)
     if values.ndim != 2 or values.size == 0 or not np.isfinite(values).all():
@@ -40,15 +42,15 @@ def findings_from_map(
     if not 0 <= share < 1:
         raise ImageError(f"share {share} of a region's maximum: expected a number in [0, 1)")
     threshold = float(np.float32(threshold))  # the map's own precision, here and in the outline
-    result = [
+    found = [
         (part.largest(values), part, level)
         for region in regions(values > threshold)
         for part, level in _parts(values, region, threshold, peak, share)
     ]
-    strongest = sorted((f for f in result if f[0] > peak), key=lambda f: -f[0])[:limit]
+    strongest = sorted((f for f in found if f[0] > peak), key=lambda f: -f[0])[:limit]
     return tuple(
         Finding(
-            box=_box(region.place),
+            box=_box(region.bounds),
             score=score,
             outline=_outline(values, region, level),
             adds=_sum(values, region) / max(values.shape) ** 2,
@@ -60,13 +62,13 @@ def findings_from_map(
 def _parts(
     values: Array, region: Region, threshold: float, peak: float, share: float
 ) -> list[tuple[Region, float]]:
-    """What is left of a region above its own level, and that level."""
+    """The parts of a region above `share` of its maximum, each with that level."""
     largest = region.largest(values)
     level = float(np.float32(share * largest))
     if not share or level <= threshold or largest <= peak:
         return [(region, threshold)]
-    rows, columns = region.place
-    inside = region.mask(region.place) & (values[rows, columns] > level)
+    rows, columns = region.bounds
+    inside = region.mask(region.bounds) & (values[rows, columns] > level)
     return [
         (Region(r.row + rows.start, r.start + columns.start, r.stop + columns.start), level)
         for r in regions(inside)
@@ -85,14 +87,14 @@ def _box(place: tuple[slice, slice]) -> tuple[float, float, float, float]:
 
 
 def _outline(values: Array, region: Region, threshold: float) -> Array:
-    rows, columns = region.place
+    rows, columns = region.bounds
     top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
     bottom, right = min(rows.stop + 1, len(values)), min(columns.stop + 1, values.shape[1])
     window = (slice(top, bottom), slice(left, right))
     own = region.mask(window)
-    # Neighbours that are above the threshold belong to other regions: they count as at it.
+    # Neighbours above the threshold belong to other regions, and are set to the threshold.
     levels = np.where(own, values[window], np.minimum(values[window], threshold)).astype(float)
-    # A mirrored ring puts the line on the outer edge of a border pixel: half-way to the ring.
+    # A mirrored ring puts the line half-way to the ring: on the outer edge of a border pixel.
     ringed = np.pad(levels, 1, mode="edge")
     ring = np.pad(np.zeros(levels.shape, bool), 1, constant_values=True)
     ringed[ring] = np.minimum(2 * threshold - ringed[ring], threshold)

@@ -1,4 +1,4 @@
-"""A heat map on its radiograph, in fixed units: the same colour always means the same logit."""
+"""Draw heat maps over images on a fixed scale: the same colour always means the same logit."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ulna.types import Radiograph, StudyPrediction
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
-# One hue family from dark red to pale yellow, lightness rising: readable without colour
-# vision too, and no colour of it is a grey of the image.
+# From dark red to pale yellow with rising lightness: readable with colour blindness, and
+# distinct from the greys of the image.
 _LEVELS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 _COLOURS = np.array(
     [[110, 10, 60], [175, 25, 45], [225, 75, 25], [250, 145, 25], [255, 230, 130]], dtype=np.float64
@@ -30,11 +30,11 @@ DEMONSTRATION = "demonstration: not for patients"
 
 
 def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) -> Picture:
-    """(H, W, 3) uint8: the radiograph with `heat_map` (H, W), in logit units, painted over it.
+    """Paint `heat_map` (H, W), in logits, over the radiograph; returns (H, W, 3) uint8.
 
-    The scale is fixed: `limit` is the value with the last colour, values above it look the
-    same, and where the map is 0 or less the image is left exactly as it is. Raises ImageError
-    for another shape, for values that are not finite and for a limit that is not positive.
+    The scale is fixed: `limit` is the value of the last colour, which larger values share, and
+    where the map is 0 or less the image stays unchanged. Raises ImageError for another shape, for
+    values that are not finite and for a limit that is not positive.
     """
     heat = np.asarray(heat_map, dtype=np.float64)
     if heat.shape != radiograph.pixels.shape or not np.isfinite(heat).all():
@@ -46,7 +46,7 @@ def draw_overlay(radiograph: Radiograph, heat_map: npt.ArrayLike, limit: float) 
 
 
 def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLOUR) -> Picture:
-    """A copy of `picture` (H, W, 3) with the outer border of `mask` (H, W) drawn, 1 px wide.
+    """Return a copy of `picture` (H, W, 3) with the outer border of `mask` (H, W), 1 px wide.
 
     Raises ImageError if the two differ in size.
     """
@@ -63,27 +63,27 @@ def draw_mask(picture: Picture, mask: npt.ArrayLike, colour: Colour = TRUTH_COLO
 def draw_outline(
     picture: Picture, outline: npt.ArrayLike, colour: Colour = FINDING_COLOUR
 ) -> Picture:
-    """A copy of `picture` (H, W, 3) with the closed line `outline` (N, 2) of x, y drawn."""
+    """Return a copy of `picture` (H, W, 3) with the closed line `outline` (N, 2) of (x, y)."""
     points = np.asarray(outline, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
         raise ImageError(f"outline of shape {points.shape}: expected (N, 2) with N >= 2")
     image = Image.fromarray(picture)
-    # Pillow draws at pixel centres: its coordinate 0 is our 0.5.
+    # Pillow's coordinate 0 is the centre of a pixel, which is 0.5 here.
     path = [(float(x), float(y)) for x, y in np.vstack([points, points[:1]]) - 0.5]
     ImageDraw.Draw(image).line(path, fill=colour)
     return np.asarray(image, dtype=np.uint8)
 
 
 def cautions(answer: StudyPrediction) -> str:
-    """What a picture of the answer's maps must say of them, a line each; '' for nothing."""
-    message = {UNRELIABLE: answer.map_reliable is False, DEMONSTRATION: answer.demonstration}
-    return "\n".join(text for text, true in message.items() if true)
+    """Return the warnings to draw on a picture of the heat maps, one per line, or ''."""
+    warnings = {UNRELIABLE: answer.map_reliable is False, DEMONSTRATION: answer.demonstration}
+    return "\n".join(text for text, applies in warnings.items() if applies)
 
 
 def draw_note(picture: Picture, text: str) -> Picture:
-    """A copy of `picture` (H, W, 3) with the lines of `text` in a dark strip along its top.
+    """Return a copy of `picture` (H, W, 3) with the lines of `text` in a dark strip at its top.
 
-    A line that is too long for the picture goes on below.
+    Lines that are too long for the picture are wrapped.
     """
     image = Image.fromarray(picture)
     size = max(11, image.width // 24)

@@ -1,8 +1,9 @@
-"""PNG: its chunks and their checksums, and all 16 bits of a sample.
+"""Reading PNG, with checksums and all 16 bits of a sample.
 
-Chunks that no pixel needs (text, colour profiles, animations) are not handed on: what is wrong in
-them costs nothing. Pillow keeps 8 of the 16 bits of a colour or an alpha: the picture is decoded
-once for the upper and once for the lower byte. Sections are those of ISO/IEC 15948 (PNG, 2nd ed.).
+Chunks that decoding does not need (text, colour profiles, animations) are dropped, so damage in
+them does not matter. Pillow keeps only 8 of 16 bits of colours and alpha, so such a picture is
+decoded twice, for the upper and the lower byte. Section numbers are those of ISO/IEC 15948 (PNG,
+2nd ed.).
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from ulna.imaging.tiff import orientation
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-# Start and step, across and down, of the seven passes: 8.2.
+# (start, step) across and down of the seven passes of interlacing: 8.2.
 _PASSES = (
     *((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4)),
     *((0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2)),
 )
-# Deflate's largest gain: RFC 1951 can say 258 bytes with two bits.
+# Largest compression ratio of Deflate: RFC 1951 can code 258 bytes in two bits.
 _MOST_GAIN = 1032
 _PIECE = 1 << 20
 
 
 @dataclass
 class _Chunks:
-    """What the pixels need. doubtful: why the packed pixels may be damaged, '' if not."""
+    """The chunks that decoding needs. doubtful: why the pixel data may be damaged, or ''."""
 
     head: bytes = b""
     pixels: list[bytes] = field(default_factory=list)
@@ -47,7 +48,7 @@ class _Chunks:
 
 @dataclass(frozen=True)
 class _Head:
-    """IHDR: 11.2.2."""
+    """The image header IHDR: 11.2.2."""
 
     width: int
     height: int
@@ -61,7 +62,7 @@ class _Head:
 
     @property
     def raw_size(self) -> int:
-        """Bytes before packing, each row with the byte of its filter: 7.2, 8.2."""
+        """Uncompressed bytes, including the filter byte of each row: 7.2, 8.2."""
         bits = self.depth * _CHANNELS[self.colour]
         sizes = [(self.width, self.height)]
         if self.interlaced:
@@ -72,10 +73,10 @@ class _Head:
 
 
 def read_png(data: bytes, name: str, check: Callable[[int, int, int], None]) -> Picture:
-    """The picture in a PNG file's bytes; check(height, width, bytes of all samples) may refuse it.
+    """Read a PNG file's bytes; check(height, width, bytes of all samples) may raise ImageError.
 
-    A wrong checksum of a chunk that no pixel needs, and a missing end, are noted. Raises
-    ImageError for damaged pixels.
+    A wrong checksum of a chunk that decoding does not need, and a missing end, are noted. Raises
+    ImageError for damaged pixel data.
     """
     chunks = _chunks(data, name)
     head = _head(chunks.head, name)
@@ -92,7 +93,7 @@ def read_png(data: bytes, name: str, check: Callable[[int, int, int], None]) -> 
 
 
 def _chunks(data: bytes, name: str) -> _Chunks:
-    result, place = _Chunks(), len(MAGIC)
+    chunks, place = _Chunks(), len(MAGIC)
     while place + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, place)
         body = data[place + 8 : place + 8 + size]
@@ -101,29 +102,29 @@ def _chunks(data: bytes, name: str) -> _Chunks:
         right = whole and zlib.crc32(kind + body) == int.from_bytes(checksum, "big")
         place += 12 + size
         if kind == b"IEND" and right:
-            return result
-        _keep(result, kind, body, "" if right else "wrong" if whole else "cut short", name)
+            return chunks
+        _keep(chunks, kind, body, "" if right else "wrong" if whole else "cut short", name)
         if not whole:
             break
-    result.notes.append("its end is missing: every pixel is there")
-    return result
+    chunks.notes.append("its end is missing: every pixel is there")
+    return chunks
 
 
-def _keep(result: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> None:
-    """One chunk, as far as it is needed; fault: 'wrong' checksum, 'cut short' or ''."""
+def _keep(chunks: _Chunks, kind: bytes, body: bytes, fault: str, name: str) -> None:
+    """Keep a chunk if it is needed. fault: 'wrong' (checksum), 'cut short' or ''."""
     if kind == b"IDAT":
-        result.pixels.append(body)
-        result.doubtful = result.doubtful or fault
-    elif not fault and kind == b"IHDR" and not result.head:
-        result.head = body
+        chunks.pixels.append(body)
+        chunks.doubtful = chunks.doubtful or fault
+    elif not fault and kind == b"IHDR" and not chunks.head:
+        chunks.head = body
     elif not fault:
-        result.other.setdefault(kind, body)
-    elif kind in (b"IHDR", b"tRNS") or (kind == b"PLTE" and result.head[9:10] == b"\3"):
-        # In colours a palette is but a proposal: 11.2.3.
+        chunks.other.setdefault(kind, body)
+    elif kind in (b"IHDR", b"tRNS") or (kind == b"PLTE" and chunks.head[9:10] == b"\3"):
+        # The palette of a true-colour picture is only a suggestion: 11.2.3.
         raise damaged("PNG", name, f"its chunk {kind.decode()} fails its checksum")
     elif fault == "wrong":
         label = kind.decode("ascii", "replace") if kind.isalpha() else "of no kind"
-        result.notes.append(f"a chunk {label} fails its checksum: passed over, no pixel needs it")
+        chunks.notes.append(f"a chunk {label} fails its checksum: ignored, no pixel needs it")
 
 
 def _head(body: bytes, name: str) -> _Head:
@@ -135,20 +136,20 @@ def _head(body: bytes, name: str) -> _Head:
 
 
 def _check_packed(chunks: _Chunks, head: _Head, name: str) -> None:
-    """ImageError unless the packed pixels can fill the picture, and are whole if in doubt."""
+    """Raise ImageError if the pixel data are too short for the picture, or damaged."""
     packed = sum(map(len, chunks.pixels))
     fault = "" if packed * _MOST_GAIN >= head.raw_size else "cut short"
     if not fault and chunks.doubtful and not _intact(chunks, head):
         fault = chunks.doubtful
     if fault:
-        say = "they end too early" if fault == "cut short" else "they fail their checksum"
-        raise damaged("PNG", name, f"its pixels: {say}")
+        reason = "they end too early" if fault == "cut short" else "they fail their checksum"
+        raise damaged("PNG", name, f"its pixels: {reason}")
     if chunks.doubtful == "wrong":
         chunks.notes.append("a chunk of pixels fails its checksum; that of all pixels is right")
 
 
 def _intact(chunks: _Chunks, head: _Head) -> bool:
-    """By the checksum (RFC 1950) over all pixels; of a file cut short, by their number."""
+    """Whether all pixels are there and match their checksum (RFC 1950), if that is not cut off."""
     stream, total = zlib.decompressobj(), 0
     try:
         for rest in chunks.pixels:
@@ -161,7 +162,7 @@ def _intact(chunks: _Chunks, head: _Head) -> bool:
 
 
 def _samples(chunks: _Chunks, head: _Head, significant: bytes, name: str) -> Samples:
-    own = significant[: 3 if head.colour in (2, 6) else 1]  # alpha may have others
+    own = significant[: 3 if head.colour in (2, 6) else 1]  # alpha may have other bits
     bits = own[0] if own and len(set(own)) == 1 else head.depth
     image = _opened(chunks, head)
     if head.depth < 16:
@@ -175,19 +176,19 @@ def _samples(chunks: _Chunks, head: _Head, significant: bytes, name: str) -> Sam
     colours = values if head.colour in (0, 2) else values[..., :-1]
     if not (0 < bits < 16 and int(colours.max()) >> bits):
         return from_values(values, name, transparent=key)
-    # 12.5: samples are scaled up from `bits`, and the upper ones are what was there.
+    # 12.5: samples were scaled up from `bits`, which are the upper ones.
     colours >>= 16 - bits
     key = None if key is None else key >> (16 - bits)
     return from_values(values, name, bits, key)
 
 
 def _extrema(image: Any) -> list[tuple[int, int]]:
-    result = image.getextrema()
-    return [result] if isinstance(result[0], int) else list(result)
+    extrema = image.getextrema()
+    return [extrema] if isinstance(extrema[0], int) else list(extrema)
 
 
 def _opened(chunks: _Chunks, head: _Head) -> Any:
-    """Pillow's image of the chunks that the pixels need, not yet loaded."""
+    """Open the chunks that decoding needs as a Pillow image, not loaded yet."""
     kept = [(b"IHDR", chunks.head)]
     kept += [(k, chunks.other[k]) for k in (b"PLTE", b"tRNS") if k in chunks.other]
     kept += [*((b"IDAT", part) for part in chunks.pixels), (b"IEND", b"")]
@@ -201,7 +202,7 @@ def _opened(chunks: _Chunks, head: _Head) -> Any:
 
 
 def _wide(chunks: _Chunks, head: _Head, image: Any) -> npt.NDArray[np.uint16]:
-    """(H, W, channels) of a picture of 16-bit samples."""
+    """Return the (H, W, channels) samples of a 16-bit picture."""
     if head.colour == 0:
         return np.array(image, dtype=np.uint16)[..., None]
     channels = _CHANNELS[head.colour]
@@ -217,7 +218,7 @@ def _wide(chunks: _Chunks, head: _Head, image: Any) -> npt.NDArray[np.uint16]:
 
 
 def _as_if(image: Any, raw: str) -> Any:
-    """`image` with its rows understood as `raw`: of 16 bit, ';16B' takes the first byte."""
+    """Load `image` with its rows in the raw mode `raw`; of 16 bits, ';16B' takes the first byte."""
     codec, box, offset, _ = image.tile[0]
     image.tile = [type(image.tile[0])(codec, box, offset, raw)]
     image.load()

@@ -1,9 +1,9 @@
-"""PNG, JPEG and TIFF to grey levels in [0, 1], with Pillow's traps avoided.
+"""Read PNG, JPEG and TIFF as grey levels in [0, 1], without the pitfalls of Pillow.
 
-The traps: 16-bit colours and alphas lose their lower byte; layouts of TIFF that it does not know
-are "not identified"; a TIFF is turned by its tag; text and profiles that are damaged cost the
-picture; a header can promise more pixels than memory holds. So headers are read here, and Pillow
-sees only what the pixels need.
+These are: 16-bit colours and alpha lose their lower byte, some TIFF layouts are "not identified",
+a TIFF is rotated by its orientation tag, damaged text or profiles make a picture unreadable, and a
+header can promise more pixels than fit in memory. So headers are parsed here, and Pillow receives
+only what decoding needs.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from ulna.imaging.tiff_picture import read_tiff
 from ulna.types import Array
 
 MAX_SAMPLE_BYTES = 2 * MAX_PIXELS
-"""Largest picture, in bytes of its samples: the largest grey one of 16 bit. Reading it takes up to
-512 MB besides the file."""
+"""Largest picture, in bytes of its samples: that of the largest 16-bit greyscale picture. Reading
+it takes up to 512 MB in addition to the file."""
 _MAGIC = {png.MAGIC: "PNG", jpeg.MAGIC: "JPEG"} | dict.fromkeys(tiff.MAGIC, "TIFF")
 _READERS: dict[str, Callable[..., Picture]] = {
     "PNG": read_png,
@@ -43,22 +43,22 @@ _TURNS = {
     7: "mirrored, a quarter turn",
     8: "a quarter turn",
 }
-# What decoders of damaged files raise; a defect of the code around them is none of these.
+# Exceptions of decoders on damaged files; a defect of Ulna's code would raise others.
 _OF_DAMAGE = (
     *(ArithmeticError, EOFError, LookupError, OSError, SyntaxError, TypeError, ValueError),
     *(struct.error, zlib.error),
 )
-# What a decoder says that means nothing to a reader: classes, objects and their addresses.
+# Parts of a decoder's message that mean nothing to a user: classes, objects and addresses.
 _INNER = re.compile(r"<[^>]*>|\w*(?:Error|Exception)\b|0x[0-9a-f]+|\b__?\w+|\w+\(\)")
 
 
 def raster_format(data: bytes) -> str:
-    """'PNG', 'JPEG' or 'TIFF' by the first bytes, '' for anything else."""
+    """Return 'PNG', 'JPEG' or 'TIFF' by the first bytes, '' for anything else."""
     return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
 
 
 def check_size(height: int, width: int, name: str) -> None:
-    """ImageError unless both sides are at least MIN_SIDE and the product at most MAX_PIXELS."""
+    """Raise ImageError for a side below MIN_SIDE, or more than MAX_PIXELS pixels."""
     if min(height, width) < MIN_SIDE:
         raise ImageError(
             f"{name}: {width} x {height} px is too small to be a radiograph: "
@@ -72,15 +72,15 @@ def check_size(height: int, width: int, name: str) -> None:
 
 
 def read_raster_colour(data: bytes, name: str) -> tuple[Array, float]:
-    """The grey image (H, W) float32 in [0, 1] of a PNG, JPEG or TIFF file's bytes; its colour.
+    """Read a PNG, JPEG or TIFF file's bytes: (H, W) float32 greys in [0, 1], and share of colour.
 
-    The second is the share of pixels whose hue no tint explains (`non_radiograph.share_of_colour`),
-    0 for grey files. Colour becomes luma (BT.601), alpha is laid on black (ImageWarning where it
-    changes a pixel), of several frames the first that is no thumbnail is read (ImageWarning).
-    Samples of 16 bit, grey or colour, are divided by the smallest 2^n - 1 (n = 8 to 16) that holds
-    their maximum, since 16-bit files mostly carry 10 to 14 bits. Pixels stay as they are stored: a
-    tag that asks for a turn is ignored (ImageWarning), since boxes and masks are in the file's own
-    pixels. Raises ImageError with `name` and the reason.
+    The latter is the share of pixels whose hue no tint explains (`non_radiograph.share_of_colour`),
+    0 for greyscale files. Colour is converted to luma (BT.601), and alpha is composited on black
+    (ImageWarning where it changes a pixel). Of several frames, the first that is no thumbnail is
+    read (ImageWarning). 16-bit samples are divided by the smallest 2^n - 1 (n = 8 to 16) that is
+    not below their maximum, since 16-bit files mostly use 10 to 14 bits. An orientation tag is
+    ignored (ImageWarning), since boxes and masks refer to the pixels as stored. Raises ImageError
+    with `name` and the reason.
     """
     kind = raster_format(data)
     try:
@@ -112,7 +112,7 @@ def _check(name: str, height: int, width: int, size: int) -> None:
 
 
 def _plain(error: Exception) -> str:
-    """A decoder's words in brackets, '' where they are about its own insides."""
+    """A decoder's message in brackets, '' where it is about the decoder's internals."""
     words = " ".join(str(error).split())[:200]
     return "" if not words or _INNER.search(words) else f" ({words})"
 

@@ -1,4 +1,4 @@
-"""One file or upload -> `Radiograph`, decided by its first bytes and never by its name."""
+"""Read an image file or upload as a `Radiograph`; the format is detected by the first bytes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from ulna.types import Radiograph
 
 MAX_BYTES = 512 * 2**20
 """Largest file read, in bytes; a radiograph of 64 million 16-bit pixels needs 128 MB."""
-
-
 _OTHER_FILES = {
     b"GIF8": "a GIF picture",
     b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
@@ -30,13 +28,14 @@ _OTHER_FILES = {
 
 
 def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
-    """The radiograph in a file, or in the bytes of one; `name` stands for bytes in messages.
+    """Read the radiograph in a file, or in a file's bytes, which messages call `name`.
 
-    PNG and TIFF of 1 to 16 bit (grey, palette, colour, with or without alpha), TIFF of 32 bit that
-    fits 16 and of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM. Returns pixels (H, W)
-    float32 in [0, 1], bright = dense for a radiograph as usually stored. Raises ImageError
-    (DicomError for DICOM) with file and reason for whatever is no usable radiograph; warns with
-    ImageWarning when something was repaired or ignored, and when all pixels are equal.
+    Formats: PNG and TIFF of 1 to 16 bits (grey, palette or colour, with or without alpha), TIFF of
+    32 bits whose values fit into 16 or of floats from 0 to 1, JPEG (grey, colour, CMYK) and DICOM.
+    Returns pixels (H, W) float32 in [0, 1], bright where dense for radiographs as usually stored.
+    Raises ImageError (DicomError for DICOM) with the file and the reason if it is no usable
+    radiograph. Warns with ImageWarning if something was repaired or ignored, and if all pixels are
+    equal.
     """
     if isinstance(source, bytes):
         data, label = source, name or f"{len(source)} bytes"
@@ -53,7 +52,7 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
         radiograph = Radiograph(pixels, source=label, colour=colour)
     else:
         raise ImageError(
-            f"{label}: {_what_begins(data)}: expected a PNG, JPEG, TIFF or DICOM file "
+            f"{label}: {_describe_contents(data)}: expected a PNG, JPEG, TIFF or DICOM file "
             "(the name's ending does not matter, the contents do)"
         )
     low, high = float(radiograph.pixels.min()), float(radiograph.pixels.max())
@@ -64,8 +63,8 @@ def read_radiograph(source: Path | str | bytes, name: str = "") -> Radiograph:
     return radiograph
 
 
-def _what_begins(data: bytes) -> str:
-    """What other file it is, where the first bytes say so."""
+def _describe_contents(data: bytes) -> str:
+    """Describe a file of an unsupported format by its first bytes."""
     if other := bmp_or_webp(data):
         return f"is a {other} picture"
     for magic, kind in _OTHER_FILES.items():
@@ -77,7 +76,7 @@ def _what_begins(data: bytes) -> str:
 def _load(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise ImageError(f"{path}: {_what_is(path)}: expected the path of an image file")
+            raise ImageError(f"{path}: {_describe_path(path)}: expected the path of an image file")
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ImageError(f"{path}: {size} bytes: expected at most {MAX_BYTES}")
@@ -86,7 +85,7 @@ def _load(path: Path) -> bytes:
         raise ImageError(f"{path}: cannot be read: {error}") from None
 
 
-def _what_is(path: Path) -> str:
+def _describe_path(path: Path) -> str:
     if path.is_dir():
         return "a folder"
     if path.exists():

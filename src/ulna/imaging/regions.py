@@ -1,8 +1,8 @@
-"""Connected regions of a mask by its runs: rows of pixels side by side, joined where they touch.
+"""Connected regions of a mask, by merging runs of pixels in rows.
 
 Heat maps are smooth, so their regions have few runs (Rosenfeld and Pfaltz 1966, Sequential
-operations in digital picture processing; equivalences by union and find). SciPy's `label` gives
-the same regions, and its import alone takes as long as a whole answer.
+operations in digital picture processing; equivalences by union-find). `scipy.ndimage.label` gives
+the same regions, but importing it takes as long as a whole prediction.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ Ints = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One region. row, start, stop: (N,) of its runs, `stop` behind the last pixel."""
+    """A region of N runs. row, start, stop: (N,) row and columns of each run, `stop` excluded."""
 
     row: Ints
     start: Ints
     stop: Ints
 
     @property
-    def place(self) -> tuple[slice, slice]:
-        """The smallest rows and columns that hold it."""
+    def bounds(self) -> tuple[slice, slice]:
+        """The bounding box as slices of rows and columns."""
         return (
             slice(int(self.row.min()), int(self.row.max()) + 1),
             slice(int(self.start.min()), int(self.stop.max())),
         )
 
     def largest(self, values: npt.NDArray[np.float32]) -> float:
-        """The largest of `values` (H, W) in it."""
+        """Return the largest of `values` (H, W) in the region."""
         runs = zip(self.row, self.start, self.stop, strict=True)
         return max(float(values[r, a:b].max()) for r, a, b in runs)
 
     def mask(self, window: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
-        """Whether each pixel of `window`, which holds the region, is of it."""
+        """Return the region as a mask of `window`, slices that contain its bounding box."""
         rows, columns = window
         inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.bool_)
         for r, a, b in zip(self.row, self.start, self.stop, strict=True):
@@ -46,7 +46,7 @@ class Region:
 
 
 def regions(mask: npt.NDArray[np.bool_]) -> list[Region]:
-    """The regions (8 neighbours) of `mask` (H, W), in the order of their first pixels."""
+    """Return the regions (8 neighbours) of `mask` (H, W), in the order of their first pixels."""
     row, start, stop = _runs(mask)
     of = np.array(_roots(row.tolist(), start.tolist(), stop.tolist()), np.intp)
     order = np.argsort(of, kind="stable")
@@ -55,7 +55,7 @@ def regions(mask: npt.NDArray[np.bool_]) -> list[Region]:
 
 
 def _runs(mask: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
-    """(row, start, stop) of every run, row by row from left to right."""
+    """Return (row, start, stop) of every run, row by row from left to right."""
     rows = np.flatnonzero(mask.any(axis=1))
     padded = np.zeros((rows.size, mask.shape[1] + 2), np.int8)
     padded[:, 1:-1] = mask[rows]
@@ -65,7 +65,7 @@ def _runs(mask: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
 
 
 def _roots(row: list[int], start: list[int], stop: list[int]) -> list[int]:
-    """For each run the first run of its region."""
+    """Return, for each run, the index of the first run of its region."""
     parent = list(range(len(row)))
 
     def root(i: int) -> int:

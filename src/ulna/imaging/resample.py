@@ -1,7 +1,7 @@
 """Resampling along one axis as a few taps: out[i] = sum over k of weights[i, k] * in[first[i] + k].
 
-Added up in the order of the input, in single precision, block by block so that the rows at work
-stay in the cache. No sparse matrices: importing them would double the time to a first answer.
+The sum runs in the order of the input in float32, block by block so that the rows in use stay in
+the cache. Importing sparse matrices instead would double the time to the first prediction.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ import numpy.typing as npt
 from ulna.errors import ImageError
 from ulna.types import Array
 
-# Of a block's rows: they stay in the second-level cache.
+# Size of the rows of a block, which fit into the second-level cache.
 _BLOCK_BYTES = 1 << 18
-# Sizes whose taps are remembered: images of one archive have few.
+# Number of sizes whose taps are cached; images of one archive have few.
 _KEPT = 32
 
 
 @dataclass(frozen=True)
 class Taps:
-    """Which inputs make each of N outputs.
+    """Each of N outputs as a weighted sum of K neighbouring inputs.
 
-    first: (N,) of the K neighbouring inputs, may lie outside where the weight is 0. weights:
-    (N, K) float32 >= 0.
+    first: (N,) index of the first input, which may be out of range where the weight is 0.
+    weights: (N, K) float32 >= 0.
     """
 
     first: npt.NDArray[np.int64]
     weights: Array
 
     def part(self, start: int, count: int) -> Taps:
-        """The same for inputs of which only start .. start + count - 1 are not zero."""
+        """Return the taps for inputs that are zero outside of start .. start + count - 1."""
         first = self.first - start
         place = first[:, None] + np.arange(self.weights.shape[1])
         inside = (place >= 0) & (place < count)
         return Taps(first, np.where(inside, self.weights, np.float32(0)))
 
     def rows(self, image: Array) -> Array:
-        """(N, W) float32 of `image` (n, W) float32, along its first axis."""
+        """Resample `image` (n, W) float32 along its first axis to (N, W) float32."""
         n_out, n_taps = self.weights.shape
         width = image.shape[1]
         result = np.empty((n_out, width), np.float32)
@@ -62,13 +62,13 @@ class Taps:
 
 @lru_cache(_KEPT)
 def area_taps(n_in: int, n_out: int) -> Taps:
-    """Each output is the mean of the inputs it covers, by the shares that it covers of them.
+    """Return taps that average over the exact area of each output.
 
-    Shared between callers: not to be written to. Raises ImageError for no cells.
+    The result is cached and must not be modified. Raises ImageError for sizes below 1.
     """
     if n_in < 1 or n_out < 1:
         raise ImageError(f"area resampling of {n_in} to {n_out} cells: expected at least 1 of each")
-    # In units of 1/(n_in*n_out) of the length all borders are integers: the overlap is exact.
+    # In units of 1/(n_in*n_out) of the length all edges are integers, so the overlap is exact.
     low = np.arange(n_out) * n_in
     first = low // n_out
     last = -(-(low + n_in) // n_out)
@@ -80,9 +80,9 @@ def area_taps(n_in: int, n_out: int) -> Taps:
 
 @lru_cache(_KEPT)
 def linear_taps(n_in: int, n_out: int) -> Taps:
-    """Bilinear between the centres of the inputs, constant beyond the outermost ones.
+    """Return taps that are linear between the inputs' centres and constant beyond the outermost.
 
-    Shared between callers: not to be written to.
+    The result is cached and must not be modified.
     """
     centre = np.clip((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5, 0, n_in - 1)
     first = np.minimum(np.floor(centre).astype(np.int64), max(n_in - 2, 0))

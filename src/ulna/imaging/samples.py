@@ -1,4 +1,4 @@
-"""Stored samples to greys in [0, 1], a band of rows at a time: their white, alpha, luma."""
+"""Convert stored samples (grey, RGB, alpha) to greys in [0, 1], in bands of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ulna.types import Array
 Values = npt.NDArray[Any]
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601-7, 2.5.1
 _BAND_PIXELS = 1 << 20
-# Of the pixels looked at for colour: a share needs no more.
+# Number of pixels that are checked for colour; a share needs no more.
 _COLOUR_PIXELS = 1 << 21
 
 
@@ -25,9 +25,9 @@ _COLOUR_PIXELS = 1 << 21
 class Samples:
     """The stored samples of one picture.
 
-    shape: (H, W). channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. band: rows start to stop as
-    (rows, W, channels), or (rows, W) for one channel. white, opaque: the sample that means full
-    brightness, full alpha. shift: bits below the ones that carry the greys.
+    shape: (H, W). channels: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. band(start, stop): rows as
+    (rows, W, channels), or (rows, W) for one channel. white, opaque: sample values of full
+    brightness and full alpha. shift: number of unused bits below the significant ones.
     """
 
     shape: tuple[int, int]
@@ -41,10 +41,10 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """What one file holds: samples, and what is to be told of them.
+    """The contents of one file: its samples, and properties that may need a warning.
 
-    frames: how many pictures, of which one is read. turn: the orientation tag (TIFF 6.0, section
-    8). density: pixels for a length, across and down, in one unit. notes: what was mended.
+    frames: number of pictures, of which number `frame` was read. turn: orientation tag (TIFF 6.0,
+    section 8). density: pixels per length, across and down, in the same unit. notes: repairs.
     """
 
     samples: Samples
@@ -55,15 +55,15 @@ class Picture:
     notes: tuple[str, ...] = field(default=())
 
 
-def damaged(kind: str, name: str, what: str) -> ImageError:
-    """The error for a file of a `kind` ('PNG', ...) that cannot be read; what: why."""
+def damaged(kind: str, name: str, reason: str) -> ImageError:
+    """Return the error for a file of a `kind` ('PNG', ...) that cannot be read."""
     return ImageError(
-        f"{name}: damaged or cut short {kind} file ({what}): copy it again from its source"
+        f"{name}: damaged or cut short {kind} file ({reason}): copy it again from its source"
     )
 
 
 def from_image(image: Any, shift: int = 0) -> Samples:
-    """The samples of a loaded Pillow image of up to 8 bit in any colours."""
+    """Return the samples of a loaded Pillow image of up to 8 bits in any mode."""
     mode = image.mode
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         mode = "LA" if mode in ("LA", "La") else "RGBA"
@@ -83,11 +83,11 @@ def from_image(image: Any, shift: int = 0) -> Samples:
 def from_values(
     values: Values, name: str, bits: int = 0, transparent: Values | None = None
 ) -> Samples:
-    """The samples in `values`, (H, W) or (H, W, channels) of integers, or of floats in [0, 1].
+    """Return the samples in `values`, (H, W) or (H, W, channels) of integers or floats in [0, 1].
 
-    bits: how many carry the greys, 0 where the values say: the smallest number (8 to 16) that holds
-    the largest, since containers of 16 bit mostly carry 10 to 14. transparent: the colour (1,) or
-    (3,) that is nothing. Raises ImageError for values below 0 or beyond 16 bit.
+    bits: number of significant bits; 0 to take the smallest (8 to 16) that holds the maximum, since
+    16-bit files mostly use 10 to 14 bits. transparent: the transparent colour, (1,) or (3,). Raises
+    ImageError for values below 0 or beyond 16 bits.
     """
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     channels = 1 if values.ndim == 2 else values.shape[2]
@@ -108,7 +108,7 @@ def from_values(
 
 def _white(colours: Values, name: str, bits: int) -> float:
     low, high = float(colours.min()), float(colours.max())
-    if colours.dtype.kind == "f" and not (low >= 0 and high <= 1):  # not a number: neither
+    if colours.dtype.kind == "f" and not (low >= 0 and high <= 1):  # also true for nan
         raise ImageError(
             f"{name}: {8 * colours.dtype.itemsize}-bit pixels from {low:g} to {high:g}, floats: "
             "expected 0 to 1; save it as a 16-bit PNG"
@@ -124,7 +124,7 @@ def _white(colours: Values, name: str, bits: int) -> float:
 
 
 def _opaque(values: Values, channels: int, white: int) -> float:
-    """The container's largest number, or white where no pixel has more alpha than that."""
+    """Alpha of an opaque pixel: the largest of the type, or white if that is the maximum."""
     full = int(np.iinfo(values.dtype).max)
     if channels not in (2, 4):
         return full
@@ -132,9 +132,10 @@ def _opaque(values: Values, channels: int, white: int) -> float:
 
 
 def greys(samples: Samples, name: str) -> tuple[Array, float]:
-    """(H, W) float32 in [0, 1], black 0, and the share of pixels with a hue of their own.
+    """Return (H, W) float32 greys in [0, 1], black 0, and the share of coloured pixels.
 
-    Colour becomes luma (BT.601), alpha is laid on black: ImageWarning where it hides a grey.
+    Colour is converted to luma (BT.601). Alpha is composited on black, with an ImageWarning where
+    that hides a grey.
     """
     height, width = samples.shape
     grey = np.empty((height, width), np.float32)

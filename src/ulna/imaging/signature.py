@@ -1,4 +1,4 @@
-"""BMP and WebP by their first bytes: they are not read, and told by their name."""
+"""Detect BMP and WebP by their first bytes; they are not supported, but named in messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def bmp_or_webp(data: bytes) -> str:
-    """'BMP' or 'WebP' by the first 18 bytes, '' for anything else.
+    """Return 'BMP' or 'WebP' by the first 18 bytes, '' for anything else.
 
-    Two letters alone begin many a text, so a BMP's header size is looked at too.
+    Many texts begin with the two letters of BMP, so its header size is checked too.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"

@@ -1,7 +1,7 @@
-"""TIFF and BigTIFF: the directories, and a file rebuilt from the tags that the pixels need.
+"""Directories of TIFF and BigTIFF, and files rebuilt from only the tags that decoding needs.
 
-Exif and MPF, which are TIFF directories within other files, are read here too. Sections are those
-of TIFF 6.0; BigTIFF is the same with numbers of 64 bit.
+Exif and MPF, which are TIFF directories within other files, are read here too. Section numbers are
+those of TIFF 6.0; BigTIFF is the same with 64-bit numbers.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ STRIP_OFFSETS, SAMPLES, ROWS, STRIP_COUNTS, PLANAR, PREDICTOR = 273, 277, 278, 2
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 EXTRA, FORMAT = 338, 339
 SUBFILE, ORIENTATION, ACROSS, DOWN = 254, 274, 282, 283
-# What a decoder needs to know, of one value and of several: options of T.4 and T.6, position of
-# YCbCr's samples; colour map, JPEG tables, YCbCr's subsampling.
+# Tags that a decoder needs, with one value and with several. 292 and 293: options of T.4 and T.6.
+# 531: YCbCr positioning. 320: colour map. 347: JPEG tables. 530: YCbCr subsampling.
 SINGLE = (
     *(WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, ROWS, PLANAR, PREDICTOR),
     *(TILE_WIDTH, TILE_HEIGHT, 292, 293, 531),
@@ -30,55 +30,55 @@ LISTED = (
     *(320, 347, 530),
 )
 NEEDED = (*SINGLE, *LISTED, SUBFILE, ORIENTATION, ACROSS, DOWN)
-# Format and bytes of each type of value: section 2, Technical Note 1 (13), BigTIFF (16 to 18).
+# NumPy type of each TIFF type: section 2, Technical Note 1 (13), BigTIFF (16 to 18).
 _TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4"}
 _TYPES |= {10: "i4", 11: "f4", 12: "f8", 13: "u4", 16: "u8", 17: "i8", 18: "u8"}
 _RATIONAL = (5, 10)
-# In all directories of a file; a page has some twenty.
+# Largest number of entries in all directories of a file; a page has about twenty.
 _MOST_ENTRIES = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
 class Directory:
-    """The tags of one picture that were asked for; order: '<' or '>'. Rationals lie in pairs."""
+    """The wanted tags of one picture. order: '<' or '>'. tags: values; rationals are pairs."""
 
     order: str
     tags: dict[int, npt.NDArray[np.generic]]
 
     @property
     def has_picture(self) -> bool:
-        """Whether it says how large a picture is and where it lies."""
+        """Whether the directory states the size of a picture and the offsets of its data."""
         placed = STRIP_OFFSETS in self.tags or TILE_OFFSETS in self.tags
         return placed and min(self.number(WIDTH, 0), self.number(HEIGHT, 0)) > 0
 
     def number(self, tag: int, default: int) -> int:
-        """The first value of a tag, `default` where there is none that is a whole number."""
+        """Return the first value of a tag as an integer, `default` where there is none."""
         values = self.tags.get(tag)
         if values is None or values.size == 0 or not np.isfinite(values.flat[0]):
             return default
         return int(values.flat[0])
 
     def numbers(self, tag: int, start: int = 0, stop: int = 64) -> list[int]:
-        """Values `start` to `stop` of a tag as whole numbers, [] where there is none."""
+        """Return values `start` to `stop` of an integer tag, [] where there is none."""
         values = self.tags.get(tag)
         if values is None or values.dtype.kind not in "iu":
             return []
         return [int(v) for v in values[start:stop].tolist()]
 
     def ratio(self, tag: int) -> float:
-        """A rational's value, 1 where there is none."""
+        """Return the value of a rational tag, 1 where there is none."""
         pair = self.numbers(tag)
         return pair[0] / pair[1] if len(pair) > 1 and pair[1] > 0 and pair[0] > 0 else 1.0
 
 
 def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory]:
-    """The directories of a TIFF file's bytes in their order, as far as they can be read."""
+    """Return the directories in a TIFF file's bytes, in order, as far as they can be read."""
     if not data.startswith(MAGIC):
         return []
     order, big = ("<" if data[:2] == b"II" else ">"), data[2:4] in (b"+\0", b"\0+")
     pointer, counter, entry = ("Q", "Q", 20) if big else ("I", "H", 12)
     head, last = (8 if big else 4), struct.calcsize(pointer)
-    result: list[Directory] = []
+    found: list[Directory] = []
     seen: set[int] = set()
     left = _MOST_ENTRIES
     while head + last <= len(data):
@@ -92,16 +92,16 @@ def directories(data: bytes, wanted: Collection[int] = NEEDED) -> list[Directory
         if left < 0:
             break
         entries = range(start, min(start + count * entry, len(data) - entry + 1), entry)
-        result.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
+        found.append(Directory(order, dict(_entries(data, entries, order, big, wanted))))
         head = start + count * entry
-    return result
+    return found
 
 
 def _entries(
     data: bytes, places: range, order: str, big: bool, wanted: Collection[int]
 ) -> list[tuple[int, npt.NDArray[np.generic]]]:
-    """(tag, values) of the entries that lie whole in the file."""
-    result = []
+    """Return (tag, values) of the wanted entries that are completely in the file."""
+    values = []
     inline = 8 if big else 4
     for place in places:
         tag, kind = struct.unpack_from(order + "HH", data, place)
@@ -114,26 +114,26 @@ def _entries(
         if count * dtype.itemsize > inline:
             (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, at)
         if count > 0 and at + count * dtype.itemsize <= len(data):
-            result.append((tag, np.frombuffer(data, dtype, count, at)))
-    return result
+            values.append((tag, np.frombuffer(data, dtype, count, at)))
+    return values
 
 
 def orientation(exif: bytes) -> int:
-    """The orientation tag (Exif 0x0112) in Exif's bytes, 1 where there is none known."""
-    result = directories(exif, (ORIENTATION,))
-    return turn_of(result[0]) if result else 1
+    """Return the orientation tag (Exif 0x0112) in Exif's bytes, 1 if missing or invalid."""
+    found = directories(exif, (ORIENTATION,))
+    return turn_of(found[0]) if found else 1
 
 
 def turn_of(directory: Directory) -> int:
-    """The orientation tag of a directory: section 8; 1 where it says nothing known."""
+    """Return the orientation tag of a directory (section 8), 1 if missing or invalid."""
     value = directory.number(ORIENTATION, 1)
     return value if 1 <= value <= 8 else 1
 
 
 def rebuilt(data: bytes, order: str, tags: dict[int, npt.NDArray[np.generic]]) -> bytes:
-    """A classic TIFF of one directory: `data`, into which its offsets point, with new `tags`.
+    """Return a classic TIFF with one directory of new `tags`, whose offsets point into `data`.
 
-    tags: arrays of 8 (undefined), 16 or 32 bit without sign, in this machine's byte order.
+    tags: unsigned arrays of 8 (undefined), 16 or 32 bits in native byte order.
     """
     body = bytearray(data)
     body += bytes(len(body) % 2)

@@ -1,6 +1,6 @@
-"""How the samples of a TIFF's page lie, and which page is the image.
+"""The layout of the samples in a TIFF page, and the choice of the page to read.
 
-Sections are those of TIFF 6.0.
+Section numbers are those of TIFF 6.0.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ulna.imaging.tiff import Directory
 
 WHITE_IS_ZERO, RGB = 0, 2
 PLAIN = 1
-# A first page this many times smaller than a later one is its thumbnail.
+# A first page this many times smaller than a later one is taken for its thumbnail.
 _THUMBNAIL = 4
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the samples lie. kind: 1 whole numbers, 2 with sign, 3 floats: section 19."""
+    """The layout of a page's samples. kind: 1 unsigned, 2 signed, 3 floating point (section 19)."""
 
     directory: Directory
     width: int
@@ -49,7 +49,7 @@ class Layout:
 
     @property
     def in_row(self) -> int:
-        """Samples side by side in one row of a strip or tile."""
+        """Number of samples in one row of a strip or tile."""
         return self.tile[1] * (1 if self.separate else self.samples)
 
     @property
@@ -61,35 +61,35 @@ class Layout:
         return -(-self.width // self.tile[1])
 
 
-def layout_of(result: Directory) -> Layout:
-    """The layout that a directory states, with the defaults of section 8 for what it leaves out."""
-    width, height = result.number(tiff.WIDTH, 0), result.number(tiff.HEIGHT, 0)
+def layout_of(directory: Directory) -> Layout:
+    """Return the layout stated by a directory, with the defaults of section 8."""
+    width, height = directory.number(tiff.WIDTH, 0), directory.number(tiff.HEIGHT, 0)
     tile = (height, width)
-    if tiff.TILE_OFFSETS in result.tags:
-        tile = (result.number(tiff.TILE_HEIGHT, 0), result.number(tiff.TILE_WIDTH, 0))
-    photometric = result.number(tiff.PHOTOMETRIC, WHITE_IS_ZERO)
-    extra = result.numbers(tiff.EXTRA)
-    samples = result.number(tiff.SAMPLES, 1)
+    if tiff.TILE_OFFSETS in directory.tags:
+        tile = (directory.number(tiff.TILE_HEIGHT, 0), directory.number(tiff.TILE_WIDTH, 0))
+    photometric = directory.number(tiff.PHOTOMETRIC, WHITE_IS_ZERO)
+    extra = directory.numbers(tiff.EXTRA)
+    samples = directory.number(tiff.SAMPLES, 1)
     unnamed = samples - (3 if photometric == RGB else 1) - len(extra)
     return Layout(
-        result,
+        directory,
         width,
         height,
-        result.number(tiff.BITS, 1),
+        directory.number(tiff.BITS, 1),
         samples,
-        result.number(tiff.FORMAT, 1),
+        directory.number(tiff.FORMAT, 1),
         photometric,
-        result.number(tiff.COMPRESSION, PLAIN),
-        result.number(tiff.PREDICTOR, 1),
-        result.number(tiff.PLANAR, 1) == 2 and samples > 1,
-        # Section 18: 1 is already multiplied, 2 not; writers forget to say which.
+        directory.number(tiff.COMPRESSION, PLAIN),
+        directory.number(tiff.PREDICTOR, 1),
+        directory.number(tiff.PLANAR, 1) == 2 and samples > 1,
+        # Section 18: alpha 1 is premultiplied, 2 is not; some writers omit the tag.
         next((e for e in extra if e in (1, 2)), 2 if unnamed == 1 and not extra else 0),
         tile,
     )
 
 
-def image_among(pages: list[Layout]) -> int:
-    """The first page, unless it says or shows that it is a later one's thumbnail."""
+def select_page(pages: list[Layout]) -> int:
+    """Return the index of the first page that is no thumbnail, by its tag or its size."""
     full = [i for i, p in enumerate(pages) if not p.directory.number(tiff.SUBFILE, 0) & 1]
     first = full[0] if full else 0
     sizes = [pages[i].width * pages[i].height for i in full]
@@ -100,7 +100,7 @@ def image_among(pages: list[Layout]) -> int:
 
 
 def check_layout(page: Layout, name: str) -> None:
-    """ImageError for samples that are no greys or colours of up to 32 bit."""
+    """Raise ImageError for samples that are not greys or colours of up to 32 bits."""
     bits = page.directory.numbers(tiff.BITS)
     whole = page.kind in (1, 2) and (page.bits <= 16 or page.bits == 32)
     signed = page.kind == 2 and page.bits not in (8, 16, 32)
@@ -112,6 +112,6 @@ def check_layout(page: Layout, name: str) -> None:
         )
     if not page.colours <= page.samples <= page.colours + 8:
         raise ImageError(
-            f"{name}: TIFF of {page.samples} samples a pixel: expected {page.colours}, or alpha "
-            "besides; save it as a 16-bit PNG"
+            f"{name}: TIFF of {page.samples} samples a pixel: expected {page.colours}, and alpha "
+            "at most; save it as a 16-bit PNG"
         )

@@ -1,9 +1,9 @@
-"""The picture in a TIFF: greys and colours of any depth, packing and order of bytes.
+"""Reading TIFF pictures: greys and colours of any bit depth, compression and byte order.
 
-Pillow knows few of the layouts and mends none. What is grey or RGB is taken as plain bytes: tags
-that say "grey of 8 bit, as wide as a row has bytes" let libtiff unpack it, and what the bytes mean
-is settled here. Palettes, CMYK, YCbCr, fax and JPEG within TIFF are Pillow's, with the tags that
-they need alone. Sections are those of TIFF 6.0.
+Pillow supports few of the layouts. So grey and RGB pictures are presented to libtiff as plain bytes
+(tags that describe 8-bit grey, as wide as a row has bytes), and the decompressed bytes are
+interpreted here. Palettes, CMYK, YCbCr, fax and JPEG within TIFF are decoded by Pillow, with only
+the tags that they need. Section numbers are those of TIFF 6.0.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from ulna.imaging.tiff_layout import (
     WHITE_IS_ZERO,
     Layout,
     check_layout,
-    image_among,
     layout_of,
+    select_page,
 )
 
 Bytes = npt.NDArray[np.uint8]
 Tags = dict[int, npt.NDArray[np.generic]]
 _BLACK_IS_ZERO = 1
-# Fax and JPEG: their decoders know what a pixel is, so the bytes alone say nothing.
-_OWN_PIXELS = (2, 3, 4, 6, 7, 34661, 34712)
+# Fax and JPEG: their decoders produce pixels, not plain bytes.
+_PILLOW_DECODES = (2, 3, 4, 6, 7, 34661, 34712)
 _HORIZONTAL, _FLOATING = 2, 3
-# Of deflate, LZW, LZMA and the others at their best.
+# Above the largest compression ratio of deflate, LZW, LZMA and the others.
 _MOST_GAIN = 10_000
 _MOST_TILE = 64_000_000
 _MOST_PIECES = 1 << 17
 
 
 def read_tiff(data: bytes, name: str, check: Callable[[int, int, int], None]) -> Picture:
-    """The picture in a TIFF file's bytes; check(height, width, bytes of all samples) may refuse it.
+    """Read a TIFF file's bytes; check(height, width, bytes of all samples) may raise ImageError.
 
-    Of several pages the first that is no thumbnail. Raises ImageError for layouts that are no
-    radiograph's, and for what is damaged or cut short.
+    Of several pages the first that is no thumbnail is read. Raises ImageError for layouts that
+    radiographs do not have, and for damaged or truncated files.
     """
-    result = tiff.directories(data)
-    pages = [layout_of(d) for d in result if d.has_picture] or [layout_of(d) for d in result[:1]]
+    found = tiff.directories(data)
+    pages = [layout_of(d) for d in found if d.has_picture] or [layout_of(d) for d in found[:1]]
     if not pages:
         raise damaged("TIFF", name, "it has no directory")
-    chosen = image_among(pages)
+    chosen = select_page(pages)
     page = pages[chosen]
     check(page.height, page.width, page.height * page.width * page.samples * -(-page.bits // 8))
-    if page.photometric <= RGB and page.compression not in _OWN_PIXELS and page.bits > 1:
+    if page.photometric <= RGB and page.compression not in _PILLOW_DECODES and page.bits > 1:
         samples = from_values(_values(data, page, name), name, _stated_bits(page))
         samples = replace(samples, inverted=page.photometric == WHITE_IS_ZERO)
     else:
@@ -70,12 +70,12 @@ def read_tiff(data: bytes, name: str, check: Callable[[int, int, int], None]) ->
 
 
 def _stated_bits(page: Layout) -> int:
-    """The bits that carry the greys where the container cannot hold more; 0 of 16 and wider."""
+    """The number of significant bits if the type has at most 14, else 0 (not known)."""
     return page.bits if page.bits <= 14 and page.kind == 1 else 0
 
 
 def _values(data: bytes, page: Layout, name: str) -> npt.NDArray[Any]:
-    """(H, W, channels): the samples that carry greys, and alpha where it is still to be applied."""
+    """Return (H, W, channels) samples: the colours, and alpha unless it is premultiplied."""
     check_layout(page, name)
     planes = [_plane(data, page, plane, name) for plane in range(page.planes)]
     values = np.concatenate(planes, axis=2) if page.separate else planes[0]
@@ -84,7 +84,7 @@ def _values(data: bytes, page: Layout, name: str) -> npt.NDArray[Any]:
 
 
 def _plane(data: bytes, page: Layout, plane: int, name: str) -> npt.NDArray[Any]:
-    """(rows, columns, samples) of one plane, with the padding of tiles."""
+    """Return (rows, columns, samples) of one plane, including the padding of tiles."""
     rows = _rows(data, page, plane, name)
     per_pixel = 1 if page.separate else page.samples
     tiles = rows.reshape(len(rows), page.across, page.row_bytes)
@@ -106,7 +106,7 @@ def _plane(data: bytes, page: Layout, plane: int, name: str) -> npt.NDArray[Any]
 
 
 def _unpacked(tiles: Bytes, bits: int, count: int) -> npt.NDArray[np.uint16]:
-    """Samples of `bits` side by side, the highest bit first; each row begins with a byte."""
+    """Unpack samples of `bits` bits, the highest bit first; each row begins at a full byte."""
     result = np.empty((*tiles.shape[:2], count), np.uint16)
     weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
     for row, packed in enumerate(tiles):
@@ -116,7 +116,7 @@ def _unpacked(tiles: Bytes, bits: int, count: int) -> npt.NDArray[np.uint16]:
 
 
 def _float_differences(tiles: Bytes, page: Layout, per_pixel: int) -> npt.NDArray[np.floating]:
-    """Predictor 3 (Adobe, TIFF Technical Note 3): bytes by their weight, then differences."""
+    """Undo predictor 3 (Adobe, TIFF Technical Note 3): byte planes stored as differences."""
     rows, across = tiles.shape[:2]
     size = page.bits // 8
     steps = tiles.reshape(rows, across, -1, per_pixel)
@@ -127,7 +127,7 @@ def _float_differences(tiles: Bytes, page: Layout, per_pixel: int) -> npt.NDArra
 
 
 def _rows(data: bytes, page: Layout, plane: int, name: str) -> Bytes:
-    """(rows, bytes) of one plane as they were before packing; tiles side by side."""
+    """Return the decompressed (rows, bytes) of one plane, with tiles side by side."""
     offsets, counts = _pieces(data, page, plane, name)
     width, order = page.across * page.row_bytes, page.directory.order
     if page.compression == PLAIN:
@@ -148,7 +148,7 @@ def _rows(data: bytes, page: Layout, plane: int, name: str) -> Bytes:
 
 
 def _places(page: Layout, offsets: list[int], counts: list[int], tile_width: int) -> Tags:
-    """The tags that say where the strips or tiles lie."""
+    """Return the tags with the offsets and sizes of the strips or tiles."""
     where, sizes = _array(np.uint32, *offsets), _array(np.uint32, *counts)
     if not page.tiled:
         rows = min(page.directory.number(tiff.ROWS, page.height), page.height)
@@ -166,10 +166,10 @@ def _places(page: Layout, offsets: list[int], counts: list[int], tile_width: int
 
 
 def _pieces(data: bytes, page: Layout, plane: int, name: str) -> tuple[list[int], list[int]]:
-    """Offsets and lengths of a plane's strips or tiles. Raises ImageError if one is not there."""
+    """Return offsets and lengths of a plane's strips or tiles. Raises ImageError if incomplete."""
     rows = page.tile[0] if page.tiled else page.directory.number(tiff.ROWS, page.height)
     if min(rows, *page.tile) < 1 or page.tile[0] * page.tile[1] > _MOST_TILE:
-        raise damaged("TIFF", name, "its strips or tiles have no size that can be")
+        raise damaged("TIFF", name, "its strips or tiles have an impossible size")
     count = -(-page.height // rows) * (page.across if page.tiled else 1)
     if count > _MOST_PIECES:
         raise damaged("TIFF", name, f"it lies in {count} pieces")
@@ -190,7 +190,7 @@ def _pieces(data: bytes, page: Layout, plane: int, name: str) -> tuple[list[int]
 def _plain_rows(
     data: bytes, page: Layout, offsets: list[int], counts: list[int], name: str
 ) -> Bytes:
-    """The rows of strips or tiles that are not packed."""
+    """Return the rows of uncompressed strips or tiles."""
     high = page.tile[0] if page.tiled else page.directory.number(tiff.ROWS, page.height)
     down = -(-page.height // high)
     rows = np.empty(
@@ -210,7 +210,7 @@ def _plain_rows(
 
 
 def _by_pillow(data: bytes, page: Layout, name: str) -> Samples:
-    """What has a decoder of its own, by Pillow, from the tags that the pixels need."""
+    """Decode a page with Pillow, from only the tags that decoding needs."""
     known = page.directory
     tags: Tags = {}
     for tag in (*tiff.SINGLE, *tiff.LISTED):
@@ -230,7 +230,7 @@ def _array(dtype: type[np.unsignedinteger[Any]], *values: int) -> npt.NDArray[np
 
 
 def _loaded(data: bytes, page: Layout, name: str, mode: str) -> Any:
-    # Not by `Image.open`, whose own bound counts the bytes of a row as pixels.
+    # Not by `Image.open`, whose size limit would count the bytes of a row as pixels.
     image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     if (mode and image.mode != mode) or image.mode.startswith(("I", "F")):
         raise damaged("TIFF", name, "its tags contradict each other")

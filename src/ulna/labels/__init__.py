@@ -1,1 +1,1 @@
-"""Labels that are most likely wrong, by answers of experts that have not seen them."""
+"""Find labels that are probably wrong, by out-of-fold probabilities (confident learning)."""

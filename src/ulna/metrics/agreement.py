@@ -1,4 +1,4 @@
-"""Standard errors of Cohen's kappa: the large-sample one, and that of MURA's evaluator."""
+"""The standard error of Cohen's kappa, and the variance that MURA's evaluator uses instead."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from ulna.metrics.inputs import Floats, ratio
 
 
 def kappa_standard_error(c: Confusion) -> Floats:
-    """(D,) large-sample standard error of kappa (Fleiss, Cohen and Everitt 1969, eq. 13).
+    """Return the (D,) large-sample standard errors of kappa, nan where kappa is undefined.
 
-    nan where kappa is.
+    Source: Fleiss, Cohen and Everitt 1969, equation 13.
     """
     n = c.total
-    # rows: the label; columns: the answer; [normal, abnormal]
+    # Rows are labels, columns are decisions, each in the order normal, abnormal.
     cells_D22 = np.stack([np.stack([c.tn, c.fp], -1), np.stack([c.fn, c.tp], -1)], -2)
     p_D22 = ratio(cells_D22, n[:, None, None])
     rows_D2, columns_D2 = p_D22.sum(2), p_D22.sum(1)
     chance = (rows_D2 * columns_D2).sum(1)
     kappa = kappa_of(c)
-    apart = (1 - kappa)[:, None, None]
+    disagreement = (1 - kappa)[:, None, None]
     both_D22 = columns_D2[:, :, None] + rows_D2[:, None, :]  # p_.i + p_j.
-    same = np.eye(2, dtype=bool)
-    inside = (p_D22 * (same - both_D22 * apart) ** 2).sum((1, 2))
-    spread = inside - (kappa - chance * (1 - kappa)) ** 2
-    variance = ratio(np.maximum(spread, 0), n * (1 - chance) ** 2)
-    result: Floats = np.sqrt(variance)
-    return result
+    diagonal = np.eye(2, dtype=bool)
+    squares = (p_D22 * (diagonal - both_D22 * disagreement) ** 2).sum((1, 2))
+    numerator = squares - (kappa - chance * (1 - kappa)) ** 2
+    variance = ratio(np.maximum(numerator, 0), n * (1 - chance) ** 2)
+    return np.asarray(np.sqrt(variance))
 
 
-def kappa_spread_of_mura(c: Confusion) -> Floats:
-    """(D,) p_o (1 - p_o) / (n (1 - p_e)^2): what MURA's evaluator takes for a standard error.
+def kappa_variance(c: Confusion) -> Floats:
+    """Return the (D,) variances p_o (1 - p_o) / (n (1 - p_e)^2) of kappa, nan where undefined.
 
-    It is the square of Cohen's (1960) standard error, so an interval made of it is far too
-    narrow. nan where kappa is.
+    This is the square of the standard error of Cohen (1960). MURA's evaluator takes it for the
+    standard error itself, which makes its interval far too narrow.
     """
     n = c.total
     observed = ratio(c.tp + c.tn, n)

@@ -1,9 +1,9 @@
-"""Percentile intervals by bootstrap over patients (cluster bootstrap), by weights.
+"""Percentile intervals by bootstrap over patients (cluster bootstrap), computed with weights.
 
-A draw takes as many patients as there are, with replacement, and every study of each as often
-as the patient was taken (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007 for
-clusters). So a draw is a row of integer weights, and a statistic that works on a (D, N) matrix
-of weights answers all draws at once.
+Each draw samples as many patients as there are, with replacement, and counts every study as often
+as its patient was drawn (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007 for
+clusters). A draw is therefore a row of integer weights, and a statistic of a (D, N) matrix of
+weights is computed for all D draws at once.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _CELLS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A value of the whole sample with its percentile interval.
+    """The value of a statistic on the whole sample, with its percentile interval.
 
-    dropped: of `draws`, those in which the statistic is undefined (nan), left out of the
-    interval. All three numbers are nan where the sample itself, or every draw, leaves the value
-    undefined.
+    dropped is the number of `draws` in which the statistic is undefined (nan). They are left out
+    of the interval. value, low and high are all nan where the statistic is undefined on the sample
+    or in every draw.
     """
 
     value: float
@@ -40,9 +40,10 @@ class Interval:
 def draw_weights(
     patient_ids: Sequence[str] | npt.NDArray[np.str_], draws: int, seed: int
 ) -> Iterator[Floats]:
-    """Chunks (d, N) of bootstrap weights, `draws` rows in all; the same seed, the same rows.
+    """Yield (d, N) chunks of bootstrap weights, `draws` rows in total.
 
-    The rows do not depend on the chunks' size. Raises ConfigError without ids or draws.
+    The rows depend on `patient_ids` (N,) and `seed` alone, not on the size of the chunks. Raises
+    ConfigError for ids that are empty or not one-dimensional and for fewer than one draw.
     """
     ids = np.asarray(patient_ids, dtype=np.str_)
     if ids.ndim != 1 or ids.size == 0:
@@ -65,23 +66,26 @@ def bootstrap_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """The interval of each named statistic, all on the same draws (so differences are paired).
+    """Return the percentile interval of each named statistic, all on the same draws.
 
-    patient_ids: (N,). A statistic maps (D, N) weights to (D,) values. level: coverage in (0, 1).
+    Differences of two statistics are therefore paired. patient_ids has shape (N,). A statistic
+    maps (D, N) weights to (D,) values. level is the coverage, in (0, 1). Source: Efron and
+    Tibshirani 1993, chapter 13. Raises ConfigError for a level outside (0, 1), for ids that are
+    empty or not one-dimensional and for fewer than one draw.
     """
     if not 0 < level < 1:
         raise ConfigError(f"level {level}: expected a coverage between 0 and 1, such as 0.95")
     ones = np.ones((1, len(patient_ids)))
     values = {name: float(f(ones)[0]) for name, f in statistics.items()}
-    result: dict[str, list[Floats]] = {name: [] for name in statistics}
+    samples: dict[str, list[Floats]] = {name: [] for name in statistics}
     for weights in draw_weights(patient_ids, draws, seed):
         for name, statistic in statistics.items():
-            result[name].append(statistic(weights))
-    return {n: _interval(values[n], np.concatenate(result[n]), level) for n in statistics}
+            samples[name].append(statistic(weights))
+    return {n: _interval(values[n], np.concatenate(samples[n]), level) for n in statistics}
 
 
 def difference_of(one: Statistic, other: Statistic) -> Statistic:
-    """`one` minus `other` on the same draws: a paired difference."""
+    """Return the statistic `one` minus `other`, a paired difference on the same draws."""
 
     def difference(weights_DN: Floats) -> Floats:
         return np.asarray(one(weights_DN) - other(weights_DN))
@@ -96,7 +100,10 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """The percentile interval of one statistic; see `bootstrap_intervals`."""
+    """Return the percentile interval of one statistic of (D, N) weights and (N,) patient ids.
+
+    Arguments, source and errors are those of `bootstrap_intervals`.
+    """
     return bootstrap_intervals(patient_ids, {"value": statistic}, draws, seed, level)["value"]
 
 

@@ -1,4 +1,4 @@
-"""What the Brier score is made of: reliability, resolution, uncertainty, and the rest."""
+"""The decomposition of the Brier score in reliability, resolution, uncertainty and a remainder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ TERMS = ("reliability", "resolution", "uncertainty", "within")
 
 @dataclass(frozen=True)
 class BrierTerms:
-    """brier = reliability - resolution + uncertainty + within, exactly.
+    """The terms of a Brier score, which equals reliability - resolution + uncertainty + within.
 
-    reliability: squared gap of stated and observed, 0 is best. resolution: how far the observed
-    shares of the bins lie apart, more is better. uncertainty: of the labels alone. within: what
-    grouping in bins hides, of either sign, near 0.
+    reliability is the mean squared gap between the predicted and the observed probability of a
+    bin, 0 is best. resolution is the variance of the observed probabilities of the bins, more is
+    better. uncertainty depends on the labels alone. within is the remainder that grouping in bins
+    hides; it may be negative and is close to 0.
     """
 
     reliability: float
@@ -41,14 +42,15 @@ def weighted_brier_terms(
     weights_DN: npt.ArrayLike,
     bins: int = ECE_BINS,
 ) -> dict[str, Floats]:
-    """(D,) each of TERMS in each draw, over equal-width bins k with shares f_k.
+    """Return each of TERMS as (D,) values, one for each draw.
 
-    Murphy 1973: reliability = sum f_k (p_k - y_k)², resolution = sum f_k (y_k - y)²,
-    uncertainty = y (1 - y), of means p_k, y_k of the bins. Probabilities that differ within a bin
-    need two more (Stephenson, Coelho and Jolliffe 2008, equation 5): their variance in the bins
-    less twice their covariance with the labels, together `within`. Reliability and resolution
-    are both biased upwards in small samples, by the same amount (Bröcker 2012); the square of
-    `ece_debiased` is the reliability without it.
+    With shares f_k and means p_k, y_k of equal-width bins k, Murphy 1973 defines reliability =
+    sum f_k (p_k - y_k)², resolution = sum f_k (y_k - y)² and uncertainty = y (1 - y). Where
+    probabilities differ within a bin, two more terms are needed (Stephenson, Coelho and Jolliffe
+    2008, equation 5): their variance within bins minus twice their covariance with the labels.
+    These two make `within`. Reliability and resolution are biased upwards in small samples by the
+    same amount (Bröcker 2012). The square of `ece_debiased` is the reliability without that bias.
+    Raises ConfigError as `brier_terms` does, and for weights that are not (D, N).
     """
     truth = check_labels(y_true).astype(np.float64)
     stated = check_probabilities(probability, len(truth))
@@ -76,14 +78,19 @@ def weighted_brier_terms(
 def weighted_brier_term(
     name: str, y_true: npt.ArrayLike, probability: npt.ArrayLike, weights_DN: npt.ArrayLike
 ) -> Floats:
-    """(D,) one of TERMS in each draw."""
+    """Return the one of TERMS that is called `name`, as (D,) values."""
     return weighted_brier_terms(y_true, probability, weights_DN)[name]
 
 
 def brier_terms(
     y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = ECE_BINS
 ) -> BrierTerms:
-    """The terms of the Brier score of (N,) probabilities."""
+    """Return the terms of the Brier score of (N,) probabilities in [0, 1].
+
+    y_true has shape (N,), True or 1 = abnormal. Source: Murphy 1973, with the remainder of
+    Stephenson, Coelho and Jolliffe 2008. Raises ConfigError for labels other than 0 and 1,
+    probabilities outside [0, 1], shapes that differ, and fewer than one bin.
+    """
     ones = unit_weights(len(check_labels(y_true)))
-    result = weighted_brier_terms(y_true, probability, ones, bins)
-    return BrierTerms(**{name: float(value[0]) for name, value in result.items()})
+    terms = weighted_brier_terms(y_true, probability, ones, bins)
+    return BrierTerms(**{name: float(value[0]) for name, value in terms.items()})

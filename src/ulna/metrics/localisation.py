@@ -1,8 +1,7 @@
-"""Does the map show the finding? Three measures on a known mask, each beside its chance level.
+"""Three metrics of how well a heat map localises a finding, each with its chance level.
 
-A map is (H, W) in logit units over the source image, a mask (H, W) bool, True inside a finding;
-where only boxes are known, `box_mask` makes the mask of them. An empty mask is a ConfigError:
-such an image has nothing to locate and is left out by the caller.
+A heat map has shape (H, W), in logit units over the source image. A mask has shape (H, W), nonzero
+inside a finding; `box_mask` makes one of boxes.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _CHANCE_SIDE = 256
 
 
 def pointing_tolerance(shape: tuple[int, int]) -> float:
-    """Tolerance of the pointing game in px: 3 % of the longest side of an image (H, W).
+    """Return the tolerance of the pointing game in px, 3 % of the longest side of an image (H, W).
 
     Zhang et al. 2018 allow 15 px on images of about 500 px, which is the same share.
     """
@@ -28,9 +27,9 @@ def pointing_tolerance(shape: tuple[int, int]) -> float:
 
 
 def box_mask(boxes: Sequence[tuple[float, float, float, float]], shape: tuple[int, int]) -> Flags:
-    """(H, W) bool, True in every pixel whose centre lies in a box (x, y, width, height).
+    """Return an (H, W) mask, True in every pixel whose centre lies in a box (x, y, width, height).
 
-    A box thinner than a pixel still marks the pixel that holds its centre.
+    A box thinner than a pixel marks the pixel that contains its centre.
     """
     rows = np.arange(shape[0], dtype=np.float64) + 0.5
     columns = np.arange(shape[1], dtype=np.float64) + 0.5
@@ -50,11 +49,12 @@ def _between(centres: Floats, start: float, length: float) -> Flags:
 
 
 def pointing_game(heat: npt.ArrayLike, mask: npt.ArrayLike, tolerance_px: float) -> float:
-    """1 if the map's maximum lies in the mask or within `tolerance_px` of it, else 0.
+    """Return 1 if the map's maximum lies in the mask or within `tolerance_px` of it, else 0.
 
-    Zhang et al. 2018, "Top-down neural attention by excitation backprop". Where several pixels
-    share the maximum: the expected value of a random choice among them, so a flat map gets
-    exactly the chance level.
+    Where several pixels share the maximum, the result is the expected value of a random choice
+    among them, so a flat map scores exactly the chance level. Source: Zhang et al. 2018, "Top-down
+    neural attention by excitation backprop". heat and mask have shape (H, W). Raises ConfigError
+    for a mask that is empty, a map of another shape or not finite, and a negative tolerance.
     """
     values, inside = _checked(heat, mask)
     near = _dilated(inside, tolerance_px)
@@ -62,14 +62,16 @@ def pointing_game(heat: npt.ArrayLike, mask: npt.ArrayLike, tolerance_px: float)
 
 
 def pointing_game_chance(mask: npt.ArrayLike, tolerance_px: float) -> float:
-    """Pointing game of a point chosen anywhere in the image: area of the widened mask, (0, 1]."""
+    """Return the pointing game of a random point, the share of the dilated mask, in (0, 1]."""
     return float(_dilated(_checked_mask(mask), tolerance_px).mean())
 
 
 def energy_inside(heat: npt.ArrayLike, mask: npt.ArrayLike) -> float:
-    """Share of the map's positive mass that lies in the mask, in [0, 1] (Wang et al. 2020).
+    """Return the share of the map's positive mass that lies in the mask, in [0, 1].
 
-    A map without any positive value shows nothing and gets 0.
+    heat and mask have shape (H, W). A map without any positive value scores 0. Source: Wang et al.
+    2020 (energy-based pointing game). Raises ConfigError for a mask that is empty and for a map of
+    another shape or not finite.
     """
     values, inside = _checked(heat, mask)
     positive = np.maximum(values, 0)
@@ -78,15 +80,15 @@ def energy_inside(heat: npt.ArrayLike, mask: npt.ArrayLike) -> float:
 
 
 def energy_inside_chance(mask: npt.ArrayLike) -> float:
-    """Energy inside of an even map: the mask's share of the image, (0, 1]."""
+    """Return `energy_inside` of a flat map, the mask's share of the image, in (0, 1]."""
     return float(_checked_mask(mask).mean())
 
 
 def map_iou(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float:
-    """Intersection over union of the mask and the pixels above `threshold`, in [0, 1].
+    """Return the intersection over union of the mask and the pixels above `threshold`, in [0, 1].
 
-    The threshold is one fixed number in logit units for all images (the bundle's
-    `map_threshold`), never chosen per image.
+    heat and mask have shape (H, W). The threshold is one number in logit units for all images (the
+    bundle's `map_threshold`), never chosen for each image. Raises ConfigError as `energy_inside`.
     """
     values, inside = _checked(heat, mask)
     above = values > threshold
@@ -94,9 +96,9 @@ def map_iou(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float
 
 
 def map_iou_chance(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -> float:
-    """Mean IoU of the same region put anywhere in the image (all shifts, wrapping round).
+    """Return the mean of `map_iou` over all cyclic shifts of the same region, in [0, 1].
 
-    Exact over all shifts by one correlation; images longer than 256 px are first reduced by
+    One correlation computes all shifts exactly. Images longer than 256 px are first reduced by
     taking every k-th pixel.
     """
     values, inside = _checked(heat, mask)
@@ -111,23 +113,23 @@ def map_iou_chance(heat: npt.ArrayLike, mask: npt.ArrayLike, threshold: float) -
 
 
 def _dilated(inside: Flags, tolerance_px: float) -> Flags:
-    """Pixels within `tolerance_px` (Euclidean, centre to centre) of a True pixel."""
+    """Return the pixels within `tolerance_px` (Euclidean, centre to centre) of a True pixel."""
     if not np.isfinite(tolerance_px) or tolerance_px < 0:
         raise ConfigError(f"tolerance {tolerance_px} px: expected a number >= 0")
     margin = int(np.ceil(tolerance_px)) + 1
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    # Beyond the mask's frame and the tolerance nothing can be near: measure only within.
-    window = (
+    # No pixel farther from the mask's bounding box than the tolerance can be near.
+    region = (
         slice(max(0, rows[0] - margin), rows[-1] + margin + 1),
         slice(max(0, columns[0] - margin), columns[-1] + margin + 1),
     )
     near = np.zeros_like(inside)
-    near[window] = _disc_dilated(inside[window], tolerance_px)
+    near[region] = _disc_dilated(inside[region], tolerance_px)
     return near
 
 
 def _disc_dilated(inside: Flags, radius: float) -> Flags:
-    """Dilation by a disc, row offset by row offset: each is a run of known half-width."""
+    """Dilate by a disc, one row offset after another; each row of the disc is a run of pixels."""
     height, width = inside.shape
     sums = np.pad(np.cumsum(inside, axis=1), ((0, 0), (1, 0)))
     near = np.zeros_like(inside)
@@ -149,7 +151,7 @@ def _checked_mask(mask: npt.ArrayLike) -> Flags:
     if inside.ndim != 2 or not inside.any():
         raise ConfigError(
             f"mask of shape {inside.shape} with {int(inside.sum())} pixels set: "
-            "expected (H, W) with at least one; leave images without a finding out"
+            "expected (H, W) with at least one; leave out images without a finding"
         )
     return inside
 
@@ -159,7 +161,7 @@ def _checked(heat: npt.ArrayLike, mask: npt.ArrayLike) -> tuple[Floats, Flags]:
     values = np.asarray(heat, dtype=np.float64)
     if values.shape != inside.shape or not np.isfinite(values).all():
         raise ConfigError(
-            f"map of shape {values.shape} on a mask of shape {inside.shape}: "
+            f"map of shape {values.shape} for a mask of shape {inside.shape}: "
             "expected the same shape and finite numbers"
         )
     return values, inside

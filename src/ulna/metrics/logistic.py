@@ -1,4 +1,4 @@
-"""From logits to probabilities."""
+"""The logistic function."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from ulna.metrics.inputs import Floats
 
 
 def sigmoid(z: npt.ArrayLike) -> Floats:
-    """1 / (1 + exp(-z)), without overflow."""
+    """Return the probabilities 1 / (1 + exp(-z)) of logits `z`, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(np.asarray(z, dtype=np.float64) / 2)))

@@ -1,4 +1,8 @@
-"""Measures of stated probabilities: Brier score, expected calibration error, reliability."""
+"""Metrics of predicted probabilities: Brier score, expected calibration error, reliability.
+
+Functions with (D, N) weights return a value for each of D draws, and raise ConfigError for
+weights that are negative or of another shape too.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,10 @@ ECE_BINS = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """(B,) each, equal-width bins of [0, 1]: how many studies, mean stated, share observed.
+    """The points of a reliability diagram, (B,) each, over equal-width bins of [0, 1].
 
-    stated and observed are nan in an empty bin. edges is (B + 1,).
+    count is the number of studies, stated the mean predicted probability and observed the share of
+    abnormal studies; the last two are nan in an empty bin. edges has shape (B + 1,).
     """
 
     edges: Floats
@@ -34,17 +39,17 @@ class Reliability:
 
 
 def bin_of(probability: Floats, bins: int) -> npt.NDArray[np.int64]:
-    """The bin of each of (N,) probabilities among `bins` of equal width, from 0."""
+    """Return the index, from 0, of each probability's bin among `bins` of equal width."""
     if bins < 1:
         raise ConfigError(f"{bins} bins: expected at least 1")
-    # [i/B, (i+1)/B), the last one closed: 1.0 belongs to it.
+    # Bins are [i/B, (i+1)/B). The last one is closed, so that it contains 1.0.
     return np.minimum((probability * bins).astype(np.int64), bins - 1)
 
 
 def weighted_brier(
     y_true: npt.ArrayLike, probability: npt.ArrayLike, weights_DN: npt.ArrayLike
 ) -> Floats:
-    """(D,) mean squared difference of probability and label in each draw (Brier 1950)."""
+    """Return the (D,) mean squared differences of probability and label (Brier 1950)."""
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
     weights = check_weights(weights_DN, len(truth))
@@ -57,9 +62,10 @@ def weighted_ece(
     weights_DN: npt.ArrayLike,
     bins: int = ECE_BINS,
 ) -> Floats:
-    """(D,) expected calibration error in each draw (Naeini 2015, Guo 2017, on P(abnormal)).
+    """Return the (D,) expected calibration errors of P(abnormal) (Naeini 2015, Guo 2017).
 
-    Sum over equal-width bins of (share of studies) x |mean stated - share abnormal|.
+    This is the sum over equal-width bins of (share of studies) x |mean probability - share
+    abnormal|.
     """
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
@@ -70,22 +76,36 @@ def weighted_ece(
 
 
 def brier(y_true: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Brier score in [0, 1], 0 is best, of (N,) probabilities."""
+    """Return the Brier score, the mean of (p - y)², in [0, 1], 0 is best (Brier 1950).
+
+    y_true has shape (N,), True or 1 = abnormal; probability (N,) in [0, 1]. Raises ConfigError for
+    labels other than 0 and 1, probabilities outside [0, 1] and shapes that differ.
+
+    Examples
+    --------
+    >>> round(brier([0, 1, 1], [0.1, 0.8, 0.6]), 3)
+    0.07
+    """
     return float(weighted_brier(y_true, probability, unit_weights(len(check_labels(y_true))))[0])
 
 
 def ece(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = ECE_BINS) -> float:
-    """Expected calibration error in [0, 1], 0 is best, of (N,) probabilities; 15 bins.
+    """Return the expected calibration error in [0, 1], 0 is best (Naeini 2015, Guo 2017).
 
-    Biased upwards in small samples: a perfectly calibrated model of 100 studies has about 0.12.
-    `ece_debiased` is not.
+    It is biased upwards in small samples: a perfectly calibrated model scores about 0.12 on 100
+    studies. `ece_debiased` has no such bias. y_true has shape (N,), True or 1 = abnormal;
+    probability (N,) in [0, 1]. Raises ConfigError as `brier` does, and for fewer than one bin.
     """
     ones = unit_weights(len(check_labels(y_true)))
     return float(weighted_ece(y_true, probability, ones, bins)[0])
 
 
 def reliability(y_true: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10) -> Reliability:
-    """The points of a reliability plot (Niculescu-Mizil and Caruana 2005)."""
+    """Return the points of a reliability diagram (Niculescu-Mizil and Caruana 2005).
+
+    y_true has shape (N,), True or 1 = abnormal; probability (N,) in [0, 1]. Raises ConfigError as
+    `brier` does, and for fewer than one bin.
+    """
     truth = check_labels(y_true)
     stated = check_probabilities(probability, len(truth))
     index = bin_of(stated, bins)

@@ -1,4 +1,8 @@
-"""Measures of order: ROC and precision-recall, with ties, for any number of weighted draws."""
+"""Ranking metrics: ROC and precision-recall, with ties, for any number of weighted draws.
+
+Functions with (D, N) weights return a value for each of D draws, and raise ConfigError for
+weights that are negative or of another shape too.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from ulna.metrics.inputs import (
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a curve, (K,) each, by falling threshold: answer abnormal if score >= it."""
+    """The points of a curve, (K,) each, by falling threshold; abnormal is score >= threshold."""
 
     x: Floats
     y: Floats
@@ -27,7 +31,7 @@ class Curve:
 
 
 def _steps(truth: npt.NDArray[np.bool_], score: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weight of abnormal and of normal at each distinct score, highest first: (D, K) each."""
+    """Return the (D, K) weights of abnormal and of normal studies at each score, highest first."""
     order = np.argsort(-score, kind="stable")
     ordered = score[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -39,10 +43,10 @@ def _steps(truth: npt.NDArray[np.bool_], score: Floats, weights: Floats) -> tupl
 def weighted_auroc(
     y_true: npt.ArrayLike, score: npt.ArrayLike, weights_DN: npt.ArrayLike
 ) -> Floats:
-    """(D,) area under the ROC curve in each draw, nan where a draw holds one class only.
+    """Return the (D,) areas under the ROC curve, nan where a draw contains one class only.
 
-    The Mann-Whitney form (Hanley and McNeil 1982): the chance that an abnormal study scores
-    above a normal one, ties counting one half. y_true (N,) bool, score (N,), weights (D, N).
+    This is the Mann-Whitney form (Hanley and McNeil 1982): the probability that an abnormal study
+    scores above a normal one, where ties count one half.
     """
     truth = check_labels(y_true)
     values = check_scores(score, len(truth))
@@ -56,27 +60,29 @@ def weighted_auroc(
 def weighted_average_precision(
     y_true: npt.ArrayLike, score: npt.ArrayLike, weights_DN: npt.ArrayLike
 ) -> Floats:
-    """(D,) average precision in each draw, nan where a draw holds no abnormal study.
+    """Return the (D,) average precisions, nan where a draw contains no abnormal study.
 
-    Sum over thresholds of (recall step) x precision, without interpolation: the definition
-    of scikit-learn's `average_precision_score`.
+    This is the sum over thresholds of (increase of recall) x precision, without interpolation, as
+    in scikit-learn's `average_precision_score`.
     """
     truth = check_labels(y_true)
     values = check_scores(score, len(truth))
     abnormal, normal = _steps(truth, values, check_weights(weights_DN, len(truth)))
-    result = np.cumsum(abnormal, axis=1)
-    called = result + np.cumsum(normal, axis=1)
-    # A score that the draw did not take calls nothing yet: its step is 0, its precision any.
-    shares = np.divide(result, called, out=np.zeros_like(result), where=called > 0)
-    return ratio(np.einsum("dk,dk->d", abnormal, shares), result[:, -1])
+    hits = np.cumsum(abnormal, axis=1)
+    called = hits + np.cumsum(normal, axis=1)
+    # Above the highest score of a draw nothing is called: recall does not increase there, so any
+    # precision will do.
+    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+    return ratio(np.einsum("dk,dk->d", abnormal, precision), hits[:, -1])
 
 
 def weighted_sensitivity_at(
     y_true: npt.ArrayLike, score: npt.ArrayLike, weights_DN: npt.ArrayLike, specificity: float
 ) -> Floats:
-    """(D,) the largest sensitivity in each draw at a specificity of at least `specificity`.
+    """Return the (D,) largest sensitivities at a specificity of at least `specificity`.
 
-    Read off the draw's own ROC steps, without interpolation; nan where a class is missing.
+    They are points of the ROC curve of each draw, without interpolation, nan where a class is
+    missing.
     """
     truth = check_labels(y_true)
     values = check_scores(score, len(truth))
@@ -90,12 +96,26 @@ def weighted_sensitivity_at(
 
 
 def auroc(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Area under the ROC curve in [0, 1] of (N,) scores; nan with one class only."""
+    """Return the area under the ROC curve in [0, 1] (Hanley and McNeil 1982).
+
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The result is
+    nan with one class only. Raises ConfigError for labels other than 0 and 1, scores that are not
+    finite and shapes that differ.
+
+    Examples
+    --------
+    >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
+    """
     return float(weighted_auroc(y_true, score, unit_weights(len(check_labels(y_true))))[0])
 
 
 def average_precision(y_true: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Average precision in [0, 1] of (N,) scores; nan without abnormal studies."""
+    """Return the average precision in [0, 1], defined as in scikit-learn.
+
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The result is
+    nan without abnormal labels. Raises ConfigError as `auroc` does.
+    """
     ones = unit_weights(len(check_labels(y_true)))
     return float(weighted_average_precision(y_true, score, ones)[0])
 
@@ -109,9 +129,11 @@ def _counts(y_true: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Floats, Floats
 
 
 def roc_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
-    """x: false positive rate, y: true positive rate at every distinct score, from (0, 0).
+    """Return the ROC curve: false (x) and true (y) positive rate at every distinct score.
 
-    The first threshold is infinite. An axis whose class is missing is nan throughout.
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The curve
+    begins at (0, 0) with an infinite threshold. An axis whose class is missing is all nan. Raises
+    ConfigError as `auroc` does.
     """
     tp, fp, thresholds = _counts(y_true, score)
     tp, fp = np.r_[0.0, tp], np.r_[0.0, fp]
@@ -119,10 +141,11 @@ def roc_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
 
 
 def pr_curve(y_true: npt.ArrayLike, score: npt.ArrayLike) -> Curve:
-    """x: recall, y: precision at every distinct score, by rising recall.
+    """Return the precision-recall curve: recall (x) and precision (y) at every distinct score.
 
-    The first point is recall 0 with precision 1 at an infinite threshold, by convention.
-    Recall is nan without abnormal studies.
+    y_true has shape (N,), True or 1 = abnormal; score (N,), higher = more abnormal. The curve
+    begins, by convention, at recall 0 and precision 1 with an infinite threshold. Recall is nan
+    without abnormal labels. Raises ConfigError as `auroc` does.
     """
     tp, fp, thresholds = _counts(y_true, score)
     recall = ratio(np.r_[0.0, tp], tp[-1:])

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.cnn import Cnn
 from ulna.models.imagenet import cannot_be_had, hub_source
-from ulna.unreported import unreported
+from ulna.no_telemetry import no_telemetry
 
-with unreported():
+with no_telemetry():
     import timm
     from timm.models import group_parameters
 

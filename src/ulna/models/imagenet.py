@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ulna.errors import WeightsError
-from ulna.unreported import unreported
+from ulna.no_telemetry import no_telemetry
 
-with unreported():
+with no_telemetry():
     import timm
 
 # The extra `imagenet`: one package for each encoder, a state dict and a function that says where.
@@ -46,7 +46,7 @@ def packaged_file(encoder: str) -> Path | None:
 
 def hub_source(encoder: str) -> str:
     """Where timm fetches the encoder's weights; '' where it knows of none."""
-    with unreported():
+    with no_telemetry():
         from huggingface_hub.constants import ENDPOINT
 
     config = timm.get_pretrained_cfg(encoder)

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from ulna.machine import THREADS_SAID, arithmetic_threads
+from ulna.machine import THREAD_VARIABLES, arithmetic_threads
 
 
 def within_the_machine() -> None:
@@ -16,5 +16,5 @@ def within_the_machine() -> None:
     or is smaller already is left.
     """
     most = arithmetic_threads()
-    if torch.get_num_threads() > most and not any(name in os.environ for name in THREADS_SAID):
+    if torch.get_num_threads() > most and not any(name in os.environ for name in THREAD_VARIABLES):
         torch.set_num_threads(most)

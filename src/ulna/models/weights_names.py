@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ulna.errors import WeightsError
-from ulna.unreported import unreported
+from ulna.no_telemetry import no_telemetry
 
-with unreported():
+with no_telemetry():
     from timm.models import adapt_input_conv
 
 # Classifiers and what pools for them, in the names of timm, torchvision and EfficientNet-PyTorch.

@@ -1,10 +1,10 @@
-"""Phantoms: procedural 3-D radiographs of the upper extremity with exact ground truth."""
+"""Phantoms: simulated radiographs of 3-D upper extremities, with exact ground truth."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.phantom.contact_sheet import write_contact_sheet
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PhantomStudy", "render_study", "write_contact_sheet", "write_phantoms"]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "contact_sheet": ("write_contact_sheet",),

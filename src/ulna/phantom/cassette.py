@@ -1,6 +1,6 @@
-"""A whole cassette as it comes from the reader: exposure, frame, white strips, divided images.
+"""A whole imaging plate as its reader delivers it: frame, white strips, streaks, divided images.
 
-Everything is drawn from the stream of the nuisances and says nothing about the label.
+Everything is drawn from the random stream of the confounders and says nothing about the label.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ulna.config.phantom import Accident
-from ulna.phantom.nuisance import Nuisance, band, marker
+from ulna.config.phantom import Confounder
+from ulna.phantom.confounders import Confounders, band, marker
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
 
 
 @dataclass(frozen=True)
 class Cassette:
-    """One cassette's accidents.
+    """Artefacts of one cassette and its reader.
 
-    strips: width of the saturated strip on the top, bottom, left and right over the image's
-    size. rim: width of the thin bright rim in px. fog: grey of air. headroom: attenuation that
-    is white over that of the densest of the limb. ceiling: attenuation that is white at most, of
-    an arm and of an image beside the chest (neither waits for the trunk). edge: strength of the
-    reader's edge enhancement, wide and fine. streaks: strength of the reader's stripes. divider:
-    width at both ends, over the image's width, and grey of what parts a divided image. numbers:
-    uniform draws.
+    strips: widths of the saturated strips at top, bottom, left and right, as shares of the image's
+    height or width. rim: widths of the thin bright rim in px. fog: grey of air. headroom:
+    attenuation shown white, relative to the densest part of the limb. ceiling: largest attenuation
+    shown white, on images of an arm and beside the chest, so that greys do not depend on the trunk.
+    edge: strengths of the reader's edge enhancement, wide and fine. streaks: strength of the
+    reader's streaks. divider: widths at top and bottom, as shares of the image's width, and grey of
+    the wedge between two views. numbers: uniform draws that vary shapes and places.
     """
 
     strips: tuple[float, float, float, float]
@@ -43,18 +43,20 @@ class Cassette:
 
     @property
     def margins(self) -> tuple[float, float, float]:
-        """Shares of height or width that are not exposed, with a little more, at the top, the
-        bottom and both sides (the image may be mirrored)."""
+        """Shares of height or width not exposed at top, bottom and sides, with a margin.
+
+        The sides have one value, since the image may be mirrored.
+        """
         top, bottom, left, right = self.strips
         return top + 0.04, bottom + 0.04, max(left, right) + 0.06
 
 
 def draw_cassette(rng: np.random.Generator) -> Cassette:
-    """The accidents of one cassette."""
+    """Draw the artefacts of one cassette."""
     strips = [
         float(rng.uniform(0.01, 0.07)) if rng.random() < p else 0.0 for p in (0.1, 0.4, 0.05, 0.12)
     ]
-    if rng.random() < 0.07:  # a part of the image that was not exposed
+    if rng.random() < 0.07:  # a part of the plate was not exposed
         strips[1 + int(rng.integers(3))] = float(rng.uniform(0.1, 0.3))
     top, bottom, left, right = strips
     rim = [float(rng.uniform(0.5, 3.0)) if rng.random() < 0.6 else 0.0 for _ in range(4)]
@@ -75,8 +77,8 @@ def draw_cassette(rng: np.random.Generator) -> Cassette:
     )
 
 
-def spare_cassette(cassette: Cassette, left_out: Collection[Accident]) -> Cassette:
-    """`cassette` less some of its accidents."""
+def remove_artefacts(cassette: Cassette, left_out: Collection[Confounder]) -> Cassette:
+    """Return `cassette` without the artefacts named in `left_out`."""
     none = (0.0,) * 4
     if "borders" in left_out:
         cassette = replace(cassette, strips=none, rim=none)
@@ -92,48 +94,50 @@ def develop_cassette(
     dense: npt.NDArray[np.bool_],
     beside: bool,
     cassette: Cassette,
-    nuisance: Nuisance,
+    confounders: Confounders,
     side: Laterality,
 ) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 image from the detector's attenuation; dense: (H, W) where bone is seen;
-    beside: whether the chest belongs to the image."""
+    """Return the (H, W) uint8 image of the attenuation `seen` by the detector.
+
+    dense: (H, W) whether a pixel shows bone. beside: whether the image shows the chest too.
+    """
     level = np.percentile(seen[dense], 99) if dense.sum() > 50 else seen.max()
     ceiling = cassette.ceiling[int(beside)]
     white = max(min(float(level), ceiling) * cassette.headroom, 0.3)
     grey = np.clip(seen / white, 0, 1.5)
     for strength, reach in zip(cassette.edge, (0.02, 0.003), strict=True):
         grey = grey + strength * (grey - ndimage.gaussian_filter(grey, reach * max(grey.shape)))
-    grey = np.minimum(np.where(grey > 0, np.maximum(grey, 0) ** nuisance.gamma, 0.5 * grey), 1)
+    grey = np.minimum(np.where(grey > 0, np.maximum(grey, 0) ** confounders.gamma, 0.5 * grey), 1)
     grey = cassette.fog + (0.94 - cassette.fog) * grey + _streaks(grey.shape, cassette)
-    if nuisance.coarse:
+    if confounders.coarse:
         grey = ndimage.gaussian_filter(grey, 0.6)
-    if shows_marker(nuisance):
-        grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
+    if shows_marker(confounders):
+        grey = np.maximum(grey, marker(grey.shape, confounders.numbers[8:12], side))
     grey = np.maximum(grey, _frame(grey.shape, cassette))
-    image = 1 - grey if shows_inverted(nuisance) else grey
+    image = 1 - grey if shows_inverted(confounders) else grey
     levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
     return levels
 
 
-def shows_marker(nuisance: Nuisance) -> bool:
-    """Whether a side marker lies on a cassette: rarer than on a close image."""
-    return nuisance.marker and nuisance.numbers[7] < 0.4
+def shows_marker(confounders: Confounders) -> bool:
+    """Whether a plate shows a side marker, which is rarer than on a collimated image."""
+    return confounders.marker and confounders.numbers[7] < 0.4
 
 
-def shows_inverted(nuisance: Nuisance) -> bool:
-    """Whether a cassette comes with inverted polarity: rarer than a close image."""
-    return nuisance.inverted and nuisance.numbers[6] < 0.3
+def shows_inverted(confounders: Confounders) -> bool:
+    """Whether a plate has inverted polarity, which is rarer than for a collimated image."""
+    return confounders.inverted and confounders.numbers[6] < 0.3
 
 
 def divide(grey: npt.NDArray[np.uint8], cassette: Cassette) -> npt.NDArray[np.uint8]:
-    """(H, W) the image with the wedge between its two fields."""
+    """Return the (H, W) image with a wedge between its two fields."""
     out = grey.copy()
     out[_wedge(grey.shape, cassette)] = int(228 * cassette.divider[2] + 8)
     return out
 
 
 def hidden(shape: tuple[int, ...], cassette: Cassette, divided: bool) -> npt.NDArray[np.bool_]:
-    """(H, W) where strips or the wedge cover what was projected."""
+    """Return (H, W) whether strips or the wedge cover a pixel."""
     covered: npt.NDArray[np.bool_] = _frame(shape, replace(cassette, rim=(0.0,) * 4)) > 0.5
     return covered | _wedge(shape, cassette) if divided else covered
 
@@ -148,7 +152,7 @@ def _wedge(shape: tuple[int, ...], cassette: Cassette) -> npt.NDArray[np.bool_]:
 
 
 def _streaks(shape: tuple[int, ...], cassette: Cassette) -> Array:
-    """Stripes along one direction of the reader, slow and fine."""
+    """Return coarse and fine streaks along one axis of the reader, to be added to the image."""
     rng = np.random.default_rng(int(cassette.numbers[0] * 2**32))
     across = int(cassette.numbers[1] < 0.5)
     line = rng.standard_normal(shape[across])
@@ -158,7 +162,7 @@ def _streaks(shape: tuple[int, ...], cassette: Cassette) -> Array:
 
 
 def _frame(shape: tuple[int, ...], cassette: Cassette) -> Array:
-    """White strips with a soft, slanted inner border and a dark notch; a thin bright rim."""
+    """Return (H, W) white strips with a soft, slanted border and a notch, and a bright rim."""
     height, width = shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     away = (rows, height - 1 - rows, columns, width - 1 - columns)
@@ -179,21 +183,21 @@ def _frame(shape: tuple[int, ...], cassette: Cassette) -> Array:
     return out.astype(np.float32)
 
 
-def worn(soft: Array, nuisance: Nuisance) -> Array:
-    """(H, W) attenuation of cast and bracelet on a limb that does not fill the field."""
+def worn_attenuation(soft: Array, confounders: Confounders) -> Array:
+    """Return the (H, W) attenuation of cast and bracelet on a limb that does not fill the field."""
     extra = np.zeros_like(soft)
-    if nuisance.cast:
-        extra += _plaster(soft, nuisance.numbers[:5])
-    if not nuisance.jewellery:
+    if confounders.cast:
+        extra += _plaster(soft, confounders.numbers[:5])
+    if not confounders.jewellery:
         return extra
-    across, down = _single(soft), _single(soft.T)
+    across, down = _crossing_rows(soft), _crossing_rows(soft.T)
     if len(across) >= len(down):
-        return extra + _bracelet(soft, across, nuisance.numbers[4:8])
-    return extra + _bracelet(soft.T, down, nuisance.numbers[4:8]).T
+        return extra + _bracelet(soft, across, confounders.numbers[4:8])
+    return extra + _bracelet(soft.T, down, confounders.numbers[4:8]).T
 
 
 def _plaster(soft: Array, u: tuple[float, ...]) -> Array:
-    """A cast about the limb between two heights of the image: bright, uneven walls."""
+    """Return a cast around the limb between two heights of the image, with uneven walls."""
     height, width = soft.shape
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     uneven = np.sin(rows * (0.05 + 0.1 * u[0]) + 6 * u[1]) + np.sin(columns * (0.07 + 0.1 * u[1]))
@@ -208,8 +212,8 @@ def _plaster(soft: Array, u: tuple[float, ...]) -> Array:
     return shell
 
 
-def _single(soft: Array) -> npt.NDArray[np.int64]:
-    """The rows that cross one limb once, and no trunk."""
+def _crossing_rows(soft: Array) -> npt.NDArray[np.int64]:
+    """Return the rows that cross one limb once, and no trunk."""
     inside = (soft > 4).astype(np.int8)
     runs = (np.diff(inside, axis=1, prepend=0) == 1).sum(1)
     width = inside.sum(1)

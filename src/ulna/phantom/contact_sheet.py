@@ -1,4 +1,4 @@
-"""A contact sheet of phantoms: normal images and every kind of finding, with its outline."""
+"""A contact sheet of phantoms, with the outlines of their findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TILE, _COLUMNS = 224, 8
 
 
 def write_contact_sheet(path: Path, config: PhantomConfig, outlines: bool = True) -> Path:
-    """Every view of the config's studies as one PNG, eight to a row, captioned."""
+    """Write every view of the studies of `config` to one captioned PNG, eight in a row."""
     tiles = [
         _tile(study, view, outlines)
         for study in (render_study(config, i) for i in range(config.studies))
@@ -40,9 +40,7 @@ def _tile(study: PhantomStudy, view: PhantomView, outlines: bool) -> Image.Image
     image.thumbnail((_TILE, _TILE - 14))
     tile = Image.new("RGB", (_TILE, _TILE))
     tile.paste(image, ((_TILE - image.width) // 2, 0))
-    reported = (
-        f"{study.kind} ({study.subtlety}, CNR {view.cnr:.1f})" if study.category else "normal"
-    )
-    caption = f"{study.plan.body_part.title()} {view.name}: {reported}"
+    finding = f"{study.kind} ({study.subtlety}, CNR {view.cnr:.1f})" if study.category else "normal"
+    caption = f"{study.plan.body_part.title()} {view.name}: {finding}"
     ImageDraw.Draw(tile).text((3, _TILE - 12), caption, fill=(230, 230, 160))
     return tile

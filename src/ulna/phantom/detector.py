@@ -1,4 +1,4 @@
-"""From line integrals to grey values: scatter, blur, quantum noise, exposure, display curve."""
+"""The detector: from line integrals to what it measures, with scatter, blur and quantum noise."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ _COARSE = 4.0
 
 @dataclass(frozen=True)
 class Exposure:
-    """photons: per pixel in the open beam. scatter: share of the signal that is scattered.
-    blur: standard deviation of focus and detector blur in px."""
+    """Exposure of an image.
+
+    photons: number per pixel in the open beam. scatter: share of the signal that is scattered.
+    blur: standard deviation of the blur by focal spot and detector in px.
+    """
 
     photons: float
     scatter: float
@@ -25,7 +28,7 @@ class Exposure:
 
 
 def draw_exposure(rng: np.random.Generator) -> Exposure:
-    """An exposure as good or poor as the day."""
+    """Draw an exposure of varying quality."""
     return Exposure(
         photons=float(np.exp(rng.uniform(np.log(1500), np.log(9000)))),
         scatter=float(rng.uniform(0.04, 0.22)),
@@ -34,15 +37,15 @@ def draw_exposure(rng: np.random.Generator) -> Exposure:
 
 
 def line_integral(projection: Projection, extra: Array) -> Array:
-    """(H, W) total attenuation: bone, soft tissue and `extra` (cast, jewellery)."""
+    """Return the (H, W) total attenuation of bone, soft tissue and `extra` (cast, jewellery)."""
     total: Array = np.maximum(projection.bone + MU_SOFT * projection.soft, 0) + extra
     return total
 
 
 def expected_signal(attenuation: Array, exposure: Exposure, scatter: Array | None = None) -> Array:
-    """(H, W) mean transmitted signal in [0, 1], Beer-Lambert, scatter and blur.
+    """Return the (H, W) mean transmitted signal in [0, 1]: Beer-Lambert, scatter and blur.
 
-    scatter: (H, W) the scattered part where it is known from a larger field.
+    scatter: (H, W) scattered signal, if known from a larger field; computed by default.
     """
     primary = np.exp(-attenuation)
     spread = scattered(primary) if scatter is None else scatter
@@ -52,7 +55,7 @@ def expected_signal(attenuation: Array, exposure: Exposure, scatter: Array | Non
 
 
 def scattered(primary: Array) -> Array:
-    """The wide glow of scattered photons: the field, blurred by a sixteenth of its size."""
+    """Return the scattered signal: the primary one, blurred by a sixteenth of the field's size."""
     small = primary[::4, ::4]
     wide = ndimage.gaussian_filter(small, max(primary.shape) / 64, mode="nearest")
     zoom = np.array(primary.shape) / np.array(wide.shape)
@@ -61,7 +64,7 @@ def scattered(primary: Array) -> Array:
 
 
 def expose(signal: Array, exposure: Exposure, rng: np.random.Generator) -> Array:
-    """(H, W) attenuation as the detector sees it, -log of a Poisson count."""
+    """Return the (H, W) measured attenuation, -log of a Poisson count relative to the open beam."""
     counts = rng.poisson(signal * exposure.photons)
     seen: Array = -np.log(np.maximum(counts, 0.5) / exposure.photons).astype(np.float32)
     return seen
@@ -70,12 +73,12 @@ def expose(signal: Array, exposure: Exposure, rng: np.random.Generator) -> Array
 def contrast_to_noise(
     with_finding: Array, without: Array, marked: np.ndarray, exposure: Exposure
 ) -> float:
-    """Root mean square over the marked pixels of the change of -log signal, in units of its
-    quantum noise, 1 / sqrt(signal x photons); 0 where fewer than 4 pixels are marked.
+    """Return the contrast-to-noise ratio (CNR) of a finding.
 
-    Only what changes within a few pixels counts (the change less its Gaussian mean of
-    `_COARSE` px): a level that rises or falls slowly is hidden by anatomy and exposure, and
-    neither a reader nor a network sees it as a finding.
+    It is the root mean square, over the marked pixels, of the change of -log signal in units of
+    its quantum noise 1 / sqrt(signal x photons), or 0 if fewer than 4 pixels are marked. The
+    Gaussian mean of the change (`_COARSE` px) is subtracted first, since anatomy and exposure hide
+    slow changes from readers and networks.
     """
     if int(marked.sum()) < 4:
         return 0.0

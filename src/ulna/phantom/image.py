@@ -1,4 +1,4 @@
-"""A study's images: which views share one, and how views and finding become grey values."""
+"""Images of a study: which views share one, and how views and finding become grey values."""
 
 from __future__ import annotations
 
@@ -17,46 +17,45 @@ from ulna.phantom.cassette import (
     divide,
     draw_cassette,
     hidden,
-    spare_cassette,
-    worn,
+    remove_artefacts,
+    worn_attenuation,
+)
+from ulna.phantom.confounders import (
+    Confounders,
+    develop,
+    draw_confounders,
+    extra_attenuation,
+    remove_confounders,
 )
 from ulna.phantom.detector import expected_signal, expose, line_integral
-from ulna.phantom.findings.placed import Placed
+from ulna.phantom.findings.placed import PlacedFinding
 from ulna.phantom.holder import Holder, draw_holder
-from ulna.phantom.nuisance import (
-    Nuisance,
-    develop,
-    draw_nuisance,
-    extra_attenuation,
-    spare_nuisance,
-)
 from ulna.phantom.scene import Projection, Scene, project_scene
 from ulna.phantom.views import View, draw_views, pose
 from ulna.types import Array, BodyPart, Laterality
 
-# Bone of at least this line integral counts when a cassette's grey values are set.
+# Least line integral of pixels that count as bone when a plate's greys are scaled.
 _DENSE = 0.15
 
 
 @dataclass(frozen=True)
 class PhantomImage:
-    """One image before it is exposed: one view, or two side by side on a divided cassette; with
-    the arm of a holder on some."""
+    """One image before exposure: one view, or two on a divided plate; some with a holder's arm."""
 
     panels: tuple[View, ...]
-    nuisance: Nuisance
+    confounders: Confounders
     cassette: Cassette | None
     holder: Holder | None = None
 
     @property
     def name(self) -> str:
-        """Of the views on it: 'PA', or 'AP+LAT' where it is divided."""
+        """Name of the views on the image, like 'PA', or 'AP+LAT' if it is divided."""
         return "+".join(view.kind.name for view in self.panels)
 
-    def shows(self, limb: Limb, placed: Placed) -> bool:
+    def shows(self, limb: Limb, placed: PlacedFinding) -> bool:
         """Whether the middle of the finding lies on the exposed part of the image.
 
-        A close image is aimed at all of its limb's sites.
+        An image of a limb without hinges shows all of its sites.
         """
         if not limb.hinges:
             return True
@@ -79,29 +78,29 @@ class PhantomImage:
 def draw_images(
     limb: Limb, part: BodyPart, config: PhantomConfig, rng: np.random.Generator
 ) -> tuple[PhantomImage, ...]:
-    """The images of a study with their accidents; longest side `config.size` px or somewhat less.
+    """Draw the images of a study with their confounders; the longest side is about `config.size`.
 
-    Accidents that are left out are drawn first, so that the others stay as they are.
+    Confounders that are left out are drawn all the same, so that the others do not change.
     """
     if limb.hinges:
         panels = draw_arm_views(limb, part, config.framing, config.size, rng)
     else:
         panels = tuple((view,) for view in draw_views(part, config.size, rng))
     left_out = config.without
-    accidents = [spare_nuisance(draw_nuisance(rng), left_out) for _ in panels]
+    confounders = [remove_confounders(draw_confounders(rng), left_out) for _ in panels]
     if config.framing == "collimated":
-        return tuple(PhantomImage(p, n, None) for p, n in zip(panels, accidents, strict=True))
-    accidents = [_wide(n) for n in accidents]
-    cassettes = [spare_cassette(draw_cassette(rng), left_out) for _ in panels]
+        return tuple(PhantomImage(p, n, None) for p, n in zip(panels, confounders, strict=True))
+    confounders = [_with_larger_pixels(n) for n in confounders]
+    cassettes = [remove_artefacts(draw_cassette(rng), left_out) for _ in panels]
     drawn = [draw_holder(limb, part, views, rng) for views in panels]
     holders = [None if "holder" in left_out else one for one in drawn]
-    return tuple(map(PhantomImage, panels, accidents, cassettes, holders))
+    return tuple(map(PhantomImage, panels, confounders, cassettes, holders))
 
 
-def _wide(nuisance: Nuisance) -> Nuisance:
-    """A pixel of a wide field is larger and so counts more photons."""
-    exposure = replace(nuisance.exposure, photons=2 * nuisance.exposure.photons)
-    return replace(nuisance, exposure=exposure)
+def _with_larger_pixels(confounders: Confounders) -> Confounders:
+    """Return confounders with the exposure of a plate, whose larger pixels count more photons."""
+    exposure = replace(confounders.exposure, photons=2 * confounders.exposure.photons)
+    return replace(confounders, exposure=exposure)
 
 
 def render_image(
@@ -111,8 +110,8 @@ def render_image(
     side: Laterality,
     rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Grey values (H, W) uint8 and the finding's mask (H, W) bool; scenes: one for each view."""
-    nuisance, cassette = image.nuisance, image.cassette
+    """Render (H, W) uint8 greys and the (H, W) bool mask of the finding; scenes: one per view."""
+    confounders, cassette = image.confounders, image.cassette
     projection = _joined(
         [project_scene(s, v.camera) for s, v in zip(scenes, image.panels, strict=True)]
     )
@@ -121,13 +120,13 @@ def render_image(
     if side is Laterality.LEFT:
         projection = projection.mirrored()
     extra = _extra(projection.soft, image, part)
-    signal = expected_signal(line_integral(projection, extra), nuisance.exposure)
-    seen = expose(signal, nuisance.exposure, rng)
+    signal = expected_signal(line_integral(projection, extra), confounders.exposure)
+    seen = expose(signal, confounders.exposure, rng)
     if cassette is None:
-        pixels = develop(seen, nuisance, side)
+        pixels = develop(seen, confounders, side)
     else:
         pixels = develop_cassette(
-            seen, projection.bone > _DENSE, part in BESIDE_TRUNK, cassette, nuisance, side
+            seen, projection.bone > _DENSE, part in BESIDE_TRUNK, cassette, confounders, side
         )
         pixels = divide(pixels, cassette) if len(image.panels) > 1 else pixels
     mask = projection.marked > 0.3
@@ -146,12 +145,14 @@ def _joined(projections: list[Projection]) -> Projection:
 
 
 def _extra(soft: Array, image: PhantomImage, part: BodyPart) -> Array:
-    """Cast and jewellery; on a cassette neither lies on the trunk."""
+    """Return the attenuation of cast and jewellery; on a plate neither lies on the trunk."""
     if image.cassette is None:
-        return extra_attenuation(soft, image.nuisance)
-    return worn(soft, image.nuisance) if is_worn(image, part) else np.zeros_like(soft)
+        return extra_attenuation(soft, image.confounders)
+    return (
+        worn_attenuation(soft, image.confounders) if is_worn(image, part) else np.zeros_like(soft)
+    )
 
 
 def is_worn(image: PhantomImage, part: BodyPart) -> bool:
-    """Whether a cast or jewellery that was drawn lies on the image: not on the trunk."""
+    """Whether a cast or jewellery that was drawn is on the image, as it never is on the trunk."""
     return image.cassette is None or part not in BESIDE_TRUNK

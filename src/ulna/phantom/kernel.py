@@ -1,7 +1,8 @@
-"""Line integrals through a scene along the rays of a cone beam (numba).
+"""Line integrals through a scene along the rays of a cone beam, compiled by numba.
 
-The columns of the arrays are named in `solids.py` (primitives, bones) and `scene.py`
-(fractures, lesions). No fast-math: the same scene gives the same bytes.
+Columns of the arrays are documented in `solids.py` (primitives P, bones B, soft tissue S) and
+`scene.py` (fractures F, lesions L). N is the noise volume, and A and C are buffers for indices.
+Without fast-math, equal scenes give equal bytes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import numpy as np
 from numba import njit
 
 _EDGE = 0.35
-# A call costs more than what most of these do: arrays are counted references.
+# Calls cost more than most of these functions, since numba counts references to arrays.
 _njit_inlined = njit(error_model="numpy", forceinline=True)
 
 
 @_njit_inlined
 def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
-    """Signed distance to primitive i: a sphere in scaled space, or a round cone."""
+    """Return the signed distance to primitive i, an ellipsoid or a round cone."""
     dx, dy, dz = x - P[i, 0], y - P[i, 1], z - P[i, 2]
     lx = P[i, 3] * dx + P[i, 4] * dy + P[i, 5] * dz
     ly = P[i, 6] * dx + P[i, 7] * dy + P[i, 8] * dz
@@ -41,7 +42,7 @@ def _primitive_distance(P, i, x, y, z):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
-    """Signed distance (a lower bound outside) to the n primitives that A lists."""
+    """Return the signed distance, outside a lower bound of it, to the n primitives listed in A."""
     d = 1e9
     for j in range(n):
         i = A[j]
@@ -50,7 +51,7 @@ def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
         sign = 1.0
         if P[i, 16] == 1:
             e, d, sign = e, -d, -1.0
-        # polynomial smooth minimum; a cut is the negated join of the negated solid
+        # Polynomial smooth minimum (Quilez); a cut is the negated join of the negated solid.
         h = k - abs(d - e)
         d = sign * (min(d, e) - (h * h / (4 * k) if h > 0 else 0.0))
     return d
@@ -58,10 +59,10 @@ def solid_distance(P, A, n, x, y, z):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _near(P, first, count, ox, oy, oz, dx, dy, dz, A):  # type: ignore[no-untyped-def]
-    """List in A the primitives that the ray o + t d may feel; their number, and the t between
-    which it may be inside (empty: first > last).
+    """List in A the primitives within reach of the ray o + t d.
 
-    A primitive is felt within its reach of its axis: distance from line to segment.
+    Returns their number and the range of t in which the ray may be inside, empty if the first is
+    larger. The reach is compared with the distance between the ray and the primitive's axis.
     """
     n, enter, leave = 0, 1e9, -1e9
     for i in range(first, first + count):
@@ -95,7 +96,7 @@ def _noise(N, x, y, z, f):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _density(B, b, N, L, d, x, y, z, soft):  # type: ignore[no-untyped-def]
-    """Attenuation above that of soft tissue, at signed distance d inside bone b."""
+    """Return the attenuation above soft tissue at (x, y, z), at signed distance d of bone b."""
     edge = max(0.0, min(1.0, (_EDGE - d) / (2 * _EDGE)))
     if B[b, 8] == 1:
         return (B[b, 3] - soft) * edge
@@ -116,7 +117,7 @@ def _density(B, b, N, L, d, x, y, z, soft):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _lesion_r2(L, i, x, y, z):  # type: ignore[no-untyped-def]
-    """Squared distance from the centre of lesion i in units of its semi-axes."""
+    """Return the squared distance from the centre of lesion i in units of its semi-axes."""
     dx, dy, dz = (x - L[i, 0]) / L[i, 3], (y - L[i, 1]) / L[i, 4], (z - L[i, 2]) / L[i, 5]
     return dx * dx + dy * dy + dz * dz
 
@@ -144,10 +145,10 @@ def _in_ball(B, b, x, y, z):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _bone_path(P, A, B, b, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
-    """(line integral, marked length) of the ray q + t e through the whole bone b."""
+    """Return line integral and marked length of the ray q + t e through an unbroken bone b."""
     n, t, end = _near(P, int(B[b, 0]), int(B[b, 1]), q[0], q[1], q[2], e[0], e[1], e[2], A)
-    # Deeper than this all is marrow. A distance changes by a step at most in a step, so there
-    # the bound that it gives is as good as the distance.
+    # Deeper than this there is only marrow, and a bound of the distance is enough: per step the
+    # distance changes by a step at most.
     deep, d, lesion = -(0.5 + 1.68 * B[b, 2]), 0.0, int(B[b, 7])
     total, marked = 0.0, 0.0
     while t < end:
@@ -168,11 +169,11 @@ def _bone_path(P, A, B, b, L, N, q, e, soft, step):  # type: ignore[no-untyped-d
 
 @_njit_inlined
 def _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step):  # type: ignore[no-untyped-def]
-    """Like `_bone_path` for a bone in two fragments: one stays, one is moved rigidly.
+    """Like `_bone_path`, for a bone with one fragment that stays and one that is moved rigidly.
 
-    The moved one is met by the ray moved back, q2 + t e2. Both are added, so that impacted
-    fragments overlap into a dense band and distracted ones leave a gap. Far on the other side
-    of the plane there is nothing of a fragment: the distance to the plane is bound enough.
+    The moved fragment is sampled along the ray moved back, q2 + t e2. Both are added, so that
+    impacted fragments overlap in a dense band and distracted ones leave a gap. Far beyond the
+    plane of the fracture a fragment has no parts, and the distance to the plane is a bound.
     """
     i, first, count = int(B[b, 6]), int(B[b, 0]), int(B[b, 1])
     q2, e2 = np.empty(3), np.empty(3)
@@ -211,16 +212,16 @@ def _broken_path(P, A, C, B, b, F, L, N, q, e, soft, step):  # type: ignore[no-u
 
 @_njit_inlined
 def _fragment(B, b, N, L, beyond, d, x, y, z, soft):  # type: ignore[no-untyped-def]
-    """`_density` of a fragment, `beyond` mm from its broken surface."""
+    """Return the `_density` of a fragment, `beyond` mm from its broken surface."""
     g = min(1.0, beyond / 0.25 + 0.5)
     return g * _density(B, b, N, L, d, x, y, z, soft) if g > 0 else 0.0
 
 
 @_njit_inlined
 def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
-    """Fill the ray q2 + t e2 that sees fracture i's moved fragment where it was.
+    """Fill the ray q2 + t e2 that meets the moved fragment of fracture i where it was before.
 
-    Returns the distances of both rays from the plane: s0 + s1 t and m0 + m1 t.
+    Returns s0, s1, m0, m1: the rays' distances from the plane are s0 + s1 t and m0 + m1 t.
     """
     s0, s1, m0, m1 = 0.0, 0.0, 0.0, 0.0
     for k in range(3):
@@ -236,7 +237,7 @@ def _moved_back(F, i, q, e, q2, e2):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _soft_path(S, A, q, e, t, end, limit):  # type: ignore[no-untyped-def]
-    """Length of the ray inside the soft-tissue solid, in mm."""
+    """Return the length of the ray q + t e inside the soft tissue S in mm."""
     length = 0.0
     n, enter, leave = _near(S, 0, S.shape[0], q[0], q[1], q[2], e[0], e[1], e[2], A)
     t, end = max(t, enter), min(end, leave)
@@ -255,7 +256,7 @@ def _soft_path(S, A, q, e, t, end, limit):  # type: ignore[no-untyped-def]
 
 @_njit_inlined
 def _aim(B, b, i, j, height, width, beam, q, e):  # type: ignore[no-untyped-def]
-    """Fill the ray q + t e (frame of b, |e| = 1) from the source to detector pixel (i, j)."""
+    """Fill the ray q + t e, |e| = 1, from the source to pixel (i, j), in the frame of bone b."""
     u = (j + 0.5 - 0.5 * width) * beam[2] + beam[0]
     v = (i + 0.5 - 0.5 * height) * beam[2] + beam[1]
     norm = math.sqrt(u * u + v * v + beam[3] * beam[3])
@@ -266,10 +267,10 @@ def _aim(B, b, i, j, height, width, beam, q, e):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def project(P, B, F, L, N, beam, soft, step, shadows, bone, marked):  # type: ignore[no-untyped-def]
-    """Fill bone (H, W), the line integral above soft tissue, and marked (H, W), mm in findings.
+    """Fill bone (H, W), line integrals above soft tissue, and marked (H, W), mm inside findings.
 
-    beam: offset of the field x, y, detector pixel, source to detector, in mm. soft: attenuation
-    of soft tissue. shadows: (bones, 4) rows and columns in which each is met.
+    beam: (4,) offset of the field in x and y, detector pixel, and source to detector, all in mm.
+    soft: attenuation of soft tissue in 1/mm. step: mm between samples. shadows: of `shadows`.
     """
     A, C, q, e = np.empty(len(P), np.int64), np.empty(len(P), np.int64), np.empty(3), np.empty(3)
     for b in range(B.shape[0]):
@@ -289,7 +290,7 @@ def project(P, B, F, L, N, beam, soft, step, shadows, bone, marked):  # type: ig
 def project_soft(S, V, beam, near, far, limit, soft):  # type: ignore[no-untyped-def]
     """Fill soft (H, W), mm of soft tissue from `near` to `far` mm along each ray.
 
-    V: one row like a bone's, of which only ray frame and source are read. limit: steps a ray.
+    V: one row like a bone's, of which only view axes and source are read. limit: steps per ray.
     """
     A, q, e = np.empty(S.shape[0], np.int64), np.empty(3), np.empty(3)
     for i in range(soft.shape[0]):

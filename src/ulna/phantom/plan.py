@@ -1,4 +1,4 @@
-"""Who is in the data set: body part, split, patient and label of every study."""
+"""Plan of a phantom data set: body part, split, patient and label of every study."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from ulna.config.phantom import PhantomConfig
 from ulna.types import BodyPart
 
-# Every so many studies of a part, one patient comes back for a second study.
+# One in so many studies of a body part is the second visit of a patient.
 _RETURN_EVERY = 10
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """patient: number, unique in the data set; visit: 1 or 2; split: 'train' or 'valid'."""
+    """One study; patient: unique in the data set; visit: 1 or 2; split: 'train' or 'valid'."""
 
     index: int
     body_part: BodyPart
@@ -31,16 +31,16 @@ class StudyPlan:
 
     @property
     def folder(self) -> str:
-        """MURA's path of the study: split/XR_PART/patient/studyK_label."""
+        """Path of the study as in MURA: split/XR_PART/patient/studyK_label."""
         label = "positive" if self.abnormal else "negative"
         return f"{self.split}/XR_{self.body_part}/{self.patient_id}/study{self.visit}_{label}"
 
 
 def plan_study(config: PhantomConfig, index: int) -> StudyPlan:
-    """Parts are dealt in turn; in each part the last studies are the valid ones.
+    """Return the plan of study `index`.
 
-    Labels are dealt so that each part and split has `abnormal_share` to the nearest study, in
-    an order drawn from the seed.
+    Body parts are dealt in turn, and the last studies of each part are the valid ones. Every part
+    and split has `abnormal_share` to the nearest study, in an order drawn from the seed.
     """
     n_parts = len(config.parts)
     p, k = index % n_parts, index // n_parts

@@ -1,4 +1,4 @@
-"""A limb as the kernel sees it, and its projection."""
+"""A posed limb with its findings, the camera that views it, and its projection."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from ulna.phantom.shadow import shadows
 from ulna.phantom.solids import BONE_COLUMNS, MU_SOFT, Bone, Vector, pack
 from ulna.types import Array
 
-# Columns of a fracture: point 0:3, normal 3:6 (to the fragment that stays), gap 6, roughness
-# 7, its frequency 8, inverse rotation of the moved fragment 9:18, its shift 18:21, rim 21.
+# Columns of a fracture: point 0:3, normal 3:6 (towards the fragment that stays), gap 6, roughness
+# 7, its frequency 8, inverse rotation of the moved fragment 9:18, its shift 18:21, rim 21 (mm on
+# either side of the gap that belong to the finding).
 FRACTURE_COLUMNS = 22
 # Columns of a lesion: centre 0:3, semi-axes 3:6, share of bone lost 6, attenuation added 7,
 # softness of its edge 8.
 LESION_COLUMNS = 9
 SOURCE_TO_DETECTOR = 1100.0
 LIMB_TO_DETECTOR = 60.0
+MAGNIFICATION = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
+# From the limb frame to a frontal view: columns right, rows down, depth away from the source.
+UPRIGHT = np.diag([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True)
 class Scene:
     """Bones, soft tissue and findings of one limb in one pose.
 
-    soft: (NS, 22) primitives of the soft-tissue solid. ball: centre and radius of a sphere in
-    which all bone belongs to a finding (dislocation), radius 0 for none. noise: seed of the
-    spongiosa's texture. trunk: whether soft tissue is followed further and
-    in more steps, as a trunk far from the middle of the field asks for.
+    soft: (NS, 22) primitives of the soft tissue. ball: centre and radius of a sphere in which all
+    bone belongs to a finding (dislocation); radius 0 for none. noise: seed of the spongiosa's
+    texture. trunk: whether the trunk is part of the limb, so that rays are followed further.
     """
 
     bones: tuple[Bone, ...]
@@ -42,11 +45,11 @@ class Scene:
     trunk: bool = False
 
     def index(self, name: str) -> int:
-        """Position of the bone `name`."""
+        """Return the index of the bone called `name`."""
         return [b.name for b in self.bones].index(name)
 
     def with_bone(self, index: int, bone: Bone) -> Scene:
-        """A copy in which one bone is another."""
+        """Return a copy in which `bone` replaces the one at `index`."""
         bones = list(self.bones)
         bones[index] = bone
         return replace(self, bones=tuple(bones))
@@ -54,10 +57,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Camera:
-    """A view: rotation limb to view, centre of the limb, field in pixels and mm.
+    """Camera of a view.
 
-    pixel: mm at the limb. offset: (x, y) mm of the field's centre from the limb's centre. scale:
-    of the patient over the neutral limb, in whose mm all else is given; paths grow with it.
+    rotation: (3, 3) from limb to view. centre: of the limb, in its frame. shape: field in px.
+    pixel: mm at the limb. offset: (x, y) of the field's centre from the limb's centre in mm.
+    scale: size of the patient relative to the neutral limb, whose mm are used for all lengths.
     """
 
     rotation: Vector
@@ -69,12 +73,12 @@ class Camera:
 
     @property
     def source(self) -> Vector:
-        """(3,) the focus in the limb's frame, mm."""
+        """(3,) focal spot in the limb frame in mm."""
         away: Vector = self.rotation[2] * (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
         return np.subtract(self.centre, away)
 
     def crop(self, rows: slice, columns: slice) -> Camera:
-        """The camera of a rectangle of this one's field."""
+        """Return the camera of a rectangle of this field."""
         height, width = self.shape
         dx = ((columns.start + columns.stop) / 2 - width / 2) * self.pixel
         dy = ((rows.start + rows.stop) / 2 - height / 2) * self.pixel
@@ -85,7 +89,7 @@ class Camera:
         )
 
     def place(self, point: Vector) -> tuple[float, float]:
-        """(row, column) at which a point of the limb frame is seen."""
+        """Return (row, column) of the projection of a point in the limb frame."""
         x, y, z = self.rotation @ (point - self.centre)
         near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR
         zoom = near / (near + z)
@@ -96,22 +100,25 @@ class Camera:
 
 @dataclass(frozen=True)
 class Projection:
-    """bone: (H, W) line integral of attenuation above soft tissue; soft: (H, W) mm of soft
-    tissue; marked: (H, W) mm inside a finding."""
+    """Projection of a scene, three (H, W) arrays.
+
+    bone: line integral of the attenuation above soft tissue. soft: mm of soft tissue. marked: mm
+    inside a finding.
+    """
 
     bone: Array
     soft: Array
     marked: Array
 
     def mirrored(self) -> Projection:
-        """Left for right: the other side of the body."""
+        """Return the projection of the other side of the body."""
         fields = (self.bone, self.soft, self.marked)
         return Projection(*(np.ascontiguousarray(a[:, ::-1]) for a in fields))
 
 
 @functools.lru_cache(maxsize=4)
 def noise_volume(seed: int, side: int = 64) -> Vector:
-    """(side, side, side) periodic band-limited noise of unit variance; side a power of two."""
+    """Return a periodic, band-limited noise cube of unit variance; `side` is a power of two."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, 7)))
     white = rng.standard_normal((side, side, side))
     smooth = ndimage.gaussian_filter(white, 1.0, mode="wrap")
@@ -119,14 +126,13 @@ def noise_volume(seed: int, side: int = 64) -> Vector:
 
 
 def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection:
-    """The line integrals of `scene` seen by `camera`.
+    """Return the line integrals of `scene` seen by `camera`.
 
-    step: mm between samples in bone, 0 for what suits the camera's pixels.
+    step: mm between samples in bone, or 0 for a step that suits the camera's pixels.
     """
     step = step or float(np.clip(0.8 * camera.pixel, 0.6, 1.2))
-    zoom = SOURCE_TO_DETECTOR / (SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR)
-    offset = (camera.offset[0] * zoom, camera.offset[1] * zoom)
-    beam = np.array([*offset, camera.pixel * zoom, SOURCE_TO_DETECTOR])
+    offset = (camera.offset[0] * MAGNIFICATION, camera.offset[1] * MAGNIFICATION)
+    beam = np.array([*offset, camera.pixel * MAGNIFICATION, SOURCE_TO_DETECTOR])
     primitives, bones = pack(scene.bones, camera.rotation, camera.source, scene.ball)
     bone, marked = (np.zeros(camera.shape) for _ in range(2))
     project(
@@ -150,12 +156,12 @@ def project_scene(scene: Scene, camera: Camera, step: float = 0.0) -> Projection
 
 
 def _project_soft(scene: Scene, camera: Camera, beam: Vector) -> Vector:
-    """(H, W) mm of soft tissue: it has no fine detail, so every second pixel is enough."""
+    """Return (H, W) mm of soft tissue from every second pixel, since it has no fine detail."""
     height, width = camera.shape
     half = np.zeros(((height + 1) // 2, (width + 1) // 2))
     coarse = beam.copy()
     coarse[2] *= 2
-    # the coarse field is up to one pixel larger: keep the upper left corners together
+    # The coarse field is up to one pixel larger, so its upper left corner is aligned.
     coarse[0] += (half.shape[1] * 2 - width) * beam[2] / 2
     coarse[1] += (half.shape[0] * 2 - height) * beam[2] / 2
     near = SOURCE_TO_DETECTOR - LIMB_TO_DETECTOR

@@ -1,4 +1,4 @@
-"""Where in the field each bone can be met: what lies outside need not be projected."""
+"""The shadow of each bone: the part of the field outside which it need not be projected."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def shadows(
     beam: Vector,
     shape: tuple[int, int],
 ) -> npt.NDArray[np.int64]:
-    """(bones, 4) rows from, to and columns from, to; empty ranges for what is out of the field.
+    """Return (bones, 4) the first and last rows and columns of each bone, empty outside the field.
 
-    rows: of the bones, as packed. beam: as for the kernel's `project`. A bone is the hull of
-    balls about the ends of its primitives; of a broken one they count twice, still and moved.
+    rows: rows of the bones, of `pack`. beam: as for the kernel's `project`. A bone is bounded by
+    balls around the ends of its primitives, and a broken one by those of its moved fragment too.
     """
     out = np.zeros((len(bones), 4), np.int64)
     for bone, row, place in zip(bones, rows, out, strict=True):
@@ -26,7 +26,7 @@ def shadows(
         balls = _balls(bone, fracture)
         seen = (balls[:, :3] - row[21:24]) @ row[12:21].reshape(3, 3)
         depth, radius = seen[:, 2:], balls[:, 3:]
-        # |x'/z' - x/z| over a ball is at most radius (1 + |x| / z) / (z - radius)
+        # Over a ball, |x'/z' - x/z| is at most radius (1 + |x| / z) / (z - radius).
         slope = seen[:, :2] / depth
         spread = radius / np.maximum(depth - radius, 1.0) * (1 + np.abs(slope))
         low = ((slope - spread).min(0) * beam[3] - beam[:2]) / beam[2]
@@ -38,8 +38,10 @@ def shadows(
 
 
 def _balls(bone: Bone, fracture: Vector | None) -> Vector:
-    """(N, 4) centre (bone's frame) and radius about both ends of every primitive that is not
-    cut away; of a broken bone also where its fragment has gone."""
+    """Return (N, 4) centre (in the bone's frame) and radius of balls around the primitives' ends.
+
+    Cuts have none. A broken bone has a second set, moved with its fragment.
+    """
     rows = np.array([p for p in bone.primitives if not p[16]])
     half = rows[:, 12:13] * rows[:, 6:9]
     ends = np.concatenate([rows[:, 0:3] - half, rows[:, 0:3] + half])

@@ -1,13 +1,14 @@
-"""Solids made of round cones and ellipsoids, joined smoothly; bones are solids with a density.
+"""Solids of smoothly joined round cones and ellipsoids, and bones, which have a density.
 
-All lengths are mm in the neutral frame of the limb: x to the patient's lateral side, y
-proximal, z anterior. Each primitive and bone is one row of numbers for the numba kernel.
+Lengths are in mm in the neutral frame of the limb: x lateral, y proximal, z anterior. Each
+primitive and bone is one row of numbers for the numba kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +17,13 @@ Vector = npt.NDArray[np.float64]
 Point = Sequence[float] | Vector
 
 # Columns of a primitive: centre 0:3, world-to-local matrix 3:12, half length 12, radii 13 14,
-# distance scale 15, operation 16 (0 join, 1 cut), smoothness 17, reach 18: the distance from
-# its axis (its centre, without length) beyond which the primitive changes nothing, 19: beyond
-# which it holds nothing; cosine 20 and sine 21 of a round cone's half opening.
+# distance scale 15, operation 16 (0 join, 1 cut), smoothness 17, distances from its axis (or
+# centre) beyond which it changes nothing 18 and contains nothing 19; cosine 20 and sine 21 of a
+# round cone's half opening.
 PRIMITIVE_COLUMNS = 22
 # Columns of a bone: first primitive 0, count 1, cortex 2, mu cortex 3, mu spongiosa 4, texture 5,
-# fracture 6, lesion 7, metal 8, medulla 9:11, marked 11; in the bone's own frame the view's axes
-# 12:21, the source 21:24 and the sphere in which all is marked 24:28 (radius 0: none).
+# fracture 6, lesion 7, metal 8, medulla 9:11, marked 11; in the bone's own frame the view axes
+# 12:21, the source 21:24 and the sphere in which everything is marked 24:28 (radius 0: none).
 BONE_COLUMNS = 28
 
 # Linear attenuation in 1/mm at an effective 60 keV (NIST XCOM, ICRU-44 tissues).
@@ -33,7 +34,7 @@ MU_METAL = 0.35
 
 
 def rotation(axis: str, angle: float) -> Vector:
-    """(3, 3) rotation by `angle` rad about the axis 'x', 'y' or 'z'."""
+    """Return the (3, 3) rotation by `angle` rad about the axis 'x', 'y' or 'z'."""
     c, s = np.cos(angle), np.sin(angle)
     rows = {
         "x": [[1, 0, 0], [0, c, -s], [0, s, c]],
@@ -44,7 +45,7 @@ def rotation(axis: str, angle: float) -> Vector:
 
 
 def frame(direction: Point) -> Vector:
-    """(3, 3) rows x, y, z of a right-handed frame whose y points along `direction`."""
+    """Return (3, 3) rows x, y, z of a right-handed frame whose y points along `direction`."""
     y = np.asarray(direction, np.float64)
     y = y / np.linalg.norm(y)
     near = np.array([1.0, 0, 0]) if abs(y[0]) < 0.8 else np.array([0, 0, 1.0])
@@ -61,7 +62,7 @@ def cone(
     smooth: float = 4.0,
     cut: bool = False,
 ) -> Vector:
-    """A round cone from `a` to `b`; flat: factors of its two transverse axes (x first)."""
+    """Return a round cone from `a` to `b`; flat: factors on its two transverse axes, x first."""
     start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
     row = np.zeros(PRIMITIVE_COLUMNS)
     row[0:3] = (start + end) / 2
@@ -76,7 +77,7 @@ def cone(
 def ellipsoid(
     centre: Point, radii: Point, smooth: float = 3.0, cut: bool = False, turn: Vector | None = None
 ) -> Vector:
-    """An ellipsoid with semi-axes `radii` along x, y, z (turned by `turn`)."""
+    """Return an ellipsoid with semi-axes `radii` along x, y, z, rotated by `turn`."""
     r = np.asarray(radii, np.float64)
     row = np.zeros(PRIMITIVE_COLUMNS)
     row[0:3] = centre
@@ -87,7 +88,7 @@ def ellipsoid(
 
 
 def mirrored(row: Vector, up: float = 0.0) -> Vector:
-    """A primitive with left and right exchanged, `up` mm further along y."""
+    """Return a primitive with left and right exchanged, moved by `up` mm along y."""
     out = row.copy()
     out[0] = -row[0]
     out[1] += up
@@ -96,9 +97,9 @@ def mirrored(row: Vector, up: float = 0.0) -> Vector:
 
 
 def tight(rows: Sequence[Vector], smooth: float = 1.2, grown: float = 1.0) -> tuple[Vector, ...]:
-    """The primitives joined less smoothly: a chain of them swells by a quarter of `smooth`.
+    """Return the primitives joined less smoothly, since a chain swells by a quarter of `smooth`.
 
-    grown: factor on the radii of all that is not cut away.
+    grown: factor on the radii of all primitives that are not cuts.
     """
     out = []
     for row in rows:
@@ -110,10 +111,11 @@ def tight(rows: Sequence[Vector], smooth: float = 1.2, grown: float = 1.0) -> tu
 
 
 def _with_reach(row: Vector) -> Vector:
-    """A cut is felt as deep as a cortex is thick, a join as far as it is smooth.
+    """Fill the columns that bound where a primitive matters, and the half opening of a cone.
 
-    The kernel's distance grows at least `slowest` times as fast as the true one; a smooth join
-    bulges by a quarter of its smoothness (Quilez, polynomial smooth minimum).
+    A cut matters as deep as a cortex is thick, a join as far as it is smooth. The kernel's distance
+    grows at least `slowest` times as fast as the true one, and a smooth join bulges by a quarter of
+    its smoothness (Quilez, polynomial smooth minimum).
     """
     scales = np.linalg.svd(row[3:12].reshape(3, 3), compute_uv=False)
     slowest = float(scales[-1] * row[15])
@@ -132,7 +134,7 @@ def chain(
     flat: tuple[float, float] = (1.0, 1.0),
     smooth: float = 5.0,
 ) -> list[Vector]:
-    """Round cones through `points`: the shaft of a long bone."""
+    """Return round cones through `points`, like the shaft of a long bone."""
     ends = zip(points, points[1:], radii, radii[1:], strict=False)
     return [cone(a, b, (r, s), flat, smooth) for a, b, r, s in ends]
 
@@ -141,10 +143,10 @@ def chain(
 class Bone:
     """A solid with cortex, spongiosa and medulla, or one of metal.
 
-    cortex: thickness in mm. medulla: (y0, y1) between which the shaft is hollow. group: 0 for
-    what stays, higher for what is distal of the joint. rotation, translation: pose, neutral
-    frame to limb frame. fracture, lesion: row numbers or -1. marked: whether all of it is a
-    finding. density: factor on both attenuations (osteoporotic to dense).
+    cortex: thickness in mm. medulla: (y0, y1) between which the shaft is hollow. group: number of
+    the group that moves together, 0 for the one that stays. rotation, translation: pose, from the
+    neutral frame to the limb frame. fracture, lesion: row numbers or -1. marked: whether the whole
+    bone is a finding. density: factor on both attenuations (osteoporotic to dense).
     """
 
     name: str
@@ -161,20 +163,25 @@ class Bone:
     translation: Vector = field(default_factory=lambda: np.zeros(3))
 
     def moved(self, turn: Vector, shift: Vector, pivot: Vector) -> Bone:
-        """Turned about `pivot` and shifted, in the limb frame."""
+        """Return the bone rotated about `pivot` and shifted, in the limb frame."""
         return replace(
             self,
             rotation=turn @ self.rotation,
             translation=turn @ (self.translation - pivot) + pivot + shift,
         )
 
+    def part_of_finding(self, name: str, *primitives: Vector, **changes: Any) -> Bone:
+        """Return a marked solid that moves with this bone; changes: its other fields."""
+        changes = {"marked": True, "fracture": -1, "lesion": -1} | changes
+        return replace(self, name=name, primitives=primitives, **changes)
+
     def to_limb(self, point: Point) -> Vector:
-        """A point of the bone's neutral frame in the limb frame."""
+        """Return a point of the bone's neutral frame in the limb frame."""
         placed: Vector = self.rotation @ np.asarray(point, np.float64) + self.translation
         return placed
 
     def row(self, first: int, axes: Vector, source: Vector, ball: Vector) -> Vector:
-        """This bone's numbers for the kernel; arguments as for `pack`."""
+        """Return this bone's row for the kernel; arguments as for `pack`."""
         out = np.zeros(BONE_COLUMNS)
         out[0:2] = first, len(self.primitives)
         out[2] = self.cortex
@@ -193,9 +200,9 @@ class Bone:
 def pack(
     bones: Sequence[Bone], axes: Vector, source: Vector, ball: Vector
 ) -> tuple[Vector, Vector]:
-    """Primitive rows (NP, 22) and bone rows (NB, 28).
+    """Return primitive rows (NP, 22) and bone rows (NB, 28).
 
-    axes: (3, 3) rotation limb to view. source, ball: in the limb's frame.
+    axes: (3, 3) rotation from limb to view. source, ball: in the limb frame.
     """
     primitives: list[Vector] = []
     rows = []

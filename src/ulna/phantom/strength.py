@@ -1,4 +1,4 @@
-"""Contrast-to-noise of a finding, and the strength that brings it where it was drawn."""
+"""The strength of a finding that gives it the contrast-to-noise ratio (CNR) drawn for it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.phantom.detector import Exposure, contrast_to_noise, expected_signal
-from ulna.phantom.findings.placed import Placed
+from ulna.phantom.findings.placed import PlacedFinding
 from ulna.phantom.scene import Camera, Projection, Scene, project_scene
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Subtlety
 
-# Contrast-to-noise of a study's best view: below MODERATE_FROM subtle, from OBVIOUS_FROM on
-# obvious. Chosen by looking at images (docs/phantoms.md).
+# CNR of a study's best view: below MODERATE_FROM subtle, from OBVIOUS_FROM on obvious. Chosen by
+# looking at images (docs/phantoms.md).
 FAINTEST, MODERATE_FROM, OBVIOUS_FROM, STRONGEST = 0.8, 2.5, 5.0, 12.0
 _RANGE = {
     Subtlety.SUBTLE: (FAINTEST, MODERATE_FROM),
@@ -23,15 +23,15 @@ _RANGE = {
 }
 
 
-def band_of(cnr: float) -> Subtlety:
-    """The subtlety of a study whose best view has this contrast-to-noise."""
+def subtlety_of(cnr: float) -> Subtlety:
+    """Return the subtlety of a study whose best view has this CNR."""
     if cnr >= OBVIOUS_FROM:
         return Subtlety.OBVIOUS
     return Subtlety.MODERATE if cnr >= MODERATE_FROM else Subtlety.SUBTLE
 
 
 @dataclass(frozen=True)
-class SeenView:
+class NormalView:
     """A view of the limb without the finding."""
 
     scene: Scene
@@ -40,15 +40,15 @@ class SeenView:
 
 
 class Neighbourhood:
-    """The part of a view around a finding, rendered without it once."""
+    """The part of a view around a finding; the view without the finding is rendered only once."""
 
-    def __init__(self, placed: Placed, view: SeenView) -> None:
+    def __init__(self, placed: PlacedFinding, view: NormalView) -> None:
         self._placed, self._view = placed, view
         self.camera = _around(placed, view)
         self._without = self._signal(view.scene)[0] if self.camera else None
 
     def cnr(self, strength: float) -> float:
-        """Contrast-to-noise of the finding at `strength`; 0 outside the field."""
+        """Return the CNR of the finding at `strength`; 0 if it is outside the field."""
         if self._without is None:
             return 0.0
         scene = self._placed.apply(self._view.scene, strength)
@@ -65,7 +65,7 @@ class Neighbourhood:
         return expected_signal(attenuation, self._view.exposure, level), projection
 
 
-def _around(placed: Placed, view: SeenView) -> Camera | None:
+def _around(placed: PlacedFinding, view: NormalView) -> Camera | None:
     bone = view.scene.bones[view.scene.index(placed.bone)]
     row, column = view.camera.place(bone.to_limb(placed.point))
     reach = placed.reach / view.camera.pixel + 3
@@ -78,21 +78,22 @@ def _around(placed: Placed, view: SeenView) -> Camera | None:
 
 
 def solve_strength(
-    placed: Placed, views: Sequence[SeenView], wanted: Subtlety, rng: np.random.Generator
+    placed: PlacedFinding, views: Sequence[NormalView], wanted: Subtlety, rng: np.random.Generator
 ) -> tuple[float, list[float], bool]:
-    """(strength, contrast-to-noise in each view, whether the best lies in the wanted band).
+    """Return the strength, the CNR in each view, and whether the best has the wanted subtlety.
 
-    The target is drawn log-uniformly in the band; a few secant steps in log-log follow.
+    The target is drawn log-uniformly in the range of the subtlety and approached by a few steps of
+    the secant method on logarithms.
     """
     low, high = _RANGE[wanted]
     target = float(np.exp(rng.uniform(np.log(1.06 * low), np.log(0.94 * high))))
-    places = [Neighbourhood(placed, v) for v in views]
+    regions = [Neighbourhood(placed, v) for v in views]
     strength = 0.35 if placed.graded else 1.0
-    seen = [place.cnr(strength) for place in places]
-    best = places[int(np.argmax(seen))]
+    seen = [region.cnr(strength) for region in regions]
+    best = regions[int(np.argmax(seen))]
     value, slope = max(seen), 1.0
     if not placed.graded or value == 0.0:
-        return strength, seen, value > 0 and band_of(value) is wanted
+        return strength, seen, value > 0 and subtlety_of(value) is wanted
     for _ in range(4):
         if abs(np.log(value / target)) < 0.1:
             break
@@ -103,5 +104,5 @@ def solve_strength(
         reached = max(best.cnr(moved), 1e-3)
         slope = float(np.clip(np.log(reached / value) / np.log(moved / strength), 0.4, 3.0))
         strength, value = moved, reached
-    seen = [place.cnr(strength) for place in places]
-    return strength, seen, band_of(max(seen)) is wanted and max(seen) >= 0.8 * low
+    seen = [region.cnr(strength) for region in regions]
+    return strength, seen, subtlety_of(max(seen)) is wanted and max(seen) >= 0.8 * low

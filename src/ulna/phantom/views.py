@@ -1,4 +1,4 @@
-"""Views: which projections a study has, how the limb is posed, what the field shows."""
+"""Views of a study: the projections, the pose of the limb, and the field."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Hinge, Limb
-from ulna.phantom.scene import Camera, Scene
+from ulna.phantom.scene import UPRIGHT, Camera, Scene
 from ulna.phantom.solids import Vector, rotation
 from ulna.types import BodyPart
-
-# Columns to the right, rows down, depth away from the source.
-_UPRIGHT = np.diag([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True)
 class ViewKind:
     """One standard projection.
 
-    yaw: degrees about the limb's axis, flexion: range in degrees, arm: degrees by which the
-    distal group alone is turned (the trunk stays). aspect: range of width over height. pitch:
-    degrees about the horizontal axis. raised: range of degrees by which the arm is lifted.
+    yaw: rotation about the limb's axis in degrees. flexion: range in degrees. arm: rotation of the
+    distal group alone, without the trunk, in degrees. aspect: range of width over height. pitch:
+    rotation about the horizontal axis in degrees. raised: range of the arm's abduction in degrees.
     """
 
     name: str
@@ -50,16 +47,16 @@ VIEWS: Mapping[BodyPart, tuple[ViewKind, ...]] = {
         ViewKind("LAT", 0, arm=85, aspect=(0.45, 0.68)),
     ),
 }
-# Height of the field in mm.
+# Range of the height of the field in mm.
 _FIELD = {BodyPart.WRIST: (118, 150), BodyPart.ELBOW: (145, 190), BodyPart.HUMERUS: (325, 375)}
 _CENTRE = {BodyPart.WRIST: (3, 6, 0), BodyPart.ELBOW: (0, 2, 0), BodyPart.HUMERUS: (-8, 4, 0)}
 
 
 @dataclass(frozen=True)
 class View:
-    """One drawn view: all that does not depend on what is in the limb.
+    """One drawn view, which does not depend on the finding.
 
-    turns: (3, 3) rotation of each group at its hinge, for a limb that has hinges.
+    flexion, arm: in rad. turns: (3, 3) rotation of each group at its hinge, for a limb with hinges.
     """
 
     kind: ViewKind
@@ -70,7 +67,7 @@ class View:
 
 
 def draw_views(part: BodyPart, size: int, rng: np.random.Generator) -> tuple[View, ...]:
-    """One to three views of a study; longest side of each `size` px or somewhat less."""
+    """Draw one to three views of a study; the longest side is `size` px or a little less."""
     kinds = VIEWS[part]
     count = int(rng.choice([1, 2, 3], p=[0.2, 0.5, 0.3])) if len(kinds) > 2 else 0
     count = count or int(rng.choice([1, 2], p=[0.3, 0.7]))
@@ -88,11 +85,11 @@ def _draw_view(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generat
     roll = np.radians(rng.normal(0, 7) + (90 if turned else 0))
     turn = (
         rotation("z", float(roll))
-        @ _UPRIGHT
+        @ UPRIGHT
         @ rotation("x", float(np.radians(rng.normal(0, 3))))
         @ rotation("y", float(np.radians(kind.yaw + rng.normal(0, 5))))
     )
-    # a flexed forearm takes the middle of the field with it
+    # A flexed forearm moves the middle of the field.
     bend = np.array([0.0, 1 - np.cos(flexion), np.sin(flexion)]) * 0.17 * field
     centre = np.array(_CENTRE[part], np.float64) + bend + rng.normal(0, 0.035 * field, 3)
     shape = (longest, int(round(longest * aspect)))
@@ -101,7 +98,7 @@ def _draw_view(part: BodyPart, kind: ViewKind, size: int, rng: np.random.Generat
 
 
 def pose(limb: Limb, view: View, noise: int) -> Scene:
-    """The limb as it lies in `view`; bones keep their neutral frames."""
+    """Return the limb posed as in `view`; bones keep their neutral frames."""
     if limb.hinges:
         return _pose_chain(limb, placements(limb.hinges, view.turns), noise)
     turn = rotation("x", -view.flexion) @ rotation("y", view.arm)
@@ -117,7 +114,7 @@ def pose(limb: Limb, view: View, noise: int) -> Scene:
 def placements(
     hinges: Sequence[Hinge], turns: Mapping[int, Vector]
 ) -> dict[int, tuple[Vector, Vector]]:
-    """Rotation and translation of every group: each turns at its hinge and follows its parent."""
+    """Return rotation and translation of every group; each turns at its hinge, after its parent."""
     out = {0: (np.eye(3), np.zeros(3))}
     for hinge in hinges:
         turn, shift = out[hinge.parent]
@@ -133,20 +130,17 @@ def _pose_chain(limb: Limb, placed: Mapping[int, tuple[Vector, Vector]], noise: 
     soft = []
     for group, rows in limb.soft.items():
         turn, shift = placed[group]
-        soft += [_shifted(row, shift) for row in _move_soft(rows, turn, origin)]
+        soft += _move_soft(rows, turn, origin, shift)
     return Scene(bones=bones, soft=np.array(soft), noise=noise, trunk=True)
 
 
-def _shifted(row: Vector, shift: Vector) -> Vector:
-    row[0:3] += shift
-    return row
-
-
-def _move_soft(rows: tuple[Vector, ...], turn: Vector, pivot: Vector) -> list[Vector]:
+def _move_soft(
+    rows: tuple[Vector, ...], turn: Vector, pivot: Vector, shift: Vector | float = 0.0
+) -> list[Vector]:
     out = []
     for row in rows:
         moved = row.copy()
-        moved[0:3] = turn @ (row[0:3] - pivot) + pivot
+        moved[0:3] = turn @ (row[0:3] - pivot) + pivot + shift
         moved[3:12] = (row[3:12].reshape(3, 3) @ turn.T).ravel()
         out.append(moved)
     return out

@@ -1,4 +1,4 @@
-"""A phantom data set on disk: MURA's tree and CSVs, masks, truth.csv, phantom.json."""
+"""Writes a phantom data set: MURA's tree and CSVs, masks, truth.csv, phantom.json."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.config.codec import to_json, write_json
 from ulna.config.migrations import migrated
 from ulna.config.phantom import PhantomConfig
-from ulna.errors import LESS_AT_A_TIME, ConfigError, DatasetError, UlnaError
+from ulna.errors import MEMORY_ADVICE, ConfigError, DatasetError, UlnaError
 from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
-from ulna.whole_file import csv_bytes, write_whole
 
 GENERATOR = 1
 COLUMNS = (
@@ -51,12 +51,14 @@ Row = dict[str, str]
 def write_phantoms(
     out: Path, config: PhantomConfig, workers: int = 0, progress: Progress | None = None
 ) -> Path:
-    """Write the data set that `config` describes into the folder `out`; returns `out`.
+    """Write the data set that `config` describes into the folder `out`, and return `out`.
 
-    workers: processes, 0 for one on each core that it may use; the bytes do not depend on it.
-    truth.csv is written last, so that a folder without it is not a whole set; such a folder, left
-    by an interrupted run of the same config, is written anew. Raises DatasetError for a folder
-    that holds anything else.
+    workers: number of processes, 0 for one on each usable core; the bytes do not depend on it.
+    progress: called with the number of studies that are done and of all. truth.csv is written last,
+    so that a folder without it is incomplete; one that an interrupted run of the same config left
+    is written again. Raises DatasetError for a folder that holds anything else.
+
+    Example: ``write_phantoms(Path("phantoms"), PhantomConfig(studies=600, seed=1))``.
     """
     _claim(out, config)
     rows: list[Row] = []
@@ -67,7 +69,7 @@ def write_phantoms(
             progress(done, config.studies)
     for split in ("train", "valid"):
         _write_lists(out, split, [r for r in rows if r["split"] == split])
-    write_whole(out / "truth.csv", csv_bytes(COLUMNS, rows))
+    write_atomic(out / "truth.csv", csv_bytes(COLUMNS, rows))
     return out
 
 
@@ -84,7 +86,7 @@ def _claim(out: Path, config: PhantomConfig) -> None:
         raise DatasetError(f"{out}: holds a whole phantom set: give another folder or delete it")
     if ours and _note_of(out) != note:
         raise DatasetError(
-            f"{out}: holds a part of a phantom set of other settings: delete it or give "
+            f"{out}: holds a part of a phantom set with other settings: delete it or give "
             "another folder"
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,7 @@ def _claim(out: Path, config: PhantomConfig) -> None:
 
 
 def _note_of(out: Path) -> object:
-    """What phantom.json says under the names of today, None where it is no such JSON."""
+    """Return the JSON of phantom.json with current names of settings, None if it is damaged."""
     try:
         note = json.loads((out / "phantom.json").read_text(encoding="utf-8"))
         return {**note, "config": dict(migrated("PhantomConfig", note["config"]))}
@@ -101,20 +103,20 @@ def _note_of(out: Path) -> object:
 
 
 def _each(out: Path, config: PhantomConfig, workers: int) -> Iterator[list[Row]]:
-    """The truth rows of every study in order, its files written."""
+    """Write the files of every study and yield its rows of truth.csv, in order."""
     write = partial(_write_study, out, config)
     if workers == 1:
         yield from map(write, range(config.studies))
         return
-    # spawn: a fork would carry over locks of threads that other libraries started
+    # A fork would copy locks of threads that other libraries have started.
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(workers, context) as pool:
             yield from pool.map(write, range(config.studies), chunksize=4)
     except BrokenProcessPool:
         raise UlnaError(
-            f"{out}: a process that draws images was killed by the system: mostly it is out of "
-            f"memory: {LESS_AT_A_TIME}; the same command begins the set again"
+            f"{out}: a process that renders images was killed by the system, mostly for being out "
+            f"of memory: {MEMORY_ADVICE}; the same command begins the set again"
         ) from None
 
 
@@ -150,7 +152,7 @@ def _truth_rows(study: PhantomStudy, view: PhantomView, path: str, mask: str) ->
     }
     if study.category is None or not mask:
         return [row]
-    # a mask in several pieces is several boxes of one finding
+    # A mask in several pieces gives several boxes of one finding.
     rows = []
     labels, _ = ndimage.label(ndimage.binary_dilation(view.mask, iterations=2))
     for piece in ndimage.find_objects(labels):
@@ -174,7 +176,7 @@ def _truth_rows(study: PhantomStudy, view: PhantomView, path: str, mask: str) ->
 
 
 def _write_lists(out: Path, split: str, rows: list[Row]) -> None:
-    """The two official CSVs of one side, headerless; paths begin with the folder's name."""
+    """Write MURA's two CSVs of a split, without headers; paths begin with the folder's name."""
     paths = list(dict.fromkeys(r["path"] for r in rows))
     labels = {str(Path(r["path"]).parent): r["abnormal"] for r in rows}
     with (out / f"{split}_image_paths.csv").open("w", newline="", encoding="utf-8") as file:

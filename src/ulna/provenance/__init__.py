@@ -1,1 +1,1 @@
-"""What a folder of results was made of, in a receipt; and whether it still holds."""
+"""Write a receipt of the code, data and files behind a folder of results, and verify it."""

@@ -1,7 +1,7 @@
-"""A receipt: what a reported number was made of, beside the number, as receipt.json.
+"""The receipt of a folder of results, receipt.json, which records how its numbers were computed.
 
-It names the command, the code, the method, and every file by its SHA-256: those that were read
-and those that were written. `verify` computes the numbers again from it and compares.
+It has the command, the versions of the code, the settings, and the SHA-256 of every file that was
+read or written. `ulna verify` recomputes the numbers and compares them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Kind = Literal["evaluate", "crossval", "score", "stress", "review", "examine", "
 
 
 @dataclass(frozen=True)
-class DataSeen:
-    """Which studies were used: `split` in words, and a hash of keys, labels, names and contents.
+class DataRecord:
+    """The studies that were used, with a hash of their keys, labels, image names and contents.
 
-    name: of the table or folder, without its place.
+    name is that of the table or folder, without its path. split is in words.
     """
 
     name: str
@@ -45,7 +45,7 @@ class DataSeen:
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file that was read. path: from the receipt's folder, or absolute where given so."""
+    """A file that was read; `path` is absolute or relative to the receipt's folder."""
 
     path: str
     sha256: str
@@ -53,12 +53,12 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a folder of results was made of, and what is in it.
+    """The record of how a folder of results was computed, and of its files.
 
-    command: as given. code: versions and commit. method: settings that decide the numbers
-    (draws, seed, operating point, folds, ...). bundles: hash by folder, '' for one that lies
-    elsewhere. files: SHA-256 by path from the receipt's folder. Raises ConfigError for another
-    format.
+    command is the command line. code has versions and commit. method has the settings that
+    determine the numbers (draws, seed, operating point, folds, ...). bundles are hashes by folder,
+    '' for a bundle elsewhere. files are SHA-256 by path relative to the receipt's folder. Raises
+    ConfigError for another format.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ class Receipt:
     code: Mapping[str, str]
     method: Mapping[str, Any]
     files: Mapping[str, str]
-    data: DataSeen | None = None
+    data: DataRecord | None = None
     bundles: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, InputFile] = field(default_factory=dict)
     format: int = FORMAT
@@ -74,49 +74,49 @@ class Receipt:
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ConfigError(
-                f"receipt of format {self.format}: this Ulna reads format {FORMAT}: update Ulna"
+                f"receipt of format {self.format}: expected {FORMAT}: use another version of Ulna"
             )
 
 
 def write_receipt(receipt: Receipt, folder: Path) -> None:
-    """Write `folder/receipt.json`; the same result has the same receipt, byte for byte."""
+    """Write `folder/receipt.json`; equal results have equal receipts, byte for byte."""
     write_json(receipt, folder / RECEIPT)
 
 
-def find_receipt(given: Path) -> Path:
-    """The receipt that `given` is or holds. Raises ConfigError where there is none."""
-    file = given / RECEIPT if given.is_dir() else given
+def find_receipt(path: Path) -> Path:
+    """Return `path`, a file, or the receipt in that folder. Raises ConfigError without one."""
+    file = path / RECEIPT if path.is_dir() else path
     if not file.is_file():
         raise ConfigError(
             f"{file}: no receipt: expected receipt.json, or the folder of `ulna evaluate`, "
-            "`crossval`, `score`, `stress`, `review`, `examine` or `audit` that holds one; make "
+            "`crossval`, `score`, `stress`, `review`, `examine` or `audit` that has one; compute "
             "the results again"
         )
     return file
 
 
 def read_receipt(file: Path) -> Receipt:
-    """The receipt in `file`. Raises ConfigError for one that is damaged or of another format."""
+    """Read the receipt in `file`. Raises ConfigError if it is damaged or of another format."""
     return read_json(Receipt, file)
 
 
 def code_versions() -> dict[str, str]:
-    """Versions of Ulna, Python and what computes; the git commit, with '+' if files differ."""
-    result = {"ulna": ulna.__version__, "commit": _commit(), "python": platform.python_version()}
+    """Return versions of Ulna, Python and packages, and the git commit, '+' if files differ."""
+    versions = {"ulna": ulna.__version__, "commit": _commit(), "python": platform.python_version()}
     for name in _PACKAGES:
         try:
-            result[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            result[name] = UNKNOWN
+            versions[name] = UNKNOWN
     if find_spec(_OPTIONAL) is not None:
-        result[_OPTIONAL] = version(_OPTIONAL)
-    return result
+        versions[_OPTIONAL] = version(_OPTIONAL)
+    return versions
 
 
 def _commit() -> str:
     package = Path(ulna.__file__).resolve().parent
     root = package.parents[1]
-    if not (root / ".git").exists():  # else the commit of whatever an environment lies in
+    if not (root / ".git").exists():  # git would find a repository around the environment
         return UNKNOWN
     try:
         commit = _git(root, "rev-parse", "HEAD")
@@ -131,20 +131,21 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of each named file of `folder`. Raises OSError for one that is not there."""
+    """Return the SHA-256 of each named file of `folder`. Raises OSError for a missing file."""
     return {name: file_sha256(folder / name) for name in sorted(names)}
 
 
-def see_data(studies: Sequence[Study], name: str, split: str) -> DataSeen:
-    """Hash of the sorted keys, labels, image names and image contents of `studies`.
+def describe_data(studies: Sequence[Study], name: str, split: str) -> DataRecord:
+    """Return the counts of `studies`, and a hash of keys, labels, image names and contents.
 
-    An image that cannot be opened counts as that.
+    The hash does not depend on the order of studies. Images that cannot be opened all count as
+    the same content.
     """
     lines = [
         f"{s.key}|{s.abnormal}|{[(i.path.name, _content(i.path)) for i in s.images]}"
         for s in studies
     ]
-    return DataSeen(
+    return DataRecord(
         name=name,
         split=split,
         n_studies=len(studies),

@@ -1,4 +1,4 @@
-"""Is a folder of results what its receipt says? Files by hash, numbers by computing them again."""
+"""Verify a folder of results by its receipt: compare hashes of files, and recompute the numbers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ulna.evaluation.table_reading import read_predictions
 from ulna.provenance.receipt import Receipt, code_versions
 from ulna.types import BodyPart
 
-# Sums in another order differ by 1e-12; what is reported has three digits.
-NUMBERS_WITHIN = 1e-6
+# Sums in another order differ by 1e-12, and reports show three digits.
+NUMBER_TOLERANCE = 1e-6
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing compared. equal: None where it was not compared. said: what came of it."""
+    """The outcome of one comparison; `equal` is None where none was made."""
 
     what: str
     equal: bool | None
@@ -34,27 +34,27 @@ class Check:
 
 
 def check_files(receipt: Receipt, folder: Path) -> list[Check]:
-    """Every file that the receipt vouches for, and every one that was read for it."""
+    """Compare the hashes of every file that was written and every file that was read."""
     checks = [_file(folder / n, n, digest) for n, digest in receipt.files.items()]
-    for name, given in receipt.inputs.items():
-        checks.append(_file(folder / given.path, f"{name} (read)", given.sha256))
+    for name, read in receipt.inputs.items():
+        checks.append(_file(folder / read.path, f"{name} (read)", read.sha256))
     return checks
 
 
 def _file(file: Path, name: str, expected: str) -> Check:
     try:
-        result = file_sha256(file)
+        actual = file_sha256(file)
     except OSError as error:
         message = f"{error.strerror or error}: expected SHA-256 {expected[:12]}...; copy it again"
         return Check(name, False, message)
-    if result != expected:
-        message = f"SHA-256 {result[:12]}..., expected {expected[:12]}...: altered since; "
-        return Check(name, False, message + "take the original or make the results again")
-    return Check(name, True, f"SHA-256 {result[:12]}...")
+    if actual != expected:
+        message = f"SHA-256 {actual[:12]}..., expected {expected[:12]}...: altered since; "
+        return Check(name, False, message + "use the original or compute the results again")
+    return Check(name, True, f"SHA-256 {actual[:12]}...")
 
 
 def check_code(receipt: Receipt) -> Check:
-    """Whether the same versions are here; others may well give the same numbers."""
+    """Compare the versions of the code; other versions are no failure, since numbers may agree."""
     here = code_versions()
     other = [
         f"{n} {v} (here {here[n]})" for n, v in receipt.code.items() if n in here and v != here[n]
@@ -64,9 +64,9 @@ def check_code(receipt: Receipt) -> Check:
 
 
 def check_numbers(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
-    """The reported numbers, computed again from the predictions.
+    """Recompute the reported numbers from the predictions and compare them.
 
-    groups: by columns of the table, from `--data`; None where no data were given.
+    groups are those by columns of the table of `--data`, None without it.
     """
     if receipt.kind == "evaluate":
         return [_guard("metrics.json", lambda: _metrics(receipt, folder, ""))]
@@ -78,23 +78,23 @@ def check_numbers(receipt: Receipt, folder: Path, groups: Json | None) -> list[C
         ]
     if receipt.kind == "score":
         return [_guard("score.json", lambda: _mura(receipt, folder))]
-    return [Check(f"numbers of {receipt.kind}", None, "not computed again: run its command")]
+    return [Check(f"numbers of {receipt.kind}", None, "not recomputed: run the command again")]
 
 
 def _guard(name: str, compute: Callable[[], Check]) -> Check:
-    """A table that cannot be read is a failed check, not the end of all others."""
+    """Return the check, failed where a table cannot be read, so that other checks go on."""
     try:
         return compute()
     except (UlnaError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        return Check(f"numbers of {name}", False, f"cannot be computed again: {error}")
+        return Check(f"numbers of {name}", False, f"cannot be recomputed: {error}")
 
 
 def _metrics(receipt: Receipt, folder: Path, inside: str) -> Check:
     rows = read_predictions(folder / f"{inside}predictions.csv")
     parts = [BodyPart(p) for p in receipt.method["body_parts"]]
-    result = summarise(rows, parts, _resampling(receipt))
+    metrics = summarise(rows, parts, _resampling(receipt))
     reported = json.loads((folder / f"{inside}metrics.json").read_text("utf-8"))
-    return _compared(f"{inside}metrics.json", result, {k: reported.get(k) for k in result})
+    return _compared(f"{inside}metrics.json", metrics, {k: reported.get(k) for k in metrics})
 
 
 def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Check]:
@@ -107,22 +107,22 @@ def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Ch
 
     def compute() -> Check:
         sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
-        how = _resampling(receipt)
-        result = crossval_scores(folder, groups or {}, others, sources, left_out, how)
+        resampling = _resampling(receipt)
+        scores = crossval_scores(folder, groups or {}, others, sources, left_out, resampling)
         reported = json.loads((folder / "scores.json").read_text("utf-8"))
         if groups is None and by:
             reported = _of_regions(reported)
-        return _compared("scores.json", result, reported)
+        return _compared("scores.json", scores, reported)
 
     checks = [_guard("scores.json", compute)]
     if groups is None and by:
-        message = "not computed again: they need the table; give --data"
+        message = "not recomputed: they need the table: give --data"
         checks.append(Check(f"scores.json by {', '.join(by)}", None, message))
     return checks
 
 
 def _of_regions(reported: Json) -> Json:
-    """What needs no column of the table."""
+    """Return the scores of groups that need no column of the table."""
 
     def kept(groups: Json) -> Json:
         known = ("region: ", "source: ", "left out: ")
@@ -140,31 +140,31 @@ def _mura(receipt: Receipt, folder: Path) -> Check:
 
     labels = read_mura_labels(folder / receipt.inputs["labels"].path)
     answers = read_mura_answers(folder / receipt.inputs["predictions"].path)
-    result = score_mura(labels, answers, _resampling(receipt))
+    scores = score_mura(labels, answers, _resampling(receipt))
     if receipt.method["phantoms"]:
-        result = {name: {**row, "standing": None} for name, row in result.items()}
-    return _compared("score.json", result, json.loads((folder / "score.json").read_text("utf-8")))
+        scores = {name: {**row, "standing": None} for name, row in scores.items()}
+    return _compared("score.json", scores, json.loads((folder / "score.json").read_text("utf-8")))
 
 
 def _resampling(receipt: Receipt) -> Resampling:
     return Resampling(int(receipt.method["draws"]), int(receipt.method["seed"]))
 
 
-def _compared(name: str, result: Any, reported: Any) -> Check:
-    n, differing = differing_leaves(to_json(result), reported)
+def _compared(name: str, recomputed: Any, reported: Any) -> Check:
+    n, differing = differing_leaves(to_json(recomputed), reported)
     if differing:
         named = "; ".join(differing[:_NAMED])
         message = f"{len(differing)} of {n} differ: {named}"
         return Check(f"numbers of {name}", False, message)
-    return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBERS_WITHIN:g}")
+    return Check(f"numbers of {name}", True, f"all {n} equal within {NUMBER_TOLERANCE:g}")
 
 
-def differing_leaves(result: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
-    """How many values were compared, and those that differ, as 'place: reported, recomputed'."""
-    if not isinstance(result, (Mapping, list)) and not isinstance(reported, (Mapping, list)):
-        same = _same(result, reported)
-        return 1, [] if same else [f"{where} is {reported!r}, computed again {result!r}"]
-    one, other = _entries(result), _entries(reported)
+def differing_leaves(recomputed: Any, reported: Any, where: str = "") -> tuple[int, list[str]]:
+    """Return the number of values compared, and a text with both values for each that differs."""
+    if not isinstance(recomputed, (Mapping, list)) and not isinstance(reported, (Mapping, list)):
+        same = _same(recomputed, reported)
+        return 1, [] if same else [f"{where} is {reported!r}, recomputed {recomputed!r}"]
+    one, other = _entries(recomputed), _entries(reported)
     n = 0
     differing: list[str] = []
     for key in dict.fromkeys([*one, *other]):
@@ -175,14 +175,13 @@ def differing_leaves(result: Any, reported: Any, where: str = "") -> tuple[int, 
 
 
 def _entries(value: Any) -> Mapping[str, Any]:
-    """The entries of an object or a list by name or place; none of anything else."""
+    """Return the entries of an object or list by name or index, none for other values."""
     if isinstance(value, Mapping):
         return value
     return {str(i): v for i, v in enumerate(value)} if isinstance(value, list) else {}
 
 
-def _same(result: Any, reported: Any) -> bool:
-    numbers = (int, float)
-    if isinstance(result, numbers) and isinstance(reported, numbers):
-        return math.isclose(result, reported, rel_tol=0, abs_tol=NUMBERS_WITHIN)
-    return bool(result == reported)
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return math.isclose(one, other, rel_tol=0, abs_tol=NUMBER_TOLERANCE)
+    return bool(one == other)

@@ -1,4 +1,4 @@
-"""Are data and bundles those of a receipt, and do they still give the same probabilities?"""
+"""Verify that data and bundles are those of a receipt, and still give the same probabilities."""
 
 from __future__ import annotations
 
@@ -13,69 +13,69 @@ from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError
 from ulna.evaluation.collect import collect_rows, row_of_outputs
 from ulna.evaluation.rows import StudyRow
-from ulna.provenance.receipt import Receipt, see_data
+from ulna.provenance.receipt import Receipt, describe_data
 from ulna.provenance.verify import Check
 from ulna.types import Study
 
 if TYPE_CHECKING:
     from ulna.runtime import Predictor
 
-# Another processor or another version of onnxruntime rounds otherwise, in float32.
-PROBABILITIES_WITHIN = 1e-4
+# Another processor or another version of onnxruntime rounds float32 differently.
+PROBABILITY_TOLERANCE = 1e-4
 _NAMED = 3
 Progress = Callable[[int, int], None]
 
 
 def used_studies(rows: Sequence[StudyRow], studies: Sequence[Study]) -> list[Study]:
-    """Those of the data's studies that predictions answer, in the rows' order."""
-    there = {s.key: s for s in studies}
-    return [there[r.key] for r in rows if r.key in there]
+    """Return the studies that have predictions, in the order of the rows."""
+    known = {s.key: s for s in studies}
+    return [known[r.key] for r in rows if r.key in known]
 
 
 def check_data(receipt: Receipt, rows: Sequence[StudyRow], used: Sequence[Study]) -> list[Check]:
-    """Every study is there, with the label that it was scored by; then all contents by hash."""
-    there = {s.key: s.abnormal for s in used}
-    gone = [r.key for r in rows if r.key not in there]
-    other = [r.key for r in rows if r.key in there and there[r.key] != r.abnormal]
+    """Check that every study is present with the same label, and compare a hash of contents."""
+    label = {s.key: s.abnormal for s in used}
+    gone = [r.key for r in rows if r.key not in label]
+    other = [r.key for r in rows if r.key in label and label[r.key] != r.abnormal]
     checks = [
-        Check("studies of the data", not gone, _listed(gone, len(rows), "are not there", "there")),
+        Check("studies of the data", not gone, _listed(gone, len(rows), "are missing", "present")),
         Check("labels of the data", not other, _listed(other, len(rows), "differ", "equal")),
     ]
     if receipt.data is None:
         return checks
-    result = see_data(used, "", "").sha256
-    same = result == receipt.data.sha256
-    message = f"SHA-256 {result[:12]}..."
+    actual = describe_data(used, "", "").sha256
+    same = actual == receipt.data.sha256
+    message = f"SHA-256 {actual[:12]}..."
     if not same:
         message += f", expected {receipt.data.sha256[:12]}...: keys, labels, names or images differ"
     return [*checks, Check("contents of the data", same, message)]
 
 
-def check_bundles(receipt: Receipt, places: Mapping[str, Path]) -> list[Check]:
-    """Each bundle by its hash, which covers its graphs. places: folder by the receipt's name."""
+def check_bundles(receipt: Receipt, folders: Mapping[str, Path]) -> list[Check]:
+    """Compare each bundle's hash, which covers its graphs; folders are by name in the receipt."""
     checks = []
     for name, expected in receipt.bundles.items():
-        if name not in places:
+        if name not in folders:
             checks.append(Check(f"bundle {name}".strip(), None, "not compared: give --bundle"))
             continue
-        checks.append(_bundle(name, places[name], expected))
+        checks.append(_bundle(name, folders[name], expected))
     return checks
 
 
-def _bundle(name: str, place: Path, expected: str) -> Check:
-    what = f"bundle {name}".strip()
+def _bundle(name: str, folder: Path, expected: str) -> Check:
+    subject = f"bundle {name}".strip()
     try:
-        result = read_bundle(place).hash
+        actual = read_bundle(folder).hash
     except BundleError as error:
-        return Check(what, False, str(error))
-    message = f"hash {result[:12]}..."
-    if result != expected:
+        return Check(subject, False, str(error))
+    message = f"hash {actual[:12]}..."
+    if actual != expected:
         message += f", expected {expected[:12]}...: another bundle, or calibrated since"
-    return Check(what, result == expected, message)
+    return Check(subject, actual == expected, message)
 
 
 def choose_studies(used: Sequence[Study], n: int | None, seed: int) -> list[Study]:
-    """`n` of the studies at random, in order, or all."""
+    """Return `n` random studies in their order, or all for None."""
     if n is None or n >= len(used):
         return list(used)
     chosen = set(random.Random(seed).sample(range(len(used)), n))
@@ -88,13 +88,13 @@ def check_answers(
     bundle: Path,
     point: str,
     engine: EngineSettings,
-    report: Progress,
+    progress: Progress,
 ) -> Check:
-    """The bundle's probabilities of `studies`, asked again. engine: that they came from."""
+    """Recompute the bundle's probabilities of `studies` with `engine`, and compare them."""
     from ulna.runtime import Predictor
 
-    result, _ = collect_rows(Predictor.load(bundle, engine), studies, point, report)
-    return _answers("probabilities asked again", rows, result, whole=True)
+    recomputed, _ = collect_rows(Predictor.load(bundle, engine), studies, point, progress)
+    return _compared("probabilities asked again", rows, recomputed, whole=True)
 
 
 def check_fold_answers(
@@ -102,13 +102,13 @@ def check_fold_answers(
     studies: Sequence[Study],
     folds: Mapping[str, Path],
     point: str,
-    report: Progress,
+    progress: Progress,
 ) -> Check:
-    """Out-of-fold probabilities of `studies`, asked again of the fold's own bundle.
+    """Recompute out-of-fold probabilities of `studies` with each fold's bundle, and compare them.
 
-    folds: bundle by fold ('fold0'). If all rows are asked again, fusion and thresholds are fitted
-    again too; else the experts' probabilities before fusion are compared. A study whose images
-    cannot be read any more differs.
+    folds are bundles by fold ('fold0'). If all rows are recomputed, so are fusion and thresholds.
+    Otherwise the experts' probabilities before fusion are compared. A study whose images can no
+    longer be read counts as different.
     """
     from ulna.runtime import Predictor
 
@@ -121,41 +121,43 @@ def check_fold_answers(
     for name in names:
         own = [s for s in studies if fold_of[s.key] == name]
         predictors.append(Predictor.load(folds[name]))
-        message, unreadable = run_fold(predictors[-1], own)
-        outputs.append(message)
+        read, unreadable = run_fold(predictors[-1], own)
+        outputs.append(read)
         faults += unreadable
         done += len(own)
-        report(done, len(studies))
-    whole = len(studies) == len(rows)
-    if whole:
+        progress(done, len(studies))
+    if len(studies) == len(rows):
         numbers = [int(n.removeprefix("fold")) for n in names]
-        result = cross_fit(predictors, outputs, point, numbers)
-        what = "probabilities and fusion asked again"
-        return _answers(what, rows, [*result, *faults], whole=True)
-    requested = zip(predictors, outputs, strict=True)
-    result = [row_of_outputs(p, o, point) for p, own in requested for o in own]
-    return _answers("experts' probabilities asked again", rows, [*result, *faults], whole=False)
+        recomputed = [*cross_fit(predictors, outputs, point, numbers), *faults]
+        return _compared("probabilities and fusion asked again", rows, recomputed, whole=True)
+    pairs = zip(predictors, outputs, strict=True)
+    recomputed = [row_of_outputs(p, o, point) for p, own in pairs for o in own] + faults
+    return _compared("experts' probabilities asked again", rows, recomputed, whole=False)
 
 
-def _answers(what: str, rows: Sequence[StudyRow], result: Sequence[StudyRow], whole: bool) -> Check:
-    """whole: the calibrated probability and the experts'; else the experts' alone."""
+def _compared(
+    subject: str, rows: Sequence[StudyRow], recomputed: Sequence[StudyRow], whole: bool
+) -> Check:
+    """Compare the probabilities of experts and, if `whole`, the calibrated ones too."""
     reported = {r.key: r for r in rows}
-    gaps = {f.key: _gap(f, reported[f.key], whole) for f in result}
+    gaps = {f.key: _gap(f, reported[f.key], whole) for f in recomputed}
     far = sorted(
-        (k for k, g in gaps.items() if not g <= PROBABILITIES_WITHIN), key=lambda k: -gaps[k]
+        (k for k, g in gaps.items() if not g <= PROBABILITY_TOLERANCE), key=lambda k: -gaps[k]
     )
     most = max(gaps.values(), default=0.0)
     of = f"{len(gaps)} of {len(rows)} studies, largest difference {most:.1e}"
     if not far:
-        return Check(what, True, f"{of}, at most {PROBABILITIES_WITHIN:g} allowed")
+        return Check(subject, True, f"{of}, at most {PROBABILITY_TOLERANCE:g} allowed")
     named = ", ".join(f"{k} by {gaps[k]:.2g}" for k in far[:_NAMED])
-    return Check(what, False, f"{of}: {len(far)} differ by over {PROBABILITIES_WITHIN:g}: {named}")
+    return Check(
+        subject, False, f"{of}: {len(far)} differ by over {PROBABILITY_TOLERANCE:g}: {named}"
+    )
 
 
-def _gap(result: StudyRow, reported: StudyRow, whole: bool) -> float:
-    """Largest difference of two rows' probabilities; infinite where one of them has none."""
-    one, other = dict(result.experts), dict(reported.experts)
-    for row, values in ((result, one), (reported, other)):
+def _gap(recomputed: StudyRow, reported: StudyRow, whole: bool) -> float:
+    """Return the largest difference of two rows' probabilities, infinite where one lacks any."""
+    one, other = dict(recomputed.experts), dict(reported.experts)
+    for row, values in ((recomputed, one), (reported, other)):
         if whole and row.given is not None:
             values["hybrid"] = row.given.probability
     if set(one) != set(other):

@@ -1,4 +1,4 @@
-"""Recipes: functions that return a complete frozen `Recipe`, by name."""
+"""The named recipes: functions that return a complete, frozen `Recipe`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = ["RECIPES", "find_recipe"]
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe `name`; ConfigError names the known ones."""
+    """Return the recipe called `name`; raise ConfigError, which lists the names, if unknown."""
     if name not in RECIPES:
         raise ConfigError(f"unknown recipe {name!r}: expected one of {', '.join(RECIPES)}")
     return RECIPES[name]()

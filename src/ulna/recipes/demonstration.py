@@ -1,8 +1,8 @@
 """scripts/box_bundle.sh
 
-The one expert of the bundle that comes with the package: all seven regions on phantoms, its trunk
-from the shipped weights, a fixed number of epochs and no clock. What to expect:
-docs/results/box.md.
+The expert of the bundle in the package: phantoms of all seven body parts, an encoder from the
+shipped weights, a fixed number of epochs and no limit of time. docs/results/box.md has the
+expected results.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart, FindingCategory
 
-OWN = ExpertConfig(
+DEMONSTRATION_CNN = ExpertConfig(
     name="cnn",
     encoder="cnn",
     neck="attention",
@@ -29,15 +29,15 @@ OWN = ExpertConfig(
 
 
 def demonstration() -> Recipe:
-    """Ulna's own network on every region that phantoms have."""
+    """Return the recipe of the in-house `cnn` on phantoms of all body parts."""
     return Recipe(
         name="demonstration",
         description="the bundle in the package: one small expert, phantoms of all regions",
-        experts=(OWN,),
+        experts=(DEMONSTRATION_CNN,),
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),
-        # Some 100 studies a region: the heads of the others learn from an image too.
+        # Some 100 studies per body part: an image also trains the heads of the others.
         loss=LossWeights(body_part=0.5, finding=0.3, attention=2.0, other_parts=0.5),
         fractions={"train": 0.72, "tune": 0.0, "calibration": 0.28},
         precision="32-true",

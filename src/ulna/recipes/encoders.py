@@ -1,7 +1,7 @@
 """ulna train DATA --recipe hybrid --encoders vgg19,densenet121,resnet50 --out runs/other
 
-One switch: the same recipe with experts of other encoders. Where their weights come from:
-docs/weights.md.
+The option `--encoders`: a recipe with other encoders in place of its own. docs/weights.md says
+where their weights come from.
 """
 
 from __future__ import annotations
@@ -12,29 +12,28 @@ from dataclasses import replace
 from ulna.config.recipe import Recipe
 from ulna.errors import ConfigError
 
-# Its experts stay: it has a start of its own, and no other encoder its settings.
-_OWN = "cnn"
+# Experts of the in-house network stay: its initial weights and settings fit no other encoder.
+_IN_HOUSE = "cnn"
 
 
 def with_encoders(recipe: Recipe, encoders: Sequence[str]) -> Recipe:
-    """`recipe` with an expert for each of `encoders` in place of its experts that are not 'cnn'.
+    """Return `recipe` with one expert for each of `encoders` in place of those that are not 'cnn'.
 
-    encoders: names of timm's models, each once; experts are named after them ('-' for '.'). The
-    first takes the settings of the first expert that it replaces, and so on; where there are more
-    encoders than such experts, the others take those of the last. Raises ConfigError for a recipe
-    of 'cnn' alone, for no encoder or 'cnn', for names that coincide, and where the fusion's
-    layout names an expert that is replaced.
+    encoders: distinct names of timm models; experts are named after them, with '-' for '.'. The
+    first encoder takes the settings of the first replaced expert, and so on; further encoders take
+    the settings of the last one. Raises ConfigError for a recipe that has only 'cnn', for no
+    encoder or 'cnn', for equal names, and for a fusion layout that names a replaced expert.
     """
-    replaced = [e for e in recipe.experts if e.encoder != _OWN]
+    replaced = [e for e in recipe.experts if e.encoder != _IN_HOUSE]
     if not replaced:
         raise ConfigError(
-            f"recipe {recipe.name}: all its experts are {_OWN!r}: expected one with another "
-            "encoder, whose settings those of --encoders take; like recipe hybrid"
+            f"recipe {recipe.name}: all its experts are {_IN_HOUSE!r}: expected one with another "
+            "encoder, whose settings the new encoders take, like recipe hybrid"
         )
-    if not encoders or _OWN in encoders or not all(encoders):
+    if not encoders or _IN_HOUSE in encoders or not all(encoders):
         raise ConfigError(
-            f"encoders {','.join(encoders)!r}: expected names of timm's models, like "
-            f"vgg19,densenet121,resnet50; experts of {_OWN!r} stay as the recipe has them"
+            f"encoders {','.join(encoders)!r}: expected names of timm models, like "
+            f"vgg19,densenet121,resnet50, without {_IN_HOUSE!r}, whose experts always stay"
         )
     last = len(replaced) - 1
     new = [
@@ -43,4 +42,4 @@ def with_encoders(recipe: Recipe, encoders: Sequence[str]) -> Recipe:
     ]
     place = recipe.experts.index(replaced[0])
     before, after = recipe.experts[:place], recipe.experts[place:]
-    return replace(recipe, experts=(*before, *new, *(e for e in after if e.encoder == _OWN)))
+    return replace(recipe, experts=(*before, *new, *(e for e in after if e.encoder == _IN_HOUSE)))

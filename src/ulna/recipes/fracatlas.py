@@ -1,21 +1,23 @@
-"""ulna crossval table.csv --recipe fracatlas --initial EXPERT=run:TRUNK ... --out runs/fracatlas
+"""ulna crossval table.csv --recipe fracatlas --initial EXPERT=run:ENCODER ... --out runs/fracatlas
 
-Fracture against none on real images, on two cores. One expert is Ulna's own network, whose trunk
-learned on phantoms and images of the lower limb; three are EfficientNet-Lite0 from ImageNet
-weights, one of which learned on those images too. `scripts/fracatlas.sh` takes all the steps:
+Fracture against no fracture on radiographs of patients, on two cores. One expert is the in-house
+`cnn`, whose encoder was trained on phantoms and on images of the lower limb before; three are
+EfficientNet-Lite0 from ImageNet weights, one of them also trained on the lower limb before.
+`scripts/fracatlas.sh` takes all these steps:
 
     ulna phantom runs/cassettes --studies 1750 --seed 20262 --size 448 --framing plate \\
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
     ulna train runs/cassettes --recipe cassettes --out runs/trunk-phantom
-    ulna train lower_limb.csv --recipe lower_limb --initial run:runs/trunk-phantom --out TRUNK
-    ulna train lower_limb.csv --recipe lower_limb_lite0 --out TRUNK-LITE0
+    ulna train lower_limb.csv --recipe lower_limb --initial run:runs/trunk-phantom --out ENCODER
+    ulna train lower_limb.csv --recipe lower_limb_lite0 --out ENCODER-LITE0
 
-What to expect: docs/results/real.md.
+docs/results/real.md has the expected results.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ulna.config.augmentation import Augmentation
 from ulna.config.distillation import Distillation
@@ -23,20 +25,20 @@ from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
 from ulna.types import BodyPart
 
-# A pixel is about 0.95 mm on an image of 43 cm: what most of FracAtlas was stored at.
+# A pixel is about 0.95 mm on a plate of 43 cm: the resolution of most images of FracAtlas.
 _SPEC = InputSpec(size=448, local_contrast=0.2)
-# Enlarged beyond that: a window of 96 px then holds half the area, and a fracture more cells.
+# Enlarged beyond that: a crop of 96 px then holds half the area, and a fracture more cells.
 _ENLARGED = InputSpec(size=640, local_contrast=0.2)
-_CHANGES = Augmentation(
+_AUGMENTATION = Augmentation(
     rotation=25, scale=0.25, brightness=0.12, contrast=0.3, gamma=0.3, noise=0.03, invert=0
 )
-# A wider range of sizes; and for experts that are to hold at other hospitals, their images' marks.
-_WIDER = replace(_CHANGES, scale=0.6, brightness=0.15, gamma=0.4)
-_PLAIN = Augmentation(
+# A wider range of sizes; and, for other hospitals, imitations of what marks their images.
+_WIDE_AUGMENTATION = replace(_AUGMENTATION, scale=0.6, brightness=0.15, gamma=0.4)
+_PLAIN_AUGMENTATION = Augmentation(
     rotation=20, scale=0.15, brightness=0.0, contrast=0.0, gamma=0.4, noise=0.0, invert=0
 )
-_OUTLIERS = replace(
-    _WIDER,
+_OTHER_HOSPITALS = replace(
+    _WIDE_AUGMENTATION,
     scale=0.5,
     least_fill=0.85,
     frame=0.15,
@@ -56,6 +58,7 @@ _PARTS = (
     BodyPart.WRIST,
 )
 _USE = "fracture against none, FracAtlas, research only"
+_LITE0_CHANGES = {"input_spec": _ENLARGED, "precision": "32-true"}
 _ALL_TRAIN = {"train": 1.0, "tune": 0.0, "calibration": 0.0}
 
 
@@ -76,24 +79,26 @@ def _cnn(epochs: int, learning_rate: float, hard_negatives_every: int) -> Expert
     )
 
 
-def _recipe(name: str, description: str, expert: ExpertConfig) -> Recipe:
-    return Recipe(
+def _recipe(name: str, description: str, expert: ExpertConfig, **changes: Any) -> Recipe:
+    recipe = Recipe(
         name=name,
         description=description,
         experts=(expert,),
         body_parts=_PARTS,
         input_spec=_SPEC,
-        augmentation=_CHANGES,
+        augmentation=_AUGMENTATION,
         loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         fractions=_ALL_TRAIN,
         abnormal_means="fracture",
     )
+    return replace(recipe, **changes)
 
 
 def cassettes() -> Recipe:
-    """Trunk on phantoms that look like whole cassettes; its heads say what transfers alone.
+    """Return the recipe of an encoder on phantoms of whole plates.
 
-    It starts from the shipped trunk: fractures are large on close phantoms and learned there first
+    Its fitted heads measure what transfers without further training. It starts from the shipped
+    encoder, since fractures are large on collimated phantoms and learned there first
     (docs/decisions/021-close-phantoms-first.md).
     """
     expert = replace(
@@ -101,30 +106,31 @@ def cassettes() -> Recipe:
         fit_heads=True,
         initial=InitialWeights("shipped"),
     )
-    recipe = _recipe("cassettes", "trunk for real images, on phantom cassettes", expert)
-    return replace(recipe, abnormal_means="abnormality")  # phantoms show more than fractures
+    description = "encoder for real images, on phantom cassettes"
+    # Phantoms show more than fractures.
+    return _recipe("cassettes", description, expert, abnormal_means="abnormality")
 
 
 def lower_limb() -> Recipe:
-    """Trunk on images of the lower limb, fracture against none; its heads are not used."""
+    """Return the recipe of an encoder on fractures of the lower limb; its heads are not used."""
     expert = _cnn(epochs=40, learning_rate=2.5e-3, hard_negatives_every=10)
-    return _recipe("lower_limb", "trunk for real images, on images of the lower limb", expert)
+    return _recipe("lower_limb", "encoder for real images, on images of the lower limb", expert)
 
 
 def fracatlas_cnn() -> Recipe:
-    """Own network; its trunk learns on windows, its heads are fitted on whole images."""
+    """Return the recipe of the in-house `cnn`: encoder on crops, heads fitted on whole images."""
     expert = replace(
         _cnn(epochs=120, learning_rate=1.5e-3, hard_negatives_every=12), fit_heads=True
     )
-    recipe = _recipe("fracatlas_cnn", f"{_USE}, one expert: to compare", expert)
-    return replace(recipe, input_spec=_ENLARGED)
+    description = f"{_USE}, one expert: to compare"
+    return _recipe("fracatlas_cnn", description, expert, input_spec=_ENLARGED)
 
 
 def _lite0(epochs: int, hard_negatives_every: int) -> ExpertConfig:
-    """EfficientNet-Lite0: stem and the first two of its seven stages stay as ImageNet left them.
+    """Return an EfficientNet-Lite0 whose stem and first two of seven stages stay frozen.
 
-    Its recipes ask for single precision: processors compute its depthwise convolutions faster in
-    that than in bfloat16, even where the others gain by it.
+    Its recipes set single precision, in which processors compute depthwise convolutions faster
+    than in bfloat16, even where other layers gain by bfloat16.
     """
     return ExpertConfig(
         name="lite0",
@@ -144,32 +150,29 @@ def _lite0(epochs: int, hard_negatives_every: int) -> ExpertConfig:
 
 
 def lower_limb_lite0() -> Recipe:
-    """Trunk from ImageNet on images of the lower limb; its heads are not used."""
-    recipe = _recipe(
+    """Return the recipe of an ImageNet encoder on the lower limb; its heads are not used."""
+    return _recipe(
         "lower_limb_lite0",
-        "ImageNet trunk, on images of the lower limb",
+        "ImageNet encoder, on images of the lower limb",
         _lite0(7, hard_negatives_every=0),
-    )
-    return replace(
-        recipe,
-        input_spec=_ENLARGED,
-        augmentation=_WIDER,
-        precision="32-true",
+        augmentation=_WIDE_AUGMENTATION,
+        **_LITE0_CHANGES,
     )
 
 
 def fracatlas_lite0() -> Recipe:
-    """The one from ImageNet alone, on windows with boxes, its heads fitted on whole images."""
-    expert = replace(_lite0(24, hard_negatives_every=8), fit_heads=True, augmentation=_OUTLIERS)
-    recipe = _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert)
-    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+    """Return the recipe of an ImageNet encoder on crops, with heads fitted on whole images."""
+    expert = replace(
+        _lite0(24, hard_negatives_every=8), fit_heads=True, augmentation=_OTHER_HOSPITALS
+    )
+    return _recipe("fracatlas_lite0", f"{_USE}, from ImageNet", expert, **_LITE0_CHANGES)
 
 
 def fracatlas_plain() -> Recipe:
-    """The plain peer: EfficientNet-Lite0 from ImageNet on whole images of 320 px, without boxes.
+    """Return the recipe of the plain baseline: EfficientNet-Lite0 on whole images of 320 px.
 
-    One linear head a body part on the pooled features, taught nearly alike (`other_parts`); every
-    weight learns. As an expert of the hybrid it sees what windows do not: the whole image.
+    It uses no boxes and trains every weight, with one linear head per body part on the pooled
+    features, trained nearly alike (`other_parts`). In the hybrid it adds the whole image to crops.
     """
     expert = ExpertConfig(
         name="lite0_whole",
@@ -178,18 +181,18 @@ def fracatlas_plain() -> Recipe:
         epochs=12,
         batch_size=16,
         input_scale=0.5,
-        augmentation=_PLAIN,
+        augmentation=_PLAIN_AUGMENTATION,
     )
-    recipe = _recipe("fracatlas_plain", f"{_USE}, plain network on whole images", expert)
-    return replace(recipe, input_spec=_ENLARGED, precision="32-true")
+    description = f"{_USE}, plain network on whole images"
+    return _recipe("fracatlas_plain", description, expert, **_LITE0_CHANGES)
 
 
 def fracatlas_student() -> Recipe:
-    """The hybrid's student: its expert `lite0` taught on whole images what all experts say of them.
+    """Return the recipe of the hybrid's student, which learns its answers on whole images.
 
-    `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds`: each fold's
-    student starts from the expert `lite0` of the same fold. It learns at 448 px and answers at
-    three larger and smaller scales (docs/decisions/029-student-answers-at-three-scales.md).
+    `ulna distil --folds runs/fracatlas/folds --initial run:runs/fracatlas/folds` starts each
+    fold's student from the expert `lite0` of the same fold. It is trained at 448 px and averages
+    over three scales when it answers (docs/decisions/029-student-answers-at-three-scales.md).
     """
     (start,) = fracatlas_lite0().experts
     expert = replace(
@@ -207,12 +210,11 @@ def fracatlas_student() -> Recipe:
         hard_negatives_every=0,
         input_scale=0.7,
         test_scales=(1.25, 1.0, 1.5),
-        augmentation=_WIDER,
+        augmentation=_WIDE_AUGMENTATION,
     )
     return replace(
         _recipe("fracatlas_student", f"{_USE}, one small network taught by the hybrid", expert),
         input_spec=_ENLARGED,
-        loss=LossWeights(body_part=0.1, attention=2.0, other_parts=0.8),
         distillation=Distillation(
             logits=1.0, other_parts=0.8, body_part=0.2, map=0.5, temperature=2.0, hard_labels=0.3
         ),
@@ -222,23 +224,26 @@ def fracatlas_student() -> Recipe:
 
 
 def fracatlas() -> Recipe:
-    """Ulna's own network, and EfficientNet-Lite0 from ImageNet in three ways.
+    """Return the hybrid of the in-house `cnn` and three EfficientNet-Lite0 from ImageNet.
 
-    `cnn`, `lite0` and `lite0_plain` learn on windows. `lite0` learned on the lower limb first and
-    sees images changed as at other hospitals, `lite0_plain` neither; `lite0_whole` is the plain
-    network of `fracatlas_plain` and sees whole images.
+    `cnn`, `lite0` and `lite0_plain` are trained on crops. `lite0` comes from the lower limb, with
+    augmentation for other hospitals, and `lite0_plain` has neither. `lite0_whole` is the network
+    of `fracatlas_plain` and uses whole images.
     """
     (cnn,), (transferred,), (whole,) = (
         r.experts for r in (fracatlas_cnn(), fracatlas_lite0(), fracatlas_plain())
     )
     plain = replace(
-        _lite0(12, hard_negatives_every=6), name="lite0_plain", fit_heads=True, augmentation=_WIDER
+        _lite0(12, hard_negatives_every=6),
+        name="lite0_plain",
+        fit_heads=True,
+        augmentation=_WIDE_AUGMENTATION,
     )
     return replace(
         _recipe("fracatlas", _USE, cnn),
         experts=(cnn, transferred, plain, whole),
         input_spec=_ENLARGED,
-        # Weights fitted to the twenty fractures of a humerus or shoulder rank worse than none.
+        # Weights fitted to the twenty fractures of a humerus or shoulder rank worse than the mean.
         fusion=Fusion("mean"),
         precision="32-true",
         weights="float16",

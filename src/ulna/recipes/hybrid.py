@@ -1,7 +1,8 @@
 """ulna train DATA --recipe hybrid --out runs/hybrid
 
-The full-size hybrid: VGG19, DenseNet121, ResNet50 and Ulna's own network, made for a GPU; and the
-same four as two cores can train them on phantoms. What to expect: docs/results/, docs/cascade.md.
+The full-size hybrid for a GPU, of VGG19, DenseNet121, ResNet50 and the in-house `cnn`, and the same
+four experts as two cores can train them on phantoms. Expected results: docs/results/,
+docs/cascade.md.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 from ulna.config.input_spec import InputSpec
 from ulna.config.recipe import ExpertConfig, Fusion, InitialWeights, LossWeights, Recipe
 from ulna.recipes.demo import demo
-from ulna.recipes.demonstration import OWN
+from ulna.recipes.demonstration import DEMONSTRATION_CNN
 from ulna.types import BodyPart, FindingCategory
 
 
@@ -32,8 +33,8 @@ def _transferred(name: str) -> ExpertConfig:
 
 
 def hybrid() -> Recipe:
-    """All four experts, ImageNet start where there is one, gradual unfreezing."""
-    own = ExpertConfig(
+    """Return the hybrid of four experts, three of them unfrozen gradually from ImageNet weights."""
+    cnn = ExpertConfig(
         name="cnn",
         encoder="cnn",
         neck="attention",
@@ -45,7 +46,7 @@ def hybrid() -> Recipe:
     return Recipe(
         name="hybrid",
         description="VGG19, DenseNet121, ResNet50 and cnn, fused",
-        experts=(*(_transferred(n) for n in ("vgg19", "densenet121", "resnet50")), own),
+        experts=(*(_transferred(n) for n in ("vgg19", "densenet121", "resnet50")), cnn),
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=320),
@@ -55,12 +56,8 @@ def hybrid() -> Recipe:
 
 
 def prototype() -> Recipe:
-    """The layout of the original prototype: one expert answers for each of three body parts."""
-    layout = {
-        BodyPart.ELBOW: "cnn",
-        BodyPart.HUMERUS: "densenet121",
-        BodyPart.WRIST: "resnet50",
-    }
+    """Return the layout of the original prototype: one expert for each of three body parts."""
+    layout = {BodyPart.ELBOW: "cnn", BodyPart.HUMERUS: "densenet121", BodyPart.WRIST: "resnet50"}
     whole = hybrid()
     return replace(
         whole,
@@ -72,7 +69,7 @@ def prototype() -> Recipe:
     )
 
 
-def _from_nothing(encoder: str, rate: float, epochs: int, window: int) -> ExpertConfig:
+def _from_scratch(encoder: str, rate: float, epochs: int, crop: int) -> ExpertConfig:
     return ExpertConfig(
         name=encoder,
         encoder=encoder,
@@ -81,7 +78,7 @@ def _from_nothing(encoder: str, rate: float, epochs: int, window: int) -> Expert
         batch_size=32,
         learning_rate=rate,
         ema_decay=0.99,
-        crop_size=window,
+        crop_size=crop,
         crop_share=1.0,
         train_encoder_on_whole=False,
         fit_heads=True,
@@ -89,16 +86,16 @@ def _from_nothing(encoder: str, rate: float, epochs: int, window: int) -> Expert
 
 
 def hybrid_phantoms() -> Recipe:
-    """All four without ImageNet, on windows of phantoms: an hour or two of two cores."""
+    """Return the four experts without ImageNet, on crops of phantoms: 1 to 2 hours on two cores."""
     return replace(
         demo(),
         name="hybrid_phantoms",
         description="VGG19, DenseNet121, ResNet50 and cnn on phantoms, two cores",
         experts=(
-            replace(OWN, epochs=16),
-            _from_nothing("densenet121", 2e-3, 8, 96),
-            _from_nothing("resnet50", 1.5e-3, 8, 96),
-            _from_nothing("vgg19", 3e-4, 5, 64),
+            replace(DEMONSTRATION_CNN, epochs=16),
+            _from_scratch("densenet121", 2e-3, 8, 96),
+            _from_scratch("resnet50", 1.5e-3, 8, 96),
+            _from_scratch("vgg19", 3e-4, 5, 64),
         ),
         loss=LossWeights(body_part=0.5, finding=0.3, attention=2.0),
         fractions={"train": 0.62, "tune": 0.02, "calibration": 0.36},

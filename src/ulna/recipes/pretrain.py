@@ -1,7 +1,7 @@
 """ulna train PHANTOMS --recipe pretrain --out runs/pretrain
 
-The trunk that comes with the package: Ulna's own network, learned on phantoms from random
-weights. How the shipped one was made: docs/results/pretrain.md.
+The encoder in the package: the in-house `cnn`, trained on phantoms from random weights.
+docs/results/pretrain.md says how the shipped weights were made.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from ulna.types import BodyPart, FindingCategory
 
 
 def pretrain() -> Recipe:
-    """One expert, most of the time on windows; a fixed number of epochs, no clock."""
-    own = ExpertConfig(
+    """Return the recipe of one expert, trained mostly on crops for a fixed number of epochs."""
+    cnn = ExpertConfig(
         name="cnn",
         encoder="cnn",
         neck="attention",
@@ -26,8 +26,8 @@ def pretrain() -> Recipe:
     )
     return Recipe(
         name="pretrain",
-        description="Ulna's own trunk on phantoms, from random weights",
-        experts=(own,),
+        description="the in-house cnn on phantoms, from random weights",
+        experts=(cnn,),
         body_parts=(BodyPart.ELBOW, BodyPart.HUMERUS, BodyPart.WRIST),
         categories=tuple(FindingCategory),
         input_spec=InputSpec(size=224),

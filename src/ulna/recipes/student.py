@@ -1,7 +1,7 @@
 """ulna distil BUNDLE DATA --recipe student --initial imagenet --out runs/student
 
-One small network that learns a bundle's answers and maps, and answers in one pass in less than
-8 MB (docs/student.md). Body parts and categories are the teacher's.
+One small network that learns a bundle's answers and heat maps: one pass, less than 8 MB
+(docs/student.md). Body parts and categories are the teacher's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from ulna.types import BodyPart, FindingCategory
 
 
 def student() -> Recipe:
-    """EfficientNet-Lite0 on whole images of 384 px; of random weights unless told otherwise."""
+    """Return the recipe of an EfficientNet-Lite0 on whole images of 384 px.
+
+    Its weights are random unless `--initial` sets others.
+    """
     expert = ExpertConfig(
         name="student",
         encoder="tf_efficientnet_lite0",
@@ -32,7 +35,7 @@ def student() -> Recipe:
         experts=(expert,),
         body_parts=tuple(BodyPart),
         categories=tuple(FindingCategory),
-        # The greys that its ImageNet weights learned in: (255 x - 127) / 128.
+        # The scale of its ImageNet weights: (255 x - 127) / 128.
         input_spec=InputSpec(size=384, mean=0.498, std=0.502),
         augmentation=Augmentation(
             rotation=20, scale=0.25, brightness=0.12, contrast=0.3, noise=0.02, invert=0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ulna.bundle import map_verdict
 from ulna.config.meaning import answer_words
-from ulna.runtime.confidence import costs
+from ulna.runtime.confidence import operating_rates
 from ulna.runtime.findings import unknown_categories
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _costs(fusion: FusionParameters) -> tuple[tuple[str, ...], ...]:
     """Sensitivity and specificity of every operating point on the calibration studies."""
     return tuple(
         (part.value, f"{r[0].n_abnormal} / {r[0].n_normal}", *(str(rates) for rates in r))
-        for part, r in costs(fusion).items()
+        for part, r in operating_rates(fusion).items()
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from ulna.atomic_file import write_atomic
 from ulna.report import formats
-from ulna.whole_file import write_whole
 
 _FILTERS = {
     "interval": formats.interval_text,
@@ -26,7 +26,7 @@ _FILTERS = {
 def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
     """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
     filled = fill(template, {"style": Markup(_text("style.css")), **content})
-    write_whole(out, str(filled), errors="backslashreplace")  # names of files
+    write_atomic(out, str(filled), errors="backslashreplace")  # names of files
 
 
 def fill(template: str, content: Mapping[str, Any]) -> Markup:

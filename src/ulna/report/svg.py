@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from ulna.whole_file import whole_file
+from ulna.atomic_file import atomic_file
 
 INK = "#1d2630"
 MUTED = "#5f6b7a"
@@ -84,5 +84,5 @@ def colour_of(names: Sequence[str]) -> dict[str, str]:
 
 def write_png(figure: Figure, out: Path) -> None:
     """Write the figure as a PNG of 140 dots per inch on white."""
-    with whole_file(out) as stream, mpl.rc_context(_STYLE):
+    with atomic_file(out) as stream, mpl.rc_context(_STYLE):
         figure.savefig(stream, format="png", dpi=140, facecolor="white")

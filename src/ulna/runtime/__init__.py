@@ -1,10 +1,10 @@
-"""The one inference path: a bundle, its `Predictor`, answers; free of torch."""
+"""Inference without torch: `Predictor` makes predictions for studies from a bundle."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.runtime.fusion import ExpertOutput
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExpertOutput", "ImageOutputs", "Predictor", "StudyOutputs"]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "fusion": ("ExpertOutput",),

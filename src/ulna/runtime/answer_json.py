@@ -1,4 +1,4 @@
-"""A `StudyPrediction`, or why there is none, as JSON: the form of `ulna predict --json`."""
+"""Convert predictions to JSON, in the form of `ulna predict --json`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of asking for one study: an answer, or the fault for which there is none.
+    """The result for one study: a prediction (`answer`), or the exception (`fault`) instead of it.
 
-    map_error: why not all pictures of an answer's maps could be written, or ''.
+    map_error: why some pictures of the heat maps could not be written, or ''.
     """
 
     study: Study
@@ -26,12 +26,12 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """Why there is no answer, or ''."""
+        """Why there is no prediction, or ''."""
         return "" if self.fault is None else message_of(self.fault)
 
 
 def outcome_json(outcome: Outcome, error_rate: float) -> dict[str, Any]:
-    """`answer_json`, or the same keys with `error` and nothing that would be an answer."""
+    """Return `answer_json`, or the same keys with `error` and null for all predicted values."""
     if outcome.answer is not None:
         return answer_json(outcome.answer, error_rate) | {"map_error": outcome.map_error or None}
     study = outcome.study
@@ -77,9 +77,9 @@ _ANSWERED = (
 
 
 def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any]:
-    """Everything of `prediction` but its maps; the form of `ulna predict --json`.
+    """Return `prediction` without its heat maps, in the form of `ulna predict --json`.
 
-    error_rate: of the triage. Of a refused study what would be an answer is null.
+    error_rate: of the triage. The predicted values of a refused study are null.
     """
     answered = not prediction.refused
     return {
@@ -116,7 +116,7 @@ def answer_json(prediction: StudyPrediction, error_rate: float) -> dict[str, Any
 
 
 def _findings_json(prediction: StudyPrediction) -> dict[str, Any]:
-    """Which abnormality; of a refused study the thresholds alone."""
+    """The fields on finding categories; only the thresholds for a refused study."""
     from ulna.runtime.findings import called_findings
 
     stated = {} if prediction.refused else prediction.finding_probabilities

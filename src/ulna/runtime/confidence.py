@@ -1,4 +1,4 @@
-"""Certain and doubtful findings: a study's probability between two operating points."""
+"""Reliability of a study's prediction: p-values, confidence, and rates of operating points."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ulna.types import BodyPart, Confidence
 def confidence_of(
     probability: float, part: BodyPart, fusion: FusionParameters
 ) -> Confidence | None:
-    """Certain, doubtful or none; None unless calibrated at 'sensitive' and 'specific'.
+    """Return certain, doubtful or none; None unless calibrated at 'sensitive' and 'specific'.
 
-    Where the classes lie far apart 'specific' is the lower of the two thresholds: what lies
-    between them is then doubtful as well.
+    A probability between the two thresholds is doubtful. This also holds for well separated
+    classes, where 'specific' has the lower threshold.
     """
     points = fusion.thresholds
     if not fusion.calibrated or "sensitive" not in points or "specific" not in points:
@@ -29,25 +29,25 @@ def confidence_of(
     return Confidence.DOUBTFUL if probability >= low else Confidence.NONE
 
 
-class _Trust(TypedDict):
-    """The fields of a `StudyPrediction` that say how far to believe its probability."""
+class _Reliability(TypedDict):
+    """The fields of a `StudyPrediction` on its reliability."""
 
     p_normal: float | None
     p_abnormal: float | None
     confidence: Confidence | None
 
 
-def trust_in(
+def reliability_of(
     probability: float,
     part: BodyPart,
     fusion: FusionParameters,
     refused: bool,
     interval: tuple[float, float] | None = None,
-) -> _Trust:
-    """Conformal p-values and confidence; None each where refused: nothing is promised then.
+) -> _Reliability:
+    """Return conformal p-values and confidence; all None for a refused study.
 
-    interval: between which two the probability lies. The p-values are then the largest in it, and
-    a confidence is one that both ends have, else doubtful.
+    interval: (low, high) of the probability, or None. The p-values are then the largest in the
+    interval, and the confidence is doubtful if its ends differ.
     """
     if refused:
         return {"p_normal": None, "p_abnormal": None, "confidence": None}
@@ -71,7 +71,7 @@ class _BundleFacts(TypedDict):
 
 
 def facts_of_bundle(bundle: ModelBundle) -> _BundleFacts:
-    """What an answer says of the bundle that gave it."""
+    """Return the fields of a prediction that describe its bundle."""
     manifest = bundle.manifest
     return {
         "bundle_hash": bundle.hash,
@@ -83,7 +83,7 @@ def facts_of_bundle(bundle: ModelBundle) -> _BundleFacts:
 
 @dataclass(frozen=True)
 class _OperatingRates:
-    """What a threshold costs: both rates on the calibration studies, None without any."""
+    """Sensitivity and specificity on the calibration studies; None without such studies."""
 
     sensitivity: float | None
     specificity: float | None
@@ -91,15 +91,15 @@ class _OperatingRates:
     n_normal: int
 
     def __str__(self) -> str:
-        """'0.95 / 0.61', sensitivity first; a dash for a rate without studies."""
+        """Format as '0.95 / 0.61', sensitivity first; a dash stands for None."""
         both = (self.sensitivity, self.specificity)
         return " / ".join("–" if r is None else f"{r:.2f}" for r in both)
 
 
 def rates_at(threshold: float, scores: ConformalScores) -> _OperatingRates:
-    """Sensitivity and specificity of `threshold` on the calibration studies of a body part.
+    """Return sensitivity and specificity of `threshold` on the calibration studies of a body part.
 
-    It was chosen on them, so new studies do a little worse.
+    They are slightly optimistic, since the threshold was chosen on these studies.
     """
     normal, abnormal = scores.normal, scores.abnormal
     called = sum(p >= threshold for p in abnormal)
@@ -112,8 +112,8 @@ def rates_at(threshold: float, scores: ConformalScores) -> _OperatingRates:
     )
 
 
-def costs(fusion: FusionParameters) -> dict[BodyPart, list[_OperatingRates]]:
-    """By body part, the rates of every operating point in their order; empty if not calibrated."""
+def operating_rates(fusion: FusionParameters) -> dict[BodyPart, list[_OperatingRates]]:
+    """Return, by body part, the rates of all operating points; empty if not calibrated."""
     return {
         part: [rates_at(values[part], scores) for values in fusion.thresholds.values()]
         for part, scores in fusion.conformal.items()

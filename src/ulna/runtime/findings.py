@@ -1,15 +1,15 @@
-"""Which abnormality: each category of finding with its own calibrated logit, map and threshold.
+"""Finding categories: calibrated logit, heat map and threshold of each.
 
-The finding heads are linear as the abnormal ones are, and not of one body part, so with routing
-weights pi_p, expert weights w[p, e], and the category's own offset o and temperature T::
+The finding heads are linear like the abnormal heads, but shared by all body parts. With routing
+weights pi_p, expert weights w[p, e], and the category's offset o and temperature T::
 
     s_e  = sum_p pi_p * w[p, e]
     z    = (sum_e s_e * logit[e] + o) / T
     map  =  sum_e s_e * cam[e] / T                (on the finest grid)
     bias = (sum_e s_e * bias[e] + o) / T
 
-and z = mean(map) + bias. A category without a calibration is one that the bundle cannot know: it
-is absent. Bundles whose findings were never calibrated say them of images, uncalibrated.
+and z = mean(map) + bias. A category without a calibration is omitted. Bundles whose findings were
+never calibrated give uncalibrated probabilities for images only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from ulna.types import Array, Finding, FindingCategory, ImagePrediction
 
 @dataclass(frozen=True)
 class FusedFinding:
-    """One category of one image: logit = mean(grid) + bias, calibrated.
+    """The fused prediction of one category for one image: calibrated logit = mean(grid) + bias.
 
-    grid: (h, w) float32; empty, with a bias of nan, from graphs that give no such maps.
+    grid: (h, w) float32; empty, with a bias of nan, if the graphs have no maps of categories.
     """
 
     logit: float
@@ -40,24 +40,24 @@ class FusedFinding:
 
     @property
     def probability(self) -> float:
-        """In [0, 1]."""
+        """The probability of the category, in [0, 1]."""
         return float(sigmoid(self.logit))
 
 
 def known_categories(manifest: Manifest) -> tuple[FindingCategory, ...]:
-    """The categories that answers speak of, in the order of the finding head."""
+    """Return the categories in predictions, in the order of the finding head."""
     known = manifest.fusion.findings
     return tuple(c for c in manifest.categories if known is None or c in known)
 
 
 def unknown_categories(manifest: Manifest) -> tuple[FindingCategory, ...]:
-    """Those of the finding head that no calibrated probability can be given for."""
+    """Return the categories of the finding head without calibration."""
     known = manifest.fusion.findings or {}
     return tuple(c for c in manifest.categories if c not in known)
 
 
 def expert_shares(manifest: Manifest, routing: Floats) -> dict[str, float]:
-    """What each expert's finding logits weigh: those above 0 alone, their sum is 1."""
+    """Return the positive weights of the experts' finding logits; their sum is 1."""
     weights = manifest.fusion.weights
     shares = {
         e.name: float(routing @ [weights[p][e.name] for p in manifest.body_parts])
@@ -69,7 +69,7 @@ def expert_shares(manifest: Manifest, routing: Floats) -> dict[str, float]:
 def finding_logits(
     outputs: Mapping[str, ExpertOutput], shares: Mapping[str, float], manifest: Manifest
 ) -> Floats:
-    """(F,) logits before calibration."""
+    """Return (F,) weighted logits, before calibration."""
     total = np.zeros(len(manifest.categories))
     for name, share in shares.items():
         total += share * np.asarray(outputs[name].finding, dtype=np.float64)
@@ -79,12 +79,12 @@ def finding_logits(
 def fuse_findings(
     outputs: Mapping[str, ExpertOutput], routing: Floats, manifest: Manifest, maps: bool = True
 ) -> dict[FindingCategory, FusedFinding]:
-    """The categories that the bundle knows of one image. routing: (P,). maps: with their grids."""
+    """Fuse the experts' finding outputs for one image. routing: (P,). maps: include the grids."""
     shares, fusion = expert_shares(manifest, routing), manifest.fusion
     logits = finding_logits(outputs, shares, manifest)
     biases = {e.name: e.finding_biases for e in manifest.experts if e.name in shares}
     maps = maps and manifest.finding_maps and all(outputs[n].finding_cam.size for n in shares)
-    result = {}
+    fused = {}
     for category in known_categories(manifest):
         column = manifest.categories.index(category)
         offset, temperature = _platt(fusion, category)
@@ -96,20 +96,20 @@ def fuse_findings(
             ]
             grid = (sum_on_finest_grid(cams) / temperature).astype(np.float32)
         logit = float(logits[column] + offset) / temperature
-        result[category] = FusedFinding(logit, bias / temperature, grid)
-    return result
+        fused[category] = FusedFinding(logit, bias / temperature, grid)
+    return fused
 
 
 def _platt(fusion: FusionParameters, category: FindingCategory) -> tuple[float, float]:
-    """(offset, temperature); (0, 1) where findings were never calibrated."""
+    """Return (offset, temperature), or (0, 1) if findings were never calibrated."""
     if fusion.findings is None:
         return 0.0, 1.0
-    own = fusion.findings[category]
-    return own.offset, own.temperature
+    calibration = fusion.findings[category]
+    return calibration.offset, calibration.temperature
 
 
 class _NamedFindings(TypedDict):
-    """The fields of a `StudyPrediction` that say which abnormality it is."""
+    """The fields of a `StudyPrediction` on finding categories."""
 
     finding_probabilities: dict[FindingCategory, float]
     finding_thresholds: dict[FindingCategory, float]
@@ -119,11 +119,11 @@ class _NamedFindings(TypedDict):
 def named_findings(
     images: Sequence[ImagePrediction], fusion: FusionParameters, point: str, called: bool
 ) -> _NamedFindings:
-    """Each known category of a study: the mean of its images' probabilities, and its threshold.
+    """Return a study's probability (mean of the images') and threshold of each known category.
 
-    images: those that the study's probability is the mean of. called: the study is called
-    abnormal, so one finding leads: the most probable of those that reach their thresholds, or of
-    all where none does. Nothing where findings were never calibrated.
+    images: those that the study's probability is averaged over. called: whether the study is called
+    abnormal. If so, the leading finding is the most probable category among those that reach their
+    thresholds, or among all if none does. Empty if findings were never calibrated.
     """
     known = fusion.findings or {}
     stated = {c: float(np.mean([i.finding_probabilities[c] for i in images])) for c in known}
@@ -140,23 +140,23 @@ def named_findings(
 def called_findings(
     stated: Mapping[FindingCategory, float], thresholds: Mapping[FindingCategory, float]
 ) -> list[FindingCategory]:
-    """The categories whose probability reaches their threshold; those without one are none."""
+    """Return the categories whose probability reaches their threshold."""
     return [c for c, p in stated.items() if c in thresholds and p >= thresholds[c]]
 
 
 def name_regions(
     regions: Sequence[Finding],
     grid: Array,
-    result: Mapping[FindingCategory, FusedFinding],
+    fused: Mapping[FindingCategory, FusedFinding],
     placement: Placement,
 ) -> tuple[Finding, ...]:
-    """`regions` of the image, each with the category whose map is strongest within it.
+    """Return `regions`, each with the category whose heat map is strongest within it.
 
-    Strength: the mean of the category's map over the cells of `grid` (h, w), the abnormal map,
-    that lie in the region's box, weighted by how abnormal they are. No category where none of
-    the maps is above 0 there, or where there are none.
+    The strength is the mean of the category's map over the cells in the region's box, weighted by
+    the abnormal map `grid` (h, w). There is no category if no map is above 0 there, or if there
+    are no maps.
     """
-    maps = {c: f.grid for c, f in result.items() if f.grid.size}
+    maps = {c: f.grid for c, f in fused.items() if f.grid.size}
     return tuple(replace(r, category=_strongest(r, grid, maps, placement)) for r in regions)
 
 

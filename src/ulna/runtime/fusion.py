@@ -1,4 +1,4 @@
-"""From experts' logits and maps to one calibrated answer: linear, so the map stays exact.
+"""Fuse the experts' logits and heat maps into one calibrated prediction per image.
 
 With routing weights pi_p, convex expert weights w[p, e], offsets o_p and temperatures T_p::
 
@@ -6,8 +6,8 @@ With routing weights pi_p, convex expert weights w[p, e], offsets o_p and temper
     map  = sum_p pi_p / T_p *  sum_e w[p, e] * cam[e, p]            (on the finest grid)
     bias = sum_p pi_p / T_p * (sum_e w[p, e] * bias[e, p]  + o_p)
 
-so z = mean(map) + bias, because every expert has logit = mean(cam) + bias and the change of
-grid keeps the mean.
+so z = mean(map) + bias, because the fusion is linear, every expert has logit = mean(cam) + bias,
+and resampling to another grid keeps the mean.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ExpertOutput:
-    """What one expert says of one image, in logits: P body parts, F categories, map (h, w).
+    """The output of one expert for one image, in logits: P body parts, F categories, maps (h, w).
 
     abnormal: (P,) = mean of cam (P, h, w) + bias. body_part: (P,). finding: (F,) = mean of
-    finding_cam (F, h, w) + bias. features: (C,), means of the encoder's stages. looked: (K,), means
-    of what the abnormal head reads. features, finding_cam and looked are empty, (0,) and (0, 1, 1),
-    from a graph that does not give them; looked comes from graphs made to be adapted alone.
+    finding_cam (F, h, w) + bias. features: (C,) means of the encoder's stages. attended: (K,)
+    inputs of the abnormal head, only from graphs made for adaptation. features, finding_cam and
+    attended are empty, of shapes (0,) and (0, 1, 1), if the graph does not give them.
     """
 
     abnormal: Array
@@ -47,9 +47,9 @@ class ExpertOutput:
 
 @dataclass(frozen=True)
 class FusedImage:
-    """The hybrid's answer for one image: logit = mean(grid) + bias, calibrated.
+    """The hybrid's prediction for one image: calibrated logit = mean(grid) + bias.
 
-    grid: (h, w) float32. experts: each one's routed logit, uncalibrated. Which finding it is:
+    grid: (h, w) float32. experts: routed uncalibrated logit of each expert. For the categories see
     `ulna.runtime.findings`.
     """
 
@@ -60,32 +60,33 @@ class FusedImage:
 
 
 def routing_weights(
-    body_part_logits: npt.ArrayLike, parts: Sequence[BodyPart], given: BodyPart | None
+    body_part_logits: npt.ArrayLike, parts: Sequence[BodyPart], known_part: BodyPart | None
 ) -> Floats:
-    """(P,) weights >= 0 with sum 1: which body part's heads answer.
+    """Return (P,) weights >= 0 with sum 1 of the body parts' heads.
 
-    body_part_logits: (N, P), one row for each expert and view; their mean decides. given: the
-    part is known and takes all the weight. Raises ConfigError for a part not in `parts`.
+    body_part_logits: (N, P), one row for each expert and view; the softmax of their mean is used.
+    known_part: the body part if it is in the data; it takes all the weight. Raises ConfigError for
+    one that is not in `parts`.
     """
-    if given is not None:
-        if given not in parts:
+    if known_part is not None:
+        if known_part not in parts:
             raise ConfigError(
-                f"body part {given}: the bundle knows {', '.join(parts)}; use another bundle, "
+                f"body part {known_part}: the bundle knows {', '.join(parts)}; use another bundle, "
                 "or let it recognise the part"
             )
-        return np.array([float(p == given) for p in parts])
+        return np.array([float(p == known_part) for p in parts])
     return part_probabilities(body_part_logits)
 
 
 def part_probabilities(body_part_logits: npt.ArrayLike) -> Floats:
-    """(P,) softmax of the mean over the rows of (N, P) body-part logits."""
+    """Return the (P,) softmax of the mean over the rows of (N, P) body-part logits."""
     mean = np.asarray(body_part_logits, dtype=np.float64).mean(axis=0)
     share = np.exp(mean - mean.max())
     return np.asarray(share / share.sum(), dtype=np.float64)
 
 
 def active_experts(manifest: Manifest, part: BodyPart | None) -> list[str]:
-    """Names of the experts with a weight above 0 for `part`, or for any part if it is None."""
+    """Return the experts with a weight above 0 for `part`, or for any part if it is None."""
     weights = manifest.fusion.weights
     parts = manifest.body_parts if part is None else (part,)
     return [e.name for e in manifest.experts if any(weights[p][e.name] > 0 for p in parts)]
@@ -94,9 +95,9 @@ def active_experts(manifest: Manifest, part: BodyPart | None) -> list[str]:
 def fuse_image(
     outputs: Mapping[str, ExpertOutput], routing: Floats, manifest: Manifest
 ) -> FusedImage:
-    """Fuse what the experts say of one image.
+    """Fuse the experts' outputs for one image.
 
-    outputs: by expert's name; those with a weight above 0 must be there. routing: (P,).
+    outputs: by expert; those with a weight above 0 are required. routing: (P,).
     """
     fusion, parts = manifest.fusion, manifest.body_parts
     gain = routing / np.array([fusion.temperatures[p] for p in parts])
@@ -105,7 +106,7 @@ def fuse_image(
     cams: list[Floats] = []
     for expert in manifest.experts:
         shares = np.array([fusion.weights[p][expert.name] for p in parts])
-        # A body part that routing leaves out asks nothing of the experts.
+        # Experts without weight for the routed body parts may be missing.
         if not (shares * routing).any():
             continue
         output, weights = outputs[expert.name], gain * shares
@@ -121,9 +122,9 @@ def fuse_image(
 
 
 def sum_on_finest_grid(maps: Sequence[Floats]) -> Floats:
-    """Sum of maps (h, w) over the same square, on the finest of their grids.
+    """Return the sum of maps (h, w) of the same square, on the finest of their grids.
 
-    Each keeps its mean: the coarse cells are shared out by area.
+    Coarse cells are distributed by area, so that each map keeps its mean.
     """
     height, width = max(m.shape[0] for m in maps), max(m.shape[1] for m in maps)
     total = np.zeros((height, width))

@@ -1,4 +1,4 @@
-"""What the experts said of a study, before fusion: the networks run once, fusion many times."""
+"""The experts' outputs for a study, before fusion."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ulna.types import Array, ImageRef, Study
 
 @dataclass(frozen=True)
 class ImageOutputs:
-    """One readable radiograph: where it lies in the input square, and each expert's output.
+    """One readable image: its placement in the input square, and the output of each expert.
 
-    foreign: why its pixels alone say that it is no image, or ''. page: it has the greys of a
-    printed page. inverted: the outputs are those of its negative. negative: (C,) features of the
-    negative by expert, disturbed: what they say of a changed copy, without a map; where
-    calibration asked for them.
+    non_radiograph: why its pixels show that it is no radiograph, or ''. page: whether it has the
+    greys of a printed page. inverted: whether the outputs are those of its negative.
+    For calibration only: negative, the (C,) features of the negative by expert, and disturbed, the
+    outputs for a perturbed copy, without heat maps.
     """
 
     ref: ImageRef
@@ -32,7 +32,7 @@ class ImageOutputs:
 
 @dataclass(frozen=True)
 class StudyOutputs:
-    """One study; at least one image. skipped: (path, reason) of unreadable radiographs."""
+    """One study with at least one image. skipped: (path, reason) of unreadable images."""
 
     study: Study
     images: tuple[ImageOutputs, ...]

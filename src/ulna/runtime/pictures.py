@@ -1,4 +1,4 @@
-"""Heat maps as files: a folder for each study, a PNG for each view."""
+"""Write heat maps as files: a folder for each study, a PNG for each view."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ulna.atomic_file import write_atomic
 from ulna.digest import lines_sha256
 from ulna.errors import IncompleteError, message_of
-from ulna.whole_file import write_whole
 
 if TYPE_CHECKING:
     from ulna.types import Array, FindingCategory, ImagePrediction, StudyPrediction
 
-# With number, ending and a temporary one still within the 143 bytes of an encrypted home.
+# With number, suffix and temporary suffix within the 143 bytes of encrypted file systems.
 _LONGEST = 110
 _DIGITS = 10
 
 
 def folder_name(prediction: StudyPrediction) -> str:
-    """A name for the study's folder: body part, patient, study; safe on any file system."""
+    """Return a folder name (body part, patient, study) that is safe on any file system."""
     study = prediction.study
     return file_name(f"{prediction.body_part.value}_{study.patient_id}_{study.study_id}")
 
 
 def file_name(text: str) -> str:
-    """`text` as a name that any file system takes.
+    """Convert `text` to a file name that is valid on any file system.
 
-    One that is too long is cut, and ends in a digest of the whole, so that two that begin alike
-    stay two.
+    Long names are truncated and end in a digest of the whole text, so that they stay distinct.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "study"
     if len(name) <= _LONGEST:
@@ -40,9 +39,9 @@ def file_name(text: str) -> str:
 
 
 def new_name(name: str, taken: set[str]) -> str:
-    """`name`, numbered if it is in `taken`, where it is put.
+    """Return `name`, with a number if it is in `taken`, and add it there.
 
-    Names that differ in the case of letters alone are one on some file systems.
+    Compared without case, since some file systems do so.
     """
     numbers = (f"{name}_{i}" for i in count(2))
     chosen = name
@@ -53,13 +52,13 @@ def new_name(name: str, taken: set[str]) -> str:
 
 
 def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> list[Path]:
-    """One PNG per view in `folder`: the image, the map on the fixed scale, outlines.
+    """Write one PNG per view to `folder`: the image, its heat map on a fixed scale, and outlines.
 
-    Where the answer has maps of findings, another for each category, on the same scale, named
-    after it. A refused view has none: its map means nothing. limit: the logit of the last colour,
-    from the bundle. Maps that failed their examination, or are of a demonstration, say so on the
-    picture. Returns the files, each whole. Raises IncompleteError naming the views whose file could
-    not be written, once those of the others are; OSError where the folder cannot be made.
+    Maps of finding categories, if there are any, are written as further files named after them.
+    Refused views are omitted. limit: the logit of the last colour, from the bundle. The picture
+    states if the heat maps failed `ulna examine` or are of a demonstration. Returns the files, each
+    written atomically. Raises IncompleteError with the files that could not be written, after
+    writing all others, and OSError if the folder cannot be made.
     """
     from ulna.imaging.overlay import cautions
 
@@ -72,12 +71,12 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
         stem = f"{number}_{file_name(Path(image.source).stem)}"
         maps = {stem: (image.heat_map, note)}
         for category, heat in image.finding_maps.items():
-            reported = _finding_note(prediction, image, category)
-            maps[f"{stem}.{category}"] = (heat, f"{reported}\n{note}" if note else reported)
+            label = _finding_note(prediction, image, category)
+            maps[f"{stem}.{category}"] = (heat, f"{label}\n{note}" if note else label)
         for name, (heat, message) in maps.items():
             try:
-                write_whole(folder / f"{name}.png", _picture(image, heat, limit, message))
-            except Exception as error:  # one view's picture must not cost the others theirs
+                write_atomic(folder / f"{name}.png", _picture(image, heat, limit, message))
+            except Exception as error:  # the pictures of other views are still written
                 failed.append(message_of(error))
                 continue
             written.append(folder / f"{name}.png")
@@ -89,18 +88,14 @@ def write_heat_maps(prediction: StudyPrediction, folder: Path, limit: float) -> 
 def _finding_note(
     prediction: StudyPrediction, image: ImagePrediction, category: FindingCategory
 ) -> str:
-    """'fracture 0.31, threshold 0.40': whose map a picture shows."""
-    message = f"{category.replace('_', ' ')} {image.finding_probabilities[category]:.2f}"
+    """Describe the category of a heat map, such as 'fracture 0.31, threshold 0.40'."""
+    note = f"{category.replace('_', ' ')} {image.finding_probabilities[category]:.2f}"
     threshold = prediction.finding_thresholds.get(category)
-    return (
-        f"{message}, not calibrated"
-        if threshold is None
-        else f"{message}, threshold {threshold:.2f}"
-    )
+    return f"{note}, not calibrated" if threshold is None else f"{note}, threshold {threshold:.2f}"
 
 
 def _picture(image: ImagePrediction, heat_map: Array, limit: float, note: str) -> bytes:
-    """The image under `heat_map`; outlines belong to the map of what is abnormal alone."""
+    """Draw `heat_map` over the image; outlines only if it is the map of the abnormal logit."""
     from PIL import Image
 
     from ulna.imaging import read_radiograph

@@ -1,4 +1,4 @@
-"""The `Predictor`: a verified bundle in, a study in, an answer out."""
+"""The `Predictor`, which makes predictions for studies with the experts of a bundle."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import ConfigError, ImageWarning
 from ulna.runtime.cascade import Cascade, has_cascade
 from ulna.runtime.fusion import ExpertOutput, active_experts, routing_weights
-from ulna.runtime.image_answer import by_part, image_answer
+from ulna.runtime.image_answer import body_part_shares, image_answer
 from ulna.runtime.outputs import ImageOutputs, StudyOutputs
 from ulna.runtime.reading import read_views, study_of, views_of
-from ulna.runtime.request import HeatMaps, Routing, check_settings, given_part
+from ulna.runtime.request import HeatMaps, Routing, check_settings, known_body_part
 from ulna.runtime.screen import (
     Disturb,
     PreparedImage,
-    accepted,
-    put_right,
+    accepted_views,
+    correct_polarity,
     run_views,
     verdict,
-    with_copies,
+    with_calibration_copies,
 )
 from ulna.runtime.session import Session
 from ulna.runtime.session.choice import resolve
@@ -46,7 +46,11 @@ RunViews = Callable[[Sequence[PreparedImage]], tuple[ImageOutputs, ...]]
 
 
 class Predictor:
-    """Answers for studies from a bundle. Make it with `Predictor.load`."""
+    """Make predictions for studies with the experts of a bundle; created by `Predictor.load`.
+
+    >>> predictor = Predictor.load("runs/hand/bundle")  # doctest: +SKIP
+    >>> predictor.predict(study).probability  # doctest: +SKIP
+    """
 
     def __init__(self, bundle: ModelBundle, engine: EngineSettings = PORTABLE) -> None:
         self.bundle = bundle
@@ -59,7 +63,7 @@ class Predictor:
         self._sessions = {
             e.name: Session(bundle.graph_path(e), self.engine) for e in bundle.manifest.experts
         }
-        self._out_of_distribution = read_out_of_distribution(bundle)
+        self._detector = read_out_of_distribution(bundle)
         self._refuses = True
         self._cascades = False
 
@@ -67,15 +71,15 @@ class Predictor:
     def load(cls, bundle_path: Path | str, engine: EngineSettings = PORTABLE) -> Predictor:
         """Read and verify the bundle in a folder and load its graphs into an inference engine.
 
-        engine: without it ONNX Runtime in fp32, which answers the same on every machine; what it
-        became here is the predictor's `engine`. Raises BundleError, ConfigError.
+        engine: by default ONNX Runtime in fp32, which gives the same results on every machine. The
+        attribute `engine` is what it was resolved to. Raises BundleError, ConfigError.
         """
         return cls(read_bundle(bundle_path), engine)
 
     def with_fusion(
         self, fusion: FusionParameters, cascade: CascadeParameters | None = None
     ) -> Predictor:
-        """The same graphs under other fusion parameters and their cascade; the disk's stay."""
+        """Return a copy with other fusion parameters and cascade; the files do not change."""
         other = copy.copy(self)
         manifest = replace(self.manifest, fusion=fusion, cascade=cascade)
         other._cascades = False
@@ -83,24 +87,24 @@ class Predictor:
         return other
 
     def with_graphs(self, graphs: Mapping[str, bytes]) -> Predictor:
-        """Other graphs, by expert's name, under the same manifest: to examine what maps rest on."""
+        """Return a copy with other graphs (by expert) and the same manifest, to test heat maps."""
         other = copy.copy(self)
         other._sessions = {name: Session(graph, self.engine) for name, graph in graphs.items()}
         return other
 
     def without_refusal(self) -> Predictor:
-        """The same, answering from every view whatever it shows, so that scores count them all.
+        """Return a copy that refuses no image, so that scores include all studies.
 
-        What would be refused has its reason in each image's `refusal` still.
+        The attribute `refusal` of each image still has the reason.
         """
         other = copy.copy(self)
         other._refuses = False
         return other
 
     def with_cascade(self) -> Predictor:
-        """The same, stopping at the experts whose answer is certain enough (docs/cascade.md).
+        """Return a copy that skips experts if the first ones are certain (docs/cascade.md).
 
-        A bundle of one expert answers as before. Raises ConfigError for one without a cascade.
+        Has no effect for a single expert. Raises ConfigError for a bundle without a cascade.
         """
         other = copy.copy(self)
         other._cascades = has_cascade(self.bundle)
@@ -108,7 +112,7 @@ class Predictor:
 
     @property
     def cascades(self) -> bool:
-        """Whether it skips experts where the first are certain."""
+        """Whether experts are skipped if the first ones are certain."""
         return self._cascades
 
     @property
@@ -123,17 +127,17 @@ class Predictor:
         body_part: Routing = "given",
         heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
-        """The answer for `study`: read, prepare, run the experts, fuse.
+        """Return the prediction for `study`: read and prepare its images, run the experts, fuse.
 
-        operating_point: one of the bundle's, None for its own. body_part: 'given' routes by
-        `study.body_part` where it is known, 'recognise' always by the pixels. Experts whose
-        weight is 0 there are not run. Views that are no images for the bundle are left out, a
-        study of nothing else is refused (docs/refusal.md). An unreadable image is skipped
-        (ImageWarning); raises ImageError if none is readable, ConfigError for a body part,
-        operating point or maps that the bundle does not know. heat_maps: as in `predict_outputs`.
+        operating_point: one of the bundle's, None for its default. body_part: 'given' uses
+        `study.body_part` if it is known, 'recognise' always predicts it from the pixels. Experts
+        with weight 0 for it are not run. Out-of-distribution views are refused and left out, and a
+        study with no other views is refused (docs/refusal.md). heat_maps: as in `predict_outputs`.
+        Unreadable images are skipped (ImageWarning). Raises ImageError if none is readable, and
+        ConfigError for an unknown body part or operating point, or for missing heat maps.
         """
-        given = given_part(self.manifest, study, operating_point, body_part)
-        outputs = self._run(study, partial(self._answering, given, operating_point))
+        known_part = known_body_part(self.manifest, study, operating_point, body_part)
+        outputs = self._run(study, partial(self._needed_outputs, known_part, operating_point))
         return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
 
     def stream(
@@ -145,18 +149,17 @@ class Predictor:
         workers: int = 0,
         heat_maps: HeatMaps = False,
     ) -> Generator[tuple[Answered, ...]]:
-        """What `predict` says of many studies, in their order: reading and experts overlap.
+        """Predict many studies in order, reading images while the experts run.
 
-        Gives (study, answer) in tuples, one for each batch of the experts. The answer is an
-        UlnaError where `predict` raises one for the study; images that were skipped are in
-        `skipped`, without a warning. Memory does not grow with the number of studies. workers:
-        threads that read; 0 for half of the cores. heat_maps: as in `predict_outputs`. Raises
-        ConfigError for settings that no study could be asked with.
+        Yields tuples of (study, prediction), one for each batch. The prediction is an UlnaError if
+        `predict` would raise it; skipped images are in `skipped`, without a warning. Memory does
+        not grow with the number of studies. workers: number of reading threads, 0 for half of the
+        cores. heat_maps: as in `predict_outputs`. Raises ConfigError for invalid settings.
         """
         check_settings(self.manifest, operating_point, body_part)
 
         def part(study: Study) -> BodyPart | None:
-            return given_part(self.manifest, study, operating_point, body_part)
+            return known_body_part(self.manifest, study, operating_point, body_part)
 
         def answer(outputs: StudyOutputs) -> StudyPrediction:
             return self.predict_outputs(outputs, operating_point, body_part, heat_maps)
@@ -169,7 +172,8 @@ class Predictor:
         )
         if self._cascades:
             steps = replace(
-                steps, alone=lambda s, views: self._answering(part(s), operating_point, views)
+                steps,
+                run_study=lambda s, views: self._needed_outputs(part(s), operating_point, views),
             )
         return stream(steps, studies, workers)
 
@@ -179,32 +183,31 @@ class Predictor:
         body_part: BodyPart | None = None,
         operating_point: str | None = None,
     ) -> StudyPrediction:
-        """The answer for the views of one study that were read already.
+        """Return the prediction for the views of one study that are already in memory.
 
-        body_part: what they show; None takes what the radiographs themselves say (their DICOM
-        header) if they agree, else it is recognised from the pixels.
+        body_part: what they show. None takes that of the radiographs (from their DICOM headers) if
+        they agree, else it is predicted from the pixels.
         """
         study = study_of(radiographs, body_part)
-        given = given_part(self.manifest, study, operating_point, "given")
+        known_part = known_body_part(self.manifest, study, operating_point, "given")
         views = views_of(study.images, radiographs, self.manifest.input_spec)
-        images = self._answering(given, operating_point, views)
+        images = self._needed_outputs(known_part, operating_point, views)
         return self.predict_outputs(StudyOutputs(study, images), operating_point)
 
     def outputs(
         self, study: Study, negatives: bool = False, disturb: Disturb | None = None
     ) -> StudyOutputs:
-        """What every expert says of every readable image of `study`, before fusion.
+        """Return the outputs of all experts for all readable images of `study`, before fusion.
 
-        negatives: as calibration needs them: no polarity is put right, and of every view's
-        negative the features are there; with `disturb` what is said of a copy changed by it too.
-        Unreadable images are skipped (ImageWarning); raises
-        ImageError if none is readable.
+        negatives: for calibration: polarity is not corrected, and the features of every view's
+        negative are added, and with `disturb` the outputs for a copy changed by it. Unreadable
+        images are skipped (ImageWarning). Raises ImageError if none is readable.
         """
         run = partial(self._run_views, list(self._sessions), negatives=negatives, disturb=disturb)
         return self._run(study, run)
 
     def outputs_of(self, radiographs: Sequence[Radiograph]) -> tuple[ImageOutputs, ...]:
-        """What every expert says of radiographs that were read already, as they came."""
+        """Return the outputs of all experts for radiographs in memory, without any correction."""
         refs = [ImageRef(Path(r.source)) for r in radiographs]
         views = views_of(refs, radiographs, self.manifest.input_spec)
         return tuple(run_views(views, partial(self._experts, list(self._sessions))))
@@ -216,36 +219,30 @@ class Predictor:
         body_part: Routing = "given",
         heat_maps: HeatMaps = True,
     ) -> StudyPrediction:
-        """The answer for a study whose experts were run: of `predict`, with all in `experts`.
+        """Return the prediction for a study from the outputs of its experts, as `predict` does.
 
-        heat_maps: False leaves each `heat_map` on the model's grid and looks for no findings:
-        thousands of answers need no pictures; 'findings' brings the map of each category too.
+        heat_maps: False leaves each `heat_map` on the model's grid and finds no regions, which is
+        faster for many studies; 'findings' adds the map of each category.
         """
         study, manifest = outputs.study, self.manifest
-        given = given_part(manifest, study, operating_point, body_part)
+        known_part = known_body_part(manifest, study, operating_point, body_part)
         point = operating_point or manifest.operating_point
         if self._cascades:
-            return self._cascaded(outputs, self._cascade(given, point), body_part, heat_maps)
-        names = active_experts(manifest, given)
-        judged = [verdict(i, names, self._out_of_distribution) for i in outputs.images]
-        kept, refused = accepted([v.refusal for v in judged], self._refuses)
+            return self._cascaded(outputs, self._cascade(known_part, point), body_part, heat_maps)
+        names = active_experts(manifest, known_part)
+        judged = [verdict(i, names, self._detector) for i in outputs.images]
+        kept, refused = accepted_views([v.refusal for v in judged], self._refuses)
         logits = [outputs.images[i].experts[n].body_part for i in kept for n in names]
-        routing = routing_weights(logits, manifest.body_parts, given)
-        uncertainty_margin = (
-            manifest.out_of_distribution.uncertainty_margin if manifest.out_of_distribution else 0.0
+        routing = routing_weights(logits, manifest.body_parts, known_part)
+        ood = manifest.out_of_distribution
+        margin = ood.uncertainty_margin if ood else 0.0
+        images = tuple(
+            image_answer(manifest, names, routing, image, screened, heat_maps, margin)
+            for image, screened in zip(outputs.images, judged, strict=True)
         )
-        image = partial(
-            image_answer,
-            manifest,
-            names,
-            routing,
-            heat_map=heat_maps,
-            uncertainty_margin=uncertainty_margin,
-        )
-        images = tuple(map(image, outputs.images, judged))
-        part = manifest.body_parts[int(np.argmax(routing))]
-        requested = AnswerSettings(part, given is not None, by_part(manifest, logits), point)
-        return study_answer(self.bundle, outputs, requested, images, (kept, refused))
+        part, shares = int(np.argmax(routing)), body_part_shares(manifest, logits)
+        settings = AnswerSettings(manifest.body_parts[part], known_part is not None, shares, point)
+        return study_answer(self.bundle, outputs, settings, images, (kept, refused))
 
     def _run(self, study: Study, run: RunViews) -> StudyOutputs:
         views, skipped = read_views(study, self.manifest.input_spec)
@@ -253,28 +250,27 @@ class Predictor:
             warnings.warn(f"study {study.key}: skipped: {reason}", ImageWarning, stacklevel=3)
         return StudyOutputs(study, run(views), skipped)
 
-    def _answering(
-        self, given: BodyPart | None, operating_point: str | None, views: Sequence[PreparedImage]
+    def _needed_outputs(
+        self, known_part: BodyPart | None, point: str | None, views: Sequence[PreparedImage]
     ) -> tuple[ImageOutputs, ...]:
-        """The outputs of the experts that the answer needs."""
+        """Return the outputs of the experts that the prediction needs."""
         if not self._cascades:
-            return self._run_views(active_experts(self.manifest, given), views)
-        return self._cascade(given, operating_point).run(views, self._experts)
+            return self._run_views(active_experts(self.manifest, known_part), views)
+        return self._cascade(known_part, point).run(views, self._experts)
 
-    def _cascade(self, given: BodyPart | None, operating_point: str | None) -> Cascade:
+    def _cascade(self, known_part: BodyPart | None, operating_point: str | None) -> Cascade:
         point = operating_point or self.manifest.operating_point
-        return Cascade(self.manifest, self._out_of_distribution, given, point)
+        return Cascade(self.manifest, self._detector, known_part, point)
 
     def _cascaded(
-        self, outputs: StudyOutputs, cascade: Cascade, how: Routing, heat_maps: HeatMaps
+        self, outputs: StudyOutputs, cascade: Cascade, routing: Routing, heat_maps: HeatMaps
     ) -> StudyPrediction:
-        """The answer of the step at which the study leaves."""
-        step, message = cascade.chosen(outputs)
-        answer = self.with_fusion(step.fusion).predict_outputs(
-            message, cascade.point, how, heat_maps
-        )
+        """Return the prediction of the step at which the study exits."""
+        step, chosen = cascade.chosen(outputs)
+        fused = self.with_fusion(step.fusion)
+        answer = fused.predict_outputs(chosen, cascade.point, routing, heat_maps)
         skipped = cascade.skipped(step)
-        # It speaks of two more operating points, for which this step's bounds were not made.
+        # The confidence depends on two more operating points, which the exit bounds ignore.
         confidence = None if skipped else answer.confidence
         return replace(answer, skipped_experts=skipped, confidence=confidence)
 
@@ -292,7 +288,7 @@ class Predictor:
         run = partial(self._experts, names)
         images = run_views(views, run)
         if negatives:
-            images = with_copies(images, views, run, spec, disturb)
-        elif self._out_of_distribution is not None:
-            images = put_right(images, views, run, self._out_of_distribution, spec)
+            images = with_calibration_copies(images, views, run, spec, disturb)
+        elif self._detector is not None:
+            images = correct_polarity(images, views, run, self._detector, spec)
         return tuple(images)

@@ -1,4 +1,4 @@
-"""From the files of a study to views that the experts can read, and what cannot be read."""
+"""Read the files of a study and prepare them for the experts."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ulna.runtime.screen import PreparedImage
 from ulna.types import BodyPart, ImageRef, Radiograph, Study
 
 Skipped = tuple[str, str]
-"""(path, reason) of an unreadable radiograph."""
+"""(path, reason) of an unreadable image."""
 
 
 def read_view(ref: ImageRef, spec: InputSpec) -> PreparedImage | Skipped:
-    """The view at `ref`, prepared; or why it cannot be read.
+    """Read and prepare the view at `ref`, or return why it cannot be read.
 
-    Whatever fails costs this image alone: also memory that a large one takes, and a defect.
+    Any error affects only this image, including lack of memory and defects.
     """
     try:
         radiograph = read_radiograph(ref.path)
         return PreparedImage.of(ref, radiograph, spec, partial(read_radiograph, ref.path))
     except ImageError as error:
         return str(ref.path), str(error)
-    except Exception as error:  # one odd file among thousands must not end them all
+    except Exception as error:  # one odd file among thousands must not stop the others
         return str(ref.path), f"{ref.path}: {message_of(error)}"
 
 
 def read_views(
     study: Study, spec: InputSpec
 ) -> tuple[tuple[PreparedImage, ...], tuple[Skipped, ...]]:
-    """The readable views of `study` and the others. Raises ImageError where none is readable."""
+    """Return the readable and the skipped views. Raises ImageError if none is readable."""
     read = [read_view(ref, spec) for ref in study.images]
     views = tuple(r for r in read if isinstance(r, PreparedImage))
     skipped = tuple(r for r in read if not isinstance(r, PreparedImage))
@@ -45,12 +45,12 @@ def read_views(
 
 
 def study_of(radiographs: Sequence[Radiograph], body_part: BodyPart | None) -> Study:
-    """Radiographs that were read already, as one study without a name.
+    """Make a study without identifiers from radiographs that are already in memory.
 
-    body_part: None for what they themselves say, if they agree.
+    body_part: None to take that of the radiographs if they agree.
     """
-    message = {r.body_part for r in radiographs}
-    part = body_part or (message.pop() if len(message) == 1 else None)
+    parts = {r.body_part for r in radiographs}
+    part = body_part or (parts.pop() if len(parts) == 1 else None)
     refs = tuple(ImageRef(Path(r.source), r.view, r.laterality) for r in radiographs)
     return Study("", "", part, refs, remarks=region_remarks(r.other_region for r in radiographs))
 
@@ -58,7 +58,7 @@ def study_of(radiographs: Sequence[Radiograph], body_part: BodyPart | None) -> S
 def views_of(
     refs: Sequence[ImageRef], radiographs: Sequence[Radiograph], spec: InputSpec
 ) -> list[PreparedImage]:
-    """The views of radiographs that were read already."""
+    """Prepare radiographs that are already in memory."""
     return [
         PreparedImage.of(ref, radiograph, spec, partial(replace, radiograph))
         for ref, radiograph in zip(refs, radiographs, strict=True)
@@ -66,11 +66,11 @@ def views_of(
 
 
 def nothing_readable(study: Study, skipped: Sequence[Skipped]) -> ImageError:
-    """The error of a study without a readable view."""
+    """Return the error of a study without a readable view."""
     reasons = "; ".join(reason for _, reason in skipped)
     return ImageError(f"study {study.key}: no readable radiograph: {reasons}")
 
 
 def too_large(study: Study, error: MemoryError) -> ImageError:
-    """The error of a study whose images take more memory than there is."""
+    """Return the error of a study for which memory was not enough."""
     return ImageError(f"study {study.key}: {message_of(error)}")

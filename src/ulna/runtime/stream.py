@@ -1,12 +1,12 @@
-"""Many studies through the experts: images are read while the experts run, memory stays flat.
+"""Predict many studies as a pipeline: images are read while the experts run, in constant memory.
 
-Three kinds of thread, each fed by a bounded queue: readers decode and prepare images, one runs
-the experts, and the caller's own fuses the answers of the batch before. Image libraries, NumPy and
-the engine release Python's lock.
+There are three kinds of threads with bounded queues: readers decode and prepare images, one thread
+runs the experts, and the caller's thread fuses the outputs of the previous batch. Image libraries,
+NumPy and the engine release the GIL.
 
-Batches are cut from the list of studies alone, never by what happens to be ready: the engine's
-last bits may depend on a batch's other images, and a list that is gone on with at the end of
-a batch gives the same bits as one that was never cut off.
+Batches depend only on the list of studies, never on timing, because the last bits of the engine's
+results may depend on the other images in a batch. So a list that is resumed at the end of a batch
+gives exactly the same results as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ulna.runtime.reading import Skipped, nothing_readable, read_view, too_large
 from ulna.runtime.screen import PreparedImage
 from ulna.types import ImageRef, Study, StudyPrediction
 
-# Images that go through the experts together. On CPUs more is hardly faster, and takes memory.
+# Images per batch. On CPUs larger batches are hardly faster, and take more memory.
 BATCH = 8
-# Batches whose images are read, or being read, before the experts ask for them.
+# Number of batches that are read ahead.
 _READ_AHEAD = 2
 _MOST_READERS = 8
 
@@ -39,24 +39,24 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Steps:
-    """What is done with a study, by whoever has the experts.
+    """The steps of a prediction, provided by the owner of the experts.
 
-    names: of the experts that a study needs; raises UlnaError where it cannot be asked at all.
-    run: those experts on views of any studies, which stay in order. answer: of a study whose
-    experts were run. alone: where what is run depends on what a study shows (a cascade), the
-    experts for the views of one whole study; one with more images than a batch gets all.
+    names: returns the experts that a study needs; raises UlnaError if it cannot be predicted.
+    run: runs these experts on views of any studies, keeping their order. answer: fuses the outputs
+    of a study. run_study: for a cascade, where the experts depend on the study: runs those needed
+    for all views of one study. A study with more images than a batch uses `run` instead.
     """
 
     spec: InputSpec
     names: Callable[[Study], Sequence[str]]
     run: Callable[[Sequence[str], Sequence[PreparedImage]], Sequence[ImageOutputs]]
     answer: Callable[[StudyOutputs], StudyPrediction]
-    alone: Callable[[Study, Sequence[PreparedImage]], Sequence[ImageOutputs]] | None = None
+    run_study: Callable[[Study, Sequence[PreparedImage]], Sequence[ImageOutputs]] | None = None
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Images of a study that are in one batch. last: no more follow."""
+    """The images of a study in one batch. last: whether they are the last of the study."""
 
     study: Study
     refs: tuple[ImageRef, ...]
@@ -65,7 +65,7 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Reading:
-    """A piece whose images are being read; `fault` says why not."""
+    """A piece whose images are being read. fault: why they are not, or None."""
 
     piece: _Piece
     names: tuple[str, ...]
@@ -86,15 +86,15 @@ class _Ready:
     @classmethod
     def of(cls, reading: _Reading) -> _Ready:
         """Wait for the readers."""
-        result = [future.result() for future in reading.views]
-        views = tuple(v for v in result if isinstance(v, PreparedImage))
-        skipped = tuple(v for v in result if not isinstance(v, PreparedImage))
+        read = [future.result() for future in reading.views]
+        views = tuple(v for v in read if isinstance(v, PreparedImage))
+        skipped = tuple(v for v in read if not isinstance(v, PreparedImage))
         return cls(reading.piece, reading.names, views, skipped, reading.fault)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A piece whose images went through the experts."""
+    """A piece with the outputs of the experts."""
 
     piece: _Piece
     images: tuple[ImageOutputs, ...]
@@ -103,10 +103,10 @@ class _Run:
 
 
 def batches(studies: Iterable[Study]) -> Iterator[tuple[_Piece, ...]]:
-    """The images of `studies` in tuples of at most BATCH.
+    """Group the images of `studies` into batches of at most BATCH.
 
-    A study is in one batch whole, unless it has more images than a batch holds; then it begins
-    one. So any batch that ends a study could as well have ended the list.
+    A study is completely in one batch, unless it has more than BATCH images; it then begins a new
+    batch. So the list can be resumed after any batch that ends a study.
     """
     batch: list[_Piece] = []
     room = BATCH
@@ -129,11 +129,11 @@ def batches(studies: Iterable[Study]) -> Iterator[tuple[_Piece, ...]]:
 def stream(
     steps: Steps, studies: Iterable[Study], workers: int = 0
 ) -> Generator[tuple[Answered, ...]]:
-    """The answers for `studies` in their order, one tuple for each batch that ends a study.
+    """Yield the predictions for `studies` in order, one tuple for each batch that ends a study.
 
-    workers: threads that read; 0 for half of the cores, at most 8. An image that cannot be read
-    is in its study's `skipped`; what fails of one image or study, memory too, ends nothing else.
-    Raises ConfigError for a negative number of workers.
+    workers: number of reading threads; 0 for half of the cores, at most 8. Unreadable images are in
+    `skipped` of their study. An error of one image or study, including lack of memory, does not
+    affect the others. Raises ConfigError for a negative number of workers.
     """
     if workers < 0:
         raise ConfigError(f"{workers} workers: expected a positive number, or 0 for the default")
@@ -141,7 +141,7 @@ def stream(
 
 
 def default_workers() -> int:
-    """Threads that read: half of the cores that this process may use, at least 1, at most 8."""
+    """Return the number of reading threads: half of the usable cores, at least 1, at most 8."""
     return max(1, min(_MOST_READERS, usable_cores() // 2))
 
 
@@ -164,7 +164,7 @@ def _stream(
 
 
 def _ahead(items: Iterable[Item], start: Callable[[Item], Result], depth: int) -> Iterator[Result]:
-    """`start(item)` of each in its turn, begun `depth` turns before it."""
+    """Yield `start(item)` of each item in order, started `depth` items ahead."""
     waiting: deque[Result] = deque()
     for item in items:
         waiting.append(start(item))
@@ -177,20 +177,20 @@ def _ahead(items: Iterable[Item], start: Callable[[Item], Result], depth: int) -
 def _read(
     steps: Steps, readers: ThreadPoolExecutor, batch: Sequence[_Piece]
 ) -> tuple[_Reading, ...]:
-    result = []
+    readings = []
     for piece in batch:
         try:
             names = tuple(steps.names(piece.study))
         except UlnaError as error:
-            result.append(_Reading(piece, (), (), error))
+            readings.append(_Reading(piece, (), (), error))
             continue
         views = tuple(readers.submit(read_view, ref, steps.spec) for ref in piece.refs)
-        result.append(_Reading(piece, names, views))
-    return tuple(result)
+        readings.append(_Reading(piece, names, views))
+    return tuple(readings)
 
 
 def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
-    """Wait for the images and ask the experts, once for all pieces that need the same ones."""
+    """Wait for the images and run the experts, once for all pieces that need the same ones."""
     ready = [_Ready.of(reading) for reading in batch]
     runs: dict[int, _Run] = {}
     for names in dict.fromkeys(r.names for r in ready):
@@ -199,13 +199,13 @@ def _run(steps: Steps, batch: Sequence[_Reading]) -> tuple[_Run, ...]:
         try:
             runs |= zip(these, _run_together(steps, group), strict=True)
         except (ImageError, MemoryError):
-            # An image read once more, for its negative, is gone or too large: whose was it?
-            runs |= zip(these, [_run_alone(steps, r) for r in group], strict=True)
+            # Rereading an image for its negative failed. Run the pieces singly to find which one.
+            runs |= zip(these, [_run_single(steps, r) for r in group], strict=True)
     return tuple(runs[k] for k in range(len(batch)))
 
 
 def _run_together(steps: Steps, group: Sequence[_Ready]) -> list[_Run]:
-    if steps.alone is not None:
+    if steps.run_study is not None:
         images = [_images(steps, r) for r in group]
         return [_Run(r.piece, i, r.skipped, r.fault) for r, i in zip(group, images, strict=True)]
     views = [v for r in group for v in r.views]
@@ -214,15 +214,15 @@ def _run_together(steps: Steps, group: Sequence[_Ready]) -> list[_Run]:
 
 
 def _images(steps: Steps, ready: _Ready) -> tuple[ImageOutputs, ...]:
-    """Of a piece by itself, by `alone` if it is the whole study."""
+    """Run a single piece, by `run_study` if it is the whole study."""
     if not ready.views:
         return ()
-    if steps.alone is not None and ready.piece.refs == ready.piece.study.images:
-        return tuple(steps.alone(ready.piece.study, ready.views))
+    if steps.run_study is not None and ready.piece.refs == ready.piece.study.images:
+        return tuple(steps.run_study(ready.piece.study, ready.views))
     return tuple(steps.run(ready.names, ready.views))
 
 
-def _run_alone(steps: Steps, ready: _Ready) -> _Run:
+def _run_single(steps: Steps, ready: _Ready) -> _Run:
     try:
         return _run_together(steps, [ready])[0]
     except ImageError as error:
@@ -232,7 +232,7 @@ def _run_alone(steps: Steps, ready: _Ready) -> _Run:
 
 
 def _answers(steps: Steps, held: list[_Run], runs: Iterable[_Run]) -> Iterator[Answered]:
-    """The answers of the studies that end with `runs`. held: runs of the study at hand, kept."""
+    """Yield the predictions of studies that end in `runs`. held: runs of an unfinished study."""
     for run in runs:
         held.append(run)
         if run.piece.last:

@@ -1,4 +1,4 @@
-"""The answers for the views of a study, joined into its `StudyPrediction`."""
+"""Combine the predictions for the images of a study into its `StudyPrediction`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ulna.bundle import ModelBundle
-from ulna.runtime.confidence import facts_of_bundle, trust_in
+from ulna.runtime.confidence import facts_of_bundle, reliability_of
 from ulna.runtime.findings import named_findings
-from ulna.runtime.image_answer import alone
+from ulna.runtime.image_answer import single_expert_probabilities
 from ulna.runtime.outputs import StudyOutputs
 from ulna.runtime.screen import flags_of
-from ulna.types import BodyPart, Familiarity, ImagePrediction, StudyPrediction
+from ulna.types import BodyPart, ImagePrediction, OodLevel, StudyPrediction
 
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """How a study was answered: body part (given, or recognised), its shares, operating point."""
+    """The body part of a study, whether it is from the data, and the operating point.
+
+    shares: predicted probability of each body part.
+    """
 
     part: BodyPart
-    given: bool
+    part_known: bool
     shares: Mapping[BodyPart, float]
     point: str
 
@@ -29,32 +32,32 @@ class AnswerSettings:
 def study_answer(
     bundle: ModelBundle,
     outputs: StudyOutputs,
-    requested: AnswerSettings,
+    settings: AnswerSettings,
     images: tuple[ImagePrediction, ...],
     accepted: tuple[Sequence[int], str],
 ) -> StudyPrediction:
-    """The mean of the views that answer. accepted: of `ulna.runtime.screen.accepted`."""
+    """Average the accepted images. accepted: from `ulna.runtime.screen.accepted_views`."""
     kept, refused = accepted
     manifest, study = bundle.manifest, outputs.study
     answering = [images[i] for i in kept]
     probability = float(np.mean([i.probability for i in answering]))
-    out_of_distribution, interval = standing(answering, bool(refused))
-    threshold = manifest.fusion.thresholds[requested.point][requested.part]
+    out_of_distribution, interval = study_ood_level(answering, bool(refused))
+    threshold = manifest.fusion.thresholds[settings.point][settings.part]
     called = probability >= threshold
     return StudyPrediction(
         study=study,
-        body_part=requested.part,
-        body_part_given=requested.given,
+        body_part=settings.part,
+        body_part_given=settings.part_known,
         probability=probability,
         abnormal=called,
         threshold=threshold,
-        operating_point=requested.point,
-        body_part_probabilities=requested.shares,
+        operating_point=settings.point,
+        body_part_probabilities=settings.shares,
         images=images,
-        experts=alone(answering),
+        experts=single_expert_probabilities(answering),
         skipped=outputs.skipped,
-        **trust_in(probability, requested.part, manifest.fusion, bool(refused), interval),
-        **named_findings(answering, manifest.fusion, requested.point, called and not refused),
+        **reliability_of(probability, settings.part, manifest.fusion, bool(refused), interval),
+        **named_findings(answering, manifest.fusion, settings.point, called and not refused),
         refused=refused,
         flags=(*study.remarks, *flags_of(images, kept)),
         out_of_distribution=out_of_distribution,
@@ -63,22 +66,19 @@ def study_answer(
     )
 
 
-def standing(
+def study_ood_level(
     images: Sequence[ImagePrediction], refused: bool
-) -> tuple[Familiarity, tuple[float, float] | None]:
-    """The domain of a study whose views these are, and between which two its probability lies.
+) -> tuple[OodLevel, tuple[float, float] | None]:
+    """Return the out-of-distribution level of a study, and the interval of its probability.
 
-    The least familiar view decides; of a study without a NEAR view the interval is None. The
-    probability is the mean of the views', so its ends are the means of theirs.
+    The level is that of the farthest view. The interval is None unless that is NEAR; otherwise its
+    ends are the means of those of the views, as the probability is the mean of theirs.
     """
     if refused:
-        return Familiarity.FAR, None
-    order = list(Familiarity)
-    out_of_distribution = max((i.out_of_distribution for i in images), key=order.index)
-    if out_of_distribution is not Familiarity.NEAR:
-        return out_of_distribution, None
+        return OodLevel.FAR, None
+    order = list(OodLevel)
+    level = max((i.out_of_distribution for i in images), key=order.index)
+    if level is not OodLevel.NEAR:
+        return level, None
     ends = [i.interval or (i.probability, i.probability) for i in images]
-    return out_of_distribution, (
-        float(np.mean([e[0] for e in ends])),
-        float(np.mean([e[1] for e in ends])),
-    )
+    return level, (float(np.mean([e[0] for e in ends])), float(np.mean([e[1] for e in ends])))

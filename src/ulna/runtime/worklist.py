@@ -1,4 +1,4 @@
-"""Which of many answers is read first."""
+"""Sort studies into a worklist by urgency."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from ulna.types import Triage
 
 
 def worklist(outcomes: Sequence[Outcome], error_rate: float) -> list[Outcome]:
-    """Most urgent first: abnormal, then to be referred, then normal; in each the least normal.
+    """Sort outcomes by urgency: abnormal first, then those to be referred, then normal.
 
-    Within a group by p_abnormal - p_normal, which is comparable across body parts; studies that
-    have no answer, are refused or have no p-values come first of those to be referred.
+    Within a group by p_abnormal - p_normal, descending, which is comparable across body parts.
+    Studies without a prediction or p-values, and refused ones, come first among those to be
+    referred.
     """
     order = list(Triage)
 
     def urgency(outcome: Outcome) -> tuple[int, float]:
         answer = outcome.answer
-        result = None if answer is None or answer.refused else answer.triage(error_rate)
-        if answer is None or result is None or answer.p_normal is None or answer.p_abnormal is None:
+        triage = None if answer is None or answer.refused else answer.triage(error_rate)
+        if answer is None or triage is None or answer.p_normal is None or answer.p_abnormal is None:
             return order.index(Triage.REFER), -2.0
-        return order.index(result), answer.p_normal - answer.p_abnormal
+        return order.index(triage), answer.p_normal - answer.p_abnormal
 
     return sorted(outcomes, key=urgency)

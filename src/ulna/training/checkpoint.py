@@ -12,15 +12,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ulna.atomic_file import write_atomic
 from ulna.errors import TrainingError
-from ulna.whole_file import write_whole
 
 
 def save_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], path: Path) -> None:
     """Write to a temporary file, flush to the disk, rename: a kill leaves the old file whole."""
     whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     data = save(whole, metadata={"meta": json.dumps(meta)})
-    write_whole(path, data, durable=True)
+    write_atomic(path, data, durable=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

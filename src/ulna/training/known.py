@@ -10,7 +10,7 @@ from pathlib import Path
 from ulna.bundle import DataFingerprint
 from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
-from ulna.datasets.overlap import named_in
+from ulna.datasets.overlap import keys_among
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.types import Study
@@ -34,7 +34,7 @@ def warn_of_known(
         learned = _learned(run)
         for part in _EXAMINE:
             keys = {*parts.get(part, ())}
-            seen = named_in(learned, [s for s in side if s.key in keys])
+            seen = keys_among(learned, [s for s in side if s.key in keys])
             if seen and _tells(run, side):
                 warnings.warn(
                     f"expert {expert.name} starts from {run}, which has learned from {len(seen)} "

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ulna.whole_file import write_whole
+from ulna.atomic_file import write_atomic
 
 
 def write_log(history: Sequence[dict[str, float]], folder: Path) -> None:
@@ -18,4 +18,4 @@ def write_log(history: Sequence[dict[str, float]], folder: Path) -> None:
     writer = csv.DictWriter(text, fieldnames=list(history[0]))
     writer.writeheader()
     writer.writerows(history)
-    write_whole(folder / "log.csv", text.getvalue().encode())
+    write_atomic(folder / "log.csv", text.getvalue().encode())

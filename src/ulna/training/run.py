@@ -17,7 +17,7 @@ from ulna.config.codec import write_json
 from ulna.config.recipe import Recipe
 from ulna.datasets import split_studies
 from ulna.datasets.labelled import labelled
-from ulna.datasets.meaning import check_meaning
+from ulna.datasets.meaning import check_label_meaning
 from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
 from ulna.models.threads import within_the_machine
@@ -200,7 +200,7 @@ def _decode(
 def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
     free = [s for s in studies if s.split not in _HELD_OUT]
     side = labelled(free, "training", recipe.body_parts, heads=True)
-    check_meaning(side, recipe)
+    check_label_meaning(side, recipe)
     labels = {s.abnormal for s in side} - {None}
     if labels != {True, False}:
         raise DatasetError(

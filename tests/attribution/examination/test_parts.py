@@ -19,10 +19,10 @@ from ulna.bundle import MapTest
 from ulna.errors import BundleError
 from ulna.evaluation.scores import Resampling
 from ulna.imaging.geometry import Placement
+from ulna.no_telemetry import no_telemetry
 from ulna.types import Radiograph
-from ulna.unreported import unreported
 
-with unreported():
+with no_telemetry():
     import onnxruntime
 
 PLACEMENT = Placement.fit((90, 60), 64)

@@ -26,7 +26,7 @@ PLAN = ExaminationPlan(6, 0, Resampling(200, 0))
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """Images with a soft bright spot of known place and, below, stripes with more edges than that;
     every third one normal."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("images")
     result = []
     for i in range(9):
         rng = np.random.default_rng(i)

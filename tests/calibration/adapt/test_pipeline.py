@@ -11,7 +11,7 @@ import pytest
 import torch
 from tests.cli.calls import ulna
 from tests.export.tiny_run import lively_expert, tiny_recipe
-from tests.runtime.analytic_bundle import BOTH, PARTS, write_analytic, write_films
+from tests.runtime.analytic_bundle import BOTH, PARTS, write_analytic, write_images
 from torch.nn.functional import interpolate
 
 from ulna.bundle import ModelBundle, read_bundle
@@ -41,7 +41,9 @@ def bundle(tmp_path: Path) -> ModelBundle:
 @pytest.fixture
 def studies(tmp_path: Path) -> list[Study]:
     """Eighteen of one part, of two views each; every other one is abnormal."""
-    refs: tuple[ImageRef, ...] = write_films(tmp_path / "films", [(60 + i, 50) for i in range(36)])
+    refs: tuple[ImageRef, ...] = write_images(
+        tmp_path / "images", [(60 + i, 50) for i in range(36)]
+    )
     pairs = [refs[2 * k : 2 * k + 2] for k in range(18)]
     return [Study(f"p{k}", f"s{k}", PARTS[0], pair, k % 2 == 1) for k, pair in enumerate(pairs)]
 

@@ -22,7 +22,7 @@ PARTS = (BodyPart.ELBOW, BodyPart.WRIST)
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> list[Study]:
     """90 patients of 4 noisy views of one texture each; the label is a coin, the region is not."""
-    folder = tmp_path_factory.mktemp("films")
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(5)
     result = []
     for i in range(90):

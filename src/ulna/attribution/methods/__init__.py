@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.attribution.methods.compare import compare_methods
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MethodScore", "compare_methods"]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "compare": ("compare_methods",),

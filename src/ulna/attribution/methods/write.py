@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.attribution.methods.known import KnownImage
 from ulna.attribution.methods.method_score import MethodScore
 from ulna.config.codec import to_json, write_json
 from ulna.types import Array
-from ulna.whole_file import csv_bytes, write_whole
 
 _INCH = 1.5
 
@@ -32,7 +32,7 @@ def write_comparison(scores: Sequence[MethodScore], examples: Sequence[Example],
     out.mkdir(parents=True, exist_ok=True)
     write_json([to_json(s) for s in scores], out / "explain.json")
     names = [f.name for f in fields(scores[0])]
-    write_whole(out / "explain.csv", csv_bytes(names, map(to_json, scores)))
+    write_atomic(out / "explain.csv", csv_bytes(names, map(to_json, scores)))
     _draw(examples, out / "explain.png")
 
 

@@ -14,7 +14,7 @@ from ulna.bundle import (
     ConformalScores,
     FusionParameters,
     ModelBundle,
-    OutOfDistribution,
+    OodDetector,
     check_replaceable,
     read_bundle,
     read_out_of_distribution,
@@ -44,7 +44,7 @@ from ulna.errors import (
     ImageWarning,
     message_of,
 )
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.evaluation.scores import Sample, statistics
 from ulna.runtime.screen import without_map
 from ulna.types import BodyPart, Study
@@ -143,7 +143,7 @@ def read_images(
 def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
     parts = manifest.body_parts
     usable = [s for s in studies if s.abnormal is not None and s.body_part in parts]
-    note_on_meaning(usable, manifest, "adaptation")
+    warn_of_meaning(usable, manifest, "adaptation")
     if len(usable) < len(studies):
         warnings.warn(
             f"{len(studies) - len(usable)} of {len(studies)} studies have no label or no body part "
@@ -240,7 +240,7 @@ def _write(
     fusion: FusionParameters,
     images: HospitalImages,
     out: Path,
-    out_of_distribution: OutOfDistribution | None,
+    out_of_distribution: OodDetector | None,
 ) -> ModelBundle:
     manifest = bundle.manifest
     graphs: dict[str, Path | bytes] = {e.name: bundle.graph_path(e) for e in manifest.experts}
@@ -265,7 +265,7 @@ def _write(
     return replace_fusion(new, fusion, metrics, out_of_distribution)
 
 
-def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OutOfDistribution | None:
+def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OodDetector | None:
     """The bundle's, with the uncertainty margin of near images in logits under `shift`."""
     out_of_distribution = read_out_of_distribution(bundle)
     if out_of_distribution is None:

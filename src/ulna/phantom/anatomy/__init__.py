@@ -1,4 +1,4 @@
-"""Bones and soft tissue of each body part, varied from patient to patient."""
+"""Bones and soft tissue of each body part, which vary between patients."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ulna.phantom.anatomy.hand import build_finger, build_hand
 from ulna.phantom.anatomy.humerus import build_humerus
 from ulna.phantom.anatomy.limb import Limb
 from ulna.phantom.anatomy.shoulder import build_shoulder, build_wide_humerus
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.anatomy.wrist import build_wrist
 from ulna.types import BodyPart
 
-BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
+BUILDERS: Mapping[BodyPart, Callable[[Variation], Limb]] = {
     BodyPart.ELBOW: build_elbow,
     BodyPart.HUMERUS: build_humerus,
     BodyPart.WRIST: build_wrist,
 }
-# Whole arms, aimed and broken as each body part asks for.
-ARM_BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
+# Whole arms with the aim and the findings of each body part.
+ARM_BUILDERS: Mapping[BodyPart, Callable[[Variation], Limb]] = {
     BodyPart.ELBOW: build_wide_elbow,
     BodyPart.FINGER: build_finger,
     BodyPart.FOREARM: build_forearm,
@@ -32,10 +32,10 @@ ARM_BUILDERS: Mapping[BodyPart, Callable[[Vary], Limb]] = {
 }
 
 
-def build_limb(part: BodyPart, framing: Framing, v: Vary) -> Limb:
-    """The limb of `v` for an image of `part`: a whole arm where it needs one."""
+def build_limb(part: BodyPart, framing: Framing, v: Variation) -> Limb:
+    """Build the limb of patient `v` for images of `part`: a whole arm where they need one."""
     close = framing == "collimated" and part in BUILDERS
     return (BUILDERS if close else ARM_BUILDERS)[part](v)
 
 
-__all__ = ["ARM_BUILDERS", "BUILDERS", "Limb", "Vary", "build_limb"]
+__all__ = ["ARM_BUILDERS", "BUILDERS", "Limb", "Variation", "build_limb"]

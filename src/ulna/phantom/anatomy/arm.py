@@ -1,7 +1,7 @@
-"""A whole arm with the trunk beside it, from which every body part's wide image is taken.
+"""A whole arm beside the trunk, which every plate shows.
 
-One frame for all: the wrist's (y = 0 at the wrist, proximal up, lateral +x, palm forward). The
-elbow's bones, which their own images show with lateral on -x, are mirrored here.
+All bones are in the frame of the wrist (y = 0 at the wrist, proximal up, lateral on +x, palm
+forward). The elbow's bones, which collimated images show with lateral on -x, are mirrored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ulna.phantom.anatomy.fingers import PHALANGES, THUMB, finger_hinges, finger
 from ulna.phantom.anatomy.humerus import proximal_humerus, scapula
 from ulna.phantom.anatomy.limb import Hinge, Joint, Limb
 from ulna.phantom.anatomy.trunk import TRUNK, trunk_bones, trunk_soft
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.anatomy.wrist import (
     HAND,
     METACARPAL_ENDS,
@@ -32,7 +32,7 @@ from ulna.phantom.anatomy.wrist import (
 )
 from ulna.phantom.solids import Bone, Vector, chain, cone, mirrored, tight
 
-# Heights in mm above the wrist: the elbow, and the origin of the humerus' own frame.
+# Heights above the wrist in mm: the elbow, and the origin of the humerus' own frame.
 ELBOW = 250.0
 HUMERUS = ELBOW + 145.0
 FOREARM, PALM, UPPER_ARM = 0, 1, 2
@@ -40,14 +40,14 @@ WHOLE_HAND = (*HAND, *PHALANGES)
 _WRIST_PIVOT = np.array([5.0, -6.0, 0])
 
 
-def build_arm(v: Vary) -> Limb:
-    """The arm, straight, hanging beside the trunk; no sites yet."""
+def build_arm(v: Variation) -> Limb:
+    """Build a straight arm that hangs beside the trunk, still without sites."""
     size = v.size()
     lift, still, origin = np.array([0.0, HUMERUS, 0]), np.eye(3), np.zeros(3)
     arm = [_radius(v), _ulna(v), *_carpals(v), *_metacarpals(v), *phalanges(v)]
-    # an arm is exposed at fewer kilovolts than the attenuations are for: bone stands out more
+    # Arms are exposed at a lower voltage than the attenuations hold for, so bone has more contrast.
     soft_beam = v.between(1.0, 1.45)
-    upper = [_humerus(v), _grouped(scapula(v), TRUNK), *trunk_bones(v)]
+    upper = [_humerus(v), replace(scapula(v), group=TRUNK), *trunk_bones(v)]
     return Limb(
         bones=(
             *(replace(b, density=soft_beam * b.density) for b in arm),
@@ -71,31 +71,27 @@ def build_arm(v: Vary) -> Limb:
 
 
 def from_elbow(point: Vector, up: float = ELBOW) -> Vector:
-    """A point of the elbow's frame in the arm's (`up` = -145: in the humerus')."""
+    """Return a point of the elbow's frame in the arm's, or in the humerus' for `up` = -145."""
     return np.array([-point[0], point[1] + up, point[2]])
 
 
 def arm_joint(joint: Joint, base: str) -> Joint:
-    """The wrist's joint with the fingers going along."""
+    """Return the wrist's joint with the fingers moving along."""
     return replace(joint, moving=WHOLE_HAND, base=base)
 
 
-def _grouped(bone: Bone, group: int) -> Bone:
-    return replace(bone, group=group)
-
-
-def _carpals(v: Vary) -> list[Bone]:
+def _carpals(v: Variation) -> list[Bone]:
     return [replace(b, primitives=tight(b.primitives, 3.0, 1.07)) for b in carpals(v)]
 
 
-def _metacarpals(v: Vary) -> list[Bone]:
-    """The wrist's; the thumb's opens at its own hinge."""
+def _metacarpals(v: Variation) -> list[Bone]:
+    """Return the wrist's metacarpals, the thumb's with its own hinge."""
     bones = [replace(b, primitives=tight(b.primitives)) for b in metacarpals(v)]
     return [replace(bones[0], group=THUMB), *bones[1:]]
 
 
-def _radius(v: Vary) -> Bone:
-    """Bowed to the lateral side in its middle, as the interosseous space asks for."""
+def _radius(v: Variation) -> Bone:
+    """Return a radius bowed laterally in its middle, around the interosseous space."""
     near, far = proximal_radius(v, 0, 110), distal_radius(v)
     shaft = chain(
         [(8, 70, 1), v.point(14, 120, 2), v.point(15, 160, 3), (9, ELBOW - 41, 3)],
@@ -108,7 +104,7 @@ def _radius(v: Vary) -> Bone:
     return Bone("radius", rows, 2.2 * v.cortex, (24, ELBOW - 30), density=v.density)
 
 
-def _ulna(v: Vary) -> Bone:
+def _ulna(v: Variation) -> Bone:
     near, far = proximal_ulna(v, 0, 110), distal_ulna(v)
     shaft = chain(
         [(-14, 60, -2), v.point(-13, 120, -4), v.point(-10, 170, -6), (-8, ELBOW - 29, -8)],
@@ -121,20 +117,20 @@ def _ulna(v: Vary) -> Bone:
 
 
 def _is_below(row: Vector, y: float) -> bool:
-    """Whether the lower end of a primitive that is not cut away lies below y."""
+    """Whether a primitive that is not a cut has its lower end below y."""
     return bool(row[16] == 0 and row[1] - abs(row[12] * row[7]) < y)
 
 
-def _humerus(v: Vary) -> Bone:
+def _humerus(v: Variation) -> Bone:
     head, tubercle, *shaft = proximal_humerus(v)
-    # seen from the side the columns are as deep as the shaft, but for the fossae between them
+    # In a lateral view the columns are as deep as the shaft, but for the fossae between them.
     columns = [cone((s * 5, -98, 0), (s * 13, -130, 0), (9, 8), smooth=5) for s in (1, -1)]
     elbow = [mirrored(p) for p in distal_humerus(v, -145.0)]
     rows = (head, tubercle, *tight(shaft), *columns, *elbow)
     return Bone("humerus", rows, 3.2 * v.cortex, (-112, 118), group=UPPER_ARM, density=v.density)
 
 
-def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
+def _soft(v: Variation) -> dict[int, tuple[Vector, ...]]:
     f, top = v.fat, HUMERUS
     up = np.array([0.0, top, 0])
     trunk = []
@@ -142,7 +138,7 @@ def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
         row[0:3] += up
         trunk.append(row)
     return {
-        # the trunk first: its lungs are cut out of it alone
+        # The trunk is first, so that the lungs are cut out of it alone.
         TRUNK: tuple(trunk),
         UPPER_ARM: (
             cone((-4, 148 + top, 0), (0, 80 + top, 0), (46 * f, 42 * f), (1, 1), 20),

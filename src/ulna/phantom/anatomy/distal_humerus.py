@@ -1,18 +1,18 @@
-"""The elbow's bones, shared by the elbow and the humerus views; y = 0 at the joint."""
+"""The elbow's bones, shared by elbow, humerus and arm; y = 0 at the joint."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.solids import Bone, Vector, chain, cone, ellipsoid
 
 
-def distal_humerus(v: Vary, y: float) -> tuple[Vector, ...]:
-    """Columns, condyles, capitellum, trochlea and the two fossae, `y` mm along the arm."""
+def distal_humerus(v: Variation, y: float) -> tuple[Vector, ...]:
+    """Return columns, condyles, capitellum, trochlea and both fossae, moved by `y` mm."""
     return (
-        cone(v.point(-6, 38 + y, 0), v.point(-17, 10 + y, 0), v2(v, 7.5, 6.5), (1, 0.7), 7),
-        cone(v.point(6, 38 + y, 0), v.point(18, 12 + y, -1), v2(v, 7.5, 6.0), (1, 0.7), 7),
+        cone(v.point(-6, 38 + y, 0), v.point(-17, 10 + y, 0), _radii(v, 7.5, 6.5), (1, 0.7), 7),
+        cone(v.point(6, 38 + y, 0), v.point(18, 12 + y, -1), _radii(v, 7.5, 6.0), (1, 0.7), 7),
         cone(v.point(-18, 8 + y, 0), v.point(26, 12 + y, -1), (6.5, 5), (1, 0.8), 5),
         ellipsoid((-12, 2 + y, 4), (9.5, 9.5, 9.5), 4),
         cone((0, 2 + y, 2), (17, 1 + y, 2), (8.5, 9.5)),
@@ -21,8 +21,8 @@ def distal_humerus(v: Vary, y: float) -> tuple[Vector, ...]:
     )
 
 
-def proximal_radius(v: Vary, y: float, length: float) -> Bone:
-    """Head with its cup, neck, tuberosity and `length` mm of shaft."""
+def proximal_radius(v: Variation, y: float, length: float) -> Bone:
+    """Return head with its cup, neck, tuberosity and `length` mm of shaft."""
     shaft = chain(
         [
             v.point(-12, -17 + y, 3, 0.3),
@@ -34,14 +34,14 @@ def proximal_radius(v: Vary, y: float, length: float) -> Bone:
         v.radii([7.0, 6.0, 7.0, 6.4, 6.4]),
         smooth=4,
     )
-    head = cone((-12, -13 + y, 3), (-12, -17 + y, 3), v2(v, 8.6, 8.2), smooth=2)
+    head = cone((-12, -13 + y, 3), (-12, -17 + y, 3), _radii(v, 8.6, 8.2), smooth=2)
     cup = ellipsoid((-12, -2.6 + y, 4), (10.4, 10.4, 10.4), 1.5, cut=True)
     hollow = (-length - 20 + y, -45 + y)
     return Bone("radius", (head, cup, *shaft), 2.2 * v.cortex, hollow, group=1, density=v.density)
 
 
-def proximal_ulna(v: Vary, y: float, length: float) -> Bone:
-    """Olecranon, coronoid, the notch around the trochlea and `length` mm of shaft."""
+def proximal_ulna(v: Variation, y: float, length: float) -> Bone:
+    """Return olecranon, coronoid, the notch around the trochlea and `length` mm of shaft."""
     shaft = chain(
         [
             v.point(8, 14 + y, -16),
@@ -63,8 +63,7 @@ def proximal_ulna(v: Vary, y: float, length: float) -> Bone:
     )
 
 
-def v2(v: Vary, a: float, b: float) -> tuple[float, float]:
-    """Two varied radii."""
+def _radii(v: Variation, a: float, b: float) -> tuple[float, float]:
     return v.radius(a), v.radius(b)
 
 

@@ -1,4 +1,4 @@
-"""The elbow: distal humerus, proximal radius and ulna; the forearm flexes about the trochlea."""
+"""The elbow: distal humerus, proximal radius and ulna, flexed about the trochlea."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ulna.phantom.anatomy.distal_humerus import (
     proximal_ulna,
 )
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.solids import Bone, Vector, chain, cone
 
 _UP = np.array([0.0, 1.0, 0.0])
 _FOREARM = ("radius", "ulna")
 
 
-def build_elbow(v: Vary) -> Limb:
-    """An elbow in full extension; lateral side on -x."""
+def build_elbow(v: Variation) -> Limb:
+    """Build an elbow in full extension, lateral side on -x."""
     shaft = chain(
         [v.point(0, 140, 0, 0.4), v.point(0, 70, 0), v.point(0, 40, 0)],
         v.radii([10.5, 10.2, 10.5]),
@@ -52,7 +52,7 @@ def build_elbow(v: Vary) -> Limb:
     )
 
 
-def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
+def _soft(v: Variation) -> dict[int, tuple[Vector, ...]]:
     f = v.fat
     return {
         0: (
@@ -67,7 +67,7 @@ def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
 
 
 def elbow_sites() -> tuple[Site, ...]:
-    """Where an elbow breaks."""
+    """Return the sites of elbow fractures."""
     return (
         Site("humerus", np.array([0.0, 30, 0]), _UP, 15, 0.24, _FOREARM),
         Site("humerus", np.array([-13.0, 14, 0]), np.array([0.7, 0.7, 0]), 11, 0.10),
@@ -79,7 +79,7 @@ def elbow_sites() -> tuple[Site, ...]:
 
 
 def elbow_joint() -> Joint:
-    """Between trochlea and ulna."""
+    """Return the joint between trochlea and ulna."""
     x, y, z = np.eye(3)
     return Joint(
         centre=np.array([0.0, -3, 0]),
@@ -97,9 +97,6 @@ def elbow_joint() -> Joint:
             ("humerus", np.array([24.0, 4, 0]), np.array([0.8, -0.6, 0])),
             ("humerus", np.array([-20.0, 3, 2]), np.array([-0.8, -0.6, 0])),
         ),
-        surfaces=(
-            ("ulna", np.array([8.0, -12, -4])),
-            ("humerus", np.array([8.0, -4, 2])),
-        ),
+        surfaces=(("ulna", np.array([8.0, -12, -4])), ("humerus", np.array([8.0, -4, 2]))),
         narrow=np.array([0.0, 1.6, -0.6]),
     )

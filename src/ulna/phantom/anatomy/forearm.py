@@ -1,4 +1,4 @@
-"""The forearm: both shafts from elbow to wrist, and the arm's other wide images near them."""
+"""Whole arms for images of the forearm, and for plates of wrist and elbow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ulna.phantom.anatomy.arm import ELBOW, FOREARM, UPPER_ARM, WHOLE_HAND, buil
 from ulna.phantom.anatomy.elbow import elbow_joint, elbow_sites
 from ulna.phantom.anatomy.hand import arm_wrist_sites
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 
 _UP = np.array([0.0, 1.0, 0.0])
 _SHAFT = ("transverse", "oblique", "comminuted", "greenstick")
@@ -18,8 +18,8 @@ _END = ("transverse", "oblique", "comminuted", "buckle", "impacted")
 _HUMERUS_UP = -145.0
 
 
-def build_forearm(v: Vary) -> Limb:
-    """A forearm with hand and upper arm; the image is aimed at its middle."""
+def build_forearm(v: Variation) -> Limb:
+    """Build an arm for images aimed at the middle of the forearm."""
     return replace(
         build_arm(v),
         sites=_forearm_sites(),
@@ -36,8 +36,8 @@ def build_forearm(v: Vary) -> Limb:
     )
 
 
-def build_wide_wrist(v: Vary) -> Limb:
-    """A wrist between hand and forearm."""
+def build_wide_wrist(v: Variation) -> Limb:
+    """Build an arm for plates aimed at the wrist."""
     sites = (replace(s, kinds=_END) for s in arm_wrist_sites())
     return replace(
         build_arm(v),
@@ -54,8 +54,8 @@ def build_wide_wrist(v: Vary) -> Limb:
     )
 
 
-def build_wide_elbow(v: Vary) -> Limb:
-    """An elbow with much of upper arm and forearm."""
+def build_wide_elbow(v: Variation) -> Limb:
+    """Build an arm for plates aimed at the elbow."""
     arm = build_arm(v)
     return replace(
         arm,
@@ -75,7 +75,7 @@ def build_wide_elbow(v: Vary) -> Limb:
 
 
 def _forearm_sites() -> tuple[Site, ...]:
-    """Both shafts; three in ten are at the wrist, one in ten at the elbow."""
+    """Return sites on both shafts; three in ten fractures are at the wrist, one at the elbow."""
     sites = []
     for y, often in ((35, 0.10), (65, 0.10), (105, 0.12), (150, 0.10)):
         x = float(np.interp(y, (35, 70, 120, 160), (9, 8, 14, 15)))
@@ -88,7 +88,7 @@ def _forearm_sites() -> tuple[Site, ...]:
 
 
 def _from_elbow(site: Site) -> Site:
-    """The elbow's site on the arm's bones: mirrored, the humerus in its own frame."""
+    """Return a site of the elbow on the arm's bones: mirrored, the humerus in its own frame."""
     up = _HUMERUS_UP if site.bone == "humerus" else ELBOW
     axis = np.array([-site.axis[0], *site.axis[1:]])
     follow = ("radius", "ulna", *WHOLE_HAND) if site.follow else ()
@@ -97,7 +97,7 @@ def _from_elbow(site: Site) -> Site:
 
 
 def _elbow_joint() -> Joint:
-    """The elbow's joint about the humerus that stays."""
+    """Return the elbow's joint on the arm's bones, in the frame of the humerus."""
     joint = elbow_joint()
     up = {"humerus": _HUMERUS_UP, "ulna": ELBOW, "radius": ELBOW}
     turn = np.array([-1.0, 1, 1])

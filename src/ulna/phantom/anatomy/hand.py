@@ -1,4 +1,4 @@
-"""The hand and one finger of it: fractures of metacarpals, phalanges, carpals, distal radius."""
+"""Whole arms for images of the hand, and of one of its fingers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ulna.phantom.anatomy.arm import PALM, WHOLE_HAND, build_arm
 from ulna.phantom.anatomy.fingers import LENGTHS, beyond, finger_group, phalanx_ends
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.anatomy.wrist import METACARPAL_ENDS, wrist_sites
 from ulna.phantom.solids import Vector
 
@@ -17,8 +17,8 @@ _SHORT = ("transverse", "oblique", "comminuted", "buckle")
 _CHIP = ("transverse", "oblique")
 
 
-def build_hand(v: Vary) -> Limb:
-    """A hand on its forearm; the image is aimed at the middle of the metacarpals."""
+def build_hand(v: Variation) -> Limb:
+    """Build an arm for images aimed at the middle of the metacarpals."""
     arm = build_arm(v)
     finger = 1 + v.choice(4)
     bones = [b for f in range(5) for b in _finger_bones(f)]
@@ -34,8 +34,8 @@ def build_hand(v: Vary) -> Limb:
     )
 
 
-def build_finger(v: Vary) -> Limb:
-    """One finger of a hand, the same for every image of a patient."""
+def build_finger(v: Variation) -> Limb:
+    """Build an arm for images aimed at one finger, the same for every image of a patient."""
     arm = build_arm(v)
     finger = v.choice(5)
     bones = _finger_bones(finger)
@@ -51,7 +51,7 @@ def build_finger(v: Vary) -> Limb:
 
 
 def arm_wrist_sites() -> tuple[Site, ...]:
-    """The wrist's, with the fingers following."""
+    """Return the wrist's sites, with the fingers following."""
     return tuple(replace(s, follow=WHOLE_HAND) if s.follow else s for s in wrist_sites())
 
 
@@ -61,7 +61,7 @@ def _metacarpal(finger: int) -> tuple[str, Vector, Vector, float]:
 
 
 def _finger_bones(finger: int) -> list[tuple[str, Vector, Vector, float]]:
-    """(name, head, base, shaft radius) of its phalanges."""
+    """Return (name, head, base, shaft radius) of the finger's phalanges."""
     return [
         (f"phalanx{finger + 1}{k + 1}", end, start, radii[1])
         for k, (start, end, radii) in enumerate(phalanx_ends(finger))
@@ -69,7 +69,7 @@ def _finger_bones(finger: int) -> list[tuple[str, Vector, Vector, float]]:
 
 
 def _metacarpal_sites() -> tuple[Site, ...]:
-    """Necks more than shafts, the fifth more than the others (boxer's fracture)."""
+    """Return sites, more on necks and on the fifth metacarpal than elsewhere (boxer's fracture)."""
     sites = []
     for finger, often in enumerate((0.10, 0.08, 0.08, 0.10, 0.22)):
         name, head, base, radius = _metacarpal(finger)
@@ -98,7 +98,7 @@ def _phalanx_sites(fingers: range | tuple[int, ...], often: float) -> tuple[Site
 
 
 def _knuckle(finger: int, phalanx: int) -> Joint:
-    """The joint beyond phalanx 0 or 1 of a finger: dislocation to the back or side."""
+    """Return the joint beyond phalanx 0 or 1 of a finger, which dislocates to the back or side."""
     near, far = phalanx_ends(finger)[phalanx : phalanx + 2]
     way = (near[1] - near[0]) / np.linalg.norm(near[1] - near[0])
     x = np.array([1.0, 0, 0]) - way * way[0]

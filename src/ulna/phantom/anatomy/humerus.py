@@ -1,4 +1,4 @@
-"""The upper arm: whole humerus, scapula, clavicle, some ribs, the elbow's ends."""
+"""The upper arm: humerus, scapula, clavicle, some ribs, proximal radius and ulna."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ulna.phantom.anatomy.distal_humerus import distal_humerus, proximal_radius, proximal_ulna
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.solids import Bone, Vector, chain, cone, ellipsoid
 
 _UP = np.array([0.0, 1.0, 0.0])
@@ -14,8 +14,8 @@ _ELBOW = -145.0
 _FOREARM = ("radius", "ulna")
 
 
-def build_humerus(v: Vary) -> Limb:
-    """An upper arm hanging beside the chest; medial side on -x. The arm is group 1."""
+def build_humerus(v: Variation) -> Limb:
+    """Build an upper arm (group 1) that hangs beside the chest, medial side on -x."""
     return Limb(
         bones=(
             _humerus(v),
@@ -39,8 +39,8 @@ def build_humerus(v: Vary) -> Limb:
     )
 
 
-def proximal_humerus(v: Vary) -> tuple[Vector, ...]:
-    """Head, greater tubercle and shaft down to the elbow's columns."""
+def proximal_humerus(v: Variation) -> tuple[Vector, ...]:
+    """Return head, greater tubercle, and the shaft down to the elbow's columns."""
     shaft = chain(
         [
             v.point(0, 138, 0),
@@ -57,7 +57,7 @@ def proximal_humerus(v: Vary) -> tuple[Vector, ...]:
     return (head, tubercle, *shaft)
 
 
-def _humerus(v: Vary) -> Bone:
+def _humerus(v: Variation) -> Bone:
     return Bone(
         "humerus",
         (*proximal_humerus(v), *distal_humerus(v, _ELBOW)),
@@ -68,8 +68,8 @@ def _humerus(v: Vary) -> Bone:
     )
 
 
-def scapula(v: Vary) -> Bone:
-    """Glenoid, neck, body, spine with acromion, coracoid."""
+def scapula(v: Variation) -> Bone:
+    """Return a scapula with glenoid, neck, body, spine with acromion, and coracoid."""
     return Bone(
         "scapula",
         (
@@ -86,7 +86,7 @@ def scapula(v: Vary) -> Bone:
     )
 
 
-def _girdle(v: Vary) -> tuple[Bone, ...]:
+def _girdle(v: Variation) -> tuple[Bone, ...]:
     blade = scapula(v)
     line = [v.point(-14, 190, 0), v.point(-50, 197, 10, 2), v.point(-110, 190, 5, 2)]
     clavicle = Bone("clavicle", tuple(chain(line, [6.5, 6, 6])), 1.8 * v.cortex, density=v.density)
@@ -98,7 +98,7 @@ def _girdle(v: Vary) -> tuple[Bone, ...]:
     return (blade, clavicle, *ribs)
 
 
-def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
+def _soft(v: Variation) -> dict[int, tuple[Vector, ...]]:
     f = v.fat
     return {
         1: (
@@ -106,13 +106,13 @@ def _soft(v: Vary) -> dict[int, tuple[Vector, ...]]:
             cone((0, 80, 0), (0, -110, 0), (49 * f, 38 * f), (1.02, 0.95), 20),
             cone((0, -110, 0), (0, -260, 0), (38 * f, 35 * f), (1.1, 0.9), 20),
         ),
-        # half of a chest is air: the ray sees about 50 mm of wall and lung tissue
+        # Half of the chest is air: a ray meets about 50 mm of wall and lung tissue.
         0: (cone((-130, 190, 0), (-140, 20, 0), (70, 74), (1, 0.42), 30),),
     }
 
 
 def humerus_sites() -> tuple[Site, ...]:
-    """Where a humerus breaks, from the neck down."""
+    """Return the sites of humerus fractures, from the neck down."""
     return (
         Site("humerus", np.array([0.0, 116, 0]), -_UP, 16, 0.30),
         Site("humerus", np.array([12.0, 138, 0]), np.array([-0.9, 0.2, 0]), 12, 0.08),
@@ -124,7 +124,7 @@ def humerus_sites() -> tuple[Site, ...]:
 
 
 def shoulder_joint() -> Joint:
-    """Between humeral head and glenoid."""
+    """Return the joint between humeral head and glenoid."""
     x, y, z = np.eye(3)
     return Joint(
         centre=np.array([-20.0, 150, 0]),
@@ -141,9 +141,6 @@ def shoulder_joint() -> Joint:
             ("humerus", np.array([22.0, 150, 0]), np.array([0.9, 0.4, 0])),
             ("scapula", np.array([-36.0, 130, 0]), np.array([0.4, -0.9, 0])),
         ),
-        surfaces=(
-            ("humerus", np.array([-20.0, 153, 0])),
-            ("scapula", np.array([-40.0, 146, 0])),
-        ),
+        surfaces=(("humerus", np.array([-20.0, 153, 0])), ("scapula", np.array([-40.0, 146, 0]))),
         narrow=np.array([-2.2, 0.8, 0]),
     )

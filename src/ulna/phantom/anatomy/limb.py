@@ -1,4 +1,4 @@
-"""What an anatomy gives: bones, soft tissue, and where things can go wrong."""
+"""A limb: its bones, soft tissue, joints and the sites of findings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ulna.phantom.solids import Bone, Vector
 
 @dataclass(frozen=True)
 class Site:
-    """A place of a bone where fractures happen.
+    """A site of fractures.
 
-    point: mm, neutral frame of the bone. axis: along the bone, to the fragment that stays.
-    radius: of the bone there. weight: how often. follow: names of bones that go with the
-    moved fragment. kinds: of fracture that happen here, empty for those of every bone.
+    point: in mm in the bone's neutral frame. axis: along the bone, to the fragment that stays.
+    radius: of the bone there in mm. weight: relative frequency. follow: names of bones that move
+    with the fragment. kinds: of fracture at this site, empty for those of `findings.fracture`.
     """
 
     bone: str
@@ -30,13 +30,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Joint:
-    """Where two bones meet: for dislocation, narrowing and osteophytes.
+    """A joint that can be dislocated or show degenerative change.
 
-    centre, radius: mm. moving: names of the bones that leave. directions: unit vectors in
-    which they go. margins: (bone, point, outward direction) where osteophytes grow.
-    surfaces: (bone, point) just below the joint surface. narrow: mm by which the moving bones
-    close the joint space at most. base: name of the bone that stays and in whose frame centre
-    and directions are given; empty for the limb's frame.
+    centre, radius: in mm. moving: names of the bones that leave the joint. directions: in which
+    they leave it. margins: (bone, point, outward direction) of osteophytes. surfaces: (bone,
+    point) just below the joint surface. narrow: largest shift in mm of the moving bones that
+    narrows the joint space. base: name of the bone that stays, in whose frame centre and
+    directions are given, or empty for the limb frame.
     """
 
     centre: Vector
@@ -51,9 +51,9 @@ class Joint:
 
 @dataclass(frozen=True)
 class Hinge:
-    """The joint at which the bones of `group` turn against those of `parent`.
+    """A hinge at which the bones of `group` rotate against those of `parent`.
 
-    pivot: mm, in the limb's frame, neutral pose.
+    pivot: in mm in the limb frame, in the neutral pose.
     """
 
     group: int
@@ -65,12 +65,11 @@ class Hinge:
 class Limb:
     """One patient's limb in the neutral pose.
 
-    soft: groups of soft-tissue primitives; group g moves with the bones of group g. pivot: of
-    the joint that flexes. lesion_sites: (bone, low point, high point, radius of the bone).
-    plate_sites: (bone, low point, high point, radius) along which a plate or nail lies. hinges:
-    joints of a limb that has several, parents first; such a limb has no use for `pivot`. anchor:
-    group and point (limb's frame, neutral pose) that an image of this body part is aimed at. size:
-    of the patient over that of the neutral limb (a child: below 0.9).
+    soft: primitives of soft tissue that move with the bones of each group. pivot: of the joint
+    that flexes, in a limb without hinges. lesion_sites: (bone, low point, high point, radius).
+    plate_sites: (bone, low point, high point, radius) along which a plate or nail lies. hinges: of
+    a whole arm, parents first. anchor: group and point (limb frame, neutral pose) that an image is
+    aimed at. size: of the patient relative to the neutral limb, below 0.9 for a child.
     """
 
     bones: tuple[Bone, ...]

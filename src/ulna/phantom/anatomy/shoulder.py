@@ -1,4 +1,4 @@
-"""The shoulder beside the chest, and the humerus' wide image: surgical neck, clavicle, shaft."""
+"""Whole arms for images of the shoulder, and for plates of the humerus."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ulna.phantom.anatomy.arm import HUMERUS, UPPER_ARM, WHOLE_HAND, build_arm
 from ulna.phantom.anatomy.humerus import humerus_sites, shoulder_joint
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
 from ulna.phantom.anatomy.trunk import MIDLINE
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 
 _BELOW = ("radius", "ulna", *WHOLE_HAND)
 _KINDS = ("transverse", "oblique", "comminuted", "impacted")
 _CLAVICLE = ("transverse", "oblique", "comminuted")
 
 
-def build_shoulder(v: Vary) -> Limb:
-    """A shoulder; the image is aimed at the humeral head."""
+def build_shoulder(v: Variation) -> Limb:
+    """Build an arm for images aimed at the humeral head."""
     neck, tubercle, shaft = (replace(s, kinds=_KINDS) for s in _humerus_sites()[:3])
     clavicle = [
         Site(
@@ -45,8 +45,8 @@ def build_shoulder(v: Vary) -> Limb:
     )
 
 
-def build_wide_humerus(v: Vary) -> Limb:
-    """A humerus with shoulder, chest and elbow in the field."""
+def build_wide_humerus(v: Variation) -> Limb:
+    """Build an arm for plates aimed at the humerus, with shoulder, chest and elbow."""
     return replace(
         build_arm(v),
         sites=tuple(replace(s, kinds=_KINDS[:3]) for s in _humerus_sites()),

@@ -1,6 +1,6 @@
-"""What lies beside the arm: clavicle, ribs, spine, head, the chest with its lungs.
+"""The trunk beside the arm: clavicles, ribs, spine, head, and the chest with its lungs.
 
-In the frame of the humerus: y = 150 at the humeral head, the body's midline at x = -175.
+In the frame of the humerus, y = 150 at the humeral head and x = -175 at the body's midline.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.solids import Bone, Vector, chain, cone, ellipsoid
 
 MIDLINE = -175.0
@@ -16,14 +16,14 @@ _RIBS = 9
 TRUNK = 3
 
 
-def trunk_bones(v: Vary) -> list[Bone]:
-    """Clavicles, ribs of both sides, spine and skull, all of group 3."""
+def trunk_bones(v: Variation) -> list[Bone]:
+    """Return clavicles, ribs of both sides, spine and skull, all of the group TRUNK."""
     bones = [_clavicle(v, side) for side in (1, -1)]
     bones += [_rib(v, i, side) for i in range(_RIBS) for side in (1, -1)]
     return [*bones, *_spine(v), _skull(v)]
 
 
-def _clavicle(v: Vary, side: int) -> Bone:
+def _clavicle(v: Variation, side: int) -> Bone:
     line = [(157, 190, -8), (125, 196, 2), (80, 190, 22), (45, 186, 28), (14, 176, 26)]
     points = [v.point(MIDLINE + side * x, y, z, 1.5) for x, y, z in line]
     rows = tuple(chain(points, v.radii([6.5, 5.5, 5.2, 5.8, 8]), smooth=6))
@@ -31,8 +31,8 @@ def _clavicle(v: Vary, side: int) -> Bone:
     return Bone(name, rows, 1.7 * v.cortex, group=TRUNK, density=v.density)
 
 
-def _rib(v: Vary, i: int, side: int) -> Bone:
-    """From the spine down around the side to the front; the i-th of nine."""
+def _rib(v: Variation, i: int, side: int) -> Bone:
+    """Return the i-th of nine ribs, from the spine around the side to the front."""
     top = 178 - 27 * i + float(v.point(0, 0, 0, 1.5)[1])
     wide = (62, 86, 102, 112, 120, 126, 130, 132, 132)[i]
     fall = 18 + 6 * i
@@ -52,7 +52,7 @@ def _rib(v: Vary, i: int, side: int) -> Bone:
     )
 
 
-def _spine(v: Vary) -> list[Bone]:
+def _spine(v: Variation) -> list[Bone]:
     bones = []
     for i in range(17):
         y, r = 285 - 27.0 * i, 13 + 0.45 * i
@@ -64,14 +64,14 @@ def _spine(v: Vary) -> list[Bone]:
     return bones
 
 
-def _skull(v: Vary) -> Bone:
+def _skull(v: Variation) -> Bone:
     jaw = cone((MIDLINE, 268, 62), (MIDLINE, 300, 20), (30, 48), smooth=20)
     vault = ellipsoid((MIDLINE, 370, 0), (72, 82, 90), 20)
     return Bone("skull", (vault, jaw), 5.0, group=TRUNK, density=v.density)
 
 
-def trunk_soft(v: Vary) -> tuple[Vector, ...]:
-    """Chest and belly less the lungs, then heart, shoulders, neck and head."""
+def trunk_soft(v: Variation) -> tuple[Vector, ...]:
+    """Return chest, abdomen, shoulders, neck and head, the cut for the lungs, and the heart."""
     f = v.fat**0.6
     m = MIDLINE
     flat = (1.3, 0.8)
@@ -83,7 +83,7 @@ def trunk_soft(v: Vary) -> tuple[Vector, ...]:
         cone((-40, 90, -25), (-75, 40, -20), (34 * f, 30 * f), (1, 0.8), 40),
         cone((m, 170, -15), (m, 280, 0), (52 * f, 54 * f), smooth=30),
         ellipsoid((m, 360, 8), (78, 105, 98), 25),
-        # cut out of all of the above: the lungs leave about 5 cm of wall, the heart between them
+        # The lungs are cut out of all of the above, which leaves a wall of about 5 cm.
         ellipsoid((m - 66, 48, -5), (56, 128, 50), 12, cut=True),
         ellipsoid((m + 66, 48, -5), (56, 128, 50), 12, cut=True),
         ellipsoid((m + 10, 0, 20), (50, 62, 40), 10),

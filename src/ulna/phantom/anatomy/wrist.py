@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Joint, Limb, Site
-from ulna.phantom.anatomy.vary import Vary
+from ulna.phantom.anatomy.variation import Variation
 from ulna.phantom.solids import Bone, Vector, chain, cone, ellipsoid, rotation
 
 CARPALS = (
@@ -22,7 +22,7 @@ CARPALS = (
     "hamate",
 )
 METACARPALS = tuple(f"metacarpal{i}" for i in range(1, 6))
-# Base, head, and the radii of base, shaft and head, mm; the thumb first.
+# Base, head, and the radii of base, shaft and head in mm, the thumb first.
 METACARPAL_ENDS = (
     ((27, -34, 7), (38, -72, 12), (6.5, 4.6, 6.5)),
     ((17, -37, 0), (22, -100, 0), (6.8, 4.3, 6.8)),
@@ -34,8 +34,8 @@ HAND = (*CARPALS, *METACARPALS)
 _UP = np.array([0.0, 1.0, 0.0])
 
 
-def build_wrist(v: Vary) -> Limb:
-    """A wrist in the neutral pose, palm forward; radius on +x."""
+def build_wrist(v: Variation) -> Limb:
+    """Build a wrist in the neutral pose, palm forward, radius on +x."""
     hand = carpals(v) + metacarpals(v)
     turn, pivot = rotation("z", v.angle(6)) @ rotation("x", v.angle(6)), np.array([5.0, -6.0, 0])
     hand = [b.moved(turn, np.zeros(3), pivot) for b in hand]
@@ -58,8 +58,8 @@ def build_wrist(v: Vary) -> Limb:
     )
 
 
-def distal_radius(v: Vary) -> Bone:
-    """The radius up to 130 mm; its first primitive is the shaft above 70 mm."""
+def distal_radius(v: Variation) -> Bone:
+    """Return the radius up to 130 mm; its first primitive is the shaft above 70 mm."""
     shaft = chain(
         [v.point(6, 130, 2, 0.4), v.point(8, 70, 1), v.point(9, 32, 0), v.point(10, 16, 0)],
         v.radii([7, 7, 7.6, 11]),
@@ -81,8 +81,8 @@ def distal_radius(v: Vary) -> Bone:
     )
 
 
-def distal_ulna(v: Vary) -> Bone:
-    """The ulna up to 130 mm; its first primitive is the shaft above 60 mm."""
+def distal_ulna(v: Variation) -> Bone:
+    """Return the ulna up to 130 mm; its first primitive is the shaft above 60 mm."""
     shaft = chain(
         [
             v.point(-14, 130, -2, 0.4),
@@ -98,8 +98,8 @@ def distal_ulna(v: Vary) -> Bone:
     )
 
 
-def carpals(v: Vary) -> list[Bone]:
-    """The eight carpals, in the frame of the forearm."""
+def carpals(v: Variation) -> list[Bone]:
+    """Return the eight carpals in the frame of the forearm."""
     lunate = (
         ellipsoid(v.point(3, -9.5, 0), (7, 6.8, 8)),
         ellipsoid((5, -20, 0), (7, 7, 8), 2, cut=True),
@@ -123,8 +123,8 @@ def carpals(v: Vary) -> list[Bone]:
     return [Bone(n, shapes[n], cortex=1.2 * v.cortex, density=v.density, group=1) for n in CARPALS]
 
 
-def metacarpals(v: Vary) -> list[Bone]:
-    """The five metacarpals, in the frame of the forearm."""
+def metacarpals(v: Variation) -> list[Bone]:
+    """Return the five metacarpals in the frame of the forearm."""
     bones = []
     for name, (base, head, (r0, r1, r2)) in zip(METACARPALS, METACARPAL_ENDS, strict=True):
         a, b = v.point(*base), v.point(*head, 1.5)
@@ -135,7 +135,7 @@ def metacarpals(v: Vary) -> list[Bone]:
     return bones
 
 
-def _soft(v: Vary) -> tuple[Vector, ...]:
+def _soft(v: Variation) -> tuple[Vector, ...]:
     f = v.fat
     return (
         cone((-3, 150, 0), (0, 60, 0), (26 * f, 27 * f), (1.1, 0.8), 15),
@@ -147,24 +147,20 @@ def _soft(v: Vary) -> tuple[Vector, ...]:
 
 
 def wrist_sites() -> tuple[Site, ...]:
-    """Where a wrist breaks."""
-
-    def up(x: float, y: float, z: float) -> Vector:
-        return np.array([x, y, z])
-
+    """Return the sites of wrist fractures."""
     return (
-        Site("radius", up(9, 18, 0), _UP, 11, 0.38, HAND),
-        Site("radius", up(9, 34, 0), _UP, 8, 0.12, HAND),
-        Site("radius", up(17, 4, 0), np.array([-0.8, 0.6, 0]), 8, 0.08),
-        Site("ulna", up(-13, 18, -2), _UP, 6, 0.12),
-        Site("scaphoid", up(17, -13, 2.5), np.array([-0.64, 0.64, -0.4]), 6, 0.14),
-        Site("metacarpal5", up(-13, -47, 0), _UP, 4.5, 0.09),
-        Site("metacarpal3", up(7.4, -52, 0), _UP, 5, 0.07),
+        Site("radius", np.array([9.0, 18, 0]), _UP, 11, 0.38, HAND),
+        Site("radius", np.array([9.0, 34, 0]), _UP, 8, 0.12, HAND),
+        Site("radius", np.array([17.0, 4, 0]), np.array([-0.8, 0.6, 0]), 8, 0.08),
+        Site("ulna", np.array([-13.0, 18, -2]), _UP, 6, 0.12),
+        Site("scaphoid", np.array([17, -13, 2.5]), np.array([-0.64, 0.64, -0.4]), 6, 0.14),
+        Site("metacarpal5", np.array([-13.0, -47, 0]), _UP, 4.5, 0.09),
+        Site("metacarpal3", np.array([7.4, -52, 0]), _UP, 5, 0.07),
     )
 
 
 def wrist_joint() -> Joint:
-    """Between radius and carpals."""
+    """Return the joint between radius and carpals."""
     x, back = np.array([1.0, 0, 0]), np.array([0.0, 0.35, -0.94])
     front = np.array([0.0, 0.35, 0.94])
     return Joint(
@@ -179,9 +175,6 @@ def wrist_joint() -> Joint:
             ("scaphoid", np.array([20.0, -14, 2]), np.array([0.9, 0.4, 0])),
             ("ulna", np.array([-8.0, 3, -2]), np.array([0.6, -0.8, 0])),
         ),
-        surfaces=(
-            ("radius", np.array([8.0, 3, 0])),
-            ("scaphoid", np.array([14.0, -8, 0])),
-        ),
+        surfaces=(("radius", np.array([8.0, 3, 0])), ("scaphoid", np.array([14.0, -8, 0]))),
         narrow=np.array([0.0, 2.2, 0]),
     )

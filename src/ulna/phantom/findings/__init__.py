@@ -1,4 +1,4 @@
-"""Abnormal findings, each drawn in 3-D with one strength that makes it subtle or obvious."""
+"""Abnormal findings, drawn in 3-D, with one strength from subtle to obvious."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ulna.phantom.findings.dislocation import draw_dislocation
 from ulna.phantom.findings.fracture import draw_fracture
 from ulna.phantom.findings.hardware import draw_hardware
 from ulna.phantom.findings.lesion import draw_lytic, draw_sclerotic
-from ulna.phantom.findings.placed import Placed
+from ulna.phantom.findings.placed import PlacedFinding
 from ulna.types import FindingCategory, Subtlety
 
-Draw = Callable[[np.random.Generator, Limb, Subtlety], Placed]
+_Draw = Callable[[np.random.Generator, Limb, Subtlety], PlacedFinding]
 
-DRAW: Mapping[FindingCategory, Draw] = {
+DRAW: Mapping[FindingCategory, _Draw] = {
     FindingCategory.FRACTURE: draw_fracture,
     FindingCategory.HARDWARE: draw_hardware,
     FindingCategory.LYTIC_LESION: draw_lytic,
@@ -26,4 +26,4 @@ DRAW: Mapping[FindingCategory, Draw] = {
     FindingCategory.DISLOCATION: draw_dislocation,
 }
 
-__all__ = ["DRAW", "Placed"]
+__all__ = ["DRAW", "PlacedFinding"]

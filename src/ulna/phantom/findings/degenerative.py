@@ -1,4 +1,4 @@
-"""Degenerative change: osteophytes, a narrowed joint space, sclerosis below the surface."""
+"""Degenerative change: osteophytes, a narrowed joint space, subchondral sclerosis."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from ulna.phantom.anatomy.limb import Limb
 from ulna.phantom.findings.lesion import add_lesion
-from ulna.phantom.findings.placed import Placed
+from ulna.phantom.findings.placed import PlacedFinding
 from ulna.phantom.scene import Scene
 from ulna.phantom.solids import Vector, cone
 from ulna.types import FindingCategory, Subtlety
 
 
-def draw_degenerative(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
-    """Two to four osteophytes at the joint's margins, and what goes with them."""
+def draw_degenerative(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
+    """Draw two to four osteophytes at the joint's margins, with narrowing and sclerosis."""
     joint = limb.joint
     count = int(rng.integers(2, min(4, len(joint.margins)) + 1))
     chosen = rng.permutation(len(joint.margins))[:count]
@@ -25,7 +25,7 @@ def draw_degenerative(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) 
     sclerosis = float(rng.uniform(0.3, 1.0))
 
     def apply(scene: Scene, strength: float) -> Scene:
-        out = _close(scene, joint.moving, narrow * strength)
+        out = _narrow(scene, joint.moving, narrow * strength)
         for i, ((bone, point, outward, size), turn) in enumerate(zip(spurs, spread, strict=True)):
             out = _spur(out, f"osteophyte{i}", bone, point, outward + turn, size * strength)
         for bone, point in joint.surfaces:
@@ -35,11 +35,13 @@ def draw_degenerative(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) 
 
     bone, point, _, _ = spurs[0]
     reach = joint.radius + 8
-    return Placed(FindingCategory.DEGENERATIVE, "osteoarthritis", bone, point, reach, True, apply)
+    return PlacedFinding(
+        FindingCategory.DEGENERATIVE, "osteoarthritis", bone, point, reach, True, apply
+    )
 
 
-def _close(scene: Scene, moving: tuple[str, ...], shift: Vector) -> Scene:
-    """shift: mm in the frame of the first moving bone, which a flexed joint has turned."""
+def _narrow(scene: Scene, moving: tuple[str, ...], shift: Vector) -> Scene:
+    """Move bones by `shift` mm, given in the frame of the first one, which flexion rotates."""
     still, origin = np.eye(3), np.zeros(3)
     shift = scene.bones[scene.index(moving[0])].rotation @ shift
     bones = tuple(b.moved(still, shift, origin) if b.name in moving else b for b in scene.bones)
@@ -51,14 +53,5 @@ def _spur(scene: Scene, name: str, bone: str, point: Vector, outward: Vector, si
     along = outward / np.linalg.norm(outward)
     tip = point + along * (1.5 + 6.5 * size)
     shape = cone(point - 2 * along, tip, (1.2 + 2.6 * size, 0.5 + 0.5 * size))
-    spur = replace(
-        host,
-        name=name,
-        primitives=(shape,),
-        cortex=0.9,
-        medulla=(0.0, 0.0),
-        marked=True,
-        fracture=-1,
-        lesion=-1,
-    )
+    spur = host.part_of_finding(name, shape, cortex=0.9, medulla=(0.0, 0.0))
     return replace(scene, bones=(*scene.bones, spur))

@@ -1,4 +1,4 @@
-"""Dislocation: the distal bones leave the joint, a little (subluxation) or wholly."""
+"""Dislocation: the distal bones leave the joint, partly (subluxation) or completely."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from dataclasses import replace
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Limb
-from ulna.phantom.findings.placed import Placed, turn_about
+from ulna.phantom.findings.placed import PlacedFinding, turn_about
 from ulna.phantom.scene import Scene
 from ulna.types import FindingCategory, Subtlety
 
 
-def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
-    """The joint's moving bones shifted along one of its usual directions and turned."""
+def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
+    """Draw a shift of the joint's moving bones in one of its usual directions, and a rotation."""
     joint = limb.joint
-    way = joint.directions[int(rng.integers(len(joint.directions)))]
-    way = way / np.linalg.norm(way) + 0.15 * rng.standard_normal(3)
+    direction = joint.directions[int(rng.integers(len(joint.directions)))]
+    direction = direction / np.linalg.norm(direction) + 0.15 * rng.standard_normal(3)
     axis = rng.standard_normal(3)
     axis = axis / np.linalg.norm(axis)
     angle = float(np.radians(rng.uniform(4, 20)))
-    farthest = joint.radius * rng.uniform(0.9, 1.2)
+    longest = joint.radius * rng.uniform(0.9, 1.2)
     anchor = joint.surfaces[0][0]
 
     def apply(scene: Scene, strength: float) -> Scene:
-        turn, shift, centre = (
-            turn_about(axis, angle * strength),
-            way * farthest * strength,
-            joint.centre,
-        )
+        turn, shift = turn_about(axis, angle * strength), direction * longest * strength
+        centre = joint.centre
         if joint.base:
             base = scene.bones[scene.index(joint.base)]
             centre, shift = base.to_limb(centre), base.rotation @ shift
@@ -40,7 +37,7 @@ def draw_dislocation(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -
         return replace(scene, bones=bones, ball=ball)
 
     kind = "dislocation" if subtlety is Subtlety.OBVIOUS else "subluxation"
-    return Placed(
+    return PlacedFinding(
         FindingCategory.DISLOCATION,
         kind,
         anchor,

@@ -1,4 +1,4 @@
-"""Hardware: plate with screws, K-wires, intramedullary nail; titanium, solid."""
+"""Hardware of titanium: a plate with screws, K-wires, or an intramedullary nail."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Limb
-from ulna.phantom.findings.placed import Placed, perpendicular
+from ulna.phantom.findings.placed import PlacedFinding, perpendicular
 from ulna.phantom.scene import Scene
 from ulna.phantom.solids import Vector, cone
 from ulna.types import FindingCategory, Subtlety
 
 
-def draw_hardware(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
-    """Metal along one of the limb's plate sites."""
+def draw_hardware(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
+    """Draw metal along one of the limb's plate sites."""
     bone, low, high, radius = limb.plate_sites[int(rng.integers(len(limb.plate_sites)))]
     kind = str(rng.choice(["plate", "K-wires", "nail"], p=[0.5, 0.3, 0.2]))
     shift = (high - low) * rng.uniform(-0.08, 0.08)
@@ -24,20 +24,12 @@ def draw_hardware(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> P
 
     def apply(scene: Scene, strength: float) -> Scene:
         host = scene.bones[scene.index(bone)]
-        piece = replace(
-            host,
-            name="hardware",
-            primitives=metal,
-            metal=True,
-            marked=True,
-            fracture=-1,
-            lesion=-1,
-        )
+        piece = host.part_of_finding("hardware", *metal, metal=True)
         return replace(scene, bones=(*scene.bones, piece))
 
     reach = float(np.linalg.norm(high - low)) / 2 + 10
     middle = (low + high) / 2
-    return Placed(FindingCategory.HARDWARE, kind, bone, middle, reach, False, apply)
+    return PlacedFinding(FindingCategory.HARDWARE, kind, bone, middle, reach, False, apply)
 
 
 def _plate(
@@ -48,7 +40,7 @@ def _plate(
     wide = float(rng.uniform(3.2, 4.5))
     plate = cone(low, high, (wide, wide), smooth=0.5)
     across = np.cross(axis, side)
-    # thin towards the bone: scale the axis that points sideways
+    # The plate is thin towards the bone, so the axis that points sideways is scaled.
     plate[3:12] = np.stack([across, axis, side * wide / 1.1]).ravel()
     plate[15] = 1.1 / wide
     plate[0:3] += side * (radius + 0.8)

@@ -1,7 +1,7 @@
-"""Fractures of the whole arm's bones, as wide images show them: steps, angles, overlap, buckles.
+"""Fractures of a whole arm's bones, as a plate shows them: steps, angles, overlap, buckles.
 
-At about 1 mm a pixel a line alone is seldom seen; what tells is that the outline is broken. So
-each kind here moves its fragment by a part of the bone's radius at least, whatever the strength.
+At about 1 mm per pixel a fracture line is seldom visible, but a broken outline is. Each kind but
+the hairline therefore moves its fragment by at least a part of the bone's radius.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ulna.types import Subtlety
 
 
 @dataclass(frozen=True)
-class Break:
-    """What is drawn once: all but the strength.
+class Fracture:
+    """A drawn fracture; only its strength is open.
 
-    normal: of the broken surface. shift, axial: sideways and along the bone (positive: the
-    fragments overlap), mm at full strength. hinge, angle: of the bend, rad. rough: height in mm
-    and frequency in 1/mm of the surface. chips: centre and semi-axes. least: share of the motion
-    that the weakest one has. gaps: mm between the surfaces without strength, and what full
-    strength adds; None for the rule of close images. swell: height in mm of a buckle's ridge.
+    normal: of the broken surface. shift, axial: motion sideways and along the bone (positive:
+    fragments overlap) in mm at full strength. hinge, angle: axis and angle of the bend in rad.
+    rough: height in mm and frequency in 1/mm of the surface. chips: centres and semi-axes. least:
+    share of the motion at strength 0. gaps: mm between the surfaces at strength 0, and added at
+    full strength; None for the rule of collimated images. swell: height of a buckle's ridge in mm.
     """
 
     site: Site
@@ -43,7 +43,7 @@ class Break:
     swell: float = 0.0
 
     def motion(self, strength: float) -> tuple[Vector, Vector, float]:
-        """(rotation, shift in mm, gap in mm) of the moved fragment."""
+        """Return rotation, shift in mm and gap in mm of the moved fragment."""
         turn, shift, gap = np.eye(3), np.zeros(3), 0.1 + 2.6 * strength
         s = self.least + (1 - self.least) * strength
         if self.displaced:
@@ -59,7 +59,7 @@ class Break:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Ranges: tilt of the surface and bend in degrees, sideways and axial motion in radii."""
+    """Ranges of tilt and bend in degrees, of both motions in radii, and the gaps in mm."""
 
     tilt: tuple[float, float]
     shift: tuple[float, float]
@@ -77,12 +77,13 @@ _KINDS: Mapping[str, _Kind] = {
     "buckle": _Kind((0, 10), (0.0, 0.15), (0.02, 0.15), (2, 13), (0.0, 0.2)),
     "impacted": _Kind((0, 25), (0.1, 0.6), (0.15, 0.6), (6, 30), (0.0, 0.3)),
 }
+# Probability of a hairline at each level of subtlety.
 _HAIRLINES = {Subtlety.SUBTLE: 0.3, Subtlety.MODERATE: 0.1, Subtlety.OBVIOUS: 0.0}
 _LEAST = 0.15
 
 
-def draw_injury(rng: np.random.Generator, site: Site, subtlety: Subtlety) -> Break:
-    """One of the site's kinds, or a hairline where little is to be seen."""
+def draw_injury(rng: np.random.Generator, site: Site, subtlety: Subtlety) -> Fracture:
+    """Draw a fracture of one of the site's kinds, or a hairline, mostly for a subtle one."""
     kind = str(rng.choice(site.kinds))
     if rng.random() < _HAIRLINES[subtlety]:
         kind = "hairline"
@@ -91,7 +92,7 @@ def draw_injury(rng: np.random.Generator, site: Site, subtlety: Subtlety) -> Bre
     normal = turn_about(perpendicular(rng, site.axis), tilt) @ site.axis
     point = site.point + site.axis * rng.normal(0, 0.4 * r)
     sideways = perpendicular(rng, site.axis)
-    return Break(
+    return Fracture(
         site=replace(site, point=point),
         kind=kind,
         displaced=kind != "hairline",
@@ -111,7 +112,7 @@ def draw_injury(rng: np.random.Generator, site: Site, subtlety: Subtlety) -> Bre
 def _chips(
     rng: np.random.Generator, site: Site, point: Vector
 ) -> tuple[tuple[Vector, Vector], ...]:
-    """Two to four splinters about the surface, longer than wide."""
+    """Draw two to four splinters around the surface."""
     out = []
     for _ in range(int(rng.integers(2, 5))):
         side = perpendicular(rng, site.axis)
@@ -121,28 +122,20 @@ def _chips(
     return tuple(out)
 
 
-def swelling(drawn: Break, host: Bone, strength: float) -> tuple[Bone, ...]:
-    """The ridge that a buckled cortex throws up, as a marked bone; nothing for other kinds."""
+def cortical_ridge(drawn: Fracture, host: Bone, strength: float) -> tuple[Bone, ...]:
+    """Return the ridge of a buckled cortex as a marked bone, and nothing for other kinds."""
     if not drawn.swell:
         return ()
-    site, high = drawn.site, drawn.swell * (0.3 + 0.7 * strength)
-    r, way = site.radius, site.axis
-    side = np.cross(way, drawn.hinge)
-    centre = site.point + 0.5 * high * side
-    ridge = ellipsoid(centre, (r + high, 2.2 + high, r + high), 1, turn=frame(way))
+    site, height = drawn.site, drawn.swell * (0.3 + 0.7 * strength)
+    r, axis = site.radius, site.axis
+    side = np.cross(axis, drawn.hinge)
+    centre = site.point + 0.5 * height * side
+    ridge = ellipsoid(centre, (r + height, 2.2 + height, r + height), 1, turn=frame(axis))
     hole = cone(
-        site.point - 12 * way, site.point + 12 * way, (0.8 * r, 0.8 * r), smooth=1, cut=True
+        site.point - 12 * axis, site.point + 12 * axis, (0.8 * r, 0.8 * r), smooth=1, cut=True
     )
-    return (
-        replace(
-            host,
-            name="ridge",
-            primitives=(ridge, hole),
-            cortex=0.9,
-            medulla=(0.0, 0.0),
-            density=0.75 * host.density,
-            marked=True,
-            fracture=-1,
-            lesion=-1,
-        ),
+    density = 0.75 * host.density
+    part = host.part_of_finding(
+        "ridge", ridge, hole, cortex=0.9, medulla=(0.0, 0.0), density=density
     )
+    return (part,)

@@ -1,4 +1,4 @@
-"""Lytic and sclerotic lesions: an ellipsoid in which bone is lost or added."""
+"""Lytic and sclerotic lesions: ellipsoids in which bone is lost or added."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import replace
 import numpy as np
 
 from ulna.phantom.anatomy.limb import Limb
-from ulna.phantom.findings.placed import Placed
+from ulna.phantom.findings.placed import PlacedFinding
 from ulna.phantom.scene import LESION_COLUMNS, Scene
 from ulna.phantom.solids import Vector
 from ulna.types import FindingCategory, Subtlety
 
 
-def draw_lytic(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
-    """Bone lost down to soft tissue, cortex and all where the lesion reaches it."""
+def draw_lytic(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
+    """Draw a lytic lesion: bone lost down to soft tissue, with the cortex where it is reached."""
     return _draw(rng, limb, FindingCategory.LYTIC_LESION)
 
 
-def draw_sclerotic(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> Placed:
-    """Bone added inside the marrow space."""
+def draw_sclerotic(rng: np.random.Generator, limb: Limb, subtlety: Subtlety) -> PlacedFinding:
+    """Draw a sclerotic lesion: bone added inside the marrow space."""
     return _draw(rng, limb, FindingCategory.SCLEROTIC_LESION)
 
 
-def _draw(rng: np.random.Generator, limb: Limb, category: FindingCategory) -> Placed:
+def _draw(rng: np.random.Generator, limb: Limb, category: FindingCategory) -> PlacedFinding:
     bone, low, high, radius = limb.lesion_sites[int(rng.integers(len(limb.lesion_sites)))]
     point = low + (high - low) * rng.random()
     point = point + rng.normal(0, 0.15 * radius, 3) * np.array([1, 0, 1])
@@ -36,13 +36,15 @@ def _draw(rng: np.random.Generator, limb: Limb, category: FindingCategory) -> Pl
         return add_lesion(scene, bone, point, axes, (lost, added, edge))
 
     reach = float(axes.max()) + 3
-    return Placed(category, "lytic" if lytic else "sclerotic", bone, point, reach, True, apply)
+    return PlacedFinding(
+        category, "lytic" if lytic else "sclerotic", bone, point, reach, True, apply
+    )
 
 
 def add_lesion(
     scene: Scene, bone: str, point: Vector, axes: Vector, change: tuple[float, float, float]
 ) -> Scene:
-    """A lesion row for `bone`; change: share lost, attenuation added, softness of the edge."""
+    """Add a lesion to `bone`; change: share lost, attenuation added, softness of the edge."""
     index = scene.index(bone)
     row = np.zeros(LESION_COLUMNS)
     row[0:3], row[3:6], row[6:9] = point, axes, change

@@ -1,4 +1,4 @@
-"""A finding that has its place and shape; only its strength is open."""
+"""A finding with place and shape, whose strength is still open."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ulna.types import FindingCategory
 
 
 @dataclass(frozen=True)
-class Placed:
-    """apply(scene, strength) gives the scene with the finding, strength in (0, 1].
+class PlacedFinding:
+    """A finding at its place; `apply(scene, strength)` adds it, with a strength in (0, 1].
 
-    bone, point: the anchor in that bone's neutral frame. reach: mm around the anchor in which
-    the finding lies. graded: whether its visibility follows the strength (metal's does not).
+    bone, point: anchor in that bone's neutral frame. reach: radius in mm around the anchor that
+    contains the finding. graded: whether the visibility depends on the strength, unlike metal's.
     """
 
     category: FindingCategory
@@ -30,14 +30,14 @@ class Placed:
 
 
 def perpendicular(rng: np.random.Generator, axis: Vector) -> Vector:
-    """A random unit vector perpendicular to `axis`."""
+    """Draw a unit vector perpendicular to `axis`."""
     v = np.cross(axis, rng.standard_normal(3))
     unit: Vector = v / np.linalg.norm(v)
     return unit
 
 
 def turn_about(axis: Vector, angle: float) -> Vector:
-    """(3, 3) rotation by `angle` rad about the unit vector `axis` (Rodrigues' formula)."""
+    """Return the (3, 3) rotation by `angle` rad about the unit vector `axis` (Rodrigues)."""
     x, y, z = axis
     k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     turned: Vector = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)

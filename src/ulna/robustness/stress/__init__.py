@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 if TYPE_CHECKING:
     from ulna.robustness.stress.pipeline import stress
 
 __all__ = ["stress"]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__,
     {
         "pipeline": ("stress",),

@@ -14,7 +14,7 @@ from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.engine import PORTABLE, EngineSettings
 from ulna.errors import UlnaWarning
 from ulna.evaluation.collect import check_splits, collect_rows
-from ulna.evaluation.meaning import note_on_meaning
+from ulna.evaluation.meaning import warn_of_meaning
 from ulna.evaluation.pipeline import (
     EvaluationSettings,
     check_scorable,
@@ -125,7 +125,7 @@ def _ask(
 ) -> tuple[Stressed, list[str]]:
     """Every answer that is needed, and the distinct warnings met on the way."""
     rows, message = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
-    message += note_on_meaning(studies, predictor.manifest, "stress")
+    message += warn_of_meaning(studies, predictor.manifest, "stress")
     check_scorable(rows, predictor.bundle)
     scored = [(s, r) for s, r in zip(studies, rows, strict=True) if r.scored]
     kept = tuple(s for s, _ in scored)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import csv_bytes, write_atomic
 from ulna.evaluation.scores import Json
-from ulna.whole_file import csv_bytes, write_whole
 
 COLUMNS = ("part", "name", "group", "measure", "value", "low", "high", "n", "n_abnormal")
 Cells = dict[str, object]
@@ -19,7 +19,7 @@ def write_table(result: Json, out: Path) -> None:
     part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_film. name and group:
     the corruption and its severity, or the grouping and its group.
     """
-    write_whole(out, csv_bytes(COLUMNS, _lines(result)))
+    write_atomic(out, csv_bytes(COLUMNS, _lines(result)))
 
 
 def _lines(result: Json) -> Iterator[Cells]:

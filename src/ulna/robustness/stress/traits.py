@@ -79,11 +79,11 @@ def _of_phantoms(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, s
 def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
     if find_spec("numba") is None:
         return _not_known("the extra 'phantom' is not installed (pip install 'ulna[phantom]')")
-    from ulna.phantom.accidents import read_accidents
+    from ulna.phantom.visible_confounders import read_confounders
 
     folder = {s.key: s.images[0].path.parent.relative_to(root).as_posix() for s in studies}
     try:
-        drawn = read_accidents(root, folder.values())
+        drawn = read_confounders(root, folder.values())
     except DatasetError as error:
         return _not_known(str(error))
     result = {}

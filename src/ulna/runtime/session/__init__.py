@@ -1,4 +1,4 @@
-"""The only place of the inference engines: an expert's ONNX graph, run by one of them."""
+"""Inference engines: an expert's ONNX graph, run by ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ulna.runtime.fusion import ExpertOutput
 from ulna.runtime.session.choice import resolve
 from ulna.types import Array
 
-# Bounds the memory of a study with very many views; a VGG19 takes 0.1 GB per image at 224 px.
+# Limits the memory for a study with very many views; a VGG19 takes 0.1 GB per image at 224 px.
 MAX_BATCH = 16
 
 
 class LoadedGraph(Protocol):
-    """What an engine makes of a graph: its names, and float32 in, float32 out."""
+    """A graph loaded by an engine, with the names of its inputs and outputs (all float32)."""
 
     inputs: list[str]
     outputs: list[str]
 
     def run(self, images: Array) -> dict[str, Array]:
-        """Every output for `images` (B, 1, S, S), by name."""
+        """Return every output for `images` (B, 1, S, S), by name."""
 
 
 class Session:
-    """One graph: input "image" (B, 1, S, S), outputs "abnormal", "body_part", "finding", "cam".
+    """An expert's graph: input "image", outputs "abnormal", "body_part", "finding", "cam" and more.
 
-    "finding", "features" and "finding_cam" are empty from graphs that lack them (earlier versions;
-    no finding head). engine: what it was resolved to. Raises ConfigError where the engine is not
-    to be had, BundleError for a graph that it cannot load or that is no expert's.
+    Optional outputs that it lacks (earlier versions, or no finding head) are empty. engine: the
+    resolved settings. Raises ConfigError if the engine is not available, and BundleError for a
+    graph that it cannot load or that is not an expert's.
     """
 
     def __init__(self, graph: Path | bytes, engine: EngineSettings = PORTABLE) -> None:
@@ -48,7 +48,7 @@ class Session:
             )
 
     def run(self, images: Array) -> list[ExpertOutput]:
-        """One output for each of `images` (B, 1, S, S) float32, as `prepare` makes them."""
+        """Return one output for each of `images` (B, 1, S, S) float32, prepared by `prepare`."""
         return [
             output
             for start in range(0, len(images), MAX_BATCH)
@@ -56,17 +56,17 @@ class Session:
         ]
 
     def _run(self, images: Array) -> list[ExpertOutput]:
-        result = self._graph.run(np.ascontiguousarray(images))
-        nothing = np.zeros((len(images), 0), np.float32)
+        outputs = self._graph.run(np.ascontiguousarray(images))
+        empty = np.zeros((len(images), 0), np.float32)
         names = ("abnormal", "body_part", "finding", "cam", "features")
-        given = [result.get(name, nothing) for name in names]
-        given.append(result.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
-        given.append(result.get("looked", nothing))
-        return [ExpertOutput(*(values[i] for values in given)) for i in range(len(images))]
+        batch = [outputs.get(name, empty) for name in names]
+        batch.append(outputs.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
+        batch.append(outputs.get("looked", empty))
+        return [ExpertOutput(*(values[i] for values in batch)) for i in range(len(images))]
 
 
 def _load(graph: Path | bytes, engine: EngineSettings, name: str) -> LoadedGraph:
-    """The graph in the engine of resolved settings."""
+    """Load the graph with the engine of the resolved settings."""
     if engine.engine == "openvino":
         from ulna.runtime.session.openvino_graph import OpenVinoGraph
 

@@ -1,4 +1,4 @@
-"""Which engines are here, and what 'auto' becomes of them."""
+"""The available inference engines, and the choice for 'auto'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CPU_FLAGS = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class _AvailableEngine:
-    """An engine that is installed. offers: its providers, or what it finds in the CPU."""
+    """An installed engine. offers: its providers, or the CPU capabilities that it detects."""
 
     name: str
     version: str
@@ -23,10 +23,10 @@ class _AvailableEngine:
 
 
 def resolve(settings: EngineSettings) -> EngineSettings:
-    """The same with nothing left open but threads: an engine that is here, 'fp32' or 'bf16'.
+    """Resolve 'auto' to an available engine and precision ('fp32' or 'bf16').
 
     Resolved settings resolve to themselves. Raises ConfigError for an engine, provider or
-    precision that this machine does not have: nothing else is taken in its place.
+    precision that this machine does not have; there is no fallback.
     """
     if settings.engine == "auto":
         return _automatic(settings)
@@ -40,43 +40,43 @@ def resolve(settings: EngineSettings) -> EngineSettings:
 
 
 def available_engines() -> list[_AvailableEngine]:
-    """The installed engines, ONNX Runtime first."""
+    """Return the installed engines, ONNX Runtime first."""
     from ulna.runtime.session.onnxruntime_graph import providers, version
 
-    # Its builds for GPUs are packages of other names: only the module knows.
-    result = [_AvailableEngine("onnxruntime", version(), tuple(providers()))]
+    # The GPU builds of ONNX Runtime are packages of other names, so the module states the version.
+    engines = [_AvailableEngine("onnxruntime", version(), tuple(providers()))]
     if openvino_installed():
         from ulna.runtime.session.openvino_graph import capabilities
 
-        result.append(_AvailableEngine("openvino", metadata.version("openvino"), capabilities()))
-    return result
+        engines.append(_AvailableEngine("openvino", metadata.version("openvino"), capabilities()))
+    return engines
 
 
 def openvino_installed() -> bool:
-    """Whether OpenVINO can be imported; nothing is."""
+    """Whether OpenVINO is installed; it is not imported."""
     return find_spec("openvino") is not None
 
 
 def _automatic(settings: EngineSettings) -> EngineSettings:
-    """OpenVINO where it has bf16, else ONNX Runtime, which starts sooner and is as fast.
+    """Choose OpenVINO if it has bf16, else ONNX Runtime, which starts sooner and is as fast.
 
-    (docs/decisions/018-engines.md)
+    See docs/decisions/018-engines.md.
     """
     if settings.precision != "fp32" and _has_bf16():
         return replace(settings, engine="openvino", precision="bf16")
-    if settings.precision == "bf16":  # to be told what is missing
+    if settings.precision == "bf16":  # raises the error that says what is missing
         return resolve(replace(settings, engine="openvino"))
     return replace(settings, engine="onnxruntime", precision="fp32")
 
 
 def _has_bf16() -> bool:
-    """Whether OpenVINO is there and finds bf16; its import (0.5 s) is spared where it cannot."""
+    """Whether OpenVINO has bf16 here; avoids its import (0.5 s) if the CPU has none."""
     if not openvino_installed():
         return False
     try:
         if "bf16" not in _CPU_FLAGS.read_text(encoding="utf-8"):
             return False
-    except OSError:  # no Linux: only the engine knows
+    except OSError:  # not Linux: ask the engine
         pass
     from ulna.runtime.session.openvino_graph import capabilities
 
@@ -90,12 +90,12 @@ def _openvino_precision(settings: EngineSettings) -> Precision:
         )
     from ulna.runtime.session.openvino_graph import capabilities
 
-    result = capabilities()
-    if settings.precision == "bf16" and "BF16" not in result:
+    available = capabilities()
+    if settings.precision == "bf16" and "BF16" not in available:
         raise ConfigError(
-            f"precision 'bf16': this CPU has none (OpenVINO finds {', '.join(result)}): expected "
-            "'openvino:fp32' or 'openvino' here"
+            f"precision 'bf16': this CPU has none (OpenVINO finds {', '.join(available)}): "
+            "expected 'openvino:fp32' or 'openvino' here"
         )
-    if settings.precision == "fp32" or "BF16" not in result:
+    if settings.precision == "fp32" or "BF16" not in available:
         return "fp32"
     return "bf16"

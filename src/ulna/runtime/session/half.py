@@ -1,8 +1,8 @@
-"""Graphs whose weights are stored in half precision: how they are made and undone.
+"""Store the weights of ONNX graphs in half precision, and convert them back.
 
-Every tensor of weights is followed by a node that turns it to single precision, which is what all
-arithmetic stays in. Both engines fold these nodes when they load a graph, so that it answers
-neither slower nor otherwise than with the same rounded weights in single precision.
+Every weight tensor is followed by a Cast node to single precision, in which all arithmetic is done.
+Both engines fold these nodes when they load a graph, so speed and results are the same as with the
+rounded weights in single precision.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 def rounded(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """`weights` to the nearest number of half precision; those beyond its range to its largest."""
+    """Round `weights` to half precision, clipped to its range."""
     within = np.clip(weights, -_LARGEST, _LARGEST)
     return within.astype(np.float16).astype(np.float32)
 
 
 def store_as_half(model: Any, names: Collection[str]) -> None:
-    """Store these float32 initializers of an ONNX model in half precision, rounded; in place."""
+    """Store these float32 initializers of an ONNX model in half precision, in place."""
     from onnx import TensorProto, helper, numpy_helper
 
     graph = model.graph
@@ -42,9 +42,9 @@ def store_as_half(model: Any, names: Collection[str]) -> None:
 
 
 def in_single(model: Any) -> Any:
-    """The same ONNX model with all weights in single precision: its own if none is in half.
+    """Return an ONNX model with all weights in single precision, to read or change them.
 
-    For who reads or changes the weights of a graph.
+    Returns `model` itself if none of its weights is in half precision.
     """
     import copy
 
@@ -65,7 +65,7 @@ def in_single(model: Any) -> Any:
 
 
 def _casts(model: Any) -> dict[str, str]:
-    """By name of a stored tensor: of what it becomes in single precision."""
+    """Return the name of each half-precision tensor -> name of its cast to single precision."""
     from onnx import TensorProto
 
     half = {i.name for i in model.graph.initializer if i.data_type == TensorProto.FLOAT16}

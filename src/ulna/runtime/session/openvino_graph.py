@@ -1,4 +1,4 @@
-"""A graph in OpenVINO: the fast engine of CPUs with bf16 or int8 units."""
+"""OpenVINO, the fast engine on CPUs with bf16 or int8 units."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ConfigError
 from ulna.machine import arithmetic_threads
+from ulna.no_telemetry import no_telemetry
 from ulna.types import Array
-from ulna.unreported import unreported
 
-with unreported():
+with no_telemetry():
     import openvino as ov
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -22,30 +22,29 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 @cache
 def _core() -> ov.Core:
-    """One for the process: it holds the plugins."""
+    """One core for the process, since it loads the plugins."""
     return ov.Core()
 
 
 def capabilities() -> tuple[str, ...]:
-    """What OpenVINO finds in this CPU, as it names them: FP32, BF16, INT8, ..."""
+    """Return the capabilities of this CPU as OpenVINO names them: FP32, BF16, INT8, ..."""
     return tuple(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def _check_precision(compiled: ov.CompiledModel, requested: str) -> None:
-    """ConfigError where OpenVINO computes in another precision than it was asked for."""
-    result = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    if result != _HINTS[requested]:
+    """Raise ConfigError if OpenVINO would compute in another precision than requested."""
+    actual = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if actual != _HINTS[requested]:
         raise ConfigError(
-            f"precision {requested!r}: OpenVINO would compute in {result} on this CPU: expected a "
-            "CPU "
-            "with it; take 'openvino:fp32' here"
+            f"precision {requested!r}: OpenVINO would compute in {actual} on this CPU: expected a "
+            "CPU with it; take 'openvino:fp32' here"
         )
 
 
 class OpenVinoGraph:
-    """One graph, compiled once for batches of any size. Raises BundleError, ConfigError.
+    """A graph in OpenVINO, compiled for batches of any size. Raises BundleError, ConfigError.
 
-    A graph compiled for one batch size alone is no faster (docs/engines.md).
+    Compiling for a fixed batch size is not faster (docs/engines.md).
     """
 
     def __init__(self, graph: Path | bytes, engine: EngineSettings, name: str) -> None:
@@ -69,11 +68,11 @@ class OpenVinoGraph:
         self.inputs = [i.any_name for i in compiled.inputs]
         self.outputs = [o.any_name for o in compiled.outputs]
         self._request = compiled.create_infer_request()
-        # A request holds its own tensors: callers of several threads take turns.
+        # A request has its own tensors, so threads must take turns.
         self._lock = Lock()
 
     def run(self, images: Array) -> dict[str, Array]:
-        """Every output by name."""
+        """Return every output for `images` (B, 1, S, S), by name."""
         with self._lock:
-            result = self._request.infer({"image": images})
-        return {name: np.asarray(result[name], np.float32) for name in self.outputs}
+            outputs = self._request.infer({"image": images})
+        return {name: np.asarray(outputs[name], np.float32) for name in self.outputs}

@@ -1,4 +1,4 @@
-"""A graph's convolutions in int8, by ONNX Runtime's static quantiser."""
+"""Quantise a graph's convolutions to int8 with ONNX Runtime's static quantisation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from ulna.errors import BundleError
+from ulna.no_telemetry import no_telemetry
 from ulna.runtime.session.half import in_single
 from ulna.types import Array
-from ulna.unreported import unreported
 
 METHOD = "ONNX Runtime static QDQ, weights by channel in 7 bits, activations in 8, min-max"
 
 
 class GraphQuantiser:
-    """Activation ranges of one graph, observed once; then int8 for any choice of its layers.
+    """Quantise any subset of a graph's layers, with activation ranges that are observed once.
 
-    images: (B, 1, S, S) float32, as `prepare` makes them. Weights keep 7 bits: the sums of CPUs
-    without VNNI overflow with 8. costs: multiplications of each layer for one image. Raises
+    images: (B, 1, S, S) float32, prepared by `prepare`. Weights have 7 bits, since with 8 the sums
+    would overflow on CPUs without VNNI. costs: multiplications of each layer for one image. Raises
     BundleError for a graph without convolutions.
     """
 
@@ -30,7 +30,7 @@ class GraphQuantiser:
 
         from ulna.runtime.session.onnxruntime_graph import observing_session
 
-        with unreported():
+        with no_telemetry():
             from onnxruntime.quantization.calibrate import create_calibrator
 
         model = in_single(onnx.load(str(graph)))
@@ -44,15 +44,15 @@ class GraphQuantiser:
             whole = Path(folder) / "whole.onnx"
             onnx.save(model, str(whole))
             calibrator = create_calibrator(whole, ["Conv"], augmented_model_path=str(observed))
-            calibrator.infer_session = observing_session(observed)  # its own takes all cores
+            calibrator.infer_session = observing_session(observed)  # the default uses all cores
             calibrator.collect_data(_Reader(images))
             self._ranges = calibrator.compute_data()
 
     def quantised(self, layers: Collection[str]) -> bytes:
-        """The graph with these of its `layers` in int8."""
+        """Return the graph with these of its `layers` in int8."""
         import copy
 
-        with unreported():
+        with no_telemetry():
             from onnxruntime.quantization import QuantType
             from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
@@ -75,7 +75,7 @@ class GraphQuantiser:
 
 
 def _multiplications(model: Any) -> dict[str, float]:
-    """By name of a convolution: output cells times weights that each of them reads."""
+    """Return, by convolution, the number of output cells times weights per cell."""
     graph = model.graph
     cells = {
         v.name: [d.dim_value for d in v.type.tensor_type.shape.dim][1:]
@@ -90,7 +90,7 @@ def _multiplications(model: Any) -> dict[str, float]:
 
 
 class _Reader:
-    """One image at a time, as the calibrator asks for them."""
+    """Iterate over single images for ONNX Runtime's calibrator."""
 
     def __init__(self, images: Array) -> None:
         self._images: Iterator[Array] = iter(images)

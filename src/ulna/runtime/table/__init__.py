@@ -1,1 +1,1 @@
-"""The answers for thousands of studies as one table, CSV or Parquet, that survives a kill."""
+"""Predictions for many studies as one table (CSV or Parquet) that can be resumed after a kill."""

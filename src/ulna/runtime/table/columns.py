@@ -1,4 +1,4 @@
-"""One row for each image listed, with its study's answer beside it; always the same columns."""
+"""The columns of a table of predictions: one row for each image, with its study's prediction."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _plain(category: FindingCategory) -> str:
     return category.replace("_", " ")
 
 
-# Names as in `predictions.csv` of `ulna evaluate` wherever it has the same thing.
+# Names are those of `predictions.csv` of `ulna evaluate` where it has the same value.
 COLUMNS = (
-    Column("study", "text", "the study's key: `PART/patient/study`, part as given or `UNKNOWN`"),
+    Column("study", "text", "the study's key: `PART/patient/study`; the part may be `UNKNOWN`"),
     Column("patient", "text", "patient ID"),
-    Column("body_part", "text", "whose heads answered; without an answer, the one given"),
-    Column("body_part_given", "flag", "whether it was given, not recognised"),
+    Column("body_part", "text", "whose heads answered; without a prediction, that of the data"),
+    Column("body_part_given", "flag", "whether it is from the data, not predicted"),
     Column("study_probability", "number", "calibrated, in [0, 1]"),
     Column("threshold", "number", "of the operating point, for the body part"),
     Column("decision", "flag", "abnormal: probability not below the threshold"),
@@ -39,32 +39,32 @@ COLUMNS = (
     Column("p_normal", "number", "conformal p-value of the label normal"),
     Column("p_abnormal", "number", "conformal p-value of the label abnormal"),
     Column("triage", "text", "`abnormal`, `refer` or `normal` at the error rate"),
-    Column("study_refusal", "text", "why no image of the study is an image for the bundle"),
-    Column("flags", "text", "what to know before believing the answer, `; ` between"),
-    Column("skipped_experts", "text", "not run by a cascade, `; ` between"),
+    Column("study_refusal", "text", "why all images of the study are refused"),
+    Column("flags", "text", "warnings on the prediction, separated by `; `"),
+    Column("skipped_experts", "text", "not run by a cascade, separated by `; `"),
     Column("abnormal_means", "text", "what the bundle's label abnormal stands for"),
-    Column("leading_finding", "text", "of a study called abnormal: which abnormality"),
-    Column("called_findings", "text", "at or above their own thresholds, `; ` between"),
+    Column("leading_finding", "text", "most probable category of a study called abnormal"),
+    Column("called_findings", "text", "at or above their thresholds, separated by `; `"),
     *(Column(f"finding_{c}", "number", f"calibrated, of {_plain(c)}") for c in FindingCategory),
     Column("image", "text", "path, as listed"),
-    Column("view", "text", "view position, where the data name it"),
+    Column("view", "text", "view position, if the data contain it"),
     Column("image_probability", "number", "calibrated, in [0, 1]"),
-    Column("image_logit", "number", "the same before the logistic function"),
-    Column("image_recognised_part", "text", "the body part its pixels show"),
+    Column("image_logit", "number", "logit of that probability"),
+    Column("image_recognised_part", "text", "body part predicted from the pixels"),
     Column("image_called_findings", "text", "as `called_findings`, of this image"),
     *(Column(f"image_finding_{c}", "number", "of this image") for c in FindingCategory),
     Column(
         "out_of_distribution",
         "text",
-        "`known`, `near` (another hospital's) or `far` (no image of a limb)",
+        "`known`, `near` (as from another hospital) or `far` (not an upper extremity)",
     ),
-    Column("probability_low", "number", "of a `near` image: its probability is at least this"),
-    Column("probability_high", "number", "and at most this"),
-    Column("ood_distance", "number", "distance from the known images, 1 at the limit"),
-    Column("outlier_score", "number", "how much it looks like no limb, refused from 1"),
-    Column("inverted", "flag", "whether its polarity was put right"),
-    Column("refusal", "text", "why this image is no image for the bundle"),
-    Column("error", "text", "why there is no answer for this image"),
+    Column("probability_low", "number", "lower end of the interval, of a `near` image"),
+    Column("probability_high", "number", "upper end of the interval, of a `near` image"),
+    Column("ood_distance", "number", "Mahalanobis distance of the features divided by its limit"),
+    Column("outlier_score", "number", "0 for the median in-distribution image, refused above 1"),
+    Column("inverted", "flag", "whether its polarity was corrected"),
+    Column("refusal", "text", "why this image is refused"),
+    Column("error", "text", "why there is no prediction for this image"),
     Column("operating_point", "text", "whose threshold decides"),
     Column("error_rate", "number", "of the triage"),
     Column("bundle", "text", "hash of the bundle that answered"),
@@ -76,14 +76,14 @@ _LONGEST = 1000
 
 @dataclass(frozen=True)
 class Stamp:
-    """What all rows of a table share."""
+    """The values that all rows of a table share."""
 
     operating_point: str
     error_rate: float
     bundle: str
 
     def cells(self) -> Cells:
-        """Under the last columns."""
+        """Return the cells of the last columns."""
         rate = _number(self.error_rate)
         return {
             "operating_point": self.operating_point, "error_rate": rate, "bundle": self.bundle
@@ -91,9 +91,9 @@ class Stamp:
 
 
 def rows_of(answered: Answered, stamp: Stamp) -> list[Cells]:
-    """A row for each image of the study, in order; absent cells are empty.
+    """Return a row for each image of the study, in order; missing cells are empty.
 
-    Of an image without an answer `error` says why; of a study without one each row does.
+    `error` states why an image, or in each row why a study, has no prediction.
     """
     study, answer = answered
     if isinstance(answer, UlnaError):
@@ -104,15 +104,15 @@ def rows_of(answered: Answered, stamp: Stamp) -> list[Cells]:
     rows = []
     for k, ref in enumerate(study.images):
         if images and images[0].source == str(ref.path):
-            own = _image_cells(images.popleft(), answer.finding_thresholds)
+            cells = _image_cells(images.popleft(), answer.finding_thresholds)
         else:
-            own = {"error": _one_line(skipped.popleft()[1])}
-        rows.append(_listed(study, k) | head | own)
+            cells = {"error": _one_line(skipped.popleft()[1])}
+        rows.append(_listed(study, k) | head | cells)
     return rows
 
 
 def _listed(study: Study, place: int) -> Cells:
-    """What is known of an image before it is read."""
+    """The cells that are known before an image is read."""
     ref = study.images[place]
     return {
         "study": study.key,
@@ -125,7 +125,7 @@ def _listed(study: Study, place: int) -> Cells:
 
 
 def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
-    """A refused study has a body part, reason and triage, but no numbers: they mean nothing."""
+    """The cells of a study; a refused one has a body part, reason and triage, but no numbers."""
     refused = bool(answer.refused)
     stated = {} if refused else answer.finding_probabilities
     return {
@@ -150,7 +150,7 @@ def _study_cells(answer: StudyPrediction, error_rate: float) -> Cells:
 def _finding_cells(
     level: str, stated: Mapping[FindingCategory, float], thresholds: Mapping[FindingCategory, float]
 ) -> Cells:
-    """level: '' of the study or 'image_'. Nothing where findings were never calibrated."""
+    """The cells of findings; empty if not calibrated. level: '' for the study, or 'image_'."""
     known = {c: p for c, p in stated.items() if c in thresholds}
     return {
         f"{level}called_findings": "; ".join(called_findings(known, thresholds)),
@@ -177,7 +177,7 @@ def _image_cells(image: ImagePrediction, thresholds: Mapping[FindingCategory, fl
 
 
 def _number(value: float | None) -> str:
-    """Every digit: it reads back as the same float64."""
+    """Format a number so that it reads back as the same float64."""
     return "" if value is None else repr(float(value))
 
 
@@ -186,6 +186,6 @@ def _flag(value: bool) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Without line ends, at most _LONGEST characters: a study of 1,000 views has 1,000 reasons."""
+    """Join lines and truncate to _LONGEST characters: 1,000 views may have 1,000 reasons."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

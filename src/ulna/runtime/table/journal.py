@@ -1,8 +1,8 @@
-"""How far a table has come, and what it is made with: the journal beside it.
+"""The journal of a table: its settings and progress, from which it can be resumed.
 
-The first line holds the settings, every other a state of the table that lies safely on the disk.
-Rows are written and synced before the line that counts them; so after a kill at any moment
-the last whole line is true, and what the table holds beyond it is cut off and scored again.
+The first line contains the settings, every other line a state of the table that is safely on disk.
+Rows are written and synced before the line that counts them. So after a kill at any moment the
+last complete line is correct, and rows beyond it are removed and scored again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ulna.errors import ConfigError
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the rows of a table.
+    """The settings that determine the rows of a table.
 
-    format: of journal and columns. ulna: its version. bundle: hash. engine: in words. body_part:
-    'given' or 'recognise'. cascade: whether experts may be skipped. inputs: SHA-256 over the list
-    of images: their studies, paths, view positions, order and sizes.
+    format: version of journal and columns. ulna: version of the package. bundle: its hash. engine:
+    as text. body_part: 'given' or 'recognise'. cascade: whether experts may be skipped. inputs:
+    SHA-256 of the list of images with their studies, paths, view positions, order and sizes.
     """
 
     format: int
@@ -42,17 +42,17 @@ class Settings:
     inputs: str
 
     def difference(self, other: Settings) -> str:
-        """What differs in `other`, in words; '' where nothing does."""
+        """Describe the differences to `other`; '' if there are none."""
         both = [(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
         return "; ".join(f"{name} {a} there, {b} now" for name, a, b in both if a != b)
 
 
 @dataclass(frozen=True)
 class State:
-    """What is on the disk. bytes: of the table's rows. The others count, of what was scored.
+    """The committed state of a table. bytes: size of its rows. The others count what was scored.
 
-    no_answer: studies without an answer; refused and abnormal are of the others. unreadable:
-    images that could not be read, of studies with an answer. finished: the table has its name.
+    no_answer: studies without a prediction; refused and abnormal count the others. unreadable:
+    unreadable images of studies with a prediction. finished: the table is complete.
     """
 
     studies: int = 0
@@ -66,7 +66,7 @@ class State:
 
 
 class Journal:
-    """An open journal; make it with `open_journal`."""
+    """An open journal, created by `open_journal`."""
 
     def __init__(self, stream: BinaryIO, settings: Settings, state: State) -> None:
         self._stream = stream
@@ -74,7 +74,7 @@ class Journal:
         self.state = state
 
     def commit(self, state: State) -> None:
-        """Note `state`, which must be on the disk already."""
+        """Record `state`, which must be on disk already."""
         self._stream.write(_line(asdict(state)))
         _sync(self._stream)
         self.state = state
@@ -82,10 +82,10 @@ class Journal:
 
 @contextmanager
 def open_journal(path: Path, settings: Settings, table: Path) -> Iterator[Journal]:
-    """The journal at `path`, begun where there is none; no other process can open it meanwhile.
+    """Open or create the journal at `path` and lock it.
 
-    Where its `table` was finished and then taken away it counts for nothing and is begun anew.
-    Raises ConfigError where it was begun with other settings, by another program, or is open.
+    If its `table` was finished and is gone since, the journal starts again. Raises ConfigError if
+    it was begun with other settings or by another version, or is locked by another process.
     """
     with path.open("a+b") as stream:
         try:
@@ -105,14 +105,14 @@ def open_journal(path: Path, settings: Settings, table: Path) -> Iterator[Journa
             sync_folder(path.parent)
         elif message := begun.difference(settings):
             raise ConfigError(
-                f"{path}: this table was begun with other settings: {message}; ask with the same, "
+                f"{path}: this table was begun with other settings: {message}; use the same, "
                 "name another table, or remove what is there of this one"
             )
         yield Journal(stream, settings, state)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in `folder` last through a loss of power."""
+    """Sync `folder`, so that new names in it survive a loss of power."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -121,7 +121,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _read(path: Path, stream: BinaryIO) -> tuple[Settings | None, State, int]:
-    """Settings, last state, and the length of the whole lines in bytes."""
+    """Return settings, last state, and the length of the complete lines in bytes."""
     stream.seek(0)
     lines = [line for line in stream.readlines() if line.endswith(b"\n")]
     try:

@@ -1,4 +1,4 @@
-"""The only place of pyarrow: finished rows to one Parquet file, a group of rows at a time."""
+"""Convert finished rows to a Parquet file; the only use of pyarrow."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ulna.atomic_file import atomic_file
 from ulna.errors import DependencyError
 from ulna.runtime.table.columns import COLUMNS, Cells, Column
 from ulna.runtime.table.rows_file import read_rows
-from ulna.whole_file import whole_file
 
-# Rows held in memory at a time; readers want groups that are not small.
+# Rows per row group, all in memory; readers are slow with small groups.
 _GROUP = 20_000
 
 
 def require_pyarrow() -> None:
-    """DependencyError unless pyarrow is there: asked before hours are spent on a table."""
+    """Raise DependencyError unless pyarrow is installed; called before a table is begun."""
     if find_spec("pyarrow") is None:
         raise DependencyError(
             "a Parquet table needs pyarrow: install Ulna's extra 'scale' "
-            "(pip install 'ulna[scale]'), or ask for a table that ends in .csv"
+            "(pip install 'ulna[scale]'), or name a table that ends in .csv"
         )
 
 
 def write_parquet(rows: Path, out: Path) -> None:
-    """The rows of a CSV file as Parquet, whole or not at all; empty cells are null.
+    """Convert the rows of a CSV file to Parquet, atomically; empty cells become null.
 
-    text is string, number double, flag bool. Raises DependencyError.
+    Types: text is string, number is double, flag is bool. Raises DependencyError.
     """
     require_pyarrow()
     import pyarrow as pa
@@ -38,9 +38,9 @@ def write_parquet(rows: Path, out: Path) -> None:
     types = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_()}
     schema = pa.schema([(c.name, types[c.kind]) for c in COLUMNS])
     source = read_rows(rows)
-    # `.partial` are the rows themselves.
+    # The default suffix `.partial` is that of the rows.
     with (
-        whole_file(out, durable=True, ending=".unfinished") as stream,
+        atomic_file(out, durable=True, ending=".unfinished") as stream,
         pq.ParquetWriter(stream, schema) as writer,
     ):
         while group := list(islice(source, _GROUP)):

@@ -1,4 +1,4 @@
-"""Rows as CSV, appended; what was not committed before a kill is cut off when it is reopened."""
+"""The rows of an unfinished table as CSV; uncommitted rows are removed when it is reopened."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from ulna.atomic_file import csv_bytes
 from ulna.errors import ConfigError
 from ulna.runtime.table.columns import COLUMNS, Cells
-from ulna.whole_file import csv_bytes
 
 _NAMES = [c.name for c in COLUMNS]
 
 
 class RowsFile:
-    """An open file of rows; make it with `open_rows`."""
+    """An open file of rows, created by `open_rows`."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def write(self, rows: Iterable[Cells]) -> None:
-        """Append rows; they are safe after `sync`."""
+        """Append rows; they are on disk after `sync`."""
         self._stream.write(csv_bytes(_NAMES, rows, head=False))
 
     def write_head(self) -> None:
-        """Append the columns' names."""
+        """Append the header."""
         self._stream.write(csv_bytes(_NAMES, ()))
 
     def sync(self) -> int:
-        """Put what was written on the disk; the file's length in bytes."""
+        """Sync the file to disk and return its length in bytes."""
         self._stream.flush()
         os.fsync(self._stream.fileno())
         return self._stream.tell()
@@ -39,9 +39,9 @@ class RowsFile:
 
 @contextmanager
 def open_rows(path: Path, committed: int) -> Iterator[RowsFile]:
-    """The rows at `path`, cut off after the first `committed` bytes.
+    """Open the rows at `path`, truncated to the first `committed` bytes.
 
-    Raises ConfigError where the file is shorter: rows that were counted are gone.
+    Raises ConfigError if the file is shorter, since committed rows are missing.
     """
     with path.open("ab") as stream:
         length = os.fstat(stream.fileno()).st_size
@@ -59,6 +59,6 @@ def open_rows(path: Path, committed: int) -> Iterator[RowsFile]:
 
 
 def read_rows(path: Path) -> Iterator[Cells]:
-    """The rows of a file, one after another."""
+    """Yield the rows of a file."""
     with path.open(encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)

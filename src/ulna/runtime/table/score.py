@@ -1,4 +1,4 @@
-"""Studies to a finished table: begin or go on, commit as it grows, give it its name."""
+"""Score studies into a table: begin or resume it, commit regularly, and finish it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 FORMAT = 3
 COMMIT_SECONDS = 2.0
-"""At most so much work, and the batch at hand, is done again after a kill."""
+"""Work of at most this time, and one batch, is repeated after a kill."""
 
 
 @dataclass(frozen=True)
 class TableSettings:
-    """How all studies are asked: as `Predictor.stream`; error_rate is the triage's."""
+    """The settings of a table, as of `Predictor.stream`. error_rate: of the triage."""
 
     operating_point: str | None = None
     body_part: Routing = "given"
@@ -49,12 +49,12 @@ class TableSettings:
         check_fields(self, "table")
 
 
-_AS_THE_BUNDLE_SAYS = TableSettings()
+_DEFAULTS = TableSettings()
 
 
 @dataclass(frozen=True)
 class TableFiles:
-    """A table and what lies beside it while it grows."""
+    """The files of a table: the table itself, and those of an unfinished one."""
 
     out: Path
 
@@ -66,7 +66,7 @@ class TableFiles:
 
     @property
     def journal(self) -> Path:
-        """Settings and progress; stays."""
+        """Settings and progress; kept after the table is finished."""
         return self.out.with_name(self.out.name + ".journal")
 
     @property
@@ -76,11 +76,11 @@ class TableFiles:
 
     @property
     def is_parquet(self) -> bool:
-        """By the name's ending."""
+        """Whether the table's suffix is .parquet."""
         return self.out.suffix.lower() == ".parquet"
 
     def check_beginnings(self) -> None:
-        """ConfigError where a file is in the way that no journal knows."""
+        """Raise ConfigError if there are files of the table without a journal."""
         if self.journal.exists():
             return
         for path in (self.out, self.rows):
@@ -91,9 +91,9 @@ class TableFiles:
                 )
 
     def finish(self) -> None:
-        """Give the complete rows their name and form; can be repeated after a kill.
+        """Convert the complete rows to the final table; can be repeated after a kill.
 
-        Raises ConfigError where rows and table are gone.
+        Raises ConfigError if both rows and table are missing.
         """
         if not self.rows.exists() and not self.out.exists():
             raise ConfigError(
@@ -110,7 +110,7 @@ class TableFiles:
 
 
 def table_files(out: Path) -> TableFiles:
-    """Of the table `out`. Raises ConfigError for its name, DependencyError without pyarrow."""
+    """Return the files of the table `out`. Raises ConfigError for its name, DependencyError."""
     files = TableFiles(out)
     if files.is_parquet:
         require_pyarrow()
@@ -121,19 +121,19 @@ def score_table(
     predictor: Predictor,
     studies: Sequence[Study],
     out: Path,
-    requested: TableSettings = _AS_THE_BUNDLE_SAYS,
+    requested: TableSettings = _DEFAULTS,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     commit_seconds: float = COMMIT_SECONDS,
 ) -> State:
-    """Score `studies` into the table `out` (.csv or .parquet), or go on with it.
+    """Score `studies` into the table `out` (.csv or .parquet), or resume it.
 
-    One row for each image, in the order of `studies` (`ulna.runtime.table.columns`). While it
-    grows it is `out`.partial, with `out`.journal beside; under its own name it is complete. The
-    same call goes on after a kill, and does nothing where all is done. progress(done, all)
-    counts images. stop: asked after each batch; True leaves a table to go on with, and the state
-    returned is not finished. Raises ConfigError for no studies, for other settings than those it
-    was begun with and for a file in the way, DependencyError for .parquet without pyarrow.
+    The table has one row for each image, in the order of `studies` (`ulna.runtime.table.columns`).
+    It is `out`.partial with `out`.journal until it is complete. The same call resumes it after a
+    kill, and does nothing if it is finished. progress(done, total) counts images. stop: called
+    after each batch; True interrupts, and the returned state is then not finished. Raises
+    ConfigError for no studies, for other settings than the table was begun with and for a file in
+    the way, and DependencyError for .parquet without pyarrow.
     """
     files = table_files(out)
     if not studies:
@@ -171,12 +171,12 @@ class _Pace:
 def _append(
     journal: Journal, files: TableFiles, source: Iterable[Sequence[Answered]], pace: _Pace
 ) -> None:
-    """Rows of the answers from `source`, committed in time, until its end or a stop."""
+    """Append and regularly commit the rows of `source`, until its end or a stop."""
     settings, state = journal.settings, journal.state
     stamp = Stamp(settings.operating_point, settings.error_rate, settings.bundle)
     committed = time.monotonic()
     with open_rows(files.rows, state.bytes) as rows:
-        for batch in _reported(source, state.images, settings.images, pace.progress):
+        for batch in _with_progress(source, state.images, settings.images, pace.progress):
             rows.write(row for answered in batch for row in rows_of(answered, stamp))
             state = _counted(state, batch)
             stopped = pace.stop()
@@ -190,13 +190,13 @@ def _append(
             journal.commit(replace(state, bytes=rows.sync()))
 
 
-def _reported(
+def _with_progress(
     source: Iterable[Sequence[Answered]],
     done: int,
     total: int,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[Sequence[Answered]]:
-    """The batches of `source`, each reported once it was taken care of."""
+    """Yield the batches of `source`, reporting progress after each was processed."""
     if progress is not None:
         progress(done, total)
     for batch in source:
@@ -222,7 +222,7 @@ def _counted(state: State, batch: Sequence[Answered]) -> State:
 def _settings(predictor: Predictor, studies: Sequence[Study], requested: TableSettings) -> Settings:
     check_settings(predictor.manifest, requested.operating_point, requested.body_part)
     triage_of(0.5, 0.5, requested.error_rate)  # raises ConfigError for an impossible rate
-    listed = (  # repr, because a file's name may hold bytes that are no text
+    listed = (  # repr, because a file name may contain bytes that are not UTF-8
         f"{place} {view} {study.key!r} {str(ref.path)!r} {ref.view!r} {_size(ref.path)}"
         for place, study in enumerate(studies)
         for view, ref in enumerate(study.images)
@@ -243,7 +243,7 @@ def _settings(predictor: Predictor, studies: Sequence[Study], requested: TableSe
 
 
 def _size(path: Path) -> int:
-    """In bytes; -1 of a file that cannot be looked at: its row will say why."""
+    """The size in bytes; -1 for an inaccessible file, whose row will state the error."""
     try:
         return path.stat().st_size
     except (OSError, ValueError):

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ulna.atomic_file import atomic_file
 from ulna.errors import TrainingError
 from ulna.imaging.geometry import area_matrix
 from ulna.training.cache import TrainingImages
 from ulna.types import Study
-from ulna.whole_file import whole_file
 
 _FLOAT16_MOST = 6e4
 
@@ -70,8 +70,8 @@ def as_half(grid: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
 def write_part(answers: TeacherAnswers, names: Sequence[str], file: Path) -> None:
     """Write the answers of the images `names`, whole or not at all."""
     arrays = {f.name: getattr(answers, f.name) for f in fields(answers)}
-    with whole_file(file, durable=True) as stream:
-        np.savez(stream, images=np.array(names, dtype=np.str_), **arrays)
+    with atomic_file(file, durable=True) as stream:
+        np.savez(stream, films=np.array(names, dtype=np.str_), **arrays)
 
 
 def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:

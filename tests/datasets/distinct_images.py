@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ulna.datasets import index_given
+from ulna.datasets import index_paths
 from ulna.errors import UlnaWarning
 from ulna.types import Study
 
@@ -31,7 +31,7 @@ def noted(paths: Sequence[Path]) -> tuple[list[Study], str]:
     """The studies, and the one warning or ''."""
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
-        studies = index_given(paths)
+        studies = index_paths(paths)
     reported = [str(w.message) for w in record if issubclass(w.category, UlnaWarning)]
     assert len(reported) <= 1
     return studies, "".join(reported)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.runtime.analytic_bundle import PARTS, write_films
+from tests.runtime.analytic_bundle import PARTS, write_images
 
 from ulna.types import BodyPart, ImageRef, Study
 
@@ -15,14 +15,14 @@ def many_studies(folder: Path, count: int) -> list[Study]:
 
     Every 13th is of a part that the bundle does not know.
     """
-    distinct = write_films(folder / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
+    distinct = write_images(folder / "distinct", [(90, 70), (60, 100), (80, 80), (70, 75)])
     bad = folder / "bad.png"
     bad.write_text("no image")
     studies = []
     for k in range(count):
         refs = []
         for view in range(1 + k % 3):
-            path = folder / f"film-{k}-{view}.png"
+            path = folder / f"image-{k}-{view}.png"
             os.link(distinct[(k + view) % 4].path, path)
             refs.append(ImageRef(path, "AP"))
         refs += [ImageRef(bad)] if k % 7 == 3 else []

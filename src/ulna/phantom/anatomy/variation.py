@@ -1,4 +1,4 @@
-"""Differences between patients."""
+"""Random variation of the anatomy between patients."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy as np
 from ulna.phantom.solids import Point, Vector
 
 
-class Vary:
-    """Draws a patient: every point moves a little, every radius changes a little.
+class Variation:
+    """A patient, whose points and radii differ a little from the mean anatomy.
 
-    The same generator state gives the same patient, in any pose.
+    Equal states of the generator give equal patients.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -21,31 +21,31 @@ class Vary:
         self.cortex = float(np.exp(rng.normal(0, 0.15)))
 
     def point(self, x: float, y: float, z: float, spread: float = 0.8) -> Vector:
-        """(x, y, z) mm, moved by a normal draw of `spread` mm per axis."""
+        """Return (x, y, z) in mm, moved by a normal draw of `spread` mm per axis."""
         moved: Vector = np.array([x, y, z]) + self._rng.normal(0, spread, 3)
         return moved
 
     def radius(self, value: float, spread: float = 0.05) -> float:
-        """A radius in mm, with the patient's stoutness."""
+        """Return a radius in mm, scaled by the patient's stoutness and a random factor."""
         return float(value * self.stout * np.exp(self._rng.normal(0, spread)))
 
     def radii(self, values: Point) -> list[float]:
         return [self.radius(v) for v in values]
 
     def size(self) -> float:
-        """Of the patient over the neutral limb's: three adults to one child."""
+        """Draw the size relative to the neutral limb: one patient in four is a child."""
         if self._rng.random() < 0.25:
             return float(self._rng.uniform(0.55, 0.9))
         return float(np.exp(self._rng.normal(0, 0.06)))
 
     def between(self, low: float, high: float) -> float:
-        """A uniform draw."""
+        """Draw uniformly."""
         return float(self._rng.uniform(low, high))
 
     def choice(self, count: int) -> int:
-        """A number from 0 to count - 1."""
+        """Draw an integer from 0 to count - 1."""
         return int(self._rng.integers(count))
 
     def angle(self, spread: float) -> float:
-        """A normal draw in degrees, as rad."""
+        """Draw normally with a `spread` in degrees; returns rad."""
         return float(np.radians(self._rng.normal(0, spread)))

@@ -1,4 +1,4 @@
-"""Known, near, far: three answers, and how uncertain the middle one is."""
+"""Out-of-distribution levels: known, near and far, and the interval of a near image."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
-from ulna.runtime.confidence import trust_in
-from ulna.types import Confidence, Familiarity, ImageRef, Study, Triage
+from ulna.runtime.confidence import reliability_of
+from ulna.types import Confidence, ImageRef, OodLevel, Study, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 RNG = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def _limb(number: int, level: float = 1.0) -> np.ndarray:
 def _study(folder: Path, *images: np.ndarray) -> Study:
     refs = []
     for pixels in images:
-        path = folder / f"film{len(list(folder.glob('image*')))}.png"
+        path = folder / f"image{len(list(folder.glob('image*')))}.png"
         Image.fromarray(pixels).save(path)
         refs.append(ImageRef(path))
     return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
@@ -86,14 +86,14 @@ def predictor(bundle: ModelBundle) -> Predictor:
     return Predictor.load(bundle.path, EngineSettings(threads=1))
 
 
-def test_known_films_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
+def test_known_images_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
     assert sum(bool(a.refused) for a in answers) <= 1
-    known = [a for a in answers if a.out_of_distribution is Familiarity.KNOWN]
+    known = [a for a in answers if a.out_of_distribution is OodLevel.IN_DISTRIBUTION]
     assert len(known) >= 35
     for answer in known:
         assert answer.interval is None and not answer.flags
-        plain = trust_in(answer.probability, answer.body_part, FUSION, False)
+        plain = reliability_of(answer.probability, answer.body_part, FUSION, False)
         assert (answer.p_normal, answer.p_abnormal) == (plain["p_normal"], plain["p_abnormal"])
 
 
@@ -101,7 +101,7 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     answers = [predictor.predict(_study(tmp_path, _limb(i, 0.45))) for i in range(30)]
-    near = [a for a in answers if a.out_of_distribution is Familiarity.NEAR]
+    near = [a for a in answers if a.out_of_distribution is OodLevel.NEAR]
     assert len(near) >= 20 and sum(bool(a.refused) for a in answers) <= 5
     for answer in near:
         assert answer.interval is not None and answer.images[0].ood_distance is not None
@@ -112,11 +112,14 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
             "another hospital" in f and f"{low:.2f} to {high:.2f}" in f for f in answer.flags
         )
         message = answer_json(answer, 0.1)
-        assert message["domain"] == "near" and message["probability_interval"] == [low, high]
+        assert message["out_of_distribution"] == "near" and message["probability_interval"] == [
+            low,
+            high,
+        ]
         assert f"({low:.2f} to {high:.2f})" in answer_row(answer, 0.1)[3]
 
 
-def test_the_farther_a_film_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
+def test_the_farther_an_image_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
     images = [predictor.predict(_study(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
     near = [i for i in images if i.interval is not None]
     assert len(near) == 2 and near[0].ood_distance < near[1].ood_distance  # type: ignore[operator]
@@ -130,7 +133,7 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImageWarning)
         answer = predictor.predict(_study(tmp_path, noise))
-    assert answer.out_of_distribution is Familiarity.FAR
+    assert answer.out_of_distribution is OodLevel.FAR
     assert answer.refused.startswith(
         "does not look like the images this model learned from; no answer"
     )
@@ -140,21 +143,19 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
 
 
 def test_triage_rules_a_label_out_only_where_both_ends_do() -> None:
-    wide = trust_in(0.5, PARTS[0], FUSION, False, (0.1, 0.9))
-    ends = [trust_in(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
+    wide = reliability_of(0.5, PARTS[0], FUSION, False, (0.1, 0.9))
+    ends = [reliability_of(p, PARTS[0], FUSION, False) for p in (0.1, 0.9)]
     assert wide["p_normal"] == max(e["p_normal"] for e in ends)  # type: ignore[type-var]
     assert wide["p_abnormal"] == max(e["p_abnormal"] for e in ends)  # type: ignore[type-var]
     assert wide["confidence"] is Confidence.DOUBTFUL
-    point = trust_in(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
-    assert point == trust_in(0.5, PARTS[0], FUSION, False)
+    point = reliability_of(0.5, PARTS[0], FUSION, False, (0.5, 0.5))
+    assert point == reliability_of(0.5, PARTS[0], FUSION, False)
 
 
 def test_a_bundle_of_an_earlier_version_refuses_by_distance(
     tmp_path: Path, bundle: ModelBundle
 ) -> None:
-    out_of_distribution = Predictor.load(
-        bundle.path, EngineSettings(threads=1)
-    )._out_of_distribution
+    out_of_distribution = Predictor.load(bundle.path, EngineSettings(threads=1))._detector
     assert out_of_distribution is not None
     old = write_analytic(tmp_path / "old", EXPERTS, FUSION)
     entry = replace(
@@ -165,11 +166,11 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
         _study(tmp_path, _limb(3, 0.45))
     )
     assert answer.refused and "times as far as the limit" in answer.refused
-    assert answer.out_of_distribution is Familiarity.FAR and answer.images[0].outlier_score is None
+    assert answer.out_of_distribution is OodLevel.FAR and answer.images[0].outlier_score is None
 
 
 def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:
-    """The slack is in calibrated logits: it stayed what it was where the scale changed."""
+    """The uncertainty margin is in calibrated logits, so it does not change with the scale."""
     images = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
     before = [Predictor(bundle).predict(f) for f in images]
     order = np.argsort([a.probability for a in before])

@@ -1,4 +1,4 @@
-"""What is right in the header and yet not applied to the pixels: it is told."""
+"""Warnings of valid attributes that are not applied: pixel aspect ratio and display shutter."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import math
 
 import pydicom
 
-from ulna.dicom.pixel_module import PixelModule, Tell
+from ulna.dicom.pixel_module import PixelModule, Warn
 from ulna.dicom.values import integer, numbers, pair, text
 
 _SQUARE = 0.02
-"""Pixels whose sides differ by less, as a ratio, count as square."""
+"""Pixels count as square if the logarithm of the ratio of their sides is below this."""
 
 
-def tell_of_shape(dataset: pydicom.Dataset, tell: Tell) -> None:
-    """Pixels that are not square: Pixel Aspect Ratio (0028,0034; C.7.6.3.1.7) or a spacing.
+def warn_of_non_square_pixels(dataset: pydicom.Dataset, warn: Warn) -> None:
+    """Warn of non-square pixels, by Pixel Aspect Ratio (0028,0034; C.7.6.3.1.7) or a spacing.
 
-    The pixels stay as stored, since boxes and masks are in the file's own pixels.
+    The pixels are read as stored, since boxes and masks refer to the stored pixels.
     """
     for keyword in ("PixelAspectRatio", "ImagerPixelSpacing", "PixelSpacing"):
         sides = pair(dataset, keyword)
         if sides and abs(math.log(sides[0] / sides[1])) > _SQUARE:
-            tell(
+            warn(
                 f"its pixels are {sides[0] / sides[1]:.3g} times as high as wide ({keyword}): read "
-                "as stored, so that what it shows is out of shape"
+                "as stored, so the anatomy is distorted"
             )
             return
 
 
-def tell_of_shutter(dataset: pydicom.Dataset, module: PixelModule, tell: Tell) -> None:
-    """A display shutter that hides pixels: C.7.6.11, C.7.6.15. They are read as stored."""
+def warn_of_shutter(dataset: pydicom.Dataset, module: PixelModule, warn: Warn) -> None:
+    """Warn of a display shutter that hides pixels (C.7.6.11, C.7.6.15); it is not applied."""
     shapes = text(dataset, "ShutterShape").upper().split("\\")
     hides = {
         "RECTANGULAR": _rectangle_hides,
@@ -37,11 +37,11 @@ def tell_of_shutter(dataset: pydicom.Dataset, module: PixelModule, tell: Tell) -
         "POLYGONAL": _polygon_hides,
         "BITMAP": lambda *_: True,
     }
-    result = [s.strip() for s in shapes]
-    result = [s for s in result if s in hides and hides[s](dataset, module)]
-    if result:
-        tell(
-            f"its display shutter ({', '.join(result).lower()}) is not applied: pixels that it "
+    shapes = [s.strip() for s in shapes]
+    shapes = [s for s in shapes if s in hides and hides[s](dataset, module)]
+    if shapes:
+        warn(
+            f"its display shutter ({', '.join(shapes).lower()}) is not applied: pixels that it "
             "hides in a viewer are read too"
         )
 

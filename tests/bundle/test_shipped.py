@@ -1,4 +1,4 @@
-"""The bundle in the package is small, whole, and says that it is a demonstration."""
+"""The shipped bundle is small, complete, and marked as a demonstration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ulna.bundle import BOX_BUNDLE, Manifest, read_bundle
+from ulna.bundle import DEMONSTRATION_BUNDLE, Manifest, read_bundle
 from ulna.errors import BundleError
 from ulna.recipes import find_recipe
 from ulna.types import BodyPart
@@ -17,14 +17,14 @@ MOST_BYTES = 4_000_000
 
 
 def test_it_is_small() -> None:
-    assert sum(f.stat().st_size for f in BOX_BUNDLE.rglob("*")) <= MOST_BYTES
+    assert sum(f.stat().st_size for f in DEMONSTRATION_BUNDLE.rglob("*")) <= MOST_BYTES
 
 
-def test_it_is_verified_calibrated_and_knows_its_films() -> None:
-    bundle = read_bundle(BOX_BUNDLE)
+def test_it_is_verified_calibrated_and_knows_its_images() -> None:
+    bundle = read_bundle(DEMONSTRATION_BUNDLE)
     manifest = bundle.manifest
     assert bundle.calibrated and manifest.out_of_distribution is not None
-    assert {f.name for f in BOX_BUNDLE.iterdir()} == {
+    assert {f.name for f in DEMONSTRATION_BUNDLE.iterdir()} == {
         "manifest.json",
         "cnn.onnx",
         manifest.out_of_distribution.file,
@@ -34,14 +34,14 @@ def test_it_is_verified_calibrated_and_knows_its_films() -> None:
 
 
 def test_it_says_that_it_is_a_demonstration() -> None:
-    manifest = read_bundle(BOX_BUNDLE).manifest
+    manifest = read_bundle(DEMONSTRATION_BUNDLE).manifest
     assert manifest.data.kind == "phantom" and manifest.demonstration
     assert "must not be used on patients" in manifest.intended_use
 
 
 def test_a_flipped_byte_is_found(tmp_path: Path) -> None:
-    for name in sorted(f.name for f in BOX_BUNDLE.iterdir()):
-        copy = shutil.copytree(BOX_BUNDLE, tmp_path / name)
+    for name in sorted(f.name for f in DEMONSTRATION_BUNDLE.iterdir()):
+        copy = shutil.copytree(DEMONSTRATION_BUNDLE, tmp_path / name)
         data = bytearray((copy / name).read_bytes())
         data[len(data) // 2] ^= 1
         (copy / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used."""
+"""Names of a package are imported lazily."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from ulna.first_use import on_first_use
+from ulna.lazy_imports import lazy_getattr
 
 
 def test_a_module_is_imported_for_its_names_alone() -> None:
-    load = on_first_use("json", {"decoder": ("JSONDecoder",), "nowhere": ("Nothing",)})
+    load = lazy_getattr("json", {"decoder": ("JSONDecoder",), "nowhere": ("Nothing",)})
     assert load("JSONDecoder") is sys.modules["json.decoder"].JSONDecoder
     with pytest.raises(ModuleNotFoundError, match=r"json\.nowhere"):
         load("Nothing")

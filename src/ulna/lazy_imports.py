@@ -1,4 +1,4 @@
-"""Names of a package whose modules are imported when one of them is first used."""
+"""Lazy imports: the modules of a package are imported when one of their names is first used."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from importlib import import_module
 from typing import Any
 
 
-def on_first_use(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """The `__getattr__` of `package`: names by the module below it that has them."""
+def lazy_getattr(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
+    """Return a module-level `__getattr__` (PEP 562) for `package`.
+
+    modules: submodule -> the names that it defines.
+    """
     homes = {name: module for module, names in modules.items() for name in names}
 
     def load(name: str) -> Any:

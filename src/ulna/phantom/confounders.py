@@ -1,6 +1,6 @@
-"""What varies between images and says nothing about the label.
+"""Confounders: what varies between images but says nothing about the label.
 
-Everything here is drawn from a generator of its own, so a study's nuisances are the same
+They are drawn from a random stream of their own, so that a study has the same confounders
 whether it is normal or abnormal.
 """
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ulna.config.phantom import Accident
+from ulna.config.phantom import Confounder
 from ulna.phantom.detector import Exposure, draw_exposure
 from ulna.phantom.solids import MU_SOFT
 from ulna.types import Array, Laterality
@@ -23,8 +23,13 @@ _CAST_SHARE, _JEWEL_SHARE, _INVERT_SHARE, _SOFT_SHARE = 0.08, 0.10, 0.06, 0.12
 
 
 @dataclass(frozen=True)
-class Nuisance:
-    """One image's accidents. numbers: uniform draws that place and size what is switched on."""
+class Confounders:
+    """Confounders of one image.
+
+    coarse: whether resolution is lost. gamma: exponent of the display curve. window: percentiles of
+    the attenuation that become black and white. numbers: uniform draws that vary place and size of
+    the confounders that are present.
+    """
 
     exposure: Exposure
     collimated: bool
@@ -38,9 +43,9 @@ class Nuisance:
     numbers: tuple[float, ...]
 
 
-def draw_nuisance(rng: np.random.Generator) -> Nuisance:
-    """The accidents of one image."""
-    return Nuisance(
+def draw_confounders(rng: np.random.Generator) -> Confounders:
+    """Draw the confounders of one image."""
+    return Confounders(
         exposure=draw_exposure(rng),
         collimated=bool(rng.random() < 0.5),
         marker=bool(rng.random() < 0.7),
@@ -54,29 +59,29 @@ def draw_nuisance(rng: np.random.Generator) -> Nuisance:
     )
 
 
-def spare_nuisance(nuisance: Nuisance, left_out: Collection[Accident]) -> Nuisance:
-    """`nuisance` less some of its accidents."""
+def remove_confounders(confounders: Confounders, left_out: Collection[Confounder]) -> Confounders:
+    """Return `confounders` without those named in `left_out`."""
     return replace(
-        nuisance,
-        marker=nuisance.marker and "marker" not in left_out,
-        cast=nuisance.cast and "cast" not in left_out,
-        jewellery=nuisance.jewellery and "jewellery" not in left_out,
-        inverted=nuisance.inverted and "inverted" not in left_out,
+        confounders,
+        marker=confounders.marker and "marker" not in left_out,
+        cast=confounders.cast and "cast" not in left_out,
+        jewellery=confounders.jewellery and "jewellery" not in left_out,
+        inverted=confounders.inverted and "inverted" not in left_out,
     )
 
 
-def extra_attenuation(soft: Array, nuisance: Nuisance) -> Array:
-    """(H, W) attenuation of cast and jewellery; soft: (H, W) mm of tissue, which they enclose."""
+def extra_attenuation(soft: Array, confounders: Confounders) -> Array:
+    """Return the (H, W) attenuation of cast and jewellery around `soft`, (H, W) mm of tissue."""
     extra = np.zeros_like(soft)
-    if nuisance.cast:
-        extra += _cast(soft, nuisance.numbers[:4])
-    if nuisance.jewellery:
-        extra += _ring(soft, nuisance.numbers[4:8])
+    if confounders.cast:
+        extra += _cast(soft, confounders.numbers[:4])
+    if confounders.jewellery:
+        extra += _ring(soft, confounders.numbers[4:8])
     return extra
 
 
 def _cast(soft: Array, u: tuple[float, ...]) -> Array:
-    """Plaster around the limb from some height on: thick at the outline, woven."""
+    """Return a woven cast around the limb, dense at the outline, below a random height."""
     height, width = soft.shape
     rim = 0.03 + 0.03 * u[0]
     inside = ndimage.binary_dilation(soft > 1, iterations=max(2, int(rim * height)))
@@ -91,16 +96,16 @@ def _cast(soft: Array, u: tuple[float, ...]) -> Array:
 
 
 def _ring(soft: Array, u: tuple[float, ...]) -> Array:
-    """A ring or bracelet somewhere on the limb."""
+    """Return a ring or bracelet at a random height of the limb."""
     return band(soft, int((0.1 + 0.8 * u[0]) * (soft.shape[0] - 1)), u)
 
 
 def band(soft: Array, row: int, u: tuple[float, ...]) -> Array:
-    """(H, W) attenuation of an ellipse of thin metal across the limb at `row`."""
+    """Return the (H, W) attenuation of an ellipse of thin metal across the limb at `row`."""
     height, width = soft.shape
     columns = np.flatnonzero(soft[row] > 4)
     left, right = (columns[0], columns[-1]) if len(columns) > 8 else (width // 3, 2 * width // 3)
-    if u[1] < 0.5:  # a finger's ring or a small part, not a bracelet
+    if u[1] < 0.5:  # a finger ring instead of a bracelet
         left, right = left + 0.3 * (right - left), left + 0.5 * (right - left)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     a, b = max(3.0, (right - left) / 2), max(1.5, 0.14 * (right - left) * (0.4 + u[2]))
@@ -110,31 +115,28 @@ def band(soft: Array, row: int, u: tuple[float, ...]) -> Array:
     return metal
 
 
-def develop(seen: Array, nuisance: Nuisance, side: Laterality) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 image from the detector's attenuation: window, curve, marker, collimation."""
-    low, high = np.percentile(seen[::2, ::2], nuisance.window)
-    grey = np.clip((seen - low) / max(high - low, 1e-3), 0, 1) ** nuisance.gamma
-    if nuisance.coarse:
+def develop(seen: Array, confounders: Confounders, side: Laterality) -> npt.NDArray[np.uint8]:
+    """Return the (H, W) uint8 image of the measured attenuation `seen`, with its confounders."""
+    low, high = np.percentile(seen[::2, ::2], confounders.window)
+    grey = np.clip((seen - low) / max(high - low, 1e-3), 0, 1) ** confounders.gamma
+    if confounders.coarse:
         small = ndimage.zoom(grey, 0.6, order=1)
         grey = ndimage.zoom(small, np.array(grey.shape) / np.array(small.shape), order=1)
-    if nuisance.marker:
-        grey = np.maximum(grey, marker(grey.shape, nuisance.numbers[8:12], side))
-    if nuisance.collimated:
-        grey = _collimate(grey, nuisance.numbers[10:16])
-    image = 1 - grey if nuisance.inverted else grey
+    if confounders.marker:
+        grey = np.maximum(grey, marker(grey.shape, confounders.numbers[8:12], side))
+    if confounders.collimated:
+        grey = _collimate(grey, confounders.numbers[10:16])
+    image = 1 - grey if confounders.inverted else grey
     levels: npt.NDArray[np.uint8] = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
     return levels
 
 
 def marker(shape: tuple[int, ...], u: tuple[float, ...], side: Laterality) -> Array:
-    """(H, W) the letter of the side, bright on black; u: uniform draws that place it."""
+    """Return (H, W) the letter of the side, bright on black; u: uniform draws that vary it."""
     height, width = shape
     picture = Image.new("L", (width, height))
     font = ImageFont.load_default(size=max(8, int(height * (0.05 + 0.04 * u[0]))))
-    corner = (
-        int((0.04 if u[1] < 0.5 else 0.84) * width),
-        int((0.03 + 0.85 * u[2]) * height),
-    )
+    corner = (int((0.04 if u[1] < 0.5 else 0.84) * width), int((0.03 + 0.85 * u[2]) * height))
     level = int(170 + 85 * u[3])
     ImageDraw.Draw(picture).text(corner, side.value, fill=level, font=font)
     levels: Array = np.asarray(picture, np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: under another name, which is then changed."""
+"""Atomic writing of files (to a temporary name, then renamed), and rows as CSV."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 PARTIAL = ".partial"
-"""What the name of an unfinished file ends in."""
+"""Suffix of the name of an unfinished file."""
 
 
 @contextmanager
-def whole_file(path: Path, durable: bool = False, ending: str = PARTIAL) -> Iterator[BinaryIO]:
-    """A stream of bytes that is the file `path` once the block has ended.
+def atomic_file(path: Path, durable: bool = False, ending: str = PARTIAL) -> Iterator[BinaryIO]:
+    """Open a binary stream whose contents become the file `path` when the block ends.
 
-    Where anything is raised, `path` stays as it was, and the unfinished file, which is named
-    `path` + `ending`, goes. durable: on the disk before it gets its name, so that a loss of power
-    leaves the old file or the new one.
+    If an exception is raised, `path` is left unchanged and the temporary file `path` + `ending` is
+    deleted. durable: sync to disk before renaming, so that a loss of power leaves either the old
+    or the new file.
     """
     partial = path.with_name(path.name + ending)
     stream = partial.open("wb")
@@ -37,34 +37,34 @@ def whole_file(path: Path, durable: bool = False, ending: str = PARTIAL) -> Iter
         raise
 
 
-def write_whole(
+def write_atomic(
     path: Path, data: bytes | str, errors: str = "strict", durable: bool = False
 ) -> None:
-    """`data` in the file `path`, as in `whole_file`; text as UTF-8, its lines ended as here usual.
+    """Write `data` to the file `path` by `atomic_file`; text as UTF-8 with the system's line ends.
 
-    errors: of the encoding, as `str.encode` takes it.
+    errors: how to handle encoding errors, as in `str.encode`.
     """
     if isinstance(data, str):
         data = data.replace("\n", os.linesep).encode("utf-8", errors)
-    with whole_file(path, durable) as stream:
+    with atomic_file(path, durable) as stream:
         stream.write(data)
 
 
 def csv_bytes(
     columns: Sequence[str], rows: Iterable[Mapping[str, object]], head: bool = True
 ) -> bytes:
-    """`rows` as CSV, under the names of their `columns` where `head` is; a missing cell is empty.
+    """Return `rows` as CSV, with a header of `columns` if `head` is true; a missing cell is empty.
 
-    Lines end in a line feed. Bytes of a file's name that are no UTF-8 appear as `\\udcXX`.
+    Lines end in a line feed. Bytes of a file name that are not UTF-8 appear as `\\udcXX`.
     """
     text = io.StringIO(newline="")
-    usual, odd = (
+    minimal, quoted = (
         csv.DictWriter(text, columns, restval="", lineterminator="\n", quoting=quoting)
         for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
     )
     if head:
-        usual.writeheader()
+        minimal.writeheader()
     for row in rows:
-        # A carriage return ends a row for those who read, but is not quoted by itself.
-        (odd if any("\r" in str(cell) for cell in row.values()) else usual).writerow(row)
+        # Readers take a carriage return for the end of a row, but the writer does not quote it.
+        (quoted if any("\r" in str(cell) for cell in row.values()) else minimal).writerow(row)
     return text.getvalue().encode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""What paths and folders give: nothing left out in silence, every key one study's.
+"""Studies of paths and folders: what is left out is reported, and every study key is unique.
 
 Laws from issue 15, items 5 and 8: mixed folders, links, hidden folders, odd endings, copies.
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from dicom_objects import write_object
-from given_films import image, names, noted
+from distinct_images import image, names, noted
 from mura_tree import add_study
 
-from ulna.datasets import data_kind, index_data, index_given, index_images
+from ulna.datasets import data_kind, index_data, index_images, index_paths
 from ulna.errors import DatasetError, DatasetWarning, ImageError
 from ulna.imaging import read_radiograph
 from ulna.types import BodyPart
@@ -49,7 +49,7 @@ def test_every_ending_is_read(tmp_path: Path, name: str) -> None:
     assert read_radiograph(tmp_path / name).pixels.shape == (20, 20)
 
 
-def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
+def test_bmp_and_webp_are_counted_and_reported_by_name(tmp_path: Path) -> None:
     """What their bytes are decides: a JPEG that is called WebP is an image."""
     image(tmp_path / "a.png")
     image(tmp_path / "b.webp", format="JPEG")
@@ -58,15 +58,17 @@ def test_bmp_and_webp_are_counted_and_told_by_name(tmp_path: Path) -> None:
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png", "b.webp"]]
     assert "2 pictures in BMP or WebP, which are not read: convert them to PNG: c.bmp, d" in note
-    (named,) = index_given([tmp_path / "c.bmp"])
+    (named,) = index_paths([tmp_path / "c.bmp"])
     with pytest.raises(ImageError, match="is a BMP picture: expected a PNG"):
         read_radiograph(named.images[0].path)
 
 
 def test_words_that_begin_like_a_bmp_are_none(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("BMI of all patients: see the other table, please")
-    with pytest.raises(DatasetError, match=r"(?s)holds no images.*1 no image by their first bytes"):
-        index_given([tmp_path])
+    with pytest.raises(
+        DatasetError, match=r"(?s)contains no images.*1 no image by their first bytes"
+    ):
+        index_paths([tmp_path])
 
 
 HIDDEN = (
@@ -81,7 +83,7 @@ HIDDEN = (
 
 
 @pytest.mark.parametrize("folder", HIDDEN)
-def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str) -> None:
+def test_hidden_folders_are_reported_and_never_answered(tmp_path: Path, folder: str) -> None:
     image(tmp_path / "visit/1.png")
     image(tmp_path / "visit" / folder / "2.png")
     write_object(tmp_path / folder / "3.dcm")
@@ -92,7 +94,7 @@ def test_hidden_folders_are_told_and_never_answered(tmp_path: Path, folder: str)
     assert "4 hidden: " in note and folder in note and "visit/.hidden.png" in note
     with pytest.raises(DatasetError, match="neither truth"):
         data_kind(tmp_path)
-    assert names(noted([tmp_path / folder])[0])  # asked for by its name it is a folder like others
+    assert names(noted([tmp_path / folder])[0])  # a hidden folder that is requested by name is read
 
 
 def test_litter_of_operating_systems_is_not_worth_a_note(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
     assert data_kind(cohort) == "dicom"
 
 
-def test_a_header_that_names_another_region_is_told_and_stands_beside_the_answer(
+def test_a_header_that_names_another_region_is_reported_and_stands_beside_the_answer(
     tmp_path: Path,
 ) -> None:
     for i, part in enumerate(["KNEE", "KNEE", "CHEST", "L WRIST", "HANDS"]):
@@ -158,17 +160,17 @@ def test_a_missing_path_or_an_empty_folder_costs_the_others_nothing(tmp_path: Pa
     with pytest.raises(ImageError, match="no such file"):
         read_radiograph(studies[0].images[0].path)
     with pytest.raises(ImageError, match="no such file or folder"):
-        index_given([tmp_path / "none.png"])
+        index_paths([tmp_path / "none.png"])
 
 
-def test_pipes_are_told_and_not_opened(tmp_path: Path) -> None:
+def test_pipes_are_reported_and_not_opened(tmp_path: Path) -> None:
     image(tmp_path / "a.png")
     os.mkfifo(tmp_path / "b.png")
     studies, note = noted([tmp_path])
     assert names(studies) == [["a.png"]] and "1 not a plain file: b.png" in note
 
 
-def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
+def test_what_lies_beside_mura_is_reported(tmp_path: Path) -> None:
     add_study(tmp_path / "MURA-v1.1", "valid/XR_HAND/patient00001/study1_positive")
     image(tmp_path / "other/1.png")
     image(tmp_path / "2.png")
@@ -184,7 +186,7 @@ def test_what_lies_beside_mura_is_told(tmp_path: Path) -> None:
         (result,) = index_data(tmp_path)
     assert sorted(names([result])[0]) == ["image1.png", "image2.jfif", "image3"]
     beside, inside = (str(w.message) for w in record)
-    assert "2 beside MURA-v1.1, which alone is read: " in beside and "2.png" in beside
+    assert "2 beside MURA-v1.1, the only folder that is read: " in beside and "2.png" in beside
     for line in (
         "1 hidden: valid/XR_HAND/patient00001/study1_positive/@eaDir",
         "1 no image by their first bytes",

@@ -1,4 +1,4 @@
-"""A DICOM file's bytes -> its header and where its pixels lie, in bounded memory and time."""
+"""Parse a DICOM file's bytes: header and position of the pixels, in bounded memory and time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ulna.dicom.elements import (
 from ulna.errors import DicomError
 
 MAX_INFLATED = 256 * 2**20
-"""Largest inflated data set, in bytes: two images of the largest pixel count, of 16 bits."""
+"""Largest inflated data set, in bytes: that of two 16-bit images of the largest pixel count."""
 _PREAMBLE = 128
 _SHORT_VALUE = 1024
 _META = Encoding(implicit=False, little=True)
@@ -37,11 +37,11 @@ _TRANSFER_SYNTAX = 0x00020010
 
 @dataclass(frozen=True)
 class ParsedFile:
-    """What a DICOM file holds.
+    """A parsed DICOM file.
 
-    dataset: its public elements but the pixels, converted. syntax: the Transfer Syntax UID that
-    it states, or the one it is written in. pixels: where Pixel Data lies in `data`, or None.
-    notes: what was repaired, for the reader to tell.
+    dataset: the converted public elements without Pixel Data. syntax: the Transfer Syntax UID
+    (0002,0010), or the actual one if that is wrong or missing. pixels: position of Pixel Data in
+    `data`, or None. notes: repairs, to be reported as warnings.
     """
 
     dataset: pydicom.Dataset
@@ -53,41 +53,41 @@ class ParsedFile:
 
 
 def parse(data: bytes, name: str) -> ParsedFile:
-    """The parsed bytes of a file with or without preamble and group 0002: PS3.10 7.1.
+    """Parse the bytes of a file with or without preamble and group 0002: PS3.10 7.1.
 
     Raises DicomError with `name` for bytes that do not parse, that inflate to more than
-    MAX_INFLATED or nest deeper than MAX_DEPTH. Elements that do not say what the picture is are
-    not interpreted, so damage in them is no reason to refuse it.
+    MAX_INFLATED or nest deeper than MAX_DEPTH. Elements that do not describe the image are not
+    interpreted, so damage in them does not matter.
     """
     try:
         start, stated = _meta(data)
         if stated == DeflatedExplicitVRLittleEndian and not _plausible(data, start):
             data, start = _inflated(data[start:]), 0
         encoding = _encoding(data, start)
-        result = list(elements(data, start, len(data), encoding))
-        check_depth(data, [e for e in result if is_sequence(e)], encoding)
+        located = list(elements(data, start, len(data), encoding))
+        check_depth(data, [e for e in located if is_sequence(e)], encoding)
     except DicomError as error:
         raise DicomError(
             f"{name}: damaged or cut short DICOM file ({error}): copy it again from its source"
         ) from None
     syntax, notes = _syntax(stated, encoding)
     return ParsedFile(
-        dataset=data_set(data, result, encoding),
+        dataset=data_set(data, located, encoding),
         syntax=syntax,
         encoding=encoding,
         data=data,
-        pixels=next((e for e in result if e.tag == PIXEL_DATA), None),
+        pixels=next((e for e in located if e.tag == PIXEL_DATA), None),
         notes=notes,
     )
 
 
 def _meta(data: bytes) -> tuple[int, str]:
-    """(where the data set begins, the Transfer Syntax UID of group 0002 or "")."""
+    """Return the start of the data set, and the Transfer Syntax UID of group 0002 or ""."""
     start = next((n + 4 for n in (_PREAMBLE, 0) if data[n : n + 4] == b"DICM"), 0)
     end, stated = start, ""
     if data[start : start + 2] == b"\x02\x00":
         meta = _META if is_vr(data[start + 4 : start + 6]) else Encoding(True, True)
-        # By its groups, not by its group length, which writers get wrong.
+        # By the group numbers, since the group length is often wrong.
         for element in elements(data, start, len(data), meta):
             if element.tag >> 16 != 2:
                 break
@@ -106,19 +106,19 @@ def _uid(data: bytes, element: Element) -> str:
 
 
 def _encoding(data: bytes, at: int) -> Encoding:
-    """As the first element is written, whatever group 0002 says of it.
+    """Detect the encoding from the first element, whatever group 0002 states.
 
-    Its group is 0008 or little more, its VR two letters where VRs are explicit.
+    Its group is 0008 or slightly higher, and explicit VRs are two letters.
     """
     little = data[at] >= data[at + 1]
     return Encoding(implicit=not is_vr(data[at + 4 : at + 6]), little=little)
 
 
 def _plausible(data: bytes, at: int) -> bool:
-    """Whether an uncompressed data set begins here, though it is said to be deflated."""
+    """Whether an uncompressed data set begins here although the syntax is deflated."""
     if b"\0" in data[at : at + 2] and is_vr(data[at + 4 : at + 6]):
         return True
-    length = int.from_bytes(data[at + 4 : at + 8], "little")  # implicit: its first are short
+    length = int.from_bytes(data[at + 4 : at + 8], "little")  # implicit VR: first values are short
     return data[at : at + 2] == b"\x08\0" and length <= _SHORT_VALUE
 
 
@@ -128,19 +128,19 @@ def _syntax(stated: str, encoding: Encoding) -> tuple[UID, tuple[str, ...]]:
     if not stated:
         return written, ()
     native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
-    says = UID(stated, config.IGNORE)  # a damaged number is an error further on, no warning here
+    says = UID(stated, config.IGNORE)  # an invalid UID is reported by the decoder
     if says in native and says != written:
         return written, (f"says {says.name}, is {written.name}: read as it is written",)
     return says, ()
 
 
 def has_zlib_head(deflated: bytes) -> bool:
-    """Whether the head of RFC 1950, which DICOM leaves out, is before the deflated data."""
+    """Whether deflated data begin with the header of RFC 1950, which DICOM omits."""
     return deflated[:1] == b"\x78" and int.from_bytes(deflated[:2], "big") % 31 == 0
 
 
 def _inflated(deflated: bytes) -> bytes:
-    """The inflated data set: PS3.5 A.5. Counted before it is kept: 1.6 MB can become gigabytes."""
+    """Inflate a data set (PS3.5 A.5), after checking its size: 1.6 MB can become gigabytes."""
     window = zlib.MAX_WBITS if has_zlib_head(deflated) else -zlib.MAX_WBITS
     try:
         total = _inflated_size(deflated, window)

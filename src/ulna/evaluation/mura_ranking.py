@@ -1,8 +1,8 @@
-"""Where a kappa would stand on MURA's hidden test: the competition's archive, radiologists.
+"""Rank a kappa among the entries of the MURA competition, and compare it with radiologists.
 
-The archive's 98 entries and the three radiologists (Rajpurkar et al. 2018, arXiv 1712.06957,
-table 2) answered the hidden 207 studies. A score on other studies stands there only as far as
-these are alike, and the interval says how far that can be told.
+The 98 entries and the three radiologists (Rajpurkar et al. 2018, arXiv 1712.06957, table 2) were
+scored on the 207 studies of the hidden test set. The rank of a score on other studies is valid only
+as far as these are similar, and uncertain within its interval.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ Z_95 = 1.959963984540054
 
 @cache
 def archive() -> dict[str, tuple[float, ...]]:
-    """The kappas of the competition's scored entries, by region and 'Overall'."""
+    """Return the kappas of the competition's entries, by region and 'Overall'."""
     file = resources.files("ulna.evaluation").joinpath("mura_archive.csv")
     rows = list(csv.DictReader(file.read_text("utf-8").splitlines()))
     return {n.capitalize(): tuple(float(r[n]) for r in rows) for n in rows[0] if n != "rank"}
 
 
 def rank_of(name: str, kappa: float) -> int:
-    """1 + the number of archived entries with a higher kappa in the region `name`."""
-    # The archive has six digits.
+    """Return 1 + the number of entries with a higher kappa in the region `name`."""
+    # The kappas of the entries have six digits.
     return 1 + sum(k > kappa + 5e-7 for k in archive()[name])
 
 
-def standing(name: str, row: Json) -> Json | None:
-    """Rank among the archive with the ranks of its analytic interval; each radiologist.
+def compare_with_archive(name: str, row: Json) -> Json | None:
+    """Return the rank, those of the limits of the analytic interval, and each radiologist.
 
-    row: one of `score_mura`, with kappa, standard_error and analytic. None without a kappa.
+    `row` is a result of `score_mura` with kappa, standard_error and analytic. The result is None
+    without a kappa.
     """
     kappa, low, high = row["kappa"], row["analytic"]["low"], row["analytic"]["high"]
     if kappa is None or low is None:
@@ -56,16 +57,19 @@ def standing(name: str, row: Json) -> Json | None:
         "rank_worst": rank_of(name, low),
         "entries": len(archive()[name]),
         "radiologists": [
-            _against(name, kappa, row["standard_error"], r) for r in RADIOLOGISTS[name]
+            _compare_with_radiologist(name, kappa, row["standard_error"], r)
+            for r in RADIOLOGISTS[name]
         ],
     }
 
 
-def _against(name: str, kappa: float, error: float, radiologist: float) -> dict[str, Any]:
-    """The difference from one radiologist with its interval, as of two independent samples.
+def _compare_with_radiologist(
+    name: str, kappa: float, error: float, radiologist: float
+) -> dict[str, Any]:
+    """Return the difference from a radiologist with its interval, as of two independent samples.
 
-    The published kappas come without counts. A kappa whose two sides are abnormal half of the
-    time has the standard error sqrt((1 - kappa^2) / n), here with n the hidden studies, a
+    The published kappas have no counts. Where both raters call half of the studies abnormal, the
+    standard error of kappa is sqrt((1 - kappa^2) / n). n is the number of hidden studies, or a
     seventh of them for a region.
     """
     n = HIDDEN_STUDIES if name == "Overall" else HIDDEN_STUDIES / 7

@@ -1,4 +1,4 @@
-"""Studies that are named by where their images lie: a folder of pictures, a single file."""
+"""Studies that are named by the location of their images: a folder of pictures, a single file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _HEAD = 4096
 
 
 @dataclass(frozen=True)
-class Place:
-    """A folder or file and the images that are one study there."""
+class ImageGroup:
+    """A folder or file, and its images, which form one study."""
 
     path: Path
     images: tuple[ImageRef, ...]
@@ -29,66 +29,54 @@ class Place:
     remarks: tuple[str, ...] = ()
 
 
-def once(place: Place, left: LeftOut) -> Place:
-    """Each image of a place once: links to one file and byte-identical copies are one view."""
+def without_copies(group: ImageGroup, left: LeftOut) -> ImageGroup:
+    """Return the group with each image once; links to one file and identical files are one view."""
     first: dict[Hashable, ImageRef] = {}
-    for ref, bytes_of in zip(place.images, _contents([r.path for r in place.images]), strict=True):
-        kept = first.setdefault(bytes_of, ref)
+    for ref, content in zip(group.images, _contents([r.path for r in group.images]), strict=True):
+        kept = first.setdefault(content, ref)
         if kept is not ref:
             left.add("copies of or links to another image", ref.path, left.name(kept.path))
-    return replace(place, images=tuple(first.values()))
+    return replace(group, images=tuple(first.values()))
 
 
 def _contents(paths: Sequence[Path]) -> list[Hashable]:
-    """Something equal for files of equal bytes; few are read whole, since few are alike."""
-    sizes = [_size(p) for p in paths]
-    heads = _refined(paths, sizes, lambda path: _head(path, _HEAD))
-    return _refined(paths, heads, _digest)
+    """Return keys that are equal for identical files; only files that may be equal are read."""
+    sizes = [_key(p, lambda path: path.stat().st_size or str(path)) for p in paths]
+    return _refined(paths, _refined(paths, sizes, _head), file_sha256)
 
 
 def _refined(
-    paths: Sequence[Path], keys: Sequence[Hashable], look: Callable[[Path], Hashable]
+    paths: Sequence[Path], keys: Sequence[Hashable], refine: Callable[[Path], Hashable]
 ) -> list[Hashable]:
-    """`keys`, with what `look` finds in the file beside those that several files share."""
+    """Return `keys`, where those that several files share are extended by `refine(path)`."""
     count = Counter(keys)
-    return [(k, look(p)) if count[k] > 1 else k for p, k in zip(paths, keys, strict=True)]
+    return [(k, _key(p, refine)) if count[k] > 1 else k for p, k in zip(paths, keys, strict=True)]
 
 
-def _size(path: Path) -> Hashable:
+def _key(path: Path, read: Callable[[Path], Hashable]) -> Hashable:
     try:
-        size = path.stat().st_size
+        return read(path)
     except OSError:
-        return str(path)  # of a link to nothing each is its own: its reading says what is wrong
-    return size or str(path)
+        return str(path)  # a broken link equals no other file and is reported when it is read
 
 
-def _head(path: Path, length: int) -> Hashable:
-    try:
-        with path.open("rb") as handle:
-            return handle.read(length)
-    except OSError:
-        return str(path)
+def _head(path: Path) -> Hashable:
+    with path.open("rb") as handle:
+        return handle.read(_HEAD)
 
 
-def _digest(path: Path) -> Hashable:
-    try:
-        return file_sha256(path)
-    except OSError:
-        return str(path)
+_StudyOrGroup = TypeVar("_StudyOrGroup", Study, ImageGroup, Study | ImageGroup)
 
 
-_Images = TypeVar("_Images", Study, Place, Study | Place)
+def drop_repeated(studies: Sequence[_StudyOrGroup], left: LeftOut) -> list[_StudyOrGroup]:
+    """Keep the first of studies with the same files (links resolved); record others in `left`.
 
-
-def without_doubles(studies: Sequence[_Images], left: LeftOut) -> list[_Images]:
-    """The first of studies that have the same images, by any path or link; others to `left`.
-
-    An image given by its name and a folder that holds it alone are two: each was asked for.
+    A file and the folder that contains only that file are both kept, since both were requested.
     """
     seen: dict[Hashable, Path] = {}
     kept = []
     for study in studies:
-        folder = isinstance(study, Place) and os.path.isdir(study.path)
+        folder = isinstance(study, ImageGroup) and os.path.isdir(study.path)
         images = (folder, frozenset(os.path.realpath(ref.path) for ref in study.images))
         if images in seen:
             left.add("given twice", study.images[0].path, left.name(seen[images]))
@@ -98,16 +86,16 @@ def without_doubles(studies: Sequence[_Images], left: LeftOut) -> list[_Images]:
     return kept
 
 
-def studies_of(places: Sequence[Place]) -> list[Study]:
-    """A study for each place: its folder's name for the patient, its own for the study.
+def studies_of(groups: Sequence[ImageGroup]) -> list[Study]:
+    """Return a study for each group, with the parent folder as patient and the name as study.
 
-    Of two that would be called alike the whole file name, then more folders are taken, so that
-    the keys of all are unique.
+    Where two would have the same name, the file's ending and then more parent folders are added
+    until all keys are unique.
     """
-    names = _names([p.path for p in places])
+    names = _names([g.path for g in groups])
     return [
-        Study(patient, study, p.body_part, p.images, remarks=p.remarks)
-        for p, (patient, study) in zip(places, names, strict=True)
+        Study(patient, study, g.body_part, g.images, remarks=g.remarks)
+        for g, (patient, study) in zip(groups, names, strict=True)
     ]
 
 
@@ -129,17 +117,17 @@ def _names(paths: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def _named(path: Path, whole: Path, folder: bool, level: int) -> tuple[str, str]:
-    """Patient and study; level 0: name without its ending, 1: with it, then so many folders."""
+    """Return patient and study. Level 0: name without ending, 1: with it, then so many folders."""
     study = (path.name or whole.name) if folder or level else path.stem
     patient = path.parent.name or "."
     return ("/".join(whole.parent.parts[-level:]) if level > 1 else patient), study
 
 
 def unique_keys(studies: Iterable[Study]) -> list[Study]:
-    """`studies`, those with the key of an earlier one numbered (`study1#2`); DatasetWarning."""
+    """Number studies that have the key of an earlier one (`study1#2`), with a DatasetWarning."""
     taken: set[str] = set()
     kept: list[Study] = []
-    reported: list[str] = []
+    renamed: list[str] = []
     for study in studies:
         number = 2
         named = study
@@ -147,14 +135,13 @@ def unique_keys(studies: Iterable[Study]) -> list[Study]:
             named = replace(study, study_id=f"{study.study_id}#{number}")
             number += 1
         if named is not study:
-            reported.append(f"{named.key}: {study.images[0].path}")
+            renamed.append(f"{named.key}: {study.images[0].path}")
         taken.add(named.key)
         kept.append(named)
-    if reported:
+    if renamed:
         warnings.warn(
-            f"{len(reported)} studies have the patient and study of another one that is given: "
-            "they "
-            f"are numbered:{listed(reported)}",
+            f"{len(renamed)} studies have the same patient and study as another one: they are "
+            f"numbered:{listed(renamed)}",
             DatasetWarning,
             stacklevel=3,
         )

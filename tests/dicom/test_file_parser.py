@@ -1,4 +1,4 @@
-"""Bytes that ask for too much: nesting, inflation, files that stop early."""
+"""Files that need too much: deep nesting, inflation, truncation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ulna.dicom import guard
+from ulna.dicom import file_parser
 from ulna.errors import DicomError
 from ulna.imaging import read_radiograph
 
@@ -68,7 +68,7 @@ def test_moderate_nesting_is_fine() -> None:
 
 
 def test_deflate_bomb_is_refused_without_inflating_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_INFLATED", 2**22)
+    monkeypatch.setattr(file_parser, "MAX_INFLATED", 2**22)
     dataset = make()
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     head = encoded(dataset)

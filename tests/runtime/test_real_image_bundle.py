@@ -1,4 +1,4 @@
-"""The bundle in `models/fracatlas` is whole, says what it is, and answers."""
+"""The bundle in `models/fracatlas` is complete, describes itself, and predicts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _bar(folder: Path) -> Study:
     image = np.full((454, 373), 20.0)
     image[:, 150:210] = 120
     image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
-    Image.fromarray(image).save(folder / "film.png")
-    return Study("p", "s", BodyPart.FOREARM, (ImageRef(folder / "film.png"),))
+    Image.fromarray(image).save(folder / "image.png")
+    return Study("p", "s", BodyPart.FOREARM, (ImageRef(folder / "image.png"),))
 
 
 @pytest.mark.slow

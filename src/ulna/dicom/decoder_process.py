@@ -1,9 +1,9 @@
-"""A process of its own for decoders that a damaged stream might end, or fill the memory with.
+"""Decode a codestream in a child process, so that a damaged one cannot crash or exhaust the parent.
 
-    python -m ulna.dicom.child KIND PIXELS END < codestream > pixels.npy
+    python -m ulna.dicom.decoder_process KIND PIXELS END < codestream > pixels.npy
 
-Bounded by itself in memory and computing time, which go with the pixels that the header promises,
-and by its parent in time. Ends with 0, DAMAGED or MISSING.
+The child limits its own memory and CPU time in proportion to the number of pixels in the header,
+and its parent limits the wall time. Exit codes are 0, DAMAGED and MISSING.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ import numpy.typing as npt
 from ulna.errors import DicomError
 
 SECONDS = 60
-"""At most, for a machine under load; what a damaged stream may compute is far less."""
+"""Limit of wall time, for a machine under load; the limit of CPU time is far lower."""
 _PIXELS_PER_SECOND = 1_000_000
 _BYTES, _BYTES_PER_PIXEL = 128 * 2**20, 48
 DAMAGED, MISSING = 1, 3
 
 
 def is_installed() -> bool:
-    """Whether the package that decodes in the child is there: the extra ulna[dicom]."""
+    """Whether the package for decoding (imagecodecs, extra ulna[dicom]) is installed."""
     return importlib.util.find_spec("imagecodecs") is not None
 
 
-def filled(codestream: bytes, end: int) -> bytes:
-    """A JPEG stream with filler where its entropy-coded data end.
+def with_filler(codestream: bytes, end: int) -> bytes:
+    """Return a JPEG stream with filler bytes after its entropy-coded data.
 
-    libjpeg invents what a stream cut short lacks, in silence. Bytes that it does not need change
-    nothing; where it does need them, another filler gives other pixels.
+    libjpeg silently invents the missing data of a truncated stream. If the data are complete, the
+    filler does not change the pixels; if they are not, it does.
     """
     return codestream[:end] + b"\x55" * 64 + b"\xff\xd9"
 
 
 def decode_in_child(kind: str, codestream: bytes, pixels: int, end: int = 0) -> npt.NDArray[Any]:
-    """The samples of a compressed frame; `end`: where the data of a JPEG stream end.
+    """Decode a compressed frame. end: end of the data of a JPEG stream, 0 to skip that check.
 
-    Raises DicomError where the child has none to give.
+    Raises DicomError for a missing decoder, a timeout and a damaged frame.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    command = [sys.executable, "-W", "ignore", "-m", "ulna.dicom.child", kind]
+    command = [sys.executable, "-W", "ignore", "-m", "ulna.dicom.decoder_process", kind]
     try:
         child = subprocess.run(
             [*command, str(pixels), str(end)],
@@ -68,7 +68,7 @@ def decode_in_child(kind: str, codestream: bytes, pixels: int, end: int = 0) -> 
 
 
 def _limit(pixels: int) -> None:
-    """Bounds on top of what starting took; where the system has none, the parent's clock is it.
+    """Limit CPU time and memory beyond those used so far, on systems that have such limits.
 
     A damaged JPEG-LS stream of 15 kB kept its decoder busy for ten seconds.
     """
@@ -104,7 +104,7 @@ def _decoder(kind: str) -> Callable[[bytes], Any]:
 
 def _main() -> int:
     output = os.dup(1)
-    os.dup2(2, 1)  # decoders print to standard output
+    os.dup2(2, 1)  # since decoders print to standard output
     try:
         decode = _decoder(sys.argv[1])
     except ImportError:
@@ -113,12 +113,12 @@ def _main() -> int:
     _limit(int(sys.argv[2]))
     try:
         pixels = np.asarray(decode(codestream))
-        if end and not np.array_equal(pixels, decode(filled(codestream, end))):
+        if end and not np.array_equal(pixels, decode(with_filler(codestream, end))):
             return DAMAGED
     except Exception as error:  # each decoder has its own error types
         print(error, file=sys.stderr)
         return DAMAGED
-    buffer = io.BytesIO()  # np.save wants to know the position in a real file: a pipe has none
+    buffer = io.BytesIO()  # np.save needs a seekable file, which a pipe is not
     np.save(buffer, pixels, allow_pickle=False)
     with os.fdopen(output, "wb") as stream:
         stream.write(buffer.getbuffer())

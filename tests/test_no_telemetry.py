@@ -1,4 +1,4 @@
-"""Packages that report their use are imported so that they do not; tests/cli has every verb."""
+"""Packages with telemetry are imported with it disabled; tests/cli covers every command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.cli.guarded import Sandbox
 
-from ulna.unreported import unreported
+from ulna.no_telemetry import no_telemetry
 
 REPORTING = ("onnxruntime", "openvino")
 SRC_ALONE = ("timm", "huggingface_hub")
@@ -28,10 +28,10 @@ def _imported(node: ast.AST) -> set[str]:
 
 
 def _open_imports(node: ast.AST) -> Iterator[tuple[str, int]]:
-    """The packages that are imported outside `with unreported()`, and the lines."""
+    """The packages that are imported outside `with no_telemetry()`, and the lines."""
     for child in ast.iter_child_nodes(node):
         shut = isinstance(child, ast.With) and any(
-            ast.unparse(item.context_expr) == "unreported()" for item in child.items
+            ast.unparse(item.context_expr) == "no_telemetry()" for item in child.items
         )
         if not shut:
             yield from ((name, child.lineno) for name in _imported(child))  # type: ignore[attr-defined]
@@ -56,7 +56,7 @@ def test_nobody_imports_what_reports_in_the_open(repository: Path) -> None:
 
 
 def _reporter(folder: Path) -> None:
-    """A stand-in for OpenVINO's package of reports that says when it is used."""
+    """A stand-in for OpenVINO's telemetry package that records its use."""
     package = folder / "openvino_telemetry"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("print('imported')\nclass Telemetry: pass\n", "utf-8")
@@ -122,7 +122,7 @@ def test_the_switches_are_thrown_before_the_import() -> None:
 
 def test_an_import_that_fails_leaves_the_reporter_as_it_was() -> None:
     before = sys.modules.get("openvino_telemetry")
-    with pytest.raises(ModuleNotFoundError), unreported():
+    with pytest.raises(ModuleNotFoundError), no_telemetry():
         import a_package_of_nobody  # type: ignore[import-not-found]  # noqa: F401
     assert sys.modules.get("openvino_telemetry") is before
 

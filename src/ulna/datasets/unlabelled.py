@@ -1,4 +1,4 @@
-"""Images of which only the pixels are used, whatever their own data say of them."""
+"""Images that are used without their labels, for self-supervision and distillation."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ HELD_OUT = ("valid", "test")
 
 
 def without_labels(sets: Sequence[Sequence[Study]], data: Sequence[Study]) -> tuple[Study, ...]:
-    """The images of several data sets as studies without labels, which teach by answers alone.
+    """Return the studies of several data sets without their labels and body parts.
 
-    data: what the student trains and is examined on, whose images are left out, and whose patients
-    are (but of phantoms, which are numbered from 1 in every set), with a DatasetWarning; so is
-    what the sets hold out themselves. Body parts are forgotten too: the teacher recognises them.
-    Raises DatasetError where nothing is left.
+    `data` are the labelled studies that the student is trained and tested on. Images of the same
+    files and studies of the same patients are left out, and so are studies that a data set itself
+    holds out, all with a DatasetWarning. Patients of phantoms are not compared, since every
+    phantom data set numbers them from 1. Body parts are removed because the teacher predicts
+    them. Raises DatasetError where no study remains.
     """
     known, people = Overlap(data), Overlap(s for s in data if not s.simulated)
-    left, result = LeftOut(), []
+    left, unlabelled = LeftOut(), []
     for n, others in enumerate(sets):
         for study in others:
             shared = known.images(study)
@@ -37,11 +38,11 @@ def without_labels(sets: Sequence[Sequence[Study]], data: Sequence[Study]) -> tu
             else:
                 bare = tuple(replace(i, findings=(), mask=None) for i in images)
                 name = f"{study.body_part or ''}-{study.study_id}"
-                result.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
+                unlabelled.append(Study(f"also{n}-{study.patient_id}", name, None, bare))
     left.warn("images without labels")
-    if sets and not result:
+    if sets and not unlabelled:
         raise DatasetError(
             f"none of {sum(len(s) for s in sets)} studies without labels is of other files and "
             "patients than the labelled data: expected other images"
         )
-    return tuple(result)
+    return tuple(unlabelled)
