@@ -22,7 +22,7 @@ from scripts.run_notebooks import NOTEBOOKS, run_notebook
 from scripts.site_hooks import notebook_page
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
-FIGURES = {"film": 3, "train": 3}
+FIGURES = {"radiograph": 3, "train": 3}
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     assert not faults(notebook), "\n".join(faults(notebook))
     assert pictures(notebook) == FIGURES[path.stem]
     said = summary(notebook)
-    if path.stem == "film":
+    if path.stem == "radiograph":
         _a_radiograph_is_answered(said, tmp_path)
     else:
         _a_model_is_trained(said, tmp_path)

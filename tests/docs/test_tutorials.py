@@ -11,7 +11,7 @@ from tests.cli.calls import ulna
 
 TUTORIALS = Path(__file__).resolve().parents[2] / "docs" / "tutorials"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-WALKS = ("film", "hybrid", "table")
+WALKS = ("radiograph", "hybrid", "table")
 
 
 def blocks(name: str) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def commands(text: str) -> list[list[str]]:
     return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
-def test_every_tutorial_is_walked_and_says_that_films_are_simulated() -> None:
+def test_every_tutorial_is_walked_and_says_that_images_are_simulated() -> None:
     assert {p.stem for p in TUTORIALS.glob("*.md")} == {"index", *WALKS}
     for name in (*WALKS, "index"):
         text = " ".join((TUTORIALS / f"{name}.md").read_text(encoding="utf-8").split())
@@ -53,7 +53,7 @@ def test_every_block_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def _holds(name: str, scope: dict[str, object]) -> None:
     """What the tutorial says there is now."""
-    if name == "film":
+    if name == "radiograph":
         answer = scope["answer"]
         assert answer.refused and answer.demonstration  # type: ignore[attr-defined]
         images = len(list(Path("phantoms/valid").rglob("*.png")))
