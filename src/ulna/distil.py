@@ -36,8 +36,8 @@ from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.ranks.launch import under_torchrun
 from ulna.training.run import Begun, begin_run
-from ulna.training.source import Teaching
-from ulna.training.teacher.ask import ask_teacher
+from ulna.training.source import TeacherData
+from ulna.training.teacher.collect import collect_teacher_answers
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
@@ -239,8 +239,8 @@ def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Pro
             "without torchrun, with --devices"
         )
     requested = [*begun.parts["train"], *lesson.beside]
-    answers = ask_teacher(teacher, requested, out / "teacher", tell)
-    source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
+    answers = collect_teacher_answers(teacher, requested, out / "teacher", tell)
+    source = replace(lesson.source, teaching=TeacherData(answers, lesson.beside))
     train_run(begun.recipe, begun.side, out, source, lesson.devices, tell)
 
 

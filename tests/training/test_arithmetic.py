@@ -31,7 +31,7 @@ from ulna.models.expert import Expert
 from ulna.training import DataSource, train_run
 from ulna.training.arithmetic import start_fabric
 from ulna.training.audit import AuditPlan
-from ulna.training.audit.fit import Task, fit_watched
+from ulna.training.audit.fit import Task, fit_classifier
 from ulna.training.precision import best_precision
 from ulna.training.selfsupervised.run import self_supervised_run
 from ulna.types import Study
@@ -208,10 +208,10 @@ def test_the_audit_fits_alike_in_every_arithmetic(precision: Precision) -> None:
     pixels = (rng.normal(60, 10, (24, 32, 32)) + 90 * target[:, None, None]).clip(0, 255)
     task = Task(pixels.astype(np.uint8), target, 2, np.arange(16), np.arange(16, 24))
     plan = AuditPlan("cnn", epochs=2, size=32, learning_rate=1e-3, precision=precision)
-    answers = fit_watched(task, plan.fitting, lambda *_: None)
+    answers = fit_classifier(task, plan.fit_settings, lambda *_: None)
     assert answers.sum(2) == pytest.approx(1, abs=1e-5)
     single = replace(plan, precision="32-true")
-    reference = fit_watched(task, single.fitting, lambda *_: None)
+    reference = fit_classifier(task, single.fitting, lambda *_: None)
     assert np.abs(answers - reference).max() < 0.1
     assert np.abs(reference[1] - reference[0]).max() > 1e-4  # it has learned something
 

@@ -213,7 +213,7 @@ def test_reading_asks_for_no_lock(
         raise OSError(why, os.strerror(why))
 
     build_cache(tiny_studies[:2], make_recipe(), tmp_path)
-    monkeypatch.setattr(cache, "only_maker", None)
+    monkeypatch.setattr(cache, "creation_lock", None)
     monkeypatch.setattr(os, "utime", refuse)
     assert len(build_cache(tiny_studies[:2], make_recipe(), tmp_path).images) == 3
 

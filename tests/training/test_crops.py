@@ -11,7 +11,7 @@ from ulna.config.recipe import Augmentation, ExpertConfig
 from ulna.errors import UlnaWarning
 from ulna.training.augment import Crops, augment, draw_affine
 from ulna.training.cache import TrainingImages
-from ulna.training.crops import Aim, draw_centres, label_crops, window_share
+from ulna.training.crops import CropSampling, draw_centres, effective_crop_share, label_crops
 from ulna.training.learner import Batch
 
 NOTHING = Augmentation(
@@ -28,12 +28,12 @@ def _masks(n: int = 200) -> np.ndarray:
 def test_windows_stay_inside_and_most_show_the_finding() -> None:
     masks = _masks()
     images = np.full((200, 128, 128), 90, np.uint8)
-    centres = draw_centres(images, masks, Aim(0.5), np.random.default_rng(0))
+    centres = draw_centres(images, masks, CropSampling(0.5), np.random.default_rng(0))
     assert np.abs(centres).max() <= 0.5 + 1e-6
     column, row = (centres[:, 0] + 1) * 16, (centres[:, 1] + 1) * 16
     seen = (np.abs(column - 22) < 8) & (np.abs(row - 5.5) < 8)
     assert 0.6 < seen.mean() < 0.95
-    free = draw_centres(images, np.zeros_like(masks), Aim(0.5), np.random.default_rng(0))
+    free = draw_centres(images, np.zeros_like(masks), CropSampling(0.5), np.random.default_rng(0))
     assert np.abs(free.mean(0)).max() < 0.1
 
 
@@ -44,12 +44,12 @@ def test_windows_without_finding_are_aimed_at_tissue(inverted: bool) -> None:
     if inverted:
         images = 255 - images
     centres = draw_centres(
-        images, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
+        images, np.zeros((100, 32, 32), np.uint8), CropSampling(0.25), np.random.default_rng(0)
     )
     column, row = ((centres + 1) * 64).T
     assert np.all((column > 68) & (column < 112) & (row > 38) & (row < 82))
     black = draw_centres(
-        images * 0, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
+        images * 0, np.zeros((100, 32, 32), np.uint8), CropSampling(0.25), np.random.default_rng(0)
     )
     assert np.abs(black).max() <= 0.75
 
@@ -134,7 +134,7 @@ def test_windows_of_normal_films_go_where_these_look_abnormal() -> None:
     masks[:50] = _masks(50)
     hard = np.zeros((300, 8, 8), np.uint8)
     hard[50:200, 6, 1] = 255
-    centres = draw_centres(images, masks, Aim(0.25), np.random.default_rng(0), hard)
+    centres = draw_centres(images, masks, CropSampling(0.25), np.random.default_rng(0), hard)
     near = np.hypot(centres[:, 0] + 0.625, centres[:, 1] - 0.625) < 0.3
     assert 0.55 < near[50:200].mean() < 0.85
     assert near[200:].mean() < 0.2 and near[:50].mean() < 0.2
@@ -185,7 +185,7 @@ def test_windows_are_for_sources_with_masks_and_normal_films_of_the_others() -> 
     config = ExpertConfig(name="cnn", encoder="cnn", crop_size=32, crop_share=0.5)
     marked = np.arange(40) < 10
     of_two = images(marked, (np.arange(40) >= 12).astype(np.int64))
-    assert window_share(config, of_two, np.arange(40)) == 0.5
+    assert effective_crop_share(config, of_two, np.arange(40)) == 0.5
     for nothing in (images(marked, np.zeros(40, np.int64)), images(marked & False, of_two.source)):
         with pytest.warns(UlnaWarning, match="whole images only"):
-            assert window_share(config, nothing, np.arange(40)) == 0
+            assert effective_crop_share(config, nothing, np.arange(40)) == 0

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ulna.training.order import Shares, draw_beside, draw_epoch, draw_rates, source_shares
+from ulna.training.order import (
+    Shares,
+    draw_epoch,
+    draw_epoch_with_unknown,
+    draw_rates,
+    source_shares,
+)
 
 IMAGES = np.arange(100, 200)
 ABNORMAL = np.arange(100) % 10 == 0
@@ -45,7 +51,7 @@ UNKNOWN = np.arange(100) >= 40
 
 
 def _beside(share: float, beside: float, seed: int = 0) -> np.ndarray:
-    return draw_beside(
+    return draw_epoch_with_unknown(
         IMAGES, ABNORMAL, UNKNOWN, Shares(share, beside), np.random.SeedSequence(seed)
     )
 
@@ -77,7 +83,7 @@ def test_a_share_of_less_than_one_image_draws_none() -> None:
     unknown = np.arange(100) < 20
     seed = np.random.SeedSequence(0)
     for beside, expected in ((0.001, 0), (0.999, 100)):
-        order = draw_beside(IMAGES, ABNORMAL, unknown, Shares(0.0, beside), seed)
+        order = draw_epoch_with_unknown(IMAGES, ABNORMAL, unknown, Shares(0.0, beside), seed)
         assert len(order) == 100 and unknown[order - 100].sum() == expected
 
 
@@ -104,7 +110,8 @@ def test_a_draw_over_sources_has_their_shares_and_each_its_composition(
     shares = Shares(share, beside, SOURCE, source_shares(SOURCE, np.ones(100), 1.0))
     unknown = np.arange(100) % 7 == 0
     draws = [
-        draw_beside(IMAGES, abnormal, unknown, shares, np.random.SeedSequence(seed)) - 100
+        draw_epoch_with_unknown(IMAGES, abnormal, unknown, shares, np.random.SeedSequence(seed))
+        - 100
         for seed in range(40)
     ]
     assert {len(d) for d in draws} == {100}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ulna.errors import ConfigError
-from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.ranks.group import SINGLE_PROCESS, Ranks
 from ulna.training.ranks.launch import _store, run_together, torchrun_rank
 from ulna.training.ranks.lifeline import Lifeline
 from ulna.training.ranks.whole_batch import _WholeBatch
@@ -45,7 +45,7 @@ def test_batch_norm_is_that_of_torch(training: bool) -> None:
     x = torch.randn(5, 3, 4, 6, dtype=torch.float64) * 3 + 100
     torch.manual_seed(0)
     expected = _run(_Norms().double().train(training), x)
-    with _WholeBatch(ALONE, 5):
+    with _WholeBatch(SINGLE_PROCESS, 5):
         got = _run(_Norms().double().train(training), x)
     for one, other in zip(expected, got, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
@@ -190,7 +190,7 @@ def test_another_number_of_devices_than_torchrun_started_is_refused(
         monkeypatch.setenv(name, value)
     for name in ("MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "2")
-    with pytest.raises(ConfigError, match="3 devices asked .* one of 2: leave --devices out"):
+    with pytest.raises(ConfigError, match="3 devices requested .* one of 2: leave --devices out"):
         run_together(3, lambda *_: None, None, None)
 
 

@@ -52,11 +52,11 @@ class CrossvalSettings:
         before: those it was begun with. An expert may start elsewhere than it did while no fold
         has begun it: a start that could not be used is corrected so, and all folds start alike.
         """
-        from ulna.training.folder import but_for_starts, reported
+        from ulna.training.folder import describe_start, without_starts
 
-        if {**to_json(self), "recipe": but_for_starts(self.recipe)} != {
+        if {**to_json(self), "recipe": without_starts(self.recipe)} != {
             **to_json(before),
-            "recipe": but_for_starts(before.recipe),
+            "recipe": without_starts(before.recipe),
         }:
             raise ConfigError(
                 f"{out} holds a cross-validation of other settings: give another --out, or delete "
@@ -66,9 +66,9 @@ class CrossvalSettings:
         for old, new in zip(before.recipe.experts, self.recipe.experts, strict=True):
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
-                    f"{out}: expert {new.name} starts from {reported(old)} in fold "
+                    f"{out}: expert {new.name} starts from {describe_start(old)} in fold "
                     f"{begun[new.name]}, "
-                    f"and was to start from {reported(new)} now: expected one start for all folds; "
+                    f"and was to start from {describe_start(new)} now: expected one start for all folds; "
                     "give that of before, or another --out"
                 )
 

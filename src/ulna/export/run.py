@@ -32,7 +32,7 @@ from ulna.export.half import in_half
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
 from ulna.models.test_time_augmentation import TestTimeAugmentation, with_test_time_augmentation
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
@@ -98,7 +98,7 @@ class _Exported:
 def _export_experts(
     run: Path, recipe: Recipe, weights: Weights, progress: Progress | None
 ) -> list[_Exported]:
-    within_the_machine()
+    limit_torch_threads()
     exported = []
     for done, config in enumerate(recipe.experts):
         if progress is not None:

@@ -9,7 +9,7 @@ import torch
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import ConfigError, WeightsError
 from ulna.models.encoder import Encoder, build_encoder
-from ulna.models.imagenet import cannot_be_had
+from ulna.models.imagenet import imagenet_unavailable
 from ulna.models.initial import SHIPPED, check_initial, check_initial_weights
 from ulna.models.scale import scaled_side
 
@@ -18,7 +18,7 @@ def check_experts(recipe: Recipe, begun: Collection[str] = ()) -> None:
     """Raise for a recipe with an expert that could not be built when its turn comes.
 
     Every encoder is built without memory for its weights (on torch's 'meta' device) and run on
-    images of all sides that it will see: whole, as windows, at the scales of the exported graph.
+    images of all sides that it will see: whole, as crops, at the scales of the exported graph.
     Initial weights are read and held against it; those that are not here are fetched last.
     begun: names of experts that have weights of their own by now, whose start is not asked for.
     Raises ConfigError for an unknown encoder, for one without a feature grid or for images of a
@@ -44,7 +44,7 @@ def _fetch(encoders: list[str], size: int) -> None:
             build_encoder(encoder, size, pretrained=True)
         except WeightsError as error:
             # A connection that fails is tried for a minute: once is enough.
-            raise cannot_be_had(encoder, encoders[i + 1 :]) from error.__cause__
+            raise imagenet_unavailable(encoder, encoders[i + 1 :]) from error.__cause__
 
 
 def _tried_encoder(expert: ExpertConfig, size: int) -> Encoder:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.cnn import Cnn
-from ulna.models.imagenet import cannot_be_had, hub_source
+from ulna.models.imagenet import hub_source, imagenet_unavailable
 from ulna.unreported import unreported
 
 with unreported():
@@ -85,7 +85,7 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     except Exception as error:  # timm and its hub client raise many kinds
         if not pretrained:
             raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
-        raise cannot_be_had(name) from error
+        raise imagenet_unavailable(name) from error
     for part in _BEHIND_GRID:
         if hasattr(body, part):
             setattr(body, part, nn.Identity())

@@ -76,7 +76,7 @@ class Expert(nn.Module):
     categories: tuple[FindingCategory, ...]
 
     def __init__(
-        self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_results: int
+        self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_findings: int
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -86,7 +86,7 @@ class Expert(nn.Module):
         self.dropout = nn.Dropout2d(config.drop_rate)
         self.abnormal = nn.Linear(n, n_parts)
         self.body_part = nn.Linear(n, n_parts)
-        self.finding = nn.Linear(n, n_results) if n_results else None
+        self.finding = nn.Linear(n, n_findings) if n_findings else None
         self.reads_evidence = config.fit_heads and config.neck == "attention"
         if self.reads_evidence:
             self.register_buffer("evidence_P", torch.zeros(n_parts))
@@ -114,15 +114,15 @@ class Expert(nn.Module):
             score_BAhw = self.neck.score(features_BChw.float())
             if self.reads_evidence:
                 cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
-            found_BFhw = self._finding_map(attended_BChw)
+            finding_cam_BFhw = self._finding_map(attended_BChw)
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
                 body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
-                finding_BF=found_BFhw.mean(dim=(2, 3)) + self.finding_bias_F,
+                finding_BF=finding_cam_BFhw.mean(dim=(2, 3)) + self.finding_bias_F,
                 cam_BPhw=cam_BPhw,
                 attention_BAhw=score_BAhw,
                 features_BC=torch.cat([s.float().mean(dim=(2, 3)) for s in stages], dim=1),
-                finding_cam_BFhw=found_BFhw,
+                finding_cam_BFhw=finding_cam_BFhw,
             )
 
     def _finding_map(self, attended_BChw: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def grey_normalisation(encoder: str) -> tuple[float, float] | None:
     return (sum(mean) / len(mean), sum(std) / len(std)) if mean and std else None
 
 
-def cannot_be_had(encoder: str, untried: Sequence[str] = ()) -> WeightsError:
+def imagenet_unavailable(encoder: str, untried: Sequence[str] = ()) -> WeightsError:
     """The error for ImageNet weights that are not here and cannot be fetched.
 
     untried: encoders whose weights were to be fetched after it.

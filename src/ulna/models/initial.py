@@ -12,9 +12,9 @@ from ulna.errors import ConfigError, WeightsError
 from ulna.models.encoder import Encoder
 from ulna.models.expert import Expert, build_expert
 from ulna.models.imagenet import grey_normalisation, packaged_file
-from ulna.models.normalisation import bring_to_input
+from ulna.models.normalisation import adapt_first_convolution
 from ulna.models.weights_file import read_weights
-from ulna.models.weights_names import fitting
+from ulna.models.weights_names import match_tensors
 
 # The one encoder whose weights come with the package.
 SHIPPED = "cnn"
@@ -28,7 +28,7 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
     Raises WeightsError when the weights are not there or do
     not fit the encoder to the last tensor; nothing else is tried then.
     """
-    given = _given_weights(config)
+    given = _initial_state(config)
     expert = build_expert(
         config,
         recipe.body_parts,
@@ -39,10 +39,10 @@ def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
     if given is not None:
         body = expert.encoder.body
         own = body.state_dict()
-        body.load_state_dict({**own, **fitting(given[0], own, config.encoder, given[1])})
+        body.load_state_dict({**own, **match_tensors(given[0], own, config.encoder, given[1])})
     learned = grey_normalisation(config.encoder) if config.initial.kind == "imagenet" else None
     if learned is not None:
-        bring_to_input(expert.encoder.body, learned, recipe.input_spec)
+        adapt_first_convolution(expert.encoder.body, learned, recipe.input_spec)
     return expert
 
 
@@ -52,14 +52,14 @@ def check_initial_weights(config: ExpertConfig, encoder: Encoder) -> bool:
     encoder: the config's, also on the 'meta' device. Raises WeightsError for weights that cannot
     be read or do not fit it.
     """
-    given = _given_weights(config)
+    given = _initial_state(config)
     if given is None:
         return config.initial.kind != "imagenet"
-    fitting(given[0], encoder.body.state_dict(), config.encoder, given[1])
+    match_tensors(given[0], encoder.body.state_dict(), config.encoder, given[1])
     return True
 
 
-def _given_weights(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
+def _initial_state(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
     """The state dict that `config` starts from and what to call it; None: none on this machine."""
     initial, whose = config.initial, f"expert {config.name!r}"
     if initial.kind == "shipped":

@@ -9,7 +9,7 @@ from ulna.config.input_spec import InputSpec
 
 
 @torch.no_grad()
-def bring_to_input(body: nn.Module, learned: tuple[float, float], spec: InputSpec) -> None:
+def adapt_first_convolution(body: nn.Module, learned: tuple[float, float], spec: InputSpec) -> None:
     """Change the first convolution of `body` so that input of `spec` means to it what it learned.
 
     learned: mean and standard deviation, on [0, 1], that were taken off and divided by where the

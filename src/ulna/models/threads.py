@@ -9,7 +9,7 @@ import torch
 from ulna.machine import THREADS_SAID, arithmetic_threads
 
 
-def within_the_machine() -> None:
+def limit_torch_threads() -> None:
     """Let torch compute with no more threads than this process may use (ulna.machine).
 
     Torch follows the affinity mask and no control group. A number that was set in the environment

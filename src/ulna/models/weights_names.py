@@ -41,7 +41,7 @@ _PLAIN = {
 }
 
 
-def fitting(
+def match_tensors(
     given: Mapping[str, Tensor], own: Mapping[str, Tensor], encoder: str, source: str
 ) -> dict[str, Tensor]:
     """The tensors of `given` under the names of `own`, an encoder's state dict, in its shapes.

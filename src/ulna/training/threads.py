@@ -1,15 +1,15 @@
-"""How many threads this process computes with."""
+"""The number of threads of this process."""
 
 from __future__ import annotations
 
 import torch
 
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 
 
 def use_threads(n: int = 0) -> None:
-    """Compute with `n` threads; 0 leaves torch's own choice, but no more than may be used."""
+    """Compute with `n` threads; 0 keeps torch's choice within what this process may use."""
     if n:
         torch.set_num_threads(n)
     else:
-        within_the_machine()
+        limit_torch_threads()
