@@ -197,7 +197,9 @@ started("openvino:fp32")
 
 @pytest.mark.slow
 def test_torch_computes_on_the_one_core() -> None:
-    code = "import torch; from ulna.training.threads import use_threads; use_threads()\n"
+    code = (
+        "import torch; from ulna.models.threads import limit_torch_threads; limit_torch_threads()\n"
+    )
     assert _on_one_core(code + "print(torch.get_num_threads())") == "1\n"
 
 

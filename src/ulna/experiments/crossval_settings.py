@@ -67,8 +67,8 @@ class CrossvalSettings:
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
                     f"{out}: expert {new.name} starts from {describe_start(old)} in fold "
-                    f"{begun[new.name]}, "
-                    f"and was to start from {describe_start(new)} now: expected one start for all folds; "
+                    f"{begun[new.name]}, and was to start from {describe_start(new)} now: "
+                    "expected one start for all folds; "
                     "give that of before, or another --out"
                 )
 

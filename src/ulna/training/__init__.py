@@ -12,10 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSource", "train_run"]
 
-__getattr__ = on_first_use(
-    __name__,
-    {
-        "run": ("train_run",),
-        "source": ("DataSource",),
-    },
-)
+__getattr__ = on_first_use(__name__, {"run": ("train_run",), "source": ("DataSource",)})

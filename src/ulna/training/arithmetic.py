@@ -38,7 +38,7 @@ def start_fabric(precision: Precision, devices: list[int] | int = 1) -> Fabric:
     limit_torch_threads()
     if precision == "32-true":
         return Fabric(devices=devices, accelerator="auto", precision=precision)
-    kind = device_type()
+    kind = _device_type()
     scaler = torch.amp.GradScaler(kind) if precision == "16-mixed" else None
     plugin = _Mixed(precision, device=kind, scaler=scaler)
     return Fabric(devices=devices, accelerator="auto", plugins=[plugin])
@@ -54,7 +54,7 @@ class _Mixed(MixedPrecision):
         return data
 
 
-def device_type() -> str:
+def _device_type() -> str:
     """Return the device type that Fabric chooses by default: 'cuda', 'mps' or 'cpu'."""
     if torch.cuda.is_available():
         return "cuda"

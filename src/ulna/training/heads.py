@@ -27,7 +27,7 @@ from ulna.training.losses.classification import (
 )
 from ulna.training.order import Shares, draw_rates, source_shares
 
-LossOf = Callable[[Tensor], Tensor]
+_LossOf = Callable[[Tensor], Tensor]
 _BATCH = 16
 _STEPS = 300
 # Factor of the squared weights on standardised features, divided by the number of images: half of
@@ -160,7 +160,7 @@ def _pooled(
 def _fit(
     head: nn.Linear,
     features_NC: Tensor,
-    loss_of: LossOf,
+    loss_of: _LossOf,
     ridge: float,
     free_NK: Tensor | None = None,
 ) -> Tensor:

@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 class Learner(nn.Module):
     """Expert plus loss terms; forward returns this process's share of the whole batch's loss.
 
-    distilled: the distillation loss, beside which the labels have the weight `hard_labels`.
+    distilled: the distillation loss, with which the labels have the weight `hard_labels`.
     """
 
     class_weight_P2: Tensor
@@ -65,14 +65,9 @@ class Learner(nn.Module):
 
     def _labelled(self, out: ExpertOutput, batch: Batch) -> Tensor:
         """Return the loss of the images' labels and masks."""
-        loss = abnormal_loss(
-            out.abnormal_BP,
-            batch.abnormal,
-            batch.part,
-            self.class_weight_P2,
-            self.weights.other_parts,
-            self.total,
-        )
+        weight_P2, other_parts = self.class_weight_P2, self.weights.other_parts
+        labels = (batch.abnormal, batch.part)
+        loss = abnormal_loss(out.abnormal_BP, *labels, weight_P2, other_parts, self.total)
         term = body_part_loss(out.body_part_BP, batch.part, self.total)
         loss = loss + self.weights.body_part * term
         if out.finding_BF.shape[1]:

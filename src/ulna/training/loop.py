@@ -22,13 +22,7 @@ from ulna.config.recipe import ExpertConfig, InitialWeights
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
-from ulna.training.arithmetic import (
-    adamw,
-    clipped_step,
-    computed_in,
-    restore_scale,
-    scale_state,
-)
+from ulna.training.arithmetic import adamw, clipped_step, computed_in, restore_scale, scale_state
 from ulna.training.augment import as_float
 from ulna.training.batches import Batches, search_due
 from ulna.training.budget import TimeSpent, warn_if_cut

@@ -98,7 +98,7 @@ def fit_classifier(
 
 def _next_rate(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
     with warnings.catch_warnings():
-        # A first step that is skipped for overflow of float16 looks like a wrong order to torch.
+        # Torch mistakes a first step that float16 overflow skips for a wrong order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         schedule.step()
 

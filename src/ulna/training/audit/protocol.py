@@ -28,7 +28,7 @@ from ulna.training.audit.images import (
     split_by_image,
     split_by_patient,
 )
-from ulna.training.audit.steps import AuditResult, AuditStep, ScoredAnswers, interval, score_answers
+from ulna.training.audit.steps import Answers, AuditResult, AuditStep, interval, score_answers
 from ulna.training.precision import best_precision
 from ulna.types import Study
 
@@ -41,7 +41,7 @@ class _Step(NamedTuple):
     name: str
     taken: str
     unit: str
-    result: ScoredAnswers
+    result: Answers
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _check_sides(images: AuditImages, splits: Sequence[tuple[Indices, Indices]])
 
 def _waterfall(results: Sequence[_Step]) -> tuple[AuditStep, ...]:
     steps = []
-    before: ScoredAnswers | None = None
+    before: Answers | None = None
     for name, taken, unit, result in results:
         change = interval(result, before) if before else None
         n = len(result.correct)
@@ -151,24 +151,18 @@ def _waterfall(results: Sequence[_Step]) -> tuple[AuditStep, ...]:
     return tuple(steps)
 
 
-def _score(
-    probability: Floats, target: Indices, images: AuditImages, test: Indices
-) -> ScoredAnswers:
+def _score(probability: Floats, target: Indices, images: AuditImages, test: Indices) -> Answers:
     patients = [images.patients[i] for i in test]
     return score_answers(probability.argmax(1).tolist(), target[test].tolist(), patients)
 
 
-def _best(
-    probability_ENC: Floats, target: Indices, images: AuditImages, test: Indices
-) -> ScoredAnswers:
+def _best(probability_ENC: Floats, target: Indices, images: AuditImages, test: Indices) -> Answers:
     """Return the answers of the epoch that is best on the very images it is scored on."""
     results = [_score(p, target, images, test) for p in probability_ENC]
     return max(results, key=lambda r: float(r.correct.mean()))
 
 
-def _by_study(
-    probability: Floats, images: AuditImages, test: Indices
-) -> tuple[ScoredAnswers, float]:
+def _by_study(probability: Floats, images: AuditImages, test: Indices) -> tuple[Answers, float]:
     """Return the decisions on the mean probability of a study's images, and their kappa."""
     by_study: dict[str, list[int]] = {}
     for position, i in enumerate(test):

@@ -14,11 +14,8 @@ _DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class ScoredAnswers:
-    """Answers by unit. correct: (N,) 0 or 1; patients: (N,) ids.
-
-    chance: the accuracy of always predicting the most frequent class.
-    """
+class Answers:
+    """Right (1) and wrong (0) answers, the patients' ids, and the most frequent class's share."""
 
     correct: Floats
     patients: tuple[str, ...]
@@ -27,10 +24,7 @@ class ScoredAnswers:
 
 @dataclass(frozen=True)
 class AuditStep:
-    """One step. accuracy: with its interval over patients. taken: the error that it corrects.
-
-    change: from the step before, None for the first.
-    """
+    """One step. taken: the error that it corrects. change: of the accuracy, None for the first."""
 
     name: str
     taken: str
@@ -43,10 +37,7 @@ class AuditStep:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """All steps, and Cohen's kappa of the last step's decisions, which corrects for chance.
-
-    kappa is nan where labels and decisions are all of one class.
-    """
+    """All steps, and Cohen's kappa of the last one, nan for decisions of a single class."""
 
     steps: tuple[AuditStep, ...]
     kappa: float
@@ -56,18 +47,14 @@ class AuditResult:
     parts: tuple[str, ...]
 
 
-def score_answers(
-    answer: Sequence[int], target: Sequence[int], patients: Sequence[str]
-) -> ScoredAnswers:
+def score_answers(answer: Sequence[int], target: Sequence[int], patients: Sequence[str]) -> Answers:
     """Return which answers are right, by unit."""
     predicted, true = np.asarray(answer), np.asarray(target)
     chance = float(np.bincount(true).max() / len(true))
-    return ScoredAnswers((predicted == true).astype(np.float64), tuple(patients), chance)
+    return Answers((predicted == true).astype(np.float64), tuple(patients), chance)
 
 
-def interval(
-    answers: ScoredAnswers, baseline: ScoredAnswers | None = None, seed: int = 0
-) -> Interval:
+def interval(answers: Answers, baseline: Answers | None = None, seed: int = 0) -> Interval:
     """Return the accuracy of `answers`, or its difference from `baseline`, with a 95 % interval.
 
     By bootstrap over the patients of both, each drawn with all its answers, so that answers for the
@@ -76,7 +63,7 @@ def interval(
     known = sorted({*answers.patients, *(baseline.patients if baseline else ())})
     column = {p: i for i, p in enumerate(known)}
 
-    def accuracy(sample: ScoredAnswers, counts_DP: Floats) -> Floats:
+    def accuracy(sample: Answers, counts_DP: Floats) -> Floats:
         weights = counts_DP[:, [column[p] for p in sample.patients]]
         return ratio(weights @ sample.correct, weights.sum(axis=1))
 

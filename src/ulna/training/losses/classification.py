@@ -90,13 +90,8 @@ def finding_loss(
     count = total(here)
     if not here:
         return logit_BF.sum() * 0
+    bce = functional.binary_cross_entropy_with_logits
     if rate_B is not None:
         weight = rate_B[:, None].expand_as(logit_BF)[known]
-        return (
-            functional.binary_cross_entropy_with_logits(
-                logit_BF[known], target_BF[known], weight, reduction="sum"
-            )
-            / count
-        )
-    mean = functional.binary_cross_entropy_with_logits(logit_BF[known], target_BF[known])
-    return mean * (here / count)
+        return bce(logit_BF[known], target_BF[known], weight, reduction="sum") / count
+    return bce(logit_BF[known], target_BF[known]) * (here / count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -83,8 +84,7 @@ class DistillationLoss:
         """Return (B,) mean Huber loss over the cells of the maps, in the teacher's contrast.
 
         On the coarser of both grids, each map with its bias, since a student may divide the logit
-        between map and bias differently. Huber (1964): the peaks of an attention must not outweigh
-        all other cells.
+        differently. Huber (1964): the peaks of an attention must not outweigh all other cells.
         """
         student_Bhw = torch.einsum("bp,bphw->bhw", taught.routing_BP, out.cam_BPhw)
         student_Bhw = student_Bhw + (taught.routing_BP @ bias_P)[:, None, None]
@@ -102,10 +102,7 @@ def binary_divergence(student: Tensor, teacher: Tensor, temperature: float) -> T
     Both are logits, divided by `temperature`; the result is multiplied by its square and 0 where
     both are equal. Gradients flow to `student` only.
     """
+    bce = partial(functional.binary_cross_entropy_with_logits, reduction="none")
     teacher = teacher.detach() / temperature
     target = teacher.sigmoid()
-    cross = functional.binary_cross_entropy_with_logits(
-        student / temperature, target, reduction="none"
-    )
-    least = functional.binary_cross_entropy_with_logits(teacher, target, reduction="none")
-    return (cross - least) * temperature**2
+    return (bce(student / temperature, target) - bce(teacher, target)) * temperature**2

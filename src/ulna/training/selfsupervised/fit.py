@@ -19,13 +19,7 @@ from ulna.config.codec import write_json
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import TrainingError
 from ulna.models.encoder import Encoder
-from ulna.training.arithmetic import (
-    adamw,
-    clipped_step,
-    computed_in,
-    restore_scale,
-    scale_state,
-)
+from ulna.training.arithmetic import adamw, clipped_step, computed_in, restore_scale, scale_state
 from ulna.training.cache_folder import Progress
 from ulna.training.checkpoint import (
     load_tensors,

@@ -14,20 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.training.augment import (
-    Crops,
-    change_grey,
-    cut_crops,
-    draw_affine,
-    reach_of,
-    warp,
-)
+from ulna.training.augment import Crops, change_grey, cut_crops, draw_affine, reach_of, warp
 from ulna.training.cache import MASK_STRIDE
 from ulna.training.crops import CropSampling, draw_centres
 
 # Share of a crop's cells that are matched: the limits of the settings on shift, rotation and scale
 # leave at least this overlap.
-MATCHED_SHARE = 0.25
+_MATCHED_SHARE = 0.25
 
 
 class Views(NamedTuple):
@@ -99,7 +92,7 @@ def match_cells(places_V23: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
     image_BN2 = cells_N2 @ first[:, :, :2].mT + first[:, None, :, 2]
     from_middle = image_BN2 - second[:, None, :, 2]
     seen_BN2 = from_middle @ torch.linalg.inv(second[:, :, :2]).mT
-    k = max(2, round(MATCHED_SHARE * h * w))
+    k = max(2, round(_MATCHED_SHARE * h * w))
     chosen_BK = seen_BN2.abs().amax(-1).topk(k, dim=1, largest=False).indices
     return chosen_BK, seen_BN2.gather(1, chosen_BK[:, :, None].expand(-1, -1, 2))
 

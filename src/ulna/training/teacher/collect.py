@@ -35,7 +35,7 @@ _KEY_DIGITS = 20
 # Studies whose answers are written to one file.
 _PER_FILE = 32
 # Largest side of the stored maps in cells; those of a student are seldom finer.
-MAP_SIDE = 40
+_MAP_SIDE = 40
 
 
 def collect_teacher_answers(
@@ -103,10 +103,10 @@ def _of_study(teacher: Predictor, study: Study) -> Iterator[tuple[str, Row]]:
         warnings.warn(message, ImageWarning, stacklevel=4)
         return
     for image in outputs.images:
-        yield image_name(study, image.ref.path), answer_of(image, known_part, manifest)
+        yield image_name(study, image.ref.path), _answer_of(image, known_part, manifest)
 
 
-def answer_of(image: ImageOutputs, known_part: BodyPart | None, manifest: Manifest) -> Row:
+def _answer_of(image: ImageOutputs, known_part: BodyPart | None, manifest: Manifest) -> Row:
     """Return the row of `TeacherAnswers` of one image, for which all experts were run."""
     parts = manifest.body_parts
     seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
@@ -126,7 +126,7 @@ def answer_of(image: ImageOutputs, known_part: BodyPart | None, manifest: Manife
 
 def _side(manifest: Manifest) -> int:
     """Return the side of all stored maps, whichever experts have a weight for a body part."""
-    return min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
+    return min(max(max(e.grid) for e in manifest.experts), _MAP_SIDE)
 
 
 def _on_side(grid: np.ndarray, side: int) -> Floats:
