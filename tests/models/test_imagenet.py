@@ -70,7 +70,7 @@ def _own(encoder: str) -> dict[str, Tensor]:
 @with_packages
 @pytest.mark.parametrize("encoder", PACKAGES)
 def test_a_packages_tensors_are_timms_in_order(encoder: str, tmp_path: Path) -> None:
-    """The names are mapped; that both networks list their tensors in one order says the same."""
+    """The names are mapped, and both networks list their tensors in the same order."""
     given, own = _given(encoder), _own(encoder)
     result = match_tensors(given, own, encoder, "the package")
     in_order = dict(zip(own, given.values(), strict=False))

@@ -16,7 +16,7 @@ SPEC = InputSpec(size=64, mean=0.3, std=0.7)
 @pytest.mark.parametrize(
     "encoder", ["tf_efficientnet_lite0", "resnet50", "densenet121", "vgg19", "vgg19_bn"]
 )
-def test_the_first_layer_sees_the_same_film_through_another_normalisation(encoder: str) -> None:
+def test_the_first_layer_sees_the_same_image_through_another_normalisation(encoder: str) -> None:
     """ImageNet's weights on input of mean 0.5 and deviation 0.25 saw twice the contrast."""
     torch.manual_seed(0)
     body = timm.create_model(encoder, in_chans=1, num_classes=0).eval()

@@ -1,4 +1,4 @@
-"""Files of weights: every format that is told to be taken starts the encoder, and no other."""
+"""Weights files: every documented format is read, and no other."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ class Own:
         (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90)), "HDF"),
     ],
 )
-def test_a_file_that_holds_no_state_dict_says_what_was_expected(
+def test_a_file_without_a_state_dict_is_an_error(
     write: Callable[[Path], Any], words: str, tmp_path: Path
 ) -> None:
     """Neither a Python class nor an address is in the text, and nothing is executed."""

@@ -57,7 +57,7 @@ def test_the_list_is_whole() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_fabric_computes_in_what_was_asked_for(precision: Precision) -> None:
+def test_fabric_computes_in_the_requested_precision(precision: Precision) -> None:
     """Fabric alone replaces float16 by bfloat16 on a CPU, with a warning only."""
     fabric = start_fabric(precision)
     seen = []
@@ -70,7 +70,7 @@ def test_fabric_computes_in_what_was_asked_for(precision: Precision) -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_what_a_module_is_given_is_not_rounded(precision: Precision) -> None:
-    """Places of windows, rounded to bfloat16, once ended learning without labels."""
+    """Places of crops, rounded to bfloat16, once ended learning without labels."""
     given = []
     module = torch.nn.Identity()
     module.register_forward_pre_hook(lambda _m, inputs: given.append(inputs[0].dtype))
@@ -229,7 +229,7 @@ def test_a_scale_that_falls_to_nothing_ends_the_run(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_environment_says_what_auto_means(
+def test_the_environment_decides_what_auto_means(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ULNA_PRECISION", precision)

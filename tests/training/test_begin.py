@@ -1,4 +1,4 @@
-"""What a run says of its data is the same whether it is begun first or trained at once."""
+"""A run records the same data whether it is begun first or trained at once."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def test_the_findings_of_a_begun_run_are_counted_by_what_its_label_means(tmp_pat
     no fractures: its data were counted as if the label meant any abnormality."""
     studies = [replace(s, categories=None) for s in make_studies(tmp_path / "films")]
     recipe = make_recipe(abnormal_means="fracture")
-    begun = begin_run(recipe, studies, tmp_path / "run", DataSource("table", "films"))
+    begun = begin_run(recipe, studies, tmp_path / "run", DataSource("table", "images"))
     result = read_json(DataFingerprint, tmp_path / "run/data.json")
-    assert result == fingerprint_studies(begun.side, "table", "films", "fracture")
+    assert result == fingerprint_studies(begun.side, "table", "images", "fracture")
     assert result.findings is not None
     assert min(result.findings[FindingCategory.FRACTURE]) > 0
 
@@ -33,5 +33,5 @@ def test_labels_of_another_meaning_begin_no_run(tmp_path: Path) -> None:
     studies = [replace(s, label_means="abnormality") for s in make_studies(tmp_path / "films")]
     recipe = make_recipe(abnormal_means="fracture")
     with pytest.raises(ConfigError, match="answers fracture"):
-        begin_run(recipe, studies, tmp_path / "run", DataSource("table", "films"))
+        begin_run(recipe, studies, tmp_path / "run", DataSource("table", "images"))
     assert not (tmp_path / "run").exists()

@@ -100,7 +100,7 @@ def test_nothing_is_lost_where_student_and_teacher_agree() -> None:
     assert float(loss(moved, bias_P - 0.5, taught)) == pytest.approx(0, abs=1e-5)
 
 
-def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> None:
+def test_images_without_an_answer_do_not_count_and_processes_share_the_sum() -> None:
     taught, same, bias_P = _taught(7)
     out = same._replace(abnormal_BP=same.abnormal_BP + 1, cam_BPhw=same.cam_BPhw * 0.3)
     taught = taught._replace(known=torch.tensor([1, 1, 0, 1, 0, 1, 1], dtype=torch.bool))
@@ -122,7 +122,7 @@ def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> N
 
 
 @pytest.mark.slow
-def test_without_labels_the_student_says_what_its_teacher_says(
+def test_without_labels_the_student_agrees_with_its_teacher(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     """hard_labels=0: logits and maps of images it learned from come near, the map's

@@ -1,4 +1,4 @@
-"""What examines a run must be new to what its experts start from, or it is told."""
+"""Held-out studies that initial weights have learned from are reported (leakage)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an epoch shows: a permutation, or a draw of the wanted composition."""
+"""The images of an epoch: a permutation, or a draw with the requested composition."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_all_normal_images_come_in_turn_over_epochs() -> None:
     assert seen == set(IMAGES.tolist())
 
 
-def test_one_class_alone_is_permuted() -> None:
+def test_a_single_class_is_permuted() -> None:
     np.testing.assert_array_equal(np.sort(_draw(0.5, abnormal=np.ones(100, bool))), IMAGES)
 
 
@@ -56,12 +56,12 @@ def _beside(share: float, beside: float, seed: int = 0) -> np.ndarray:
     )
 
 
-def test_nothing_beside_is_the_plain_draw() -> None:
+def test_without_unknown_parts_it_is_the_plain_draw() -> None:
     np.testing.assert_array_equal(_beside(0.5, 0.0), _draw(0.5))
 
 
 @pytest.mark.parametrize(("share", "beside"), [(0.0, 0.25), (0.5, 0.4), (0.3, 0.9)])
-def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
+def test_unknown_parts_have_their_share_and_each_group_its_composition(
     share: float, beside: float
 ) -> None:
     draws = [_beside(share, beside, seed) for seed in range(24)]
@@ -74,7 +74,7 @@ def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
     assert times.min() > 0
 
 
-def test_a_draw_beside_is_seeded() -> None:
+def test_a_draw_with_unknown_parts_is_seeded() -> None:
     np.testing.assert_array_equal(_beside(0.5, 0.4, 3), _beside(0.5, 0.4, 3))
     assert (_beside(0.5, 0.4, 3) != _beside(0.5, 0.4, 4)).any()
 

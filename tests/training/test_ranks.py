@@ -139,13 +139,13 @@ def test_a_reason_with_bytes_that_are_no_utf8_reaches_the_others(
     assert r"ended: image x\udcff.png is gone" in str(first.failure(5))
 
 
-def test_the_first_one_says_what_it_knows(lifelines: tuple[Lifeline, Lifeline]) -> None:
+def test_the_first_process_passes_on_the_reason(lifelines: tuple[Lifeline, Lifeline]) -> None:
     first, second = lifelines
     first.close("number 2 ended")
     assert str(second.failure(5)) == "number 2 ended"
 
 
-def test_a_process_that_is_killed_says_nothing_and_is_missed(
+def test_a_process_that_is_killed_is_detected(
     lifelines: tuple[Lifeline, Lifeline],
 ) -> None:
     first, second = lifelines
@@ -173,7 +173,7 @@ TORCHRUN = {"WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "M
         ({"RANK": "first"}, 0),
     ],
 )
-def test_only_torchrun_says_which_process_this_is(
+def test_the_rank_comes_from_torchrun_only(
     variables: dict[str, str], rank: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RANK", *TORCHRUN):

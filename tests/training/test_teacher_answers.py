@@ -1,4 +1,4 @@
-"""What a teacher said of training images: asked once, kept whole, moved as the images are."""
+"""A teacher's answers: computed once, stored whole, transformed like the images."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_answers_are_those_of_the_bundle(
             row += 1
 
 
-def test_a_film_is_asked_about_once(
+def test_an_answer_is_computed_once(
     teacher: Predictor,
     tiny_studies: Sequence[Study],
     tmp_path: Path,
@@ -127,7 +127,7 @@ def test_a_teacher_without_calibration_is_said(
         collect_teacher_answers(raw, tiny_studies[:1], tmp_path)
 
 
-def test_the_map_moves_as_the_film_does(
+def test_the_map_moves_as_the_image_does(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     """Mirrored: the map that the teacher has of the mirrored image. Shrunk: the logit is kept."""
