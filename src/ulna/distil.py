@@ -60,7 +60,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class DistillationInput:
-    """Data and settings of a student's training beside its recipe.
+    """Data and settings of a student's training in addition to its recipe.
 
     studies: including labelled ones; those that the data hold out (valid, test) are not used for
     training. source: of these. split: study keys by part, from the teacher's run if known. beside:
@@ -83,7 +83,7 @@ class DistillationInput:
 def distil(
     teacher_path: Path,
     recipe: Recipe,
-    lesson: DistillationInput,
+    inputs: DistillationInput,
     out: Path,
     *,
     proof: Proof | None = None,
@@ -108,7 +108,7 @@ def distil(
         parity.difference  # of AUROC: value and 95 % interval
     """
     progress = progress or _silent
-    teacher = Predictor.load(teacher_path, lesson.engine)
+    teacher = Predictor.load(teacher_path, inputs.engine)
     recipe = student_recipe(recipe, teacher)
     candidate, accepted = out / REFUSED, out / "bundle"
     for folder in (candidate, accepted):
@@ -116,10 +116,10 @@ def distil(
     if proof is not None:
         _check_proof(proof, teacher)
         recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
-        lesson = replace(lesson, split=None)
-    begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
-    teach(teacher, begun, lesson, out, progress)
-    bundle = _exported(out, begun.parts, proof, lesson.outliers, progress)
+        inputs = replace(inputs, split=None)
+    begun, gate = _begun(teacher, recipe, inputs, out, gated=proof is None)
+    teach(teacher, begun, inputs, out, progress)
+    bundle = _exported(out, begun.parts, proof, inputs.outliers, progress)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
@@ -137,23 +137,23 @@ def distil(
 
 
 def _begun(
-    teacher: Predictor, recipe: Recipe, lesson: DistillationInput, out: Path, gated: bool
+    teacher: Predictor, recipe: Recipe, inputs: DistillationInput, out: Path, gated: bool
 ) -> tuple[Begun, tuple[list[Study], str]]:
     """Begin the run, and return it with the studies for the acceptance test.
 
     A new run without such studies is not begun, so that the next call may have other settings.
     """
     new = not (out / "recipe.json").is_file()
-    begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
+    begun = begin_run(recipe, inputs.studies, out, inputs.source, inputs.split)
     try:
         gate: tuple[list[Study], str] = ([], "")
         if gated:
-            gate = gate_studies(lesson.gate, lesson.studies, begun.parts, teacher.manifest)
+            gate = gate_studies(inputs.gate, inputs.studies, begun.parts, teacher.manifest)
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)
         raise
-    record(teacher, lesson.beside, out)
+    record(teacher, inputs.beside, out)
     return begun, gate
 
 
@@ -222,14 +222,14 @@ def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
         if before != distilled:
             raise ConfigError(
                 f"{out} holds a student of the teacher {before.name!r} ({before.teacher[:12]}, "
-                f"{before.engine}), or with other images beside: give another --out"
+                f"{before.engine}), or with other unlabelled images: give another --out"
             )
         return
     write_json(distilled, file)
 
 
 def teach(
-    teacher: Predictor, begun: Begun, lesson: DistillationInput, out: Path, progress: Progress
+    teacher: Predictor, begun: Begun, inputs: DistillationInput, out: Path, progress: Progress
 ) -> None:
     """Compute the teacher's answers for all training images, and train the student on them.
 
@@ -240,10 +240,10 @@ def teach(
             "a student's run under torchrun: only its training is for several processes: start it "
             "without torchrun, with --devices"
         )
-    training = [*begun.parts["train"], *lesson.beside]
+    training = [*begun.parts["train"], *inputs.beside]
     answers = collect_teacher_answers(teacher, training, out / "teacher", progress)
-    source = replace(lesson.source, teaching=TeacherData(answers, lesson.beside))
-    train_run(begun.recipe, begun.side, out, source, lesson.devices, progress)
+    source = replace(inputs.source, teaching=TeacherData(answers, inputs.beside))
+    train_run(begun.recipe, begun.side, out, source, inputs.devices, progress)
 
 
 def _exported(

@@ -105,13 +105,13 @@ def _efficientnet_name(name: str, blocks: list[str], given: Mapping[str, Tensor]
 
 
 def _in_shape(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    adapted = {n: _one_channel(given[n], wanted) for n, wanted in own.items() if n in given}
+    adapted = {n: _one_channel(given[n], target) for n, target in own.items() if n in given}
     return {n: tensor for n, tensor in adapted.items() if tensor.shape == own[n].shape}
 
 
-def _one_channel(given: Tensor, wanted: Tensor) -> Tensor:
+def _one_channel(given: Tensor, target: Tensor) -> Tensor:
     """Sum a colour network's first convolution to the one channel of a radiograph."""
-    if given.ndim == 4 and wanted.ndim == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
+    if given.ndim == 4 and target.ndim == 4 and given.shape[1] == 3 and target.shape[1] == 1:
         adapted: Tensor = adapt_input_conv(1, given)
         return adapted
     return given

@@ -146,7 +146,7 @@ def draw_fill(n: int, a: Augmentation, rng: np.random.Generator) -> npt.NDArray[
 def shrink(theta_N23: Tensor, fill: npt.NDArray[np.float64], rng: np.random.Generator) -> Tensor:
     """Compose the maps of `draw_affine` with shrinking to `fill` (N,) of the frame, anywhere in it.
 
-    Pixels beside the shrunk image are sampled outside the original one and are 0.
+    Pixels around the shrunk image are sampled outside the original one and are 0.
     """
     free = rng.uniform(-1, 1, (len(fill), 2)) * (1 - fill[:, None])
     where = torch.from_numpy(free.astype(np.float32)).to(theta_N23.device)

@@ -42,8 +42,8 @@ def source_shares(source: Indices, weight: Floats, balance: float) -> Floats | N
     each[source] = weight
     if there.sum() < 2 or (not balance and np.ptp(each[there]) == 0):
         return None
-    wanted = np.where(there, np.maximum(counts, 1) ** (1 - balance) * each, 0)
-    shares: Floats = wanted / wanted.sum()
+    odds = np.where(there, np.maximum(counts, 1) ** (1 - balance) * each, 0)
+    shares: Floats = odds / odds.sum()
     return shares
 
 
@@ -62,13 +62,13 @@ def draw_epoch_with_unknown(
     if not shares.unknown_part:
         return draw_epoch(images, abnormal, shares, seed)
     seeds = seed.spawn(3)
-    wanted = (
+    sizes = (
         round((1 - shares.unknown_part) * len(images)),
         round(shares.unknown_part * len(images)),
     )
     drawn = [
         _draw(images[chosen], abnormal[chosen], n, shares.of(chosen), child)
-        for chosen, n, child in zip((~unknown_part, unknown_part), wanted, seeds, strict=False)
+        for chosen, n, child in zip((~unknown_part, unknown_part), sizes, seeds, strict=False)
     ]
     return np.random.default_rng(seeds[2]).permutation(np.concatenate(drawn))
 
@@ -102,10 +102,10 @@ def draw_epoch(
     rng = np.random.default_rng(seed)
     if not shares.abnormal or abnormal.all() or not abnormal.any():
         return rng.permutation(images)
-    wanted = round(shares.abnormal * len(images))
+    n_abnormal = round(shares.abnormal * len(images))
     drawn = [
-        _repeat(images[abnormal], wanted, rng),
-        _repeat(images[~abnormal], len(images) - wanted, rng),
+        _repeat(images[abnormal], n_abnormal, rng),
+        _repeat(images[~abnormal], len(images) - n_abnormal, rng),
     ]
     return rng.permutation(np.concatenate(drawn))
 
@@ -118,10 +118,10 @@ def _draw_sources(
 ) -> Indices:
     assert shares.source is not None and shares.of_source is not None
     there = np.unique(shares.source)
-    wanted = _whole(shares.of_source[there] / shares.of_source[there].sum(), len(images))
+    sizes = _whole(shares.of_source[there] / shares.of_source[there].sum(), len(images))
     seeds = seed.spawn(len(there) + 1)
     drawn = []
-    for number, n, child in zip(there.tolist(), wanted, seeds, strict=False):
+    for number, n, child in zip(there.tolist(), sizes, seeds, strict=False):
         chosen = shares.source == number
         drawn.append(_draw(images[chosen], abnormal[chosen], n, Shares(shares.abnormal), child))
     return np.random.default_rng(seeds[-1]).permutation(np.concatenate(drawn))

@@ -11,7 +11,7 @@ from ulna.types import Study
 
 @dataclass(frozen=True)
 class TeacherData:
-    """Training data of a student beside its labels.
+    """Training data of a student in addition to its labels.
 
     answers: the folder from `collect_teacher_answers`, for the training images and those of
     `unlabelled`: studies without labels, which teach by these answers alone.

@@ -35,7 +35,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitInput:
-    """Input of one expert's training beside its own settings.
+    """Input of one expert's training in addition to its own settings.
 
     progress: None in all processes but the first. answers: the teacher's, one for each of `images`,
     or None without a teacher.

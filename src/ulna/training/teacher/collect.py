@@ -64,7 +64,7 @@ def collect_teacher_answers(
         if not file.is_file():
             _write_answers(teacher, part, file)
         if progress:
-            progress("ask the teacher", min(start + _PER_FILE, len(studies)), len(studies))
+            progress("teacher answers", min(start + _PER_FILE, len(studies)), len(studies))
     return answers
 
 
