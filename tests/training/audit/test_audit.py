@@ -67,7 +67,7 @@ def test_images_are_the_first_of_each_region_squashed(studies: list[Study]) -> N
 def test_an_unreadable_image_is_passed_over(studies: list[Study], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     broken = Study("q", "q", PARTS[0], (ImageRef(tmp_path / "broken.png"),), True)
-    with pytest.warns(ImageWarning, match=r"passed over: .*broken\.png"):
+    with pytest.warns(ImageWarning, match=r"skipped: .*broken\.png"):
         images = first_images([broken, *studies], 10, 32, lambda *_: None)
     assert np.bincount(images.part).tolist() == [10, 10] and broken.key not in images.studies
 
