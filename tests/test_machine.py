@@ -197,7 +197,9 @@ started("openvino:fp32")
 
 @pytest.mark.slow
 def test_torch_computes_on_the_one_core() -> None:
-    code = "import torch; from ulna.training.threads import use_threads; use_threads()\n"
+    code = (
+        "import torch; from ulna.models.threads import limit_torch_threads; limit_torch_threads()\n"
+    )
     assert _on_one_core(code + "print(torch.get_num_threads())") == "1\n"
 
 
@@ -208,12 +210,12 @@ def test_torch_is_held_to_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 64)
     monkeypatch.setattr(threads.torch, "set_num_threads", requested.append)
     monkeypatch.setattr(threads, "arithmetic_threads", lambda: 6)
-    threads.within_the_machine()  # tests/conftest.py says OMP_NUM_THREADS
+    threads.limit_torch_threads()  # tests/conftest.py says OMP_NUM_THREADS
     assert not requested
     monkeypatch.setattr(os, "environ", {})
-    threads.within_the_machine()
+    threads.limit_torch_threads()
     monkeypatch.setattr(threads.torch, "get_num_threads", lambda: 4)
-    threads.within_the_machine()
+    threads.limit_torch_threads()
     assert requested == [6]
 
 

@@ -1,7 +1,7 @@
-"""`distil`: a bundle's answers and maps taught to one small network, which must come near to them.
+"""`distil`: train one small student on a teacher bundle's answers and maps, and test it.
 
-Asks the teacher, trains the student, exports, calibrates and examines it; every step that is done
-is not done again, so a killed call goes on where it was.
+Computes the teacher's answers, trains the student, exports, calibrates and examines it. Finished
+steps are not repeated, so a killed call is resumed by the same call.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.ranks.launch import under_torchrun
 from ulna.training.run import Begun, begin_run
-from ulna.training.source import Teaching
-from ulna.training.teacher.ask import ask_teacher
+from ulna.training.source import TeacherData
+from ulna.training.teacher.collect import collect_teacher_answers
 from ulna.types import Study
 
 Progress = Callable[[str, int, int], None]
 REFUSED = "refused"
-"""Where in the run's folder a student stays that the gate refuses."""
+"""Subfolder of the run for a student that fails the acceptance test."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What students of the same recipe on folds have shown (`ulna distil --folds`).
+    """Results of students of the same recipe in cross-validation (`ulna distil --folds`).
 
     parity: out of fold. fusion: temperatures and thresholds, fitted on out-of-fold answers. data:
-    hash of what the folds were dealt of (`DataFingerprint.sha256`).
+    hash of the studies in the folds (`DataFingerprint.sha256`).
     """
 
     parity: StudentParity
@@ -59,14 +59,14 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a student is taught, beside its recipe.
+class DistillationInput:
+    """Data and settings of a student's training in addition to its recipe.
 
-    studies: of the data, labelled ones among them; those that they hold out themselves (valid,
-    test) teach nothing. source: of these. split: study keys by part, of the teacher's own run where
-    that is known. beside: without labels (`datasets.bare.without_labels`). gate: labelled studies
-    that neither has learned from; empty for those that the data or the run hold out. engine: that
-    the teacher answers the training images in. devices: processes that train, as in `train_run`.
+    studies: including labelled ones; those that the data hold out (valid, test) are not used for
+    training. source: of these. split: study keys by part, from the teacher's run if known. beside:
+    studies without labels (`datasets.bare.without_labels`). gate: labelled studies that neither
+    teacher nor student has learned from; if empty, those that the data or the run hold out. engine:
+    of the teacher for the training images. devices: processes that train, as in `train_run`.
     outliers: tables of images of other regions of the body, which the student learns to refuse.
     """
 
@@ -83,32 +83,32 @@ class Lesson:
 def distil(
     teacher_path: Path,
     recipe: Recipe,
-    lesson: Lesson,
+    inputs: DistillationInput,
     out: Path,
     *,
     proof: Proof | None = None,
     accept: bool = False,
     progress: Progress | None = None,
 ) -> tuple[ModelBundle, StudentParity]:
-    """Teach the bundle at `teacher_path` to the student of `recipe`; the run and its bundle.
+    """Train the student of `recipe` on the bundle at `teacher_path`; return bundle and parity.
 
-    Body parts, categories and operating point become those of the teacher. `out` holds the run,
-    the teacher's answers (`out/teacher`) and `out/bundle`, calibrated on the run's calibration
-    part, whose manifest names the teacher and holds the gate's figures: AUROC, decisions and maps
-    beside the teacher's on studies that neither learned from. A student whose AUROC lies more than
-    0.010 below, or whose bundle weighs more than 8 MB, stays in `out/refused` (BundleError), unless
-    `accept`. proof: of the same recipe on folds, which then stands in for held-out studies and
-    calibration, so that every image may teach. Raises ConfigError for a recipe that is no
-    student's, for a folder of another student and without enough studies to examine it on;
-    BundleError, DatasetError, TrainingError, WeightsError. Example::
+    Body parts, categories and operating point become those of the teacher. `out` holds the run, the
+    teacher's answers (`out/teacher`) and `out/bundle`, calibrated on the run's calibration part,
+    whose manifest names the teacher and the figures of the acceptance test: AUROC, decisions and
+    maps of both on studies that neither learned from. A student whose AUROC is more than 0.010
+    lower, or whose bundle is larger than 8 MB, stays in `out/refused` (BundleError), unless
+    `accept`. proof: results of the same recipe in cross-validation, which replace held-out studies
+    and calibration, so that every image is used for training. Raises ConfigError for a recipe
+    without distillation, for a folder of another student and without enough studies to examine it
+    on; BundleError, DatasetError, TrainingError, WeightsError. Example::
 
         recipe = find_recipe("student")
-        lesson = Lesson(index_data("images.csv"), DataSource("table", "images.csv"))
-        bundle, parity = distil(Path("hybrid/bundle"), recipe, lesson, Path("runs/student"))
+        data = DistillationInput(index_data("images.csv"), DataSource("table", "images.csv"))
+        bundle, parity = distil(Path("hybrid/bundle"), recipe, data, Path("runs/student"))
         parity.difference  # of AUROC: value and 95 % interval
     """
-    tell = progress or _silent
-    teacher = Predictor.load(teacher_path, lesson.engine)
+    progress = progress or _silent
+    teacher = Predictor.load(teacher_path, inputs.engine)
     recipe = student_recipe(recipe, teacher)
     candidate, accepted = out / REFUSED, out / "bundle"
     for folder in (candidate, accepted):
@@ -116,66 +116,66 @@ def distil(
     if proof is not None:
         _check_proof(proof, teacher)
         recipe = replace(recipe, fractions={"train": 1.0, "tune": 0.0, "calibration": 0.0})
-        lesson = replace(lesson, split=None)
-    begun, gate = _begun(teacher, recipe, lesson, out, gated=proof is None)
-    teach(teacher, begun, lesson, out, tell)
-    bundle = _exported(out, begun.parts, proof, lesson.outliers, tell)
+        inputs = replace(inputs, split=None)
+    begun, gate = _begun(teacher, recipe, inputs, out, gated=proof is None)
+    teach(teacher, begun, inputs, out, progress)
+    bundle = _exported(out, begun.parts, proof, inputs.outliers, progress)
     if proof is not None:
         parity = replace(proof.parity, size=bundle_bytes(candidate), forced=False)
     else:
-        one, other = Predictor.load(teacher_path), Predictor.load(candidate)
-        parity = compare_student(one, other, *gate, progress=partial(tell, "student and teacher"))
+        pair = Predictor.load(teacher_path), Predictor.load(candidate)
+        parity = compare_student(*pair, *gate, progress=partial(progress, "student and teacher"))
     parity = replace(parity, forced=accept and not parity.accepted)
     bundle = replace_parity(bundle, parity)
     if parity.refusals and not accept:
         raise BundleError(
             f"student refused, left in {candidate}: {'; '.join(parity.refusals)}: teach it longer "
-            "or on more images (--also), take a larger input or encoder, or let it through with "
+            "or on more images (--also), take a larger input or encoder, or accept it with "
             "--accept"
         )
     return _moved(candidate, accepted), parity
 
 
 def _begun(
-    teacher: Predictor, recipe: Recipe, lesson: Lesson, out: Path, gated: bool
+    teacher: Predictor, recipe: Recipe, inputs: DistillationInput, out: Path, gated: bool
 ) -> tuple[Begun, tuple[list[Study], str]]:
-    """The run, begun, and what its student will be examined on.
+    """Begin the run, and return it with the studies for the acceptance test.
 
-    A new run that could not be examined is not begun: the next call may have other settings.
+    A new run without such studies is not begun, so that the next call may have other settings.
     """
     new = not (out / "recipe.json").is_file()
-    begun = begin_run(recipe, lesson.studies, out, lesson.source, lesson.split)
+    begun = begin_run(recipe, inputs.studies, out, inputs.source, inputs.split)
     try:
         gate: tuple[list[Study], str] = ([], "")
         if gated:
-            gate = gate_studies(lesson.gate, lesson.studies, begun.parts, teacher.manifest)
+            gate = gate_studies(inputs.gate, inputs.studies, begun.parts, teacher.manifest)
     except ConfigError:
         for name in ("recipe.json", "split.json", "data.json") if new else ():
             (out / name).unlink(missing_ok=True)
         raise
-    record(teacher, lesson.beside, out)
+    record(teacher, inputs.beside, out)
     return begun, gate
 
 
 def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
-    """`recipe` with the teacher's body parts, categories, operating point and cut of the image.
+    """Return `recipe` with the teacher's body parts, categories, operating point and trimming.
 
-    Raises ConfigError for one that is no student's.
+    Raises ConfigError for one without distillation.
     """
-    what = f"recipe {recipe.name}"
+    subject = f"recipe {recipe.name}"
     if not recipe.distillation.requested:
         raise ConfigError(
-            f"{what}: learns nothing from a teacher: expected a student's recipe, as 'student', or "
+            f"{subject}: learns nothing from a teacher: expected a recipe like 'student', or "
             "settings like --set distillation.logits=1 --set distillation.map=0.5"
         )
     if len(recipe.experts) != 1:
         raise ConfigError(
-            f"{what}: {len(recipe.experts)} experts: expected one, which answers in one pass"
+            f"{subject}: {len(recipe.experts)} experts: expected one, which answers in one pass"
         )
     (expert,) = recipe.experts
     if expert.crop_share or expert.fit_heads:
         raise ConfigError(
-            f"{what}: crop_share {expert.crop_share}, fit_heads {expert.fit_heads}: a teacher "
+            f"{subject}: crop_share {expert.crop_share}, fit_heads {expert.fit_heads}: a teacher "
             "answers whole images, and heads fitted to labels forget it: expected 0 and false"
         )
     manifest = teacher.manifest
@@ -185,13 +185,13 @@ def student_recipe(recipe: Recipe, teacher: Predictor) -> Recipe:
         categories=manifest.categories,
         operating_point=manifest.recipe.operating_point,
         abnormal_means=manifest.recipe.abnormal_means,
-        # Both maps must lie over the same square of the image.
+        # Both maps must cover the same square of the image.
         input_spec=replace(recipe.input_spec, trim_borders=manifest.input_spec.trim_borders),
     )
 
 
 def _check_proof(proof: Proof, teacher: Predictor) -> None:
-    """ConfigError where the students on folds had other teachers than this one's experts."""
+    """Raise ConfigError where the students on folds had other teachers than this one's experts."""
     manifest = teacher.manifest
     if set(proof.fusion.weights) != set(manifest.body_parts):
         raise ConfigError(
@@ -200,16 +200,16 @@ def _check_proof(proof: Proof, teacher: Predictor) -> None:
         )
     if proof.data != manifest.data.sha256:
         raise ConfigError(
-            f"the students on folds have shown nothing of {teacher.bundle.path}, which has learned "
-            "from other studies than their teachers: expected the bundle of the same folds"
+            f"the students on folds prove nothing about {teacher.bundle.path}, which was trained "
+            "on other studies than their teachers: expected the bundle of the same folds"
         )
 
 
 def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
-    """Write down in the run `out` who teaches. Raises ConfigError where it was another before."""
+    """Write the teacher into the run `out`. Raises ConfigError where it was another before."""
     manifest = teacher.manifest
     images = [f"{s.key}|{i.path.name}" for s in beside for i in s.images]
-    own = Distilled(
+    distilled = Distilled(
         teacher=teacher.bundle.hash,
         name=manifest.name,
         engine=str(replace(teacher.engine, threads=0)),
@@ -219,29 +219,31 @@ def record(teacher: Predictor, beside: Sequence[Study], out: Path) -> None:
     file = out / TEACHER
     if file.is_file():
         before = read_json(Distilled, file)
-        if before != own:
+        if before != distilled:
             raise ConfigError(
                 f"{out} holds a student of the teacher {before.name!r} ({before.teacher[:12]}, "
-                f"{before.engine}), or with other images beside: give another --out"
+                f"{before.engine}), or with other unlabelled images: give another --out"
             )
         return
-    write_json(own, file)
+    write_json(distilled, file)
 
 
-def teach(teacher: Predictor, begun: Begun, lesson: Lesson, out: Path, tell: Progress) -> None:
-    """Ask the teacher about all training images, and train the student on its answers.
+def teach(
+    teacher: Predictor, begun: Begun, inputs: DistillationInput, out: Path, progress: Progress
+) -> None:
+    """Compute the teacher's answers for all training images, and train the student on them.
 
-    Raises ConfigError under torchrun, whose other processes would ask and write the same.
+    Raises ConfigError under torchrun, where every process would compute the same answers.
     """
     if under_torchrun():
         raise ConfigError(
             "a student's run under torchrun: only its training is for several processes: start it "
             "without torchrun, with --devices"
         )
-    requested = [*begun.parts["train"], *lesson.beside]
-    answers = ask_teacher(teacher, requested, out / "teacher", tell)
-    source = replace(lesson.source, teaching=Teaching(answers, lesson.beside))
-    train_run(begun.recipe, begun.side, out, source, lesson.devices, tell)
+    training = [*begun.parts["train"], *inputs.beside]
+    answers = collect_teacher_answers(teacher, training, out / "teacher", progress)
+    source = replace(inputs.source, teaching=TeacherData(answers, inputs.beside))
+    train_run(begun.recipe, begun.side, out, source, inputs.devices, progress)
 
 
 def _exported(
@@ -249,11 +251,11 @@ def _exported(
     studies: Mapping[str, Sequence[Study]],
     proof: Proof | None,
     outliers: Sequence[Sequence[Study]],
-    tell: Progress,
+    progress: Progress,
 ) -> ModelBundle:
-    """The student's bundle, calibrated if there is anything to calibrate it by."""
-    out, calibrating = run / REFUSED, partial(tell, "calibrate")
-    bundle = export_bundle(run, out, progress=partial(tell, "export"))
+    """Return the student's bundle, calibrated if there is a calibration part."""
+    out, calibrating = run / REFUSED, partial(progress, "calibrate")
+    bundle = export_bundle(run, out, progress=partial(progress, "export"))
     if proof is not None:
         (expert,) = bundle.manifest.experts
         weights = {part: {expert.name: 1.0} for part in bundle.manifest.body_parts}
@@ -265,7 +267,7 @@ def _exported(
 
 
 def _moved(candidate: Path, out: Path) -> ModelBundle:
-    """The accepted bundle at its place."""
+    """Move the accepted bundle to its place and return it."""
     if out.exists():
         shutil.rmtree(out)
     candidate.rename(out)

@@ -112,7 +112,7 @@ def test_who_reads_weights_reads_these_too(
 
 @pytest.mark.slow
 def test_a_student_is_stored_in_half_and_no_other(tmp_path: Path) -> None:
-    """Any other run is when asked for; tests/export/test_run.py has those that are not."""
+    """Any other run is on request; tests/export/test_run.py has those that are not."""
     write_tiny_run(tmp_path / "plain", RECIPE)
     taught = replace(RECIPE, distillation=Distillation(logits=1))
     write_tiny_run(tmp_path / "student", taught)

@@ -84,7 +84,9 @@ def test_same_weights_same_graph() -> None:
     assert first == second
 
 
-def test_bundle_says_what_was_exported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_bundle_records_what_was_exported(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recipe = tiny_recipe([CNN, SMALL])
     experts = write_tiny_run(tmp_path / "run", recipe)
     calls: list[tuple[int, int]] = []

@@ -31,7 +31,7 @@ def tiny_recipe(experts: Sequence[ExpertConfig], size: int = 64, categories: int
 
 
 def lively_expert(config: ExpertConfig, recipe: Recipe, seed: int = 0) -> Expert:
-    """An expert whose outputs are of order 1, as if trained: a fresh one says almost nothing."""
+    """An expert whose outputs are of order 1, as if trained: those of a new one are near 0."""
     torch.manual_seed(seed)
     expert = build_expert(config, recipe.body_parts, recipe.categories, recipe.input_spec)
     with torch.no_grad():

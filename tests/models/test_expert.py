@@ -67,7 +67,7 @@ def test_an_expert_of_another_scale_sees_the_resized_image(scale: float) -> None
 
 
 @pytest.mark.parametrize(("crop", "scale"), [(96, 0.75), (64, 0.6), (0, 9.0)])
-def test_windows_must_fit_the_scale(crop: int, scale: float) -> None:
+def test_crops_must_fit_the_scale(crop: int, scale: float) -> None:
     with pytest.raises(ConfigError, match="scale"):
         ExpertConfig("e", "cnn", crop_size=crop, input_scale=scale)
 
@@ -89,7 +89,7 @@ def test_attention_starts_as_the_plain_average_and_pools_by_weight() -> None:
     torch.testing.assert_close(weighted.mean(dim=(2, 3)), pooled, atol=1e-5, rtol=1e-4)
 
 
-def test_attention_says_where_abnormal_is_read_and_leaves_the_body_part_alone() -> None:
+def test_attention_changes_the_abnormal_head_but_not_the_body_part() -> None:
     expert = _expert("cnn", "attention")
     x = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
@@ -232,7 +232,7 @@ def test_imagenet_start_loads_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch
     hub = timm.create_model("resnet18").state_dict()
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: dict(hub))
     recipe = _recipe(InitialWeights("imagenet"), "resnet18")
-    with pytest.warns(WeightsWarning, match="timm/resnet18.*all that leaves this machine"):
+    with pytest.warns(WeightsWarning, match="timm/resnet18.*nothing but the request leaves"):
         expert = load_initial_weights(recipe.experts[0], recipe)
     given = expert.encoder.body.conv1.weight  # type: ignore[union-attr]
     # Brought to the recipe's grey levels: tests/models/test_normalisation.py
@@ -241,7 +241,7 @@ def test_imagenet_start_loads_what_the_hub_gives(monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(given, summed)
 
 
-def test_shipped_start_is_the_trunk_of_a_run_in_half_precision(
+def test_shipped_start_is_the_encoder_of_a_run_in_half_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(initial_module, "__file__", str(tmp_path / "initial.py"))

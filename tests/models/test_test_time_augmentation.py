@@ -52,7 +52,7 @@ def test_the_answer_is_the_mean_of_the_views() -> None:
     torch.testing.assert_close(out.abnormal_BP, (both[0] + both[1]) / 2)
 
 
-def test_without_views_the_expert_is_asked_itself() -> None:
+def test_without_views_the_expert_is_returned() -> None:
     expert = _expert()
     assert with_test_time_augmentation(expert, ExpertConfig("cnn", "cnn"), SIZE) is expert
 

@@ -1,4 +1,4 @@
-"""Files of weights: every format that is told to be taken starts the encoder, and no other."""
+"""Weights files: every documented format is read, and no other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ulna.errors import WeightsError
 from ulna.models.encoder import Encoder
 from ulna.models.initial import load_initial_weights
 from ulna.models.weights_file import read_weights
-from ulna.models.weights_names import fitting
+from ulna.models.weights_names import match_tensors
 from ulna.types import BodyPart
 
 QUICK = [("torchvision", "vgg19"), ("torchvision", "densenet121"), ("timm", "resnet50")]
@@ -52,7 +52,7 @@ def _same_features(encoder: Encoder, features: Callable[[Tensor], Tensor]) -> No
 
 def _fit(path: Path, encoder: str) -> State:
     """What of a file goes into the encoder, without building it."""
-    return fitting(read_weights(path, "expert 'e'"), _own(encoder), encoder, str(path))
+    return match_tensors(read_weights(path, "expert 'e'"), _own(encoder), encoder, str(path))
 
 
 def _own(encoder: str) -> State:
@@ -193,7 +193,7 @@ def test_the_weights_of_another_network_are_refused(
 ) -> None:
     """All names and shapes of a ResNet18 are in a ResNet34, which was loaded without a word."""
     with pytest.raises(WeightsError) as caught:
-        fitting(_blank(given), _own(encoder), encoder, "w.pth")
+        match_tensors(_blank(given), _own(encoder), encoder, "w.pth")
     assert words in str(caught.value) and "same encoder" in str(caught.value)
     assert encoder in str(caught.value) and "w.pth" in str(caught.value)
 
@@ -231,7 +231,7 @@ class Own:
         (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90)), "HDF"),
     ],
 )
-def test_a_file_that_holds_no_state_dict_says_what_was_expected(
+def test_a_file_without_a_state_dict_is_an_error(
     write: Callable[[Path], Any], words: str, tmp_path: Path
 ) -> None:
     """Neither a Python class nor an address is in the text, and nothing is executed."""

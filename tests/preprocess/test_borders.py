@@ -56,7 +56,7 @@ def test_dust_in_a_bar_does_not_keep_it() -> None:
     assert picture_part(image) == (0, 40, 200, 200)
 
 
-def test_a_film_without_borders_and_a_blank_one_stay_whole() -> None:
+def test_an_image_without_borders_and_a_blank_one_stay_whole() -> None:
     whole = picture()
     assert picture_part(whole) == (0, 0, 90, 120)
     assert picture_part(np.full((50, 60), 0.3, np.float32)) == (0, 0, 60, 50)
@@ -71,7 +71,7 @@ def test_a_film_without_borders_and_a_blank_one_stay_whole() -> None:
         assert placement == same and placement.part is None
 
 
-def test_large_films_lose_no_line_between_those_looked_at() -> None:
+def test_large_images_lose_no_line_between_those_examined() -> None:
     inner = picture(1500, 1700)
     for left, top in ((101, 67), (102, 68), (103, 69)):
         x, y, w, h = picture_part(framed(inner, (left, top, 50, 33), 0.0))

@@ -55,7 +55,7 @@ def test_an_even_ground_is_middle_grey() -> None:
     np.testing.assert_allclose(local_contrast(flat, EVERYWHERE, 0.2), 0.5, atol=1e-6)
 
 
-def test_dim_limb_beside_a_white_strip_is_seen_in_the_letterbox() -> None:
+def test_dim_limb_next_to_a_white_strip_is_seen_in_the_letterbox() -> None:
     pixels = np.full((120, 80), 0.1, np.float32)
     pixels[:100, 30:50] = 0.14 + 0.02 * RNG.random((100, 20))
     pixels[110:] = 1.0

@@ -53,7 +53,7 @@ def test_percentiles_become_0_and_255() -> None:
     assert np.abs(square - expected).max() <= 1
 
 
-def test_a_few_bright_pixels_do_not_dim_the_film() -> None:
+def test_a_few_bright_pixels_do_not_dim_the_image() -> None:
     plain = image(200, 200)
     marked = plain.pixels * np.float32(0.3)
     marked[:10, :10] = 1
@@ -61,7 +61,7 @@ def test_a_few_bright_pixels_do_not_dim_the_film() -> None:
     assert abs(change - letterbox_uint8(plain, SPEC)[0][10:].mean()) < 5
 
 
-def test_constant_film_is_black_and_finite() -> None:
+def test_constant_image_is_black_and_finite() -> None:
     array, _ = prepare(Radiograph(np.full((40, 40), 0.7, np.float32)), SPEC)
     np.testing.assert_array_equal(array, np.float32(-2.0))
 
@@ -81,7 +81,7 @@ def test_normalise_of_floats_and_of_other_types() -> None:
         normalise(grey.astype(np.int64), SPEC)
 
 
-def test_large_films_take_the_same_percentiles_from_a_part() -> None:
+def test_large_images_take_the_same_percentiles_from_a_part() -> None:
     values = np.random.default_rng(3).beta(2, 5, (1500, 1200)).astype(np.float32)
     square, _ = letterbox_uint8(Radiograph(values), InputSpec(size=100))
     low, high = np.percentile(values, [0.5, 99.5])

@@ -13,8 +13,8 @@ from ulna.config.recipe import ExpertConfig, LossWeights, Recipe
 from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.run import begin_run
-from ulna.training.source import Teaching
-from ulna.training.teacher.ask import ask_teacher
+from ulna.training.source import TeacherData
+from ulna.training.teacher.collect import collect_teacher_answers
 from ulna.types import FindingCategory, Study
 
 TAUGHT = Distillation(logits=1, body_part=0.5, finding=0.5, map=1, hard_labels=0)
@@ -47,6 +47,6 @@ def distilled(
     beside: tuple[Study, ...] = (),
 ) -> Path:
     begun = begin_run(recipe, studies, out, DataSource("table"))
-    answers = ask_teacher(teacher, [*begun.parts["train"], *beside], out / "teacher")
-    source = DataSource("table", teaching=Teaching(answers, beside))
+    answers = collect_teacher_answers(teacher, [*begun.parts["train"], *beside], out / "teacher")
+    source = DataSource("table", teaching=TeacherData(answers, beside))
     return train_run(recipe, studies, out, source)

@@ -31,7 +31,7 @@ from ulna.models.expert import Expert
 from ulna.training import DataSource, train_run
 from ulna.training.arithmetic import start_fabric
 from ulna.training.audit import AuditPlan
-from ulna.training.audit.fit import Task, fit_watched
+from ulna.training.audit.fit import Task, fit_classifier
 from ulna.training.precision import best_precision
 from ulna.training.selfsupervised.run import self_supervised_run
 from ulna.types import Study
@@ -57,7 +57,7 @@ def test_the_list_is_whole() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_fabric_computes_in_what_was_asked_for(precision: Precision) -> None:
+def test_fabric_computes_in_the_requested_precision(precision: Precision) -> None:
     """Fabric alone replaces float16 by bfloat16 on a CPU, with a warning only."""
     fabric = start_fabric(precision)
     seen = []
@@ -70,7 +70,7 @@ def test_fabric_computes_in_what_was_asked_for(precision: Precision) -> None:
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_what_a_module_is_given_is_not_rounded(precision: Precision) -> None:
-    """Places of windows, rounded to bfloat16, once ended learning without labels."""
+    """Places of crops, rounded to bfloat16, once ended learning without labels."""
     given = []
     module = torch.nn.Identity()
     module.register_forward_pre_hook(lambda _m, inputs: given.append(inputs[0].dtype))
@@ -208,10 +208,10 @@ def test_the_audit_fits_alike_in_every_arithmetic(precision: Precision) -> None:
     pixels = (rng.normal(60, 10, (24, 32, 32)) + 90 * target[:, None, None]).clip(0, 255)
     task = Task(pixels.astype(np.uint8), target, 2, np.arange(16), np.arange(16, 24))
     plan = AuditPlan("cnn", epochs=2, size=32, learning_rate=1e-3, precision=precision)
-    answers = fit_watched(task, plan.fitting, lambda *_: None)
+    answers = fit_classifier(task, plan.fit_settings, lambda *_: None)
     assert answers.sum(2) == pytest.approx(1, abs=1e-5)
     single = replace(plan, precision="32-true")
-    reference = fit_watched(task, single.fitting, lambda *_: None)
+    reference = fit_classifier(task, single.fitting, lambda *_: None)
     assert np.abs(answers - reference).max() < 0.1
     assert np.abs(reference[1] - reference[0]).max() > 1e-4  # it has learned something
 
@@ -229,7 +229,7 @@ def test_a_scale_that_falls_to_nothing_ends_the_run(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_environment_says_what_auto_means(
+def test_the_environment_decides_what_auto_means(
     precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ULNA_PRECISION", precision)

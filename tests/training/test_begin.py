@@ -1,4 +1,4 @@
-"""What a run says of its data is the same whether it is begun first or trained at once."""
+"""A run records the same data whether it is begun first or trained at once."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_whole_images_only() -> None:
     assert epochs_per_minute(spent, config, 0.0, 224, 20) == pytest.approx(60 / (20 * 0.5))
 
 
-def test_windows_and_whole_images_by_their_shares() -> None:
+def test_crops_and_whole_images_by_their_shares() -> None:
     config = ExpertConfig(name="e", encoder="cnn", crop_size=128, crop_share=0.75)
     spent = TimeSpent()
     for _ in range(10):
@@ -89,7 +89,7 @@ def test_whole_images_cost_less_where_only_heads_learn() -> None:
     assert rates[0] < rates[1]
 
 
-def test_a_training_cut_short_says_so_and_no_other_does() -> None:
+def test_a_training_cut_short_warns_and_no_other_does() -> None:
     config = ExpertConfig(name="e", encoder="cnn", epochs=30)
     with pytest.warns(UlnaWarning, match=r"expert e: 5 of 30 epochs fitted into its 1\.5 minutes"):
         warn_if_cut(config, 5, 1.5)

@@ -73,7 +73,7 @@ def test_second_call_decodes_nothing(tmp_path: Path, tiny_studies: Sequence[Stud
 
 
 def test_another_mask_is_decoded_again(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
-    """The images are the same; what is taught about them is not."""
+    """The images are the same, their labels are not."""
     recipe, study = make_recipe(), tiny_studies[2]
     for name, left in (("one", 0), ("other", 32)):
         drawn = np.zeros((64, 64), np.uint8)

@@ -107,7 +107,7 @@ def _with_broken(studies: Sequence[Study], folder: Path) -> list[Study]:
     return [replace(s, images=(*extra, *s.images)) if s is studies[1] else s for s in studies]
 
 
-def test_a_bad_film_costs_no_copy_of_the_others(
+def test_a_bad_image_costs_no_copy_of_the_others(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     recipe = make_recipe(input_spec=InputSpec(size=512))
@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_before_anything_is_lost(
 
 
 @pytest.mark.parametrize(("free", "message"), [(2**60, ""), (0, "free some space")])
-def test_a_file_system_that_reserves_nothing_is_asked_for_its_free_space(
+def test_without_reservation_the_free_space_is_checked(
     free: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unsupported(descriptor: int, start: int, size: int) -> None:
@@ -213,7 +213,7 @@ def test_reading_asks_for_no_lock(
         raise OSError(why, os.strerror(why))
 
     build_cache(tiny_studies[:2], make_recipe(), tmp_path)
-    monkeypatch.setattr(cache, "only_maker", None)
+    monkeypatch.setattr(cache, "creation_lock", None)
     monkeypatch.setattr(os, "utime", refuse)
     assert len(build_cache(tiny_studies[:2], make_recipe(), tmp_path).images) == 3
 
@@ -230,6 +230,6 @@ def test_a_note_that_cannot_be_read_is_no_entry(
     assert cache_folder.open_entry(tmp_path, key) is None
 
 
-def test_without_a_film_there_is_nothing_to_decode(tmp_path: Path) -> None:
+def test_without_an_image_there_is_nothing_to_decode(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="none of 0 images"):
         build_cache([], make_recipe(), tmp_path)

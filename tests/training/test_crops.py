@@ -11,7 +11,7 @@ from ulna.config.recipe import Augmentation, ExpertConfig
 from ulna.errors import UlnaWarning
 from ulna.training.augment import Crops, augment, draw_affine
 from ulna.training.cache import TrainingImages
-from ulna.training.crops import Aim, draw_centres, label_crops, window_share
+from ulna.training.crops import CropSampling, draw_centres, effective_crop_share, label_crops
 from ulna.training.learner import Batch
 
 NOTHING = Augmentation(
@@ -25,36 +25,36 @@ def _masks(n: int = 200) -> np.ndarray:
     return masks
 
 
-def test_windows_stay_inside_and_most_show_the_finding() -> None:
+def test_crops_stay_inside_and_most_show_the_finding() -> None:
     masks = _masks()
     images = np.full((200, 128, 128), 90, np.uint8)
-    centres = draw_centres(images, masks, Aim(0.5), np.random.default_rng(0))
+    centres = draw_centres(images, masks, CropSampling(0.5), np.random.default_rng(0))
     assert np.abs(centres).max() <= 0.5 + 1e-6
     column, row = (centres[:, 0] + 1) * 16, (centres[:, 1] + 1) * 16
     seen = (np.abs(column - 22) < 8) & (np.abs(row - 5.5) < 8)
     assert 0.6 < seen.mean() < 0.95
-    free = draw_centres(images, np.zeros_like(masks), Aim(0.5), np.random.default_rng(0))
+    free = draw_centres(images, np.zeros_like(masks), CropSampling(0.5), np.random.default_rng(0))
     assert np.abs(free.mean(0)).max() < 0.1
 
 
 @pytest.mark.parametrize("inverted", [False, True])
-def test_windows_without_finding_are_aimed_at_tissue(inverted: bool) -> None:
+def test_crops_without_finding_are_aimed_at_tissue(inverted: bool) -> None:
     images = np.zeros((100, 128, 128), np.uint8)
     images[:, 40:80, 70:110] = 180
     if inverted:
         images = 255 - images
     centres = draw_centres(
-        images, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
+        images, np.zeros((100, 32, 32), np.uint8), CropSampling(0.25), np.random.default_rng(0)
     )
     column, row = ((centres + 1) * 64).T
     assert np.all((column > 68) & (column < 112) & (row > 38) & (row < 82))
     black = draw_centres(
-        images * 0, np.zeros((100, 32, 32), np.uint8), Aim(0.25), np.random.default_rng(0)
+        images * 0, np.zeros((100, 32, 32), np.uint8), CropSampling(0.25), np.random.default_rng(0)
     )
     assert np.abs(black).max() <= 0.75
 
 
-def test_window_is_the_cut_of_image_and_mask() -> None:
+def test_crop_is_the_cut_of_image_and_mask() -> None:
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.integers(0, 256, (3, 128, 128), dtype=np.uint8))
     masks = images[:, ::4, ::4].contiguous()
@@ -69,29 +69,29 @@ def test_window_is_the_cut_of_image_and_mask() -> None:
         torch.testing.assert_close(cut[i, 0], expected, atol=1e-4, rtol=0)
 
 
-def test_a_turned_window_is_the_same_part_of_the_turned_image() -> None:
-    """Cutting before warping changes nothing: the window equals the one warped from the whole."""
+def test_a_turned_crop_is_the_same_part_of_the_turned_image() -> None:
+    """Cutting before warping changes nothing: the crop equals the one warped from the whole."""
     rng = np.random.default_rng(1)
     images = torch.from_numpy(rng.integers(0, 256, (6, 128, 128), dtype=np.uint8))
     turned = Augmentation(**{**NOTHING.__dict__, "rotation": 30.0, "scale": 0.2, "flip": 0.5})
     centres = rng.uniform(-0.5, 0.5, (6, 2)).astype(np.float32)
-    window, _ = augment(images, images, turned, np.random.default_rng(7), Crops(64, centres))
+    crop, _ = augment(images, images, turned, np.random.default_rng(7), Crops(64, centres))
     theta = draw_affine(6, turned, np.random.default_rng(7))
     theta[:, :, :2] *= 0.5
     theta[:, :, 2] = torch.from_numpy(centres)
     grid = functional.affine_grid(theta, [6, 1, 64, 64], align_corners=False)
     expected = functional.grid_sample(images[:, None] / 255, grid, align_corners=False)
-    torch.testing.assert_close(window, expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(crop, expected, atol=1e-4, rtol=0)
 
 
-def test_labels_say_what_the_window_shows() -> None:
+def test_labels_are_those_of_what_the_crop_shows() -> None:
     whole = torch.from_numpy(_masks(5))
-    windows = torch.zeros(5, 1, 16, 16)
-    windows[0, 0, 4:7, 4:8] = 1  # all of the finding
-    windows[1, 0, 4, 4] = 1  # a twelfth of it
+    crops = torch.zeros(5, 1, 16, 16)
+    crops[0, 0, 4:7, 4:8] = 1  # all of the finding
+    crops[1, 0, 4, 4] = 1  # a twelfth of it
     batch = Batch(
         pixels=torch.zeros(5, 1, 64, 64),
-        masks=windows,
+        masks=crops,
         has_mask=torch.tensor([True, True, True, True, False]),
         part=torch.zeros(5, dtype=torch.long),
         abnormal=torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0]),
@@ -105,15 +105,15 @@ def test_labels_say_what_the_window_shows() -> None:
     torch.testing.assert_close(out.categories, expected, equal_nan=True)
 
 
-def test_what_a_window_shows_of_findings_that_masks_do_not_mark() -> None:
+def test_what_a_crop_shows_of_findings_that_masks_do_not_mark() -> None:
     """Masks of a source of fractures say nothing of hardware, and a missing label stays unknown."""
     nan = float("nan")
-    windows = torch.zeros(4, 1, 16, 16)
-    windows[0, 0, 4:7, 4:8] = 1  # all of the fracture
+    crops = torch.zeros(4, 1, 16, 16)
+    crops[0, 0, 4:7, 4:8] = 1  # all of the fracture
     image = torch.tensor([[1, 1], [1, 0], [0, nan], [0, 1]])
     batch = Batch(
         pixels=torch.zeros(4, 1, 64, 64),
-        masks=windows,
+        masks=crops,
         has_mask=torch.ones(4, dtype=torch.bool),
         part=torch.zeros(4, dtype=torch.long),
         abnormal=image[:, 0],
@@ -128,20 +128,20 @@ def test_what_a_window_shows_of_findings_that_masks_do_not_mark() -> None:
     torch.testing.assert_close(everything.categories, wanted, equal_nan=True)
 
 
-def test_windows_of_normal_films_go_where_these_look_abnormal() -> None:
+def test_crops_of_normal_images_go_where_these_look_abnormal() -> None:
     images = np.full((300, 128, 128), 90, np.uint8)
     masks = np.zeros((300, 32, 32), np.uint8)
     masks[:50] = _masks(50)
     hard = np.zeros((300, 8, 8), np.uint8)
     hard[50:200, 6, 1] = 255
-    centres = draw_centres(images, masks, Aim(0.25), np.random.default_rng(0), hard)
+    centres = draw_centres(images, masks, CropSampling(0.25), np.random.default_rng(0), hard)
     near = np.hypot(centres[:, 0] + 0.625, centres[:, 1] - 0.625) < 0.3
     assert 0.55 < near[50:200].mean() < 0.85
     assert near[200:].mean() < 0.2 and near[:50].mean() < 0.2
 
 
-def test_a_window_says_nothing_of_findings_that_its_mask_does_not_mark() -> None:
-    """Report: a window without the fracture counted as one without hardware and dislocation."""
+def test_findings_that_masks_do_not_mark_are_unknown_in_a_crop() -> None:
+    """Regression: a crop without the fracture counted as one without hardware and dislocation."""
     nan = float("nan")
     whole = torch.from_numpy(_masks(4))
     whole[2:] = 0
@@ -159,12 +159,12 @@ def test_a_window_says_nothing_of_findings_that_its_mask_does_not_mark() -> None
     torch.testing.assert_close(out.categories, expected, equal_nan=True)
 
 
-def test_a_finding_on_a_film_made_smaller_is_whole_in_a_window_that_holds_it() -> None:
+def test_a_finding_on_an_image_made_smaller_is_whole_in_a_crop_that_holds_it() -> None:
     whole = torch.from_numpy(_masks(1))
-    windows = torch.zeros(1, 1, 16, 16)
-    windows[0, 0, 4, 4] = 1  # a twelfth of the finding's area: all of it at 0.3 of the size
+    crops = torch.zeros(1, 1, 16, 16)
+    crops[0, 0, 4, 4] = 1  # a twelfth of the finding's area: all of it at 0.3 of the size
     batch = Batch(
-        torch.zeros(1, 1, 64, 64), windows, torch.tensor([True]), torch.zeros(1).long(),
+        torch.zeros(1, 1, 64, 64), crops, torch.tensor([True]), torch.zeros(1).long(),
         torch.ones(1), torch.ones(1, 1),
     )  # fmt: skip
     assert torch.isnan(label_crops(batch, whole).abnormal[0])
@@ -172,7 +172,7 @@ def test_a_finding_on_a_film_made_smaller_is_whole_in_a_window_that_holds_it() -
     assert torch.isnan(label_crops(batch, whole, np.array([1.0])).abnormal[0])
 
 
-def test_windows_are_for_sources_with_masks_and_normal_films_of_the_others() -> None:
+def test_crops_are_for_sources_with_masks_and_normal_images_of_the_others() -> None:
     def images(marked: np.ndarray, source: np.ndarray) -> TrainingImages:
         n = len(marked)
         empty = np.zeros((n, 1, 1), np.uint8)
@@ -185,7 +185,7 @@ def test_windows_are_for_sources_with_masks_and_normal_films_of_the_others() -> 
     config = ExpertConfig(name="cnn", encoder="cnn", crop_size=32, crop_share=0.5)
     marked = np.arange(40) < 10
     of_two = images(marked, (np.arange(40) >= 12).astype(np.int64))
-    assert window_share(config, of_two, np.arange(40)) == 0.5
+    assert effective_crop_share(config, of_two, np.arange(40)) == 0.5
     for nothing in (images(marked, np.zeros(40, np.int64)), images(marked & False, of_two.source)):
         with pytest.warns(UlnaWarning, match="whole images only"):
-            assert window_share(config, nothing, np.arange(40)) == 0
+            assert effective_crop_share(config, nothing, np.arange(40)) == 0

@@ -25,8 +25,8 @@ from ulna.runtime import Predictor
 from ulna.training import DataSource, train_run
 from ulna.training.cache import build_cache
 from ulna.training.loop import ExpertFit
-from ulna.training.losses.distillation import DistillationLoss, Taught, binary_divergence
-from ulna.training.source import Teaching
+from ulna.training.losses.distillation import DistillationLoss, TeacherTargets, binary_divergence
+from ulna.training.source import TeacherData
 from ulna.training.teacher.answers import read_answers
 from ulna.types import ImageRef, Study
 
@@ -64,7 +64,9 @@ def test_a_large_temperature_compares_the_logits_themselves() -> None:
     np.testing.assert_allclose(result, (own - wanted) ** 2 / 8, rtol=1e-3)
 
 
-def _taught(n: int, side: int = 8, seed: int = 0) -> tuple[Taught, ExpertOutput, torch.Tensor]:
+def _taught(
+    n: int, side: int = 8, seed: int = 0
+) -> tuple[TeacherTargets, ExpertOutput, torch.Tensor]:
     """A teacher's answers on n images, and a student that gives the same on a finer grid."""
     rng = torch.Generator().manual_seed(seed)
     cam_BPhw = torch.randn(n, 2, side, side, generator=rng)
@@ -76,7 +78,7 @@ def _taught(n: int, side: int = 8, seed: int = 0) -> tuple[Taught, ExpertOutput,
     part_BP = torch.randn(n, 2, generator=rng)
     logit_BP = cam_BPhw.mean((2, 3)) + bias_P
     whole = torch.einsum("bp,bphw->bhw", routing_BP, cam_BPhw)[:, None]
-    taught = Taught(
+    taught = TeacherTargets(
         torch.ones(n, dtype=torch.bool), logit_BP, part_BP.softmax(1), finding_BF, routing_BP,
         torch.nn.functional.avg_pool2d(whole, 2), routing_BP @ bias_P,
     )  # fmt: skip
@@ -98,7 +100,7 @@ def test_nothing_is_lost_where_student_and_teacher_agree() -> None:
     assert float(loss(moved, bias_P - 0.5, taught)) == pytest.approx(0, abs=1e-5)
 
 
-def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> None:
+def test_images_without_an_answer_do_not_count_and_processes_share_the_sum() -> None:
     taught, same, bias_P = _taught(7)
     out = same._replace(abnormal_BP=same.abnormal_BP + 1, cam_BPhw=same.cam_BPhw * 0.3)
     taught = taught._replace(known=torch.tensor([1, 1, 0, 1, 0, 1, 1], dtype=torch.bool))
@@ -107,7 +109,7 @@ def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> N
     assert float(DistillationLoss(TAUGHT, 1.0)(out, bias_P, strange)) == pytest.approx(whole)
     shared = 0.0
     for rows in (torch.tensor([0, 2, 4, 6]), torch.tensor([1, 3, 5])):
-        own = Taught(*(t[rows] for t in taught))
+        own = TeacherTargets(*(t[rows] for t in taught))
         part = ExpertOutput(*(t[rows] for t in out))
         loss = DistillationLoss(TAUGHT, 1.0, lambda x: taught.known.sum().to(x.dtype))
         shared += float(loss(part, bias_P, own))
@@ -120,7 +122,7 @@ def test_films_without_an_answer_do_not_count_and_processes_share_the_sum() -> N
 
 
 @pytest.mark.slow
-def test_without_labels_the_student_says_what_its_teacher_says(
+def test_without_labels_the_student_agrees_with_its_teacher(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     """hard_labels=0: logits and maps of images it learned from come near, the map's
@@ -186,7 +188,7 @@ def test_a_student_s_recipe_needs_a_teacher_and_no_other_has_one(
 ) -> None:
     with pytest.raises(ConfigError, match="has no teacher"):
         train_run(student(), tiny_studies, tmp_path / "a", DataSource("table"))
-    taught = DataSource("table", teaching=Teaching(tmp_path))
+    taught = DataSource("table", teaching=TeacherData(tmp_path))
     with pytest.raises(ConfigError, match="has a teacher"):
         train_run(make_recipe(), tiny_studies, tmp_path / "b", taught)
 

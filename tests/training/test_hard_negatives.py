@@ -1,4 +1,4 @@
-"""Hard places: where the expert looks, relative to the image's peak; kept in checkpoints."""
+"""Hard negatives: values relative to the maximum of the image, stored in checkpoints."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_evidence_of_an_attention_that_has_learned_nothing_is_not_magnified(
     np.testing.assert_allclose(total[images.abnormal == 0].mean(0), 0, atol=1e-3)
 
 
-def test_the_map_is_what_lifts_a_film_above_the_mean_normal_one(
+def test_the_map_is_what_lifts_an_image_above_the_mean_normal_one(
     images: TrainingImages, recipe: Recipe
 ) -> None:
     expert = _expert(recipe, evidence=True)
@@ -136,7 +136,7 @@ def test_the_map_is_what_lifts_a_film_above_the_mean_normal_one(
     np.testing.assert_allclose(total[images.abnormal == 0].mean(0), 0, atol=1e-3)
 
 
-def test_trunk_stays_and_the_answer_is_the_same_again(
+def test_encoder_stays_and_the_answer_is_the_same_again(
     images: TrainingImages, recipe: Recipe
 ) -> None:
     expert = _expert(recipe, evidence=True)
@@ -190,7 +190,7 @@ def test_a_source_counts_for_the_heads_as_it_is_drawn(
         np.testing.assert_allclose(share, abnormal_share or plain)
 
 
-def test_sources_that_come_as_they_are_leave_the_heads_alone(
+def test_sources_without_balance_do_not_change_the_heads(
     images: TrainingImages, recipe: Recipe
 ) -> None:
     config = ExpertConfig("cnn", "cnn", abnormal_share=0.5)

@@ -1,11 +1,17 @@
-"""What an epoch shows: a permutation, or a draw of the wanted composition."""
+"""The images of an epoch: a permutation, or a draw with the requested composition."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ulna.training.order import Shares, draw_beside, draw_epoch, draw_rates, source_shares
+from ulna.training.order import (
+    Shares,
+    draw_epoch,
+    draw_epoch_with_unknown,
+    draw_rates,
+    source_shares,
+)
 
 IMAGES = np.arange(100, 200)
 ABNORMAL = np.arange(100) % 10 == 0
@@ -37,7 +43,7 @@ def test_all_normal_images_come_in_turn_over_epochs() -> None:
     assert seen == set(IMAGES.tolist())
 
 
-def test_one_class_alone_is_permuted() -> None:
+def test_a_single_class_is_permuted() -> None:
     np.testing.assert_array_equal(np.sort(_draw(0.5, abnormal=np.ones(100, bool))), IMAGES)
 
 
@@ -45,17 +51,17 @@ UNKNOWN = np.arange(100) >= 40
 
 
 def _beside(share: float, beside: float, seed: int = 0) -> np.ndarray:
-    return draw_beside(
+    return draw_epoch_with_unknown(
         IMAGES, ABNORMAL, UNKNOWN, Shares(share, beside), np.random.SeedSequence(seed)
     )
 
 
-def test_nothing_beside_is_the_plain_draw() -> None:
+def test_without_unknown_parts_it_is_the_plain_draw() -> None:
     np.testing.assert_array_equal(_beside(0.5, 0.0), _draw(0.5))
 
 
 @pytest.mark.parametrize(("share", "beside"), [(0.0, 0.25), (0.5, 0.4), (0.3, 0.9)])
-def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
+def test_unknown_parts_have_their_share_and_each_group_its_composition(
     share: float, beside: float
 ) -> None:
     draws = [_beside(share, beside, seed) for seed in range(24)]
@@ -68,7 +74,7 @@ def test_what_is_drawn_beside_has_its_share_and_each_side_its_composition(
     assert times.min() > 0
 
 
-def test_a_draw_beside_is_seeded() -> None:
+def test_a_draw_with_unknown_parts_is_seeded() -> None:
     np.testing.assert_array_equal(_beside(0.5, 0.4, 3), _beside(0.5, 0.4, 3))
     assert (_beside(0.5, 0.4, 3) != _beside(0.5, 0.4, 4)).any()
 
@@ -77,7 +83,7 @@ def test_a_share_of_less_than_one_image_draws_none() -> None:
     unknown = np.arange(100) < 20
     seed = np.random.SeedSequence(0)
     for beside, expected in ((0.001, 0), (0.999, 100)):
-        order = draw_beside(IMAGES, ABNORMAL, unknown, Shares(0.0, beside), seed)
+        order = draw_epoch_with_unknown(IMAGES, ABNORMAL, unknown, Shares(0.0, beside), seed)
         assert len(order) == 100 and unknown[order - 100].sum() == expected
 
 
@@ -104,7 +110,8 @@ def test_a_draw_over_sources_has_their_shares_and_each_its_composition(
     shares = Shares(share, beside, SOURCE, source_shares(SOURCE, np.ones(100), 1.0))
     unknown = np.arange(100) % 7 == 0
     draws = [
-        draw_beside(IMAGES, abnormal, unknown, shares, np.random.SeedSequence(seed)) - 100
+        draw_epoch_with_unknown(IMAGES, abnormal, unknown, shares, np.random.SeedSequence(seed))
+        - 100
         for seed in range(40)
     ]
     assert {len(d) for d in draws} == {100}

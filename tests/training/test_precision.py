@@ -1,4 +1,4 @@
-"""Which arithmetic: as asked, as the run was begun, else what the device is good at."""
+"""The arithmetic: as requested, else that of a begun run, else by the device."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ulna.errors import ConfigError
-from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.ranks.group import SINGLE_PROCESS, Ranks
 from ulna.training.ranks.launch import _store, run_together, torchrun_rank
 from ulna.training.ranks.lifeline import Lifeline
 from ulna.training.ranks.whole_batch import _WholeBatch
@@ -45,7 +45,7 @@ def test_batch_norm_is_that_of_torch(training: bool) -> None:
     x = torch.randn(5, 3, 4, 6, dtype=torch.float64) * 3 + 100
     torch.manual_seed(0)
     expected = _run(_Norms().double().train(training), x)
-    with _WholeBatch(ALONE, 5):
+    with _WholeBatch(SINGLE_PROCESS, 5):
         got = _run(_Norms().double().train(training), x)
     for one, other in zip(expected, got, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
@@ -139,13 +139,13 @@ def test_a_reason_with_bytes_that_are_no_utf8_reaches_the_others(
     assert r"ended: image x\udcff.png is gone" in str(first.failure(5))
 
 
-def test_the_first_one_says_what_it_knows(lifelines: tuple[Lifeline, Lifeline]) -> None:
+def test_the_first_process_passes_on_the_reason(lifelines: tuple[Lifeline, Lifeline]) -> None:
     first, second = lifelines
     first.close("number 2 ended")
     assert str(second.failure(5)) == "number 2 ended"
 
 
-def test_a_process_that_is_killed_says_nothing_and_is_missed(
+def test_a_process_that_is_killed_is_detected(
     lifelines: tuple[Lifeline, Lifeline],
 ) -> None:
     first, second = lifelines
@@ -157,7 +157,7 @@ def test_a_process_that_is_killed_says_nothing_and_is_missed(
 def test_more_devices_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfigError, match="2 devices: this machine has 1"):
+    with pytest.raises(ConfigError, match="2 devices requested, this machine has 1"):
         run_together(2, lambda *_: None, None, None)
 
 
@@ -173,7 +173,7 @@ TORCHRUN = {"WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "M
         ({"RANK": "first"}, 0),
     ],
 )
-def test_only_torchrun_says_which_process_this_is(
+def test_the_rank_comes_from_torchrun_only(
     variables: dict[str, str], rank: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("RANK", *TORCHRUN):
@@ -190,7 +190,7 @@ def test_another_number_of_devices_than_torchrun_started_is_refused(
         monkeypatch.setenv(name, value)
     for name in ("MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "2")
-    with pytest.raises(ConfigError, match="3 devices asked .* one of 2: leave --devices out"):
+    with pytest.raises(ConfigError, match="3 devices requested .* one of 2: leave --devices out"):
         run_together(3, lambda *_: None, None, None)
 
 

@@ -107,7 +107,7 @@ def test_an_experts_own_augmentation_is_that_of_a_recipe_with_it(
     assert any(not torch.equal(plain[k], one[k]) for k in one)
 
 
-def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+def test_frozen_encoder_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     config = ExpertConfig(name="cnn", encoder="cnn", epochs=2, batch_size=4, frozen_epochs=2)
     untrained = replace(config, learning_rate=1e-30, weight_decay=0.0)
     moved = _weights(
@@ -118,9 +118,9 @@ def test_frozen_trunk_does_not_move(tmp_path: Path, tiny_studies: Sequence[Study
             make_recipe(experts=(untrained,)), tiny_studies, tmp_path / "b", DataSource("table")
         )
     )
-    trunk = [k for k in moved if k.startswith("encoder.")]
-    assert trunk
-    assert all(torch.equal(moved[k], still[k]) for k in trunk)
+    encoder = [k for k in moved if k.startswith("encoder.")]
+    assert encoder
+    assert all(torch.equal(moved[k], still[k]) for k in encoder)
     assert not torch.equal(moved["abnormal.weight"], still["abnormal.weight"])
 
 
@@ -207,10 +207,10 @@ def test_without_a_tune_score_nothing_stops_early_and_the_last_epoch_is_kept(
     assert len(state["history"]) == 3 and state["kept_epoch"] == 2
 
 
-def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
+def test_only_heads_learn_on_whole_images_where_the_encoder_is_to_rest(
     tmp_path: Path, tiny_studies: Sequence[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They start on the kept weights, and from whole images there is no way back to windows."""
+    """They start on the kept weights, and from whole images there is no way back to crops."""
     at_change: dict[str, torch.Tensor] = {}
     on_crops = []
     inner = ExpertFit._choose_crops
@@ -237,8 +237,8 @@ def test_only_heads_learn_on_whole_images_where_the_trunk_is_to_rest(
     )
     assert on_crops == [True, True, True, False, False]
     final = _weights(run)
-    trunk = [k for k in final if k.startswith("encoder.")]
-    assert all(torch.equal(final[k], at_change[k]) for k in trunk)
+    encoder = [k for k in final if k.startswith("encoder.")]
+    assert all(torch.equal(final[k], at_change[k]) for k in encoder)
     assert not torch.equal(final["abnormal.weight"], at_change["abnormal.weight"])
 
 

@@ -55,7 +55,7 @@ def _recipe(**changes: object) -> ExpertConfig:
     return ExpertConfig(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_studies_that_teach_heads_alone_learn_with_the_training_part(studies: list[Study]) -> None:
+def test_unlabelled_studies_join_the_training_part(studies: list[Study]) -> None:
     split = split_side(studies, {"train": 0.6, "tune": 0.2, "calibration": 0.2}, 0)
     labelled = [s for s in studies if s.abnormal is not None]
     assert sorted(s.key for part in split.values() for s in part) == sorted(s.key for s in studies)
@@ -67,7 +67,9 @@ def test_studies_that_teach_heads_alone_learn_with_the_training_part(studies: li
     assert (sum(map(len, again.values())) == len(labelled)) == (where == "tune")
 
 
-def test_targets_of_a_head_are_what_the_source_says(studies: list[Study], tmp_path: Path) -> None:
+def test_targets_of_a_head_are_the_labels_of_the_source(
+    studies: list[Study], tmp_path: Path
+) -> None:
     recipe = make_recipe(categories=(FRACTURE, HARDWARE))
     images = build_cache(studies, recipe, tmp_path)
     of = {n: np.array([k.split("/")[1].startswith(n) for k in images.keys])[images.study]
@@ -83,7 +85,7 @@ def test_targets_of_a_head_are_what_the_source_says(studies: list[Study], tmp_pa
 def test_a_run_on_several_sources_is_resumed_to_the_bit(
     studies: list[Study], tmp_path: Path
 ) -> None:
-    """With every change of a source's signature, on windows and on whole images."""
+    """With every change of a source's signature, on crops and on whole images."""
     changes = Augmentation(
         least_fill=0.5, frame=0.5, letters=0.5, veil=0.3, edges=1.0, resample=0.5, jpeg=0.3,
         tone=0.1,

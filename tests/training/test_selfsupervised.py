@@ -142,7 +142,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, tiny_studies: Sequen
 
 @pytest.mark.parametrize("shift", [0.0, 0.4])
 @pytest.mark.parametrize("share", [2 / 7, 1.0])
-def test_matched_cells_lie_in_both_windows(shift: float, share: float) -> None:
+def test_matched_cells_lie_in_both_crops(shift: float, share: float) -> None:
     images = np.random.default_rng(0).integers(0, 255, (48, 112, 112), np.uint8)
     changes = Augmentation(rotation=25, scale=0.2)
     settings = _settings(
@@ -160,7 +160,7 @@ def test_matched_cells_lie_in_both_windows(shift: float, share: float) -> None:
 
 
 def test_matched_cells_show_the_same_place() -> None:
-    """The image's grey level is its x (or y); windows see it where `match_cells` says."""
+    """The image's grey level is its x (or y); crops show it where `match_cells` expects it."""
     ramp = np.tile(np.linspace(30, 220, 128).astype(np.uint8), (128, 1))
     images = np.stack([ramp, ramp.T] * 8)
     calm = Augmentation(
@@ -243,7 +243,7 @@ def test_minutes_cut_the_steps(tmp_path: Path, tiny_studies: Sequence[Study]) ->
     assert 12 <= state["step"] == state["steps"] < 10_000
 
 
-def test_each_film_once_and_held_out_ones_never(tiny_studies: Sequence[Study]) -> None:
+def test_each_image_once_and_held_out_ones_never(tiny_studies: Sequence[Study]) -> None:
     images = [r.path for s in tiny_studies for r in s.images]
     twice = without_labels([*tiny_studies, *_permuted(tiny_studies)])
     assert sorted(r.path for s in twice for r in s.images) == sorted(images)
@@ -281,13 +281,13 @@ def test_settings_that_make_no_sense(wrong: dict[str, object]) -> None:
         _settings(**wrong)
 
 
-def test_a_window_of_few_cells_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+def test_a_crop_of_few_cells_is_refused(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     settings = _settings(encoder="test_resnet")
     with pytest.raises(ConfigError, match="larger crop_size"):
         self_supervised_run(settings, tiny_studies, tmp_path / "run", "table")
 
 
-def test_no_body_part_is_asked_for(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
+def test_no_body_part_is_needed(tmp_path: Path, tiny_studies: Sequence[Study]) -> None:
     mixed = [replace(s, body_part=[None, BodyPart.HAND][i % 2]) for i, s in enumerate(tiny_studies)]
     run = self_supervised_run(_settings(epochs=1), mixed, tmp_path / "run", "table")
     assert _weights(run)

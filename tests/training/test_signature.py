@@ -1,4 +1,4 @@
-"""Changes of a source's signature: off unless asked for, one seed an image, covers leave masks."""
+"""Changes of a source's signature: off by default, one seed per image, covers leave masks."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_each_change_changes_and_stays_in_range(name: str) -> None:
     assert bool((masks < 1).any()) == covers
 
 
-def test_an_image_is_changed_alike_whatever_stands_beside_it() -> None:
-    """Several processes that share a batch change what one would change alone."""
+def test_an_image_is_changed_alike_whatever_the_batch() -> None:
+    """Several processes that share a batch change the images as a single one does."""
     settings = Augmentation(**EVERYTHING, least_fill=0.4)
     images, masks = _batch()
     whole = augment(images, masks, settings, np.random.default_rng(3))
@@ -86,18 +86,18 @@ def test_an_image_is_changed_alike_whatever_stands_beside_it() -> None:
             torch.testing.assert_close(one, other[own], atol=0, rtol=0)
 
 
-def test_windows_are_changed_too_and_deterministically() -> None:
+def test_crops_are_changed_too_and_deterministically() -> None:
     settings = Augmentation(**EVERYTHING, least_fill=0.5)
     images, masks = _batch()
-    windows = Crops(32, np.zeros((6, 2), np.float32))
-    first = augment(images, masks, settings, np.random.default_rng(1), windows)
-    again = augment(images, masks, settings, np.random.default_rng(1), windows)
+    crops = Crops(32, np.zeros((6, 2), np.float32))
+    first = augment(images, masks, settings, np.random.default_rng(1), crops)
+    again = augment(images, masks, settings, np.random.default_rng(1), crops)
     assert first[0].shape == (6, 1, 32, 32) and first[1].shape == (6, 1, 8, 8)
     for one, other in zip(first, again, strict=True):
         torch.testing.assert_close(one, other, atol=0, rtol=0)
 
 
-def test_a_film_fills_the_share_drawn_anywhere_in_its_frame() -> None:
+def test_an_image_fills_the_share_drawn_anywhere_in_its_frame() -> None:
     n, settings = 200, Augmentation(**{**vars(NOTHING), "least_fill": 0.3})
     images = torch.full((n, 64, 64), 200, dtype=torch.uint8)
     masks = torch.full((n, 16, 16), 255, dtype=torch.uint8)
@@ -114,7 +114,7 @@ def test_a_film_fills_the_share_drawn_anywhere_in_its_frame() -> None:
     assert rows[small].min() < 16 and rows[small].max() > 48
 
 
-def test_fine_detail_is_averaged_before_a_film_is_made_smaller() -> None:
+def test_fine_detail_is_averaged_before_an_image_is_made_smaller() -> None:
     """An image stored smaller is a mean over areas: looked-up pixels would be noise."""
     noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 256, 256), np.uint8))
     small = augment(
@@ -143,7 +143,7 @@ def test_what_is_covered_leaves_the_mask() -> None:
 
 
 def test_letters_are_read_by_the_detector_of_plates() -> None:
-    """What is drawn looks like what `find_letters` finds on images."""
+    """Drawn letters are detected by `find_letters`, like those of real images."""
     from ulna.robustness.sources.standardise import find_letters
 
     rng, result = np.random.default_rng(0), 0
@@ -189,7 +189,7 @@ def test_lower_resolution_loses_detail_and_keeps_the_mean() -> None:
     assert lower_resolution(image, 1.0) is image
 
 
-def test_a_tone_curve_rises_and_leaves_the_line_by_no_more_than_asked() -> None:
+def test_a_tone_curve_rises_and_stays_within_the_requested_distance_of_the_identity() -> None:
     ramp = torch.linspace(0, 1, 512)[None].expand(4, 512)
     away = []
     for seed in range(60):

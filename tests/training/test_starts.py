@@ -1,4 +1,4 @@
-"""Where experts start: looked at before the first of them trains, and corrected without loss."""
+"""Initial weights are checked before any expert trains, and can be corrected without loss."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_start_that_cannot_be_used_is_told_before_the_first_expert_trains(
 def _run_of_an_earlier_version(
     recipe: Recipe, studies: Sequence[Study], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whose second expert's start was looked at when its turn came."""
+    """A run whose second expert's initial weights were checked only before its training."""
     with monkeypatch.context() as patch, pytest.raises(WeightsError):
         patch.setattr("ulna.training.run.check_experts", lambda *_: None)
         _train(recipe, studies, out)
@@ -116,7 +116,7 @@ def test_a_corrected_file_costs_the_finished_experts_nothing(
     assert [e.initial for e in recorded.experts] == [good, better]
 
 
-def test_a_finished_expert_keeps_its_start_and_says_so(
+def test_a_finished_expert_keeps_its_start_with_a_warning(
     tmp_path: Path, tiny_studies: Sequence[Study]
 ) -> None:
     out = _train(_recipe(InitialWeights()), tiny_studies, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""What a teacher said of training images: asked once, kept whole, moved as the images are."""
+"""A teacher's answers: computed once, stored whole, transformed like the images."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ulna.preprocess import normalise, prepare
 from ulna.runtime import Predictor
 from ulna.training.batches import Batches
 from ulna.training.cache import build_cache
-from ulna.training.ranks.group import ALONE
+from ulna.training.ranks.group import SINGLE_PROCESS
 from ulna.training.teacher.answers import read_answers
-from ulna.training.teacher.ask import ask_teacher
+from ulna.training.teacher.collect import collect_teacher_answers
 from ulna.types import ImageRef, Study
 
 
@@ -41,7 +41,7 @@ def test_answers_are_those_of_the_bundle(
     """Reference: the predictor's own fused answers, by each body part in turn."""
     unknown = replace(tiny_studies[0], patient_id="nobody", body_part=None)
     studies = [*tiny_studies, unknown]
-    folder = ask_teacher(teacher, studies, tmp_path / "answers")
+    folder = collect_teacher_answers(teacher, studies, tmp_path / "answers")
     images = build_cache(studies, student(), tmp_path / "cache")
     answers = read_answers(folder, images)
     assert answers.known.all() and len(answers.known) == len(images.part)
@@ -71,14 +71,14 @@ def test_answers_are_those_of_the_bundle(
             row += 1
 
 
-def test_a_film_is_asked_about_once(
+def test_an_answer_is_computed_once(
     teacher: Predictor,
     tiny_studies: Sequence[Study],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A killed call goes on after the last part that is whole; other settings are others."""
-    monkeypatch.setattr("ulna.training.teacher.ask._TOGETHER", 5)
+    monkeypatch.setattr("ulna.training.teacher.collect._TOGETHER", 5)
     inner, requested = Predictor.outputs, []
 
     def counted(self: Predictor, study: Study, negatives: bool = False) -> object:
@@ -89,21 +89,21 @@ def test_a_film_is_asked_about_once(
 
     monkeypatch.setattr(Predictor, "outputs", counted)
     with pytest.raises(KeyboardInterrupt):
-        ask_teacher(teacher, tiny_studies, tmp_path)
-    folder = ask_teacher(teacher, tiny_studies, tmp_path)
+        collect_teacher_answers(teacher, tiny_studies, tmp_path)
+    folder = collect_teacher_answers(teacher, tiny_studies, tmp_path)
     assert len(requested) == 12 + len(tiny_studies) - 10
-    assert ask_teacher(teacher, tiny_studies, tmp_path) == folder
+    assert collect_teacher_answers(teacher, tiny_studies, tmp_path) == folder
     assert len(requested) == 12 + len(tiny_studies) - 10
     warmer = replace(FITTED, temperatures=dict.fromkeys(FITTED.temperatures, 2.0))
-    assert ask_teacher(teacher.with_fusion(warmer), tiny_studies, tmp_path) != folder
-    assert ask_teacher(teacher, tiny_studies[1:], tmp_path) != folder
+    assert collect_teacher_answers(teacher.with_fusion(warmer), tiny_studies, tmp_path) != folder
+    assert collect_teacher_answers(teacher, tiny_studies[1:], tmp_path) != folder
 
 
 def test_damaged_and_missing_answers_are_said(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     images = build_cache(tiny_studies, student(), tmp_path / "cache")
-    folder = ask_teacher(teacher, tiny_studies[:8], tmp_path / "answers")
+    folder = collect_teacher_answers(teacher, tiny_studies[:8], tmp_path / "answers")
     answers = read_answers(folder, images)
     few = images.of([s.key for s in tiny_studies[:8]])
     assert sorted(np.flatnonzero(answers.known)) == sorted(few)
@@ -114,8 +114,8 @@ def test_damaged_and_missing_answers_are_said(
     with pytest.raises(TrainingError, match="no answers"):
         read_answers(tmp_path, images)
     gone = replace(tiny_studies[0], images=(ImageRef(tmp_path / "gone.png"),))
-    with pytest.warns(ImageWarning, match=r"not asked about.*gone\.png"):
-        folder = ask_teacher(teacher, [gone], tmp_path / "gone")
+    with pytest.warns(ImageWarning, match=r"no answer of the teacher.*gone\.png"):
+        folder = collect_teacher_answers(teacher, [gone], tmp_path / "gone")
     assert not read_answers(folder, images).known.any()
 
 
@@ -124,19 +124,21 @@ def test_a_teacher_without_calibration_is_said(
 ) -> None:
     raw = Predictor.load(write_analytic(tmp_path / "raw").path)
     with pytest.warns(UlnaWarning, match="not calibrated"):
-        ask_teacher(raw, tiny_studies[:1], tmp_path)
+        collect_teacher_answers(raw, tiny_studies[:1], tmp_path)
 
 
-def test_the_map_moves_as_the_film_does(
+def test_the_map_moves_as_the_image_does(
     teacher: Predictor, tiny_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     """Mirrored: the map that the teacher has of the mirrored image. Shrunk: the logit is kept."""
     recipe = student(augmentation=replace(STILL, flip=1.0))
     images = build_cache(tiny_studies, recipe, tmp_path / "cache")
-    answers = read_answers(ask_teacher(teacher, tiny_studies, tmp_path / "answers"), images)
+    answers = read_answers(
+        collect_teacher_answers(teacher, tiny_studies, tmp_path / "answers"), images
+    )
     chosen = np.arange(4)
     device = torch.device("cpu")
-    batches = Batches(images, recipe, recipe.experts[0], device, ALONE, answers)
+    batches = Batches(images, recipe, recipe.experts[0], device, SINGLE_PROCESS, answers)
     taught = batches.draw(chosen, 0, False).taught
     assert taught is not None and taught.map_B1hw.shape[-1] == 28
     for i, image in enumerate(images.paths[:4]):

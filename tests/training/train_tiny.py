@@ -21,7 +21,7 @@ if __name__ == "__main__":
         if stage.startswith("train"):
             print(done, flush=True)
 
-    # heads alone, then the trunk too, both on windows, then heads alone on whole images
+    # heads alone, then the encoder too, both on crops, then heads alone on whole images
     recipe = make_recipe()
     expert = replace(
         recipe.experts[0],

@@ -28,7 +28,7 @@ from ulna.calibration.graph_cost import multiply_adds
 from ulna.calibration.map_scale import fit_map_scale
 from ulna.calibration.near_fit import margin_of, movements
 from ulna.calibration.out_of_distribution_fit import fit_out_of_distribution
-from ulna.calibration.outlier_images import beside_of
+from ulna.calibration.outlier_images import outlier_reference
 from ulna.calibration.outline_share import fit_outline_share
 from ulna.calibration.part_scores import Floats, PartScores, part_scores, pooled_scores
 from ulna.calibration.thresholds import fit_thresholds
@@ -94,7 +94,7 @@ def _out_of_distribution(
 ) -> OodDetector | None:
     """What the images of `outputs` look like, and what is outside; None with few images."""
     manifest = predictor.manifest
-    beside = beside_of(predictor, outputs, outliers)
+    beside = outlier_reference(predictor, outputs, outliers)
     out_of_distribution = fit_out_of_distribution(
         outputs, [e.name for e in manifest.experts], beside
     )

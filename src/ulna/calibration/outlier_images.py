@@ -27,7 +27,7 @@ MOST_OUTLIERS = 300
 _AT_ONCE = 8
 
 
-def beside_of(
+def outlier_reference(
     predictor: Predictor,
     own: Sequence[StudyOutputs],
     outliers: Sequence[Sequence[Study]] = (),

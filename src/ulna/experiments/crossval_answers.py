@@ -15,7 +15,7 @@ from ulna.calibration.cross_fit import (
 )
 from ulna.calibration.disturb import disturbed
 from ulna.calibration.out_of_distribution_fit import Beside
-from ulna.calibration.outlier_images import beside_of
+from ulna.calibration.outlier_images import outlier_reference
 from ulna.evaluation.rows import StudyRow
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data
 from ulna.experiments.progress import Progress
@@ -32,7 +32,7 @@ def predict_folds(folder: CrossvalFolder, progress: Progress) -> tuple[ModelBund
     for k, studies in requested.items():
         predictor = Predictor.load(folder.fold(k) / "bundle")
         output, failed = run_fold(predictor, studies, disturb=disturbed)
-        outliers.append(beside_of(predictor, output, folder.outliers, k))
+        outliers.append(outlier_reference(predictor, output, folder.outliers, k))
         done += len(studies)
         progress("predict", done, total)
         rows += [replace(row, split=f"fold{k}") for row in failed]

@@ -56,11 +56,11 @@ class CrossvalSettings:
         as no fold has begun to train it: so a wrong start can be corrected, and all folds start
         alike.
         """
-        from ulna.training.folder import but_for_starts, reported
+        from ulna.training.folder import describe_start, without_starts
 
-        if {**to_json(self), "recipe": but_for_starts(self.recipe)} != {
+        if {**to_json(self), "recipe": without_starts(self.recipe)} != {
             **to_json(before),
-            "recipe": but_for_starts(before.recipe),
+            "recipe": without_starts(before.recipe),
         }:
             raise ConfigError(
                 f"{out} holds a cross-validation with other settings: give another --out, or "
@@ -70,8 +70,8 @@ class CrossvalSettings:
         for old, new in zip(before.recipe.experts, self.recipe.experts, strict=True):
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
-                    f"{out}: expert {new.name} started from {reported(old)} in fold "
-                    f"{begun[new.name]}, but would start from {reported(new)} now: expected one "
+                    f"{out}: expert {new.name} started from {describe_start(old)} in fold "
+                    f"{begun[new.name]}, but would start from {describe_start(new)} now: expected one "
                     "start for all folds; give the one of before, or another --out"
                 )
 

@@ -259,10 +259,10 @@ def _train_in_process(folder: CrossvalFolder, threads: int, k: int) -> None:
 def train_fold(folder: CrossvalFolder, k: int, threads: int) -> None:
     """Train the experts on all folds but k and export them. threads: 0 for torch's own choice."""
     from ulna.export import export_bundle
+    from ulna.models.threads import limit_torch_threads
     from ulna.training import DataSource, train_run
-    from ulna.training.threads import use_threads
 
-    use_threads(threads)
+    limit_torch_threads(threads)
     quiet_fabric()
     data, run = Path(folder.settings.data), folder.fold(k)
     everything = (*folder.labelled, *folder.extra)

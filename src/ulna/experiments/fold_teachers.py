@@ -14,7 +14,7 @@ from ulna.config.recipe import Recipe
 from ulna.datasets import data_kind, index_data
 from ulna.datasets.labelled_data import recorded_name
 from ulna.datasets.unlabelled import without_labels
-from ulna.distil import Lesson, record, student_recipe, teach
+from ulna.distil import DistillationInput, record, student_recipe, teach
 from ulna.errors import ConfigError
 from ulna.experiments.crossval_steps import CrossvalFolder, check_starts, record_data
 from ulna.experiments.ensembles import fingerprint_of, read_settings
@@ -132,6 +132,6 @@ def teach_fold(folds: FoldTeachers, k: int, progress: Progress) -> None:
     begun = begin_run(students.fold_recipe(k), studies, run, source)
     teacher = folds.teacher(k)
     record(teacher, folds.extra, run)
-    lesson = Lesson(studies, source, beside=folds.extra, devices=folds.devices)
+    lesson = DistillationInput(studies, source, beside=folds.extra, devices=folds.devices)
     teach(teacher, begun, lesson, run, progress)
     export_bundle(run, run / "bundle")

@@ -20,7 +20,7 @@ from ulna.experiments.recipe_choice import choose_recipe
 
 if TYPE_CHECKING:
     from ulna.bundle import ModelBundle, StudentParity
-    from ulna.distil import Lesson
+    from ulna.distil import DistillationInput
     from ulna.types import Study
 
 
@@ -106,13 +106,13 @@ def distil(
 
 def _lesson(
     bundle: Path, data: Path, also: Sequence[Path], gate: Path | None, outliers: Sequence[Path]
-) -> Lesson:
-    from ulna.distil import Lesson
+) -> DistillationInput:
+    from ulna.distil import DistillationInput
     from ulna.training import DataSource
 
     studies = index_data(data)
     tested = index_data(gate) if gate is not None else []
-    return Lesson(
+    return DistillationInput(
         studies=studies,
         source=DataSource(data_kind(data), recorded_name(data)),
         split=_split_of_teacher(bundle, studies),

@@ -1,4 +1,4 @@
-"""From a trained run to a bundle: torch goes in, ONNX comes out, both are compared."""
+"""Export of a trained run to a bundle: torch to ONNX, with a comparison of both."""
 
 from __future__ import annotations
 
@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["export_bundle"]
 
-__getattr__ = lazy_getattr(
-    __name__,
-    {
-        "run": ("export_bundle",),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"run": ("export_bundle",)})

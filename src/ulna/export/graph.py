@@ -17,34 +17,34 @@ from ulna.errors import BundleError
 from ulna.models import Expert
 from ulna.models.test_time_augmentation import TestTimeAugmentation
 
-OPSET = 18
+_OPSET = 18
 
 
 class _Graph(nn.Module):
-    """The expert with its outputs as a plain tuple, without those of a head that is not there."""
+    """The expert with its outputs as a plain tuple, without those of missing heads."""
 
-    def __init__(self, expert: Expert | TestTimeAugmentation, result: bool) -> None:
+    def __init__(self, expert: Expert | TestTimeAugmentation, findings: bool) -> None:
         super().__init__()
-        self.expert, self.result = expert, result
+        self.expert, self.findings = expert, findings
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         out = self.expert(image)
-        finding = (out.finding_BF,) if self.result else ()
-        maps = (out.finding_cam_BFhw,) if self.result else ()
+        finding = (out.finding_BF,) if self.findings else ()
+        maps = (out.finding_cam_BFhw,) if self.findings else ()
         return (out.abnormal_BP, out.body_part_BP, *finding, out.cam_BPhw, out.features_BC, *maps)
 
 
 def expert_graph(expert: Expert | TestTimeAugmentation, spec: InputSpec) -> bytes:
-    """The ONNX graph of `expert` in evaluation mode, single precision, on the CPU.
+    """Return the ONNX graph of `expert` in evaluation mode, single precision, on the CPU.
 
     Input "image" (B, 1, S, S); outputs "abnormal" (B, P), "body_part" (B, P), "finding" (B, F)
     where F > 0, "cam" (B, P, h, w), "features" (B, C), "finding_cam" (B, F, h, w) where F > 0.
     Raises BundleError where the exporter fails.
     """
     bare = expert.expert if isinstance(expert, TestTimeAugmentation) else expert
-    result = ["finding"] if bare.finding is not None else []
-    maps = [f"{name}_cam" for name in result]
-    graph = _Graph(expert, bool(result)).eval()
+    finding = ["finding"] if bare.finding is not None else []
+    maps = [f"{name}_cam" for name in finding]
+    graph = _Graph(expert, bool(finding)).eval()
     # A batch of 2: the exporter takes a length of 1 for a constant.
     example = torch.zeros(2, 1, spec.size, spec.size)
     try:
@@ -55,9 +55,9 @@ def expert_graph(expert: Expert | TestTimeAugmentation, spec: InputSpec) -> byte
                 dynamo=True,
                 verbose=False,
                 input_names=["image"],
-                output_names=["abnormal", "body_part", *result, "cam", "features", *maps],
+                output_names=["abnormal", "body_part", *finding, "cam", "features", *maps],
                 dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
-                opset_version=OPSET,
+                opset_version=_OPSET,
             )
             if program is None:
                 raise BundleError("the ONNX exporter returned nothing")
@@ -73,7 +73,7 @@ def expert_graph(expert: Expert | TestTimeAugmentation, spec: InputSpec) -> byte
 
 
 def _strip(model: Any) -> None:
-    """Remove the exporter's diary: paths of this machine and names of torch's internals."""
+    """Remove the exporter's metadata: paths of this machine and names of torch's internals."""
     graph = model.graph
     values = [*graph.input, *graph.output, *graph.value_info, *graph.initializer]
     for part in (model, graph, *graph.node, *values):
@@ -83,7 +83,7 @@ def _strip(model: Any) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """The exporter speaks to its developers: on stdout, in the log and by warnings."""
+    """Suppress the exporter's messages for its developers: output, log and warnings."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""The gate at export: ONNX answers as torch does, and every map adds up to its logit."""
+"""Acceptance test at export: ONNX and torch agree, and every map adds up to its logit."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from ulna.runtime.fusion import ExpertOutput
 from ulna.types import Array
 
 TOLERANCE = 1e-4
-# Of a map's largest cell: the softmax of an attention turns an absolute difference of its scores,
-# 1e-4 and less, into a relative one of its cells. Their mean, the logit, is held to TOLERANCE.
-MAP_TOLERANCE = 1e-3
+# Relative to a map's largest cell: the softmax of an attention turns an absolute difference of its
+# scores, up to 1e-4, into a relative one of its cells. Their mean, the logit, must meet TOLERANCE.
+_MAP_TOLERANCE = 1e-3
 _BATCH = 3
 
 
 @dataclass(frozen=True)
 class Parity:
-    """parity_error: largest difference of torch and ONNX as `check_parity` measures it, where
-    MAP_TOLERANCE of a map counts as TOLERANCE. completeness_error: of either's
-    |mean(map) + bias - logit|, in logits, of the abnormal map and of each category's.
+    """Errors of an exported graph.
+
+    parity_error: largest difference of torch and ONNX as in `check_parity`, where _MAP_TOLERANCE of
+    a map counts as TOLERANCE. completeness_error: largest |mean(map) + bias - logit| of both, in
+    logits, over the abnormal map and each category's.
     """
 
     parity_error: float
@@ -35,7 +37,7 @@ class Parity:
 
 
 def parity_images(spec: InputSpec, seed: int = 0) -> Array:
-    """(3, 1, S, S) float32: seeded clouds and noise in the range of prepared radiographs."""
+    """Return (3, 1, S, S) float32: seeded clouds and noise in the range of prepared radiographs."""
     rng = np.random.default_rng(seed)
     cells = -(-spec.size // 8)
     clouds = np.kron(rng.random((_BATCH, 1, 8, 8)), np.ones((cells, cells)))
@@ -47,18 +49,18 @@ def parity_images(spec: InputSpec, seed: int = 0) -> Array:
 def check_parity(
     expert: Expert | TestTimeAugmentation, images: Array, onnx: Sequence[ExpertOutput], name: str
 ) -> Parity:
-    """Compare `expert` (torch) on `images` with its graph's answers `onnx`, one per image.
+    """Compare `expert` (torch) on `images` with its graph's outputs `onnx`, one per image.
 
-    Logits and features must agree within 1e-4, of the largest of their kind where that is above
-    1: single precision keeps seven digits of whatever size. The cells of a map, which may be in
-    the thousands, must agree within 1e-3 of the largest likewise. Raises BundleError.
+    Logits and features must agree within 1e-4, relative to the largest of their kind where that is
+    above 1, since single precision has seven digits. The cells of a map, which may be in the
+    thousands, must agree within 1e-3 of the largest likewise. Raises BundleError.
     """
     with torch.inference_mode():
         out = expert(torch.from_numpy(images))
     logits = (out.abnormal_BP, out.body_part_BP, out.finding_BF)
-    wanted = (*logits, out.cam_BPhw, out.features_BC, out.finding_cam_BFhw)
+    outputs = (*logits, out.cam_BPhw, out.features_BC, out.finding_cam_BFhw)
     torch_outputs = [
-        ExpertOutput(*(np.asarray(values[i]) for values in wanted)) for i in range(len(images))
+        ExpertOutput(*(np.asarray(values[i]) for values in outputs)) for i in range(len(images))
     ]
     parity = _worst(_difference(a, b) for a, b in zip(torch_outputs, onnx, strict=True))
     bias, finding_bias = (
@@ -82,11 +84,11 @@ def _difference(a: ExpertOutput, b: ExpertOutput) -> float:
     pairs = ((a.abnormal, b.abnormal), (a.body_part, b.body_part), (a.finding, b.finding))
     errors = [_relative(x, y) for x, y in (*pairs, (a.features, b.features))]
     maps = ((a.cam, b.cam), (a.finding_cam, b.finding_cam))
-    return _worst([*errors, *(_relative(x, y) * TOLERANCE / MAP_TOLERANCE for x, y in maps)])
+    return _worst([*errors, *(_relative(x, y) * TOLERANCE / _MAP_TOLERANCE for x, y in maps)])
 
 
 def _relative(x: Array, y: Array) -> float:
-    """The largest difference, of the largest value of `x` where that is above 1."""
+    """Return the largest difference, relative to the largest value of `x` where that is above 1."""
     return _largest(x - y) / max(1.0, _largest(x))
 
 
@@ -96,7 +98,7 @@ def _incompleteness(cam: Array, bias: npt.NDArray[np.float64], logit: Array) -> 
 
 
 def _worst(errors: Iterable[float]) -> float:
-    """The largest; nan if any is, which the builtin `max` would pass over."""
+    """Return the largest error; nan if any is, which the builtin `max` would ignore."""
     return float(np.max(list(errors)))
 
 

@@ -1,4 +1,4 @@
-"""`export_bundle`: a run's recipe, split and weights become a bundle."""
+"""`export_bundle`: from a run's recipe, split and weights to a bundle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ulna.export.half import in_half
 from ulna.export.parity import Parity, check_parity, parity_images
 from ulna.models import Expert
 from ulna.models.test_time_augmentation import TestTimeAugmentation, with_test_time_augmentation
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 from ulna.models.trained import load_expert
 from ulna.runtime.session import Session
 
@@ -47,14 +47,14 @@ def export_bundle(
     progress: Progress | None = None,
     weights: Weights | None = None,
 ) -> ModelBundle:
-    """Export every expert of the trained `run` and write the bundle `out`, not yet calibrated.
+    """Export every expert of the trained `run` and write the uncalibrated bundle `out`.
 
-    name: of the bundle, else the recipe's. progress(done, all) after each expert. weights: how
-    they are stored; None for float16 of a student's run and what its recipe says of any other. In
-    float16 the files are half as large, and arithmetic stays in float32. Each graph is compared
-    with its torch module first, in float16 with one of rounded weights. Raises ConfigError for a
+    name: of the bundle, by default the recipe's. progress(done, all) after each expert. weights:
+    how they are stored; None for float16 of a student's run and the recipe's setting otherwise. In
+    float16 the files are half as large, and arithmetic stays in float32. Each graph is first
+    compared with its torch module, in float16 with one of rounded weights. Raises ConfigError for a
     folder that is no run, WeightsError for weights that are missing or do not fit, BundleError for
-    a graph that does not answer like torch and for an `out` that holds anything but a bundle.
+    a graph that differs from torch and for an `out` that holds anything but a bundle.
     """
     check_replaceable(out)
     recipe = read_json(Recipe, run / "recipe.json")
@@ -98,14 +98,14 @@ class _Exported:
 def _export_experts(
     run: Path, recipe: Recipe, weights: Weights, progress: Progress | None
 ) -> list[_Exported]:
-    within_the_machine()
+    limit_torch_threads()
     exported = []
     for done, config in enumerate(recipe.experts):
         if progress is not None:
             progress(done, len(recipe.experts))
         expert = load_expert(run, recipe, config)
-        requested = with_test_time_augmentation(expert, config, recipe.input_spec.size)
-        exported.append(_export_expert(requested, config, recipe, weights))
+        augmented = with_test_time_augmentation(expert, config, recipe.input_spec.size)
+        exported.append(_export_expert(augmented, config, recipe, weights))
     return exported
 
 
@@ -138,33 +138,33 @@ def _export_expert(
 
 
 def _metrics(exported: Sequence[_Exported], run: Path) -> dict[str, float]:
-    """Errors at the gate, of each expert and the largest, and the score on the tune part."""
-    result = {
+    """Return the errors of the acceptance test, by expert and largest, and the tune scores."""
+    metrics = {
         "parity_max_error": max(e.parity.parity_error for e in exported),
         "completeness_max_error": max(e.parity.completeness_error for e in exported),
     }
     for expert in exported:
         name = expert.entry.name
-        result[f"parity_error.{name}"] = expert.parity.parity_error
-        result[f"completeness_error.{name}"] = expert.parity.completeness_error
+        metrics[f"parity_error.{name}"] = expert.parity.parity_error
+        metrics[f"completeness_error.{name}"] = expert.parity.completeness_error
         state = _json_object(run / "experts" / name / "state.json")
         history, kept = state.get("history"), state.get("kept_epoch")
         if isinstance(history, list) and isinstance(kept, int) and 0 <= kept < len(history):
             score = history[kept].get("tune_auroc")
             if isinstance(score, float) and math.isfinite(score):
-                result[f"tune_auroc.{name}"] = score
-    return result
+                metrics[f"tune_auroc.{name}"] = score
+    return metrics
 
 
 def _teacher_of(run: Path, recipe: Recipe) -> Distilled | None:
-    """Whose answers the run learned, if it is a student's."""
+    """Return the teacher of a student's run, else None."""
     return read_json(Distilled, run / TEACHER) if recipe.distillation.requested else None
 
 
 def _intended_use(data: DataFingerprint, distilled: Distilled | None) -> str:
-    """What the data allow; a student of a demonstration is one too."""
-    taught = distilled is not None and distilled.demonstration
-    return DEMONSTRATION_USE if taught else data.intended_use
+    """Return the intended use by the data; a student of a demonstration is a demonstration."""
+    demonstration = distilled is not None and distilled.demonstration
+    return DEMONSTRATION_USE if demonstration else data.intended_use
 
 
 def _json_object(path: Path) -> dict[str, Any]:
@@ -187,10 +187,10 @@ def _read_split(path: Path) -> dict[str, int]:
 
 
 def _versions() -> dict[str, str]:
-    result = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            result[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:  # run from a source tree
-            result[package] = "not installed"
-    return result
+            versions[package] = "not installed"
+    return versions

@@ -1,8 +1,8 @@
-"""Ulna's own encoder: a small convolutional network made for two CPU cores.
+"""The in-house encoder `cnn`: a small convolutional network for two CPU cores.
 
-Fractures are thin and small, so the answer is given on a grid of 1/8 of the input (28 x 28
-at 224 px) instead of the usual 1/32: a plain pyramid goes down to 1/32 for context and one
-top-down path brings that context back to 1/8 (Lin et al., Feature Pyramid Networks, 2017).
+Fractures are thin and small, so the feature grid has 1/8 of the input's side (28 x 28 at 224 px)
+instead of the usual 1/32. A plain pyramid goes down to 1/32 for context, and one top-down path
+brings that context back to 1/8 (Lin et al., Feature Pyramid Networks, 2017).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _conv(n_in: int, n_out: int, kernel: int = 3, stride: int = 1) -> nn.Sequent
     )
 
 
-class ResidualBlock(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions around a shortcut (He et al., 2016)."""
 
     def __init__(self, n: int) -> None:
@@ -35,7 +35,7 @@ class ResidualBlock(nn.Module):
 
 
 class Cnn(nn.Module):
-    """(B, 1, S, S) to a feature grid (B, num_features, S/8, S/8); S a multiple of 32."""
+    """Map (B, 1, S, S) to a feature grid (B, num_features, S/8, S/8); S is a multiple of 32."""
 
     num_features = 64
 
@@ -43,9 +43,9 @@ class Cnn(nn.Module):
         super().__init__()
         self.stem = _conv(in_chans, 16, kernel=5, stride=2)
         self.stage1 = nn.Sequential(_conv(16, 32, stride=2), _conv(32, 32))
-        self.stage2 = nn.Sequential(_conv(32, 64, stride=2), ResidualBlock(64))
-        self.stage3 = nn.Sequential(_conv(64, 96, stride=2), ResidualBlock(96))
-        self.stage4 = nn.Sequential(_conv(96, 128, stride=2), ResidualBlock(128))
+        self.stage2 = nn.Sequential(_conv(32, 64, stride=2), _ResidualBlock(64))
+        self.stage3 = nn.Sequential(_conv(64, 96, stride=2), _ResidualBlock(96))
+        self.stage4 = nn.Sequential(_conv(96, 128, stride=2), _ResidualBlock(128))
         n = self.num_features
         self.lateral2 = nn.Conv2d(64, n, 1)
         self.lateral3 = nn.Conv2d(96, n, 1)
@@ -57,7 +57,7 @@ class Cnn(nn.Module):
         return self.forward_stages(x_BCHW)[-1]
 
     def forward_stages(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
-        """The grids of stages 1 to 4, from fine to coarse, and last the merged one."""
+        """Return the grids of stages 1 to 4, from fine to coarse, and last the merged grid."""
         s1 = self.stage1(self.stem(x_BCHW))
         s2 = self.stage2(s1)
         s3 = self.stage3(s2)
@@ -70,7 +70,7 @@ class Cnn(nn.Module):
         return self.forward_features(x_BCHW)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Parameter groups from the input up, in timm's form, for layer-wise learning rates."""
+        """Return parameter groups from the input up, as in timm, for layer-wise learning rates."""
         return {"stem": r"^stem", "blocks": [(r"^stage(\d)", None), (r"^(?:lateral|merge)", (99,))]}
 
 

@@ -1,4 +1,4 @@
-"""Encoders: Ulna's `cnn` and every timm model that gives a feature grid."""
+"""Encoders: the in-house `cnn` and every timm model that returns a feature grid."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from ulna.errors import ConfigError, WeightsError, WeightsWarning
 from ulna.models.cnn import Cnn
-from ulna.models.imagenet import cannot_be_had, hub_source
+from ulna.models.imagenet import hub_source, imagenet_unavailable
 from ulna.no_telemetry import no_telemetry
 
 with no_telemetry():
     import timm
     from timm.models import group_parameters
 
-# Parts of timm models behind the feature grid; VGG's alone holds 120 million weights.
+# Parts of timm models behind the feature grid; that of VGG holds 120 million weights.
 _BEHIND_GRID = ("pre_logits", "global_pool", "head", "fc", "classifier", "head_drop")
 
 
 class Encoder(nn.Module):
-    """One-channel images (B, 1, H, W) to a feature grid (B, num_features, h, w)."""
+    """Map one-channel images (B, 1, H, W) to a feature grid (B, num_features, h, w)."""
 
     def __init__(self, name: str, body: nn.Module, num_features: int, channels_last: bool) -> None:
         super().__init__()
@@ -36,24 +36,24 @@ class Encoder(nn.Module):
         return grid.permute(0, 3, 1, 2) if self.channels_last else grid
 
     def forward_stages(self, x_BCHW: Tensor) -> tuple[Tensor, ...]:
-        """Grids (B, C, h, w) from the input up, the last is the encoder's; of timm it alone."""
+        """Return grids (B, C, h, w) from the input up; for timm models only the encoder's."""
         if isinstance(self.body, Cnn):
             return self.body.forward_stages(x_BCHW)
         return (self(x_BCHW),)
 
     def stages(self) -> list[list[str]]:
-        """Names of the body's parameters, grouped from the input up."""
+        """Return the names of the body's parameters, grouped from the input up."""
         matcher = self.body.group_matcher(coarse=True)  # type: ignore[operator]
         groups = group_parameters(self.body, matcher)
         return [list(groups[k]) for k in sorted(groups)]
 
 
 def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
-    """The encoder `name` for one-channel images of size x size px.
+    """Build the encoder `name` for one-channel images of size x size px.
 
-    pretrained: ImageNet weights as timm fetches them, first convolution summed over colours
-    (timm's `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature
-    grid, WeightsError when pretrained weights cannot be had.
+    pretrained: with ImageNet weights from timm, first convolution summed over colours (timm's
+    `adapt_input_conv`). Raises ConfigError for an unknown name or a model without a feature grid,
+    WeightsError when pretrained weights are unavailable.
     """
     if name == "cnn":
         if pretrained:
@@ -69,14 +69,14 @@ def build_encoder(name: str, size: int, pretrained: bool = False) -> Encoder:
 
 def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     settings: dict[str, Any] = {"in_chans": 1, "num_classes": 0, "global_pool": ""}
-    # Models with a fixed position table (most transformers) must be told the size of the image.
+    # Models with fixed position embeddings (most transformers) need the size of the image.
     pretrained_cfg = timm.get_pretrained_cfg(name)
     if getattr(pretrained_cfg, "fixed_input_size", False):
         settings["img_size"] = size
     if pretrained:
         warnings.warn(
-            f"ImageNet weights of {name!r} come from {hub_source(name)} unless an earlier download "
-            "is kept; the request for them is all that leaves this machine",
+            f"ImageNet weights of {name!r} come from {hub_source(name)} unless they are in the "
+            "download cache; nothing but the request leaves this machine",
             WeightsWarning,
             stacklevel=2,
         )
@@ -85,7 +85,7 @@ def _build_timm(name: str, size: int, pretrained: bool) -> nn.Module:
     except Exception as error:  # timm and its hub client raise many kinds
         if not pretrained:
             raise ConfigError(f"encoder {name!r} cannot be built: {error}") from error
-        raise cannot_be_had(name) from error
+        raise imagenet_unavailable(name) from error
     for part in _BEHIND_GRID:
         if hasattr(body, part):
             setattr(body, part, nn.Identity())

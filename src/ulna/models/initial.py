@@ -1,4 +1,4 @@
-"""Initial weights: random, ImageNet, shipped, a local file or a run; explicit, no fallback."""
+"""Initial weights: random, ImageNet, shipped, a local file or a run, without any fallback."""
 
 from __future__ import annotations
 
@@ -12,55 +12,54 @@ from ulna.errors import ConfigError, WeightsError
 from ulna.models.encoder import Encoder
 from ulna.models.expert import Expert, build_expert
 from ulna.models.imagenet import grey_normalisation, packaged_file
-from ulna.models.normalisation import bring_to_input
+from ulna.models.normalisation import adapt_first_convolution
 from ulna.models.weights_file import read_weights
-from ulna.models.weights_names import fitting
+from ulna.models.weights_names import match_tensors
 
-# The one encoder whose weights come with the package.
+# The encoder whose weights are part of the package.
 SHIPPED = "cnn"
 
 
 def load_initial_weights(config: ExpertConfig, recipe: Recipe) -> Expert:
-    """The expert of `config`, starting where `config.initial` says.
+    """Return the expert of `config` with its initial weights.
 
-    ImageNet weights are those of an installed package of the extra `imagenet`, where it has the
-    encoder's, else what timm fetches; they are brought to the grey levels of the recipe's input.
-    Raises WeightsError when the weights are not there or do
-    not fit the encoder to the last tensor; nothing else is tried then.
+    ImageNet weights come from an installed package of the extra `imagenet` if it has the encoder,
+    else from timm, and are adapted to the grey levels of the recipe's input. Raises WeightsError
+    when the weights are missing or do not fit the encoder completely; nothing else is tried then.
     """
-    given = _given_weights(config)
+    state = _initial_state(config)
     expert = build_expert(
         config,
         recipe.body_parts,
         recipe.categories,
         recipe.input_spec,
-        pretrained=config.initial.kind == "imagenet" and given is None,
+        pretrained=config.initial.kind == "imagenet" and state is None,
     )
-    if given is not None:
+    if state is not None:
         body = expert.encoder.body
         own = body.state_dict()
-        body.load_state_dict({**own, **fitting(given[0], own, config.encoder, given[1])})
+        body.load_state_dict({**own, **match_tensors(state[0], own, config.encoder, state[1])})
     learned = grey_normalisation(config.encoder) if config.initial.kind == "imagenet" else None
     if learned is not None:
-        bring_to_input(expert.encoder.body, learned, recipe.input_spec)
+        adapt_first_convolution(expert.encoder.body, learned, recipe.input_spec)
     return expert
 
 
 def check_initial_weights(config: ExpertConfig, encoder: Encoder) -> bool:
-    """Whether the weights that `config` starts from are here; ImageNet's may have to be fetched.
+    """Return whether the initial weights of `config` are on this machine; ImageNet's may not be.
 
-    encoder: the config's, also on the 'meta' device. Raises WeightsError for weights that cannot
-    be read or do not fit it.
+    encoder: the config's, also on the 'meta' device. Raises WeightsError for weights that cannot be
+    read or do not fit it.
     """
-    given = _given_weights(config)
-    if given is None:
+    state = _initial_state(config)
+    if state is None:
         return config.initial.kind != "imagenet"
-    fitting(given[0], encoder.body.state_dict(), config.encoder, given[1])
+    match_tensors(state[0], encoder.body.state_dict(), config.encoder, state[1])
     return True
 
 
-def _given_weights(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
-    """The state dict that `config` starts from and what to call it; None: none on this machine."""
+def _initial_state(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None:
+    """Return the initial state dict and its name for errors, or None if none is here."""
     initial, whose = config.initial, f"expert {config.name!r}"
     if initial.kind == "shipped":
         return _read_shipped(config.encoder), f"shipped weights of {SHIPPED!r}"
@@ -71,15 +70,15 @@ def _given_weights(config: ExpertConfig) -> tuple[dict[str, Tensor], str] | None
 
 
 def write_shipped(run: Path, name: str = SHIPPED) -> Path:
-    """Put the encoder of the expert `name` of a finished run where 'shipped' finds it.
+    """Write the encoder of a finished run's expert `name` as the shipped weights; return the path.
 
-    Half precision: a start needs no more, and the file stays below 2 MB. Returns its path.
+    Half precision is enough for initial weights and keeps the file below 2 MB.
     """
-    state = _read(InitialWeights("run", str(run)), name)
+    tensors = _read(InitialWeights("run", str(run)), name)
     prefix = "encoder.body."
     half = {
         k.removeprefix(prefix): v.half() if v.is_floating_point() else v
-        for k, v in state.items()
+        for k, v in tensors.items()
         if k.startswith(prefix)
     }
     path = Path(__file__).with_name(f"{SHIPPED}.safetensors")
@@ -107,9 +106,9 @@ def _read(initial: InitialWeights, name: str) -> dict[str, Tensor]:
 
 
 def _of_run(run: Path, name: str) -> Path:
-    """The weights of the run's expert `name`, or of its only expert whatever its name.
+    """Return the weights of the run's expert `name`, or of its only expert.
 
-    Of a cross-validation those of fold 0.
+    For a cross-validation those of fold 0.
     """
     if (run / "crossval.json").is_file():
         run = run / "fold0"
@@ -119,6 +118,6 @@ def _of_run(run: Path, name: str) -> Path:
 
 
 def check_initial(initial: InitialWeights) -> None:
-    """Raises early (ConfigError) when a named file or run is not there, before data is read."""
+    """Raise ConfigError when a file or run of initial weights is missing, before data are read."""
     if initial.path and not Path(initial.path).exists():
         raise ConfigError(f"initial weights {initial.path}: no such file or run")

@@ -1,4 +1,4 @@
-"""Weights that learned on one scale of grey levels, brought to a recipe's."""
+"""Adaptation of pretrained weights to the grey levels of a recipe's input."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ulna.config.input_spec import InputSpec
 
 
 @torch.no_grad()
-def bring_to_input(body: nn.Module, learned: tuple[float, float], spec: InputSpec) -> None:
-    """Change the first convolution of `body` so that input of `spec` means to it what it learned.
+def adapt_first_convolution(body: nn.Module, learned: tuple[float, float], spec: InputSpec) -> None:
+    """Rescale the first convolution of `body` from its training input to inputs of `spec`.
 
-    learned: mean and standard deviation, on [0, 1], that were taken off and divided by where the
-    weights come from. The weights take the ratio of the deviations; the difference of the means
-    goes into the convolution's bias, or into the running mean of the batch normalisation behind
-    it. Exact but for the outermost pixels, which see the padding's zeros: another grey on each
-    scale.
+    learned: mean and standard deviation, on [0, 1], of the normalisation that the weights were
+    trained with. The weights are multiplied by the ratio of the deviations. The difference of the
+    means goes into the convolution's bias, or into the running mean of the batch normalisation
+    behind it. Exact but for the outermost pixels, since zero padding means another grey level on
+    each scale.
     """
     mean, std = learned
     modules = list(body.modules())

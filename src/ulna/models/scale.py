@@ -1,4 +1,4 @@
-"""Images at another scale, on sides that every encoder divides evenly."""
+"""Images at other scales, with sides that every encoder divides evenly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _MULTIPLE = 32
 
 
 def scaled_side(size: int, scale: float) -> int:
-    """`scale` times `size` px, to the nearest multiple of 32, at least 32."""
+    """Return `scale` times `size` px, rounded to a multiple of 32, at least 32."""
     return max(1, round(scale * size / _MULTIPLE)) * _MULTIPLE
 
 
 def resized(x_BCHW: Tensor, scale: float) -> Tensor:
-    """Square images (B, C, H, H) at `scale`, bilinear; the same tensor where nothing changes."""
+    """Resize square images (B, C, H, H) by `scale`, bilinear; unchanged where the side is."""
     size = x_BCHW.shape[-1]
     side = scaled_side(size, scale)
     if scale == 1 or side == size:

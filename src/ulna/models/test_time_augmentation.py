@@ -1,7 +1,7 @@
-"""Test-time views: one expert's mean answer over an image, its mirror image and other scales.
+"""Test-time augmentation: an expert's mean output over an image, its mirror image and scales.
 
-The mean of linear maps is a linear map, so the averaged map still adds up to the averaged
-logit. It is made part of the exported graph; nothing that serves a bundle knows of it.
+The mean of linear maps is a linear map, so the averaged map still adds up to the averaged logit. It
+is part of the exported graph, so that the runtime needs no code for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ulna.models.scale import scaled_side
 
 
 class TestTimeAugmentation(nn.Module):
-    """The mean of `expert` over views; takes and gives what the expert does."""
+    """The mean of `expert` over views, with the same input and output."""
 
     def __init__(self, expert: Expert, config: ExpertConfig, size: int) -> None:
         super().__init__()
@@ -26,21 +26,21 @@ class TestTimeAugmentation(nn.Module):
 
     @property
     def bias_P(self) -> Tensor:
-        """What the abnormal logit is when the map is zero everywhere."""
+        """The abnormal logit where the map is zero everywhere."""
         return self.expert.bias_P
 
     @property
     def finding_bias_F(self) -> Tensor:
-        """What each category's logit is when its map is zero everywhere."""
+        """Each category's logit where its map is zero everywhere."""
         return self.expert.finding_bias_F
 
     def forward(self, x_BCHW: Tensor) -> ExpertOutput:
         outs = [self._view(x_BCHW, side, m) for side in self.sides for m in self.mirrors]
-        # On the grid of the first scale; a change of grid keeps the mean of each map.
+        # On the grid of the first scale; changing the grid keeps the mean of each map.
         cell = outs[0].cam_BPhw.shape[-2:]
         cams = [_to_grid(o.cam_BPhw, cell) for o in outs]
         scores = [_to_grid(o.attention_BAhw, cell) for o in outs]
-        result = [_to_grid(o.finding_cam_BFhw, cell) for o in outs]
+        finding_cams = [_to_grid(o.finding_cam_BFhw, cell) for o in outs]
         return ExpertOutput(
             abnormal_BP=torch.stack([o.abnormal_BP for o in outs]).mean(0),
             body_part_BP=torch.stack([o.body_part_BP for o in outs]).mean(0),
@@ -48,7 +48,7 @@ class TestTimeAugmentation(nn.Module):
             cam_BPhw=torch.stack(cams).mean(0),
             attention_BAhw=torch.stack(scores).mean(0),
             features_BC=torch.stack([o.features_BC for o in outs]).mean(0),
-            finding_cam_BFhw=torch.stack(result).mean(0),
+            finding_cam_BFhw=torch.stack(finding_cams).mean(0),
         )
 
     def _view(self, x_BCHW: Tensor, side: int, mirrored: bool) -> ExpertOutput:
@@ -70,7 +70,7 @@ class TestTimeAugmentation(nn.Module):
 def with_test_time_augmentation(
     expert: Expert, config: ExpertConfig, size: int
 ) -> Expert | TestTimeAugmentation:
-    """`expert` as its config wants it asked: alone, or over test-time views."""
+    """Return `expert`, with the test-time augmentation of its config if there is any."""
     if not config.test_mirror and config.test_scales == (1.0,):
         return expert
     return TestTimeAugmentation(expert, config, size).eval()

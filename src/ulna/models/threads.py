@@ -1,4 +1,4 @@
-"""How many threads torch computes with."""
+"""The number of torch's threads."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import torch
 from ulna.machine import THREAD_VARIABLES, arithmetic_threads
 
 
-def within_the_machine() -> None:
-    """Let torch compute with no more threads than this process may use (ulna.machine).
+def limit_torch_threads(n: int = 0) -> None:
+    """Let torch use `n` threads; with 0, no more than this process may use (`ulna.machine`).
 
-    Torch follows the affinity mask and no control group. A number that was set in the environment
-    or is smaller already is left.
+    Torch respects the affinity mask but no control group. With 0, a smaller number, or one set in
+    the environment, is kept.
     """
     most = arithmetic_threads()
-    if torch.get_num_threads() > most and not any(name in os.environ for name in THREAD_VARIABLES):
+    if n:
+        torch.set_num_threads(n)
+    elif torch.get_num_threads() > most and not any(
+        name in os.environ for name in THREAD_VARIABLES
+    ):
         torch.set_num_threads(most)

@@ -13,15 +13,15 @@ from ulna.models.expert import Expert, build_expert
 
 
 def load_expert(run: Path, recipe: Recipe, config: ExpertConfig) -> Expert:
-    """The trained expert of a run, in evaluation mode on the CPU.
+    """Return the trained expert of a run, in evaluation mode on the CPU.
 
-    Every weight must be there and fit; raises WeightsError otherwise.
+    Raises WeightsError unless every weight is there and fits.
     """
     path = run / "experts" / config.name / "weights.safetensors"
     if not path.is_file():
         raise WeightsError(
             f"{path}: no such file: expected the weights of expert {config.name!r}; "
-            "train the run to its end (the same `ulna train` goes on where it stopped)"
+            "finish the run (the same `ulna train` resumes it)"
         )
     expert = build_expert(config, recipe.body_parts, recipe.categories, recipe.input_spec)
     try:

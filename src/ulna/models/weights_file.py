@@ -1,4 +1,4 @@
-"""A file of weights as a state dict, whatever its container: nothing in it is executed."""
+"""Weights files of any container as a state dict; no code in them is executed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ulna.errors import WeightsError, out_of_memory
 
-# What training scripts put a state dict under, beside optimizer and epoch. A running mean is
-# taken where there is nothing else.
+# Keys of the state dict in checkpoints of training scripts. A running mean (ema) comes last.
 _CONTAINERS = (
     "state_dict",
     "model",
@@ -25,17 +24,17 @@ _CONTAINERS = (
     "model_ema",
 )
 _DEEPEST = 3
-# Of a safetensors file: the length of its header, then the header as JSON.
+# A safetensors file begins with the length of its header, followed by the header as JSON.
 _LENGTH_BYTES = 8
 
 
 def read_weights(path: Path, whose: str) -> dict[str, Tensor]:
-    """The tensors in `path` by name, on the CPU.
+    """Read the tensors in `path` by name, on the CPU.
 
-    path: .safetensors, or what torch.save wrote (.pth, .pt, .bin): a state dict, or one under
+    path: .safetensors, or a file of torch.save (.pth, .pt, .bin): a state dict, or one under
     'state_dict', 'model' or the like. whose: named in errors, as "expert 'vgg19'". Raises
-    WeightsError for a file that is not there, damaged, of another format or without tensors;
-    OSError where the system refuses to read it.
+    WeightsError for a file that is missing, damaged, of another format or without tensors; OSError
+    where the system refuses to read it.
     """
     if not path.is_file():
         raise WeightsError(
@@ -59,7 +58,7 @@ def _load(path: Path) -> Mapping[Any, Any]:
     try:
         if path.suffix == ".safetensors" or start[_LENGTH_BYTES:].startswith(b'{"'):
             return load_file(path)
-        # Training scripts keep their options in a Namespace, which is names and values alone.
+        # Training scripts keep their options in a Namespace, which holds names and values only.
         with torch.serialization.safe_globals([argparse.Namespace]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle's own errors have no common base but Exception

@@ -1,7 +1,7 @@
-"""Which tensors of a file are an encoder's: names of timm, torchvision and EfficientNet-PyTorch.
+"""Matching a file's tensors with an encoder: names of timm, torchvision, EfficientNet-PyTorch.
 
-A file fits when it has every tensor of the encoder in its shape, and none that only another
-architecture has: a ResNet34's weights hold all names of a ResNet18.
+A file fits when it has every tensor of the encoder in its shape, and none of another architecture:
+a ResNet34 has all names of a ResNet18.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ulna.no_telemetry import no_telemetry
 with no_telemetry():
     from timm.models import adapt_input_conv
 
-# Classifiers and what pools for them, in the names of timm, torchvision and EfficientNet-PyTorch.
+# Classifiers and their pooling, in the names of timm, torchvision and EfficientNet-PyTorch.
 _CLASSIFIERS = (
     *("classifier", "fc", "head", "heads", "head_drop", "global_pool", "pre_logits"),
     *("_fc", "last_linear"),
 )
-# How many batches a statistic has seen: no reading of it depends on that (momentum is fixed), and
-# files of before PyTorch 0.4.1 do not have it.
+# Number of batches that a statistic has seen. It has no effect, since momentum is fixed, and files
+# from before PyTorch 0.4.1 lack it.
 _COUNTER = "num_batches_tracked"
-# DenseNet of before torchvision 0.3: 'denselayer1.norm.1.weight' for 'denselayer1.norm1.weight'.
+# DenseNet before torchvision 0.3: 'denselayer1.norm.1.weight' for 'denselayer1.norm1.weight'.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.")
 _STEMS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 _SQUEEZE = {"_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
@@ -41,39 +41,40 @@ _PLAIN = {
 }
 
 
-def fitting(
+def match_tensors(
     given: Mapping[str, Tensor], own: Mapping[str, Tensor], encoder: str, source: str
 ) -> dict[str, Tensor]:
-    """The tensors of `given` under the names of `own`, an encoder's state dict, in its shapes.
+    """Return the tensors of `given` under the names and in the shapes of `own`, an encoder's.
 
-    A prefix ('module.', 'model.', 'encoder.', ...) is found; a first convolution of three colours
-    is summed to one channel (timm's `adapt_input_conv`); a classifier is left out; counts of
-    batches may be absent. own: also on the 'meta' device. encoder, source: named in errors.
-    Raises WeightsError unless exactly one network in `given` fits, all numbers finite.
+    A prefix ('module.', 'model.', 'encoder.', ...) is detected. A first convolution of three
+    colours is summed to one channel (timm's `adapt_input_conv`), a classifier is left out, and
+    counts of batches may be missing. own: a state dict, also on the 'meta' device. encoder, source:
+    named in errors. Raises WeightsError unless exactly one network in `given` fits, with finite
+    numbers only.
     """
     needed = [name for name in own if not name.endswith(_COUNTER)]
     networks = {p: _renamed(_below(given, p), own) for p in _prefixes(given, needed[0])}
-    result = {p: _in_shape(network, own) for p, network in networks.items()}
-    whole = [p for p, tensors in result.items() if all(name in tensors for name in needed)]
+    matched = {p: _in_shape(network, own) for p, network in networks.items()}
+    whole = [p for p, tensors in matched.items() if all(name in tensors for name in needed)]
     if len(whole) > 1:
         raise WeightsError(
             f"{source}: holds {len(whole)} networks that fit encoder {encoder!r}, below "
-            f"{', '.join(map(repr, whole))}: expected one; save the one that is meant"
+            f"{', '.join(map(repr, whole))}: expected one; save only that one"
         )
     if not whole:
-        best = max(result.values(), key=lambda tensors: sum(n in tensors for n in needed))
+        best = max(matched.values(), key=lambda tensors: sum(n in tensors for n in needed))
         raise _misfit(best, needed, (encoder, source), given)
     (prefix,) = whole
     _refuse_others(networks[prefix], own, encoder, source)
-    _refuse_infinite(result[prefix], source)
-    return result[prefix]
+    _refuse_infinite(matched[prefix], source)
+    return matched[prefix]
 
 
 def _prefixes(given: Mapping[str, Tensor], first: str) -> list[str]:
-    """What may stand before the encoder's names: '' always, and before each like its first."""
+    """Return the possible prefixes of the encoder's names, '' first."""
     anchors = (first, "_conv_stem.weight")
-    result = [n.removesuffix(a) for n in given for a in anchors if n.endswith("." + a)]
-    return list(dict.fromkeys(["", *result]))
+    prefixes = [n.removesuffix(a) for n in given for a in anchors if n.endswith("." + a)]
+    return list(dict.fromkeys(["", *prefixes]))
 
 
 def _below(given: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -81,7 +82,7 @@ def _below(given: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _renamed(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """In the names of timm, as far as they are known."""
+    """Return the tensors under timm's names, as far as these are known."""
     named = {_OLD_DENSENET.sub(r"\1\2.", name): tensor for name, tensor in given.items()}
     if "_conv_stem.weight" not in named:
         return named
@@ -91,7 +92,7 @@ def _renamed(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str
 
 
 def _efficientnet_name(name: str, blocks: list[str], given: Mapping[str, Tensor]) -> str:
-    """timm's name for one of EfficientNet-PyTorch, whose blocks are numbered through."""
+    """Return timm's name for one of EfficientNet-PyTorch, which numbers blocks consecutively."""
     match = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
     if match is None:
         head, _, rest = name.partition(".")
@@ -104,13 +105,13 @@ def _efficientnet_name(name: str, blocks: list[str], given: Mapping[str, Tensor]
 
 
 def _in_shape(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    adapted = {n: _one_channel(given[n], wanted) for n, wanted in own.items() if n in given}
+    adapted = {n: _one_channel(given[n], target) for n, target in own.items() if n in given}
     return {n: tensor for n, tensor in adapted.items() if tensor.shape == own[n].shape}
 
 
-def _one_channel(given: Tensor, wanted: Tensor) -> Tensor:
-    """A colour network's first convolution summed to the one channel of a radiograph."""
-    if given.ndim == 4 and wanted.ndim == 4 and given.shape[1] == 3 and wanted.shape[1] == 1:
+def _one_channel(given: Tensor, target: Tensor) -> Tensor:
+    """Sum a colour network's first convolution to the one channel of a radiograph."""
+    if given.ndim == 4 and target.ndim == 4 and given.shape[1] == 3 and target.shape[1] == 1:
         adapted: Tensor = adapt_input_conv(1, given)
         return adapted
     return given
@@ -146,7 +147,7 @@ def _refuse_others(
         raise WeightsError(
             f"{source}: has all of encoder {encoder!r} and {len(others)} tensors more, like "
             f"{others[0]}, which are no classifier: expected weights of the same encoder, and "
-            "these are of a larger one; choose that as the encoder, or save what is meant alone"
+            "these are of a larger one; choose that as the encoder, or save only the right tensors"
         )
 
 
@@ -155,5 +156,5 @@ def _refuse_infinite(tensors: Mapping[str, Tensor], source: str) -> None:
     if bad:
         raise WeightsError(
             f"{source}: {len(bad)} tensors, like {bad[0]}, hold numbers that are not finite: "
-            "expected weights of a training that ended well"
+            "expected weights of a successful training"
         )

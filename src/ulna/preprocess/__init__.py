@@ -1,4 +1,4 @@
-"""From a `Radiograph` to what a network reads: the only such path, for training and serving."""
+"""From a `Radiograph` to a network's input: the only path, for training and prediction."""
 
 from __future__ import annotations
 

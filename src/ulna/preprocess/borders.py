@@ -1,4 +1,4 @@
-"""Where the picture lies on an image that has bars, frames or plain air around it."""
+"""Detection of the picture in an image that has bars, frames or plain air around it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import numpy as np
 from ulna.imaging.geometry import Part
 from ulna.types import Array
 
-# Lines are compared at no more than about so many pixels a side.
-_LOOKED_AT = 512
-# Of the image's range: what the greys of a plain line span, but for this share of its pixels at
-# either end (a frame's corners, dust).
+# Approximate number of rows and columns that are examined.
+_EXAMINED = 512
+# A line is plain if its greys span at most the first share of the image's range, without the second
+# share of its pixels at either end (a frame's corners, dust).
 _PLAIN, _ODD = 0.04, 0.02
-# No less of a side is left: beyond that there is no picture to be found.
+# Smallest share of a side that may be left; below it the image has no detectable picture.
 _LEAST = 0.25
 
 
 def picture_part(pixels: Array) -> Part:
-    """(left, top, width, height) in px of what is left of an image without its plain border lines.
+    """Return (left, top, width, height) in px of an image without its plain border lines.
 
-    A row or column at the border goes where its greys hardly differ: bars of a letterbox, the
-    frame of a cassette, air. What is left has no such line at its four borders. Lines with a
-    letter in them stay, and so does all beyond: nothing of a limb may be lost. An image that is
-    plain nearly everywhere stays whole. Deterministic; looks at about 512 lines a side.
+    A row or column at the border is removed where its greys hardly differ: bars of a letterbox, the
+    frame of a cassette, air. The rest has no such line at its four borders. Lines with a letter in
+    them stay, with all lines inside them, so that no part of a limb is lost. An image that is plain
+    nearly everywhere stays whole. Deterministic; examines about 512 lines a side.
     """
     height, width = pixels.shape
-    step = max(1, max(height, width) // _LOOKED_AT)
+    step = max(1, max(height, width) // _EXAMINED)
     seen = pixels[::step, ::step]
     low, high = np.percentile(seen, (0.5, 99.5))
     if high <= low:
@@ -42,13 +42,13 @@ def picture_part(pixels: Array) -> Part:
             return 0, 0, width, height
         if before == (top, bottom, left, right):
             break
-    # Lines between those looked at are kept.
+    # Lines between those examined are kept.
     x, y = max(0, (left - 1) * step + 1), max(0, (top - 1) * step + 1)
     return x, y, min(width, right * step) - x, min(height, bottom * step) - y
 
 
 def _inner(lines: Array, plain: float) -> tuple[int, int]:
-    """The first row that is not plain, and the one after the last; (0, 0) where all are."""
+    """Return the first row that is not plain and the end of the last; (0, 0) where all are."""
     if not lines.size:
         return 0, 0
     skipped = int(_ODD * lines.shape[1])

@@ -1,4 +1,4 @@
-"""Contrast against the neighbourhood, for images whose limbs are dim and borders bright."""
+"""Local contrast normalisation, for images with dim limbs and bright borders."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import numpy.typing as npt
 
 from ulna.types import Array
 
-# Deviations below this (of the grey range) are noise on an even ground: they stay small.
+# Deviations below this share of the grey range are noise and are not amplified.
 _LEAST_DEVIATION = 0.02
-# The grey range shows so many deviations to either side of the neighbourhood's mean.
+# Standard deviations to either side of the local mean that the grey range covers.
 _SHOWN_DEVIATIONS = 3.0
 
 
 def local_contrast(square: Array, image: npt.NDArray[np.bool_], share: float) -> Array:
-    """(S, S) in [0, 1]: 0.5 where a pixel is the mean of its neighbourhood, 0 outside the image.
+    """Return (S, S) in [0, 1]: 0.5 where a pixel equals its local mean, 0 outside the image.
 
-    square: (S, S) in [0, 1]. image: (S, S) where it shows image and not padding, which no mean
-    counts. share: side of the square neighbourhood, of S. Local normalisation as in Jarrett et
-    al. (2009, What is the best multi-stage architecture for object recognition?, section 3.1),
-    with a box in place of the Gaussian.
+    square: (S, S) in [0, 1]. image: (S, S) False in the padding, which no mean includes. share:
+    side of the square neighbourhood as a share of S. Local normalisation as in Jarrett et al.
+    (2009, What is the best multi-stage architecture for object recognition?, section 3.1), with a
+    box in place of the Gaussian.
     """
     side = max(3, round(share * len(square)) | 1)
     sums = _BoxSums(len(square), side)
@@ -41,7 +41,7 @@ def local_contrast(square: Array, image: npt.NDArray[np.bool_], share: float) ->
 class _BoxSums:
     """Sums over the side x side neighbourhood (odd side) in a square, cut off at the borders.
 
-    Holds its working memory: to ask the system for it each time would take longer than the sums.
+    Keeps its working memory, since allocating it each time would take longer than the sums.
     """
 
     def __init__(self, size: int, side: int) -> None:
@@ -50,7 +50,7 @@ class _BoxSums:
         self._across = np.empty((size, size))
 
     def of(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """The sums of `x` (S, S), in its place."""
+        """Replace `x` (S, S) by its sums and return it."""
         self._down(x)
         np.copyto(self._across, x.T)
         self._down(self._across)
@@ -58,7 +58,7 @@ class _BoxSums:
         return x
 
     def _down(self, x: npt.NDArray[np.float64]) -> None:
-        """Along the first axis, as differences of running sums."""
+        """Sum along the first axis, as differences of running sums."""
         n, total = len(x), self._total
         # Row by row: `cumsum` along the first axis walks down one column after another.
         for i in range(n):

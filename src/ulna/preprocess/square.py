@@ -1,7 +1,7 @@
 """Percentile stretch, letterbox, normalisation.
 
-`prepare` is `normalise` of `letterbox_uint8`, bit for bit: the training cache stores the
-8-bit square, and serving goes through the same 8 bits, so both see the same input.
+`prepare` is `normalise` of `letterbox_uint8`, bit for bit: the training cache stores the 8-bit
+square, and prediction uses the same 8 bits, so both have the same input.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ulna.preprocess.borders import picture_part
 from ulna.preprocess.contrast import local_contrast
 from ulna.types import Array, Radiograph
 
-# What an image becomes in `letterbox_uint8`. Decoded images that are kept carry it: another number
-# makes them anew. Raise it with every change of the pixels; tests/preprocess holds some of them.
+# Version of the output of `letterbox_uint8`. Raise it with every change of the pixels, so that
+# cached images are decoded again; tests/preprocess compares some pixels.
 PIXELS_VERSION = 1
 _PERCENTILE_PIXELS = 1 << 20
 
@@ -26,12 +26,12 @@ _PERCENTILE_PIXELS = 1 << 20
 def letterbox_uint8(
     radiograph: Radiograph, spec: InputSpec
 ) -> tuple[npt.NDArray[np.uint8], Placement]:
-    """The radiograph stretched between two percentiles of its own pixels, in a square.
+    """Return the radiograph, stretched between two of its percentiles, in a square.
 
-    Returns (S, S) uint8, where 0 and 255 are the spec's low and high percentile and the
-    padding is 0, and the placement. A constant image becomes 0 everywhere. With local contrast
-    the stretched image is measured by its neighbourhoods instead. With `trim_borders` the square,
-    and the percentiles, are of `picture_part` alone.
+    The square is (S, S) uint8; 0 and 255 are the spec's low and high percentile, and the padding is
+    0. Its placement is returned too. A constant image becomes 0 everywhere. With local contrast,
+    the stretched image is normalised by its neighbourhoods. With `trim_borders`, square and
+    percentiles are those of `picture_part`.
     """
     part = picture_part(radiograph.pixels) if spec.trim_borders else None
     low, high = _percentiles(_cut(radiograph.pixels, part), spec)
@@ -55,7 +55,7 @@ def _cut(pixels: Array, part: Part | None) -> Array:
 
 
 def _image(placement: Placement) -> npt.NDArray[np.bool_]:
-    """(S, S) whether the middle of a pixel of the square lies on the image."""
+    """Return (S, S) whether the centre of a pixel of the square lies on the image."""
     (_, _, width, height), (left, top) = placement.shown, placement.padding
     centre = (np.arange(placement.size) + 0.5) * placement.side / placement.size
     rows = (centre > top) & (centre < top + height)
@@ -64,9 +64,9 @@ def _image(placement: Placement) -> npt.NDArray[np.bool_]:
 
 
 def normalise(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.floating], spec: InputSpec) -> Array:
-    """(..., S, S) uint8 of 0 to 255, or floats of 0 to 1 -> float32 (x - mean) / std, same shape.
+    """Return (x - mean) / std as float32 of (..., S, S) uint8 of 0 to 255, or floats of 0 to 1.
 
-    Raises ImageError for another type of array: its range would be a guess.
+    Raises ImageError for another type of array, whose range would be a guess.
     """
     if pixels.dtype == np.uint8:
         scaled = pixels.astype(np.float32) / np.float32(255)
@@ -78,12 +78,12 @@ def normalise(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.floating], spec: In
 
 
 def prepare(radiograph: Radiograph, spec: InputSpec) -> tuple[Array, Placement]:
-    """The radiograph as (1, S, S) float32 for a network, and its placement."""
+    """Return the radiograph as a network's input, (1, S, S) float32, and its placement."""
     square, placement = letterbox_uint8(radiograph, spec)
     return normalise(square[None], spec), placement
 
 
 def _percentiles(pixels: Array, spec: InputSpec) -> tuple[float, float]:
-    # Every k-th pixel of a large image: the same answer to well under a grey level, much sooner.
+    # Every k-th pixel of a large image: much faster, and equal to well under a grey level.
     step = max(1, int(np.ceil(np.sqrt(pixels.size / _PERCENTILE_PIXELS))))
     return percentile_pair(pixels[::step, ::step], spec.low_percentile, spec.high_percentile)

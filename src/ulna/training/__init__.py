@@ -12,10 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["DataSource", "train_run"]
 
-__getattr__ = lazy_getattr(
-    __name__,
-    {
-        "run": ("train_run",),
-        "source": ("DataSource",),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"run": ("train_run",), "source": ("DataSource",)})

@@ -1,9 +1,9 @@
-"""Training in exactly the arithmetic that was asked for, on whatever device this process has.
+"""Training in exactly the arithmetic of the recipe, on whatever device this process has.
 
-Lightning's Fabric replaces float16 by bfloat16 on a CPU; torch computes float16 there as well, so
-the run that another machine began in float16 goes on in float16 here. Gradients of float16 are
-scaled so that small ones do not vanish (Micikevicius et al. 2018, Mixed precision training,
-section 3.2); the scale is part of a checkpoint.
+Lightning Fabric replaces float16 by bfloat16 on a CPU. Torch computes float16 there as well, so a
+run that another machine began in float16 is resumed in float16 here. Gradients of float16 are
+scaled so that small ones do not vanish (Micikevicius et al. 2018, Mixed precision training, section
+3.2). The scale is part of a checkpoint.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from torch import nn
 
 from ulna.config.recipe import Precision
 from ulna.errors import ConfigError, TrainingError
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 
 _LARGEST_NORM = 5.0
-# Halved at every overflow from 65,536: here the gradients themselves do not fit into float16.
+# The scale starts at 65,536 and is halved at every overflow. Below this limit the gradients
+# themselves do not fit into float16.
 _LEAST_SCALE = 2.0**-10
 
 
 def start_fabric(precision: Precision, devices: list[int] | int = 1) -> Fabric:
-    """Fabric on the best device of this machine, computing in `precision` and no other.
+    """Return a Fabric on the best device of this machine that computes in `precision`.
 
-    Torch then has no more threads than this process may use.
-    Raises ConfigError for 'auto', which `training.precision.with_precision` settles.
+    Limits torch to the threads that this process may use. Raises ConfigError for 'auto', which
+    `training.precision.with_precision` must resolve first.
     """
     if precision == "auto":
-        raise ConfigError("precision 'auto' names no arithmetic: settle it by `with_precision`")
-    within_the_machine()
+        raise ConfigError("precision 'auto' names no arithmetic: resolve it by `with_precision`")
+    limit_torch_threads()
     if precision == "32-true":
         return Fabric(devices=devices, accelerator="auto", precision=precision)
-    kind = device_type()
+    kind = _device_type()
     scaler = torch.amp.GradScaler(kind) if precision == "16-mixed" else None
     plugin = _Mixed(precision, device=kind, scaler=scaler)
     return Fabric(devices=devices, accelerator="auto", plugins=[plugin])
 
 
 class _Mixed(MixedPrecision):
-    """Autocast alone: it converts what an operation computes in half precision.
+    """Autocast without conversion of the module's inputs.
 
-    Fabric's own also rounds all that a module is given, geometry and labels too, to 8 bits.
+    Fabric's own plugin also rounds all inputs of a module, coordinates and labels too, to 8 bits.
     """
 
     def convert_input(self, data: Any) -> Any:
         return data
 
 
-def device_type() -> str:
-    """'cuda', 'mps' or 'cpu': the kind of device that Fabric takes by itself."""
+def _device_type() -> str:
+    """Return the device type that Fabric chooses by default: 'cuda', 'mps' or 'cpu'."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
@@ -63,9 +64,9 @@ def device_type() -> str:
 def adamw(
     groups: Iterable[Any], precision: Precision, learning_rate: float, weight_decay: float
 ) -> torch.optim.AdamW:
-    """AdamW over parameters or groups of them; fused where gradients are not scaled.
+    """Return AdamW over parameters or parameter groups, fused unless gradients are scaled.
 
-    The fused step unscales gradients by itself, so they could not be clipped before.
+    The fused step unscales gradients itself, so they could not be clipped before it.
     """
     return torch.optim.AdamW(
         groups, lr=learning_rate, weight_decay=weight_decay, fused=precision != "16-mixed"
@@ -73,12 +74,12 @@ def adamw(
 
 
 def clipped_step(
-    fabric: Fabric, module: _FabricModule | nn.Module, optimizer: _FabricOptimizer, what: str
+    fabric: Fabric, module: _FabricModule | nn.Module, optimizer: _FabricOptimizer, label: str
 ) -> None:
-    """Clip the gradients' norm to 5 and let the optimizer step; what: the place, for the error.
+    """Clip the norm of the gradients to 5 and take one optimizer step.
 
-    A step whose float16 gradients overflow is left out and the scale halved. Raises TrainingError
-    for gradients that are not finite otherwise.
+    A step whose float16 gradients overflow is skipped and the scale halved. label: expert and step,
+    for the error message. Raises TrainingError where gradients are not finite for another reason.
     """
     norm = fabric.clip_gradients(
         module, optimizer, max_norm=_LARGEST_NORM, error_if_nonfinite=False
@@ -88,7 +89,7 @@ def clipped_step(
     lost = not finite if scaler is None else scaler.get_scale() < _LEAST_SCALE
     if lost:
         raise TrainingError(
-            f"{what}: the gradients are not finite numbers: lower learning_rate or use precision "
+            f"{label}: the gradients are not finite numbers: lower learning_rate or use precision "
             "32-true"
         )
     optimizer.step()
@@ -96,18 +97,18 @@ def clipped_step(
 
 
 def scale_state(fabric: Fabric) -> dict[str, Any]:
-    """What a checkpoint needs of the scale of the gradients; {} without one. JSON types."""
+    """Return the state of the gradient scale in JSON types, or {} where there is none."""
     return fabric.strategy.precision.state_dict()
 
 
 def restore_scale(fabric: Fabric, state: Mapping[str, Any]) -> None:
-    """The reverse of `scale_state`."""
+    """Restore the state that `scale_state` returned."""
     if state:
         fabric.strategy.precision.load_state_dict(dict(state))
 
 
 def computed_in(fabric: Fabric, precision: Precision) -> dict[str, str]:
-    """Arithmetic, device and version of torch, for the record that a run leaves."""
+    """Return precision, device and torch version, for the record of a run."""
     if fabric.device.type == "cuda":
         device = torch.cuda.get_device_name(fabric.device)
     elif fabric.device.type == "cpu":

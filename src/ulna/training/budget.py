@@ -1,4 +1,4 @@
-"""How many epochs a budget of minutes affords."""
+"""The number of epochs that a budget of minutes allows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.errors import UlnaWarning
 
-# A step without a way back through the encoder takes about this share of a whole step.
+# Share of a full step that a step without backward pass through the encoder takes, about.
 _FORWARD_ONLY = 0.35
-# Of the epochs asked for: with fewer, scores say more of the machine than of the recipe.
+# Share of the requested epochs. With fewer, scores depend more on the machine than on the recipe.
 _ENOUGH = 0.5
 
 
 @dataclass
 class TimeSpent:
-    """Seconds and steps of an expert's training so far, on windows and in all."""
+    """Seconds and steps of an expert's training so far, in total and on crops (`window_*`)."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -34,10 +34,10 @@ class TimeSpent:
 
 
 def minutes_of(name: str, recipe: Recipe, spent: Mapping[str, float]) -> float:
-    """Minutes of the expert `name`: its share of the recipe's, and of what those before it left.
+    """Return the minutes of the expert `name`: its share, and what those before it left.
 
-    spent: minutes that each expert before it took. One that took more than its own takes nothing
-    from those after it. 0 where the recipe has no budget.
+    spent: minutes that each expert before it took. An expert that overruns its share takes nothing
+    from the later ones. 0 where the recipe has no budget.
     """
     left, shares = recipe.minutes, sum(e.time_share for e in recipe.experts)
     for expert in recipe.experts:
@@ -50,30 +50,30 @@ def minutes_of(name: str, recipe: Recipe, spent: Mapping[str, float]) -> float:
 
 
 def epochs_per_minute(
-    spent: TimeSpent, config: ExpertConfig, window_share: float, size: int, steps_per_epoch: int
+    spent: TimeSpent, config: ExpertConfig, crop_share: float, size: int, steps_per_epoch: int
 ) -> float:
-    """Epochs per minute, the windows' share of them on windows of `config`'s size.
+    """Return epochs per minute where `crop_share` of them are on crops of `config`'s size.
 
-    size: side of a whole image in px. Until a whole image was seen, its cost is guessed from
-    the window's area.
+    size: side of a whole image in px. Before the first whole image, its cost is estimated from the
+    ratio of the areas.
     """
-    window = spent.window_seconds / max(1, spent.window_steps)
+    crop = spent.window_seconds / max(1, spent.window_steps)
     whole_steps = spent.steps - spent.window_steps
     if whole_steps:
         whole = (spent.seconds - spent.window_seconds) / whole_steps
     else:
-        whole = window * (size / config.crop_size) ** 2
+        whole = crop * (size / config.crop_size) ** 2
         whole *= 1.0 if config.train_encoder_on_whole else _FORWARD_ONLY
-    return 60 / (steps_per_epoch * (window_share * window + (1 - window_share) * whole))
+    return 60 / (steps_per_epoch * (crop_share * crop + (1 - crop_share) * whole))
 
 
 def warn_if_cut(config: ExpertConfig, epochs: int, minutes: float) -> None:
-    """Say so (UlnaWarning) where the minutes afforded less than half of the expert's epochs."""
+    """Warn (UlnaWarning) where the minutes allowed less than half of the expert's epochs."""
     if minutes and epochs < _ENOUGH * config.epochs:
         warnings.warn(
             f"expert {config.name}: {epochs} of {config.epochs} epochs fitted into its "
             f"{minutes:.1f} minutes: it has learned too little; give it a quieter or faster "
-            "machine, or time without end (--set minutes=0)",
+            "machine, or unlimited time (--set minutes=0)",
             UlnaWarning,
             stacklevel=2,
         )

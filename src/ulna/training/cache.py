@@ -1,7 +1,8 @@
-"""Every image decoded once, into a memory-mapped array that training reads at random.
+"""The cache of decoded images: a memory-mapped array that training reads at random.
 
-The cache holds what `preprocess.letterbox_uint8` gives, so training sees the pixels that
-`preprocess.prepare` will show the bundle's graphs. How runs share it: `training.cache_folder`.
+The cache holds the output of `preprocess.letterbox_uint8`, so training sees the pixels that
+`preprocess.prepare` will pass to the graphs of a bundle. `training.cache_folder` describes how runs
+share it.
 """
 
 from __future__ import annotations
@@ -33,29 +34,28 @@ from ulna.training.cache_folder import (
     NOTE,
     Lease,
     Progress,
+    creation_lock,
     new_entry,
-    only_maker,
     open_entry,
     reserve,
 )
 from ulna.types import ImageRef, Study
 
-# Masks are kept at a quarter of the input's side: the finest grid of any expert is an eighth.
+# Masks are stored at a quarter of the input's side: the finest grid of any expert is an eighth.
 MASK_STRIDE = 4
 IMAGES, MASKS = "images.npy", "masks.npy"
 
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """N images and what is known of each.
+    """N images with their labels.
 
-    images: (N, S, S) uint8, memory-mapped. masks: (N, S/4, S/4) uint8, share of the cell
-    inside a finding in 1/255, memory-mapped. has_mask: (N,) whether the mask is known (it is,
-    and empty, for normal images). part: (N,) index of the body part or -1. abnormal: (N,)
-    0, 1 or nan. categories: (N, F) 0, 1 or nan. study: (N,) index into `keys`. source: (N,) number
-    of the source among all, in the order of their names; all 0 for one alone. weight: (N,) of the
-    source in draws. paths: of the images. lease: while it lives, no other run removes the
-    maps' files.
+    images: (N, S, S) uint8, memory-mapped. masks: (N, S/4, S/4) uint8, share of the cell inside a
+    finding in 1/255, memory-mapped. has_mask: (N,) whether the mask is known (it is, and empty, for
+    normal images). part: (N,) index of the body part or -1. abnormal: (N,) 0, 1 or nan. categories:
+    (N, F) 0, 1 or nan. study: (N,) index into `keys`. source: (N,) index of the source in the
+    sorted names of all sources. weight: (N,) sampling weight of the source. paths: of the images.
+    lease: while it lives, no other run removes the memory-mapped files.
     """
 
     images: npt.NDArray[np.uint8]
@@ -72,7 +72,7 @@ class TrainingImages:
     lease: Lease | None = field(default=None, repr=False, compare=False)
 
     def of(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Indices of the images whose study is one of `keys`, ascending."""
+        """Return the ascending indices of the images whose study is one of `keys`."""
         wanted = set(keys)
         chosen = np.array([k in wanted for k in self.keys], bool)
         return np.flatnonzero(chosen[self.study])
@@ -81,23 +81,23 @@ class TrainingImages:
 def build_cache(
     studies: Sequence[Study], recipe: Recipe, folder: Path, progress: Progress | None = None
 ) -> TrainingImages:
-    """`studies` decoded into `folder`, or what an earlier call with the same input left there.
+    """Decode `studies` into `folder`, or open what an earlier call with the same input left there.
 
-    Of two processes with the same input one decodes and the other waits; other inputs have
-    entries of their own. Images that cannot be read are left out with one ImageWarning that names
-    them; raises DatasetError when none is left, TrainingError when the disk is full.
+    Of two processes with the same input one decodes and the other waits. Other inputs have entries
+    of their own. Images that cannot be read are left out with one ImageWarning that names them.
+    Raises DatasetError when none is left, TrainingError when the disk is full.
     """
     refs = [(s, ref) for s in range(len(studies)) for ref in studies[s].images]
     key = _fingerprint(refs, recipe.input_spec)[:KEY_DIGITS]
-    result = open_entry(folder, key)
-    if result is None:
-        with only_maker(folder, key, progress):
-            result = open_entry(folder, key) or _make_entry(refs, recipe, folder, key, progress)
-    if result is None:
+    opened = open_entry(folder, key)
+    if opened is None:
+        with creation_lock(folder, key, progress):
+            opened = open_entry(folder, key) or _make_entry(refs, recipe, folder, key, progress)
+    if opened is None:
         raise DatasetError(
-            f"{folder / key}: removed while it was being read: give the same command again"
+            f"{folder / key}: removed while it was being read: run the same command again"
         )
-    note, lease = result
+    note, lease = opened
     failed = {int(i): str(why) for i, why in note["failed"].items()}
     _warn_of(failed, len(refs))
     kept = [i for i in range(len(refs)) if i not in failed]
@@ -118,7 +118,7 @@ def _make_entry(
 
 
 def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
-    """Of all that the arrays depend on: images, masks and boxes, settings, how images are read."""
+    """Hash all that the arrays depend on: images, masks, boxes, settings, software versions."""
     digest = hashlib.sha256(f"{__version__}|{PIXELS_VERSION}|{spec!r}\n".encode())
     for study, ref in refs:
         boxes = [f.box for f in ref.findings]
@@ -128,10 +128,10 @@ def _fingerprint(refs: Sequence[tuple[int, ImageRef]], spec: InputSpec) -> str:
 
 
 def image_stamp(file: Path) -> str:
-    """Of a file: another text once it has changed, or is gone."""
+    """Return a text that identifies the state of `file` and changes when it changes or is gone."""
     try:
         stat = file.stat()
-    except OSError:  # it is left out by name when its turn comes
+    except OSError:  # `build_cache` leaves it out with a warning later
         return f"{file}|missing"
     return f"{file}|{stat.st_size}|{stat.st_mtime_ns}"
 
@@ -139,7 +139,7 @@ def image_stamp(file: Path) -> str:
 def _decode(
     refs: Sequence[ImageRef], spec: InputSpec, entry: Path, progress: Progress | None
 ) -> dict[int, str]:
-    """Write the readable images of `refs` to `entry`, one after another; why others are not.
+    """Write the readable images of `refs` to `entry` and return errors by index of the others.
 
     Raises DatasetError when none is readable.
     """
@@ -177,14 +177,14 @@ def _decode(
 
 
 def _new_map(file: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
-    """Zeros on the disk, for which there is room."""
+    """Return a memory-mapped array of zeros whose disk space is reserved."""
     array = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
     reserve(file, file.stat().st_size)
     return array
 
 
 def _mask(ref: ImageRef, shape: tuple[int, int]) -> npt.NDArray[np.float32] | None:
-    """(H, W) 1 inside a finding, from the mask file or else the boxes; None without either."""
+    """Return the (H, W) mask of findings from the mask file or the boxes; None without both."""
     if ref.mask is not None:
         mask = read_radiograph(ref.mask).pixels
         if mask.shape != shape:
@@ -216,7 +216,7 @@ def _assemble(
     entry: Path,
     lease: Lease,
 ) -> TrainingImages:
-    """refs: those that the entry holds, in its order."""
+    """Return the images of `refs`, which are those of the entry in its order."""
     index = {p: i for i, p in enumerate(recipe.body_parts)}
     study = np.array([s for s, _ in refs], np.int64)
     abnormal = np.array([_label(s.abnormal) for s in studies], np.float32)[study]
@@ -248,7 +248,7 @@ def _source_numbers(studies: Sequence[Study]) -> npt.NDArray[np.int64]:
 
 
 def _category_targets(studies: Sequence[Study], recipe: Recipe) -> npt.NDArray[np.float32]:
-    """(n, F) 0, 1, or nan where the source does not say."""
+    """Return (n, F) 0, 1, or nan where the source does not say."""
     categories, means = recipe.categories, recipe.abnormal_means
     known = [_label(known_finding(s, c, means)) for s in studies for c in categories]
     return np.array(known, np.float32).reshape(len(studies), len(categories))

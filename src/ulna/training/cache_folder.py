@@ -1,9 +1,9 @@
-"""The folder that decoded images lie in: entries that are whole, and that several runs share.
+"""The folder of decoded images: complete entries that several runs share.
 
-Each input has an entry of its own, named by its fingerprint. It is made under a lock, in a folder
-of another name, and renamed when it is complete. Who reads an entry holds a lease on it (a shared
-lock on its note). A new entry makes room: what a kill left unfinished, and entries that nobody
-reads and nobody has opened for a day, are removed.
+Each input has an entry of its own, named by its fingerprint. An entry is created under a lock, in a
+folder of another name, and renamed when it is complete. A process that reads an entry holds a lease
+on it (a shared lock on its note). Creating an entry first removes unfinished ones of killed
+processes, and entries without a reader that were not opened for a day.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ KEY_DIGITS = 20
 _PARTIAL, _LOCK, _REMOVED = ".partial", ".lock", ".removed"
 _OURS = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _IDLE_SECONDS = 24 * 3600
-# Files of releases whose folder held one input only.
+# Files of early releases, whose folder held one input only.
 _BEFORE_ENTRIES = ("images.npy", "masks.npy", NOTE)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# Of file systems that cannot reserve room for a file.
+# Errors of file systems that cannot reserve space.
 _NOT_OFFERED = {errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class Lease:
-    """Keeps an entry from being removed, for as long as this object lives."""
+    """Keeps an entry from being removed for as long as this object lives."""
 
     def __init__(self, descriptor: int) -> None:
         weakref.finalize(self, os.close, descriptor)
 
 
 def open_entry(folder: Path, key: str) -> tuple[dict[str, Any], Lease] | None:
-    """The note of the entry `key` of `folder`, and a lease on it; None where it is not whole.
+    """Return the note of the entry `key` and a lease on it, or None where it is not complete.
 
-    key: KEY_DIGITS hexadecimal digits. Needs no right to write.
+    key: KEY_DIGITS hexadecimal digits. Needs no permission to write.
     """
     file = folder / key / NOTE
     try:
@@ -61,19 +61,19 @@ def open_entry(folder: Path, key: str) -> tuple[dict[str, Any], Lease] | None:
     lease = Lease(descriptor)
     _flock(descriptor, shared=True)
     try:
-        # Read by name: who waited for the lease may have waited for the entry's removal.
+        # Read by name: the entry may have been removed while this process waited for the lease.
         note = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    # Of another user, or on a disk that is read-only, it cannot say when it was read last.
+    # The time of the last use cannot be recorded for another user or on a read-only disk.
     with suppress(OSError):
         os.utime(file)
     return (note, lease) if isinstance(note, dict) else None
 
 
 @contextmanager
-def only_maker(folder: Path, key: str, progress: Progress | None) -> Iterator[None]:
-    """No other process makes the entry `key` meanwhile; waits for one that does."""
+def creation_lock(folder: Path, key: str, progress: Progress | None) -> Iterator[None]:
+    """Keep other processes from creating the entry `key`; wait for one that does."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{key}{_LOCK}")
     try:
@@ -92,13 +92,13 @@ def only_maker(folder: Path, key: str, progress: Progress | None) -> Iterator[No
 
 @contextmanager
 def new_entry(folder: Path, key: str) -> Iterator[Path]:
-    """A folder to put the entry `key` into, which becomes the entry if nothing is raised.
+    """Yield a folder to write, which becomes the entry `key` unless an exception is raised.
 
-    The caller is `only_maker` of it.
+    The caller must hold `creation_lock`.
     """
-    _make_room(folder, key)
+    _remove_unused(folder, key)
     partial = folder / (key + _PARTIAL)
-    for left in (partial, folder / key):  # an entry without a usable note is none
+    for left in (partial, folder / key):  # an entry without a readable note is not usable
         shutil.rmtree(left, ignore_errors=True)
     partial.mkdir()
     try:
@@ -109,10 +109,10 @@ def new_entry(folder: Path, key: str) -> Iterator[Path]:
 
 
 def reserve(file: Path, size: int) -> None:
-    """Claim the disk's room for the `size` bytes of `file`, which exists.
+    """Reserve disk space for the `size` bytes of `file`, which exists.
 
-    A map of a file without its blocks ends the process when the disk is full, without a word.
-    Raises TrainingError where there is too little room.
+    Writing to a memory-mapped file without allocated blocks kills the process without a message
+    when the disk is full. Raises TrainingError where there is too little space.
     """
     try:
         if not _allocate(file, size) and shutil.disk_usage(file.parent).free < size:
@@ -122,12 +122,12 @@ def reserve(file: Path, size: int) -> None:
             raise
         raise TrainingError(
             f"{file.parent.parent}: the decoded images need {size / 1e9:.2g} GB "
-            f"({error.strerror}): free some space, or give a folder on another disk"
+            f"({error.strerror}): free some space, or choose a folder on another disk"
         ) from None
 
 
 def _allocate(file: Path, size: int) -> bool:
-    """Whether the system has reserved the room; False where it offers no such thing."""
+    """Return whether the system has reserved the space; False where it does not support this."""
     if not hasattr(os, "posix_fallocate"):
         return False
     descriptor = os.open(file, os.O_RDWR)
@@ -142,8 +142,8 @@ def _allocate(file: Path, size: int) -> bool:
     return True
 
 
-def _make_room(folder: Path, key: str) -> None:
-    """Remove what nobody needs; what Ulna did not make stays, whatever folder was given."""
+def _remove_unused(folder: Path, key: str) -> None:
+    """Remove unused entries of Ulna from `folder`; files that Ulna did not create stay."""
     before = [folder / name for name in _BEFORE_ENTRIES]
     if all(file.is_file() for file in before):
         for file in before:
@@ -161,7 +161,7 @@ def _make_room(folder: Path, key: str) -> None:
 
 
 def _remove_unfinished(folder: Path, partial: Path) -> None:
-    """What a killed process left; not what a living one is making."""
+    """Remove the entry of a killed process, not one that a running process is creating."""
     lock = FileLock(folder / f"{partial.stem}{_LOCK}")
     try:
         with lock.acquire(blocking=False):
@@ -171,7 +171,7 @@ def _remove_unfinished(folder: Path, partial: Path) -> None:
 
 
 def _remove_idle(entry: Path) -> None:
-    """Remove an entry that nobody reads, and that nobody has opened for a day."""
+    """Remove an entry that has no reader and was not opened for a day."""
     try:
         if time.time() - (entry / NOTE).stat().st_mtime < _IDLE_SECONDS:
             return
@@ -191,7 +191,7 @@ def _remove_idle(entry: Path) -> None:
 
 
 def _flock(descriptor: int, shared: bool) -> bool:
-    """Lock the file: for reading (waits), or for its removal (does not); whether that went well.
+    """Lock the file and return whether it worked: shared (waits), or exclusive (does not wait).
 
     Windows has no such locks and needs none: it removes no file that is open.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints as one safetensors file: no pickle, complete or not there at all."""
+"""Checkpoints as one safetensors file, without pickle, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from ulna.errors import TrainingError
 
 
 def save_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], path: Path) -> None:
-    """Write to a temporary file, flush to the disk, rename: a kill leaves the old file whole."""
+    """Write to a temporary file, flush and rename, so that a kill leaves the old file intact."""
     whole = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     data = save(whole, metadata={"meta": json.dumps(meta)})
     write_atomic(path, data, durable=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and meta of `save_tensors`. Raises TrainingError for a damaged file."""
+    """Return the tensors and metadata that `save_tensors` wrote; TrainingError if damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["meta"])
             return {k: file.get_tensor(k) for k in file.keys()}, meta  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
         raise TrainingError(
-            f"{path}: not a usable checkpoint ({error}): delete it to begin this expert anew"
+            f"{path}: not a usable checkpoint ({error}): delete it to train this expert anew"
         ) from None
 
 
 def pack(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """The module's state under `prefix.`; copies, because training goes on."""
+    """Return copies of the module's state under `prefix.`; copies because training goes on."""
     return {f"{prefix}.{k}": v.detach().clone() for k, v in module.state_dict().items()}
 
 
 def unpack(prefix: str, tensors: Mapping[str, Tensor], module: nn.Module) -> None:
-    """The reverse of `pack`, strict."""
+    """Load the state that `pack` returned; every tensor must be there."""
     start = prefix + "."
     module.load_state_dict(
         {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
@@ -49,13 +49,13 @@ def unpack(prefix: str, tensors: Mapping[str, Tensor], module: nn.Module) -> Non
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Moments and step counts as `optimizer.<parameter index>.<name>`."""
+    """Return moments and step counts as `optimizer.<parameter index>.<name>`."""
     state = optimizer.state_dict()["state"]
     return {f"optimizer.{i}.{k}": v for i, values in state.items() for k, v in values.items()}
 
 
 def unpack_optimizer(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """The reverse of `pack_optimizer`; learning rates are the schedule's, not the file's."""
+    """Load what `pack_optimizer` returned; learning rates come from the schedule, not the file."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimizer."):
@@ -63,7 +63,7 @@ def unpack_optimizer(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optim
             state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    # The fused step walks through memory: moments must lie as their weights do.
+    # The fused step needs moments in the memory layout of their weights.
     for parameter, values in optimizer.state.items():
         for name, value in values.items():
             if value.shape == parameter.shape:

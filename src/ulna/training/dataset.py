@@ -1,4 +1,4 @@
-"""The radiographs of studies as a torch `Dataset`, for training code of one's own."""
+"""The radiographs of studies as a torch `Dataset`, for custom training code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = -1
 
 
 class RadiographItem(TypedDict):
-    """One image. pixels: (1, S, S) float32, normalised. abnormal: 1, 0, or nan where unlabelled.
+    """One image. pixels: (1, S, S) float32, normalised. abnormal: 1, 0, or nan if unlabelled.
 
     body_part: index into the dataset's `body_parts`, -1 where unknown. study: index of its study.
     """
@@ -33,27 +33,27 @@ class RadiographItem(TypedDict):
 
 
 class RadiographDataset(Dataset[RadiographItem]):
-    """Every image of some studies, prepared as Ulna's own networks see it.
+    """Every image of some studies, preprocessed as for Ulna's own networks.
 
     Parameters
     ----------
     studies : sequence of Study
-        As `ulna.index` gives them. The label of an image is that of its study.
+        From `ulna.index`. An image has the label of its study.
     spec : InputSpec
-        Side of the square and normalisation; `ulna.load_expert(...).input_spec` for that of a
-        trained expert.
+        Side of the square and normalisation. A trained expert's is
+        `ulna.load_expert(...).input_spec`.
     body_parts : sequence of BodyPart
-        The order of the classes; all seven without it. Studies of others count as unknown.
+        The order of the classes, by default all seven. Other body parts count as unknown.
     transform : callable, optional
-        Applied to the (1, S, S) tensor, as of torchvision's v2 transforms. To be pickled by a
-        DataLoader's workers it must be a function of a module or an object, not a lambda.
+        Applied to the (1, S, S) tensor, such as a torchvision v2 transform. It must be picklable
+        (no lambda) for a DataLoader with workers.
 
     Raises
     ------
     DatasetError
-        Without any study.
+        If there is no study.
     ImageError
-        From indexing, where a file cannot be read.
+        On indexing, if a file cannot be read.
 
     Examples
     --------
@@ -77,19 +77,21 @@ class RadiographDataset(Dataset[RadiographItem]):
         self.spec = spec or InputSpec()
         self.body_parts = tuple(body_parts)
         self.transform = transform
-        self._views: list[tuple[int, ImageRef]] = [
+        self._images: list[tuple[int, ImageRef]] = [
             (number, image) for number, study in enumerate(self.studies) for image in study.images
         ]
-        if not self._views:
-            raise DatasetError("a dataset of 0 studies: expected at least one, as of ulna.index")
+        if not self._images:
+            raise DatasetError(
+                "a dataset of 0 studies: expected at least one, for example from ulna.index"
+            )
 
     def __len__(self) -> int:
-        """Number of images, over all studies."""
-        return len(self._views)
+        """Return the number of images over all studies."""
+        return len(self._images)
 
     def __getitem__(self, index: int) -> RadiographItem:
-        """The image `index`, read from its file."""
-        number, image = self._views[index]
+        """Read and return the image `index`."""
+        number, image = self._images[index]
         study = self.studies[number]
         pixels = torch.from_numpy(prepare(read_radiograph(image.path), self.spec)[0])
         label = float("nan") if study.abnormal is None else float(study.abnormal)

@@ -1,4 +1,4 @@
-"""What a run was trained on, as a hash that travels with the weights."""
+"""The hash of the data that a run was trained on, which is stored with the weights."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ulna.types import FindingCategory, Study
 def fingerprint_studies(
     studies: Sequence[Study], kind: str, name: str, abnormal_means: str = ANY
 ) -> DataFingerprint:
-    """Hash of the sorted study keys, labels and file names; not of pixels, not of folders.
+    """Hash the sorted study keys, labels and file names, without pixels and folders.
 
-    kind: 'phantom' where all labels are of phantoms, whatever stands beside them: what learns from
-    them is a demonstration. abnormal_means: what the label says, to count the findings that are
-    known.
+    kind: replaced by 'phantom' where all labelled studies are phantoms, since a model that learns
+    from these alone is a demonstration. abnormal_means: meaning of the label, which decides which
+    findings are known and counted.
     """
-    taught = [s.simulated for s in studies if s.abnormal is not None]
+    labelled = [s.simulated for s in studies if s.abnormal is not None]
     lines = [f"{s.key}|{s.abnormal}|{[i.path.name for i in s.images]}" for s in studies]
     return DataFingerprint(
-        kind="phantom" if taught and all(taught) else kind,
+        kind="phantom" if labelled and all(labelled) else kind,
         name=name,
         n_studies=len(studies),
         n_images=sum(len(s.images) for s in studies),

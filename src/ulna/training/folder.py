@@ -1,4 +1,4 @@
-"""The folder of a run: begun once, and only gone on with under the same settings and data."""
+"""The folder of a run, which can be resumed only with the same settings and data."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import ConfigError, WeightsWarning
 
-# The file that says what a folder holds: a run of `ulna train` or of `ulna selfsupervise`.
+# Settings of a run of `ulna train` or of `ulna selfsupervise`, which tell the two apart.
 RECIPE, SELF_SUPERVISION = "recipe.json", "selfsupervision.json"
-# In an expert's folder: while it trains, and once it is finished.
+# In an expert's folder: during training, and when it is finished.
 CHECKPOINT, FINISHED = "checkpoint.safetensors", "state.json"
 
 
 def expert_folder(out: Path, name: str) -> Path:
-    """Where the run in `out` keeps its expert `name`."""
+    """Return the folder of the expert `name` in the run `out`."""
     return out / "experts" / name
 
 
 def begun_experts(recipe: Recipe, out: Path) -> list[str]:
-    """Names of the experts that have weights of their own in the run `out`, finished or not."""
+    """Return the names of the experts that have weights in the run `out`, finished or not."""
     folders = {e.name: expert_folder(out, e.name) for e in recipe.experts}
     return [n for n, f in folders.items() if any((f / m).is_file() for m in (CHECKPOINT, FINISHED))]
 
 
 def minutes_spent(recipe: Recipe, out: Path) -> dict[str, float]:
-    """Minutes that each finished expert of the run `out` trained. Raises ConfigError for a damaged
-    state.json."""
+    """Return the minutes of training of each finished expert of the run `out`.
+
+    Raises ConfigError for a damaged state.json.
+    """
     spent = {}
     for expert in recipe.experts:
         state = expert_folder(out, expert.name) / FINISHED
@@ -53,11 +55,11 @@ def minutes_spent(recipe: Recipe, out: Path) -> dict[str, float]:
 
 
 def with_recorded_starts(recipe: Recipe, out: Path) -> Recipe:
-    """`recipe` as the run in `out` goes on with it: a finished expert keeps its recorded start.
+    """Return `recipe` with the recorded initial weights of the finished experts of the run `out`.
 
-    So a start can be corrected when its expert's turn has not come, and costs no other. Says so
-    (WeightsWarning) where a finished expert was to start elsewhere. Raises ConfigError for another
-    start of an expert under way.
+    The initial weights of an expert can be corrected until its training begins, at no cost to the
+    others. Warns (WeightsWarning) where a finished expert has other ones than requested. Raises
+    ConfigError where an expert in training has other ones.
     """
     if not (out / RECIPE).is_file():
         return recipe
@@ -70,25 +72,24 @@ def with_recorded_starts(recipe: Recipe, out: Path) -> Recipe:
 def _with_start_of(before: ExpertConfig, requested: ExpertConfig, out: Path) -> ExpertConfig:
     if requested.initial == before.initial:
         return requested
-    folder, old = expert_folder(out, requested.name), reported(before)
+    folder, old = expert_folder(out, requested.name), describe_start(before)
     if not (folder / FINISHED).is_file():
         raise ConfigError(
-            f"expert {requested.name} is under way from {old}, and was to start from "
-            f"{reported(requested)} "
-            f"now: give the start that it had (it is not read again), or delete {folder} to begin "
-            "this expert anew"
+            f"expert {requested.name} is being trained from {old}, but "
+            f"{describe_start(requested)} is requested now: request the recorded start (it is not "
+            f"read again), or delete {folder} to train this expert from the beginning"
         )
     warnings.warn(
-        f"expert {requested.name} is finished and stays as it is, from {old}; to start it from "
-        f"{reported(requested)}, delete {folder} or give another folder",
+        f"expert {requested.name} is finished and keeps its start, {old}; to start it from "
+        f"{describe_start(requested)}, delete {folder} or use another folder",
         WeightsWarning,
         stacklevel=3,
     )
     return replace(requested, initial=before.initial)
 
 
-def reported(expert: ExpertConfig) -> str:
-    """Its start in the words of `--initial`."""
+def describe_start(expert: ExpertConfig) -> str:
+    """Return the initial weights of `expert` in the form of `--initial`."""
     path = expert.initial.path
     return f"{expert.initial.kind}:{path}" if path else expert.initial.kind
 
@@ -96,24 +97,24 @@ def reported(expert: ExpertConfig) -> str:
 def begin(settings: Recipe | SelfSupervision, data: DataFingerprint, out: Path) -> None:
     """Write settings and data of a new run into `out`, or check those of the run that is there.
 
-    Experts of a recipe may start elsewhere than they did (see `with_recorded_starts`). Raises
-    ConfigError for a folder of other settings, other data or the other kind of run.
+    Initial weights may differ (see `with_recorded_starts`). Raises ConfigError for a folder with
+    other settings, other data or the other kind of run.
     """
     trained = isinstance(settings, Recipe)
     own, other = (RECIPE, SELF_SUPERVISION) if trained else (SELF_SUPERVISION, RECIPE)
     if (out / other).is_file():
         raise ConfigError(
-            f"{out} holds a run of `ulna {'selfsupervise' if trained else 'train'}`: give another "
+            f"{out} holds a run of `ulna {'selfsupervise' if trained else 'train'}`: use another "
             "folder"
         )
     if (out / own).is_file():
         before = read_json(type(settings), out / own)
-        if but_for_starts(before) != but_for_starts(settings):
+        if without_starts(before) != without_starts(settings):
             raise ConfigError(
-                f"{out} holds a run of other settings: give another folder, or delete this one"
+                f"{out} holds a run of other settings: use another folder, or delete this one"
             )
         if read_json(DataFingerprint, out / "data.json").sha256 != data.sha256:
-            raise ConfigError(f"{out} holds a run on other data: give another folder")
+            raise ConfigError(f"{out} holds a run on other data: use another folder")
         if to_json(before) != to_json(settings):
             write_json(settings, out / own)
         return
@@ -122,8 +123,8 @@ def begin(settings: Recipe | SelfSupervision, data: DataFingerprint, out: Path) 
     write_json(settings, out / own)
 
 
-def but_for_starts(settings: Recipe | SelfSupervision) -> Any:
-    """`settings` as JSON types, of a recipe without where its experts start."""
+def without_starts(settings: Recipe | SelfSupervision) -> Any:
+    """Return `settings` as JSON types, without the initial weights of a recipe's experts."""
     data = to_json(settings)
     experts: Iterable[dict[str, Any]] = data.get("experts", ())
     for expert in experts:

@@ -1,9 +1,9 @@
-"""Linear heads fitted to convergence on the pooled features of a trunk that has done learning.
+"""Linear heads fitted to convergence on the pooled features of a trained encoder.
 
-With the trunk fixed the heads are logistic regressions, so there is one best answer and no
-learning rate: L-BFGS (Liu and Nocedal 1989) on the losses of training, plus a ridge penalty.
-The abnormal head also reads how strong the attention's evidence is, a single number that is
-not penalised: a head that has little to learn from falls back to ranking images by it.
+With a fixed encoder the heads are logistic regressions, so there is one optimum and no learning
+rate: L-BFGS (Liu and Nocedal 1989) on the training losses plus a ridge penalty. The abnormal head
+also reads the attention's evidence, a single number that is not penalised. A head with too few data
+falls back to ranking images by it.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ulna.training.losses.classification import (
 )
 from ulna.training.order import Shares, draw_rates, source_shares
 
-LossOf = Callable[[Tensor], Tensor]
+_LossOf = Callable[[Tensor], Tensor]
 _BATCH = 16
 _STEPS = 300
-# Of the squared weights on standardised features, by the number of images: half of 1 / C with
-# scikit-learn's C = 5.
+# Factor of the squared weights on standardised features, divided by the number of images: half of
+# 1 / C with scikit-learn's C = 5.
 _RIDGE = 0.1
-# Features of images that the trunk has learned from are surer of what is abnormal than those of
-# others, so a weak ridge trusts them too much (docs/decisions/012).
+# Features separate the encoder's own training images better than new ones, so a weak ridge
+# overfits (docs/decisions/012).
 _RIDGE_ABNORMAL = 10.0
-# In log odds; of an attention that has learned something it is above 1. Below this, images differ
-# in evidence by little more than single precision tells, and its free weight would magnify that.
+# Standard deviation of the evidence in log odds, above 1 for a trained attention. Below this
+# limit images differ by little more than rounding errors, which a free weight would magnify.
 _LEAST_SPREAD = 0.05
 
 
@@ -48,15 +48,15 @@ def fit_heads(
     recipe: Recipe,
     config: ExpertConfig | None = None,
 ) -> None:
-    """Set the heads of `expert` to the best ones for the whole images `train`, unchanged.
+    """Fit the heads of `expert` on the images `train`, whole and without augmentation.
 
-    Classes weigh alike within a body part, `other_parts` as in training. config: by its
-    `source_balance` and the sources' weights the images of several sources count as often as they
-    are drawn in training (`head_rates`); without it all count alike. Leaves the expert in
-    evaluation mode; encoder and neck stay as they are. Deterministic.
+    Classes have equal weight within a body part, `other_parts` as in training. config: with its
+    `source_balance` and the weights of the sources, images of several sources count as often as
+    training draws them (`head_rates`). If it is None, all count equally. Leaves the expert in
+    evaluation mode, encoder and neck unchanged. Deterministic.
     """
     expert.eval()
-    seen = _pooled(expert, images, train, recipe)
+    pooled = _pooled(expert, images, train, recipe)
     part, abnormal = (torch.from_numpy(a[train]) for a in (images.part, images.abnormal))
     rates = None if config is None else head_rates(images, train, config)
     n_parts = len(recipe.body_parts)
@@ -68,36 +68,38 @@ def fit_heads(
     def abnormal_of(logits: Tensor) -> Tensor:
         return abnormal_loss(logits, target, part, weight_P2, other, rate_B=rate_N)
 
-    reported = expert.reads_evidence and bool(seen.evidence_B.std(correction=0) >= _LEAST_SPREAD)
-    free_NK = seen.evidence_B[:, None] if reported else seen.attended_BC[:, :0]
-    found_PK = _fit(expert.abnormal, seen.attended_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
+    use_evidence = expert.reads_evidence and bool(
+        pooled.evidence_B.std(correction=0) >= _LEAST_SPREAD
+    )
+    free_NK = pooled.evidence_B[:, None] if use_evidence else pooled.attended_BC[:, :0]
+    weight_PK = _fit(expert.abnormal, pooled.attended_BC, abnormal_of, _RIDGE_ABNORMAL, free_NK)
     if expert.reads_evidence:
-        evidence_P = found_PK[:, 0] if reported else found_PK.new_zeros(len(found_PK))
-        _set_evidence(expert, seen, evidence_P, abnormal == 0)
-    _fit_others(expert, seen, part, torch.from_numpy(images.categories[train]).double(), rates)
+        evidence_P = weight_PK[:, 0] if use_evidence else weight_PK.new_zeros(len(weight_PK))
+        _set_evidence(expert, pooled, evidence_P, abnormal == 0)
+    _fit_others(expert, pooled, part, torch.from_numpy(images.categories[train]).double(), rates)
 
 
 def _fit_others(
     expert: Expert,
-    seen: Pooled,
+    pooled: Pooled,
     part_N: Tensor,
     known_NF: Tensor,
     rates: npt.NDArray[np.float64] | None,
 ) -> None:
-    """The heads of body parts and of findings."""
+    """Fit the heads of body parts and of findings."""
     rate_N = _mean_one(rates, part_N >= 0)
     _fit(
         expert.body_part,
-        seen.everywhere_BC,
+        pooled.everywhere_BC,
         lambda z: body_part_loss(z, part_N, rate_B=rate_N),
         _RIDGE,
     )
     if expert.finding is not None:
-        found_N = _mean_one(rates, (~torch.isnan(known_NF)).any(1))
+        rate_N = _mean_one(rates, (~torch.isnan(known_NF)).any(1))
         _fit(
             expert.finding,
-            seen.attended_BC,
-            lambda z: finding_loss(z, known_NF, rate_B=found_N),
+            pooled.attended_BC,
+            lambda z: finding_loss(z, known_NF, rate_B=rate_N),
             _RIDGE,
         )
 
@@ -105,11 +107,11 @@ def _fit_others(
 def head_rates(
     images: TrainingImages, train: npt.NDArray[np.int64], config: ExpertConfig
 ) -> npt.NDArray[np.float64] | None:
-    """(N,) how much each of the images `train` counts for the heads; None: all alike.
+    """Return (N,) how much each of the images `train` counts for the heads; None: equally.
 
-    What an epoch of training draws: all images of a source together count (their number) ** (1 -
-    source_balance) times its weight, and with abnormal_share the abnormal ones of every source
-    have that share of it. None for one source, or where sources come as they are.
+    The rates are those of an epoch: all images of a source count (their number) ** (1 -
+    source_balance) times its weight, and with abnormal_share the abnormal images of every source
+    have that share of it. None for one source, or where sources are not balanced.
     """
     source = images.source[train]
     of_source = source_shares(source, images.weight[train], config.source_balance)
@@ -120,7 +122,7 @@ def head_rates(
 
 
 def _mean_one(rates: npt.NDArray[np.float64] | None, counted: Tensor) -> Tensor | None:
-    """The rates scaled to mean 1 over the images that a head learns from."""
+    """Scale the rates to mean 1 over the images that a head learns from."""
     if rates is None or not counted.any():
         return None
     rate_N = torch.from_numpy(rates)
@@ -128,11 +130,14 @@ def _mean_one(rates: npt.NDArray[np.float64] | None, counted: Tensor) -> Tensor 
 
 
 @torch.no_grad()
-def _set_evidence(expert: Expert, seen: Pooled, evidence_P: Tensor, normal: Tensor) -> None:
-    """Weigh the evidence; the map of the mean normal image becomes zero, its logit the bias."""
+def _set_evidence(expert: Expert, pooled: Pooled, evidence_P: Tensor, normal: Tensor) -> None:
+    """Set the weight of the evidence so that the mean normal image has the map zero.
+
+    Its logit becomes the bias.
+    """
     expert.evidence_P.copy_(evidence_P)
     weight_PC = expert.abnormal.weight.double().cpu()
-    logit_NP = seen.attended_BC @ weight_PC.T + seen.evidence_B[:, None] * evidence_P
+    logit_NP = pooled.attended_BC @ weight_PC.T + pooled.evidence_B[:, None] * evidence_P
     origin_P = logit_NP[normal if normal.any() else ~normal].mean(0)
     expert.origin_P.copy_(origin_P)
     expert.abnormal.bias.copy_(expert.abnormal.bias.cpu() + origin_P)
@@ -142,27 +147,27 @@ def _set_evidence(expert: Expert, seen: Pooled, evidence_P: Tensor, normal: Tens
 def _pooled(
     expert: Expert, images: TrainingImages, train: npt.NDArray[np.int64], recipe: Recipe
 ) -> Pooled:
-    """Of N whole images; double, on the CPU."""
+    """Return the pooled features of N whole images, in double precision on the CPU."""
     spec, device = recipe.input_spec, next(expert.parameters()).device
-    result = []
+    batches = []
     for start in range(0, len(train), _BATCH):
         chosen = train[start : start + _BATCH]
         pixels = as_float(torch.from_numpy(images.images[chosen])).to(device)
-        result.append(expert.pool((pixels - spec.mean) / spec.std))
-    return Pooled(*(torch.cat(one).double().cpu() for one in zip(*result, strict=True)))
+        batches.append(expert.pool((pixels - spec.mean) / spec.std))
+    return Pooled(*(torch.cat(one).double().cpu() for one in zip(*batches, strict=True)))
 
 
 def _fit(
     head: nn.Linear,
     features_NC: Tensor,
-    loss_of: LossOf,
+    loss_of: _LossOf,
     ridge: float,
     free_NK: Tensor | None = None,
 ) -> Tensor:
-    """Minimise loss_of(logits) + ridge * squared weights of `head` / N, on standardised features.
+    """Minimise loss_of(logits) + ridge * squared weights of `head` / N on standardised features.
 
-    free_NK: K features more whose weights are not penalised. Their weights, (outputs, K), are
-    returned: `head` has no place for them.
+    free_NK: K further features whose weights are not penalised. Their weights (outputs, K) are
+    returned, since `head` has no place for them.
     """
     free_NK = features_NC[:, :0] if free_NK is None else free_NK
     all_ND = torch.cat([features_NC, free_NK], 1)
@@ -185,7 +190,7 @@ def _fit(
 
     solver.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        own = weight / deviation_D
-        head.weight.copy_(own[:, :n])
-        head.bias.copy_(bias - own @ mean_D)
-        return own[:, n:]
+        raw = weight / deviation_D  # for features that are not standardised
+        head.weight.copy_(raw[:, :n])
+        head.bias.copy_(bias - raw @ mean_D)
+        return raw[:, n:]

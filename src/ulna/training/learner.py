@@ -1,4 +1,4 @@
-"""The module that is trained: an expert and its loss, in one forward."""
+"""The module that is trained: an expert and its loss, in one forward pass."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ulna.config.recipe import LossWeights
 from ulna.models.expert import Expert, ExpertOutput
 from ulna.training.losses.attention import attention_loss
 from ulna.training.losses.classification import abnormal_loss, body_part_loss, finding_loss
-from ulna.training.losses.distillation import DistillationLoss, Taught
+from ulna.training.losses.distillation import DistillationLoss, TeacherTargets
 from ulna.training.losses.map import MapLoss
-from ulna.training.losses.total import Total, alone
+from ulna.training.losses.total import Total, local_total
 
 
 class Batch(NamedTuple):
     """B images: pixels (B, 1, S, S) in [0, 1], masks (B, 1, m, m) in [0, 1], labels.
 
-    taught: what a teacher says of them, where there is one.
+    taught: the teacher's answers, or None without a teacher.
     """
 
     pixels: Tensor
@@ -29,13 +29,13 @@ class Batch(NamedTuple):
     part: Tensor
     abnormal: Tensor
     categories: Tensor
-    taught: Taught | None = None
+    taught: TeacherTargets | None = None
 
 
 class Learner(nn.Module):
-    """Expert plus loss terms; forward gives this process's share of the whole batch's loss.
+    """Expert plus loss terms; forward returns this process's share of the whole batch's loss.
 
-    distilled: the terms of a teacher, beside which the labels weigh `hard_labels`.
+    distilled: the distillation loss, with which the labels have the weight `hard_labels`.
     """
 
     class_weight_P2: Tensor
@@ -46,7 +46,7 @@ class Learner(nn.Module):
         weights: LossWeights,
         class_weight_P2: Tensor,
         spec: InputSpec,
-        total: Total = alone,
+        total: Total = local_total,
         distilled: DistillationLoss | None = None,
     ) -> None:
         super().__init__()
@@ -64,15 +64,10 @@ class Learner(nn.Module):
         return loss + self.distilled.settings.hard_labels * self._labelled(out, batch)
 
     def _labelled(self, out: ExpertOutput, batch: Batch) -> Tensor:
-        """The loss by the images' own labels and masks."""
-        loss = abnormal_loss(
-            out.abnormal_BP,
-            batch.abnormal,
-            batch.part,
-            self.class_weight_P2,
-            self.weights.other_parts,
-            self.total,
-        )
+        """Return the loss of the images' labels and masks."""
+        weight_P2, other_parts = self.class_weight_P2, self.weights.other_parts
+        labels = (batch.abnormal, batch.part)
+        loss = abnormal_loss(out.abnormal_BP, *labels, weight_P2, other_parts, self.total)
         term = body_part_loss(out.body_part_BP, batch.part, self.total)
         loss = loss + self.weights.body_part * term
         if out.finding_BF.shape[1]:
@@ -87,21 +82,21 @@ class Learner(nn.Module):
         return loss
 
     def stages(self) -> list[list[nn.Parameter]]:
-        """The expert's stages from the input up; the loss's own scalars learn with the heads."""
+        """Return stages from the input up; the loss's own scalars learn with the heads."""
         stages = self.expert.stages()
         if self.map_loss is not None:
             stages[-1] = stages[-1] + list(self.map_loss.parameters())
         return stages
 
     def freeze_below(self, first_free: int) -> None:
-        """Stages below `first_free` keep their weights and batch statistics, without gradients."""
+        """Freeze weights and batch statistics of the stages below `first_free`."""
         stages = self.stages()
         frozen = {id(p) for stage in stages[:first_free] for p in stage}
         for p in self.parameters():
             p.requires_grad_(id(p) not in frozen)
         for module in self.expert.encoder.modules():
-            own = list(module.parameters(recurse=False))
-            if own and all(id(p) in frozen for p in own):
+            direct = list(module.parameters(recurse=False))
+            if direct and all(id(p) in frozen for p in direct):
                 module.eval()
 
 
@@ -109,7 +104,7 @@ class Learner(nn.Module):
 def predict_abnormal(
     expert: Expert, pixels_B1HW: Tensor, part_B: Tensor, spec: InputSpec
 ) -> Tensor:
-    """(B,) abnormal logits of each image's own body part (of all, the mean, where unknown)."""
+    """Return (B,) abnormal logits of each image's body part, or the mean of all if unknown."""
     out = expert((pixels_B1HW - spec.mean) / spec.std)
     chosen = out.abnormal_BP.gather(1, part_B.clamp_min(0)[:, None])[:, 0]
     return torch.where(part_B >= 0, chosen, out.abnormal_BP.mean(1))

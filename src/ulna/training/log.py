@@ -11,7 +11,7 @@ from ulna.atomic_file import write_atomic
 
 
 def write_log(history: Sequence[dict[str, float]], folder: Path) -> None:
-    """One row per epoch in `folder/log.csv`, written whole so that a resume repeats no row."""
+    """Write one row per epoch to `folder/log.csv`, as a whole so that a resume repeats no row."""
     if not history:
         return
     text = io.StringIO(newline="")

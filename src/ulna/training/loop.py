@@ -1,8 +1,8 @@
-"""The training loop of one expert: resumable to the bit, on any device that Fabric knows.
+"""The training loop of one expert, resumable bit for bit on any device that Fabric supports.
 
-Everything random is a function of (seed, expert, epoch or step), so a checkpoint needs no
-generator state and a run killed at any step ends in the weights of a run that was not. Several
-processes (`training.ranks`) share each batch, and do what one would do alone.
+Everything random is a function of (seed, expert, epoch or step), so a checkpoint needs no generator
+state, and a run killed at any step ends with the same weights as an uninterrupted one. Several
+processes (`training.ranks`) share each batch and compute what a single one would.
 """
 
 from __future__ import annotations
@@ -22,13 +22,7 @@ from ulna.config.recipe import ExpertConfig, InitialWeights
 from ulna.errors import TrainingError
 from ulna.models.expert import Expert
 from ulna.models.initial import load_initial_weights
-from ulna.training.arithmetic import (
-    adamw,
-    clipped_step,
-    computed_in,
-    restore_scale,
-    scale_state,
-)
+from ulna.training.arithmetic import adamw, clipped_step, computed_in, restore_scale, scale_state
 from ulna.training.augment import as_float
 from ulna.training.batches import Batches, search_due
 from ulna.training.budget import TimeSpent, warn_if_cut
@@ -40,32 +34,32 @@ from ulna.training.checkpoint import (
     unpack,
     unpack_optimizer,
 )
-from ulna.training.crops import window_share
+from ulna.training.crops import effective_crop_share
 from ulna.training.folder import CHECKPOINT, FINISHED
 from ulna.training.heads import fit_heads
 from ulna.training.learner import Learner, predict_abnormal
 from ulna.training.log import write_log
 from ulna.training.losses.classification import class_weights
-from ulna.training.order import Shares, draw_beside, draw_rates, source_shares
+from ulna.training.order import Shares, draw_epoch_with_unknown, draw_rates, source_shares
 from ulna.training.parts import batch_size
 from ulna.training.plan import Plan
 from ulna.training.ranks.whole_batch import whole_batch
 from ulna.training.schedule import first_free_stage, stage_rates
 from ulna.training.score import study_auroc_score
 from ulna.training.state import FitInput, FitState
-from ulna.training.teacher.taught import distillation_loss
+from ulna.training.teacher.loss import distillation_loss
 
 
 class ExpertFit:
-    """Trains one expert and leaves `weights.safetensors`, `log.csv` and `state.json`."""
+    """Trains one expert and writes `weights.safetensors`, `log.csv` and `state.json`."""
 
-    def __init__(self, fabric: Fabric, config: ExpertConfig, given: FitInput) -> None:
-        self.fabric, self.config, self.given = fabric, config, given
-        self.recipe, self.images, self.ranks = given.recipe, given.images, given.ranks
+    def __init__(self, fabric: Fabric, config: ExpertConfig, task: FitInput) -> None:
+        self.fabric, self.config, self.task = fabric, config, task
+        self.recipe, self.images, self.ranks = task.recipe, task.images, task.ranks
         self.ordinal = [e.name for e in self.recipe.experts].index(config.name)
-        self.own = self._own()
-        self.batch_size = batch_size(config, len(given.train))
-        self.steps_per_epoch = len(given.train) // self.batch_size
+        self.known_part = self._known_part()
+        self.batch_size = batch_size(config, len(task.train))
+        self.steps_per_epoch = len(task.train) // self.batch_size
         self.learner = self._learner()
         self.rates = stage_rates(config, len(self.learner.stages()))
         groups = [
@@ -79,32 +73,32 @@ class ExpertFit:
         self.best: dict[str, torch.Tensor] = {}
         self.cropped = False
         self.batches = Batches(
-            self.images, self.recipe, config, fabric.device, self.ranks, given.answers
+            self.images, self.recipe, config, fabric.device, self.ranks, task.answers
         )
-        share = window_share(config, self.images, given.train)
-        self.plan = Plan(config, self.recipe, given.minutes, share, self.steps_per_epoch)
+        share = effective_crop_share(config, self.images, task.train)
+        self.plan = Plan(config, self.recipe, task.minutes, share, self.steps_per_epoch)
 
     def _learner(self) -> Learner:
         torch.manual_seed(self._seed(0, 0))
-        train, recipe = self.given.train, self.recipe
+        train, recipe = self.task.train, self.recipe
         weight = class_weights(
             self.images.abnormal[train],
             self.images.part[train],
             len(recipe.body_parts),
             draw_rates(self.images.abnormal[train] == 1, self._shares()),
         )
-        # What a checkpoint holds replaces any start, which may be gone by now.
-        begun = self.ranks.decide((self.given.folder / CHECKPOINT).is_file)
+        # A checkpoint replaces the initial weights, which may have been deleted since.
+        begun = self.ranks.decide((self.task.folder / CHECKPOINT).is_file)
         config = replace(self.config, initial=InitialWeights()) if begun else self.config
         expert = load_initial_weights(config, recipe)
         expert.to(memory_format=torch.channels_last)
         weight_P2, total = torch.from_numpy(weight), self.ranks.total
-        distilled = distillation_loss(expert, self.given)
+        distilled = distillation_loss(expert, self.task)
         return Learner(expert, recipe.loss, weight_P2, recipe.input_spec, total, distilled)
 
-    def _own(self) -> npt.NDArray[np.int64]:
-        """The training images that are not only drawn beside the others."""
-        train = self.given.train
+    def _known_part(self) -> npt.NDArray[np.int64]:
+        """Return the training images of known body part, or all if unknown ones have no share."""
+        train = self.task.train
         known = train[self.images.part[train] >= 0]
         return known if self.config.unknown_part_share and len(known) else train
 
@@ -121,21 +115,22 @@ class ExpertFit:
     # -- the loop ---------------------------------------------------------------------------
 
     def fit(self) -> None:
-        """Train from the last checkpoint, or the beginning, to the end."""
+        """Train from the last checkpoint, or from the beginning, to the end."""
         self._resume()
         while not self.plan.ended(self.state):
             epoch = self.state.step // self.steps_per_epoch
             self._train_epoch(epoch)
             self._end_epoch(epoch)
-        warn_if_cut(self.config, self.state.epochs, self.given.minutes)
+        warn_if_cut(self.config, self.state.epochs, self.task.minutes)
         self._finish()
 
     def _train_epoch(self, epoch: int) -> None:
         self._choose_crops()
         started = time.monotonic()
         if self.cropped and search_due(self.config, self.state.step, self.steps_per_epoch):
-            own = self.own
-            self.batches.search(self.kept_expert(), own[self.images.abnormal[own] == 0])
+            images = self.known_part
+            normal = images[self.images.abnormal[images] == 0]
+            self.batches.search(self.kept_expert(), normal)
         first_free = first_free_stage(self.config, epoch, len(self.rates))
         if self.plan.heads_only(self.state):
             first_free = len(self.rates) - 1
@@ -151,22 +146,22 @@ class ExpertFit:
             started = now
             if self.plan.clock_due(self.state):
                 self._fit_to_budget()
-            # An epoch's end is saved with its score: a kill in between must not lose that.
+            # The last step of an epoch is saved with its score, so that no kill loses the score.
             within = position + 1 < self.steps_per_epoch
             if within and self.state.step % self.recipe.checkpoint_every == 0:
                 self._save()
 
     def _order(self, seed: np.random.SeedSequence) -> npt.NDArray[np.int64]:
-        train = self.given.train
+        train = self.task.train
         abnormal, unknown = self.images.abnormal[train] == 1, self.images.part[train] < 0
-        return draw_beside(train, abnormal, unknown, self._shares(), seed)
+        return draw_epoch_with_unknown(train, abnormal, unknown, self._shares(), seed)
 
     def _shares(self) -> Shares:
-        train, config = self.given.train, self.config
-        beside = config.unknown_part_share if len(self.own) < len(train) else 0.0
+        train, config = self.task.train, self.config
+        unknown = config.unknown_part_share if len(self.known_part) < len(train) else 0.0
         source = self.images.source[train]
         of_source = source_shares(source, self.images.weight[train], config.source_balance)
-        return Shares(config.abnormal_share, beside, source, of_source)
+        return Shares(config.abnormal_share, unknown, source, of_source)
 
     def _train_step(self, chosen: npt.NDArray[np.int64], first_free: int) -> None:
         factor = self.plan.rate_factor(self.state, self.cropped)
@@ -183,24 +178,24 @@ class ExpertFit:
             )
         self.fabric.backward(loss)
         self.ranks.add_gradients(self.learner.parameters())
-        what = f"expert {self.config.name}, step {self.state.step}"
-        clipped_step(self.fabric, self.module, self.optimizer, what)
+        label = f"expert {self.config.name}, step {self.state.step}"
+        clipped_step(self.fabric, self.module, self.optimizer, label)
         if self.average is not None:
             self.average.update_parameters(self.learner.expert)
         self.state.step += 1
         self.state.loss_sum += value
-        if self.given.progress:
+        if self.task.progress:
             total = self.plan.steps(self.state)
-            self.given.progress(f"train {self.config.name}", self.state.step, total)
+            self.task.progress(f"train {self.config.name}", self.state.step, total)
 
     def _fit_to_budget(self) -> None:
-        """Plan as many epochs as the first process's clock allows."""
+        """Plan as many epochs as the clock of the first process allows."""
         self.state.epochs = self.ranks.decide(lambda: self.plan.affordable_epochs(self.state))
 
     def _choose_crops(self) -> None:
-        """Whether this epoch trains on windows; from windows to whole images there is no return.
+        """Decide whether this epoch trains on crops; after whole images, crops never return.
 
-        Heads that learn alone from then on start on the kept weights.
+        Where only the heads learn on whole images, they start from the kept weights.
         """
         state = self.state
         self.cropped = self.plan.on_crops(state)
@@ -213,7 +208,7 @@ class ExpertFit:
     # -- epochs, checkpoints, the end -------------------------------------------------------
 
     def kept_expert(self) -> Expert:
-        """The expert that is scored and kept: the running mean where there is one."""
+        """Return the expert to score and keep: the running mean of weights if there is one."""
         kept = self.learner.expert if self.average is None else self.average.module
         assert isinstance(kept, Expert)
         return kept
@@ -234,10 +229,10 @@ class ExpertFit:
             self.best = pack("best", self.kept_expert())
         self._save()
         if self.ranks.first:
-            write_log(self.state.history, self.given.folder)
+            write_log(self.state.history, self.task.folder)
 
     def _score(self) -> float:
-        expert, tune = self.kept_expert(), self.given.tune
+        expert, tune = self.kept_expert(), self.task.tune
         expert.eval()
         logits = []
         for start in range(0, len(tune), 64):
@@ -257,10 +252,10 @@ class ExpertFit:
         if self.average is not None:
             tensors.update(pack("average", self.average))
         meta = {**asdict(self.state), "scale": scale_state(self.fabric)}
-        save_tensors(tensors, meta, self.given.folder / CHECKPOINT)
+        save_tensors(tensors, meta, self.task.folder / CHECKPOINT)
 
     def _resume(self) -> None:
-        path = self.given.folder / CHECKPOINT
+        path = self.task.folder / CHECKPOINT
         if not self.ranks.decide(path.is_file):
             return
         tensors, meta = load_tensors(path)
@@ -280,12 +275,12 @@ class ExpertFit:
         if self.best:
             unpack("best", self.best, expert)
         if self.config.fit_heads:
-            fit_heads(expert, self.images, self.own, self.recipe, self.config)
+            fit_heads(expert, self.images, self.known_part, self.recipe, self.config)
         meta: dict[str, Any] = {"expert": self.config.name, "encoder": self.config.encoder}
-        save_tensors(expert.state_dict(), meta, self.given.folder / "weights.safetensors")
+        save_tensors(expert.state_dict(), meta, self.task.folder / "weights.safetensors")
         kept = self.state.best_epoch if self.best else len(self.state.history) - 1
         computed = computed_in(self.fabric, self.recipe.precision)
         summary = {"done": True, "kept_epoch": kept, **computed, **asdict(self.state)}
         summary.pop("best_score")
-        write_json(summary, self.given.folder / FINISHED)
-        (self.given.folder / CHECKPOINT).unlink(missing_ok=True)
+        write_json(summary, self.task.folder / FINISHED)
+        (self.task.folder / CHECKPOINT).unlink(missing_ok=True)

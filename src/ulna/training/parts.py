@@ -1,4 +1,4 @@
-"""Whether the parts of a run's split are large enough, asked before any expert trains."""
+"""Checks of the sizes of a run's parts, before any expert trains."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ulna.training.score import study_auroc_score
 from ulna.types import Study
 
 Indices = npt.NDArray[np.int64]
-# Of either class; with fewer `ulna calibrate` refuses (calibration.calibrate.MIN_POOLED).
+# Studies of each class that `ulna calibrate` needs (calibration.calibrate.MIN_POOLED).
 LEAST_CALIBRATION = 4
 
 
 def batch_size(config: ExpertConfig, n_images: int) -> int:
-    """Images of a step, over all devices: the config's, or all of `n_images`."""
+    """Return the images of a step over all devices: the config's, or all of `n_images`."""
     return min(config.batch_size, n_images)
 
 
 def check_parts(recipe: Recipe, images: TrainingImages, train: Indices, devices: int) -> None:
-    """Raise where some expert could not train on the images `train`.
+    """Raise where an expert could not train on the images `train`.
 
-    devices: how many share a batch. Raises TrainingError for fewer than 2 images to a step, or
-    fewer than devices; DatasetError for images of one class only.
+    devices: number of processes that share a batch. Raises TrainingError for fewer than 2 images
+    per step, or fewer than devices, DatasetError for images of one class only.
     """
     for config in recipe.experts:
         size = batch_size(config, len(train))
@@ -43,7 +43,7 @@ def check_parts(recipe: Recipe, images: TrainingImages, train: Indices, devices:
     if not {0.0, 1.0} <= labels:
         raise DatasetError(
             f"the training part's {len(train)} images are all "
-            f"{'abnormal' if 1.0 in labels else 'normal'}: expected both; bring more patients, or "
+            f"{'abnormal' if 1.0 in labels else 'normal'}: expected both; add patients, or "
             "raise the recipe's fraction 'train'"
         )
 
@@ -55,10 +55,10 @@ def warn_of_small_parts(
     side: Sequence[Study],
     parts: Mapping[str, Sequence[str]],
 ) -> None:
-    """Say what a run's other parts cannot do: stop it early, or calibrate its bundle.
+    """Warn where the other parts are too small for early stopping or for calibration.
 
-    tune: images of that part. side: the studies that were split, parts: their keys by part. Gives
-    an UlnaWarning and a DatasetWarning.
+    tune: images of that part. side: the studies that were split. parts: their keys by part. Warns
+    with UlnaWarning and DatasetWarning.
     """
     flat = study_auroc_score(np.zeros(len(tune)), images, tune) if len(tune) else math.nan
     if recipe.patience and math.isnan(flat):

@@ -1,4 +1,4 @@
-"""Which arithmetic a run uses on this machine."""
+"""The arithmetic of a run on this machine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Settings = TypeVar("Settings", Recipe, SelfSupervision)
 
 
 def with_precision(settings: Settings, begun: Path) -> Settings:
-    """`settings` with 'auto' precision settled: as those saved in `begun`, else by the device.
+    """Return `settings` with 'auto' resolved: as in the file `begun`, else by the device.
 
-    A resumed run keeps its arithmetic even on another machine, so that its weights do not
-    depend on where it was stopped.
+    A resumed run keeps its arithmetic even on another machine, so that its weights do not depend on
+    where it was stopped.
     """
     if settings.precision != "auto":
         return settings
@@ -32,10 +32,10 @@ def with_precision(settings: Settings, begun: Path) -> Settings:
 
 
 def best_precision() -> Precision:
-    """What 'auto' means here: the environment's ULNA_PRECISION, else what the device is good at.
+    """Return the meaning of 'auto': ULNA_PRECISION of the environment, else by the device.
 
-    Mixed bfloat16 where it is computed in hardware: a CPU without it is slower by ten times.
-    Raises ConfigError for another value of the variable.
+    Mixed bfloat16 where hardware computes it; a CPU without it would be ten times slower. Raises
+    ConfigError for an unknown value of the variable.
     """
     requested = os.environ.get(VARIABLE, "")
     if requested:

@@ -1,4 +1,4 @@
-"""A whole run: split, cache, then each expert in turn; started again, it goes on."""
+"""A training run: split, cache, then each expert in turn; a repeated call resumes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ulna.datasets.labelled import labelled
 from ulna.datasets.meaning import check_label_meaning
 from ulna.errors import ConfigError, DatasetError
 from ulna.models.check import check_experts
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 from ulna.training.arithmetic import start_fabric
 from ulna.training.budget import minutes_of
 from ulna.training.cache import TrainingImages, build_cache
@@ -35,7 +35,7 @@ from ulna.training.folder import (
     minutes_spent,
     with_recorded_starts,
 )
-from ulna.training.known import warn_of_known
+from ulna.training.leakage import warn_of_leakage
 from ulna.training.loop import ExpertFit
 from ulna.training.parts import check_parts, warn_of_small_parts
 from ulna.training.precision import with_precision
@@ -62,30 +62,30 @@ def train_run(
 ) -> Path:
     """Train every expert of `recipe` on the training side of `studies` into the folder `out`.
 
-    Studies whose split is 'valid' or 'test' are left out; the rest are split by patient into
-    the recipe's fractions; those of unknown body part teach the heads of all. Encoders, initial
-    weights and the parts' sizes are checked before the first expert trains. An unfinished run in
-    `out` is resumed when recipe and data are the same; experts that have not begun may start from
-    other weights than were asked for before, the others keep theirs. devices: processes that share
-    every batch, one for each GPU or all on the CPU; those of torchrun where it has started this
-    one. A script that asks for several calls this below `if __name__ == "__main__":`. Returns
-    `out`.
-    Raises ConfigError for a folder of another recipe, DatasetError for data that cannot teach
-    (nothing labelled, one class only), TrainingError, WeightsError. Warns where a part is too
-    small for what it is there for, or the start of an expert has learned from it. A recipe whose
-    distillation asks for a teacher needs `source.teaching` (ConfigError).
+    Studies whose split is 'valid' or 'test' are left out. The rest are split by patient into the
+    recipe's fractions, and those of unknown body part train the heads of all parts. Encoders,
+    initial weights and sizes of the parts are checked before the first expert trains. An unfinished
+    run in `out` is resumed when recipe and data are the same; experts that have not begun may have
+    other initial weights than before, the others keep theirs. devices: processes that share every
+    batch, one for each GPU or all on the CPU; under torchrun its processes are used. A script that
+    uses several devices must call this below `if __name__ == "__main__":`. Returns `out`.
+
+    Raises ConfigError for a folder of another recipe and for a recipe with distillation without
+    `source.teaching`, DatasetError for unusable data (nothing labelled, one class only),
+    TrainingError, WeightsError. Warns where a part is too small for its purpose, or where initial
+    weights have learned from it.
     """
     _check_teaching(recipe, source)
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
     check_experts(recipe, begun_experts(recipe, out))
-    given = _RunInput(recipe, tuple(_training_side(studies, recipe)), out, source)
-    within_the_machine()
-    run_together(devices, _train, given, progress)
+    task = _RunTask(recipe, tuple(_training_side(studies, recipe)), out, source)
+    limit_torch_threads()
+    run_together(devices, _train, task, progress)
     return out
 
 
 class Begun(NamedTuple):
-    """A run that was begun: its recipe with the precision settled, and its studies.
+    """A run that was begun: its recipe with the precision resolved, and its studies.
 
     side: all that it splits. parts: train, tune, calibration and perhaps test.
     """
@@ -102,11 +102,11 @@ def begin_run(
     source: DataSource,
     split: Mapping[str, Sequence[str]] | None = None,
 ) -> Begun:
-    """Begin the run `out` without training.
+    """Begin the run `out` without training, with the checks of `train_run`.
 
-    What `train_run` does first, for who must know before it which studies will train (a student's
-    teacher is asked about these). split: study keys by part, for a new run that takes another
-    one's; None deals them by the recipe's fractions. Raises as `train_run`.
+    For callers that must know the training studies before the training, as for the answers of a
+    teacher. split: study keys by part, for a new run with the split of another one; if None, the
+    recipe's fractions decide. Raises as `train_run`.
     """
     recipe = with_recorded_starts(with_precision(recipe, out / RECIPE), out)
     check_experts(recipe, begun_experts(recipe, out))
@@ -124,18 +124,19 @@ def begin_run(
 
 
 def _check_teaching(recipe: Recipe, source: DataSource) -> None:
-    if recipe.distillation.requested != (source.teaching is not None):
+    distilled = recipe.distillation.requested
+    if distilled != (source.teaching is not None):
         raise ConfigError(
-            f"recipe {recipe.name}: its distillation weighs what a teacher says "
-            f"{'above 0' if recipe.distillation.requested else '0'}, and the run has "
+            f"recipe {recipe.name}: its distillation has "
+            f"{'weights above 0' if distilled else 'no weight'}, and the run has "
             f"{'a' if source.teaching else 'no'} teacher: expected a student's recipe with `ulna "
             "distil` and any other with `ulna train`"
         )
 
 
 @dataclass(frozen=True)
-class _RunInput:
-    """What every process of a run is given; side: the studies that the run splits."""
+class _RunTask:
+    """Input of every process of a run. side: the studies that the run splits."""
 
     recipe: Recipe
     side: tuple[Study, ...]
@@ -143,38 +144,41 @@ class _RunInput:
     source: DataSource
 
 
-def _train(ranks: Ranks, given: _RunInput, progress: Progress | None) -> None:
-    """What every process of a run does."""
-    side, out, source = given.side, given.out, given.source
-    # On machines that differ, each would have settled it for itself.
-    precision = ranks.decide(lambda: given.recipe.precision)
-    recipe = replace(given.recipe, precision=precision)
+def _train(ranks: Ranks, task: _RunTask, progress: Progress | None) -> None:
+    """Train all experts in one of the processes of a run."""
+    side, out, source = task.side, task.out, task.source
+    # Machines that differ would each have resolved it differently.
+    precision = ranks.decide(lambda: task.recipe.precision)
+    recipe = replace(task.recipe, precision=precision)
     fabric = _fabric(recipe, ranks)
     if ranks.first:
         means = recipe.abnormal_means
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name, means), side, out)
     parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text("utf-8")))
-    learned = {*parts["train"], *parts["tune"]}
-    taught = source.teaching
-    beside = taught.beside if taught else ()
-    used = [*(s for s in side if s.key in learned), *beside]
+    seen = {*parts["train"], *parts["tune"]}
+    teacher = source.teaching
+    unlabelled = teacher.unlabelled if teacher else ()
+    used = [*(s for s in side if s.key in seen), *unlabelled]
     cache, decoded = source.cache or out / "cache", source.cached or used
     images = _decode(ranks, decoded, recipe, cache, progress)
-    train, tune = images.of([*parts["train"], *(s.key for s in beside)]), images.of(parts["tune"])
-    answers = read_answers(taught.answers, images) if taught else None
+    train, tune = (
+        images.of([*parts["train"], *(s.key for s in unlabelled)]),
+        images.of(parts["tune"]),
+    )
+    answers = read_answers(teacher.answers, images) if teacher else None
     if set(begun_experts(recipe, out)) < {e.name for e in recipe.experts}:
         check_parts(recipe, images, train, ranks.size)
         if ranks.first:
             warn_of_small_parts(recipe, images, tune, side, parts)
-            warn_of_known(recipe, side, parts)
+            warn_of_leakage(recipe, side, parts)
     for config in recipe.experts:
         folder = expert_folder(out, config.name)
         if ranks.decide((folder / FINISHED).is_file):
             continue
         folder.mkdir(parents=True, exist_ok=True)
         minutes = ranks.decide(partial(_minutes, config.name, recipe, out))
-        task = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks, answers)
-        ExpertFit(fabric, config, task).fit()
+        inputs = FitInput(recipe, images, train, tune, folder, minutes, progress, ranks, answers)
+        ExpertFit(fabric, config, inputs).fit()
         ranks.wait()
 
 
@@ -183,14 +187,14 @@ def _minutes(name: str, recipe: Recipe, out: Path) -> float:
 
 
 def _fabric(recipe: Recipe, ranks: Ranks) -> Fabric:
-    """This process's one device: what several do together is `ranks`' affair."""
+    """Return a Fabric on this process's one device; `ranks` connects the processes."""
     return start_fabric(recipe.precision, [ranks.local] if torch.cuda.is_available() else 1)
 
 
 def _decode(
     ranks: Ranks, studies: Sequence[Study], recipe: Recipe, cache: Path, progress: Progress | None
 ) -> TrainingImages:
-    """The images of `studies`, decoded by one process and read by all."""
+    """Return the images of `studies`, decoded by one process and read by all."""
     if ranks.first:
         images = build_cache(studies, recipe, cache, progress)
     ranks.wait()
@@ -213,9 +217,9 @@ def _training_side(studies: Sequence[Study], recipe: Recipe) -> list[Study]:
 def split_side(
     side: Sequence[Study], shares: Mapping[str, float], seed: int
 ) -> dict[str, list[Study]]:
-    """`split_studies` of the labelled ones; those that teach heads alone learn with 'train'.
+    """Split the labelled studies with `split_studies`; unlabelled ones join 'train'.
 
-    Of these, studies of a patient who stands in another part are left out.
+    Unlabelled studies of a patient in another part are left out.
     """
     split = split_studies([s for s in side if s.abnormal is not None], shares, seed)
     others = {s.patient_id for part, own in split.items() if part != "train" for s in own}
@@ -224,7 +228,7 @@ def split_side(
 
 
 def _open_run(recipe: Recipe, data: DataFingerprint, side: Sequence[Study], out: Path) -> None:
-    """Begin a run, its split first: a folder with a recipe is a whole one."""
+    """Begin or check the run, writing the split first: with a recipe, a folder is complete."""
     if not (out / RECIPE).is_file():
         out.mkdir(parents=True, exist_ok=True)
         shares = {k: recipe.fractions[k] for k in _PARTS if recipe.fractions.get(k)}

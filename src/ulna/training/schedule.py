@@ -1,4 +1,4 @@
-"""Learning rates and what is frozen, as functions of step and epoch alone (so resume is exact)."""
+"""Learning rates and frozen stages as functions of step and epoch, so that a resume is exact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ulna.config.recipe import ExpertConfig
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float = 0.1) -> float:
-    """Linear warm-up over the share `warmup` of all steps, then a cosine to 1 % of the peak."""
+    """Return linear warm-up over the share `warmup` of all steps, then cosine decay to 1 %."""
     rise = max(1, round(steps * warmup))
     if step < rise:
         return (step + 1) / rise
@@ -17,10 +17,10 @@ def learning_rate_factor(step: int, steps: int, warmup: float = 0.1) -> float:
 
 
 def first_free_stage(config: ExpertConfig, epoch: int, n_stages: int) -> int:
-    """Index of the lowest stage that learns in `epoch`; stages from there up learn too.
+    """Return the index of the lowest stage that learns in `epoch`, with all stages above it.
 
-    n_stages counts neck and heads as the last stage, which always learns (Howard & Ruder
-    2018, gradual unfreezing). The first `frozen_stages` of them never do.
+    n_stages counts neck and heads as the last stage, which always learns (Howard & Ruder 2018,
+    gradual unfreezing). The first `frozen_stages` never learn.
     """
     heads = n_stages - 1
     if epoch < config.frozen_epochs:
@@ -33,7 +33,7 @@ def first_free_stage(config: ExpertConfig, epoch: int, n_stages: int) -> int:
 
 
 def stage_rates(config: ExpertConfig, n_stages: int) -> list[float]:
-    """Peak learning rate of each stage: `layer_decay` per stage below the heads."""
+    """Return the peak learning rate of each stage: `layer_decay` per stage below the heads."""
     return [
         config.learning_rate * config.layer_decay ** (n_stages - 1 - i) for i in range(n_stages)
     ]

@@ -1,4 +1,4 @@
-"""The study-level score that early stopping watches."""
+"""The study-level score for early stopping."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ulna.training.cache import TrainingImages
 def study_auroc_score(
     logit: npt.NDArray[np.float64], images: TrainingImages, index: npt.NDArray[np.int64]
 ) -> float:
-    """Mean over body parts of the AUROC of study probabilities (mean over a study's images).
+    """Return the mean over body parts of the AUROC of studies (mean over a study's images).
 
-    logit: (n,) of the images `index`. Images of unknown part count as one. Parts with
-    one class only do not count; nan when no part counts.
+    logit: (n,) of the images `index`. Images of unknown body part count as one part. Parts with one
+    class only do not count; nan when no part counts.
     """
     probability = 1 / (1 + np.exp(-np.clip(logit, -40, 40)))
     study = images.study[index]

@@ -1,4 +1,4 @@
-"""Where a run's studies come from."""
+"""The source of a run's studies."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ from ulna.types import Study
 
 
 @dataclass(frozen=True)
-class Teaching:
-    """What a student's run is taught by.
+class TeacherData:
+    """Training data of a student in addition to its labels.
 
-    answers: the folder that `ask_teacher` gave, of the training images and those of `beside`:
-    studies without labels, which teach by these answers alone.
+    answers: the folder from `collect_teacher_answers`, for the training images and those of
+    `unlabelled`: studies without labels, which teach by these answers alone.
     """
 
     answers: Path
-    beside: tuple[Study, ...] = ()
+    unlabelled: tuple[Study, ...] = ()
 
 
 @dataclass(frozen=True)
 class DataSource:
     """kind: 'phantom', 'mura', 'table' or 'dicom'. name: of the data set, for the record.
 
-    cache: folder of decoded images that several runs share, None for the run's own. cached:
-    the studies that a shared cache holds, those of every run that shares it. teaching: of a
-    student, whose recipe weighs what it learns from a teacher.
+    cache: folder of decoded images that several runs share, None for one of the run. cached: the
+    studies of all runs that share the cache. teaching: teacher data for a recipe with distillation.
     """
 
     kind: str
     name: str = ""
     cache: Path | None = None
     cached: Sequence[Study] = ()
-    teaching: Teaching | None = None
+    teaching: TeacherData | None = None

@@ -1,4 +1,4 @@
-"""What one expert's training is given, and where it stands."""
+"""Input and state of one expert's training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ulna.config.recipe import Recipe
 from ulna.training.budget import TimeSpent
 from ulna.training.cache import TrainingImages
 from ulna.training.cache_folder import Progress
-from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.ranks.group import SINGLE_PROCESS, Ranks
 from ulna.training.teacher.answers import TeacherAnswers
 
 
 @dataclass
 class FitState:
-    """Where an expert's training stands; goes into the checkpoint as JSON.
+    """State of an expert's training, stored in the checkpoint as JSON.
 
-    whole_from: the step at which whole images followed the windows, -1 before.
+    whole_from: the first step on whole images, -1 before.
     """
 
     step: int = 0
@@ -35,10 +35,10 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitInput:
-    """What one expert's training needs beside its own settings.
+    """Input of one expert's training in addition to its own settings.
 
-    progress: None in all processes but the first. answers: of a teacher, one for each of `images`;
-    None without one.
+    progress: None in all processes but the first. answers: the teacher's, one for each of `images`,
+    or None without a teacher.
     """
 
     recipe: Recipe
@@ -48,5 +48,5 @@ class FitInput:
     folder: Path
     minutes: float
     progress: Progress | None
-    ranks: Ranks = ALONE
+    ranks: Ranks = SINGLE_PROCESS
     answers: TeacherAnswers | None = None

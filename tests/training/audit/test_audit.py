@@ -13,7 +13,7 @@ from scipy import stats
 from ulna.errors import ConfigError, DatasetError, ImageWarning
 from ulna.training.audit import AuditPlan, audit
 from ulna.training.audit.images import first_images, split_by_image, split_by_patient
-from ulna.training.audit.steps import interval, judged
+from ulna.training.audit.steps import interval, score_answers
 from ulna.types import BodyPart, ImageRef, Study
 
 PARTS = (BodyPart.ELBOW, BodyPart.WRIST)
@@ -67,7 +67,7 @@ def test_images_are_the_first_of_each_region_squashed(studies: list[Study]) -> N
 def test_an_unreadable_image_is_passed_over(studies: list[Study], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     broken = Study("q", "q", PARTS[0], (ImageRef(tmp_path / "broken.png"),), True)
-    with pytest.warns(ImageWarning, match=r"passed over: .*broken\.png"):
+    with pytest.warns(ImageWarning, match=r"skipped: .*broken\.png"):
         images = first_images([broken, *studies], 10, 32, lambda *_: None)
     assert np.bincount(images.part).tolist() == [10, 10] and broken.key not in images.studies
 
@@ -89,7 +89,7 @@ def test_the_interval_is_that_of_a_share_and_pairs_are_paired() -> None:
     target = rng.integers(0, 2, 400)
     answer = np.where(rng.random(400) < 0.8, target, 1 - target)
     patients = [f"p{i}" for i in range(400)]
-    one = judged(answer.tolist(), target.tolist(), patients)
+    one = score_answers(answer.tolist(), target.tolist(), patients)
     result = interval(one)
     exact = stats.binomtest(int(one.correct.sum()), 400).proportion_ci(method="wilson")
     assert result.low == pytest.approx(exact.low, abs=0.01)
@@ -97,7 +97,7 @@ def test_the_interval_is_that_of_a_share_and_pairs_are_paired() -> None:
     assert one.chance == max(target.mean(), 1 - target.mean())
     same = interval(one, one)
     assert (same.value, same.low, same.high) == (0, 0, 0)
-    others = judged(answer.tolist(), target.tolist(), [f"q{i}" for i in range(400)])
+    others = score_answers(answer.tolist(), target.tolist(), [f"q{i}" for i in range(400)])
     apart = interval(one, others)
     assert apart.high - apart.low > 1.3 * (result.high - result.low)
 

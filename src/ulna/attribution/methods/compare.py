@@ -27,7 +27,7 @@ from ulna.metrics.localisation import (
     pointing_tolerance,
 )
 from ulna.models import Expert
-from ulna.models.threads import within_the_machine
+from ulna.models.threads import limit_torch_threads
 from ulna.models.trained import load_expert
 from ulna.types import Array, Study
 
@@ -51,7 +51,7 @@ def compare_methods(
     DatasetError if no study will do, ConfigError for an unknown method or a folder that is no
     run, WeightsError for weights that are missing.
     """
-    within_the_machine()
+    limit_torch_threads()
     recipe = read_json(Recipe, run / "recipe.json")
     known = read_known(studies, recipe, limit)
     total = len(known) * len(recipe.experts)

@@ -1,4 +1,4 @@
-"""The prototype's protocol beside the right one, on the same data: where its numbers came from."""
+"""The prototype's protocol and the correct one on the same data: the sources of its figures."""
 
 from __future__ import annotations
 

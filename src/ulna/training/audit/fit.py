@@ -1,4 +1,4 @@
-"""A plain classifier of whole images, and its answers on the watched data after every epoch."""
+"""A plain classifier of whole images, and its probabilities on test data after every epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned. pixels: (N, S, S) uint8; target: (N,) class of `classes`; indices."""
+    """A classification task. pixels: (N, S, S) uint8; target: (N,) class; train, test: indices."""
 
     pixels: npt.NDArray[np.uint8]
     target: npt.NDArray[np.int64]
@@ -45,10 +45,10 @@ class _Classifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class Fitting:
+class FitSettings:
     """encoder: 'cnn' or a timm model. learning_rate: peak. seed: of weights and order.
 
-    precision: as in a recipe, settled: never 'auto'.
+    precision: as in a recipe, but never 'auto'.
     """
 
     encoder: str
@@ -58,24 +58,28 @@ class Fitting:
     precision: Precision
 
 
-def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) -> Floats:
-    """(epochs, n_test, classes) probabilities on `task.test` after each epoch.
+def fit_classifier(
+    task: Task, settings: FitSettings, progress: Callable[[int, int], None]
+) -> Floats:
+    """Return (epochs, n_test, classes) probabilities on `task.test` after each epoch.
 
-    AdamW with a one-cycle rate, cross-entropy, mirrored at random; grey values over 255.
+    AdamW with a one-cycle rate, cross-entropy, random mirroring, grey values divided by 255.
     """
-    torch.manual_seed(how.seed)
-    rng = np.random.default_rng(how.seed)
-    fabric = start_fabric(how.precision)
-    classifier = _Classifier(how.encoder, task.pixels.shape[1], task.classes)
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    fabric = start_fabric(settings.precision)
+    classifier = _Classifier(settings.encoder, task.pixels.shape[1], task.classes)
     classifier.to(memory_format=torch.channels_last)
     steps = max(1, len(task.train) // _BATCH)
-    plain = adamw(classifier.parameters(), how.precision, how.learning_rate, weight_decay=0.02)
+    plain = adamw(
+        classifier.parameters(), settings.precision, settings.learning_rate, weight_decay=0.02
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        plain, how.learning_rate, total_steps=how.epochs * steps
+        plain, settings.learning_rate, total_steps=settings.epochs * steps
     )
     model, optimizer = fabric.setup(classifier, plain)
-    answers = []
-    for epoch in range(how.epochs):
+    probabilities = []
+    for epoch in range(settings.epochs):
         model.train()
         for chosen in np.array_split(rng.permutation(task.train), steps):
             pixels = _as_input(task.pixels[chosen])
@@ -87,24 +91,24 @@ def fit_watched(task: Task, how: Fitting, progress: Callable[[int, int], None]) 
             optimizer.step()
             optimizer.zero_grad()
             _next_rate(schedule)
-        answers.append(_answers(model, task, fabric.device))
-        progress(epoch + 1, how.epochs)
-    return np.stack(answers)
+        probabilities.append(_probabilities(model, task, fabric.device))
+        progress(epoch + 1, settings.epochs)
+    return np.stack(probabilities)
 
 
 def _next_rate(schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
     with warnings.catch_warnings():
-        # A first step left out because its float16 gradients overflowed looks like a wrong order.
+        # Torch mistakes a first step that float16 overflow skips for a wrong order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
         schedule.step()
 
 
 @torch.inference_mode()
-def _answers(model: nn.Module, task: Task, device: torch.device) -> Floats:
+def _probabilities(model: nn.Module, task: Task, device: torch.device) -> Floats:
     model.eval()
     chunks = np.array_split(task.test, max(1, len(task.test) // 64))
-    result = [model(_as_input(task.pixels[c]).to(device)).softmax(1) for c in chunks]
-    return torch.cat(result).double().cpu().numpy()
+    batches = [model(_as_input(task.pixels[c]).to(device)).softmax(1) for c in chunks]
+    return torch.cat(batches).double().cpu().numpy()
 
 
 def _as_input(pixels_BHW: npt.NDArray[np.uint8]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images as the prototype took them: the first of each region, squashed to a square."""
+"""Images as the prototype read them: the first of each region, resized to a square."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class AuditImages:
 def first_images(
     studies: Sequence[Study], n: int, size: int, progress: Callable[[int, int], None]
 ) -> AuditImages:
-    """The first `n` images of each region in the data's order, squashed to size x size px.
+    """Read the first `n` images of each region in the data's order, resized to size x size px.
 
-    As the prototype did: the aspect is not kept, grey values are those of the file over its range.
-    Images that cannot be read are passed over with a warning. progress(read, images of the data).
-    Raises DatasetError unless normal and abnormal studies of two regions are there.
+    As in the prototype the aspect ratio is not kept, and grey values are scaled by the file's
+    range. Images that cannot be read are skipped with a warning. progress(read, images of the
+    data). Raises DatasetError unless there are normal and abnormal studies of at least two regions.
     """
     chosen = _first(studies, n, size, progress)
     parts = tuple(sorted({str(s.body_part) for s, _ in chosen}))
@@ -67,36 +67,36 @@ def _first(
 ) -> list[tuple[Study, Pixels]]:
     known = labelled(studies, "audit", part_needed=True)
     usable = [(s, image.path) for s in known for image in s.images]
-    taken: dict[str, int] = {}
+    counts: dict[str, int] = {}
     chosen = []
     for done, (study, path) in enumerate(usable, start=1):
         part = str(study.body_part)
-        if taken.get(part, 0) < n and (pixels := _squashed(path, size)) is not None:
-            taken[part] = taken.get(part, 0) + 1
+        if counts.get(part, 0) < n and (pixels := _resized(path, size)) is not None:
+            counts[part] = counts.get(part, 0) + 1
             chosen.append((study, pixels))
         progress(done, len(usable))
     return chosen
 
 
-def _squashed(path: Path, size: int) -> Pixels | None:
+def _resized(path: Path, size: int) -> Pixels | None:
     try:
         grey = np.rint(read_radiograph(path).pixels * 255).astype(np.uint8)
     except ImageError as error:
-        warnings.warn(f"passed over: {error}", ImageWarning, stacklevel=2)
+        warnings.warn(f"skipped: {error}", ImageWarning, stacklevel=2)
         return None
     square = Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(square)
 
 
 def split_by_image(n: int, share: float, seed: int) -> tuple[Indices, Indices]:
-    """(train, test) of n images dealt one by one: views of one study land on both sides."""
+    """Return (train, test) of n images dealt one by one: a study may be on both sides."""
     order = np.random.default_rng(seed).permutation(n)
     cut = n - round(share * n)
     return np.sort(order[:cut]), np.sort(order[cut:])
 
 
 def split_by_patient(patients: Sequence[str], share: float, seed: int) -> tuple[Indices, Indices]:
-    """(train, test) with every patient on one side; test holds about `share` of the images."""
+    """Return (train, test) without a common patient; test has about `share` of the images."""
     ids = np.array(patients)
     order = np.random.default_rng(seed).permutation(np.unique(ids))
     sizes = np.array([np.count_nonzero(ids == p) for p in order])

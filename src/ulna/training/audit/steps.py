@@ -1,4 +1,4 @@
-"""Steps of the waterfall: an accuracy each, its interval, and what changed from the one before."""
+"""The steps of the audit: accuracy, interval, and the change from the step before."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Answers that are right or wrong. correct: (N,) 0 or 1; patients: (N,) ids. chance: the
-    accuracy of always saying the most frequent class."""
+class Answers:
+    """Right (1) and wrong (0) answers, the patients' ids, and the most frequent class's share."""
 
     correct: Floats
     patients: tuple[str, ...]
@@ -25,8 +24,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class AuditStep:
-    """One bar. accuracy with its interval over patients; change: from the step before, None for
-    the first; taken: what this step puts right."""
+    """One step. taken: the error that it corrects. change: of the accuracy, None for the first."""
 
     name: str
     taken: str
@@ -39,8 +37,7 @@ class AuditStep:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """All steps; kappa: Cohen's, of the last step's decisions, which chance agreement cannot
-    raise; nan where labels and decisions are all of one class."""
+    """All steps, and Cohen's kappa of the last one, nan for decisions of a single class."""
 
     steps: tuple[AuditStep, ...]
     kappa: float
@@ -50,29 +47,29 @@ class AuditResult:
     parts: tuple[str, ...]
 
 
-def judged(answer: Sequence[int], target: Sequence[int], patients: Sequence[str]) -> Judged:
-    """Right or wrong, by unit."""
-    message, true = np.asarray(answer), np.asarray(target)
+def score_answers(answer: Sequence[int], target: Sequence[int], patients: Sequence[str]) -> Answers:
+    """Return which answers are right, by unit."""
+    predicted, true = np.asarray(answer), np.asarray(target)
     chance = float(np.bincount(true).max() / len(true))
-    return Judged((message == true).astype(np.float64), tuple(patients), chance)
+    return Answers((predicted == true).astype(np.float64), tuple(patients), chance)
 
 
-def interval(one: Judged, less: Judged | None = None, seed: int = 0) -> Interval:
-    """The accuracy of `one`, or how much it exceeds that of `less`, with a 95 % interval.
+def interval(answers: Answers, baseline: Answers | None = None, seed: int = 0) -> Interval:
+    """Return the accuracy of `answers`, or its difference from `baseline`, with a 95 % interval.
 
-    By bootstrap over the patients of both, each drawn together with all that is known of it, so
-    that answers on the same patients are compared as pairs.
+    By bootstrap over the patients of both, each drawn with all its answers, so that answers for the
+    same patients are compared as pairs.
     """
-    known = sorted({*one.patients, *(less.patients if less else ())})
+    known = sorted({*answers.patients, *(baseline.patients if baseline else ())})
     column = {p: i for i, p in enumerate(known)}
 
-    def accuracy(sample: Judged, counts_DP: Floats) -> Floats:
+    def accuracy(sample: Answers, counts_DP: Floats) -> Floats:
         weights = counts_DP[:, [column[p] for p in sample.patients]]
         return ratio(weights @ sample.correct, weights.sum(axis=1))
 
     def value(counts_DP: Floats) -> Floats:
-        base = accuracy(less, counts_DP) if less else 0.0
-        return np.asarray(accuracy(one, counts_DP) - base)
+        base = accuracy(baseline, counts_DP) if baseline else 0.0
+        return np.asarray(accuracy(answers, counts_DP) - base)
 
     drawn = np.concatenate([value(w) for w in draw_weights(known, _DRAWS, seed)])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])

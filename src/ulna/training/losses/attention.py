@@ -6,20 +6,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ulna.training.losses.total import Total, alone
+from ulna.training.losses.total import Total, local_total
 
-# Share of a mask's cell from which the grid's cell counts as finding.
+# Share of a cell that the mask must cover for the cell to count as finding.
 COVERED = 0.2
 
 
 def attention_loss(
-    score_B1hw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor, total: Total = alone
+    score_B1hw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor, total: Total = local_total
 ) -> Tensor:
-    """Cell-wise cross-entropy of the score against the mask, and soft Dice over findings.
+    """Return the cell-wise cross-entropy of score and mask, plus soft Dice over findings.
 
     mask_B1HW in [0, 1], of any size that the grid divides; images without a known mask do not
-    count. Dice: Milletari et al. (2016, V-Net, eq. 1), over images that show a finding, plus 1
-    above and below. total: of `losses.total`.
+    count. Dice: Milletari et al. (2016, V-Net, eq. 1), over images that show a finding, plus 1 in
+    numerator and denominator. total: from `losses.total`.
     """
     if not total(has_mask_B.sum()):
         return score_B1hw.sum() * 0
@@ -31,11 +31,11 @@ def attention_loss(
     return loss / total(weight.sum()) + _dice(score.sigmoid(), mask, total)
 
 
-def cell_weights(mask: Tensor, total: Total = alone) -> Tensor:
-    """Weights of cells with and without finding, in the shape of `mask`.
+def cell_weights(mask: Tensor, total: Total = local_total) -> Tensor:
+    """Return the weights of cells with and without finding, in the shape of `mask`.
 
-    A finding covers a few cells in a hundred. Equal weight of both kinds would make a false
-    alarm cheap; none would drown the finding: the geometric mean of the two.
+    A finding covers a few per cent of the cells. With equal weight of both classes a false positive
+    would cost little, without weights the finding would be ignored; this is the geometric mean.
     """
     share = total(mask.sum()) / total(torch.tensor(mask.numel(), device=mask.device))
     share = share.clamp(1e-3, 0.5)

@@ -1,8 +1,8 @@
 """Cross-entropies computed from logits, over the images whose label is known.
 
-A body part of -1 is not known: such an image teaches the abnormal heads of all body parts.
-total: of `losses.total`; each loss is this process's share of the whole batch's mean.
-rate_B: (B,) how much each image counts, None: all alike; their mean should be 1.
+A body part of -1 is unknown: such an image teaches the abnormal heads of all body parts. total:
+from `losses.total`; each loss is this process's share of the whole batch's mean. rate_B: (B,)
+weight of each image with mean 1, or None for equal weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ulna.training.losses.total import Total, alone
+from ulna.training.losses.total import Total, local_total
 
 
 def class_weights(
@@ -22,10 +22,10 @@ def class_weights(
     n_parts: int,
     rates: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """(P + 1, 2) weights of normal and abnormal images: inverse frequency within a body part.
+    """Return (P + 1, 2) weights of normal and abnormal images: inverse frequency within a part.
 
-    Mean 1 within a part; the last row is for images of unknown part. A class that a part lacks
-    has weight 1: it never occurs. rates: (N,) how often each image is drawn, None: all alike.
+    Mean 1 within a part. The last row is for images of unknown part. Where a part lacks a class the
+    weights are 1. rates: (N,) draw rate of each image, or None for equal rates.
     """
     rates = np.ones(len(abnormal)) if rates is None else rates
     weights = np.ones((n_parts + 1, 2), np.float32)
@@ -42,13 +42,13 @@ def abnormal_loss(
     part_B: Tensor,
     weight_P2: Tensor,
     other_parts: float = 0.0,
-    total: Total = alone,
+    total: Total = local_total,
     rate_B: Tensor | None = None,
 ) -> Tensor:
-    """Weighted binary cross-entropy of each image's own body part; nan labels do not count.
+    """Return the weighted binary cross-entropy of each image's body part, without nan labels.
 
-    weight_P2: of `class_weights`. other_parts: share of an image's loss that goes to the heads
-    of all body parts alike; all of it does where the part is not known.
+    weight_P2: from `class_weights`. other_parts: share of an image's loss that goes equally to the
+    heads of all body parts; the whole loss does where the part is unknown.
     """
     known = ~torch.isnan(abnormal_B)
     count = total(known.sum())
@@ -56,9 +56,9 @@ def abnormal_loss(
         return logit_BP.sum() * 0
     part, target, logit = part_B[known], abnormal_B[known], logit_BP[known]
     n = logit.shape[1]
-    own = functional.one_hot(part.clamp_min(0), n) * (part >= 0)[:, None]
-    alike = torch.where(part >= 0, other_parts, 1.0)[:, None] / n
-    share = own * (1 - other_parts) + alike
+    own_part = functional.one_hot(part.clamp_min(0), n) * (part >= 0)[:, None]
+    equal = torch.where(part >= 0, other_parts, 1.0)[:, None] / n
+    share = own_part * (1 - other_parts) + equal
     targets = target[:, None].expand_as(logit)
     loss = functional.binary_cross_entropy_with_logits(logit, targets, reduction="none")
     weight = weight_P2[part, target.long()]
@@ -68,9 +68,9 @@ def abnormal_loss(
 
 
 def body_part_loss(
-    logit_BP: Tensor, part_B: Tensor, total: Total = alone, rate_B: Tensor | None = None
+    logit_BP: Tensor, part_B: Tensor, total: Total = local_total, rate_B: Tensor | None = None
 ) -> Tensor:
-    """Cross-entropy over body parts; images of unknown part (-1) do not count."""
+    """Return the cross-entropy over body parts, without images of unknown part (-1)."""
     known = part_B >= 0
     count = total(known.sum())
     if not count:
@@ -82,21 +82,16 @@ def body_part_loss(
 
 
 def finding_loss(
-    logit_BF: Tensor, target_BF: Tensor, total: Total = alone, rate_B: Tensor | None = None
+    logit_BF: Tensor, target_BF: Tensor, total: Total = local_total, rate_B: Tensor | None = None
 ) -> Tensor:
-    """Mean binary cross-entropy of the finding categories; nan targets do not count."""
+    """Return the mean binary cross-entropy of the finding categories, without nan targets."""
     known = ~torch.isnan(target_BF)
     here = known.sum()
     count = total(here)
     if not here:
         return logit_BF.sum() * 0
+    bce = functional.binary_cross_entropy_with_logits
     if rate_B is not None:
         weight = rate_B[:, None].expand_as(logit_BF)[known]
-        return (
-            functional.binary_cross_entropy_with_logits(
-                logit_BF[known], target_BF[known], weight, reduction="sum"
-            )
-            / count
-        )
-    mean = functional.binary_cross_entropy_with_logits(logit_BF[known], target_BF[known])
-    return mean * (here / count)
+        return bce(logit_BF[known], target_BF[known], weight, reduction="sum") / count
+    return bce(logit_BF[known], target_BF[known]) * (here / count)

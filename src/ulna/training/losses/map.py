@@ -7,21 +7,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ulna.training.losses.attention import COVERED, cell_weights
-from ulna.training.losses.total import Total, alone
+from ulna.training.losses.total import Total, local_total
 
 
 class MapLoss(nn.Module):
-    """Cell-wise cross-entropy of the map against the mask's coverage, and energy inside.
+    """Cell-wise cross-entropy of the map and the mask's coverage, plus energy inside the mask.
 
-    A cell's contribution to the logit, map / number of cells, keeps its scale from windows to
-    whole images. The cell-wise term sees it through a learned affine (two scalars that are
-    no part of the expert), since how much of the logit one cell carries depends on the size
-    of findings. The energy term is -log of the share of positive map mass inside the mask
-    (Rao et al. 2023, Studying How to Efficiently and Effectively Guide Models with
-    Explanations, eq. 5), over abnormal images. total: of `losses.total`.
+    A cell's contribution to the logit, map / number of cells, keeps its scale from crops to whole
+    images. The cell-wise term sees it through a learned affine function (two scalars that are no
+    part of the expert), since the share of one cell in the logit depends on the size of findings.
+    The energy term is -log of the share of positive map mass inside the mask (Rao et al. 2023,
+    Studying How to Efficiently and Effectively Guide Models with Explanations, eq. 5), over
+    abnormal images. total: from `losses.total`.
     """
 
-    def __init__(self, total: Total = alone) -> None:
+    def __init__(self, total: Total = local_total) -> None:
         super().__init__()
         self.total = total
         self.log_scale = nn.Parameter(torch.tensor(1.6))
@@ -30,9 +30,10 @@ class MapLoss(nn.Module):
     def forward(
         self, cam_BPhw: Tensor, mask_B1HW: Tensor, has_mask_B: Tensor, part_B: Tensor
     ) -> Tensor:
-        """mask_B1HW in [0, 1]; images without known mask do not count.
+        """Return the loss; mask_B1HW in [0, 1], images without known mask do not count.
 
-        Of an image of unknown body part (-1) the mean of all parts' maps is held to the mask.
+        For an image of unknown body part (-1) the mean of all parts' maps is compared with the
+        mask.
         """
         known = has_mask_B
         if not self.total(known.sum()):

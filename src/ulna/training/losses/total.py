@@ -1,4 +1,4 @@
-"""Sums over a batch of which another process may hold a part."""
+"""Sums over a batch that may be divided between processes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from torch import Tensor
 
 Total = Callable[[Tensor], Tensor]
-"""From this process's sum to that of all, without gradient.
+"""Function from this process's sum to the sum over all processes, without gradient.
 
-A loss that is a mean divides its own sum by the total count: the sum of all processes' losses is
-then the loss of the whole batch, and so are the gradients.
+A mean loss divides its own sum by the total count, so that the sum of all processes' losses is the
+loss of the whole batch, and likewise for the gradients.
 """
 
 
-def alone(x: Tensor) -> Tensor:
-    """The whole batch is here."""
+def local_total(x: Tensor) -> Tensor:
+    """Return `x` without gradient: the whole batch is in this process."""
     return x.detach()

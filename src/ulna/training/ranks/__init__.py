@@ -1,1 +1,1 @@
-"""Training in several processes: how they start, what they do together, and that none is left."""
+"""Training in several processes: start, collective operations, and a common end."""

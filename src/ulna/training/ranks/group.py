@@ -1,8 +1,8 @@
-"""What the processes of a training do together; alone, each of it costs nothing.
+"""Collective operations of the processes of a training, which cost nothing in a single one.
 
-Every process draws the whole batch's random numbers and shows its part of the images. Sums over
-the batch are sums over all processes, so that their weights are those of one process with the
-whole batch (decision 023). What depends on a clock, a file or a score is decided by the first.
+Every process draws the random numbers of the whole batch and computes its rows. Sums over the batch
+are sums over all processes, so that the weights are those of one process with the whole batch
+(decision 023). What depends on a clock, a file or a score is decided by the first process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ulna.errors import TrainingError
 from ulna.training.ranks.lifeline import Lifeline
 
 T = TypeVar("T")
-# What the connection says of a process comes a little later than the failed operation.
+# The lifeline reports the end of a process a little later than the failed operation does.
 _VERDICT_SECONDS = 3.0
 
 
@@ -29,7 +29,7 @@ _VERDICT_SECONDS = 3.0
 class Ranks:
     """This process is number `rank` of `size`, on device `local` of its machine.
 
-    waiting: the group for operations that may wait for hours. lifeline: None when alone.
+    waiting: the group for operations that may wait for hours. lifeline: None for a single process.
     """
 
     rank: int = 0
@@ -44,11 +44,11 @@ class Ranks:
         return self.rank == 0
 
     def rows(self, n: int) -> npt.NDArray[np.int64]:
-        """Which of a batch's `n` images are this process's."""
+        """Return the indices of this process's images in a batch of `n`."""
         return np.arange(self.rank, n, self.size)
 
     def total(self, x: Tensor) -> Tensor:
-        """The sum of all processes' `x`, without gradient."""
+        """Return the sum of all processes' `x`, without gradient."""
         if self.size == 1:
             return x.detach()
         summed = x.detach().clone()
@@ -56,40 +56,40 @@ class Ranks:
         return summed
 
     def gathered(self, x: Tensor) -> Tensor:
-        """(size, ...) every process's `x`, without gradient."""
+        """Return (size, ...) every process's `x`, without gradient."""
         if self.size == 1:
             return x.detach()[None]
-        result = [torch.empty_like(x) for _ in range(self.size)]
-        self._together(lambda: dist.all_gather(result, x.detach().contiguous()))
-        return torch.stack(result)
+        parts = [torch.empty_like(x) for _ in range(self.size)]
+        self._together(lambda: dist.all_gather(parts, x.detach().contiguous()))
+        return torch.stack(parts)
 
     def add_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Give every process the sum of all processes' gradients of what learns now."""
+        """Replace the gradients of `parameters` by their sums over all processes."""
         if self.size == 1:
             return
-        result = [p.grad for p in parameters if p.grad is not None]
-        summed = self.total(torch.cat([g.flatten() for g in result]))
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        summed = self.total(torch.cat([g.flatten() for g in gradients]))
         start = 0
-        for gradient in result:
+        for gradient in gradients:
             part = summed[start : start + gradient.numel()]
             gradient.copy_(part.view_as(gradient))
             start += gradient.numel()
 
     def decide(self, choose: Callable[[], T]) -> T:
-        """What `choose` gives in the first process; in the others it is not called."""
+        """Return the result of `choose` in the first process; the others do not call it."""
         if self.size == 1:
             return choose()
-        reported = [choose() if self.first else None]
-        self._together(lambda: dist.broadcast_object_list(reported, 0, self.waiting))
-        return reported[0]  # type: ignore[return-value]
+        decision = [choose() if self.first else None]
+        self._together(lambda: dist.broadcast_object_list(decision, 0, self.waiting))
+        return decision[0]  # type: ignore[return-value]
 
     def wait(self) -> None:
-        """Until all processes have come here, however long that takes."""
+        """Wait for all processes, however long that takes."""
         if self.size > 1:
             self._together(lambda: dist.barrier(self.waiting))
 
     def _together(self, operation: Callable[[], object]) -> None:
-        """Raises TrainingError when another process has ended."""
+        """Run a collective operation; raises TrainingError when another process has ended."""
         try:
             operation()
         except RuntimeError as error:  # torch's, of a connection that was closed
@@ -101,4 +101,4 @@ class Ranks:
             ) from None
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()

@@ -1,7 +1,7 @@
-"""The processes of a training: started here or by torchrun, and ended together.
+"""Start and end of the processes of a training, by this module or by torchrun.
 
-The calling process is the first; the others are its children. They take the terminal's Ctrl-C
-from it, say nothing themselves, and end when it does.
+The calling process is the first, and the others are its children. They leave Ctrl-C and all output
+to it, and end when it does.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ import torch.distributed as dist
 
 from ulna.errors import ConfigError, TrainingError, UlnaError, UlnaWarning
 from ulna.training.cache_folder import Progress
-from ulna.training.ranks.group import ALONE, Ranks
+from ulna.training.ranks.group import SINGLE_PROCESS, Ranks
 from ulna.training.ranks.lifeline import Lifeline
 
 G = TypeVar("G")
 Work = Callable[[Ranks, G, Progress | None], None]
-# Of one step: all processes do the same meanwhile.
+# Timeout of one step, in which all processes do the same.
 _STEP = timedelta(minutes=30)
-# For what one process does alone: decoding, scoring, fitting heads. The lifeline ends a wait for
-# a process that is gone.
-_ALONE = timedelta(days=30)
+# Timeout for the work of a single process: decoding, scoring, fitting heads. The lifeline ends the
+# wait for a process that has ended.
+_LONG_WAIT = timedelta(days=30)
 _HOST = "127.0.0.1"
 _TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 _LEAVE_SECONDS = 20.0
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun has started this process, as one of several."""
+    """Return whether torchrun has started this process as one of several."""
     return all(k in os.environ for k in _TORCHRUN) and _of_torchrun("WORLD_SIZE") > 1
 
 
 def torchrun_rank() -> int:
-    """This process's number among those that torchrun has started; 0 where it has not.
+    """Return this process's rank under torchrun, else 0.
 
-    Raises ConfigError for variables that it does not set like that.
+    Raises ConfigError for environment variables that torchrun would not set so.
     """
     return _of_torchrun("RANK") if under_torchrun() else 0
 
@@ -63,25 +63,26 @@ def _of_torchrun(name: str) -> int:
     return int(text)
 
 
-def run_together(devices: int, work: Work[G], given: G, progress: Progress | None) -> None:
+def run_together(devices: int, work: Work[G], inputs: G, progress: Progress | None) -> None:
     """Call `work` in `devices` processes, or in those that torchrun has started.
 
-    work: a function of a module, so that other processes find it; `given` goes to them pickled,
-    `progress` to the first only. Raises ConfigError for more devices than there are, what `work`
-    raises in this process, and TrainingError when another process ends before its work is done.
+    work: a function of a module, so that other processes can import it. `inputs` is pickled for
+    them, `progress` is called in the first only. Raises ConfigError for more devices than there
+    are, what `work` raises in this process, and TrainingError when another process ends before its
+    work is done.
     """
     if under_torchrun():
         if devices not in (1, started := _of_torchrun("WORLD_SIZE")):
             raise ConfigError(
-                f"{devices} devices asked of a process that torchrun started as one of {started}: "
-                "leave --devices out, torchrun says how many there are"
+                f"{devices} devices requested in a process that torchrun started as one of "
+                f"{started}: leave --devices out, torchrun sets their number"
             )
-        _one_of_torchrun(work, given, progress)
+        _one_of_torchrun(work, inputs, progress)
     elif devices == 1:
-        work(ALONE, given, progress)
+        work(SINGLE_PROCESS, inputs, progress)
     else:
         _check(devices)
-        _with_children(devices, work, given, progress)
+        _with_children(devices, work, inputs, progress)
 
 
 def _check(devices: int) -> None:
@@ -89,10 +90,12 @@ def _check(devices: int) -> None:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     there = 1 if torch.backends.mps.is_available() else gpus
     if there and devices > there:
-        raise ConfigError(f"{devices} devices: this machine has {there}: give at most as many")
+        raise ConfigError(
+            f"{devices} devices requested, this machine has {there}: request at most as many"
+        )
 
 
-def _with_children(devices: int, work: Work[G], given: G, progress: Progress | None) -> None:
+def _with_children(devices: int, work: Work[G], inputs: G, progress: Progress | None) -> None:
     store = _store(0, devices, master=True)
     threads = torch.get_num_threads()
     share = max(1, threads // devices)
@@ -101,17 +104,17 @@ def _with_children(devices: int, work: Work[G], given: G, progress: Progress | N
         ports = (store.port, server.getsockname()[1])
         children = [
             spawn.Process(
-                target=_child, args=(rank, devices, ports, share, work, given), daemon=True
+                target=_child, args=(rank, devices, ports, share, work, inputs), daemon=True
             )
             for rank in range(1, devices)
         ]
         try:
             for child in children:
                 child.start()
-            lifeline.accept(server, lambda: _look_at(children))
+            lifeline.accept(server, lambda: _check_started(children))
             torch.set_num_threads(share)
             with _joined(Ranks(0, devices, 0, None, lifeline), store) as ranks:
-                work(ranks, given, progress)
+                work(ranks, inputs, progress)
             for child in children:
                 child.join(_LEAVE_SECONDS)
         finally:
@@ -120,9 +123,9 @@ def _with_children(devices: int, work: Work[G], given: G, progress: Progress | N
 
 
 def _store(port: int, size: int, master: bool) -> Any:
-    """Where the processes find each other: a port of this machine that no other one reaches."""
+    """Return the store through which processes meet, on a port of the local machine only."""
     listening: dict[str, Any] = {}
-    if master and sys.platform != "win32":  # by itself it listens on all of the machine's networks
+    if master and sys.platform != "win32":  # by default it listens on all networks of the machine
         server = socket.create_server((_HOST, port))
         port = server.getsockname()[1]
         listening["master_listen_fd"] = server.detach()  # the store closes it
@@ -131,13 +134,13 @@ def _store(port: int, size: int, master: bool) -> Any:
     )
 
 
-def _look_at(children: Sequence[BaseProcess]) -> None:
+def _check_started(children: Sequence[BaseProcess]) -> None:
     for rank, child in enumerate(children, start=1):
         if child.exitcode is not None:
             raise TrainingError(
                 f"process {rank} of {len(children) + 1} could not start (exit code "
-                f"{child.exitcode}): look at what it wrote; a script must call train_run below "
-                "`if __name__ == '__main__':`, since every process reads it"
+                f"{child.exitcode}): see its output; a script must call train_run below "
+                "`if __name__ == '__main__':`, since every process imports it"
             )
 
 
@@ -151,9 +154,9 @@ def _end(children: Sequence[BaseProcess]) -> None:
 
 
 def _child(
-    rank: int, size: int, ports: tuple[int, int], threads: int, work: Work[G], given: G
+    rank: int, size: int, ports: tuple[int, int], threads: int, work: Work[G], inputs: G
 ) -> None:
-    """The life of a process that `_with_children` has started."""
+    """Run `work` in a process that `_with_children` has started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -161,13 +164,13 @@ def _child(
     lifeline = Lifeline(rank, size)
     try:
         lifeline.connect(_HOST, ports[1])
-    except OSError:  # the first process has ended before this one was there
+    except OSError:  # the first process has ended already
         os._exit(TrainingError.exit_code)
     try:
         store = _store(ports[0], size, master=False)
         with _on_this_machine(), _joined(Ranks(rank, size, rank, None, lifeline), store) as ranks:
-            work(ranks, given, None)
-    except BaseException as error:  # the first process says so, if it lives
+            work(ranks, inputs, None)
+    except BaseException as error:  # the first process reports it, if it is alive
         parent = parent_process()
         if parent is None or not parent.is_alive():
             sys.stderr.write(f"ulna: error: {lifeline.failure(0) or error}\n")
@@ -177,7 +180,7 @@ def _child(
         os._exit(TrainingError.exit_code)
 
 
-def _one_of_torchrun(work: Work[G], given: G, progress: Progress | None) -> None:
+def _one_of_torchrun(work: Work[G], inputs: G, progress: Progress | None) -> None:
     rank, size, local = map(_of_torchrun, _TORCHRUN[:3])
     lifeline = Lifeline(rank, size)
     with _joined(Ranks(rank, size, local, None, lifeline), None) as ranks:
@@ -185,15 +188,15 @@ def _one_of_torchrun(work: Work[G], given: G, progress: Progress | None) -> None
         if ranks.first:
             with socket.create_server((host, 0)) as server:
                 ranks.decide(lambda: server.getsockname()[1])
-                lifeline.accept(server, lambda: None)  # torchrun ends all when one does not come
+                lifeline.accept(server, lambda: None)  # torchrun ends all when one fails to start
         else:
             lifeline.connect(host, ranks.decide(lambda: 0))
-        work(ranks, given, progress if ranks.first else None)
+        work(ranks, inputs, progress if ranks.first else None)
 
 
 @contextmanager
 def _joined(ranks: Ranks, store: Any) -> Iterator[Ranks]:
-    """`ranks` as one of the group; without a store, of the one that torchrun's variables name."""
+    """Yield `ranks` as a member of the group; without a store, of torchrun's group."""
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(ranks.local)
@@ -203,10 +206,10 @@ def _joined(ranks: Ranks, store: Any) -> Iterator[Ranks]:
     assert lifeline is not None
     try:
         dist.init_process_group(backend, timeout=_STEP, **(place if store is not None else {}))
-        waiting = dist.new_group(backend="gloo", timeout=_ALONE)
+        waiting = dist.new_group(backend="gloo", timeout=_LONG_WAIT)
         assert not isinstance(waiting, int)  # this process is a member
         with warnings.catch_warnings():
-            if not ranks.first:  # the first process says the same
+            if not ranks.first:  # the first process gives the same warnings
                 warnings.simplefilter("ignore", UlnaWarning)
             together = Ranks(ranks.rank, ranks.size, ranks.local, waiting, lifeline)
             yield together
@@ -222,7 +225,7 @@ def _joined(ranks: Ranks, store: Any) -> Iterator[Ranks]:
 
 @contextmanager
 def _on_this_machine() -> Iterator[None]:
-    """Connections within this machine only, whatever its name resolves to."""
+    """Restrict connections to this machine, whatever its host name resolves to."""
     names = [name for _, name in socket.if_nameindex()]
     loopback = next((name for name in ("lo", "lo0") if name in names), None)
     before = os.environ.get("GLOO_SOCKET_IFNAME")

@@ -1,7 +1,7 @@
-"""A connection from every process of a training to the first, which says when one of them ends.
+"""A connection from every process of a training to the first, which detects when one ends.
 
-A process that is killed closes its connections: the others learn of it at once, whatever they
-are waiting for, where a collective operation might wait for its timeout or for ever.
+A killed process closes its connections, so the others learn of it at once, whatever they wait for,
+where a collective operation might wait for its timeout or for ever.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ulna.errors import TrainingError
 
 _DONE = b"\0done"
 _RANK_BYTES = 4
-# For the main thread to end in its own way, before the process is ended under it.
+# Time for the main thread to end by itself, before the process is ended.
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS, _HELLO_SECONDS = 0.5, 10.0
 
 
 class Lifeline:
-    """Of process `rank` of `size`; watches from `accept` or `connect` on, until `close`."""
+    """Lifeline of process `rank` of `size`, active from `accept` or `connect` until `close`."""
 
     def __init__(self, rank: int, size: int) -> None:
         self.rank, self.size = rank, size
@@ -31,11 +31,11 @@ class Lifeline:
         self._lost, self._closed = threading.Event(), threading.Event()
         self._text = ""
 
-    def accept(self, server: socket.socket, look: Callable[[], None]) -> None:
-        """In the first process: wait for all others; `look` is called often and may raise."""
+    def accept(self, server: socket.socket, check: Callable[[], None]) -> None:
+        """In the first process, wait for all others; `check` is called often and may raise."""
         server.settimeout(_LOOK_SECONDS)
         while len(self._links) < self.size - 1:
-            look()
+            check()
             try:
                 link, _ = server.accept()
             except TimeoutError:
@@ -45,30 +45,30 @@ class Lifeline:
                 other = int.from_bytes(link.recv(_RANK_BYTES), "big")
             except OSError:
                 other = 0
-            if not 0 < other < self.size or other in self._links:  # whoever it is: none of us
+            if not 0 < other < self.size or other in self._links:  # not one of these processes
                 link.close()
                 continue
             link.settimeout(None)
             self._watch(other, link)
 
     def connect(self, host: str, port: int) -> None:
-        """In the other processes."""
+        """In the other processes, connect to the first."""
         link = socket.create_connection((host, port), timeout=60)
         link.settimeout(None)
         link.sendall(self.rank.to_bytes(_RANK_BYTES, "big"))
         self._watch(0, link)
 
     def failure(self, wait: float) -> TrainingError | None:
-        """What to raise when another process has ended, or does within `wait` seconds."""
+        """Return the error if another process has ended, or does within `wait` seconds."""
         return TrainingError(self._text) if self._lost.wait(wait) else None
 
     def close(self, reason: str = "") -> None:
-        """Stop watching, and tell the others why this process ends: '' when its work is done."""
+        """Stop watching and send the others the reason: '' when the work is done."""
         if self._closed.is_set():
             return
         self._closed.set()
         for link in self._links.values():
-            # Names of files may hold bytes that are no UTF-8.
+            # File names in the reason may not be valid UTF-8.
             _send(link, reason.encode(errors="backslashreplace") or _DONE)
             link.close()
 
@@ -82,13 +82,13 @@ class Lifeline:
         try:
             while chunk := link.recv(1 << 12):
                 message += chunk
-        except OSError:  # reset by the system of a process that is gone, or closed here
+        except OSError:  # the other process is gone, or the link was closed here
             pass
         if message != _DONE and not self._closed.is_set():
             self._lose(other, message.decode(errors="replace"))
 
     def _lose(self, other: int, message: str) -> None:
-        """Tell the others and the main thread; end the process if that waits for the lost one."""
+        """Inform the others and the main thread, and end the process if that does not end."""
         with self._lock:
             if self._lost.is_set():
                 return
@@ -115,5 +115,5 @@ def _send(link: socket.socket, text: bytes) -> None:
     try:
         link.sendall(text)
         link.shutdown(socket.SHUT_WR)
-    except OSError:  # it is gone, too
+    except OSError:  # the other process is gone
         pass

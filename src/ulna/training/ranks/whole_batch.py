@@ -1,8 +1,8 @@
-"""Batch normalisation and dropout as of the whole batch, of which a process sees its rows.
+"""Batch normalisation and dropout over the whole batch, of which a process has its rows.
 
-PyTorch's own synchronised batch normalisation is another module than the one it replaces, and
-runs on GPUs only. Here the functions that all such modules call, timm's too, are answered
-otherwise for as long as the context lasts, so that the model stays the same on any device.
+PyTorch's synchronised batch normalisation is another module than the one it replaces, and runs on
+GPUs only. This context replaces the functions that all such modules call, timm's too, so that the
+model stays the same on any device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ulna.training.ranks.group import Ranks
 
-# Dimensions of (B, C, ...), from the first, along which each index is drawn on its own: None all.
+# Number of leading dimensions of (B, C, ...) that are drawn independently, None for all.
 _DRAWN = {
     functional.dropout: None,
     functional.dropout1d: 2,
@@ -28,7 +28,7 @@ _DRAWN = {
 
 
 def whole_batch(ranks: Ranks, n: int) -> AbstractContextManager[object]:
-    """Inside, a forward pass of this process's rows of a batch of `n` computes as of all rows."""
+    """Make forward passes of this process's rows of a batch of `n` compute as of all rows."""
     return nullcontext() if ranks.size == 1 else _WholeBatch(ranks, n)
 
 
@@ -45,7 +45,7 @@ class _WholeBatch(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        # torch's functions hand on their tensors by place and their settings by name.
+        # Functions of torch pass tensors by position and settings by name.
         settings = kwargs or {}
         if func is functional.batch_norm and settings["training"]:
             x, running_mean, running_var = args
@@ -63,14 +63,14 @@ class _WholeBatch(TorchFunctionMode):
 
 def _batch_norm(
     ranks: Ranks,
-    given: Tensor,
+    values: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     settings: dict[str, Any],
 ) -> Tensor:
     """`torch.nn.functional.batch_norm` in training, by the statistics of all processes' rows."""
     weight, bias, momentum = settings["weight"], settings["bias"], settings["momentum"]
-    x = given if given.dtype == torch.float64 else given.float()
+    x = values if values.dtype == torch.float64 else values.float()
     mean, variance, n = _statistics(x.detach(), ranks)
     if running_mean is not None and running_var is not None:
         running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -82,13 +82,13 @@ def _batch_norm(
         y = y * _by_channel(weight, y)
     if bias is not None:
         y = y + _by_channel(bias, y)
-    return y.to(given.dtype)
+    return y.to(values.dtype)
 
 
 def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
-    """(C,) mean and variance over all processes' values, and how many there are; double.
+    """Return (C,) mean and variance over all processes' values, and their number; double.
 
-    Of parts with their own means and variances: Chan et al. (1979, Updating formulae and a
+    Combined from the parts' means and variances: Chan et al. (1979, Updating formulae and a
     pairwise algorithm for computing sample variances, eq. 2.1).
     """
     channels = x.shape[1]
@@ -103,7 +103,7 @@ def _statistics(x: Tensor, ranks: Ranks) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class _Standardise(torch.autograd.Function):
-    """(x - mean) * scale, whose gradient knows that both come from all processes' values.
+    """(x - mean) * scale, with the gradient of statistics over all processes' values.
 
     Ioffe and Szegedy (2015, Batch normalization, section 3).
     """

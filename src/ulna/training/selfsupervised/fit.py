@@ -1,7 +1,7 @@
-"""The loop of learning without labels: resumable to the bit, like the one with labels.
+"""The training loop without labels, resumable bit for bit like the one with labels.
 
-Everything random is a function of (seed, epoch or step), so a checkpoint needs no generator
-state and a run killed at any step ends in the weights of a run that was not.
+Everything random is a function of (seed, epoch or step), so a checkpoint needs no generator state,
+and a run killed at any step ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,7 @@ from ulna.config.codec import write_json
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import TrainingError
 from ulna.models.encoder import Encoder
-from ulna.training.arithmetic import (
-    adamw,
-    clipped_step,
-    computed_in,
-    restore_scale,
-    scale_state,
-)
+from ulna.training.arithmetic import adamw, clipped_step, computed_in, restore_scale, scale_state
 from ulna.training.cache_folder import Progress
 from ulna.training.checkpoint import (
     load_tensors,
@@ -42,16 +36,16 @@ from ulna.training.selfsupervised.learner import SelfSupervisedLearner, Terms
 from ulna.training.selfsupervised.views import Views, draw_views
 
 _TIMED_STEPS = 12
-# Features that vary by less say nothing: the encoder gives one answer for every place.
+# Standard deviation below which features have collapsed: the same everywhere.
 _COLLAPSED = 1e-4
 SUMMARY = "selfsupervision.json"
 
 
 @dataclass
 class FitState:
-    """Where the learning stands; goes into the checkpoint as JSON.
+    """State of the training, stored in the checkpoint as JSON.
 
-    steps: planned in all. sums: of each of `Terms` over the epoch's steps so far.
+    steps: planned in total. sums: of each of `Terms` over the epoch's steps so far.
     """
 
     step: int = 0
@@ -62,7 +56,7 @@ class FitState:
 
 
 class SelfSupervisedFit:
-    """Teaches an encoder on (N, F, F) uint8 images; leaves weights, log and summary in `folder`."""
+    """Trains an encoder on (N, F, F) uint8 images; writes weights, log, summary to `folder`."""
 
     def __init__(
         self,
@@ -90,7 +84,7 @@ class SelfSupervisedFit:
         self.state = FitState(steps=settings.epochs * self.steps_per_epoch)
 
     def fit(self, progress: Progress | None = None) -> None:
-        """Learn from the last checkpoint, or the beginning, to the end."""
+        """Train from the last checkpoint, or from the beginning, to the end."""
         self._resume()
         self.module.train()
         state = self.state
@@ -120,8 +114,8 @@ class SelfSupervisedFit:
                 "lower learning_rate or use precision 32-true"
             )
         self.fabric.backward(terms.loss)
-        what = f"{self.settings.name}, step {self.state.step}"
-        clipped_step(self.fabric, self.module, self.optimizer, what)
+        label = f"{self.settings.name}, step {self.state.step}"
+        clipped_step(self.fabric, self.module, self.optimizer, label)
         self.state.step += 1
         for name, term in terms._asdict().items():
             self.state.sums[name] = self.state.sums.get(name, 0.0) + float(term.detach())
@@ -160,7 +154,7 @@ class SelfSupervisedFit:
         if means["feature_std"] < _COLLAPSED:
             raise TrainingError(
                 f"{self.settings.name}: the features collapsed (standard deviation "
-                f"{means['feature_std']:.1e}): lower learning_rate, or give more varied images"
+                f"{means['feature_std']:.1e}): lower learning_rate, or use more varied images"
             )
 
     def _save(self) -> None:

@@ -1,7 +1,7 @@
-"""The module that learns without labels: an encoder, lightly's heads and lightly's loss.
+"""The module for training without labels: an encoder, lightly's heads and lightly's loss.
 
-VICReg (Bardes, Ponce, LeCun 2022) on whole windows and, as in VICRegL (the same, 2022), on
-cells; which cells belong together is known from the geometry. Why: decision 009.
+VICReg (Bardes, Ponce, LeCun 2022) on whole crops and, as in VICRegL (the same, 2022), on cells; the
+geometry of the crops matches the cells. Reasons: decision 009.
 
 Shape suffixes: B images, V = 2B views, C channels, S side, h w grid, K matched cells, D head.
 """
@@ -23,7 +23,7 @@ from ulna.training.selfsupervised.views import Views, match_cells
 
 
 class Terms(NamedTuple):
-    """The loss, its two parts, and the features' standard deviation (0: all cells alike)."""
+    """The loss, its global and local part, and the features' standard deviation (0: collapsed)."""
 
     loss: Tensor
     window_loss: Tensor
@@ -32,7 +32,7 @@ class Terms(NamedTuple):
 
 
 class SelfSupervisedLearner(nn.Module):
-    """Encoder, projection heads and loss in one forward, so that a launcher can wrap it."""
+    """Encoder, projection heads and loss in one forward pass, for any launcher to wrap."""
 
     def __init__(self, encoder: Encoder, settings: SelfSupervision) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class SelfSupervisedLearner(nn.Module):
         # Single precision from here on: variances of small numbers.
         with torch.autocast(views.pixels.device.type, enabled=False):
             grid_VChw = grid_VChw.float()
-            window_loss = self._window_loss(grid_VChw)
+            window_loss = self._crop_loss(grid_VChw)
             cell_loss = self._cell_loss(grid_VChw, views.places)
             share = self.global_share
             return Terms(
@@ -59,22 +59,22 @@ class SelfSupervisedLearner(nn.Module):
                 feature_std=grid_VChw.detach().transpose(0, 1).flatten(1).std(1).mean(),
             )
 
-    def _window_loss(self, grid_VChw: Tensor) -> Tensor:
-        """Two windows of an image alike, windows of different images different."""
+    def _crop_loss(self, grid_VChw: Tensor) -> Tensor:
+        """Return VICReg of whole crops: those of an image alike, those of others different."""
         z_a, z_b = self.window_head(grid_VChw.mean(dim=(2, 3))).chunk(2)
         loss: Tensor = self.vicreg(z_a, z_b)
         return loss
 
     def _cell_loss(self, grid_VChw: Tensor, places_V23: Tensor) -> Tensor:
-        """Two looks at one place alike, places of one image different.
+        """Return VICReg of cells: views of one place alike, places of one image different.
 
-        Each image's mean is taken off first: otherwise cells could meet the loss's demand for
-        variance by saying which image they are from, and nothing of what they show.
+        Each image's mean is subtracted first. Otherwise cells could meet the variance term by
+        encoding which image they come from instead of what they show.
         """
         h, w = grid_VChw.shape[-2:]
         if min(h, w) < 3:
             raise ConfigError(
-                f"encoder {self.encoder.name!r} gives {h} x {w} cells for a window: expected at "
+                f"encoder {self.encoder.name!r} gives {h} x {w} cells for a crop: expected at "
                 "least 3 x 3; set a larger crop_size"
             )
         chosen_BK, seen_BK2 = match_cells(places_V23, h, w)

@@ -1,4 +1,4 @@
-"""A whole run without labels: images, cache, encoder; started again, it goes on."""
+"""A run without labels: images, cache, encoder; a repeated call resumes it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def self_supervised_run(
     name: str = "",
     progress: Progress | None = None,
 ) -> Path:
-    """Teach the encoder of `settings` on every radiograph of `studies`; weights go to `out`.
+    """Train the encoder of `settings` on every radiograph of `studies`; weights go to `out`.
 
-    Labels, findings and masks are taken off before anything is read, so they cannot matter.
-    kind, name: of the data, for the record. An unfinished run in `out` is resumed when settings
-    and data are the same. Returns `out`. Raises ConfigError for a folder of another run,
-    DatasetError without a radiograph, TrainingError, WeightsError.
+    Labels, findings and masks are removed before anything is read, so they cannot have an effect.
+    kind, name: of the data, for the record. An unfinished run in `out` is resumed when settings and
+    data are the same. Returns `out`. Raises ConfigError for a folder of another run, DatasetError
+    without a radiograph, TrainingError, WeightsError.
     """
     if under_torchrun():
         raise ConfigError("learning without labels runs in one process: start it without torchrun")
@@ -49,7 +49,7 @@ def self_supervised_run(
     folder = expert_folder(out, settings.name)
     begun = any((folder / made).is_file() for made in (CHECKPOINT, SUMMARY))
     check_experts(recipe, [settings.name] if begun else [])
-    if begun:  # what a checkpoint holds replaces any start, which may be gone by now
+    if begun:  # a checkpoint replaces the initial weights, which may have been deleted since
         recipe = _recipe(replace(settings, initial=InitialWeights()))
     images = without_labels(studies)
     begin(settings, fingerprint_studies(images, kind, name), out)
@@ -64,7 +64,7 @@ def self_supervised_run(
 
 
 def leave_held_out(studies: Sequence[Study]) -> list[Study]:
-    """`studies` without those whose split is 'valid' or 'test', and without their images.
+    """Return `studies` without those whose split is 'valid' or 'test', and without their images.
 
     An image that one table holds out and another does not is held out.
     """
@@ -74,7 +74,7 @@ def leave_held_out(studies: Sequence[Study]) -> list[Study]:
 
 
 def without_labels(studies: Sequence[Study]) -> list[Study]:
-    """`studies` with nothing but images, each file once, in an order of its own.
+    """Return `studies` with images only, each file once, sorted by patient and study.
 
     Raises DatasetError when there are none.
     """
@@ -89,7 +89,7 @@ def without_labels(studies: Sequence[Study]) -> list[Study]:
     if not bare:
         raise DatasetError(
             "no radiographs to learn from: expected studies outside 'valid' and 'test'; "
-            "give other data, or use every split"
+            "use other data, or every split"
         )
     return bare
 
@@ -104,7 +104,7 @@ def _encoder(recipe: Recipe) -> Encoder:
 
 
 def _recipe(settings: SelfSupervision) -> Recipe:
-    """What cache and initial weights need to know, in a recipe's form."""
+    """Return the settings as a recipe, for cache and initial weights."""
     expert = ExpertConfig(settings.name, settings.encoder, initial=settings.initial)
     return Recipe(
         name="selfsupervision",

@@ -1,6 +1,6 @@
-"""Two windows of each image that show partly the same place, and which cells show it.
+"""Two overlapping crops of each image, and the cells that show the same place.
 
-Shape suffixes: B images, S window's side, h w grid cells, K matched cells.
+Shape suffixes: B images, S crop's side, h w grid cells, K matched cells.
 """
 
 from __future__ import annotations
@@ -14,27 +14,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from ulna.config.selfsupervision import SelfSupervision
-from ulna.training.augment import (
-    Crops,
-    change_grey,
-    cut_crops,
-    draw_affine,
-    reach_of,
-    warp,
-)
+from ulna.training.augment import Crops, change_grey, cut_crops, draw_affine, reach_of, warp
 from ulna.training.cache import MASK_STRIDE
-from ulna.training.crops import Aim, draw_centres
+from ulna.training.crops import CropSampling, draw_centres
 
-# Cells of a window that are compared with the other window: the settings' limits on shift,
-# rotation and scale leave at least this share in both.
-MATCHED_SHARE = 0.25
+# Share of a crop's cells that are matched: the limits of the settings on shift, rotation and scale
+# leave at least this overlap.
+_MATCHED_SHARE = 0.25
 
 
 class Views(NamedTuple):
     """Two views of B images, the first of each before the second of each.
 
-    pixels: (2B, 1, S, S) in [0, 1]. places: (2B, 2, 3), from a point in [-1, 1] of the window
-    to its place in [-1, 1] of the image.
+    pixels: (2B, 1, S, S) in [0, 1]. places: (2B, 2, 3), maps from [-1, 1] of the crop to [-1, 1] of
+    the image.
     """
 
     pixels: Tensor
@@ -44,19 +37,19 @@ class Views(NamedTuple):
 def draw_views(
     images: npt.NDArray[np.uint8], settings: SelfSupervision, rng: np.random.Generator
 ) -> Views:
-    """Two views of each image; images: (B, F, F). All is a function of `rng`.
+    """Draw two views of each image; images: (B, F, F). All depends on `rng` only.
 
-    The first window is aimed at tissue, the second lies near it; place, rotation, flip, grey
-    levels, blur and noise are drawn for each on its own.
+    The first crop is centred on tissue, the second lies near it. Position, rotation, flip, grey
+    levels, blur and noise are drawn independently.
     """
     share = settings.crop_size / images.shape[-1]
     no_masks = np.zeros((len(images), *[images.shape[-1] // MASK_STRIDE] * 2), np.uint8)
-    aim = Aim.of(settings.crop_size, settings.input_spec)
-    first = draw_centres(images, no_masks, aim, rng)
+    sampling = CropSampling.of(settings.crop_size, settings.input_spec)
+    first = draw_centres(images, no_masks, sampling, rng)
     shift = rng.uniform(-2, 2, first.shape) * settings.shift * share
     second = np.clip(first + shift, share - 1, 1 - share).astype(np.float32)
-    given, masks = torch.from_numpy(images), torch.from_numpy(no_masks)
-    views = [_view(given, masks, centres, settings, rng) for centres in (first, second)]
+    pixels, masks = torch.from_numpy(images), torch.from_numpy(no_masks)
+    views = [_view(pixels, masks, centres, settings, rng) for centres in (first, second)]
     return Views(torch.cat([v.pixels for v in views]), torch.cat([v.places for v in views]))
 
 
@@ -69,8 +62,8 @@ def _view(
 ) -> Views:
     changes, side = settings.augmentation, settings.crop_size
     theta_B23 = draw_affine(len(images_BFF), changes, rng)
-    windows, reach = Crops(side, centres), reach_of(theta_B23)
-    parts, _, theta = cut_crops(images_BFF, masks_Bmm, theta_B23, windows, reach)
+    crops, reach = Crops(side, centres), reach_of(theta_B23)
+    parts, _, theta = cut_crops(images_BFF, masks_Bmm, theta_B23, crops, reach)
     soft = _soften(warp(parts, theta, side), settings.blur, rng)
     places = theta_B23.clone()
     places[:, :, :2] *= side / images_BFF.shape[-1]
@@ -79,7 +72,7 @@ def _view(
 
 
 def _soften(x_B1SS: Tensor, most: float, rng: np.random.Generator) -> Tensor:
-    """A binomial 3 x 3 smoothing, by a share up to `most` of each image."""
+    """Apply a binomial 3 x 3 smoothing with a weight up to `most` to each image."""
     share = torch.from_numpy(rng.uniform(0, most, (len(x_B1SS), 1, 1, 1)).astype(np.float32))
     line = torch.tensor([0.25, 0.5, 0.25])
     kernel = (line[:, None] * line)[None, None]
@@ -88,10 +81,10 @@ def _soften(x_B1SS: Tensor, most: float, rng: np.random.Generator) -> Tensor:
 
 
 def match_cells(places_V23: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
-    """Which cells of the first windows the second ones show, and where.
+    """Match the cells of the first crops with points of the second ones.
 
-    places_V23: of `Views`, so V = 2B. Returns (B, K) indices into the h x w cells and (B, K, 2)
-    the same points in [-1, 1] of the second window; the K nearest to its middle.
+    places_V23: of `Views`, so V = 2B. Returns (B, K) indices into the h x w cells and (B, K, 2) the
+    same points in [-1, 1] of the second crop, the K nearest to its centre.
     """
     first, second = places_V23.chunk(2)
     y, x = torch.meshgrid(_middles(h, places_V23), _middles(w, places_V23), indexing="ij")
@@ -99,7 +92,7 @@ def match_cells(places_V23: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
     image_BN2 = cells_N2 @ first[:, :, :2].mT + first[:, None, :, 2]
     from_middle = image_BN2 - second[:, None, :, 2]
     seen_BN2 = from_middle @ torch.linalg.inv(second[:, :, :2]).mT
-    k = max(2, round(MATCHED_SHARE * h * w))
+    k = max(2, round(_MATCHED_SHARE * h * w))
     chosen_BK = seen_BN2.abs().amax(-1).topk(k, dim=1, largest=False).indices
     return chosen_BK, seen_BN2.gather(1, chosen_BK[:, :, None].expand(-1, -1, 2))
 

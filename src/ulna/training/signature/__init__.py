@@ -1,1 +1,1 @@
-"""Random changes that take away what tells one hospital's images from another's."""
+"""Augmentation that removes what distinguishes one hospital's images from another's."""

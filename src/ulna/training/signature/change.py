@@ -1,8 +1,9 @@
-"""All changes of a source's signature, each image from a seed of its own.
+"""Random changes of the signature of a source, each image from its own seed.
 
-What a hospital leaves on its images is no finding: how much of the frame the limb fills, letters,
+A hospital's images have marks that are no finding: how much of the frame the limb fills, letters,
 collimation, the processing of the detector (edges, grey curve), pixel size, compression, casts.
-Where these go with the label in one source, a network learns them; here they are drawn anew.
+Where these correlate with the label in one source, a network learns them as shortcuts. Here they
+are drawn at random.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from ulna.training.signature.detector import (
 )
 
 _QUALITY = (10.0, 90.0)
-# Of the images, those that are given other edges, pixels or tones where these are asked for.
+# Share of the images whose edges, pixels or tones change, where the settings include them.
 _CHANGED = 2 / 3
 _LEAST_SIDE = 16
 
 
 def changes_signature(settings: Augmentation) -> bool:
-    """Whether any of the changes here is asked for."""
+    """Return whether the settings include any of the changes."""
     s = settings
     return bool(s.frame or s.letters or s.veil or s.edges or s.resample or s.jpeg or s.tone)
 
@@ -40,11 +41,11 @@ def change_signature(
     settings: Augmentation,
     seeds_B: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> tuple[Tensor, Tensor]:
-    """Images or windows (B, 1, H, W) in [0, 1] with another hospital's marks, and their masks.
+    """Give images the marks of another hospital, and remove covered pixels from their masks.
 
-    masks: (B, 1, h, w) in [0, 1], of a side that divides the images': what is covered by a frame or
-    a letter is not seen, and leaves the mask. seeds_B: one for each image, which decides all, so
-    that an image is changed alike whatever stands beside it. Nothing here moves pixels.
+    x_B1HW: images or crops in [0, 1]. masks: (B, 1, h, w) in [0, 1], of a side that divides the
+    images'. Pixels under a frame or letter leave the mask. seeds_B: one for each image, which
+    decides all its changes, so that they do not depend on the rest of the batch. No pixels move.
     """
     pixels, masks = [], []
     for x, mask, seed in zip(x_B1HW, masks_B1hw, seeds_B.tolist(), strict=True):
@@ -57,20 +58,20 @@ def change_signature(
 
 
 def _share_seen(seen_HW: Tensor, size: torch.Size) -> Tensor:
-    """(1, h, w) the share of each cell that is not covered."""
+    """Return (1, h, w) the share of each cell that is not covered."""
     return functional.adaptive_avg_pool2d(seen_HW[None, None], (size[0], size[1]))[0]
 
 
 def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor | None]:
-    """One (H, W) image, and where it is still seen: None for everywhere.
+    """Change one (H, W) image and return where it is still visible, None for everywhere.
 
-    In the order in which an image comes to be: what lies in the beam, the detector's processing,
-    what is laid over the picture, what the archive does to it.
+    In the order in which an image is made: objects in the beam, the detector's processing,
+    overlays, the archive.
     """
-    image = _image(x)
+    area = _image_area(x)
     if rng.random() < s.veil:
         x = x.clone()
-        x[image] = lay_veil(x[image], rng)
+        x[area] = lay_veil(x[area], rng)
     if s.tone and rng.random() < _CHANGED:
         x = change_tone(x, s.tone, rng)
     if s.edges and rng.random() < _CHANGED:
@@ -80,8 +81,8 @@ def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tenso
         if rng.random() < probability:
             x = x.clone()
             seen = torch.ones_like(x) if seen is None else seen
-            x[image], covered = draw(x[image], rng)
-            seen[image] *= 1 - covered
+            x[area], covered = draw(x[area], rng)
+            seen[area] *= 1 - covered
     if s.resample and rng.random() < _CHANGED:
         x = lower_resolution(x, 1 - rng.random() * s.resample)
     if rng.random() < s.jpeg:
@@ -89,12 +90,12 @@ def _change(x: Tensor, s: Augmentation, rng: np.random.Generator) -> tuple[Tenso
     return x.clamp(0, 1), seen
 
 
-def _image(x: Tensor) -> tuple[slice, slice]:
-    """Where an image that was made smaller lies in its frame: all but black rows and columns."""
-    result = []
+def _image_area(x: Tensor) -> tuple[slice, slice]:
+    """Return the area of a shrunk image in its frame: all but black rows and columns."""
+    slices = []
     for axis in (1, 0):
         shown = torch.nonzero(x.amax(axis) > 0)[:, 0]
         first, last = (int(shown[0]), int(shown[-1]) + 1) if len(shown) else (0, 0)
         whole = last - first < _LEAST_SIDE
-        result.append(slice(0, x.shape[1 - axis]) if whole else slice(first, last))
-    return result[0], result[1]
+        slices.append(slice(0, x.shape[1 - axis]) if whole else slice(first, last))
+    return slices[0], slices[1]

@@ -1,6 +1,6 @@
-"""What covers a part of an image: letters and their plates, collimators and cassettes' borders.
+"""Covers of a part of an image: letters and their plates, collimators and cassette borders.
 
-Each returns the image (H, W) in [0, 1] and (H, W) what is covered, 1 or 0.
+Each function returns the image (H, W) in [0, 1] and (H, W) whether a pixel is covered, 1 or 0.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Strokes of letters on a grid of 4 wide and 6 high, as chains of points x, y (0 is the top).
+# Strokes of letters on a grid of width 4 and height 6, as chains of points x, y (0 is the top).
 _LETTERS = {
     "R": ((0, 6, 0, 0, 3, 0, 4, 1, 4, 2, 3, 3, 0, 3), (1, 3, 4, 6)),
     "L": ((0, 0, 0, 6, 4, 6),),
@@ -25,14 +25,14 @@ _LETTERS = {
     "3": ((0, 0, 4, 0, 2, 2, 4, 4, 3, 6, 0, 6),),
 }
 _FINEST = 24
-# Shares of the image's side: how far a frame's side may lean, and its line's greatest width.
+# Shares of the image's side: the largest tilt of a frame's side and width of its line.
 _ASKEW, _LINE = 0.03, 0.012
 
 
 def draw_letters(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """One to three letters or words of up to three, bright, or dark on a bright plate.
+    """Draw one to three words of up to three letters, bright, or dark on a bright plate.
 
-    Heights are 2 to 9 % of the image's side; places and turns are drawn alike for every image.
+    Heights are 2 to 9 % of the image's side. Position and orientation do not depend on the image.
     """
     x, covered = x.clone(), torch.zeros_like(x)
     for _ in range(1 + int(rng.integers(3))):
@@ -41,7 +41,7 @@ def draw_letters(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _write_word(x: Tensor, covered: Tensor, rng: np.random.Generator) -> None:
-    """One word, in place."""
+    """Draw one word, in place."""
     side = max(x.shape)
     height = max(6, round(float(np.exp(rng.uniform(np.log(0.02), np.log(0.09)))) * side))
     names = rng.choice(list(_LETTERS), 1 + int(rng.integers(3)) * int(rng.random() < 0.4))
@@ -70,7 +70,7 @@ def _write_word(x: Tensor, covered: Tensor, rng: np.random.Generator) -> None:
 
 @lru_cache(64)
 def _letter(name: str, stroke: float) -> Tensor:
-    """(24, 18) in [0, 1], with a margin; stroke: half its width, in the letter's grid."""
+    """Return a letter as (24, 18) in [0, 1] with a margin; stroke: half its width in the grid."""
     rows, columns = np.mgrid[0:_FINEST, 0 : _FINEST * 3 // 4].astype(np.float64)
     x = (columns + 0.5) / (_FINEST * 3 / 4) * 6 - 1
     y = (rows + 0.5) / _FINEST * 8 - 1
@@ -86,10 +86,10 @@ def _letter(name: str, stroke: float) -> Tensor:
 
 
 def draw_frame(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A four-sided field; beyond it one grey (mostly black), perhaps with a bright or dark line.
+    """Draw a four-sided field with one grey (mostly black) beyond it, sometimes with a line.
 
-    Each side is drawn for itself, as far as a tenth of the image from its border, a little askew;
-    one in three is left where the image ends.
+    Each side is drawn independently, up to a tenth of the image from its border and slightly
+    tilted. One in three sides stays at the border of the image.
     """
     strips = [s for side in range(4) if (s := _strip(x, side, rng)) is not None]
     kind, lined = rng.random(), rng.random() < 0.5
@@ -106,10 +106,10 @@ def draw_frame(x: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 def _strip(
     x: Tensor, side: int, rng: np.random.Generator
 ) -> tuple[tuple[slice, slice], Tensor] | None:
-    """Where one side of the field may lie, and how far within the field each pixel there is.
+    """Return the strip that contains one side of the field, and each pixel's distance to the side.
 
-    side: 0 top, 1 bottom, 2 left, 3 right. Distances are shares of the image's side; None where the
-    field ends with the image.
+    side: 0 top, 1 bottom, 2 left, 3 right. Distances are shares of the image's side, positive
+    within the field. None where the field ends with the image.
     """
     limit, slope = rng.uniform(0.005, 0.1), rng.uniform(-1, 1) * _ASKEW
     if rng.random() >= 2 / 3:

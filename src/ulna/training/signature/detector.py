@@ -1,4 +1,4 @@
-"""What a detector, its processing and an archive do to an image (H, W) in [0, 1]."""
+"""Changes by a detector, its processing and an archive, of an image (H, W) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from torch import Tensor
 from torch.nn import functional
 
 _KNOTS = 9
-# Where a Gaussian is cut off, in standard deviations.
+# Radius at which a Gaussian is truncated, in standard deviations.
 _REACH = 3.0
 _BLOCK = 8
 
 
 def change_edges(x: Tensor, strength: float, sigma: float) -> Tensor:
-    """Unsharp masking: `strength` times the detail finer than a Gaussian of `sigma` px is added.
+    """Apply unsharp masking: add `strength` times the detail finer than a Gaussian of `sigma` px.
 
-    strength: below 0 that share of the detail is taken away instead, all of it from -1 on.
+    A strength below 0 removes that share of the detail, all of it from -1 on.
     """
     fine = x - blurred(x, sigma)
     return (x + max(strength, -1.0) * fine).clamp(0, 1)
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """(H, W) after a Gaussian of standard deviation `sigma` px, cut off at three of them.
+    """Return (H, W) after a Gaussian of standard deviation `sigma` px, truncated at three.
 
-    The border's pixels are continued outwards.
+    The pixels of the border are repeated outwards.
     """
-    if x.device.type == "cpu":  # a fraction of a convolution's time
-        result = ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", truncate=_REACH)
-        return torch.from_numpy(result)
+    if x.device.type == "cpu":  # much faster than a convolution
+        filtered = ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", truncate=_REACH)
+        return torch.from_numpy(filtered)
     reach = int(_REACH * sigma + 0.5)
     at = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
@@ -44,7 +44,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def lower_resolution(x: Tensor, share: float) -> Tensor:
-    """Brought to `share` of its pixels a side (mean over areas) and back (bilinear)."""
+    """Reduce the image to `share` of its pixels a side (antialiased) and enlarge it again."""
     size = [max(8, round(share * n)) for n in x.shape]
     if size == list(x.shape):
         return x
@@ -54,28 +54,29 @@ def lower_resolution(x: Tensor, share: float) -> Tensor:
 
 
 def change_tone(x: Tensor, most: float, rng: np.random.Generator) -> Tensor:
-    """Greys through an increasing curve from 0 to 1 that leaves a straight line by `most` at most.
+    """Map greys through an increasing curve from 0 to 1, at most `most` from the identity.
 
-    The curve's steps are drawn from a Dirichlet distribution and it is mixed with the line.
+    The steps of the curve are drawn from a Dirichlet distribution, and it is mixed with the
+    identity.
     """
     line = np.linspace(0, 1, _KNOTS)
     drawn = np.concatenate([[0], np.cumsum(rng.dirichlet(np.full(_KNOTS - 1, 0.8)))])
     away = float(np.abs(drawn - line).max())
     curve = line + (drawn - line) * min(1.0, rng.random() * most / max(away, 1e-9))
-    # At 256 levels: a table look-up costs a fraction of an interpolation of each pixel.
+    # A table look-up costs a fraction of an interpolation of each pixel.
     table = np.interp(np.linspace(0, 1, 1024), line, curve)
     levels = torch.from_numpy(table.astype(np.float32)).to(x.device)
     return levels[(x.clamp(0, 1) * 1023).round().long()]
 
 
 def lay_veil(x: Tensor, rng: np.random.Generator) -> Tensor:
-    """A bright, soft band with a cloudy grain over a part of the image, like plaster.
+    """Lay a bright, soft band with a cloudy texture over a part of the image, like plaster.
 
-    What lies beneath is still seen, with less contrast: no finding is hidden by it.
+    What lies beneath stays visible with less contrast, so that no finding is hidden.
     """
     angle, strength = rng.uniform(0, np.pi), rng.uniform(0.15, 0.5)
     width, offset = rng.uniform(0.1, 0.35), rng.uniform(-0.3, 0.3)
-    # Nothing of it is fine: at a quarter of the pixels a side it costs a tenth.
+    # The veil is smooth: a quarter of the pixels a side is enough, at a tenth of the time.
     h, w = (max(2, n // 4) for n in x.shape)
     rows = (torch.arange(h, dtype=torch.float32) / h - 0.5)[:, None]
     columns = (torch.arange(w, dtype=torch.float32) / w - 0.5)[None]
@@ -90,11 +91,11 @@ def lay_veil(x: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def compress(x: Tensor, quality: float) -> Tensor:
-    """What JPEG's quantisation of blocks of 8 x 8 leaves of (H, W); quality: 1 to 100.
+    """Return (H, W) after the quantisation of JPEG in blocks of 8 x 8; quality: 1 to 100.
 
-    The transform and the luminance table of ITU-T T.81 (annex A.3.3, table K.1), scaled by
-    quality as the Independent JPEG Group's coder does; entropy coding loses nothing and is left
-    out. Blocks at the right and lower border are filled up with the border's pixels.
+    The transform and the luminance table of ITU-T T.81 (annex A.3.3, table K.1), scaled by quality
+    as in the Independent JPEG Group's encoder. Entropy coding is lossless and left out. Blocks at
+    the right and lower border are padded with the pixels of the border.
     """
     h, w = x.shape
     padded = functional.pad(x[None, None], [0, -w % _BLOCK, 0, -h % _BLOCK], mode="replicate")[0, 0]

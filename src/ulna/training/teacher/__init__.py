@@ -1,1 +1,1 @@
-"""What a bundle says of training images: asked once, kept in the run, learned by a student."""
+"""A teacher's answers for the training images: computed once, kept in the run of a student."""

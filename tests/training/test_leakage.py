@@ -1,4 +1,4 @@
-"""What examines a run must be new to what its experts start from, or it is told."""
+"""Held-out studies that initial weights have learned from are reported (leakage)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ulna.config.codec import write_json
 from ulna.config.recipe import ExpertConfig, InitialWeights
 from ulna.errors import ConfigError, DatasetWarning
 from ulna.training.fingerprint import fingerprint_studies
-from ulna.training.known import warn_of_known
+from ulna.training.leakage import warn_of_leakage
 from ulna.types import BodyPart, ImageRef, Study
 
 
@@ -47,7 +47,7 @@ def _message(
     expert = ExpertConfig("cnn", "cnn", initial=InitialWeights("run", str(start)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
-        warn_of_known(make_recipe(experts=(expert,)), studies, parts)
+        warn_of_leakage(make_recipe(experts=(expert,)), studies, parts)
     return [str(w.message) for w in caught]
 
 

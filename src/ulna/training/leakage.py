@@ -1,4 +1,4 @@
-"""Studies that examine a run, and that what its experts start from has learned from."""
+"""Leakage through initial weights: held-out studies that an expert's start has learned from."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from ulna.errors import ConfigError, DatasetWarning
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.types import Study
 
-_EXAMINE = ("calibration", "test")
+_HELD_OUT = ("calibration", "test")
 
 
-def warn_of_known(
+def warn_of_leakage(
     recipe: Recipe, side: Sequence[Study], parts: Mapping[str, Sequence[str]]
 ) -> None:
-    """DatasetWarning for experts whose start has learned from the calibration or test part.
+    """Warn (DatasetWarning) of initial weights that have learned from held-out studies.
 
-    side: the studies that the run splits; parts: their keys by part. A start is known by the ids
-    of its studies; those of phantoms, which are numbered from 1 in every set, count where the
-    start has learned from studies of `side` alone. Raises ConfigError for a damaged split.
+    Held out are the calibration and the test part. side: the studies that the run splits. parts:
+    their keys by part. Studies are compared by their ids. Phantoms are numbered from 1 in every
+    set, so their ids count only where the start has learned from studies of `side` alone. Raises
+    ConfigError for a damaged split.
     """
     for expert in recipe.experts:
         run = _start(expert)
         if run is None:
             continue
         learned = _learned(run)
-        for part in _EXAMINE:
+        for part in _HELD_OUT:
             keys = {*parts.get(part, ())}
             seen = keys_among(learned, [s for s in side if s.key in keys])
-            if seen and _tells(run, side):
+            if seen and _same_studies(run, side):
                 warnings.warn(
                     f"expert {expert.name} starts from {run}, which has learned from {len(seen)} "
                     f"of the {len(keys)} studies of the {part} part, by their ids (first: "
-                    f"{min(seen)}): what is fitted or scored there is flattered; start from a run "
-                    "on other data, or with the same split (same recipe fractions and seed)",
+                    f"{min(seen)}): what is fitted or scored there is too optimistic; start from a "
+                    "run on other data, or with the same split (same recipe fractions and seed)",
                     DatasetWarning,
                     stacklevel=3,
                 )
 
 
 def _start(expert: ExpertConfig) -> Path | None:
-    """The run that the expert starts from, if it says what it has learned from."""
+    """Return the run whose weights the expert starts from, if that run records its data."""
     run = Path(expert.initial.path)
-    if (run / "crossval.json").is_file():  # a single run starts from its fold 0
+    if (run / "crossval.json").is_file():  # initial weights come from its fold 0
         run = run / "fold0"
     known = expert.initial.kind == "run" and (run / "data.json").is_file()
     return run if known and (run / "split.json").is_file() else None
@@ -69,8 +70,8 @@ def _split(run: Path) -> dict[str, list[str]]:
         raise ConfigError(f"{file}: damaged ({error}): train that run again") from None
 
 
-def _tells(run: Path, side: Sequence[Study]) -> bool:
-    """Whether equal ids mean equal studies."""
+def _same_studies(run: Path, side: Sequence[Study]) -> bool:
+    """Return whether equal ids mean equal studies."""
     recorded = read_json(DataFingerprint, run / "data.json")
     if not recorded.simulated:
         return True

@@ -1,4 +1,4 @@
-"""Ask a bundle about every image that a student learns from; a kill costs the last few images."""
+"""Compute a teacher's answers for all training images of a student, resumable after a kill."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ from ulna.training.cache_folder import Progress
 from ulna.training.teacher.answers import TeacherAnswers, as_half, image_name, write_part
 from ulna.types import BodyPart, Study
 
-# Raise it with every change of what is written.
+# Raise it with every change of the files.
 _VERSION = 1
 _KEY_DIGITS = 20
-# Studies whose answers are written together.
-_TOGETHER = 32
-# Cells along a side of the maps that are kept; those of a student are seldom finer.
-MAP_SIDE = 40
+# Studies whose answers are written to one file.
+_PER_FILE = 32
+# Largest side of the stored maps in cells; those of a student are seldom finer.
+_MAP_SIDE = 40
 
 
-def ask_teacher(
+def collect_teacher_answers(
     teacher: Predictor, studies: Sequence[Study], folder: Path, progress: Progress | None = None
 ) -> Path:
-    """What `teacher` says of every image of `studies`, in a folder below `folder`; returns it.
+    """Compute the answers of `teacher` for every image of `studies`; return their folder.
 
-    Images of a body part that the teacher knows are answered by its heads, the others by those of
-    the body part it recognises. The answers are those of the bundle's fusion: calibrated, where it
-    is (else an UlnaWarning). Written in parts: what is there already, of the same bundle, fusion,
-    engine and images, is not asked again. An image that cannot be read has no answer
-    (ImageWarning). Read them with `read_answers`.
+    The folder lies below `folder`; `read_answers` reads it. An image of a body part that the
+    teacher knows is answered by its heads, others by those of the predicted body part. The answers
+    are fused, and calibrated if the bundle is (else an UlnaWarning). Files that exist already for
+    the same bundle, fusion, engine and images are kept. An image that cannot be read has no answer
+    (ImageWarning).
     """
     if not teacher.manifest.fusion.calibrated:
         warnings.warn(
-            f"{teacher.bundle.path}: the teacher is not calibrated: its experts count alike, and "
-            "its logits are taken as they are; run `ulna calibrate` first",
+            f"{teacher.bundle.path}: the teacher is not calibrated: its experts have equal "
+            "weight, and its logits are not corrected; run `ulna calibrate` first",
             UlnaWarning,
             stacklevel=2,
         )
     answers = folder / _key(teacher, studies)
     answers.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(studies), _TOGETHER):
-        part = studies[start : start + _TOGETHER]
-        file = answers / f"{start // _TOGETHER:06}.npz"
+    for start in range(0, len(studies), _PER_FILE):
+        part = studies[start : start + _PER_FILE]
+        file = answers / f"{start // _PER_FILE:06}.npz"
         if not file.is_file():
-            _ask_part(teacher, part, file)
+            _write_answers(teacher, part, file)
         if progress:
-            progress("ask the teacher", min(start + _TOGETHER, len(studies)), len(studies))
+            progress("teacher answers", min(start + _PER_FILE, len(studies)), len(studies))
     return answers
 
 
 def _key(teacher: Predictor, studies: Sequence[Study]) -> str:
-    """Of all that the answers depend on."""
+    """Hash all that the answers depend on."""
     fusion = json.dumps(to_json(teacher.manifest.fusion), sort_keys=True)
     engine = replace(teacher.engine, threads=0)
     digest = hashlib.sha256(f"{_VERSION}|{teacher.bundle.hash}|{engine}|{fusion}\n".encode())
@@ -79,13 +79,13 @@ def _key(teacher: Predictor, studies: Sequence[Study]) -> str:
     return digest.hexdigest()[:_KEY_DIGITS]
 
 
-def _ask_part(teacher: Predictor, studies: Sequence[Study], file: Path) -> None:
+def _write_answers(teacher: Predictor, studies: Sequence[Study], file: Path) -> None:
     names, rows = [], []
     for study in studies:
         for name, row in _of_study(teacher, study):
             names.append(name)
             rows.append(row)
-    rows = rows or [_nothing(teacher.manifest)]  # shapes without rows
+    rows = rows or [_zero_row(teacher.manifest)]  # for the shapes of empty arrays
     columns = {k: np.stack([row[k] for row in rows])[: len(names)] for k in rows[0]}
     write_part(TeacherAnswers(known=np.ones(len(names), np.bool_), **columns), names, file)
 
@@ -95,25 +95,25 @@ Row = dict[str, np.ndarray]
 
 def _of_study(teacher: Predictor, study: Study) -> Iterator[tuple[str, Row]]:
     manifest = teacher.manifest
-    given = study.body_part if study.body_part in manifest.body_parts else None
+    known_part = study.body_part if study.body_part in manifest.body_parts else None
     try:
         outputs = teacher.outputs(study)
     except (ImageError, MemoryError) as error:
-        message = f"{study.key}: not asked about: {message_of(error)}"
+        message = f"{study.key}: no answer of the teacher: {message_of(error)}"
         warnings.warn(message, ImageWarning, stacklevel=4)
         return
     for image in outputs.images:
-        yield image_name(study, image.ref.path), answer_of(image, given, manifest)
+        yield image_name(study, image.ref.path), _answer_of(image, known_part, manifest)
 
 
-def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -> Row:
-    """The row of `TeacherAnswers` of one image, whose experts were all run."""
+def _answer_of(image: ImageOutputs, known_part: BodyPart | None, manifest: Manifest) -> Row:
+    """Return the row of `TeacherAnswers` of one image, for which all experts were run."""
     parts = manifest.body_parts
     seen = [image.experts[n].body_part for n in active_experts(manifest, None)]
-    routing = routing_weights(seen, parts, given)
+    routing = routing_weights(seen, parts, known_part)
     routed = fuse_image(image.experts, routing, manifest)
     shares = expert_shares(manifest, routing)
-    each = [fuse_image(image.experts, own, manifest).logit for own in np.eye(len(parts))]
+    each = [fuse_image(image.experts, one, manifest).logit for one in np.eye(len(parts))]
     return {
         "logit": np.array(each, np.float32),
         "body_part": part_probabilities(seen).astype(np.float32),
@@ -125,18 +125,18 @@ def answer_of(image: ImageOutputs, given: BodyPart | None, manifest: Manifest) -
 
 
 def _side(manifest: Manifest) -> int:
-    """Of all maps that are kept, whichever experts have a weight for an image's body part."""
-    return min(max(max(e.grid) for e in manifest.experts), MAP_SIDE)
+    """Return the side of all stored maps, whichever experts have a weight for a body part."""
+    return min(max(max(e.grid) for e in manifest.experts), _MAP_SIDE)
 
 
 def _on_side(grid: np.ndarray, side: int) -> Floats:
-    """(side, side) cells of the same mean."""
+    """Return `grid` resampled to (side, side) cells with the same mean."""
     rows, columns = (area_matrix(n, side) for n in grid.shape)
     return np.asarray(rows @ grid.astype(np.float64) @ columns.T)
 
 
-def _nothing(manifest: Manifest) -> Row:
-    """A row of the right shapes, for a part of no readable image."""
+def _zero_row(manifest: Manifest) -> Row:
+    """Return a row of the right shapes, for studies without a readable image."""
     p, f = len(manifest.body_parts), len(manifest.categories)
     side = _side(manifest)
     zeros = {"logit": p, "body_part": p, "finding": f, "routing": p}
