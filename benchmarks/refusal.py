@@ -34,12 +34,12 @@ from ulna.bundle import (
 from ulna.calibration.disturb import disturbed
 from ulna.calibration.near_fit import margin_of, movements
 from ulna.calibration.out_of_distribution_fit import (
-    Beside,
+    OutlierReference,
     fit_expert,
     folds_of,
     out_of_distribution_of,
 )
-from ulna.calibration.outlier_images import beside_of
+from ulna.calibration.outlier_images import outlier_reference
 from ulna.config.engine import EngineSettings
 from ulna.datasets import index_data
 from ulna.datasets.folds import assign_folds
@@ -52,7 +52,7 @@ from ulna.runtime.screen import verdict, without_map
 from ulna.types import OodLevel, Study
 
 HELD_PARTS = 5
-Fold = tuple[list[StudyOutputs], Beside]
+Fold = tuple[list[StudyOutputs], OutlierReference]
 
 
 def without_maps(image: ImageOutputs) -> ImageOutputs:
@@ -106,7 +106,7 @@ def gather(requested: argparse.Namespace, bundle: ModelBundle) -> dict[str, obje
     for k, own in enumerate(assign_folds(studies, n_folds)):
         alone = of_fold(predictor, k)
         outputs = message(alone, limited(own, requested.most), True)
-        folds.append((outputs, beside_of(alone, outputs, learned, k)))
+        folds.append((outputs, outlier_reference(alone, outputs, learned, k)))
         print(f"fold {k}: {len(outputs)} images", flush=True)
     groups = {}
     tables = dict(g.partition("=")[::2] for g in (*requested.near, *requested.far))

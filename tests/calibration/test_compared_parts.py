@@ -10,7 +10,7 @@ from crepes import ConformalClassifier
 from scipy import special, stats
 
 from ulna.bundle import ComparedParts, ConformalScores
-from ulna.calibration.compared_parts import ENOUGH, compared_parts, speaks_for
+from ulna.calibration.compared_parts import ENOUGH, compared_parts, guarantee_holds
 from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Triage, triage_of
 
@@ -81,7 +81,7 @@ def test_others_speak_unless_the_binomial_test_says_no(label: str, sign: int) ->
             stats.binomtest(missed, n, rate, "greater").pvalue >= 0.05 / 3
             for rate in (0.05, 0.1, 0.2)
         )
-        assert speaks_for(own.tolist(), others.tolist(), label) == speaks  # type: ignore[arg-type]
+        assert guarantee_holds(own.tolist(), others.tolist(), label) == speaks  # type: ignore[arg-type]
 
 
 def test_the_promise_holds_and_fewer_are_referred() -> None:

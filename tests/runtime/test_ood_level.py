@@ -16,7 +16,7 @@ from ulna.calibration.adapt.pipeline import adapt_bundle
 from ulna.calibration.disturb import disturbed
 from ulna.calibration.near_fit import margin_of, movements
 from ulna.calibration.out_of_distribution_fit import MIN_IMAGES, fit_out_of_distribution
-from ulna.calibration.outlier_images import beside_of
+from ulna.calibration.outlier_images import outlier_reference
 from ulna.cli.answer import answer_notes, answer_row
 from ulna.config.engine import EngineSettings
 from ulna.errors import DatasetWarning, ImageWarning
@@ -64,7 +64,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
         predictor.outputs(_study(folder, _limb(i)), True, disturbed) for i in range(2 * MIN_IMAGES)
     ]
     names = [e.name for e in plain.manifest.experts]
-    out_of_distribution = fit_out_of_distribution(outputs, names, beside_of(predictor, outputs))
+    out_of_distribution = fit_out_of_distribution(
+        outputs, names, outlier_reference(predictor, outputs)
+    )
     assert (
         out_of_distribution is not None and out_of_distribution.entry.n_outliers["no image"] == 120
     )

@@ -1,4 +1,4 @@
-"""What is fitted to a bundle's answers: fusion, temperatures, thresholds, cascade, refusal."""
+"""Calibration of a bundle: fusion weights, temperatures, thresholds, cascade and refusal."""
 
 from __future__ import annotations
 

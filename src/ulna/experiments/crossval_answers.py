@@ -14,8 +14,8 @@ from ulna.calibration.cross_fit import (
     run_fold,
 )
 from ulna.calibration.disturb import disturbed
-from ulna.calibration.out_of_distribution_fit import Beside
-from ulna.calibration.outlier_images import beside_of
+from ulna.calibration.out_of_distribution_fit import OutlierReference
+from ulna.calibration.outlier_images import outlier_reference
 from ulna.evaluation.rows import StudyRow
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data
 from ulna.experiments.progress import Progress
@@ -25,14 +25,14 @@ def answer_folds(folder: CrossvalFolder, report: Progress) -> tuple[ModelBundle,
     """Run every fold's experts on its studies; write the joint bundle; out-of-fold rows."""
     from ulna.runtime import Predictor
 
-    predictors, outputs, beside = [], [], list[Beside]()
+    predictors, outputs, beside = [], [], list[OutlierReference]()
     rows: list[StudyRow] = []
     requested = {k: folder.folds[k] for k in folder.requested}
     total, done = sum(map(len, requested.values())), 0
     for k, studies in requested.items():
         predictor = Predictor.load(folder.fold(k) / "bundle")
         message, faults = run_fold(predictor, studies, disturb=disturbed)
-        beside.append(beside_of(predictor, message, folder.outliers, k))
+        beside.append(outlier_reference(predictor, message, folder.outliers, k))
         done += len(studies)
         report("predict", done, total)
         rows += [replace(f, split=f"fold{k}") for f in faults]

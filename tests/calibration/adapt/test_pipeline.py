@@ -98,7 +98,7 @@ def test_what_cannot_be_adapted_is_said(
         adapt_bundle(bundle.path, studies[:6], out)
     with pytest.raises(BundleError, match="is the bundle itself"):
         adapt_bundle(bundle.path, studies, bundle.path)
-    with pytest.raises(BundleError, match="recalibrate alone"):
+    with pytest.raises(BundleError, match="recalibration without moved heads"):
         probing_graph(blob_bundle.graph_path(blob_bundle.manifest.experts[0]))
     nameless = [Study(s.patient_id, "s", None, s.images, s.abnormal) for s in studies]
     with pytest.warns(DatasetWarning), pytest.raises(ConfigError, match="none of 0 studies"):
