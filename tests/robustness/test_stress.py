@@ -206,7 +206,11 @@ def test_it_breaks_at_the_first_severity_that_does_harm() -> None:
 
 def run(studies: list[Study], bundle: ModelBundle, out: Path) -> dict[str, Any]:
     return stress(
-        bundle.path, studies, out, StressPlan(studies=6, how=Resampling(50, 0)), stress_writer()
+        bundle.path,
+        studies,
+        out,
+        StressPlan(studies=6, resampling=Resampling(50, 0)),
+        stress_writer(),
     )
 
 

@@ -55,7 +55,7 @@ def test_the_regression_is_that_of_scikit_learn(k: int) -> None:
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_where_there_is_nothing_to_tell_the_answer_is_chance(k: int) -> None:
-    result = probe_sources(_images(360, 0.0, k), how=HOW)
+    result = probe_sources(_images(360, 0.0, k), resampling=HOW)
     for label in ("normal", "abnormal"):
         one = result[label]
         assert one["chance"] == pytest.approx(1 / k)
@@ -64,7 +64,7 @@ def test_where_there_is_nothing_to_tell_the_answer_is_chance(k: int) -> None:
 
 
 def test_a_mark_is_found_within_each_label() -> None:
-    result = probe_sources(_images(240, gap=4.0), how=HOW)
+    result = probe_sources(_images(240, gap=4.0), resampling=HOW)
     for label in ("normal", "abnormal"):
         assert result[label]["auroc"]["value"] > 0.95
         assert result[label]["n"] == {"s0": 60, "s1": 60}
@@ -76,7 +76,7 @@ def test_the_label_alone_is_no_mark() -> None:
     label = (np.arange(400) % 20 < np.where(images.source == "s0", 15, 5)).astype(float)
     features = images.features + 5 * label[:, None]
     images = ImageFeatures(features, images.source, images.patient, images.body_part, label)
-    for one in probe_sources(images, how=HOW).values():
+    for one in probe_sources(images, resampling=HOW).values():
         assert one["auroc"]["value"] < 0.68
 
 
@@ -92,7 +92,7 @@ def test_small_sources_and_lone_ones_are_told() -> None:
     images = _images(80)
     few = images.source.astype("<U3")
     few[:4] = "few"
-    result = probe_sources(replace(images, source=few), how=HOW)["normal"]
+    result = probe_sources(replace(images, source=few), resampling=HOW)["normal"]
     assert result["left_out"] == {"few": 2} and result["chance"] == 0.5
     lone = replace(images, source=np.full(80, "one"))
     assert "fewer than two sources" in probe_sources(lone)["normal"]["reason"]

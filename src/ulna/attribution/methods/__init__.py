@@ -1,4 +1,4 @@
-"""The built-in map beside other methods, where the truth is known."""
+"""Comparison of the built-in heat map with other methods, on findings with a known place."""
 
 from __future__ import annotations
 

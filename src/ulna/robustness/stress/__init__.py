@@ -1,4 +1,4 @@
-"""Subgroups and stress: where a bundle's answers break."""
+"""Stress tests of a bundle: corruptions, views left out, and subgroups."""
 
 from __future__ import annotations
 
