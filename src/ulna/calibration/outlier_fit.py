@@ -45,7 +45,7 @@ class OutlierExamples:
     @property
     def counts(self) -> dict[str, int]:
         """Number of examples by kind."""
-        return {"no image": len(self.not_radiographs), "other region": len(self.outliers)}
+        return {"not a radiograph": len(self.not_radiographs), "other region": len(self.outliers)}
 
 
 @dataclass(frozen=True)

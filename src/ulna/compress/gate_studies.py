@@ -47,7 +47,7 @@ def gate_studies(
             f"expected at least {MIN_STUDIES}, of both classes: give others (--gate), a larger "
             "'test' fraction, or the figures of students on folds (--proof)"
         )
-    note_on_meaning(chosen, teacher, f"the gate ({origin})")
+    warn_of_meaning(chosen, teacher, f"the gate ({origin})")
     return chosen, origin
 
 

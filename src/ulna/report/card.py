@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ulna.bundle import ExpertEntry, FusionParameters, Manifest, ModelBundle
 
 MEANING = (
-    "“{word}” is this bundle’s word for what its training labels call abnormal. The other answer does "
-    "not rule out what those labels do not cover."
+    "“{word}” is this bundle’s word for what its training labels call abnormal. The other answer "
+    "does not rule out what those labels do not cover."
 )
 LIMITS = (
     "Research only. It is not a medical device, has no regulatory clearance, and its answers "

@@ -128,7 +128,7 @@ def _answers(
 ) -> tuple[Stressed, list[str]]:
     """Return every answer that is needed, and the distinct warnings."""
     rows, remarks = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
-    remarks += note_on_meaning(studies, predictor.manifest, "stress")
+    remarks += warn_of_meaning(studies, predictor.manifest, "stress")
     check_scorable(rows, predictor.bundle)
     scored = [(s, r) for s, r in zip(studies, rows, strict=True) if r.scored]
     kept = tuple(s for s, _ in scored)
