@@ -58,7 +58,7 @@ def test_page_says_what_it_is(page: str) -> None:
         "Phantoms.",
         "Model card",
         "its best expert",
-        "Calm normals",
+        "True negatives",
         "Brier",
         "a &lt;warning&gt;",
         "ab" * 32,
@@ -107,8 +107,8 @@ def test_the_page_says_which_abnormality(
     assert result["findings_unknown"] == ["dislocation"]
     for own in result["findings"]["ALL"]["categories"].values():
         assert f"<b>{own['auroc']['value']:.3f}</b>" in page
-    assert "Which abnormality" in page and "The leading finding" in page
-    assert "for want of labels: dislocation" in page and "called hardware (p =" in page
+    assert "Findings by category" in page and "The leading finding" in page
+    assert "too few labels: dislocation" in page and "called hardware (p =" in page
     checker = Checker()
     checker.feed(page)
     assert checker.open == []
@@ -124,7 +124,7 @@ def test_the_page_calls_an_answer_what_its_label_means(
     assert "Answers: fracture or no fracture." in page
     assert "<th>no fracture</th><th>fracture</th>" in page
     assert "“Fracture” is this bundle’s word" in page
-    assert "Which abnormality" not in page
+    assert "Findings by category" not in page
 
 
 def test_real_data_are_not_called_phantoms(
@@ -161,16 +161,16 @@ def test_gallery_groups_by_outcome_and_balances_parts(make_rows: MakeRows) -> No
     groups = {g.name: g for g in build_gallery(rows, 4.0)}
     hits = sum(bool(r.abnormal) and r.given.abnormal for r in rows)
     misses = sum(bool(r.abnormal) and not r.given.abnormal for r in rows)
-    assert (groups["Hits"].total, groups["Misses"].total) == (hits, misses)
+    assert (groups["True positives"].total, groups["False negatives"].total) == (hits, misses)
     assert sum(g.total for g in groups.values()) == 72
-    titles = [c.title for c in groups["Hits"].cards]
+    titles = [c.title for c in groups["True positives"].cards]
     assert len(titles) == 9
     assert {t.split()[0].upper() for t in titles[:3]} == {p.value for p in PARTS}
 
 
 def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
     rows = [r for r in make_rows(12) if not r.abnormal]
-    card = next(g for g in build_gallery(rows, 4.0) if g.name == "Calm normals").cards[0]
+    card = next(g for g in build_gallery(rows, 4.0) if g.name == "True negatives").cards[0]
     image, overlay = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
         for uri in (card.image, card.overlay)

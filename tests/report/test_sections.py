@@ -157,7 +157,9 @@ def test_two_of_a_kind_are_two_sections(folders: dict[str, Path], bundle: ModelB
     result = sections_of([second / "audit.json", folders["audit"]], bundle)
     assert [s.id for s in result] == ["audit", "audit-2"]
     assert result[1].title.endswith("(2)")
-    assert "nothing vouches for these numbers" in result[0].remarks[0] and not result[0].facts
+    assert (
+        "the origin of these numbers is not known" in result[0].remarks[0] and not result[0].facts
+    )
     with pytest.raises(ConfigError, match="included twice"):
         read_included([second, second / "audit.json"])
 

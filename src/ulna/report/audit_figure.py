@@ -19,7 +19,7 @@ def write_waterfall(result: Mapping[str, Any], path: Path) -> None:
     # Matplotlib would typeset text between dollar signs as a formula.
     data = str(result["data"]).replace("$", r"\$")
     figure.suptitle(
-        f"What the prototype’s accuracy was made of: {data}, {result['n_studies']} studies",
+        f"Sources of the prototype’s accuracy: {data}, {result['n_studies']} studies",
         fontsize=10,
     )
     write_png(figure, path)

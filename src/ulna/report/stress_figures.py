@@ -80,14 +80,14 @@ def _panels(result: Json) -> tuple[Figure, list[Any]]:
 
 
 _UNITS = {
-    "quantum_noise": "photons per input px (0: untouched)",
+    "quantum_noise": "photons per input px (0: unchanged)",
     "blur": "Gaussian, input px",
-    "gamma": "exponent γ (0: untouched)",
-    "gain": "factor (0: untouched)",
-    "jpeg": "quality (0: untouched)",
+    "gamma": "exponent γ (0: unchanged)",
+    "gain": "factor (0: unchanged)",
+    "jpeg": "quality (0: unchanged)",
     "rotation": "degrees",
     "crop": "% of each side cut off",
-    "inversion": "0: untouched, 1: inverted",
+    "inversion": "0: unchanged, 1: inverted",
     "marker": "height, % of the longest side",
 }
 

@@ -34,7 +34,7 @@ def image_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_
     if not views:
         return []
     key = f"{study.key}/0"
-    strips = [_Strip("untouched", (("", _tile(views[0])),))]
+    strips = [_Strip("unchanged", (("", _tile(views[0])),))]
     for name, corruption in CORRUPTIONS.items():
         images = tuple(
             (

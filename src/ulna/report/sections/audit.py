@@ -13,5 +13,5 @@ from ulna.report.svg import to_svg
 def content(included: Included) -> Json:
     """Return the content of audit.html.j2."""
     figure = waterfall_figure(included.result)
-    label = f"What the accuracy of the prototype was made of ({included.name})"
+    label = f"Sources of the prototype’s accuracy ({included.name})"
     return {"a": included.result, "figure": Markup(to_svg(figure, label))}

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 TITLES = {
     "stress": "Where it breaks",
-    "examine": "The heat maps, examined",
-    "review": "Labels to read again",
+    "examine": "Examination of the heat maps",
+    "review": "Probable label errors",
     "score": "The score of the MURA competition",
-    "audit": "The prototype’s accuracy, audited",
+    "audit": "Audit of the prototype’s accuracy",
 }
 _CONTENT = {
     "stress": stress.content,
