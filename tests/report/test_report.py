@@ -1,4 +1,4 @@
-"""The page: complete, self-contained, honest about what it shows."""
+"""The report: complete, self-contained, and clear about its data and limits."""
 
 import base64
 import io
@@ -31,12 +31,12 @@ def page(make_rows: MakeRows, manifest: Manifest, tmp_path: Path) -> str:
 
 def render(rows: list[StudyRow], manifest: Manifest, out: Path) -> str:
     bundle = ModelBundle(out, manifest, "ab" * 32)
-    how = Resampling(draws=20)
+    resampling = Resampling(draws=20)
     write_evaluation(
         bundle,
         rows,
         out,
-        EvaluationSettings("specificity_0.90", how),
+        EvaluationSettings("specificity_0.90", resampling),
         ["a <warning>"],
         write_report,
     )
@@ -79,7 +79,7 @@ def test_every_number_of_the_table_is_in_the_page(
             assert value is None or f"<b>{value:.3f}</b>" in page
 
 
-def test_the_page_says_which_abnormality(
+def test_the_page_shows_findings_by_category(
     make_rows: MakeRows, manifest: Manifest, tmp_path: Path
 ) -> None:
     import json
@@ -114,7 +114,7 @@ def test_the_page_says_which_abnormality(
     assert checker.open == []
 
 
-def test_the_page_calls_an_answer_what_its_label_means(
+def test_the_page_names_answers_by_the_meaning_of_the_label(
     make_rows: MakeRows, manifest: Manifest, tmp_path: Path
 ) -> None:
     plain = render(make_rows(18), manifest, tmp_path)
@@ -168,7 +168,7 @@ def test_gallery_groups_by_outcome_and_balances_parts(make_rows: MakeRows) -> No
     assert {t.split()[0].upper() for t in titles[:3]} == {p.value for p in PARTS}
 
 
-def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
+def test_a_map_of_zero_leaves_the_image_unchanged(make_rows: MakeRows) -> None:
     rows = [r for r in make_rows(12) if not r.abnormal]
     card = next(g for g in build_gallery(rows, 4.0) if g.name == "True negatives").cards[0]
     image, overlay = (
@@ -178,7 +178,7 @@ def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
     np.testing.assert_array_equal(image, overlay)
 
 
-def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
+def test_a_missing_image_is_left_out(make_rows: MakeRows) -> None:
     rows = make_rows(6)
     for row in rows:
         for image in row.images:
