@@ -96,9 +96,8 @@ def examine(
     not_made = {} if replicas else {"repeatability": reason}
     verdict = judge(measures, data, plan.resampling, not_made)
     examined = replace_examination(predictor.bundle, verdict)
-    result = _summary(measures, plan.resampling)
-    result |= {"verdict": to_json(verdict), "reliable": verdict.reliable}
-    result |= {"failed": list(verdict.failed)}
+    result = _summary(measures, plan.resampling) | {"verdict": to_json(verdict)}
+    result |= {"reliable": verdict.reliable, "failed": list(verdict.failed)}
     result |= answered_by(predictor.bundle, predictor.engine)
     result |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
     folder = Path(out)
