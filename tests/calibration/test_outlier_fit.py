@@ -176,7 +176,7 @@ def test_an_impossible_head_is_refused(wrong: dict) -> None:
 
 
 def test_the_last_stage_is_the_input_of_the_body_part_head() -> None:
-    from ulna.bundle import BOX_BUNDLE, read_bundle
+    from ulna.bundle import DEMONSTRATION_BUNDLE, read_bundle
 
     bundle = read_bundle(DEMONSTRATION_BUNDLE)
     graph = bundle.graph_path(bundle.manifest.experts[0])

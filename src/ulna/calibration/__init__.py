@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate_bundle", "fit_fusion"]
 
-__getattr__ = on_first_use(__name__, {"calibrate": ("calibrate_bundle", "fit_fusion")})
+__getattr__ = lazy_getattr(__name__, {"calibrate": ("calibrate_bundle", "fit_fusion")})

@@ -92,7 +92,7 @@ def _out_of_distribution(
     outputs: Sequence[StudyOutputs],
     fusion: FusionParameters,
     outliers: Sequence[Sequence[Study]],
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """Fit feature statistics, outlier classifier and uncertainty margin; None with few images."""
     manifest = predictor.manifest
     reference = outlier_reference(predictor, outputs, outliers)

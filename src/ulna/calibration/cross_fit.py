@@ -169,7 +169,7 @@ def fit_joint_out_of_distribution(
     outputs: Sequence[Sequence[StudyOutputs]],
     fold: Manifest,
     references: Sequence[OutlierReference] = (),
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """Fit the feature statistics of the joint bundle, of each expert on the images of its fold.
 
     references: outlier examples of each fold, empty where there are none.

@@ -84,7 +84,7 @@ def enough_images(outputs: Sequence[StudyOutputs]) -> bool:
 
 def fit_out_of_distribution(
     outputs: Sequence[StudyOutputs], names: Sequence[str], reference: OutlierReference | None = None
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """Fit each of the experts `names`. None without features or with too few images."""
     fits = {n: f for n in names if (f := fit_expert(outputs, n, reference)) is not None}
     return out_of_distribution_of(fits, reference)
@@ -92,7 +92,7 @@ def fit_out_of_distribution(
 
 def out_of_distribution_of(
     fits: dict[str, Fitted], reference: OutlierReference | None = None
-) -> OutOfDistribution | None:
+) -> OodDetector | None:
     """Combine the fits of several experts, each on its own images. None without any."""
     if not fits:
         return None
@@ -108,7 +108,7 @@ def out_of_distribution_of(
         n_outliers=reference.examples.counts if heads and reference else {},
         outlier_limit=limit_of_mean([f.shares for f in fits.values()]),
     )
-    return OutOfDistribution(entry, {n: f.statistics for n, f in fits.items()}, heads)
+    return OodDetector(entry, {n: f.statistics for n, f in fits.items()}, heads)
 
 
 def fit_expert(

@@ -77,8 +77,8 @@ def outlined_pixels(
     for region in regions(heat > threshold):
         largest = region.largest(heat)
         if largest > peak:
-            inside = region.mask(region.place)
-            outlined[region.place] |= inside & (heat[region.place] > share * largest)
+            inside = region.mask(region.bounds)
+            outlined[region.bounds] |= inside & (heat[region.bounds] > share * largest)
     return outlined
 
 

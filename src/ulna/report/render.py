@@ -27,7 +27,7 @@ def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
     """Fill `template`, a file of this folder, with `content` and the common style. Write `out`."""
     filled = fill(template, {"style": Markup(_text("style.css")), **content})
     # Names of files may contain characters that UTF-8 cannot encode.
-    write_whole(out, str(filled), errors="backslashreplace")
+    write_atomic(out, str(filled), errors="backslashreplace")
 
 
 def fill(template: str, content: Mapping[str, Any]) -> Markup:

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MethodScore", "compare_methods"]
 
-__getattr__ = on_first_use(
+__getattr__ = lazy_getattr(
     __name__, {"compare": ("compare_methods",), "method_score": ("MethodScore",)}
 )

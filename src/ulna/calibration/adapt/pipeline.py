@@ -264,7 +264,7 @@ def _write(
     return replace_fusion(new, fusion, metrics, out_of_distribution)
 
 
-def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OutOfDistribution | None:
+def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OodDetector | None:
     """Return the bundle's own, its uncertainty margin of near images converted by `shift`."""
     out_of_distribution = read_out_of_distribution(bundle)
     if out_of_distribution is None:

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["stress"]
 
-__getattr__ = on_first_use(__name__, {"pipeline": ("stress",)})
+__getattr__ = lazy_getattr(__name__, {"pipeline": ("stress",)})
