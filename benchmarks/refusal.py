@@ -34,7 +34,7 @@ from ulna.bundle import (
 from ulna.calibration.disturb import disturbed
 from ulna.calibration.near_fit import margin_of, movements
 from ulna.calibration.out_of_distribution_fit import (
-    Beside,
+    OutlierReference,
     fit_expert,
     folds_of,
     out_of_distribution_of,
@@ -52,7 +52,7 @@ from ulna.runtime.screen import verdict, without_map
 from ulna.types import OodLevel, Study
 
 HELD_PARTS = 5
-Fold = tuple[list[StudyOutputs], Beside]
+Fold = tuple[list[StudyOutputs], OutlierReference]
 
 
 def without_maps(image: ImageOutputs) -> ImageOutputs:

@@ -233,7 +233,7 @@ def _probe(images: Images, features: Floats) -> Json:
             images["part"].astype(str),
             images["abnormal"].astype(np.float64),
         ),
-        how=Resampling(200),
+        resampling=Resampling(200),
     )
     return {label: one.get("auroc", one.get("reason")) for label, one in message.items()}
 

@@ -71,7 +71,7 @@ def test_a_useless_expert_gets_none(manifest: Manifest) -> None:
 
 
 def weights(manifest: Manifest, n: int, noise: tuple[float, float]) -> np.ndarray:
-    """(8 seeds, 3 parts) weight of the first expert."""
+    """Weights of the first expert, (8 seeds, 3 body parts)."""
     fits = [fit(manifest, outputs(n, noise, seed=seed)) for seed in range(8)]
     return np.array([[f.weights[p]["cnn"] for p in PARTS] for f in fits])
 
@@ -113,7 +113,7 @@ def test_mean_and_layout_keep_their_weights(manifest: Manifest) -> None:
     assert layout.weights[PARTS[1]] == {"cnn": 0.5, "tiny": 0.5}
 
 
-def test_a_part_without_enough_studies_takes_the_pooled_fit_and_says_so(
+def test_a_part_without_enough_studies_takes_the_pooled_fit_with_a_warning(
     manifest: Manifest,
 ) -> None:
     data = [o for k, o in enumerate(outputs(40, (0.5, 0.5))) if k % 3 < 2 or k < 12]
@@ -129,7 +129,7 @@ def test_too_few_studies_are_refused(manifest: Manifest) -> None:
 
 
 def _normal_grids(data: list, result: FusionParameters) -> list[np.ndarray]:
-    """The normal studies' maps, experts weighing alike."""
+    """The normal studies' maps, with equal weights of the experts."""
     grids = []
     for o in data:
         if not o.study.abnormal:
@@ -140,7 +140,7 @@ def _normal_grids(data: list, result: FusionParameters) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("focus", [False, True])
-def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_film_in_ten(
+def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_image_in_ten(
     manifest: Manifest, focus: bool
 ) -> None:
     data = outputs(60, (0.5, 0.5), focus=focus)
@@ -156,7 +156,7 @@ def test_map_threshold_leaves_one_normal_cell_in_a_hundred_and_its_peak_one_film
 
 
 def test_findings_are_fitted_with_the_fusions_weights(manifest: Manifest) -> None:
-    """As `ulna calibrate` and every fold of `ulna crossval` fit them."""
+    """The fits of `ulna calibrate` and of every fold of `ulna crossval`."""
     kind = FindingCategory.HARDWARE
     data = outputs(60, (0.4, 3.0))
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The cascade's bound holds on new studies; what cannot be shown is not claimed."""
+"""The cascade's bound holds on new studies, and no study leaves where it cannot be shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fusion_of(
 def answered(
     result: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart
 ) -> tuple[np.ndarray, np.ndarray]:
-    """By hand: the cascade's probability of each study, and whether it left. One view each."""
+    """The cascade's probability of each study of one view, and whether it left, by hand."""
     weights = fusion.weights[part]
     names, threshold = list(weights), fusion.thresholds["balanced"][part]
     whole = special.expit(scores.logits @ list(weights.values()))
@@ -66,7 +66,7 @@ def answered(
 def changed(
     result: CascadeParameters, fusion: FusionParameters, scores: PartScores, part: BodyPart = WRIST
 ) -> float:
-    """Share of studies on another side than the whole hybrid."""
+    """Share of studies whose decision differs from the whole hybrid's."""
     p, _ = answered(result, fusion, scores, part)
     whole = special.expit(scores.logits @ list(fusion.weights[part].values()))
     threshold = fusion.thresholds["balanced"][part]
@@ -99,7 +99,7 @@ def test_some_draws_hold_it_too() -> None:
     assert len(over) == 40 and sum(over) < 10
 
 
-def test_what_it_says_of_the_calibration_studies_is_so() -> None:
+def test_the_check_on_the_calibration_studies_is_right() -> None:
     rng, fusion = np.random.default_rng(5), fusion_of((WRIST, HAND))
     scores = {p: draw(rng, 400) for p in (WRIST, HAND)}
     result = fit_cascade(scores, fusion, COSTS)
@@ -126,7 +126,7 @@ def test_the_bound_is_that_of_clopper_and_pearson() -> None:
     assert upper_bound(5, 5, 0.9) == 1
 
 
-def test_too_few_studies_show_nothing_and_nobody_leaves() -> None:
+def test_with_too_few_studies_none_leaves() -> None:
     rng, fusion = np.random.default_rng(6), fusion_of((WRIST,))
     few, enough = draw(rng, 229), draw(rng, 230)
     for scores, more in ((few, False), (enough, True)):

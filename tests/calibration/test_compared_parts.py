@@ -1,4 +1,4 @@
-"""Parts with few calibration studies are compared with others: crepes' numbers, promise kept."""
+"""Body parts with few calibration studies: the numbers of crepes, and the guarantee holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crepes import ConformalClassifier
 from scipy import special, stats
 
 from ulna.bundle import ComparedParts, ConformalScores
-from ulna.calibration.compared_parts import ENOUGH, compared_parts, speaks_for
+from ulna.calibration.compared_parts import ENOUGH, compared_parts, guarantee_holds
 from ulna.runtime.conformal import p_values
 from ulna.types import BodyPart, Triage, triage_of
 
@@ -21,7 +21,7 @@ HUMERUS, SHOULDER, WRIST = BodyPart.HUMERUS, BodyPart.SHOULDER, BodyPart.WRIST
 def _scores(
     rng: np.random.Generator, normal: int, abnormal: int, by: float = 0.0
 ) -> ConformalScores:
-    """Of studies whose logits are normal around -1.5 and 1.5, moved by `by`."""
+    """Scores of studies whose logits are normal around -1.5 and 1.5, shifted by `by`."""
     return ConformalScores(
         tuple(np.sort(special.expit(rng.normal(by - 1.5, 1, normal))).tolist()),
         tuple(np.sort(special.expit(rng.normal(by + 1.5, 1, abnormal))).tolist()),
@@ -29,7 +29,7 @@ def _scores(
 
 
 def _few(rng: np.random.Generator) -> dict[BodyPart, ConformalScores]:
-    """As many of each part as in a real collection."""
+    """Scores with the numbers of studies of a real collection."""
     return {
         ELBOW: _scores(rng, 54, 23),
         FOREARM: _scores(rng, 188, 97),
@@ -49,13 +49,13 @@ def test_a_part_takes_its_region_and_then_all() -> None:
     assert result[HUMERUS] == ComparedParts((HUMERUS,), everything)
 
 
-def test_a_part_that_others_do_not_speak_for_stands_alone() -> None:
+def test_a_part_for_which_the_guarantee_fails_uses_its_own_studies() -> None:
     rng = np.random.default_rng(1)
     scores = _few(rng) | {HUMERUS: _scores(rng, 72, 13, by=-3.0)}
     assert HUMERUS not in compared_parts(scores)
 
 
-def test_few_of_everything_stand_alone() -> None:
+def test_with_few_studies_of_all_parts_each_uses_its_own() -> None:
     rng = np.random.default_rng(2)
     assert compared_parts({p: _scores(rng, 9, 9) for p in (ELBOW, HAND)}) == {}
     assert compared_parts({p: _scores(rng, ENOUGH, ENOUGH) for p in (ELBOW, HAND)}) == {}
@@ -72,7 +72,7 @@ def test_p_values_are_those_of_crepes_without_bins() -> None:
 
 
 @pytest.mark.parametrize(("label", "sign"), [("normal", 1), ("abnormal", -1)])
-def test_others_speak_unless_the_binomial_test_says_no(label: str, sign: int) -> None:
+def test_the_guarantee_holds_unless_the_binomial_test_rejects_it(label: str, sign: int) -> None:
     others = np.linspace(0.3, 0.7, 99)
     for missed, n in [(0, 10), (1, 10), (2, 10), (4, 10), (9, 10)]:
         own = np.full(n, 0.5)
@@ -81,7 +81,7 @@ def test_others_speak_unless_the_binomial_test_says_no(label: str, sign: int) ->
             stats.binomtest(missed, n, rate, "greater").pvalue >= 0.05 / 3
             for rate in (0.05, 0.1, 0.2)
         )
-        assert speaks_for(own.tolist(), others.tolist(), label) == speaks  # type: ignore[arg-type]
+        assert guarantee_holds(own.tolist(), others.tolist(), label) == speaks  # type: ignore[arg-type]
 
 
 def test_the_promise_holds_and_fewer_are_referred() -> None:

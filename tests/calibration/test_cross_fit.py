@@ -1,4 +1,4 @@
-"""Stacking across folds: a fold's labels never reach its own fusion; the joint bundle is even."""
+"""Stacking across folds: a fold's labels do not influence its fusion; the joint bundle."""
 
 from __future__ import annotations
 

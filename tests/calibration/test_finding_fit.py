@@ -30,7 +30,7 @@ def manifest() -> Manifest:
 
 
 def outputs(n: int, sharp: float = 1.0, shift: float = 0.0, seed: int = 0) -> list:
-    """Log odds of each category; the experts say `sharp` times that, `shift` too much."""
+    """Log odds of each category; the experts' logits are `sharp` times that plus `shift`."""
     rng = np.random.default_rng(seed)
     result = []
     for k in range(n):
@@ -67,7 +67,7 @@ def test_it_is_the_logistic_regression_where_studies_are_many(manifest: Manifest
     assert own.offset / own.temperature == pytest.approx(peer.intercept_[0], abs=0.03)
 
 
-def test_thresholds_are_what_their_points_say(manifest: Manifest) -> None:
+def test_thresholds_are_those_of_their_operating_points(manifest: Manifest) -> None:
     data = outputs(2000)
     own = fit_findings(data, EQUAL, manifest)[HARDWARE]
     z = np.array([o.images[0].experts["cnn"].finding[1] - 0.3 for o in data])
@@ -92,7 +92,7 @@ def test_a_category_that_no_study_knows_is_absent(manifest: Manifest) -> None:
     assert fit_findings(data, EQUAL, manifest) == {}
 
 
-def test_what_training_did_not_know_is_absent_whatever_calibration_knows(
+def test_a_category_unknown_in_training_is_absent_whatever_calibration_knows(
     manifest: Manifest,
 ) -> None:
     counts = {FRACTURE: (20, 30), HARDWARE: (0, 50)}
@@ -121,7 +121,7 @@ def test_every_stage_of_a_cascade_has_its_own(manifest: Manifest) -> None:
     cascade = with_findings(bare, data, fusion, manifest)
     assert cascade is not None
     own = cascade.stages[0].findings[FRACTURE]
-    # 'tiny' says 0.3 less than both together
+    # the logit of 'tiny' is 0.3 lower than that of both together
     assert own.offset - whole[FRACTURE].offset == pytest.approx(0.3, abs=0.05)
     assert with_findings(None, data, fusion, manifest) is None
 

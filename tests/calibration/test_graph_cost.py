@@ -1,4 +1,4 @@
-"""Multiply-adds against sums by hand."""
+"""Multiply-adds of a graph, compared with sums by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of features: scikit-learn's numbers, and a limit that holds on images not seen."""
+"""Feature statistics: the numbers of scikit-learn, and a limit that holds on new images."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_feature_that_never_changes_is_no_division_by_zero() -> None:
     assert np.isfinite(fit_statistics(images).distance(_images(5, 8, 1))).all()
 
 
-def test_new_good_films_are_refused_at_the_nominal_rate() -> None:
+def test_new_known_images_are_refused_at_the_nominal_rate() -> None:
     rates = []
     for seed in range(20):
         images = _images(250, 20, 100 + seed)
@@ -57,14 +57,14 @@ def test_new_good_films_are_refused_at_the_nominal_rate() -> None:
     assert 0.2 * REFUSED < np.mean(rates) < 2 * REFUSED
 
 
-def test_without_leaving_films_out_more_would_be_refused() -> None:
+def test_without_cross_fitting_more_images_would_be_refused() -> None:
     images = _images(120, 60, 0)
     patients = np.arange(120) % 10
     held_out = conformal_limit(cross_fitted(images, images, patients), REFUSED)
     assert held_out > conformal_limit(fit_statistics(images).distance(images), REFUSED)
 
 
-def test_films_of_the_other_polarity_are_turned_before_the_fit() -> None:
+def test_images_of_the_other_polarity_are_inverted_before_the_fit() -> None:
     rng = np.random.default_rng(0)
     upright = rng.normal(0, 1, (300, 10))
     turned = rng.normal(6, 1, (300, 10))

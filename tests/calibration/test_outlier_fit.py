@@ -1,4 +1,4 @@
-"""What lies outside: scikit-learn's classes, limits that hold, the last stage found in a graph."""
+"""The outlier classifier: scikit-learn's classes, limits that hold, the last encoder stage."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _limbs(n: int, d: int, seed: int) -> Limbs:
     return Limbs(inputs, copies, np.arange(n), np.arange(n) % 10)
 
 
-def test_new_limbs_are_refused_as_rarely_as_promised() -> None:
+def test_new_limbs_are_refused_at_the_nominal_rate() -> None:
     rates = []
     for seed in range(6):
         learned = fit_outliers(_limbs(400, 12, seed), [_cloud(100, 12, 1.0, 1000 + seed)])
@@ -71,7 +71,7 @@ def test_without_examples_there_is_no_head() -> None:
     assert fit_outliers(_limbs(100, 4, 0), [_cloud(5, 4, 1.0, 1)]) is None
 
 
-def test_a_copy_never_tells_on_its_film() -> None:
+def test_a_copy_is_never_fitted_with_its_own_image() -> None:
     """An image's odds come from a fit without its patient's copies."""
     limbs = _limbs(200, 30, 3)
     far = replace(limbs, copies=limbs.copies + 100.0)
@@ -87,7 +87,7 @@ def test_the_inputs_are_the_last_stage_the_parts_and_their_energy() -> None:
         outlier_inputs(np.arange(6.0), [1.0, 2.0], 7)
 
 
-def test_heads_lie_beside_the_statistics() -> None:
+def test_heads_are_stored_with_the_statistics() -> None:
     images = _cloud(150, 8, 0.0, 0)
     head = OutlierHead(np.ones((2, 11)), np.array([0.5, -0.5]), -2.0, 1.0)
     entry = OutOfDistributionEntry(
@@ -105,7 +105,7 @@ def test_heads_lie_beside_the_statistics() -> None:
 
 
 def _head_of_one(features: int) -> OutlierHead:
-    """Whose share is its first feature: of a limb 0 at the median, 1 at its own limit."""
+    """A head whose score is the first feature: 0 at the median of limbs, 1 at the limit."""
     weights = np.zeros((2, features + 2))
     weights[1, 0] = 1.0
     return OutlierHead(weights, np.zeros(2), 0.0, 1.0)
@@ -142,7 +142,7 @@ def test_the_mean_of_several_heads_has_a_limit_of_its_own() -> None:
     assert out_of_distribution.outlier_score({"a": [0.7]}, {"a": [0]}) == pytest.approx(0.7)
 
 
-def test_a_film_that_one_fold_knows_counts_by_that_fold_alone() -> None:
+def test_an_image_is_counted_by_the_experts_of_its_own_fold_only() -> None:
     images = [ImageRef(Path(f"{k}.png")) for k in range(400)]
     first = dict.fromkeys(images[:200], 0.2)
     second = dict.fromkeys(images[200:], 0.6)
@@ -175,14 +175,14 @@ def test_an_impossible_head_is_refused(wrong: dict) -> None:
         OutlierHead(**(good | wrong))
 
 
-def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
+def test_the_last_stage_is_the_input_of_the_body_part_head() -> None:
     from ulna.bundle import DEMONSTRATION_BUNDLE, read_bundle
 
     bundle = read_bundle(DEMONSTRATION_BUNDLE)
     graph = bundle.graph_path(bundle.manifest.experts[0])
     assert last_stage_width(graph) == 64
-    # Report: of a graph with weights in half precision, a student's, it was not found, and all
-    # stages were looked at, of which the first know the hospital.
+    # Report: in a graph with weights in half precision (a student) it was not identified, and
+    # all stages were used, the first of which depend on the hospital.
     import onnx
 
     model = onnx.load(str(graph))
@@ -190,7 +190,7 @@ def test_the_last_stage_is_what_the_body_part_head_looks_at() -> None:
     assert last_stage_width(model.SerializeToString()) == 64
 
 
-def test_nine_movements_in_ten_lie_inside_the_slack() -> None:
+def test_nine_changes_in_ten_lie_within_the_uncertainty_margin() -> None:
     rng = np.random.default_rng(5)
     moved, new = np.abs(rng.normal(0, 1, 500)), np.abs(rng.normal(0, 1, 5000))
     uncertainty_margin = margin_of([(2.0, 2.0 * m) for m in moved.tolist()])
@@ -198,15 +198,15 @@ def test_nine_movements_in_ten_lie_inside_the_slack() -> None:
     assert margin_of([]) == 0.0
 
 
-def test_the_slack_is_of_the_copies_that_are_given_an_interval() -> None:
-    """Report: copies among the known images, which move less and get no interval, made it small."""
+def test_the_margin_is_fitted_on_copies_that_get_an_interval() -> None:
+    """Report: copies within the limit, which change less and get no interval, made it small."""
     known, near = [(0.5, 0.01)] * 900, [(2.0, 2.0 + k / 50) for k in range(100)]
     uncertainty_margin = margin_of([*known, *near])
     assert np.mean([m <= uncertainty_margin * d for d, m in near]) == pytest.approx(0.9, abs=0.02)
     assert margin_of([*known, *near[:5]]) < 0.1  # too few to say anything
 
 
-def test_disturbed_films_are_films_and_the_same_each_time() -> None:
+def test_disturbed_images_are_valid_and_reproducible() -> None:
     image = np.random.default_rng(6).random((300, 200)).astype(np.float32)
     seen = set()
     for name in map(str, range(60)):
@@ -222,7 +222,7 @@ def test_disturbed_films_are_films_and_the_same_each_time() -> None:
         assert disturbed(Radiograph(tiny, source=name)).pixels.size
 
 
-def test_pictures_that_are_no_films_come_again_with_the_seed() -> None:
+def test_synthetic_pictures_are_reproduced_by_the_seed() -> None:
     first, again = list(not_radiographs(8, 3)), list(not_radiographs(8, 3))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.pixels, b.pixels)

@@ -1,4 +1,4 @@
-"""Outlines as large as what they surround: the pixels of the outlines, the share that is chosen."""
+"""Outlines as large as the findings: the pixels of the outlines, the choice of the share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS = (1.0, 20.0)
 
 
 def _image(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A slowly falling map around a place of its own size."""
+    """A map that falls off slowly around the place of a finding."""
     y, x = np.mgrid[:80, :80]
     away = np.hypot(x - rng.integers(25, 55), y - rng.integers(25, 55))
     size = rng.uniform(4, 8)
@@ -40,13 +40,13 @@ def test_the_share_makes_outlines_no_larger_than_twice_the_place(
     assert share in SHARES and ratio[share] <= LARGEST < ratio[0.0]
 
 
-def test_few_films_of_known_place_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_of_known_place_choose_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     assert _fit(monkeypatch, [_image(rng) for _ in range(MIN_IMAGES - 1)]) == 0.0
 
 
-def test_films_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Report: 300 images of ten million pixels with their maps were held at once: 11 GB."""
+def test_images_are_processed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Report: 300 images of ten million pixels and their maps were held in memory, 11 GB."""
     held: list[weakref.ref[np.ndarray]] = []
     rng = np.random.default_rng(3)
 

@@ -1,4 +1,4 @@
-"""Operating points: laws, and how they generalise from few studies."""
+"""Operating points: their properties, and how they generalise from few studies."""
 
 from collections.abc import Callable
 

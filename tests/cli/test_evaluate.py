@@ -103,7 +103,7 @@ def test_the_results_of_every_command_can_be_included(work: Path) -> None:
     for verb in ("stress", "examine", "review", "score", "audit"):
         assert f'<h2 id="{verb}">' in page
     assert "Not in this report" not in page and "Scored from a table" not in page
-    assert "Made with bundle" not in page and "nothing vouches" not in page
+    assert "Made with bundle" not in page and "the origin of these numbers" not in page
     checker = Checker()
     checker.feed(page)
     assert checker.open == [] and "http" not in page

@@ -1,4 +1,4 @@
-"""Which studies a student is examined on, and what is said of them."""
+"""The studies of a student's gate, and the warnings about them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def _studies(start: int, n: int, means: str = "") -> list[Study]:
     ]  # fmt: skip
 
 
-def test_a_gate_of_other_films_is_taken() -> None:
+def test_a_gate_of_other_images_is_taken() -> None:
     learned, gate = _studies(0, 30), _studies(100, 20, "abnormality")
     chosen, words = gate_studies(gate, learned, {"train": learned}, make_manifest())
     assert chosen == gate and words == "given for the gate"
 
 
-def test_a_gate_whose_labels_mean_something_else_is_told() -> None:
-    """A student that answers any abnormality was held against labels of fractures in silence."""
+def test_a_gate_with_labels_of_another_meaning_is_warned_of() -> None:
+    """A student of any abnormality was tested on labels of fractures without a warning."""
     learned, gate = _studies(0, 30), _studies(100, 20, "fracture")
     with pytest.warns(DatasetWarning, match="the gate .*20 of 20 studies means fracture, and not"):
         gate_studies(gate, learned, {"train": learned}, make_manifest())
 
 
-def test_a_gate_that_the_student_learns_from_is_refused_or_told() -> None:
+def test_a_gate_that_the_student_learns_from_is_refused_or_warned_of() -> None:
     learned = _studies(0, 30)
     with pytest.raises(ConfigError, match="20 of 20 studies given for the gate are of the data"):
         gate_studies(learned[:20], learned, {"train": learned}, make_manifest())

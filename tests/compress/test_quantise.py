@@ -1,4 +1,4 @@
-"""int8 graphs are accepted where they answer as fp32 does, and only there."""
+"""int8 graphs are accepted if, and only if, they answer as the fp32 graphs do."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_all_that_calibration_knows_is_carried_over(
         assert getattr(after, name) == getattr(before, name), name
 
 
-def test_a_folder_that_must_stay_is_said_before_any_work(
+def test_a_folder_that_must_stay_is_an_error_before_any_work(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     before = with_all_that_calibration_knows(blob_bundle)
@@ -145,7 +145,7 @@ def test_other_answers_are_refused_and_nothing_is_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As if int8 kept the weights to a half."""
+    """Simulate an int8 that rounds the weights to multiples of one half."""
 
     def halved(self: GraphQuantiser, layers: object) -> bytes:
         model = onnx.ModelProto.FromString(self._model.SerializeToString())
@@ -163,7 +163,7 @@ def test_other_answers_are_refused_and_nothing_is_written(
     assert result.within < 0.99 and "probability within 0.02" in result.refusals[0]
 
 
-def test_too_few_studies_or_films_are_said(
+def test_too_few_studies_or_images_are_an_error(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="5 held-out studies .* at least 20"):
@@ -172,7 +172,7 @@ def test_too_few_studies_or_films_are_said(
         quantise_bundle(blob_bundle.path, [], studies, tmp_path / "o", PLAN, silent)
 
 
-def test_layers_are_ordered_by_what_they_move_for_what_they_save(
+def test_layers_are_ordered_by_sensitivity_per_multiplication(
     blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     expert = blob_bundle.manifest.experts[0]
@@ -183,8 +183,8 @@ def test_layers_are_ordered_by_what_they_move_for_what_they_save(
     assert sorted(order) == sorted(quantiser.layers)
 
     def logits(graph: Path | bytes) -> np.ndarray:
-        message = Session(graph, PLAN.engine).run(images.pixels)
-        return np.stack([o.abnormal for o in message])
+        outputs = Session(graph, PLAN.engine).run(images.pixels)
+        return np.stack([o.abnormal for o in outputs])
 
     before = logits(graph)
     assert min(quantiser.costs.values()) > 1
@@ -196,12 +196,12 @@ def test_layers_are_ordered_by_what_they_move_for_what_they_save(
     np.testing.assert_array_equal(logits(quantiser.quantised([])), before)
 
 
-def test_int8_is_not_asked_of_fp32_graphs(blob_bundle: ModelBundle) -> None:
+def test_int8_is_not_requested_of_fp32_graphs(blob_bundle: ModelBundle) -> None:
     with pytest.raises(ConfigError, match="ulna quantise"):
         Predictor.load(blob_bundle.path, EngineSettings(precision="int8"))
 
 
-def test_layers_stay_in_fp32_where_that_is_asked(
+def test_layers_stay_in_fp32_where_requested(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     plan = replace(PLAN, left=0.5)

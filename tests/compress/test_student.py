@@ -1,4 +1,4 @@
-"""The gate of a student: figures beside its teacher's, and what they refuse."""
+"""The gate of a student: its figures and its teacher's, and which of them are refused."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def test_a_student_that_is_its_teacher(blob_bundle: ModelBundle, studies: list[S
     assert 0.2 < result.faster < 5
 
 
-def test_both_come_first_in_turn_and_what_has_no_answer_is_told(
+def test_both_are_first_in_turn_and_missing_answers_are_warned_of(
     blob_bundle: ModelBundle, studies: list[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Report: the teacher always read an image from disk and the student from memory, and studies
-    that one of them could not answer went without a word."""
+    that one of them could not answer were left out without a warning."""
     requested: list[str] = []
     timed = student_module._timed
 
@@ -80,11 +80,11 @@ def test_both_come_first_in_turn_and_what_has_no_answer_is_told(
     teacher, student = Predictor.load(blob_bundle.path), Predictor.load(blob_bundle.path)
     for image in studies[3].images:
         image.path.write_bytes(b"")
-    with pytest.warns(UlnaWarning) as reported:
+    with pytest.warns(UlnaWarning) as caught:
         result = student_module.side_by_side(teacher, student, studies[:6])
     assert requested[0] == "teacher" and requested[2:4] == ["student", "teacher"]
     assert len(result.seconds) == len(result.teacher) == 5
-    assert any("1 without an answer of student or teacher" in str(w.message) for w in reported)
+    assert any("1 without an answer of student or teacher" in str(w.message) for w in caught)
 
 
 def test_a_student_that_sees_less_is_refused(
@@ -105,7 +105,7 @@ def test_a_student_that_sees_less_is_refused(
     assert not result.accepted
 
 
-def test_studies_that_say_nothing_are_an_error(
+def test_studies_that_determine_no_auroc_are_an_error(
     blob_bundle: ModelBundle, studies: list[Study]
 ) -> None:
     one = Predictor.load(blob_bundle.path)

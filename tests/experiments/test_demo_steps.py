@@ -62,7 +62,7 @@ def test_an_earlier_demo_is_examined_then_evaluated_again(tmp_path: Path) -> Non
     result = json.loads((demo.examination / "examination.json").read_text())
     page = demo.report.read_text("utf-8")
     assert '<h2 id="examine">' in page and f"{result['pointing']['map']['value']:.3f}" in page
-    assert "Made with bundle" not in page and "nothing vouches" not in page
+    assert "Made with bundle" not in page and "the origin of these numbers" not in page
     ulna("verify", demo.evaluation, "--bundle", demo.bundle)
     ulna("verify", demo.examination, "--bundle", demo.bundle)
     steps = json.loads((demo.out / "steps.json").read_text())

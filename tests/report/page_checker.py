@@ -1,4 +1,4 @@
-"""Reads a page as a browser would: what it loads, and whether its elements close."""
+"""Parse a page as a browser does: what it loads, and whether its elements are closed."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"meta", "img", "br", "path", "use", "rect", "line", "input", "hr"}
 
 
 class Checker(HTMLParser):
-    """Notes what a page would load, its pictures' spoken texts, and whether its elements close."""
+    """Collects what a page loads, its pictures' alternative texts, and elements left open."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The page: complete, self-contained, honest about what it shows."""
+"""The report: complete, self-contained, and clear about its data and limits."""
 
 import base64
 import io
@@ -31,12 +31,12 @@ def page(make_rows: MakeRows, manifest: Manifest, tmp_path: Path) -> str:
 
 def render(rows: list[StudyRow], manifest: Manifest, out: Path) -> str:
     bundle = ModelBundle(out, manifest, "ab" * 32)
-    how = Resampling(draws=20)
+    resampling = Resampling(draws=20)
     write_evaluation(
         bundle,
         rows,
         out,
-        EvaluationSettings("specificity_0.90", how),
+        EvaluationSettings("specificity_0.90", resampling),
         ["a <warning>"],
         write_report,
     )
@@ -58,7 +58,7 @@ def test_page_says_what_it_is(page: str) -> None:
         "Phantoms.",
         "Model card",
         "its best expert",
-        "Calm normals",
+        "True negatives",
         "Brier",
         "a &lt;warning&gt;",
         "ab" * 32,
@@ -79,7 +79,7 @@ def test_every_number_of_the_table_is_in_the_page(
             assert value is None or f"<b>{value:.3f}</b>" in page
 
 
-def test_the_page_says_which_abnormality(
+def test_the_page_shows_findings_by_category(
     make_rows: MakeRows, manifest: Manifest, tmp_path: Path
 ) -> None:
     import json
@@ -107,14 +107,14 @@ def test_the_page_says_which_abnormality(
     assert result["findings_unknown"] == ["dislocation"]
     for own in result["findings"]["ALL"]["categories"].values():
         assert f"<b>{own['auroc']['value']:.3f}</b>" in page
-    assert "Which abnormality" in page and "The leading finding" in page
-    assert "for want of labels: dislocation" in page and "called hardware (p =" in page
+    assert "Findings by category" in page and "The leading finding" in page
+    assert "too few labels: dislocation" in page and "called hardware (p =" in page
     checker = Checker()
     checker.feed(page)
     assert checker.open == []
 
 
-def test_the_page_calls_an_answer_what_its_label_means(
+def test_the_page_names_answers_by_the_meaning_of_the_label(
     make_rows: MakeRows, manifest: Manifest, tmp_path: Path
 ) -> None:
     plain = render(make_rows(18), manifest, tmp_path)
@@ -124,7 +124,7 @@ def test_the_page_calls_an_answer_what_its_label_means(
     assert "Answers: fracture or no fracture." in page
     assert "<th>no fracture</th><th>fracture</th>" in page
     assert "“Fracture” is this bundle’s word" in page
-    assert "Which abnormality" not in page
+    assert "Findings by category" not in page
 
 
 def test_real_data_are_not_called_phantoms(
@@ -161,16 +161,16 @@ def test_gallery_groups_by_outcome_and_balances_parts(make_rows: MakeRows) -> No
     groups = {g.name: g for g in build_gallery(rows, 4.0)}
     hits = sum(bool(r.abnormal) and r.given.abnormal for r in rows)
     misses = sum(bool(r.abnormal) and not r.given.abnormal for r in rows)
-    assert (groups["Hits"].total, groups["Misses"].total) == (hits, misses)
+    assert (groups["True positives"].total, groups["False negatives"].total) == (hits, misses)
     assert sum(g.total for g in groups.values()) == 72
-    titles = [c.title for c in groups["Hits"].cards]
+    titles = [c.title for c in groups["True positives"].cards]
     assert len(titles) == 9
     assert {t.split()[0].upper() for t in titles[:3]} == {p.value for p in PARTS}
 
 
-def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
+def test_a_map_of_zero_leaves_the_image_unchanged(make_rows: MakeRows) -> None:
     rows = [r for r in make_rows(12) if not r.abnormal]
-    card = next(g for g in build_gallery(rows, 4.0) if g.name == "Calm normals").cards[0]
+    card = next(g for g in build_gallery(rows, 4.0) if g.name == "True negatives").cards[0]
     image, overlay = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
         for uri in (card.image, card.overlay)
@@ -178,7 +178,7 @@ def test_calm_map_leaves_the_film_as_it_is(make_rows: MakeRows) -> None:
     np.testing.assert_array_equal(image, overlay)
 
 
-def test_a_film_that_is_gone_is_left_out(make_rows: MakeRows) -> None:
+def test_a_missing_image_is_left_out(make_rows: MakeRows) -> None:
     rows = make_rows(6)
     for row in rows:
         for image in row.images:

@@ -1,4 +1,4 @@
-"""The page of labels to read again: self-contained, spoken, honest about maps."""
+"""The page of probable label errors: self-contained, accessible, and clear about its maps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ulna.report.review_page import (
 SCALE = MapScale(threshold=2.0, limit=6.0)
 
 
-def _suspects(folder: Path, n: int = 12) -> list[LabelError]:
+def _label_errors(folder: Path, n: int = 12) -> list[LabelError]:
     return [
         LabelError(
             rank=rank,
@@ -43,7 +43,7 @@ def _suspects(folder: Path, n: int = 12) -> list[LabelError]:
 
 def _page(folder: Path, maps: bool) -> str:
     rng = np.random.default_rng(0)
-    label_errors = _suspects(folder)
+    label_errors = _label_errors(folder)
     entries = []
     for s in label_errors[:6]:
         assert s.study.body_part is not None
@@ -67,8 +67,8 @@ def test_page_loads_nothing_and_is_spoken(tmp_path: Path, maps: bool) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_page_calls_labels_what_they_mean(tmp_path: Path) -> None:
-    label_errors = _suspects(tmp_path)
+def test_page_names_labels_by_their_meaning(tmp_path: Path) -> None:
+    label_errors = _label_errors(tmp_path)
     about = {"data": "a", "predictions": "cv", "phantoms": False, "notes": []}
     words = {"words": ("fracture", "no fracture")}
     write_review_page(label_errors, [], None, {**about, **words}, tmp_path / "r.html")
@@ -99,12 +99,12 @@ def test_page_says_what_it_is_and_why(tmp_path: Path) -> None:
 def test_without_maps_none_are_claimed(tmp_path: Path) -> None:
     page = _page(tmp_path, maps=False)
     assert "logits" not in page and "with map" not in page and "Phantoms." not in page
-    # where the data give the finding's place, its outline stands beside the image
+    # where the data contain the finding's place, the image is shown with its outline too
     assert "with outline" in page and 'class="single"' in page
 
 
-def test_films_that_are_gone_or_too_many_are_told(tmp_path: Path) -> None:
-    label_error = _suspects(tmp_path, 3)[0]
+def test_missing_or_too_many_images_get_a_remark(tmp_path: Path) -> None:
+    label_error = _label_errors(tmp_path, 3)[0]
     image, other = label_error.study.images
     missing = replace(image, path=tmp_path / "gone.png", view="LAT")
     study = replace(label_error.study, images=(missing, *[other] * (VIEWS + 1)))
@@ -115,7 +115,7 @@ def test_films_that_are_gone_or_too_many_are_told(tmp_path: Path) -> None:
 
 
 def test_counts_by_part_add_up(tmp_path: Path) -> None:
-    label_errors = _suspects(tmp_path)
+    label_errors = _label_errors(tmp_path)
     counts = count_by_part(label_errors)
     assert sum(c["n"] for c in counts.values()) == 12
     flagged = sum(c["flagged_normal"] + c["flagged_abnormal"] for c in counts.values())

@@ -1,4 +1,4 @@
-"""What other verbs found becomes a section each; anything else is refused before work is done."""
+"""Results of other commands become sections; anything else is refused before the evaluation."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_numbers_of_the_file_are_in_the_section(
 def test_a_stress_folder_of_an_earlier_version_reads_the_same(
     folders: dict[str, Path], bundle: ModelBundle, tmp_path: Path
 ) -> None:
-    """The amount was called 'told' and an image 'film'."""
+    """An earlier version called the amount 'told' and an image 'film'."""
     older = written.stress_json()
     for row in older["where_it_breaks"]:
         if "amount_text" in row:
@@ -121,9 +121,9 @@ def test_page_holds_all_and_loads_nothing(
     places = [page.index(f'id="{name}"') for name in ("scores", *MAIN_FILES, "gallery")]
     assert places == sorted(places)
     assert 'id="absent"' not in page and "Not in this report" not in page
-    # Names in the files are text, never markup.
+    # Names in the files are escaped.
     assert "a &lt;folder&gt;" in page and "&lt;b&gt;LAT" in page and "<b>LAT" not in page
-    # That table of predictions is not this report's.
+    # The scored predictions are not those of this report.
     assert "Scored from a table of predictions other than" in page
 
 
@@ -135,13 +135,13 @@ def test_what_is_not_included_is_named(folders: dict[str, Path], bundle: ModelBu
 
 
 @pytest.mark.parametrize("verb", ["stress", "examine"])
-def test_another_bundle_is_told_and_its_own_verdict_is_none(
+def test_another_bundle_gets_a_remark_but_an_added_verdict_does_not(
     verb: str, folders: dict[str, Path], bundle: ModelBundle
 ) -> None:
     other = replace(bundle, hash="cd" * 32)
     (section,) = sections_of([folders[verb]], other)
     assert "Made with bundle abababababab, not with cdcdcdcdcdcd" in section.remarks[0]
-    # Stressed first, examined then: the verdict has changed the hash and nothing else.
+    # Stress before the examination: its verdict changes the hash of the bundle only.
     test = MapTest("insertion", 0.2, 0.1, 0.3, 0.0, True)
     before = manifest_hash(to_json(bundle.manifest))
     verdict = MapExamination("images", 12, (test,), {})
@@ -157,7 +157,9 @@ def test_two_of_a_kind_are_two_sections(folders: dict[str, Path], bundle: ModelB
     result = sections_of([second / "audit.json", folders["audit"]], bundle)
     assert [s.id for s in result] == ["audit", "audit-2"]
     assert result[1].title.endswith("(2)")
-    assert "nothing vouches for these numbers" in result[0].remarks[0] and not result[0].facts
+    assert (
+        "the origin of these numbers is not known" in result[0].remarks[0] and not result[0].facts
+    )
     with pytest.raises(ConfigError, match="included twice"):
         read_included([second, second / "audit.json"])
 

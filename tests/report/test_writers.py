@@ -1,4 +1,4 @@
-"""Writers that pipelines are handed: a missing package is said before anything is computed."""
+"""Writers of pages: a missing package is an error before anything is computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_writers_are_those_of_the_pages(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "requested"), [*((m, w[0]) for m, w in WRITERS.items()), ("page", report_including)]
 )
-def test_a_missing_package_is_said(
+def test_a_missing_package_is_an_error(
     module: str, requested: Callable[[], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, f"ulna.report.{module}", None)

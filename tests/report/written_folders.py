@@ -1,4 +1,4 @@
-"""Folders as other verbs write them, of numbers that a test knows."""
+"""Folders with results as other commands write them, with known numbers."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def review_rows(n: int = 12) -> list[Json]:
 
 
 def write_folder(verb: str, folder: Path, result: Any, receipt: bool = True) -> Path:
-    """The main file of `verb` in `folder`, and a receipt that vouches for it."""
+    """Write the main file of `verb` to `folder`, and a receipt that lists it."""
     from ulna.report.sections.folders import MAIN_FILES
 
     folder.mkdir(parents=True)

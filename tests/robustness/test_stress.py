@@ -1,4 +1,4 @@
-"""Subgroups and stress: the clean answer is the Predictor's, differences are paired, views drop."""
+"""Stress: the clean answer is the Predictor's, differences are paired, views are left out."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def predictor(blob_bundle: ModelBundle) -> Predictor:
     return Predictor.load(blob_bundle.path, EngineSettings(threads=1))
 
 
-def test_untouched_answers_are_the_predictors(predictor: Predictor, studies: list[Study]) -> None:
+def test_unchanged_images_get_the_answers_of_the_predictor(
+    predictor: Predictor, studies: list[Study]
+) -> None:
     some = [replace(studies[0], body_part=None), *studies[1:6]]
     answers = answer_stressed(predictor, some, POINT, seed=0)
     expected = [predictor.predict(s, POINT) for s in some]
@@ -171,9 +173,9 @@ def test_an_unreadable_view_is_no_view(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"nothing")
     study = replace(studies[2], images=(*studies[2].images[:1], ImageRef(bad)))
-    rows, message = collect_rows(predictor, [study], POINT)
+    rows, remarks = collect_rows(predictor, [study], POINT)
     assert leave_one_view_out(predictor, [study], rows, POINT) == []
-    assert any("bad.png" in s for s in message)
+    assert any("bad.png" in s for s in remarks)
     with pytest.warns(match=r"bad\.png"):
         expected = predictor.predict(study, POINT).probability
     answers = answer_stressed(predictor, [study], POINT, 0)
@@ -206,12 +208,16 @@ def test_it_breaks_at_the_first_severity_that_does_harm() -> None:
 
 def run(studies: list[Study], bundle: ModelBundle, out: Path) -> dict[str, Any]:
     return stress(
-        bundle.path, studies, out, StressPlan(studies=6, how=Resampling(50, 0)), stress_writer()
+        bundle.path,
+        studies,
+        out,
+        StressPlan(studies=6, resampling=Resampling(50, 0)),
+        stress_writer(),
     )
 
 
 @pytest.mark.slow
-def test_the_files_say_the_same_and_the_docs_explain_it(
+def test_the_files_agree_and_the_docs_explain_every_key(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path, repository: Path
 ) -> None:
     result = run(studies, blob_bundle, tmp_path / "out")
@@ -236,13 +242,13 @@ def test_the_files_say_the_same_and_the_docs_explain_it(
     assert missing == []
 
 
-def test_what_cannot_be_stressed_is_said(
+def test_what_cannot_be_stressed_is_an_error(
     blob_bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     other = [replace(s, body_part=BodyPart.HAND) for s in studies]
     meant = [replace(s, label_means="fracture") for s in other]
-    reported = pytest.warns(DatasetWarning, match="stress: these labels are used .* means fracture")
-    with reported, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
+    warned = pytest.warns(DatasetWarning, match="stress: these labels are used .* means fracture")
+    with warned, pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(meant, blob_bundle, tmp_path / "out")
     with pytest.raises(DatasetError, match="none of 36 studies can be scored"):
         run(other, blob_bundle, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Subgroups: every metric on the subset, and whose interval lies below the rest's."""
+"""Subgroups: every metric on the subset, and the measures whose interval is below the rest's."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_subgroups_are_scikit_learns_on_the_subset(
     assert result["views"]["single"]["n"] == sum(len(s.images) == 1 for s in studies)
 
 
-def test_groups_of_films(studies: list[Study], rows: list[StudyRow]) -> None:
+def test_groups_of_images(studies: list[Study], rows: list[StudyRow]) -> None:
     paths = [i.ref.path for r in rows for i in r.images]
     traits = {
         p: {"view": "PA" if k % 2 else "LAT", "marker": "yes", "spacing_mm": str(0.1 + k / 100)}
@@ -75,7 +75,7 @@ def test_groups_of_films(studies: list[Study], rows: list[StudyRow]) -> None:
     assert set(by_study["marker"]) == {"yes"} and set(by_study["cast"]) == {""}
 
 
-def test_a_group_below_the_rest_is_found_and_luck_is_not() -> None:
+def test_a_group_below_the_rest_is_detected_and_chance_is_not() -> None:
     rng = np.random.default_rng(0)
     abnormal = np.tile([True, False], 100)
     decision = abnormal ^ (rng.random(200) < 0.03)
@@ -89,7 +89,7 @@ def test_a_group_below_the_rest_is_found_and_luck_is_not() -> None:
 
 
 def test_a_perfect_rest_of_a_few_is_no_proof() -> None:
-    """Of 12 without an error the interval is 1 to 1; up to 3 in 12 may be wrong all the same."""
+    """For 12 without an error the interval is 1 to 1, yet an error rate of 3/12 is possible."""
     abnormal = np.zeros(112, np.bool_)
     decision = np.zeros(112, np.bool_)
     decision[:10] = True

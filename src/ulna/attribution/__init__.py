@@ -1,1 +1,1 @@
-"""What heat maps show: the examination of the built-in map, and other methods beside it."""
+"""Tests of heat maps: the examination of a bundle's maps, and a comparison with other methods."""

@@ -1,4 +1,4 @@
-"""What is fitted to a bundle's answers: fusion, temperatures, thresholds, cascade, refusal."""
+"""Calibration of a bundle: fusion weights, temperatures, thresholds, cascade and refusal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate_bundle", "fit_fusion"]
 
-__getattr__ = lazy_getattr(
-    __name__,
-    {
-        "calibrate": ("calibrate_bundle", "fit_fusion"),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"calibrate": ("calibrate_bundle", "fit_fusion")})

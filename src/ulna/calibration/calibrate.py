@@ -1,4 +1,4 @@
-"""`ulna calibrate`: fusion weights, temperatures, thresholds and the map's scale of a bundle."""
+"""`ulna calibrate`: fit a bundle's fusion weights, temperatures, thresholds and map scale."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from ulna.runtime import Predictor, StudyOutputs
 
 Progress = Callable[[int, int], None]
-# Fewer of either class say less than the other body parts do.
+# With fewer of either class, a body part takes the fit of all body parts together.
 MIN_STUDIES = 8
-# Fewer of either class, over all body parts, say nothing at all.
+# With fewer of either class over all body parts, nothing can be fitted.
 MIN_POOLED = 4
 
 
@@ -64,14 +64,15 @@ def calibrate_bundle(
     requested: CascadeSettings | None = None,
     outliers: Sequence[Sequence[Study]] = (),
 ) -> ModelBundle:
-    """Run the bundle's experts over `studies`, fit the fusion and write it into the manifest.
+    """Run the bundle's experts on `studies`, fit the fusion and write it into the manifest.
 
-    studies: labelled, not used to train or to stop any expert; the caller's duty. A study that
-    cannot be read, has no label or a body part the bundle does not know is left out with a
-    warning. What these images look like is written too, where the graphs give features and there
-    are enough images (`out_of_distribution_fit.MIN_IMAGES`), and a cascade if there are several
-    experts. progress(done, all). asked: what the cascade must hold. outliers: tables of images of
-    other regions of the body, to be refused. Raises ConfigError when what is left lacks a class.
+    Feature statistics for refusal are written too, where the graphs give features and there are
+    enough images (`out_of_distribution_fit.MIN_IMAGES`), and a cascade if there are several
+    experts. studies: labelled ones that neither trained nor stopped any expert, which the caller
+    must ensure. A study that cannot be read, has no label or a body part unknown to the bundle is
+    left out with a warning. progress(done, total) counts studies. requested: bound that the cascade
+    must keep. outliers: data sets of images of other regions of the body, which are to be refused.
+    Raises ConfigError when the remaining studies lack a class.
     """
     from ulna.runtime import Predictor
 
@@ -92,12 +93,11 @@ def _out_of_distribution(
     fusion: FusionParameters,
     outliers: Sequence[Sequence[Study]],
 ) -> OodDetector | None:
-    """What the images of `outputs` look like, and what is outside; None with few images."""
+    """Fit feature statistics, outlier classifier and uncertainty margin; None with few images."""
     manifest = predictor.manifest
-    beside = outlier_reference(predictor, outputs, outliers)
-    out_of_distribution = fit_out_of_distribution(
-        outputs, [e.name for e in manifest.experts], beside
-    )
+    reference = outlier_reference(predictor, outputs, outliers)
+    names = [e.name for e in manifest.experts]
+    out_of_distribution = fit_out_of_distribution(outputs, names, reference)
     if out_of_distribution is None:
         return None
     uncertainty_margin = margin_of(movements(outputs, out_of_distribution, fusion, manifest))
@@ -116,9 +116,9 @@ def calibrate_as(
 ) -> ModelBundle:
     """Write a `fusion` that was fitted elsewhere into the manifest of a bundle of one expert.
 
-    For a bundle that all images have taught, so that none is left to calibrate it on: its fusion
-    comes from others like it, on folds. studies: what it has learned from; of these the manifest
-    says what its images look like, if there are enough, and so a little too narrowly. outliers: as
+    For a bundle that was trained on all images, so that none is left to calibrate it on: its fusion
+    was fitted on the folds of bundles like it. studies: its training studies. The feature
+    statistics are fitted on them, if there are enough, and so are a little too narrow. outliers: as
     in `calibrate_bundle`.
     """
     from ulna.runtime import Predictor
@@ -132,14 +132,14 @@ def calibrate_as(
 def _outputs(
     predictor: Predictor, studies: Sequence[Study], progress: Progress | None
 ) -> list[StudyOutputs]:
-    """What the experts say of every study that can be read (else an ImageWarning)."""
+    """Collect the outputs of every study. One that cannot be read warns with ImageWarning."""
     outputs = []
     for done, study in enumerate(studies, start=1):
         try:
-            result = predictor.outputs(study, negatives=True, disturb=disturbed)
-            outputs.append(without_finding_maps(result))
+            output = predictor.outputs(study, negatives=True, disturb=disturbed)
+            outputs.append(without_finding_maps(output))
         except (ImageError, MemoryError) as error:
-            message = f"{study.key}: not calibrated on: {message_of(error)}"
+            message = f"{study.key}: left out of the calibration: {message_of(error)}"
             warnings.warn(message, ImageWarning, stacklevel=3)
         if progress is not None:
             progress(done, len(studies))
@@ -152,7 +152,7 @@ def cascade_of(
     bundle: ModelBundle,
     requested: CascadeSettings | None = None,
 ) -> CascadeParameters | None:
-    """The cascade of a fitted `fusion`; None with one expert, or (UlnaWarning) without onnx."""
+    """Fit the cascade of a `fusion`. None with one expert, or, with UlnaWarning, without onnx."""
     manifest = bundle.manifest
     if len(manifest.experts) < 2:
         return None
@@ -161,24 +161,28 @@ def cascade_of(
     except DependencyError as error:
         warnings.warn(f"no cascade: {error}", UlnaWarning, stacklevel=3)
         return None
-    result = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
-    scores = {p: s for p, s in result.items() if s is not None}
+    scores = _scores(outputs, manifest)
     return with_findings(fit_cascade(scores, fusion, costs, requested), outputs, fusion, manifest)
+
+
+def _scores(outputs: Sequence[StudyOutputs], manifest: Manifest) -> dict[BodyPart, PartScores]:
+    """Return the labelled studies by body part, without body parts that have none."""
+    scores = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
+    return {p: s for p, s in scores.items() if s is not None}
 
 
 def fit_fusion(
     outputs: Sequence[StudyOutputs], recipe: Recipe, manifest: Manifest
 ) -> FusionParameters:
-    """The fusion parameters that the labelled studies among `outputs` support.
+    """Fit the fusion parameters on the labelled studies among `outputs`.
 
-    By `recipe.fusion.kind`: 'fitted' fits convex weights, 'mean' and 'layout' keep theirs;
-    temperature and offset are fitted unless `recipe.fusion.calibration` is 'taught'. A body part
-    with fewer than 8 studies of either class takes the fit of all parts together, with a
-    DatasetWarning. Deterministic. Raises ConfigError if all parts together have fewer than 4 of
-    either class.
+    By `recipe.fusion.kind`: 'fitted' fits convex weights, 'mean' and 'layout' keep theirs.
+    Temperature and offset are fitted unless `recipe.fusion.calibration` is 'taught'. A body part
+    with fewer than 8 studies of either class takes the fit of all body parts together, with a
+    DatasetWarning. Deterministic. Raises ConfigError if all body parts together have fewer than 4
+    studies of either class.
     """
-    result = {p: part_scores(outputs, p, manifest) for p in manifest.body_parts}
-    scores = {p: s for p, s in result.items() if s is not None}
+    scores = _scores(outputs, manifest)
     if not scores or pooled_scores(list(scores.values())).fewest < MIN_POOLED:
         raise ConfigError(
             f"{sum(len(s.abnormal) for s in scores.values())} labelled calibration studies of "
@@ -240,7 +244,7 @@ def _warn_few(part: BodyPart, scores: PartScores | None) -> None:
     fewest = 0 if scores is None else scores.fewest
     warnings.warn(
         f"{part}: {fewest} calibration studies of the rarer class, expected at least "
-        f"{MIN_STUDIES}: it takes the fit of all body parts together",
+        f"{MIN_STUDIES}: the fit of all body parts together is used",
         DatasetWarning,
         stacklevel=4,
     )
@@ -254,7 +258,7 @@ def _by_class(scores: PartScores | None, fit: Fit) -> tuple[Floats, Floats]:
 
 
 def _conformal(scores: PartScores | None, fit: Fit) -> ConformalScores:
-    """Of the body part's own studies, however few; `compared_parts` says who stands with them."""
+    """Sort the probabilities by label. Where they are few, `compared_parts` chooses others too."""
     normal, abnormal = (tuple(float(v) for v in np.sort(p)) for p in _by_class(scores, fit))
     return ConformalScores(normal, abnormal)
 
@@ -276,12 +280,9 @@ def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
 def _summary(
     outputs: Sequence[StudyOutputs], fusion: FusionParameters, manifest: Manifest
 ) -> dict[str, float]:
-    """AUROC and number of calibration studies by body part, for the manifest."""
+    """Return AUROC and number of calibration studies by body part, for the manifest."""
     summary = {}
-    for part in manifest.body_parts:
-        scores = part_scores(outputs, part, manifest)
-        if scores is None:
-            continue
+    for part, scores in _scores(outputs, manifest).items():
         weights = np.array([fusion.weights[part][e.name] for e in manifest.experts])
         p = scores.probability(weights, fusion.offsets[part], fusion.temperatures[part])
         summary[f"calibration.{part}.n_studies"] = float(len(p))

@@ -1,12 +1,13 @@
-"""Where a study may leave the cascade, with a bound on how many change side by it.
+"""Fit the exits of a cascade, with a bound on the share of decisions that differ by them.
 
-The order of experts is by fusion weight per multiply-add. After each but the last, the partial
-sum of the fusion gets its own temperature and offset; a straight line from its study logit to
-the whole hybrid's says, with the spread about it, how many spreads the hybrid's threshold is
-away. A study leaves from `margin` spreads on. The margins are tried from wide to narrow as a
-fixed sequence of tests (learn then test: Angelopoulos et al. 2021, section 2 and appendix C.2;
-the bound of each is Clopper and Pearson's) and the last before the first failure is taken: with
-probability `confidence` at most `disagreement` of new studies, drawn like these, change side.
+Experts run in the order of fusion weight per multiply-add. After each but the last, the partial
+sum of the fusion gets its own temperature and offset, and a straight line predicts the whole
+hybrid's study logit from the stage's. A study leaves where this prediction is at least `margin`
+residual standard deviations away from the hybrid's threshold. The margins are tried from wide to
+narrow as a fixed sequence of tests (learn then test: Angelopoulos et al. 2021, section 2 and
+appendix C.2; each bound is Clopper and Pearson's). The last margin before the first failure is
+taken: with probability `confidence`, for at most the share `disagreement` of new studies from the
+same distribution does the decision differ from the whole hybrid's.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ulna.config.bounds import OpenShare, check_fields
 from ulna.errors import ConfigError
 from ulna.types import BodyPart
 
-# In spreads; chosen beforehand, so that the sequence does not depend on the data.
+# In residual standard deviations, fixed in advance so that the sequence is independent of the data.
 MARGINS = np.round(np.arange(8.0, -0.01, -0.05), 2)
 
 Bounds = dict[BodyPart, tuple[float, float]]
@@ -41,7 +42,7 @@ NEVER = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class CascadeSettings:
-    """At most `disagreement` of the studies may change side, with this `confidence`."""
+    """Bound of a cascade: the share `disagreement` of changed decisions, at this `confidence`."""
 
     disagreement: OpenShare = 0.01
     confidence: OpenShare = 0.90
@@ -52,10 +53,10 @@ class CascadeSettings:
 
 @dataclass(frozen=True)
 class _Calibration:
-    """What the bounds are chosen on. whole: (N,) the hybrid's study probabilities by body part.
+    """Data for the choice of the bounds. whole: (N,) study probabilities of the whole hybrid.
 
-    stages: body part -> each stage. order: the experts. costs: of each of `order` by body part, 0
-    where it has no weight.
+    stages: of each body part. order: names of the experts in the order in which they run. costs:
+    multiply-adds of the experts in this order, 0 where one has no weight for the body part.
     """
 
     scores: Mapping[BodyPart, PartScores]
@@ -75,12 +76,12 @@ def fit_cascade(
     costs: Mapping[str, float],
     requested: CascadeSettings | None = None,
 ) -> CascadeParameters | None:
-    """The cascade of a fitted `fusion`, None with one expert. Deterministic.
+    """Fit the cascade of a `fusion`. None with one expert. Deterministic.
 
     scores: of the calibration studies by body part. costs: multiply-adds of each expert, in the
-    order of the scores' columns. Where `requested` cannot be shown, no study leaves. The bound is
-    on the studies of all body parts together; it does not cover that fusion and thresholds were
-    fitted on the same studies.
+    order of the scores' columns. Where the bound `requested` cannot be shown, none leaves early.
+    The bound is for the studies of all body parts together. It does not account for the fit of
+    fusion and thresholds on the same studies.
     """
     requested = requested or CascadeSettings()
     order = expert_order(fusion, costs)
@@ -104,19 +105,19 @@ def fit_cascade(
 
 
 def expert_order(fusion: FusionParameters, costs: Mapping[str, float]) -> list[str]:
-    """The experts by weight per multiply-add: first what settles most for the least work.
+    """Sort the experts by fusion weight per multiply-add, highest first.
 
-    The weight is the mean over body parts; equals are ordered by cost, then by name.
+    The weight is the mean over body parts. Ties are ordered by cost, then by name.
     """
     worth = {n: float(np.mean([w[n] for w in fusion.weights.values()])) for n in costs}
     return sorted(costs, key=lambda n: (-worth[n] / costs[n], costs[n], n))
 
 
 def for_folds(cascade: CascadeParameters, joint: Sequence[str], n: int) -> CascadeParameters:
-    """The cascade of a bundle that holds every expert `name` n times, as 'name-0', 'name-1', ...
+    """Return the cascade for a bundle with `n` copies of each expert, 'name-0', 'name-1', ...
 
-    A stage runs all copies of its experts. The bound was found with one copy of each, so it is
-    marked as not measured: no image is new to all copies.
+    A stage runs all copies of its experts. The bound was measured with one copy of each, so it is
+    marked as not measured here: no image is unseen by all copies.
     """
     copies = {name: name.rpartition("-")[0] for name in joint}
     stages = tuple(
@@ -155,7 +156,7 @@ def _calibration(
 def _choose(
     data: _Calibration, thresholds: Mapping[BodyPart, float], requested: CascadeSettings
 ) -> tuple[list[Bounds], CascadeCheck]:
-    """The bounds of each stage and what they do; of the narrowest margin that is allowed."""
+    """Return the bounds of each stage for the narrowest margin allowed, and their effect."""
     best = [dict.fromkeys(thresholds, NEVER) for _ in data.order[1:]]
     check = _check(data, thresholds, best, requested)
     for margin in MARGINS:
@@ -163,10 +164,10 @@ def _choose(
             {p: _bounds_of(data, p, k, t, float(margin)) for p, t in thresholds.items()}
             for k in range(len(data.order) - 1)
         ]
-        result = _check(data, thresholds, bounds, requested)
-        if result.at_most > requested.disagreement:
+        tested = _check(data, thresholds, bounds, requested)
+        if tested.at_most > requested.disagreement:
             break
-        best, check = bounds, result
+        best, check = bounds, tested
     return best, check
 
 
@@ -203,7 +204,7 @@ def _check(
 def _left(
     data: _Calibration, part: BodyPart, bounds: Sequence[Bounds]
 ) -> tuple[npt.NDArray[np.int64], Floats]:
-    """(N,) number of the stage at which each study is answered, and the answer's probability."""
+    """Return the stage at which each study is answered and the probability there, both (N,)."""
     probability = data.whole[part].copy()
     stage = np.full(len(probability), len(bounds))
     for k in reversed(range(len(bounds))):
@@ -215,20 +216,20 @@ def _left(
 
 
 def upper_bound(count: int, n: int, confidence: float) -> float:
-    """One-sided upper bound of a share of which `count` in `n` were seen (Clopper and Pearson)."""
+    """Return the one-sided upper bound of a share, observed `count` of `n` (Clopper-Pearson)."""
     return float(special.betaincinv(count + 1, n - count, confidence)) if count < n else 1.0
 
 
 def _conformal(
     data: _Calibration, whole: Mapping[BodyPart, ConformalScores], bounds: Sequence[Bounds]
 ) -> dict[BodyPart, ConformalScores]:
-    """The cascade's own probabilities of the calibration studies, by label."""
-    result = dict(whole)
+    """Return the cascade's own probabilities of the calibration studies, by label."""
+    conformal = dict(whole)
     for part, scores in data.scores.items():
         p = _left(data, part, bounds)[1]
         normal, abnormal = np.sort(p[~scores.abnormal]), np.sort(p[scores.abnormal])
-        result[part] = ConformalScores(tuple(map(float, normal)), tuple(map(float, abnormal)))
-    return result
+        conformal[part] = ConformalScores(tuple(map(float, normal)), tuple(map(float, abnormal)))
+    return conformal
 
 
 def _stage(
@@ -241,6 +242,6 @@ def _stage(
         experts=(data.order[k],),
         temperatures={p: f.temperature for p, f in fits.items()},
         offsets={p: f.offset for p, f in fits.items()},
-        low={o: {p: b[0] for p, b in result[k].items()} for o, result in bounds.items()},
-        high={o: {p: b[1] for p, b in result[k].items()} for o, result in bounds.items()},
+        low={o: {p: b[0] for p, b in stages[k].items()} for o, stages in bounds.items()},
+        high={o: {p: b[1] for p, b in stages[k].items()} for o, stages in bounds.items()},
     )

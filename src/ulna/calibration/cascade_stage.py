@@ -1,4 +1,4 @@
-"""One stage of a cascade for one body part: its calibrated answer, and what it foretells."""
+"""One stage of a cascade for one body part: its calibration, and its line to the whole hybrid."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scipy import special
 from ulna.calibration.fusion_fit import Fit, fit_part, fit_pooled, start_fit
 from ulna.calibration.part_scores import Floats, PartScores, logit
 
-# Fewer studies of a body part tell nothing of the spread: there none leaves.
+# With fewer studies of a body part the spread is unknown, and none of them leaves early.
 MIN_PART_STUDIES = 20
-# Fewer of either class take the temperature and offset of all body parts.
+# With fewer of either class, temperature and offset of all body parts are taken.
 _MIN_CLASS = 8
 _SMALLEST_SPREAD = 1e-3
 _SMALLEST_SLOPE = 0.05
@@ -20,14 +20,14 @@ _SMALLEST_SLOPE = 0.05
 
 @dataclass(frozen=True)
 class Line:
-    """hybrid's study logit = slope * the stage's + level, with a standard deviation `spread`."""
+    """Hybrid's study logit = slope * the stage's + level, with residual deviation `spread`."""
 
     slope: float
     level: float
     spread: float
 
     def bounds(self, threshold: float, margin: float) -> tuple[float, float]:
-        """Below and above which a study leaves, as probabilities, the threshold between them."""
+        """Return the probabilities (low, high) below and above which a study leaves."""
         centre = float(logit(threshold)) - self.level
         low, high = (
             float(special.expit((centre + sign * margin * self.spread) / self.slope))
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class PartStage:
-    """A body part after some experts. probability: (N,) of its studies. line: None: none leaves."""
+    """Stage of a body part. probability: (N,) of its studies. line: None if no study may leave."""
 
     fit: Fit
     probability: Floats
@@ -46,13 +46,13 @@ class PartStage:
 
 
 def part_stage(own: PartScores, pooled: PartScores, weights: Floats, whole: Floats) -> PartStage:
-    """The stage of a body part whose studies are `own`, `pooled` those of all parts.
+    """Fit the stage of a body part.
 
-    weights: (E,) of the fusion, 0 for the experts that have not run. whole: (N,) study
-    probabilities of the whole hybrid.
+    own, pooled: studies of the body part and of all of them. weights: (E,) of the fusion, 0 for
+    experts that have not run. whole: (N,) study probabilities of the whole hybrid.
     """
     total = float(weights.sum())
-    if not 0 < total < 1 - 1e-9:  # nothing is said yet, or nothing left to skip
+    if not 0 < total < 1 - 1e-9:  # no expert with weight has run, or all of them have
         return PartStage(Fit(weights), np.full(len(whole), 0.5), None)
     fit = fit_pooled(pooled, start_fit(weights), [])
     if own.fewest >= _MIN_CLASS:

@@ -1,13 +1,13 @@
-"""Which body parts' calibration studies stand together, where one has few of its own.
+"""Which body parts share their calibration studies in conformal prediction, where one has few.
 
-A label can be ruled out at an error rate e only where n >= 1 / e - 1 calibration studies have it,
-and with no more than that only below all of them. A part with fewer than `ENOUGH` studies of a
-label is compared with those of its region, and where these are few too with those of all parts:
-calibrated probabilities of the parts are comparable, since each has its own offset and
-temperature. It is what Ding, Angelopoulos, Bates, Jordan and Tibshirani (2023, Class-conditional
-conformal prediction with many classes) do with classes of few examples. The promise then holds for
-the studies of these parts together; for the part alone it is checked on its own studies, and a
-part that the others do not speak for stands alone.
+A label can be ruled out at an error rate e only if n >= 1 / e - 1 calibration studies have it, and
+with just so many only if the study is more extreme than all of them. A body part with fewer than
+`ENOUGH` studies of a label is compared with the studies of its region, or with those of all body
+parts where the region has too few. Calibrated probabilities are comparable between body parts,
+since each has its own offset and temperature. Ding, Angelopoulos, Bates, Jordan and Tibshirani
+(2023, Class-conditional conformal prediction with many classes) do the same for classes with few
+examples. The guarantee then holds for the studies of these body parts together. For the body part
+itself it is checked on its own studies; where it fails, these are used alone.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from ulna.bundle import ComparedParts, ConformalScores
 from ulna.evaluation.groups import REGIONS
 from ulna.types import BodyPart
 
-# So many rule a label out at 0.05 beyond their second most extreme.
+# With so many, a study beyond their second most extreme has a p-value of 0.05.
 ENOUGH = 39
-# A part whose own studies miss the promise of others with a smaller chance than this stands alone.
-_UNLIKELY = 0.05
+# Significance level of the test whether the guarantee of other body parts fails for this one.
+_SIGNIFICANCE = 0.05
 _RATES = (0.05, 0.10, 0.20)
 Label = Literal["normal", "abnormal"]
 
 
 def compared_parts(scores: Mapping[BodyPart, ConformalScores]) -> dict[BodyPart, ComparedParts]:
-    """With which parts' studies each part is compared, by label; parts that stand alone left out.
+    """Return the body parts whose studies each body part is compared with, by label.
 
-    scores: of every body part of the bundle, empty where it has no studies.
+    A body part that is compared with its own studies only is left out. scores: of every body part
+    of the bundle, empty where it has no studies.
     """
-    result = {
+    compared = {
         part: ComparedParts(
             _parts_for(part, "normal", scores), _parts_for(part, "abnormal", scores)
         )
         for part in scores
     }
-    alone = {part: ComparedParts((part,), (part,)) for part in scores}
-    return {part: parts for part, parts in result.items() if parts != alone[part]}
+    return {p: parts for p, parts in compared.items() if parts != ComparedParts((p,), (p,))}
 
 
 def _parts_for(
@@ -55,15 +55,16 @@ def _parts_for(
     for parts in ([p for p in scores if p in region], list(scores)):
         others = sorted(v for p in parts if p != part for v in getattr(scores[p], label))
         if len(others) + len(own) >= ENOUGH:
-            return tuple(parts) if speaks_for(own, others, label) else (part,)
+            return tuple(parts) if guarantee_holds(own, others, label) else (part,)
     return (part,)
 
 
-def speaks_for(own: Sequence[float], others: Sequence[float], label: Label) -> bool:
-    """Whether the promise that `others` (ascending) make is one for `own` too, as far as is seen.
+def guarantee_holds(own: Sequence[float], others: Sequence[float], label: Label) -> bool:
+    """Test whether the conformal guarantee of the scores `others` (ascending) holds for `own`.
 
-    Of own studies those are counted whose true label the others would rule out; more of them than
-    chance allows once in twenty, at any of three error rates, speaks against it.
+    Counts the own studies whose true label the others would rule out. The guarantee is rejected
+    where at any of three error rates there are significantly more than expected (binomial test at
+    5 %, Bonferroni's correction for the three rates).
     """
     n = len(others)
     if not own or not n:
@@ -73,11 +74,11 @@ def speaks_for(own: Sequence[float], others: Sequence[float], label: Label) -> b
     ]
     p_values = [(rank + 1) / (n + 1) for rank in ranks]
     return all(
-        _at_least(sum(p <= rate for p in p_values), len(own), rate) >= _UNLIKELY / len(_RATES)
+        _at_least(sum(p <= rate for p in p_values), len(own), rate) >= _SIGNIFICANCE / len(_RATES)
         for rate in _RATES
     )
 
 
 def _at_least(hits: int, n: int, rate: float) -> float:
-    """The chance of `hits` or more of `n` at `rate` each."""
+    """Return the binomial probability of `hits` or more of `n` at `rate` each."""
     return float(special.bdtrc(hits - 1, n, rate)) if hits else 1.0

@@ -1,4 +1,4 @@
-"""A limit that new values exceed no more often than promised."""
+"""The conformal quantile: a limit that new values exceed at most at a chosen rate."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 
 def conformal_limit(values: npt.NDArray[np.float64], rate: float) -> float:
-    """What a new value, drawn like these, exceeds with a probability of at most `rate`.
+    """Return the limit that a new exchangeable value exceeds with probability at most `rate`.
 
-    The ceil((n + 1)(1 - rate))-th smallest (Vovk, Gammerman and Shafer 2005, section 2.3), the
-    largest where that is more than n.
+    It is the ceil((n + 1)(1 - rate))-th smallest of the n values (Vovk, Gammerman and Shafer 2005,
+    section 2.3), or the largest where that rank exceeds n.
     """
     rank = min(math.ceil((len(values) + 1) * (1 - rate)), len(values))
     return float(np.sort(values)[rank - 1])

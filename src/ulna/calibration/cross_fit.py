@@ -1,8 +1,8 @@
-"""A cross-validation's experts become one answer: fusion fitted on the other folds.
+"""Fuse the experts of a cross-validation, each fold with a fusion fitted on the other folds.
 
 The experts of fold k have not seen its studies. Fusion weights, temperatures and thresholds
 for fold k are fitted on the out-of-fold outputs of the other folds (stacking: Wolpert 1992),
-so no label of fold k decides how fold k is answered.
+so no label of fold k influences the answers to fold k.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ulna.calibration.cascade_fit import for_folds
 from ulna.calibration.finding_fit import without_finding_maps
 from ulna.calibration.near_fit import Movement, margin_of, movements
 from ulna.calibration.out_of_distribution_fit import (
-    Beside,
     Fitted,
+    OutlierReference,
     fit_expert,
     out_of_distribution_of,
 )
@@ -42,15 +42,15 @@ def run_fold(
     progress: Progress | None = None,
     disturb: Disturb | None = None,
 ) -> tuple[list[StudyOutputs], list[StudyRow]]:
-    """What the fold's experts say of the fold's studies; rows of those that cannot be read.
+    """Run the fold's experts on its studies. Return outputs, and rows of the unreadable studies.
 
     disturb: as in `Predictor.outputs`.
     """
     outputs, faults = [], []
     for done, study in enumerate(studies, start=1):
         try:
-            result = predictor.outputs(study, negatives=True, disturb=disturb)
-            outputs.append(without_finding_maps(result))
+            output = predictor.outputs(study, negatives=True, disturb=disturb)
+            outputs.append(without_finding_maps(output))
         except (UlnaError, MemoryError) as error:
             faults.append(fault_row(study, message_of(error)))
         if progress is not None:
@@ -64,10 +64,10 @@ def cross_fit(
     point: str,
     folds: Sequence[int] | None = None,
 ) -> list[StudyRow]:
-    """Out-of-fold rows of all studies; a row's `split` is 'fold0', 'fold1', ...
+    """Return out-of-fold rows of all studies, with `split` 'fold0', 'fold1', ...
 
-    predictors, outputs: one entry for each fold. point: the operating point. folds: their
-    numbers, from 0 on where not given.
+    predictors, outputs: one entry for each fold. point: the operating point. folds: the numbers
+    of the folds, by default 0, 1, ...
     """
     rows = []
     numbers = range(len(outputs)) if folds is None else folds
@@ -86,20 +86,20 @@ def cross_fit(
 def logits_of_fold(
     predictor: Predictor, studies: Sequence[Study], progress: Progress | None = None
 ) -> list[StudyOutputs]:
-    """As `run_fold`, for who fits a fusion alone: maps are one cell, and thousands take no memory.
+    """Run the fold's experts for the fit of a fusion only, with maps reduced to one cell.
 
-    Studies without an answer are left out.
+    So thousands of studies fit into memory. Studies without an answer are left out.
     """
-    result = []
+    outputs = []
     for done, study in enumerate(studies, start=1):
         try:
-            result.append(_without_maps(predictor.outputs(study)))
+            outputs.append(_without_maps(predictor.outputs(study)))
         except (UlnaError, MemoryError):
-            continue  # told where the fold is scored
+            continue  # the scoring of the fold reports it
         finally:
             if progress is not None:
                 progress(done, len(studies))
-    return result
+    return outputs
 
 
 def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
@@ -121,7 +121,7 @@ def _without_maps(outputs: StudyOutputs) -> StudyOutputs:
 def fusions_without(
     outputs: Sequence[Sequence[StudyOutputs]], manifest: Manifest
 ) -> list[FusionParameters]:
-    """For each fold the fusion fitted on all others: no label of a fold decides its answers.
+    """Return for each fold the fusion fitted on all others, independent of the fold's own labels.
 
     outputs: of each fold's experts on its own studies. manifest: of any fold.
     """
@@ -134,11 +134,12 @@ def fusions_without(
 def fit_joint_fusion(
     outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, joint: Manifest
 ) -> FusionParameters:
-    """Fusion of the bundle that holds the experts of all folds, from out-of-fold outputs.
+    """Fit the fusion of the bundle with the experts of all folds, from out-of-fold outputs.
 
-    fold: manifest of one fold; joint: of the bundle, whose expert 'name-k' is `name` of fold k.
-    Each expert's weight is shared equally by its folds. Their mean is steadier than the single
-    expert that temperature and thresholds were fitted on, so probabilities err to the middle.
+    fold: manifest of one fold. joint: manifest of the bundle, whose expert 'name-k' is `name` of
+    fold k. Each expert's weight is divided equally among the folds. The mean of the folds varies
+    less than the single expert on which temperature and thresholds were fitted, so probabilities
+    err towards the middle.
     """
     fitted = _fit([o for one in outputs for o in one], fold)
     n = len(outputs)
@@ -152,34 +153,37 @@ def fit_joint_fusion(
 def fit_joint_cascade(
     outputs: Sequence[Sequence[StudyOutputs]], fold: ModelBundle, joint: Manifest
 ) -> CascadeParameters | None:
-    """The cascade of the bundle that holds the experts of all folds, from out-of-fold outputs.
+    """Fit the cascade of the bundle with the experts of all folds, from out-of-fold outputs.
 
-    fold: one fold's bundle. The bound was found with one fold's experts at a time; the joint
-    bundle's means differ less, which is not measured (`CascadeParameters.measured`).
+    fold: one fold's bundle. The bound is measured with the experts of one fold at a time. Means
+    over the folds should change fewer decisions, but that is not measured
+    (`CascadeParameters.measured`).
     """
     everything = [o for one in outputs for o in one]
-    result = cascade_of(everything, _fit(everything, fold.manifest), fold)
+    cascade = cascade_of(everything, _fit(everything, fold.manifest), fold)
     names = [e.name for e in joint.experts]
-    return None if result is None else for_folds(result, names, len(outputs))
+    return None if cascade is None else for_folds(cascade, names, len(outputs))
 
 
 def fit_joint_out_of_distribution(
-    outputs: Sequence[Sequence[StudyOutputs]], fold: Manifest, beside: Sequence[Beside] = ()
+    outputs: Sequence[Sequence[StudyOutputs]],
+    fold: Manifest,
+    references: Sequence[OutlierReference] = (),
 ) -> OodDetector | None:
-    """What the images of the joint bundle look like: to each expert, those of its own fold.
+    """Fit the feature statistics of the joint bundle, of each expert on the images of its fold.
 
-    beside: of each fold, what the fit is given beside its images; none where nothing is.
+    references: outlier examples of each fold, empty where there are none.
     """
-    result, moved = dict[str, Fitted](), list[Movement]()
+    all_fits, moved = dict[str, Fitted](), list[Movement]()
     fusion = _fit([o for one in outputs for o in one], fold)
     for k, own in enumerate(outputs):
-        given = beside[k] if beside else None
+        reference = references[k] if references else None
         names = [e.name for e in fold.experts]
-        fits = {n: f for n in names if (f := fit_expert(own, n, given)) is not None}
-        if (out_of_distribution := out_of_distribution_of(fits, given)) is not None:
+        fits = {n: f for n in names if (f := fit_expert(own, n, reference)) is not None}
+        if (out_of_distribution := out_of_distribution_of(fits, reference)) is not None:
             moved += movements(own, out_of_distribution, fusion, fold)
-        result |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
-    joint = out_of_distribution_of(result, beside[0] if beside else None)
+        all_fits |= {f"{name}-{k}": fitted for name, fitted in fits.items()}
+    joint = out_of_distribution_of(all_fits, references[0] if references else None)
     if joint is None:
         return None
     return replace(joint, entry=replace(joint.entry, uncertainty_margin=margin_of(moved)))
@@ -187,6 +191,6 @@ def fit_joint_out_of_distribution(
 
 def _fit(outputs: Sequence[StudyOutputs], manifest: Manifest) -> FusionParameters:
     with warnings.catch_warnings():
-        # That some body parts are rare is said once, by the number of their studies.
+        # Without one warning for each fold and rare body part.
         warnings.simplefilter("ignore", DatasetWarning)
         return fit_fusion(outputs, manifest.recipe, manifest)

@@ -1,7 +1,7 @@
-"""What another hospital may do to an image: one change of a calibration image, drawn by its name.
+"""Simulated acquisition shift: one change of a calibration image, as another hospital may make it.
 
-Changed copies say how far an image of the same kind may lie from those learned from, and by how
-much its answer moves.
+The changed copies show how far an image of the same kind may lie from the training images, and by
+how much its answer changes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ Change = Callable[[Array, np.random.Generator, float], Array]
 
 
 def disturbed(radiograph: Radiograph, pitch_of: int = 640) -> Radiograph:
-    """The image under one of seven changes; the same for the same image.
+    """Return the image under one of seven changes, drawn by its file name and shape.
 
-    Blur, edge enhancement, gamma, a closer crop, a coarser grid, a dark border, a white letter
-    plate. pitch_of: sharpness changes by lengths in pixels of an image of this longest side.
+    The changes are blur, edge enhancement, gamma, a closer crop, a coarser grid, a dark border and
+    a white letter plate. pitch_of: longest side, in pixels, for which the radii of blur and edge
+    enhancement are given.
     """
     pixels = radiograph.pixels
     seed = zlib.crc32(radiograph.source.rpartition("/")[2].encode("utf-8", "backslashreplace"))

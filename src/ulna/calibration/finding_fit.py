@@ -1,8 +1,8 @@
 """Platt scaling and thresholds for each category of finding, on the calibration studies.
 
-The family is that of the abnormal logit (docs/decisions/002, 016): one temperature and one
-offset, by the likelihood of the study labels with a prior towards none. They are fitted over all
-body parts together: the head of a category is not of one body part, and most categories are rare.
+As for the abnormal logit (docs/decisions/002, 016), one temperature and one offset are fitted by
+the likelihood of the study labels, with a prior towards no change. They are fitted over all body
+parts together, since a category's head serves all of them and most categories are rare.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ulna.bundle import CascadeParameters, FusionParameters, Manifest
     from ulna.runtime import StudyOutputs
 
-# Fewer of either kind say nothing of a category: it is absent from the answers.
+# With fewer studies with or without it, a category is not calibrated and absent from the answers.
 MIN_STUDIES = 4
 _NO_MAPS = np.zeros((0, 1, 1), np.float32)
 Weights = Mapping[BodyPart, Mapping[str, float]]
@@ -36,14 +36,14 @@ Weights = Mapping[BodyPart, Mapping[str, float]]
 def fit_findings(
     outputs: Sequence[StudyOutputs], weights: Weights, manifest: Manifest
 ) -> dict[FindingCategory, FindingCalibration]:
-    """The calibration of each category that the studies of `outputs` know. Deterministic.
+    """Calibrate each category of finding that the labels of the studies cover. Deterministic.
 
-    weights: the fusion's, by body part and expert; experts without an entry weigh nothing. A
-    category is left out that fewer than 4 studies are known to show, or known not to, with a
-    DatasetWarning where the studies name findings at all; so is one of which the training data
-    knew only one kind.
+    weights: the fusion's, by body part and expert; an expert without an entry has weight 0. A
+    category is left out where fewer than 4 studies are known to show it, or known not to, with a
+    DatasetWarning if any study names findings at all. So is a category of which the training data
+    had only positive or only negative studies.
     """
-    result, few = {}, []
+    calibrations, few = {}, []
     for category in manifest.categories:
         scores = _scores(outputs, category, weights, manifest)
         if not _learned(category, manifest) or scores is None:
@@ -52,7 +52,7 @@ def fit_findings(
             few.append(f"{category} ({int(scores.abnormal.sum())} with, "
                        f"{int((~scores.abnormal).sum())} without)")  # fmt: skip
             continue
-        result[category] = _calibration(scores)
+        calibrations[category] = _calibration(scores)
     if few:
         warnings.warn(
             f"findings {', '.join(few)}: expected at least {MIN_STUDIES} calibration studies with "
@@ -60,7 +60,7 @@ def fit_findings(
             DatasetWarning,
             stacklevel=4,
         )
-    return result
+    return calibrations
 
 
 def with_findings(
@@ -69,7 +69,7 @@ def with_findings(
     fusion: FusionParameters,
     manifest: Manifest,
 ) -> CascadeParameters | None:
-    """The cascade with the calibration of findings of each stage, of its experts so far."""
+    """Add to each stage of the cascade the calibration of findings by the experts run so far."""
     if cascade is None or not fusion.findings:
         return cascade
     stages = []
@@ -77,22 +77,22 @@ def with_findings(
         run = set(cascade.experts_after(k))
         parts = {p: _scaled(shares, run) for p, shares in fusion.weights.items()}
         with warnings.catch_warnings():
-            # The same categories are too rare as for the whole hybrid, which has said so.
+            # The fit of the whole hybrid has warned of the same categories.
             warnings.simplefilter("ignore", DatasetWarning)
-            result = fit_findings(outputs, parts, manifest)
-        stages.append(replace(stage, findings=result))
+            findings = fit_findings(outputs, parts, manifest)
+        stages.append(replace(stage, findings=findings))
     return replace(cascade, stages=tuple(stages))
 
 
 def _scaled(shares: Mapping[str, float], run: Collection[str]) -> dict[str, float]:
-    """The weights of the experts `run`, scaled to sum 1; empty where they have none."""
+    """Return the weights of the experts `run`, scaled to sum 1; empty where they have none."""
     own = {n: w for n, w in shares.items() if n in run and w > 0}
     total = sum(own.values())
     return {n: w / total for n, w in own.items()}
 
 
 def without_finding_maps(outputs: StudyOutputs) -> StudyOutputs:
-    """The same without the categories' maps: thousands of studies are held at once."""
+    """Return `outputs` without the maps of the categories, so that thousands fit into memory."""
     return replace(
         outputs,
         images=tuple(
@@ -116,7 +116,7 @@ def _scores(
     weights: Weights,
     manifest: Manifest,
 ) -> PartScores | None:
-    """Fused logits (I, 1) of the studies in which the category is known; None without any."""
+    """Return the studies whose label covers the category, with fused logits (I, 1), or None."""
     column, means = manifest.categories.index(category), manifest.abnormal_means
     logits: list[float] = []
     study: list[int] = []
@@ -126,7 +126,7 @@ def _scores(
         if known is None or part not in manifest.body_parts:
             continue
         own = {n: w for n, w in weights[part].items() if w > 0}
-        if not own:  # experts so far that say nothing of this body part
+        if not own:  # no expert run so far has weight for this body part
             continue
         for image in output.images:
             logits.append(sum(w * float(image.experts[n].finding[column]) for n, w in own.items()))

@@ -1,9 +1,9 @@
 """Convex weights, temperature and offset of one body part, from few calibration studies.
 
-Minimised: the negative log-likelihood of the study labels, plus a prior that pulls towards a
-centre. The centre of the pooled fit is equal weights, T = 1 and offset 0; the centre of each
-body part is the pooled fit. So a part with few studies stays near what all parts say, and
-labels that a threshold separates perfectly do not drive the temperature to 0.
+The objective is the negative log-likelihood of the study labels plus the penalty of a prior
+around a centre. The centre of the pooled fit is equal weights, T = 1 and offset 0. The centre of
+each body part is the pooled fit. A body part with few studies therefore stays near the fit of all,
+and labels that a threshold separates perfectly do not drive the temperature to 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import optimize
 from ulna.calibration.part_scores import Floats, PartScores
 
 # In nats: moving all weight from equal shares to one of E experts costs WEIGHT_PRIOR * log E,
-# as much as the labels of a few studies can say.
+# about the gain in log-likelihood that a few studies can give.
 WEIGHT_PRIOR = 3.0
 # Standard deviations of the normal priors on log T and on offset / T (logits).
 _POOLED_SPREAD = (1.0, 2.0)
@@ -30,7 +30,7 @@ _LOG_T_BOUND = 4.0
 
 @dataclass(frozen=True)
 class Fit:
-    """weights: (E,) convex. z = (logits @ weights + offset) / temperature."""
+    """Calibrated logit z = (logits @ weights + offset) / temperature, weights (E,) convex."""
 
     weights: Floats
     temperature: float = 1.0
@@ -38,25 +38,25 @@ class Fit:
 
 
 def start_fit(weights: Floats) -> Fit:
-    """The uncalibrated fit with these weights."""
+    """Return the uncalibrated fit with these weights, scaled to sum 1."""
     return Fit(weights / weights.sum())
 
 
 def fit_pooled(scores: PartScores, start: Fit, free: Sequence[int]) -> Fit:
-    """The fit over all body parts. free: experts whose weights may change, [] to keep them."""
+    """Fit all body parts together. free: experts whose weights are fitted, [] to keep all."""
     return _fit(scores, start, free, _POOLED_SPREAD)
 
 
 def fit_part(scores: PartScores, pooled: Fit, free: Sequence[int]) -> Fit:
-    """The fit of one body part, drawn to `pooled`."""
+    """Fit one body part, with a prior centred on `pooled`."""
     return _fit(scores, pooled, free, _PART_SPREAD)
 
 
 def fit_hospital(scores: PartScores, start: Fit) -> Fit:
-    """Temperature and offset of another hospital's images, drawn to `start`; weights stay.
+    """Fit temperature and offset of another hospital, with a prior centred on `start`.
 
-    Its offset is less certain than a body part's: what is called abnormal, and how images are
-    processed, differs between hospitals more than between the limbs of one.
+    The weights stay. The prior on the offset is wider than that of a body part: what is called
+    abnormal and how images are processed differ more between hospitals than between body parts.
     """
     return _fit(scores, start, [], _HOSPITAL_SPREAD)
 

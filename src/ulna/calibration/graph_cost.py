@@ -1,4 +1,4 @@
-"""What an expert costs: multiply-adds of its ONNX graph, counted, so the same everywhere."""
+"""Computational cost of an expert: the multiply-adds of its ONNX graph, on any machine the same."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def multiply_adds(graph: Path | bytes) -> int:
-    """Multiply-adds of the graph's convolutions and matrix products for one image.
+    """Count the multiply-adds of the graph's convolutions and matrix products for one image.
 
-    All other work is left out: it is a few per cent. Raises DependencyError without the package
-    onnx, BundleError for a graph in which a length other than the batch's is not known.
+    All other operations are left out; they are a few per cent. Raises DependencyError without the
+    package onnx, BundleError for a graph with an unknown dimension other than the batch's.
     """
-    model = read_graph(graph, "counting what an expert costs")
+    model = read_graph(graph, "counting the operations of an expert")
     from onnx import shape_inference
 
     model = shape_inference.infer_shapes(model, data_prop=True)
@@ -38,12 +38,12 @@ def _shapes(graph: onnx.GraphProto) -> Shapes:
 
 
 def _known(name: str, shapes: Shapes) -> tuple[int, ...]:
-    """The shape with 1 for a free first length, that of the batch."""
+    """Return the shape, with 1 for an unknown first dimension, that of the batch."""
     shape = shapes.get(name, ())
     if not shape or 0 in shape[1:]:
         raise BundleError(
-            f"the shape of {name!r} is not known, so the graph's work cannot be counted: export "
-            "the bundle again"
+            f"the shape of {name!r} is not known, so the graph's operations cannot be counted: "
+            "export the bundle again"
         )
     return (shape[0] or 1, *shape[1:])
 

@@ -1,4 +1,4 @@
-"""Which of a graph's features are of its encoder's last stage."""
+"""Which features of a graph come from the last stage of its encoder."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ulna.errors import DependencyError, UlnaWarning
 
 
 def last_stages(bundle: ModelBundle) -> Mapping[str, int]:
-    """`last_stage_width` of every expert; empty (UlnaWarning) without the package onnx."""
+    """Return `last_stage_width` of every expert; with UlnaWarning, empty without package onnx."""
     try:
         return {e.name: last_stage_width(bundle.graph_path(e)) for e in bundle.manifest.experts}
     except DependencyError as error:
-        message = f"no refusal of what is outside but by all stages of the encoder: {error}"
+        message = f"the outlier classifier uses the features of all encoder stages: {error}"
         warnings.warn(message, UlnaWarning, stacklevel=3)
         return {}
 
 
 def last_stage_width(graph: Path | bytes) -> int:
-    """How many of a graph's features are of its encoder's last stage, the last ones; 0 if unknown.
+    """Return how many of a graph's features, the last ones, are of the last stage; 0 if unknown.
 
-    That is what its body-part head looks at. Raises DependencyError without the package onnx.
+    It is the input width of the body-part head. Raises DependencyError without the package onnx.
     """
-    model = read_graph(graph, "telling an encoder's last stage from the others")
+    model = read_graph(graph, "identifying the last stage of an encoder")
     shapes = {i.name: tuple(i.dims) for i in model.graph.initializer}
     for node in model.graph.node:
         if "body_part" in node.output and node.op_type == "Gemm":

@@ -1,4 +1,4 @@
-"""The fixed numbers of every heat map: what is a finding, where it ends, and the last colour."""
+"""The fixed scale of a bundle's heat maps: threshold and peak of outlines, and the last colour."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _SMALLEST_LIMIT = 1.0
 def fit_map_scale(
     outputs: Sequence[StudyOutputs], fits: Mapping[BodyPart, Fit], manifest: Manifest
 ) -> tuple[float, float, float]:
-    """(map_threshold, map_peak, map_limit) in calibrated logits.
+    """Fit (map_threshold, map_peak, map_limit), in calibrated logits.
 
     Threshold: the 99th percentile of all cells of the normal studies' maps. Peak: the 90th
-    percentile of their largest cells, so that at most one normal image in ten has an outline: a
-    map that an attention gathers in a few cells has some above any share of all cells. Limit: the
-    90th percentile of the abnormal studies' largest cells, so that one map in ten saturates. All
-    positive, the peak not below the threshold; the limit is at least 1 and twice the threshold.
+    percentile of their largest cells, so that at most one normal image in ten has an outline. A
+    percentile of all cells alone does not ensure that, since attention concentrates a map in few
+    cells. Limit: the 90th percentile of the abnormal studies' largest cells, so that one map in ten
+    saturates. All are positive, the peak is at least the threshold, and the limit at least 1 and
+    twice the threshold.
     """
     normal: list[Floats] = []
     peaks: dict[bool, list[float]] = {False: [], True: []}
@@ -56,9 +57,9 @@ def fit_map_scale(
 
 
 def fused_grid(image: ImageOutputs, fit: Fit, manifest: Manifest, part: BodyPart) -> Floats:
-    """The map of one image on the finest grid, as the runtime fuses it."""
+    """Return the map of one image on the finest grid, fused as in `ulna.runtime`."""
     column = manifest.body_parts.index(part)
     cams = [image.experts[e.name].cam[column].astype(np.float64) for e in manifest.experts]
     gains = fit.weights / fit.temperature
-    # An expert without weight is not run, so its grid must not set the size either.
+    # An expert without weight is not run in a prediction, so its grid must not set the size here.
     return sum_on_finest_grid([g * c for g, c in zip(gains, cams, strict=True) if g > 0])

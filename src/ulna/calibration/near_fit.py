@@ -1,11 +1,11 @@
-"""How uncertain the answer to an image of another hospital is, from copies of known images.
+"""The uncertainty margin of images near the training distribution, from changed known images.
 
-A copy is a known image changed as another hospital might change it (`disturb`). Its logit moves
-away from the image's own; the farther the copy lies from the known images, the more. The slack is a
-conformal quantile of that movement over the distance (locally weighted, as in Papadopoulos,
-Vovk and Gammerman 2011, Regression conformal prediction with nearest neighbours) among the copies
-beyond the limit, since these alone would be given an interval: for nine in ten of them the image's
-own answer lies inside the interval that the copy's states.
+A copy is a known image changed as another hospital might change it (`disturb`). Its logit differs
+from that of the original, and the more so, the farther the copy lies from the known images. The
+margin is a conformal quantile of |change of the logit| / distance (normalised as in Papadopoulos,
+Vovk and Gammerman 2011, Regression conformal prediction with nearest neighbours). It is fitted on
+copies beyond the limit of distance, since only such images are answered with an interval: for
+nine in ten of them the interval of the copy contains the answer to the original.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from ulna.runtime.fusion import ExpertOutput
     from ulna.types import BodyPart
 
-# Share of copies whose image's own answer lies outside their interval.
+# Share of copies whose interval does not contain the answer to the original.
 MISSED = 0.10
-# Fewer copies beyond the limit say nothing: all are looked at then.
+# With fewer copies beyond the limit, all copies are taken.
 MIN_NEAR = 30
 Movement = tuple[float, float]
-"""Of a copy: its distance over the limit, and by how many calibrated logits its answer moves."""
+"""Of a copy: its distance divided by the limit, and |change of the calibrated logit|."""
 
 
 def movements(
@@ -38,8 +38,8 @@ def movements(
     fusion: FusionParameters,
     manifest: Manifest,
 ) -> list[Movement]:
-    """Of every copy that the bundle can measure."""
-    result = []
+    """Return the movement of every copy whose distance the bundle can measure."""
+    moved = []
     for output in outputs:
         part = output.study.body_part
         if part is None or part not in manifest.body_parts:
@@ -52,14 +52,15 @@ def movements(
                 continue
             column = manifest.body_parts.index(part)
             own, copy = (_logit(o, column, part, fusion) for o in (image.experts, image.disturbed))
-            result.append((distance, abs(copy - own)))
-    return result
+            moved.append((distance, abs(copy - own)))
+    return moved
 
 
 def margin_of(moved: Sequence[Movement]) -> float:
-    """What nine movements in ten over their distance do not exceed; 0 without any.
+    """Return the conformal 90 % quantile of change / distance; 0 without any copy.
 
-    Of the copies beyond the limit; of all, over at least the limit, where these are fewer than 30.
+    Over the copies beyond the limit. Where these are fewer than 30, over all copies, with
+    distances below the limit raised to it.
     """
     near = [m for m in moved if m[0] > 1]
     chosen = near if len(near) >= MIN_NEAR else moved
@@ -68,11 +69,8 @@ def margin_of(moved: Sequence[Movement]) -> float:
 
 
 def _logit(
-    message: Mapping[str, ExpertOutput], column: int, part: BodyPart, fusion: FusionParameters
+    outputs: Mapping[str, ExpertOutput], column: int, part: BodyPart, fusion: FusionParameters
 ) -> float:
-    raw = sum(
-        share * float(message[n].abnormal[column])
-        for n, share in fusion.weights[part].items()
-        if share
-    )
+    weights = fusion.weights[part]
+    raw = sum(w * float(outputs[n].abnormal[column]) for n, w in weights.items() if w)
     return (raw + fusion.offsets[part]) / fusion.temperatures[part]

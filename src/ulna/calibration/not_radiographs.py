@@ -1,6 +1,6 @@
-"""Pictures that are no radiographs, made from a seed: what a bundle learns to refuse.
+"""Synthetic pictures that are not radiographs, examples of what a bundle is to refuse.
 
-Three kinds: noise with the spectrum of natural images (Field 1987, Relations between the
+There are three kinds: noise with the spectrum of natural images (Field 1987, Relations between the
 statistics of natural images and the response properties of cortical cells), overlapping shapes of
 all sizes ("dead leaves": Lee, Mumford and Huang 2001, Occlusion models for natural images), and
 lines of strokes as on a page.
@@ -20,7 +20,7 @@ Draw = Callable[[np.random.Generator], "np.ndarray[tuple[int, int], np.dtype[np.
 
 
 def not_radiographs(n: int, seed: int = 0) -> Iterator[Radiograph]:
-    """`n` pictures with sides of 120 to 640 pixels; the same for the same seed."""
+    """Generate `n` pictures with sides of 120 to 640 pixels, the same for the same seed."""
     for number in range(n):
         rng = np.random.default_rng([seed, number])
         picture = KINDS[number % len(KINDS)](rng)
@@ -48,19 +48,19 @@ def _leaves(rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np
         top, left, turn = rng.random() * _SIDE, rng.random() * _SIDE, rng.random() * np.pi
         flatness, square = rng.uniform(0.4, 1), rng.random() < 0.4
         grey, slope = rng.random(), 0.2 * rng.normal() / radius
-        # The shape lies inside this window whatever its turn.
+        # The shape lies inside this part of the picture at any rotation.
         rows, columns = (
             slice(max(0, int(m - 1.5 * radius)), int(m + 1.5 * radius) + 1) for m in (top, left)
         )
-        window = picture[rows, columns]
+        around = picture[rows, columns]
         y, x = (
             np.arange(s.start, s.start + n)
-            for s, n in zip((rows, columns), window.shape, strict=True)
+            for s, n in zip((rows, columns), around.shape, strict=True)
         )
         u = (x - left) * np.cos(turn) + (y[:, None] - top) * np.sin(turn)
         v = ((y[:, None] - top) * np.cos(turn) - (x - left) * np.sin(turn)) / flatness
         inside = np.maximum(abs(u), abs(v)) < radius if square else np.hypot(u, v) < radius
-        window[inside] = grey + slope * u[inside]
+        around[inside] = grey + slope * u[inside]
     picture = np.clip(picture, 0, 1) + rng.uniform(0, 0.3) * (_spectrum(rng) - 0.5)
     return np.asarray(ndimage.gaussian_filter(picture, rng.uniform(0, 1.2)))
 

@@ -1,4 +1,4 @@
-"""A bundle's graph as an ONNX model, for what no engine tells of it."""
+"""A bundle's graph as an ONNX model, for properties that no engine exposes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def read_graph(graph: Path | bytes, purpose: str) -> onnx.ModelProto:
-    """The model with all weights in single precision, under their own names.
+    """Read the model, with all weights in single precision under their own names.
 
-    purpose: what for, as the error begins ("counting what an expert costs"). Raises DependencyError
-    without the package onnx.
+    purpose: first words of the error message, such as "counting the operations of an expert".
+    Raises DependencyError without the package onnx.
     """
     try:
         import onnx

@@ -1,7 +1,7 @@
-"""What lies outside, learned: linear classes of limbs, pictures that are no images, other regions.
+"""The outlier classifier: limbs, pictures that are not radiographs, other regions of the body.
 
-Multinomial logistic regression on standardised inputs, all classes of one weight, with a ridge
-whose spread of logits does not depend on the number of inputs.
+It is a multinomial logistic regression on standardised inputs with equal weight for each class
+and a ridge penalty whose prior variance of the logits does not depend on the number of inputs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 Classes = Sequence[Floats]
 # Share of known images that the limit refuses.
 REFUSED = 0.005
-# Fewer examples of a class say nothing about it.
+# A class with fewer examples is left out.
 MIN_EXAMPLES = 20
 # Variance of a logit under the prior, whatever the number of inputs.
 _SPREAD = 70.0
@@ -34,9 +34,9 @@ _FOLDS = 5
 
 @dataclass(frozen=True)
 class OutlierExamples:
-    """What the experts say of images without a limb of the upper extremity.
+    """Outputs of the experts on images without a limb of the upper extremity.
 
-    not_radiographs: pictures that are none. outliers: images of other regions.
+    not_radiographs: of synthetic pictures. outliers: of images of other regions of the body.
     """
 
     not_radiographs: Sequence[ImageOutputs] = ()
@@ -44,15 +44,15 @@ class OutlierExamples:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Their numbers, by kind."""
+        """Number of examples by kind."""
         return {"not a radiograph": len(self.not_radiographs), "other region": len(self.outliers)}
 
 
 @dataclass(frozen=True)
 class Limbs:
-    """The known images of one expert: (N, D) inputs, those of changed copies, and whose they are.
+    """Known images as seen by one expert: inputs (N, D) and the fold (N,) of each image.
 
-    copies: (M, D); owner: (M,) row of the image that each is made of.
+    copies: (M, D) inputs of changed copies. owner: (M,) row of the original of each copy.
     """
 
     inputs: Floats
@@ -63,26 +63,26 @@ class Limbs:
 
 @dataclass(frozen=True)
 class LearnedHead:
-    """A head, and (N,) how far its known images are: 0 the median, 1 at its limit.
+    """A fitted head and the out-of-fold shares (N,) of the known images.
 
-    Each image's share comes from a fit without its own part of the patients.
+    A share is a score on the scale from the median of the known images (0) to the limit (1).
     """
 
     head: OutlierHead
     shares: Floats
 
 
-def inputs_of(message: Sequence[ExpertOutput], width: int) -> Floats:
-    """(N, D) of what one expert says of N images; (0, 0) of none."""
-    rows = [outlier_inputs(s.features, s.body_part, width) for s in message]
+def inputs_of(outputs: Sequence[ExpertOutput], width: int) -> Floats:
+    """Return the inputs (N, D) from one expert's outputs on N images; (0, 0) without images."""
+    rows = [outlier_inputs(o.features, o.body_part, width) for o in outputs]
     return np.stack(rows) if rows else np.zeros((0, 0))
 
 
 def fit_outliers(limbs: Limbs, others: Classes) -> LearnedHead | None:
-    """The head that tells limbs from each class in `others` (N, D); small classes are left out.
+    """Fit the head that separates limbs from each class in `others`, arrays (N, D).
 
-    Its limit is the conformal quantile that one known image in two hundred exceeds, of log-odds
-    that each image has from a fit without its own part of the patients. None without classes.
+    Its limit is the conformal quantile of out-of-fold log-odds that one known image in two hundred
+    exceeds. Classes with fewer than 20 examples are left out. None without any class.
     """
     classes = [o for o in others if len(o) >= MIN_EXAMPLES]
     if not classes:
@@ -103,10 +103,10 @@ def fit_outliers(limbs: Limbs, others: Classes) -> LearnedHead | None:
 
 
 def fit_classes(classes: Classes) -> tuple[Floats, Floats]:
-    """((K, D) weights, (K,) levels) of K classes of (N, D) inputs each.
+    """Fit weights (K, D) and levels (K,) of K classes, each given by inputs (n_k, D).
 
-    Minimised: sum over classes of their mean cross-entropy times N / K of all N, plus the squared
-    weights of standardised inputs over 2 * _SPREAD / D.
+    The objective is N / K times the sum over classes of their mean cross-entropy, N the number of
+    all inputs, plus D / (2 * _SPREAD) times the squared weights of standardised inputs.
     """
     x = np.concatenate(classes)
     n, k, d = len(x), len(classes), x.shape[1]

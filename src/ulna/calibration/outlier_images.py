@@ -1,4 +1,4 @@
-"""What a bundle's experts say of images without a limb: made ones, and images of other regions."""
+"""Outputs of a bundle's experts on images without a limb: synthetic ones, and other regions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ulna.calibration.disturb import disturbed
 from ulna.calibration.last_stage import last_stages
 from ulna.calibration.not_radiographs import not_radiographs
-from ulna.calibration.out_of_distribution_fit import Beside, enough_images
+from ulna.calibration.out_of_distribution_fit import OutlierReference, enough_images
 from ulna.calibration.outlier_fit import OutlierExamples
 from ulna.errors import ImageWarning, UlnaError, message_of
 from ulna.types import Radiograph, Study
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ulna.runtime import ImageOutputs, Predictor, StudyOutputs
 
 N_NOT_RADIOGRAPHS = 120
-# Of each table of other regions, drawn anew for each fold: more say little more.
+# Of each data set of other regions, drawn anew for each fold; more images change little.
 MOST_OUTLIERS = 300
 _AT_ONCE = 8
 
@@ -32,32 +32,32 @@ def outlier_reference(
     own: Sequence[StudyOutputs],
     outliers: Sequence[Sequence[Study]] = (),
     seed: int = 0,
-) -> Beside:
-    """What the fit of calibration images is given beside them; nothing where these are too few.
+) -> OutlierReference:
+    """Return the inputs of the outlier classifier; empty where the calibration images are too few.
 
-    own: their outputs. elsewhere, seed: as in `outlier_outputs`.
+    own: outputs on the calibration images. outliers, seed: as in `outlier_outputs`.
     """
     if not enough_images(own):
-        return Beside()
-    outside = outlier_outputs(predictor, outliers, seed)
-    return Beside(outside, last_stages(predictor.bundle))
+        return OutlierReference()
+    examples = outlier_outputs(predictor, outliers, seed)
+    return OutlierReference(examples, last_stages(predictor.bundle))
 
 
 def outlier_outputs(
     predictor: Predictor, outliers: Sequence[Sequence[Study]] = (), seed: int = 0
 ) -> OutlierExamples:
-    """Of 120 made pictures and of up to 300 images of each table `outliers`, half of them changed.
+    """Run the experts on 120 synthetic pictures and up to 300 images of each of `outliers`.
 
-    A change (`disturb`) keeps what is told apart from being the hospital's. seed: which of them. A
-    image that cannot be read is left out with an ImageWarning.
+    Half of the images are changed (`disturb`), lest the classifier learn the hospital and not the
+    body region. seed: of the draws. An unreadable image is left out with an ImageWarning.
     """
     rng = np.random.default_rng([7, seed])
     images = _images(
         [table[i] for table in outliers for i in rng.permutation(len(table))[:MOST_OUTLIERS]]
     )
     return OutlierExamples(
-        tuple(_message(predictor, not_radiographs(N_NOT_RADIOGRAPHS, seed))),
-        tuple(_message(predictor, images)),
+        tuple(_outputs(predictor, not_radiographs(N_NOT_RADIOGRAPHS, seed))),
+        tuple(_outputs(predictor, images)),
     )
 
 
@@ -68,13 +68,13 @@ def _images(studies: Sequence[Study]) -> Iterator[Radiograph]:
         try:
             image = read_radiograph(study.images[0].path)
         except (UlnaError, MemoryError) as error:
-            message = f"{study.key}: not learned from as another region: {message_of(error)}"
+            message = f"{study.key}: left out of the outlier examples: {message_of(error)}"
             warnings.warn(message, ImageWarning, stacklevel=4)
             continue
         yield disturbed(image) if number % 2 else image
 
 
-def _message(predictor: Predictor, images: Iterable[Radiograph]) -> Iterator[ImageOutputs]:
+def _outputs(predictor: Predictor, images: Iterable[Radiograph]) -> Iterator[ImageOutputs]:
     from ulna.runtime.screen import without_map
 
     images = iter(images)

@@ -1,8 +1,8 @@
-"""Where outlines end, so that they are as large as what they surround.
+"""The level at which outlines end, so that they are as large as the findings they surround.
 
-A map that an attention gathers falls off slowly around its maximum: at one level for all, strong
-findings get outlines several times their size. The level is therefore a share of the region's own
-maximum, chosen on calibration images whose finding's place is known.
+The map of an expert with attention falls off slowly around its maximum. At one level for all,
+strong findings would get outlines several times their size. The level is therefore a share of the
+region's own maximum, chosen on calibration images whose finding's place is known.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ulna.runtime import StudyOutputs
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-# Outlines are no larger than this many times what they surround, in the median.
+# Largest median ratio of the area of outlines to that of the findings they surround.
 LARGEST = 2.0
-# Fewer outlined images of known place say nothing.
+# With fewer outlined images of known place, nothing is fitted.
 MIN_IMAGES = 10
 _MOST_IMAGES = 300
 
@@ -37,19 +37,19 @@ def fit_outline_share(
     manifest: Manifest,
     levels: tuple[float, float],
 ) -> float:
-    """The share of SHARES with the best mean overlap whose outlines are not too large.
+    """Return the share of SHARES with the best mean overlap whose outlines are not too large.
 
-    levels: map_threshold and map_peak. Of images whose finding's place is known and that have an
-    outline: intersection over union of the outlined pixels and the place, and the ratio of their
-    areas, whose median may not exceed LARGEST. Where none keeps to that, the largest share; 0 with
-    fewer than MIN_IMAGES such images.
+    levels: map_threshold and map_peak. Measured on images with an outline and a known place of the
+    finding: intersection over union of the outlined pixels and the place, and the ratio of their
+    areas, whose median may not exceed LARGEST. Where it does for every share, the largest share is
+    taken. 0 with fewer than MIN_IMAGES such images.
     """
     measured: dict[float, list[tuple[float, float]]] = {share: [] for share in SHARES}
-    # One image at a time: some hundreds with their maps are more than a machine's memory.
+    # One image at a time: some hundreds of full-size maps exceed the memory of a machine.
     for heat, place in _images(outputs, fits, manifest):
-        for share, message in measured.items():
-            if (result := measure(heat, place, levels, share)) is not None:
-                message.append(result)
+        for share, measures in measured.items():
+            if (pair := measure(heat, place, levels, share)) is not None:
+                measures.append(pair)
     if len(measured[SHARES[0]]) < MIN_IMAGES:
         return 0.0
     each = {s: np.array(m) for s, m in measured.items()}
@@ -60,7 +60,7 @@ def fit_outline_share(
 def measure(
     heat: Array, place: Mask, levels: tuple[float, float], share: float
 ) -> tuple[float, float] | None:
-    """(intersection over union, ratio of areas) of the outlines on an image; None of none."""
+    """Return (intersection over union, ratio of areas) of an image; None without outlines."""
     outlined = outlined_pixels(heat, levels, share)
     if not outlined.any():
         return None
@@ -71,21 +71,21 @@ def measure(
 def outlined_pixels(
     heat: Array, levels: tuple[float, float], share: float
 ) -> npt.NDArray[np.bool_]:
-    """(H, W) of the pixels that `findings_from_map` outlines."""
+    """Return the mask (H, W) of the pixels that `findings_from_map` outlines."""
     threshold, peak = levels
-    result = np.zeros(heat.shape, np.bool_)
+    outlined = np.zeros(heat.shape, np.bool_)
     for region in regions(heat > threshold):
         largest = region.largest(heat)
         if largest > peak:
             inside = region.mask(region.bounds)
-            result[region.bounds] |= inside & (heat[region.bounds] > share * largest)
-    return result
+            outlined[region.bounds] |= inside & (heat[region.bounds] > share * largest)
+    return outlined
 
 
 def _images(
     outputs: Sequence[StudyOutputs], fits: Mapping[BodyPart, Fit], manifest: Manifest
 ) -> Iterator[tuple[Array, Mask]]:
-    """Map and place of the first images whose finding's place is known, on their own pixels."""
+    """Yield map and place (H, W) of the first 300 images whose finding's place is known."""
     n = 0
     for output in outputs:
         part, known = output.study.body_part, any(r.findings or r.mask for r in output.study.images)

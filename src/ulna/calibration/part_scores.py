@@ -1,4 +1,4 @@
-"""What calibration needs of the experts' outputs: logits per image and labels per study."""
+"""The experts' outputs as input of a calibration: logits per image and labels per study."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PartScores:
         return int(min(self.abnormal.sum(), (~self.abnormal).sum()))
 
     def probability(self, weights: Floats, offset: float, temperature: float) -> Floats:
-        """(N,) calibrated study probability: mean over images of sigmoid((Lw + o) / T)."""
+        """Return calibrated study probabilities (N,), means of sigmoid((Lw + o) / T) by image."""
         z = (self.logits @ weights + offset) / temperature
         p = sigmoid(z)
         n = len(self.abnormal)
@@ -48,7 +48,7 @@ class PartScores:
 def part_scores(
     outputs: Sequence[StudyOutputs], part: BodyPart, manifest: Manifest
 ) -> PartScores | None:
-    """The labelled studies of `part` among `outputs`, None if there are none."""
+    """Collect the labelled studies of `part` among `outputs`. None if there are none."""
     column = manifest.body_parts.index(part)
     names = [e.name for e in manifest.experts]
     rows: list[list[float]] = []
@@ -67,7 +67,7 @@ def part_scores(
 
 
 def pooled_scores(parts: Sequence[PartScores]) -> PartScores:
-    """The studies of several body parts together."""
+    """Concatenate the studies of several body parts."""
     starts = np.cumsum([0, *(len(p.abnormal) for p in parts[:-1])])
     return PartScores(
         np.concatenate([p.logits for p in parts]),
@@ -77,6 +77,6 @@ def pooled_scores(parts: Sequence[PartScores]) -> PartScores:
 
 
 def logit(probability: npt.ArrayLike) -> Floats:
-    """log(p / (1 - p)) with p kept in [0.0001, 0.9999]."""
+    """Return log(p / (1 - p)), with p clipped to [0.0001, 0.9999]."""
     p = np.clip(np.asarray(probability, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)
     return np.asarray(np.log(p / (1 - p)), dtype=np.float64)

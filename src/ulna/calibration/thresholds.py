@@ -1,11 +1,12 @@
-"""Operating points from few studies: smooth quantiles, drawn to those of all body parts.
+"""Operating points from few studies: smooth quantiles, shrunk towards those of all body parts.
 
-The 90 % quantile of 25 normal studies is known to no better than 5 % of specificity. Two
+The 90 % quantile of 25 normal studies has a standard error of about 5 % of specificity. Two
 things make the threshold generalise: the Harrell-Davis estimator, a smooth mean of order
 statistics (Harrell and Davis 1982), and shrinkage towards the same quantile of all body parts
-together with the weight of `PRIOR_STUDIES` studies, in calibrated logits, where the parts are
-comparable. In simulations (tests) the expected specificity of 'specificity_0.90' then is 0.90
-to 0.91, with a standard deviation of 0.03 to 0.05 instead of 0.05 to 0.06.
+together with the weight of `PRIOR_STUDIES` studies. Both are in calibrated logits, which are
+comparable between body parts. In simulations (tests) the expected specificity of
+'specificity_0.90' is then 0.90 to 0.91, with a standard deviation of 0.03 to 0.05 instead of
+0.05 to 0.06.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Rule = Callable[[Floats, Floats], float]
 
 
 def smooth_quantile(values: Floats, share: float) -> float:
-    """The Harrell-Davis quantile of (N,) values at `share` in (0, 1)."""
+    """Return the Harrell-Davis quantile of values (N,) at `share` in (0, 1)."""
     n = len(values)
     edges = np.arange(n + 1) / n
     weights = np.diff(special.betainc((n + 1) * share, (n + 1) * (1 - share), edges))
@@ -32,10 +33,10 @@ def smooth_quantile(values: Floats, share: float) -> float:
 
 
 def youden(normal: Floats, abnormal: Floats) -> float:
-    """Threshold of the largest sensitivity + specificity - 1 (Youden 1950), both smoothed.
+    """Return the threshold of the largest sensitivity + specificity - 1 (Youden 1950), smoothed.
 
-    Each class becomes a Gaussian kernel estimate with Silverman's bandwidth; where the sum is
-    flat (classes far apart) its middle is taken.
+    Each class is a Gaussian kernel estimate with Silverman's bandwidth. Where the sum is flat,
+    since the classes are far apart, the middle of the flat part is taken.
     """
     low, high = min(normal.min(), abnormal.min()), max(normal.max(), abnormal.max())
     grid = np.linspace(low, high, 801)
@@ -59,11 +60,11 @@ RULES: dict[str, Rule] = {
 def fit_thresholds(
     probabilities: dict[BodyPart, tuple[Floats, Floats]], few: set[BodyPart]
 ) -> dict[str, dict[BodyPart, float]]:
-    """Operating point -> body part -> study probability from which a study is abnormal.
+    """Return operating point -> body part -> study probability from which a study is abnormal.
 
-    probabilities: per part those of the normal and of the abnormal calibration studies,
-    calibrated. few: parts that take the pooled threshold alone. Raises ConfigError if all
-    parts together lack a class.
+    probabilities: by body part, the calibrated ones of the normal and of the abnormal calibration
+    studies. few: body parts that take the threshold of all body parts together. Raises ConfigError
+    if all body parts together lack a class.
     """
     normal = logit(np.concatenate([n for n, _ in probabilities.values()]))
     abnormal = logit(np.concatenate([a for _, a in probabilities.values()]))

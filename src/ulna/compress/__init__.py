@@ -1,1 +1,1 @@
-"""A smaller bundle, and the gate that it must pass: graphs in int8, a student."""
+"""Smaller bundles and their acceptance test, the gate: int8 graphs and students."""

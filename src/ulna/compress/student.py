@@ -1,4 +1,4 @@
-"""The parity gate of a student: it and its teacher on the same held-out studies, side by side."""
+"""The gate of a student: figures of student and teacher on the same held-out studies."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 Timed = tuple[StudyRow, float]
-# Of fewer, no AUROC says anything.
+# Fewer studies do not determine an AUROC.
 MIN_STUDIES = 20
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """What both said of the same studies, and how long each took for an image, in seconds."""
+    """Answers of both to the same studies. seconds: (teacher, student) per image."""
 
     teacher: list[StudyRow]
     student: list[StudyRow]
@@ -46,7 +46,7 @@ class SideBySide:
 
 @dataclass(frozen=True, eq=False)
 class PairedAnswers:
-    """Of N studies: the truth, both probabilities, and both decisions at an operating point."""
+    """Labels, probabilities (teacher's, student's) and decisions of N studies."""
 
     patients: list[str]
     abnormal: npt.NDArray[np.bool_]
@@ -59,25 +59,25 @@ def compare_student(
     student: Predictor,
     studies: Sequence[Study],
     images: str,
-    how: Resampling | None = None,
+    resampling: Resampling | None = None,
     progress: Progress | None = None,
 ) -> StudentParity:
-    """The gate's figures of `student` on labelled studies that neither has learned from.
+    """Compute the gate's figures of `student` on labelled studies that neither has learned from.
 
-    Both at their own operating points, in turn for each study, so that a machine that is busy for
-    a while is so for both. images: which studies these are, in words. Studies that one of the two
-    cannot answer do not count. progress(done, all). Raises ConfigError for fewer than 20 answered
-    studies or only one class among them.
+    Both answer each study at their own operating points, one directly after the other, so that load
+    of the machine affects the times of both. images: description of the studies. Studies that one
+    of the two cannot answer are not counted. progress(done, total) counts studies. Raises
+    ConfigError for fewer than 20 answered studies or only one class among them.
     """
-    result = side_by_side(teacher, student, studies, progress)
-    sample = [study_sample(rows) for rows in (result.teacher, result.student)]
+    answers = side_by_side(teacher, student, studies, progress)
+    sample = [study_sample(rows) for rows in (answers.teacher, answers.student)]
     paired = PairedAnswers(
         sample[0].patients,
         sample[0].abnormal,
         (sample[0].probability, sample[1].probability),
         tuple(np.asarray(s.decision, np.bool_) for s in sample),  # type: ignore[arg-type]
     )
-    return parity_of(paired, result, student, images, how)
+    return parity_of(paired, answers, student, images, resampling)
 
 
 def side_by_side(
@@ -86,12 +86,14 @@ def side_by_side(
     studies: Sequence[Study],
     progress: Progress | None = None,
 ) -> SideBySide:
-    """Both asked about every study, in turn the one and the other first, since whoever comes
-    second finds the file in memory. What either cannot answer is left out (DatasetWarning)."""
-    result, unanswered = SideBySide([], [], []), LeftOut()
+    """Answer every study by both. Studies that either cannot answer are left out (DatasetWarning).
+
+    Teacher and student take turns to be first, since the second finds the file in memory.
+    """
+    answers, unanswered = SideBySide([], [], []), LeftOut()
     for done, study in enumerate(studies, start=1):
         try:
-            if not result.seconds:  # the first run of an engine sets it up
+            if not answers.seconds:  # the first run of an engine sets it up
                 teacher.outputs(study), student.outputs(study)
             (one, t), (other, s) = _both(teacher, student, study, student_first=done % 2 == 0)
         except (UlnaError, MemoryError) as error:
@@ -100,17 +102,17 @@ def side_by_side(
         finally:
             if progress is not None:
                 progress(done, len(studies))
-        result.teacher.append(one)
-        result.student.append(other)
-        result.seconds.append((t, s))
+        answers.teacher.append(one)
+        answers.student.append(other)
+        answers.seconds.append((t, s))
     unanswered.warn(f"student and teacher: of {len(studies)} studies")
-    return result
+    return answers
 
 
 def _both(
     teacher: Predictor, student: Predictor, study: Study, student_first: bool
 ) -> tuple[Timed, Timed]:
-    """Teacher and student in this order, whoever was asked first."""
+    """Return the answers of teacher and student, in this order whoever was first."""
     if student_first:
         second = _timed(student, study)
         return _timed(teacher, study), second
@@ -118,7 +120,7 @@ def _both(
 
 
 def _timed(predictor: Predictor, study: Study) -> Timed:
-    """The study's row, and the seconds for one of its images: reading and all graphs."""
+    """Return the study's row, and the seconds per image for reading and all graphs."""
     began = time.perf_counter()
     outputs = predictor.outputs(study)
     seconds = (time.perf_counter() - began) / len(outputs.images)
@@ -127,29 +129,30 @@ def _timed(predictor: Predictor, study: Study) -> Timed:
 
 def parity_of(
     paired: PairedAnswers,
-    result: SideBySide,
+    answers: SideBySide,
     student: Predictor,
     images: str,
-    how: Resampling | None = None,
+    resampling: Resampling | None = None,
 ) -> StudentParity:
-    """The figures of paired answers; `found`: of the same or some of the studies, for maps, speed.
+    """Compute the gate's figures from paired answers.
 
-    Raises ConfigError as `compare_student`.
+    answers: to the same studies or some of them, for the figures of maps and time. Raises
+    ConfigError as `compare_student`.
     """
     n, n_abnormal = len(paired.abnormal), int(paired.abnormal.sum())
-    if n < MIN_STUDIES or n_abnormal in (0, n) or not result.seconds:
+    if n < MIN_STUDIES or n_abnormal in (0, n) or not answers.seconds:
         raise ConfigError(
             f"{n} held-out studies that student and teacher answered, {n_abnormal} of them "
             f"abnormal: expected at least {MIN_STUDIES}, of both classes: hold out more, or give "
             "other images with --gate"
         )
-    how = how or Resampling()
+    resampling = resampling or Resampling()
     one, other = (partial(weighted_auroc, paired.abnormal, p) for p in paired.probabilities)
     difference = bootstrap_intervals(
-        paired.patients, {"auroc": difference_of(other, one)}, how.draws, how.seed
+        paired.patients, {"auroc": difference_of(other, one)}, resampling.draws, resampling.seed
     )["auroc"]
     same = (paired.decisions[0] == paired.decisions[1]).astype(float)
-    agreement = share(paired.patients, list(same), how)
+    agreement = share(paired.patients, list(same), resampling)
     everyone = np.ones((1, n))
     return StudentParity(
         images=images,
@@ -158,16 +161,16 @@ def parity_of(
         auroc=(float(one(everyone)[0]), float(other(everyone)[0])),
         difference=(difference.value, difference.low, difference.high),
         agreement=(agreement.value, agreement.low, agreement.high),
-        maps=map_agreement(result.teacher, result.student),
-        pointing=_pointing(result.teacher, result.student),
-        seconds=_medians(result.seconds),
+        maps=map_agreement(answers.teacher, answers.student),
+        pointing=_pointing(answers.teacher, answers.student),
+        seconds=_medians(answers.seconds),
         engine=str(replace(student.engine, threads=0)),
         size=bundle_bytes(student.bundle.path),
     )
 
 
 def bundle_bytes(folder: Path) -> int:
-    """What all files of a bundle's folder weigh together."""
+    """Return the total size of the files in a bundle's folder."""
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
@@ -176,23 +179,23 @@ def _medians(seconds: Sequence[Pair]) -> Pair:
 
 
 def map_agreement(one: Sequence[StudyRow], other: Sequence[StudyRow]) -> float | None:
-    """Mean rank correlation (Spearman's) of both maps of each image, on the coarser grid.
+    """Return the mean rank correlation (Spearman) of the maps of each image, on the coarser grid.
 
-    one: the teacher's; an image whose map is the same everywhere ranks nothing and does not count.
-    None without any other.
+    one: rows of the teacher. Images for which its map is constant are not counted. None without any
+    other image.
     """
-    result = []
+    correlations = []
     for r, s in zip(one, other, strict=True):
         for a, b in zip(r.images, s.images, strict=True):
             side = (min(a.grid.shape[0], b.grid.shape[0]), min(a.grid.shape[1], b.grid.shape[1]))
-            wanted = _on(a.grid, side)
-            if np.ptp(wanted) > 0:
-                result.append(rank_correlation(wanted, _on(b.grid, side)))
-    return float(np.mean(result)) if result else None
+            reference = _on(a.grid, side)
+            if np.ptp(reference) > 0:
+                correlations.append(rank_correlation(reference, _on(b.grid, side)))
+    return float(np.mean(correlations)) if correlations else None
 
 
 def _on(grid: Array, side: tuple[int, int]) -> Floats:
-    """A map over the same square in cells of the same mean."""
+    """Resample a map to a grid of `side` cells by area averaging."""
     rows, columns = area_matrix(grid.shape[0], side[0]), area_matrix(grid.shape[1], side[1])
     return np.asarray(rows @ grid.astype(np.float64) @ columns.T)
 

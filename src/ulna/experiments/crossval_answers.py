@@ -14,7 +14,7 @@ from ulna.calibration.cross_fit import (
     run_fold,
 )
 from ulna.calibration.disturb import disturbed
-from ulna.calibration.out_of_distribution_fit import Beside
+from ulna.calibration.out_of_distribution_fit import OutlierReference
 from ulna.calibration.outlier_images import outlier_reference
 from ulna.evaluation.rows import StudyRow
 from ulna.experiments.crossval_steps import CrossvalFolder, record_data
@@ -25,7 +25,7 @@ def predict_folds(folder: CrossvalFolder, progress: Progress) -> tuple[ModelBund
     """Run every fold's experts on its studies; return the joint bundle and the out-of-fold rows."""
     from ulna.runtime import Predictor
 
-    predictors, outputs, outliers = [], [], list[Beside]()
+    predictors, outputs, outliers = [], [], list[OutlierReference]()
     rows: list[StudyRow] = []
     requested = {k: folder.folds[k] for k in folder.requested}
     total, done = sum(map(len, requested.values())), 0

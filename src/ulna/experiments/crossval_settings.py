@@ -71,8 +71,8 @@ class CrossvalSettings:
             if new.initial != old.initial and new.name in begun:
                 raise ConfigError(
                     f"{out}: expert {new.name} started from {describe_start(old)} in fold "
-                    f"{begun[new.name]}, but would start from {describe_start(new)} now: expected one "
-                    "start for all folds; give the one of before, or another --out"
+                    f"{begun[new.name]}, but would start from {describe_start(new)} now: expected "
+                    "one start for all folds; give the one of before, or another --out"
                 )
 
 

@@ -1,1 +1,1 @@
-"""The HTML report: one file, nothing loaded from anywhere."""
+"""HTML reports, each a single file that loads nothing."""

@@ -1,4 +1,4 @@
-"""The audit's waterfall: from the prototype's accuracy to the right one."""
+"""The waterfall chart of an audit, from the prototype's accuracy to the corrected one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _WHOLE, _LOSS, _GAIN = "#35618f", "#c2603a", "#4f8f5b"
 
 
 def write_waterfall(result: Mapping[str, Any], path: Path) -> None:
-    """`waterfall_figure` under a title, as a PNG."""
+    """Write `waterfall_figure` with a title as a PNG."""
     figure = waterfall_figure(result)
-    # A data set's name may hold what matplotlib would set as a formula.
+    # Matplotlib would typeset text between dollar signs as a formula.
     data = str(result["data"]).replace("$", r"\$")
     figure.suptitle(
-        f"What the prototype’s accuracy was made of: {data}, {result['n_studies']} studies",
+        f"Sources of the prototype’s accuracy: {data}, {result['n_studies']} studies",
         fontsize=10,
     )
     write_png(figure, path)
 
 
 def waterfall_figure(result: Mapping[str, Any]) -> Figure:
-    """Bars of accuracy (first and last, with intervals) and between them what each step took.
+    """Draw bars of the first and last accuracy with intervals, and the change by each step between.
 
-    found: the content of audit.json.
+    result: the content of audit.json.
     """
     steps = result["steps"]
     figure, axes = new_figure(9.6, 4.4)
@@ -50,13 +50,13 @@ def waterfall_figure(result: Mapping[str, Any]) -> Figure:
 
 
 def _change(axes: Any, place: int, before: float, step: Mapping[str, Any]) -> None:
-    """What a step took or gave, hung between its accuracy and the one before."""
+    """Draw the change by a step, between its accuracy and the one before."""
     after, change = step["accuracy"]["value"], step["change"]
     low, high = sorted((before, after))
     colour = _LOSS if change["value"] < 0 else _GAIN
     axes.hlines(before, place - 0.7, place - 0.3, color=MUTED, lw=0.8)
     axes.bar(place, high - low, bottom=low, color=colour, width=0.6)
-    # A change of nothing is a line, not a gap.
+    # A change of 0 is drawn as a line.
     axes.hlines(after, place - 0.3, place + 0.3, color=colour, lw=1.6)
     text = f"{change['value']:+.3f}\n({change['low']:+.2f} to {change['high']:+.2f})"
     text = text.replace("-", "−")
@@ -71,7 +71,7 @@ def _whole(axes: Any, place: float, accuracy: Mapping[str, float]) -> None:
 
 
 def _chance(axes: Any, place: float, chance: float) -> None:
-    """On and off the bar: what always saying the more frequent answer reaches."""
+    """Draw the accuracy of always giving the more frequent answer, visible on and off the bar."""
     axes.hlines(chance, place - 0.45, place + 0.45, color="white", lw=2.4)
     axes.hlines(chance, place - 0.45, place + 0.45, color=INK, ls=":", lw=1.4)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}

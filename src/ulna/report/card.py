@@ -1,4 +1,4 @@
-"""The model card: what a bundle is, what it was made of, and what it is not for."""
+"""The model card: intended use, training data, calibration and limits of a bundle."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from ulna.bundle import ExpertEntry, FusionParameters, Manifest, ModelBundle
 
 MEANING = (
-    "“{word}” is this bundle’s word for what its training labels call abnormal. It does not rule "
-    "out what those labels do not cover."
+    "“{word}” is this bundle’s word for what its training labels call abnormal. The other answer "
+    "does not rule out what those labels do not cover."
 )
 LIMITS = (
     "Research only. It is not a medical device, has no regulatory clearance, and its answers "
     "must not be used for diagnosis or treatment.",
-    "It knows the body parts listed here and no others; other regions, modalities and casts of "
-    "the whole field get an answer too, without meaning.",
-    "Scores hold for data like those evaluated here. Another hospital, device or case mix "
-    "changes them; thresholds and temperatures must then be fitted again.",
-    "A heat map shows what moved the logit. It is not an outline of disease, and a calm map is "
-    "no proof of a normal image.",
+    "It knows only the body parts listed here. Images of other regions or modalities, or with a "
+    "cast over the whole field, may be answered too, but such an answer has no meaning.",
+    "Scores hold for data like those evaluated here. They change with the hospital, the device and "
+    "the case mix, and thresholds and temperatures must then be fitted again.",
+    "A heat map shows which places changed the logit. It is not an outline of disease, and a map "
+    "without marks does not prove that an image is normal.",
 )
 _SPLIT = ("train", "tune", "calibration")
 PHANTOM_LIMIT = (
-    "Trained on computer-made phantoms: nothing here says how well it reads radiographs of "
+    "Trained on computer-made phantoms: no figure here shows how well it reads radiographs of "
     "patients."
 )
 
 
 @dataclass(frozen=True)
 class _ModelCard:
-    """Rows of (name, value) for each table of the card."""
+    """The tables of the card, each a tuple of rows."""
 
     facts: tuple[tuple[str, str], ...]
     experts: tuple[tuple[str, ...], ...]
@@ -52,7 +52,7 @@ class _ModelCard:
 
 
 def model_card(bundle: ModelBundle) -> _ModelCard:
-    """The card of a bundle, from its manifest alone."""
+    """Make the card of a bundle from its manifest."""
     manifest = bundle.manifest
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
     points = list(fusion.thresholds)
@@ -83,7 +83,7 @@ def model_card(bundle: ModelBundle) -> _ModelCard:
 
 
 def _findings(manifest: Manifest) -> tuple[tuple[str, ...], ...]:
-    """The calibration of each category of finding that the bundle knows."""
+    """Return the rows of the calibration of each category of finding."""
     return tuple(
         (
             c.replace("_", " "),
@@ -97,7 +97,7 @@ def _findings(manifest: Manifest) -> tuple[tuple[str, ...], ...]:
 
 
 def _costs(fusion: FusionParameters) -> tuple[tuple[str, ...], ...]:
-    """Sensitivity and specificity of every operating point on the calibration studies."""
+    """Return sensitivity and specificity of every operating point on the calibration studies."""
     return tuple(
         (part.value, f"{r[0].n_abnormal} / {r[0].n_normal}", *(str(rates) for rates in r))
         for part, r in operating_rates(fusion).items()
@@ -146,14 +146,14 @@ def _facts(bundle: ModelBundle) -> tuple[tuple[str, str], ...]:
 
 
 def _named(manifest: Manifest) -> str:
-    """The categories of the finding head, and which of them the answers cannot know."""
+    """Name the categories of the finding head, and those that are never predicted."""
     if not manifest.categories:
-        return "none named"
+        return "no categories"
     named = ", ".join(c.replace("_", " ") for c in manifest.categories)
     if manifest.fusion.findings is None:
         return f"{named}; not calibrated"
     unknown = ", ".join(c.replace("_", " ") for c in unknown_categories(manifest))
-    return f"{named}; absent for want of labels: {unknown}" if unknown else named
+    return f"{named}; not predicted, too few labels: {unknown}" if unknown else named
 
 
 def _expert(expert: ExpertEntry) -> tuple[str, ...]:
@@ -175,15 +175,13 @@ def _count(n: int) -> str:
 
 
 def map_banner(manifest: Manifest) -> dict[str, str | bool]:
-    """What stands of the heat maps at the top of the report: passed, heading, sentence."""
-    result = manifest.map_examination
-    if result is None:
-        message = "Nobody has tested what they show (ulna examine); do not read them as a reason."
+    """Return the banner on the heat maps at the top of the report: passed, heading, sentence."""
+    examination = manifest.map_examination
+    if examination is None:
+        message = (
+            "It has not been tested whether they show the reasons of an answer (ulna examine)."
+        )
         return {"passed": False, "heading": "Heat maps not examined.", "sentence": message}
-    sentence = f"{map_verdict(result).removeprefix('heat maps: ')}."
-    heading = (
-        "Heat maps: examination passed."
-        if result.reliable
-        else ("Heat maps: examination not passed.")
-    )
-    return {"passed": result.reliable, "heading": heading, "sentence": sentence}
+    sentence = f"{map_verdict(examination).removeprefix('heat maps: ')}."
+    heading = f"Heat maps: examination {'' if examination.reliable else 'not '}passed."
+    return {"passed": examination.reliable, "heading": heading, "sentence": sentence}

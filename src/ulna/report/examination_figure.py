@@ -1,4 +1,4 @@
-"""The examination as a picture: images with their map and those that know nothing; the curves."""
+"""The picture of an examination: images, their heat maps and the baselines."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def write_figure(
     shuffled: Predictor,
     path: Path,
 ) -> None:
-    """A row for each image: image and true place, map, noise, edges, map of shuffled weights.
+    """Draw a row for each image: image with true place, map, noise, edges, map of shuffled weights.
 
-    Each picture of a map has its own grey scale: they have no common unit.
+    Each map is shown on a grey scale of its own, since the maps have no common unit.
     """
     columns = [*_TITLES.values(), "weights shuffled"]
     figure = Figure(figsize=(11, 2.4 * len(images) + 0.5), layout="constrained")
@@ -49,6 +49,6 @@ def write_figure(
 
 
 def _scaled(picture: Array) -> Array:
-    """Between its own 1st percentile and maximum, for looking only."""
+    """Scale a map to its own 1st percentile and maximum, for display only."""
     low, high = np.percentile(picture, 1), picture.max()
     return np.asarray(np.clip((picture - low) / max(high - low, 1e-9), 0, 1) ** 0.5, np.float32)

@@ -1,4 +1,4 @@
-"""The plots of the report, each a function from samples or scores to an `<svg>`."""
+"""The plots of the report. Each function draws samples or scores as an `<svg>`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _legend(axes: Any, place: str, title: str) -> None:
 
 
 def roc_figure(samples: Mapping[str, Sample]) -> str:
-    """ROC curves by body part; the dot is the operating point."""
+    """Draw ROC curves by body part. The dot is the operating point."""
     figure, axes = new_figure(*_SIZE)
     colours = colour_of(list(samples))
     for name, sample in _two_classes(samples).items():
@@ -53,7 +53,7 @@ def roc_figure(samples: Mapping[str, Sample]) -> str:
 
 
 def pr_figure(samples: Mapping[str, Sample]) -> str:
-    """Precision-recall curves by body part; the short dash is the prevalence."""
+    """Draw precision-recall curves by body part. The short dash is the prevalence."""
     figure, axes = new_figure(*_SIZE)
     colours = colour_of(list(samples))
     for name, sample in _two_classes(samples).items():
@@ -69,7 +69,7 @@ def pr_figure(samples: Mapping[str, Sample]) -> str:
 
 
 def distribution_figure(rows: Mapping[str, Sequence[StudyRow]]) -> str:
-    """Every study as a dot: its probability by body part, label and visibility."""
+    """Draw the probability of every study as a dot, by body part, label and visibility."""
     bands = [(n, g, [r for r in rows[n] if _grade(r) == g]) for n in rows for g in _GRADES]
     bands = [b for b in bands if b[2]]
     figure, axes = new_figure(9.6, 0.7 + 0.34 * len(bands))
@@ -104,7 +104,7 @@ def _grade(row: StudyRow) -> str:
 
 
 def forest_figure(entries: Mapping[str, Mapping[str, Json]], title: str) -> str:
-    """Values with intervals: `entries[group][series] = {value, low, high}`."""
+    """Draw values with intervals from `entries[group][series] = {value, low, high}`."""
     groups = [g for g, series in entries.items() if series]
     names = list(dict.fromkeys(s for g in groups for s in entries[g]))
     figure, axes = new_figure(9.6, 0.9 + 0.2 * sum(len(entries[g]) + 1 for g in groups))
@@ -139,7 +139,7 @@ def _whisker(axes: Any, entry: Json, y: float, colour: str, strong: bool) -> Non
 
 
 def sensitivity_figure(entries: Mapping[str, Json]) -> str:
-    """Sensitivity of each finding or grade with its interval and number of studies."""
+    """Draw the sensitivity for each finding or grade with its interval and number of studies."""
     figure, axes = new_figure(9.6, 0.75 + 0.3 * len(entries))
     for y, entry in enumerate(entries.values()):
         value = entry["sensitivity"]

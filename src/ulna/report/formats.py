@@ -1,4 +1,4 @@
-"""How numbers are written in a page: the filters of every template."""
+"""Formats of numbers and names in a page: the filters of the templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = Mapping[str, float | None]
 
 
 def interval_text(entry: Entry | None, digits: int = 3) -> Markup:
-    """'0.931 (0.902 to 0.957)' with the interval set smaller; a dash where undefined."""
+    """Format as '0.931 0.902–0.957' with the interval set smaller; a dash where undefined."""
     if entry is None or entry["value"] is None:
         return _DASH
     value, low, high = entry["value"], entry["low"], entry["high"]
@@ -37,17 +37,17 @@ def interval_text(entry: Entry | None, digits: int = 3) -> Markup:
 
 
 def percent_text(value: float | None) -> str:
-    """'93.1 %', a dash where undefined."""
+    """Format a share as '93.1 %'; a dash where undefined."""
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def measure_name(name: str) -> str:
-    """The measure as it is written in a table."""
+    """Return the name of a measure as it is written in a table."""
     return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def change_text(entry: Entry | None, digits: int = 3) -> Markup:
-    """'+0.031 (+0.002 to +0.060)' with the interval set smaller; a dash where undefined."""
+    """Format as '+0.031 +0.002 to +0.060' with the interval set smaller; a dash where undefined."""
     if entry is None or entry["value"] is None:
         return _DASH
     text = f"<b>{entry['value']:+.{digits}f}</b>"
@@ -57,7 +57,7 @@ def change_text(entry: Entry | None, digits: int = 3) -> Markup:
 
 
 def share_text(entry: Entry | None) -> Markup:
-    """'5.6 % (1.1 % to 11.1 %)' with the interval set smaller; a dash where undefined."""
+    """Format as '5.6 % 1.1 % to 11.1 %' with the interval set smaller; a dash where undefined."""
     if entry is None or entry["value"] is None:
         return _DASH
     low, high = percent_text(entry["low"]), percent_text(entry["high"])
@@ -65,5 +65,5 @@ def share_text(entry: Entry | None) -> Markup:
 
 
 def words_text(text: object) -> str:
-    """A name of the program as words."""
+    """Return an identifier as words."""
     return str(text).replace("_", " ")

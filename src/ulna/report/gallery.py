@@ -1,4 +1,4 @@
-"""Hits, misses, false alarms and calm normal images, chosen by rule, as embedded pictures."""
+"""The gallery of true and false answers: studies chosen by rule, as embedded pictures."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _QUALITY = 88
 
 @dataclass(frozen=True)
 class Card:
-    """One radiograph of the gallery: the image, the image under its map, and what to know.
+    """One radiograph of the gallery, without and with its heat map.
 
-    image, overlay: data URIs. facts: short lines. alt: the same in one sentence.
+    image, overlay: data URIs. facts: short lines of text. alt: alternative text of the pictures.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Group:
-    """Cards of one outcome. total: studies of that outcome. rule: how the cards were chosen."""
+    """Cards of one outcome. total: studies with that outcome. rule: how the cards were chosen."""
 
     name: str
     rule: str
@@ -50,15 +50,15 @@ class Group:
 
 
 _RULES = (
-    ("Hits", True, True, "drawn at random, alike from each body part"),
-    ("Misses", True, False, "lowest probability first, alike from each body part"),
-    ("False alarms", False, True, "highest probability first, alike from each body part"),
-    ("Calm normals", False, False, "drawn at random, alike from each body part"),
+    ("True positives", True, True, "drawn at random, equally from each body part"),
+    ("False negatives", True, False, "lowest probability first, equally from each body part"),
+    ("False positives", False, True, "highest probability first, equally from each body part"),
+    ("True negatives", False, False, "drawn at random, equally from each body part"),
 )
 
 
 def build_gallery(rows: Sequence[StudyRow], map_limit: float, seed: int = 0) -> list[Group]:
-    """The four groups; of each study the view with the highest probability is shown."""
+    """Build the four groups. Of each study, the view with the highest probability is shown."""
     groups = []
     for name, abnormal, called, rule in _RULES:
         chosen = [
@@ -73,15 +73,14 @@ def build_gallery(rows: Sequence[StudyRow], map_limit: float, seed: int = 0) -> 
 
 
 def _ranked(rows: Sequence[StudyRow], at_random: bool, highest: bool, seed: int) -> list[StudyRow]:
-    """The order in which studies are shown, body parts taking turns."""
+    """Return the order in which studies are shown, with body parts in turn."""
     if at_random:
-        order = np.random.default_rng(seed).permutation(len(rows))
-        shuffled = [rows[i] for i in order]
+        ordered = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
     else:
-        shuffled = sorted(rows, key=_probability, reverse=highest)
+        ordered = sorted(rows, key=_probability, reverse=highest)
     turns: dict[str, int] = {}
     keyed = []
-    for row in shuffled:
+    for row in ordered:
         part = row.part.value if row.part else ""
         turns[part] = turns.get(part, 0) + 1
         keyed.append((turns[part], part, row))
@@ -93,34 +92,28 @@ def _probability(row: StudyRow) -> float:
 
 
 def _card(row: StudyRow, map_limit: float) -> Card | None:
-    """None if the image cannot be read any more."""
+    """Return the card of a study, None if its image cannot be read any more."""
     if row.given is None or not row.images:
         return None
-    # Among an abnormal study's views, one on which the finding's place is known tells more.
+    # A view on which the finding's place is known is preferred.
     image = max(row.images, key=lambda i: (i.location is not None, i.probability))
     try:
         radiograph, overlay = draw_pair(image, bool(row.abnormal), map_limit)
     except (UlnaError, OSError):
         return None
     facts = _facts(row, image)
-    part = row.given.body_part.value.lower()
-    title = f"{part} {image.ref.view}".strip()
-    return Card(
-        title,
-        row.key,
-        data_uri(radiograph),
-        data_uri(overlay),
-        facts,
-        f"{title}: {'; '.join(facts)}",
-    )
+    title = f"{row.given.body_part.value.lower()} {image.ref.view}".strip()
+    alt = f"{title}: {'; '.join(facts)}"
+    return Card(title, row.key, data_uri(radiograph), data_uri(overlay), facts, alt)
 
 
 def draw_pair(
     image: ImageRow, abnormal: bool, map_limit: float, side: int = SIDE
 ) -> tuple[Picture, Picture]:
-    """(image, image with map and true outline), (h, w, 3) uint8, longest side `side` px.
+    """Draw the image without and with its map and the true outline.
 
-    Without the outline where the mask cannot be read.
+    Both are (h, w, 3) uint8 with the longest side `side` px. The outline is missing where the mask
+    cannot be read.
     """
     radiograph = read_radiograph(image.ref.path)
     height, width = radiograph.pixels.shape
@@ -138,7 +131,7 @@ def draw_pair(
     if mask is not None:
         reduced = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
         inside = np.asarray(reduced)
-        # Two pixels wide: one is lost on the bright end of the colour scale.
+        # Two pixels wide, since one is hardly visible on the bright end of the colour scale.
         overlay = draw_mask(draw_mask(overlay, inside), ndimage.binary_dilation(inside))
     return plain, overlay
 
@@ -159,19 +152,19 @@ def _facts(row: StudyRow, image: ImageRow) -> tuple[str, ...]:
         measured = f", contrast-to-noise {max(cnr):.1f}" if cnr else ""
         facts.append(f"{image.subtlety.value}{measured}")
     if image.location is not None:
-        hit = "on it" if image.location.pointing >= 0.5 else "beside it"
-        facts.append(f"map’s peak {hit}, energy inside {image.location.energy:.0%}")
+        place = "inside" if image.location.pointing >= 0.5 else "outside"
+        facts.append(f"map’s peak {place} the finding, energy inside {image.location.energy:.0%}")
     return tuple(facts)
 
 
 def scale_bar(map_limit: float) -> str:
-    """Data URI of the fixed colour scale, 0 to `map_limit`, over mid-grey."""
+    """Return a data URI of the fixed colour scale, 0 to `map_limit`, over mid-grey."""
     heat = np.repeat(np.linspace(0, map_limit, 240, dtype=np.float32)[None], 14, axis=0)
     return data_uri(draw_overlay(Radiograph(np.full_like(heat, 0.4)), heat, map_limit))
 
 
 def data_uri(picture: Picture) -> str:
-    """`picture` (H, W, 3) as a JPEG inside a data URI."""
+    """Return `picture` (H, W, 3) as a JPEG inside a data URI."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

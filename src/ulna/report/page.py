@@ -1,4 +1,4 @@
-"""report.html from rows, metrics and manifest, through one template."""
+"""Write report.html from rows, metrics and manifest."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def write_report(
     out: Path,
     sections: Sequence[Section] = (),
 ) -> None:
-    """Write the page as one file that loads nothing; about 1 to 3 MB.
+    """Write the page as one file of about 1 to 3 MB that loads nothing.
 
-    sections: what other verbs found; see `report.sections`. The predictions.csv of `rows` lies
-    beside `out`.
+    sections: results of other commands, see `report.sections`. The predictions.csv of `rows` is
+    expected in the folder of `out`.
     """
     try:
         own = file_sha256(out.with_name("predictions.csv"))
-    except OSError:  # it could not be written, which its writer says; the page can
+    except OSError:  # its writer has reported that it could not be written
         own = ""
     content = _content(bundle, rows, metrics) | {
         "sections": sections,
@@ -69,7 +69,7 @@ def _content(bundle: ModelBundle, rows: Sequence[StudyRow], metrics: Json) -> di
         "terms": _TERMS,
         "decisions": _DECISIONS,
         "finding_measures": tuple(MEASURES),
-        "alone": _alone(metrics),
+        "compared": _compared(metrics),
         "figures": {k: Markup(v) for k, v in _figures(rows, metrics).items()},
         "galleries": gallery.build_gallery(rows, manifest.fusion.map_limit),
         "scale": gallery.scale_bar(manifest.fusion.map_limit),
@@ -87,26 +87,26 @@ def _figures(rows: Sequence[StudyRow], metrics: Json) -> dict[str, str]:
     samples = {n: study_sample(g) for n, g in groups.items()}
     if len(samples) > 1:
         samples["ALL"] = study_sample(everything)
-    result = {
+    drawn = {
         "roc": figures.roc_figure(samples),
         "pr": figures.pr_figure(samples),
         "reliability": reliability.reliability_figure(samples),
         "distribution": figures.distribution_figure(groups),
     }
     compared = {
-        g: {n: table[g]["auroc"] for n, table in _alone(metrics).items()}
+        g: {n: table[g]["auroc"] for n, table in _compared(metrics).items()}
         for g in metrics["by_body_part"]
     }
     if metrics["experts"]:
-        result["experts"] = figures.forest_figure(compared, "AUROC")
+        drawn["experts"] = figures.forest_figure(compared, "AUROC")
     detail = metrics["by_subtlety"] | metrics["by_finding"]
     if detail:
-        result["findings"] = figures.sensitivity_figure(detail)
-    return result
+        drawn["findings"] = figures.sensitivity_figure(detail)
+    return drawn
 
 
-def _alone(metrics: Json) -> dict[str, Json]:
-    """Hybrid first, then the mean, then each expert: group -> measures."""
+def _compared(metrics: Json) -> dict[str, Json]:
+    """Return group -> measures of the hybrid, the mean of the experts and each expert, by name."""
     table = {"hybrid": metrics["by_body_part"]}
     if MEAN in metrics:
         table[MEAN] = metrics[MEAN]

@@ -18,11 +18,11 @@ _COLUMNS = 4
 
 
 def reliability_figure(samples: Mapping[str, Sample]) -> str:
-    """Stated against observed share of abnormal studies in each of ten bins, by body part.
+    """Draw the observed share of abnormal studies against the predicted one, in ten bins.
 
-    The line through a dot is the exact binomial interval of its observed share (Clopper and
-    Pearson 1934), studies taken as independent; the area of a dot is its number of studies.
-    Where the diagonal crosses the lines, chance explains the gaps.
+    The line through a dot is the exact binomial interval of the observed share (Clopper and Pearson
+    1934), with studies taken as independent. The area of a dot is proportional to its number of
+    studies. A gap whose line crosses the diagonal is explained by chance.
     """
     columns = min(_COLUMNS, len(samples))
     rows = -(-len(samples) // columns)
@@ -56,11 +56,5 @@ def _panel(axes: Any, name: str, sample: Sample, colour: str) -> None:
     shown = "–" if np.isnan(debiased) else f"{debiased:.3f}"
     title = "All" if name == "ALL" else name.capitalize()
     axes.set_title(f"{title}  (n = {len(sample.patients)})", fontsize=9.5)
-    axes.text(
-        1.0,
-        0.0,
-        f"ECE {plain:.3f}\ndebiased {shown}",
-        fontsize=8,
-        color=MUTED,
-        ha="right",
-    )
+    text = f"ECE {plain:.3f}\ndebiased {shown}"
+    axes.text(1.0, 0.0, text, fontsize=8, color=MUTED, ha="right")

@@ -1,4 +1,4 @@
-"""Templates of this folder filled and written."""
+"""Fill the templates of this folder."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ _FILTERS = {
 
 
 def render_page(template: str, content: Mapping[str, Any], out: Path) -> None:
-    """Fill `template`, a file of this folder, with `content` and the common style; write `out`."""
+    """Fill `template`, a file of this folder, with `content` and the common style. Write `out`."""
     filled = fill(template, {"style": Markup(_text("style.css")), **content})
-    write_atomic(out, str(filled), errors="backslashreplace")  # names of files
+    # Names of files may contain characters that UTF-8 cannot encode.
+    write_atomic(out, str(filled), errors="backslashreplace")
 
 
 def fill(template: str, content: Mapping[str, Any]) -> Markup:
-    """`template`, a file of this folder, with `content`: a page or a part of one.
+    """Return `template`, a file of this folder, filled with `content`: a page or a part of one.
 
-    Raises jinja2.UndefinedError for what the template names and `content` does not have.
+    Raises jinja2.UndefinedError for a name of the template that is not in `content`.
     """
     environment = Environment(
         autoescape=True,

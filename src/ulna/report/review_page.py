@@ -1,4 +1,4 @@
-"""review.html: the head of the list of labels to read again, with images, maps and reasons."""
+"""Write review.html: the first of the probable label errors, with images, maps and reasons."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ SIDE = 400
 
 @dataclass(frozen=True)
 class MapScale:
-    """The two fixed values of a bundle's maps, in logits: where outlines begin, the last colour.
+    """The fixed scale of a bundle's maps in logits: threshold of outlines, limit of the colours.
 
-    trimmed: the bundle sees images without their borders, and its maps' grids are of what is left.
+    trimmed: whether the bundle removes the borders of images, so that its maps' grids cover the
+    rest only.
     """
 
     threshold: float
@@ -39,7 +40,7 @@ class MapScale:
 
 @dataclass(frozen=True)
 class Entry:
-    """A place of the list as the page shows it. cards: one for each view. remarks: sentences."""
+    """A study as the page shows it. cards: one for each view. remarks: sentences."""
 
     label_error: LabelError
     cards: tuple[Card, ...]
@@ -49,13 +50,13 @@ class Entry:
 def show_label_error(
     label_error: LabelError, prediction: StudyPrediction | None, scale: MapScale | None
 ) -> Entry:
-    """The first 4 views of a study, with the maps of `prediction` where there is one.
+    """Show the first 4 views of a study, with the maps of `prediction` if given.
 
-    A card's `overlay` is empty where there is neither a map nor a place that the data give. Images
-    that cannot be read are named in a remark.
+    A card's `overlay` is empty where there is neither a map nor a place of the finding from the
+    data. Images that cannot be read are named in a remark.
     """
     known = {i.source: i for i in prediction.images} if prediction else {}
-    cards, remarks = [], list(_finding(prediction))
+    cards, remarks = [], _finding(prediction)
     for number, ref in enumerate(label_error.study.images[:VIEWS], start=1):
         image = known.get(str(ref.path))
         title = ref.view or f"image {number}"
@@ -80,7 +81,7 @@ def _card(
     image: ImagePrediction | None,
     scale: MapScale | None,
 ) -> tuple[Card, str]:
-    """The card, and why the place that the data give is not drawn, or ''."""
+    """Return the card, and the reason why the finding's place from the data is not drawn, or ''."""
     if image is None:
         shape = read_radiograph(ref.path).pixels.shape
         row = ImageRow(ref, 0.0, 0.0, (shape[0], shape[1]), np.zeros((1, 1), np.float32))
@@ -92,8 +93,8 @@ def _card(
     radiograph, overlay = draw_pair(row, bool(label_error.study.abnormal), limit, SIDE)
     plain = image is None and bool((radiograph == overlay).all())
     facts = _map_facts(image, scale)
-    spoken = f"{label_error.body_part.lower()} {title} of number {label_error.rank}"
-    alt = f"{spoken}: {facts[0]}" if facts else spoken
+    alt = f"{label_error.body_part.lower()} {title} of number {label_error.rank}"
+    alt += f": {facts[0]}" if facts else ""
     shown = "" if plain else data_uri(overlay)
     card = Card(title, label_error.study.key, data_uri(radiograph), shown, facts, alt)
     return card, truth_or_fault(ref, row.shape)[1] if label_error.study.abnormal else ""
@@ -108,26 +109,23 @@ def _map_facts(image: ImagePrediction | None, scale: MapScale | None) -> tuple[s
     return (f"map up to {peak:+.1f} logits",)
 
 
-def _finding(prediction: StudyPrediction | None) -> tuple[str, ...]:
-    """The leading finding; where none is calibrated, that of the view that shows one most.
+def _finding(prediction: StudyPrediction | None) -> list[str]:
+    """Return a remark on the leading finding, if there is one.
 
-    None below one half then.
+    Without calibrated findings it is the most probable one of any view, if at least one half.
     """
-    if prediction is not None and prediction.finding_thresholds:
+    if prediction is None:
+        return []
+    if prediction.finding_thresholds:
         leading = prediction.leading_finding
-        if leading is None:
-            return ()
-        share = prediction.finding_probabilities[leading]
-        return (f"looks most like {leading.value.replace('_', ' ')} ({share:.2f})",)
-    result = [
-        (share, category)
-        for image in (prediction.images if prediction else ())
-        for category, share in image.finding_probabilities.items()
-    ]
-    if not result or max(result)[0] < 0.5:
-        return ()
-    share, category = max(result)
-    return (f"looks most like {category.value.replace('_', ' ')} ({share:.2f})",)
+        ranked = [] if leading is None else [(prediction.finding_probabilities[leading], leading)]
+    else:
+        of_images = [i.finding_probabilities for i in prediction.images]
+        ranked = [(p, c) for by in of_images for c, p in by.items() if p >= 0.5]
+    if not ranked:
+        return []
+    probability, category = max(ranked)
+    return [f"most probable finding: {category.value.replace('_', ' ')} ({probability:.2f})"]
 
 
 def write_review_page(
@@ -139,9 +137,9 @@ def write_review_page(
 ) -> None:
     """Write the page as one file that loads nothing.
 
-    label_errors: the whole list. entries: what is shown of it. scale: of the maps, None without
-    any. about: `data` and `predictions` (names), `notes` (sentences that come first), `phantoms`,
-    `words` (of `answer_words`, where the label is one finding).
+    label_errors: the whole list. entries: the studies that are shown. scale: of the maps, None
+    without maps. about: `data` and `predictions` (names), `notes` (sentences at the top),
+    `phantoms`, `words` (of `answer_words`, where the label is one finding).
     """
     content = {
         "ulna": __version__,
@@ -159,7 +157,7 @@ def write_review_page(
 
 
 def count_by_part(label_errors: Sequence[LabelError]) -> dict[str, dict[str, int]]:
-    """Numbers by body part: `n`, `n_abnormal` (labels), `flagged_normal`, `flagged_abnormal`."""
+    """Count by body part: `n`, `n_abnormal` (labels), `flagged_normal`, `flagged_abnormal`."""
     counts: dict[str, dict[str, int]] = {}
     for part in sorted({s.body_part for s in label_errors}):
         own = [s for s in label_errors if s.body_part == part]

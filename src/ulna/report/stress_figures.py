@@ -1,4 +1,4 @@
-"""The plots of the stress page: what every severity does, and what a missing view does."""
+"""The plots of the stress page: effects of every severity and of a missing view."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NONE: Json = {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def scores_figure(result: Json) -> Figure:
-    """AUROC with its interval, sensitivity and specificity by severity, a panel a corruption."""
+    """Draw AUROC with its interval, sensitivity and specificity by severity of each corruption."""
     lines = {"auroc": "AUROC", "sensitivity": "sensitivity", "specificity": "specificity"}
     figure, panels = _panels(result)
     for (name, levels), axes in zip(result["corruptions"].items(), panels, strict=False):
@@ -36,7 +36,7 @@ def scores_figure(result: Json) -> Figure:
 
 
 def moves_figure(result: Json) -> Figure:
-    """Share of decisions that flip and mean |change of probability| by severity."""
+    """Draw the share of flipped decisions and mean |change of probability| by severity."""
     lines = {FLIPS: "decisions that flip", SHIFT: "mean |change of probability|"}
     figure, panels = _panels(result)
     for (name, levels), axes in zip(result["corruptions"].items(), panels, strict=False):
@@ -49,7 +49,7 @@ def moves_figure(result: Json) -> Figure:
 
 
 def left_out_figure(left_out: Sequence[LeftOut]) -> Figure:
-    """How many views, left out, move the study's probability how far; flips apart."""
+    """Draw a histogram of the changes of study probability by a view left out, flips apart."""
     figure, axes = new_figure(9.6, 3.1)
     bins = np.linspace(-1, 1, 41)
     kept = [v.change for v in left_out if not v.flipped]
@@ -70,9 +70,9 @@ def _panels(result: Json) -> tuple[Figure, list[Any]]:
     rows = -(-len(corruptions) // _COLUMNS)
     figure, panels = new_grid(9.6, 2.45 * rows, rows, _COLUMNS)
     for (name, levels), axes in zip(corruptions.items(), panels, strict=False):
-        reported = ["0", *(_short(name, level) for level in levels)]
-        axes.set_xticks(range(len(reported)), reported, fontsize=8)
-        axes.set(title=measure_name(name), xlim=(-0.25, max(len(reported) - 0.75, 1.25)))
+        amounts = ["0", *(_short(name, level) for level in levels)]
+        axes.set_xticks(range(len(amounts)), amounts, fontsize=8)
+        axes.set(title=measure_name(name), xlim=(-0.25, max(len(amounts) - 0.75, 1.25)))
         axes.set_xlabel(_UNITS[name], fontsize=8.5, color=MUTED)
     for axes in panels[len(corruptions) :]:
         axes.set_visible(False)
@@ -80,14 +80,14 @@ def _panels(result: Json) -> tuple[Figure, list[Any]]:
 
 
 _UNITS = {
-    "quantum_noise": "photons per input px (0: untouched)",
+    "quantum_noise": "photons per input px (0: unchanged)",
     "blur": "Gaussian, input px",
-    "gamma": "exponent γ (0: untouched)",
-    "gain": "factor (0: untouched)",
-    "jpeg": "quality (0: untouched)",
+    "gamma": "exponent γ (0: unchanged)",
+    "gain": "factor (0: unchanged)",
+    "jpeg": "quality (0: unchanged)",
     "rotation": "degrees",
     "crop": "% of each side cut off",
-    "inversion": "0: untouched, 1: inverted",
+    "inversion": "0: unchanged, 1: inverted",
     "marker": "height, % of the longest side",
 }
 
@@ -98,7 +98,7 @@ def _short(name: str, level: Json) -> str:
 
 
 def _mark_break(result: Json, name: str, axes: Any) -> None:
-    """A tinted ground from the severity on at which the corruption breaks the answers."""
+    """Tint the background from the severity at which the corruption breaks the answers."""
     row = next(r for r in result["where_it_breaks"] if r["name"] == name)
     if row["severity"] is not None:
         axes.axvspan(row["severity"] - 0.5, len(result["corruptions"][name]) + 1, color="#fdeeee")
@@ -114,7 +114,7 @@ def _line(axes: Any, entries: Sequence[Json], colour: str, label: str, band: boo
 
 
 def _most(result: Json, lines: Sequence[str] | dict[str, str]) -> float:
-    """The upper end of an axis that all panels share."""
+    """Return the upper end of the axis that all panels share."""
     highs: list[float] = [
         x[m]["high"] for levels in result["corruptions"].values() for x in levels for m in lines
     ]

@@ -1,8 +1,7 @@
-"""stress.html and stress.png from scores and answers."""
+"""Write stress.html and stress.png from scores and answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,7 @@ def _content(bundle: ModelBundle, stressed: Stressed, result: Json) -> dict[str,
         "m": result,
         "corruption_rows": [r for r in broken if r["kind"] == "corruption"],
         "subgroup_rows": [r for r in broken if r["kind"] == "subgroup"],
-        "n_compared": _compared(result["subgroups"]),
+        "n_compared": sum(len(g) for kind in result["subgroups"].values() for g in kind.values()),
         "fewest": FEWEST,
         "flips_allowed": FLIPS_ALLOWED,
         "measures": MEASURES,
@@ -59,14 +58,9 @@ def _content(bundle: ModelBundle, stressed: Stressed, result: Json) -> dict[str,
 def _figures(stressed: Stressed, result: Json) -> dict[str, str]:
     figures = {
         "scores": to_svg(scores_figure(result), "AUROC, sensitivity and specificity by severity"),
-        "moves": to_svg(moves_figure(result), "Flipped decisions and moved answers by severity"),
+        "moves": to_svg(moves_figure(result), "Flipped decisions and changed answers by severity"),
     }
     if stressed.left_out:
         label = "Change of the study probability when a view is left out"
         figures["left_out"] = to_svg(left_out_figure(stressed.left_out), label)
     return figures
-
-
-def _compared(subgroups: Mapping[str, Mapping[str, Mapping[str, Json]]]) -> int:
-    """How many groups stand against their rest: so many chances to be below it by luck."""
-    return sum(len(groups) for kind in subgroups.values() for groups in kind.values())

@@ -1,4 +1,4 @@
-"""One image under every corruption at every severity, so that a severity can be seen."""
+"""One image under every corruption at every severity, to show their effects."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ SIDE = 150
 
 @dataclass(frozen=True)
 class _Strip:
-    """One corruption's images. images: (caption, data URI) of each severity."""
+    """The images of one corruption: (caption, data URI) of each severity."""
 
     name: str
     images: tuple[tuple[str, str], ...]
 
 
 def image_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_Strip]:
-    """A strip for each corruption, of the first view of a study with a plain finding.
+    """Make a strip for each corruption, of the first view of a study with an obvious finding.
 
-    The same draws as those of the scores: what is shown is what was answered.
+    The random draws are those of the scored images, so the images shown are those answered.
     """
-    study = min(studies, key=_plainness)
+    study = min(studies, key=lambda s: (s.subtlety != Subtlety.OBVIOUS, not s.abnormal))
     views = read_views(study)
     if not views:
         return []
     key = f"{study.key}/0"
-    strips = [_Strip("untouched", (("", _tile(views[0])),))]
+    strips = [_Strip("unchanged", (("", _tile(views[0])),))]
     for name, corruption in CORRUPTIONS.items():
         images = tuple(
             (
@@ -47,12 +47,8 @@ def image_strips(studies: Sequence[Study], input_size: int, seed: int) -> list[_
     return strips
 
 
-def _plainness(study: Study) -> tuple[bool, bool]:
-    return study.subtlety != Subtlety.OBVIOUS, not study.abnormal
-
-
 def _tile(radiograph: Radiograph) -> str:
-    """Data URI of the image, longest side SIDE px."""
+    """Return a data URI of the image, its longest side SIDE px."""
     height, width = radiograph.pixels.shape
     scale = SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""matplotlib figures as SVG that stands inside an HTML page."""
+"""Convert matplotlib figures to SVG elements of an HTML page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ulna.atomic_file import atomic_file
 INK = "#1d2630"
 MUTED = "#5f6b7a"
 GRID = "#e3e7ec"
-# Okabe and Ito's colours, told apart without colour vision; ALL is ink.
+# The colours of Okabe and Ito, distinguishable with colour vision deficiency.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -43,7 +43,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def new_figure(width: float, height: float) -> tuple[Figure, Any]:
-    """A figure of width x height inches with one axes; no global state is touched."""
+    """Make a figure of width x height inches with one axes. No global state is changed."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
@@ -51,7 +51,7 @@ def new_figure(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def new_grid(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Any]]:
-    """A figure of width x height inches with rows x columns axes, row by row."""
+    """Make a figure of width x height inches with rows x columns axes, listed row by row."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
@@ -59,9 +59,10 @@ def new_grid(width: float, height: float, rows: int, columns: int) -> tuple[Figu
 
 
 def to_svg(figure: Figure, label: str) -> str:
-    """The figure as an `<svg>` element for HTML, the same bytes every time.
+    """Return the figure as an `<svg>` element for HTML, reproducible to the byte.
 
-    Prologue, metadata and namespaces are removed: HTML needs none of them. label: spoken text.
+    Prologue, metadata and namespaces are removed, since HTML does not need them. label: text for
+    screen readers.
     """
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE | {"svg.hashsalt": label}):
@@ -76,10 +77,10 @@ def to_svg(figure: Figure, label: str) -> str:
 
 
 def colour_of(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name, ink for ALL."""
+    """Return a colour for each name, INK for ALL."""
     others = [n for n in names if n != "ALL"]
-    result = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
-    return result | ({"ALL": INK} if "ALL" in names else {})
+    colours = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(others)}
+    return colours | ({"ALL": INK} if "ALL" in names else {})
 
 
 def write_png(figure: Figure, out: Path) -> None:

@@ -1,6 +1,6 @@
-"""What writes each page and figure, made before hours are spent on what it then could not write.
+"""Writers of pages and figures, made before a computation so that missing packages show at once.
 
-A pipeline that computes is handed one of these and knows no page.
+A pipeline is given one of these and does not depend on the report.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def report_writer() -> Report:
-    """The writer of report.html. DependencyError where the report's packages are missing."""
+    """Return the writer of report.html. DependencyError if the report's packages are missing."""
     with _report_packages():
         from ulna.report.page import write_report
     return write_report
 
 
 def report_including(included: Sequence[Included] = ()) -> Callable[[ModelBundle], Report]:
-    """From the bundle that is evaluated to the writer of its report.html.
+    """Return a function from the evaluated bundle to the writer of its report.html.
 
-    included: what `ulna stress`, `examine`, `review`, `score` and `audit` wrote. DependencyError
-    where the report's packages are missing; the function returned raises ConfigError for an
-    included file of other content.
+    included: results of `ulna stress`, `examine`, `review`, `score` and `audit`. DependencyError if
+    the report's packages are missing. The returned function raises ConfigError for an included file
+    with other content.
     """
     with _report_packages():
         from ulna.report.page import write_report
@@ -45,14 +45,14 @@ def report_including(included: Sequence[Included] = ()) -> Callable[[ModelBundle
 
 
 def stress_writer() -> Page:
-    """The writer of stress.html and stress.png. DependencyError as `report_writer`."""
+    """Return the writer of stress.html and stress.png. DependencyError as `report_writer`."""
     with _report_packages():
         from ulna.report.stress_page import write_stress_page
     return write_stress_page
 
 
 def figure_writer() -> Figure:
-    """The writer of examination.png. DependencyError as `report_writer`."""
+    """Return the writer of examination.png. DependencyError as `report_writer`."""
     with _report_packages():
         from ulna.report.examination_figure import write_figure
     return write_figure
@@ -60,7 +60,7 @@ def figure_writer() -> Figure:
 
 @contextmanager
 def _report_packages() -> Iterator[None]:
-    """An import of the report's parts; DependencyError where their packages are missing."""
+    """Import parts of the report. DependencyError if their packages are missing."""
     try:
         yield
     except ModuleNotFoundError as error:

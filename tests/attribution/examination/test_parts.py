@@ -28,7 +28,7 @@ with no_telemetry():
 PLACEMENT = Placement.fit((90, 60), 64)
 
 
-def test_edges_lie_where_the_film_changes_and_noise_is_seeded() -> None:
+def test_edges_lie_where_the_image_changes_and_noise_is_seeded() -> None:
     image = np.zeros((90, 60), np.float32)
     image[:, 30:] = 1
     edges = edge_map(image, PLACEMENT, (16, 16))
@@ -89,7 +89,7 @@ def test_a_graph_without_weights_is_refused(tmp_path: Path) -> None:
         randomised_graph(tmp_path / "g", 1.0, 0)
 
 
-def test_the_map_of_what_the_answer_reads_deletes_and_inserts_best() -> None:
+def test_the_map_of_the_pixels_that_decide_deletes_and_inserts_best() -> None:
     image = np.random.default_rng(0).uniform(0.2, 0.4, (80, 80)).astype(np.float32)
     image[30:36, 50:56] = 1.0
     place = np.zeros((80, 80), np.float32)
@@ -135,7 +135,7 @@ def test_a_good_map_passes_all_and_a_useless_one_none() -> None:
         assert len(result.failed) == (0 if good else 6)
 
 
-def test_without_twins_repeatability_is_not_made() -> None:
+def test_without_replicas_repeatability_is_not_tested() -> None:
     rng = np.random.default_rng(0)
     images = [replace(_image(i, True, rng), repeated=None) for i in range(20)]
     result = judge(images, "phantoms", Resampling(300, 0), {"repeatability": "one expert"})

@@ -1,4 +1,4 @@
-"""`examine` on a bundle that reads brightness: files, a verdict that travels, faults."""
+"""`examine` on a bundle that reads brightness: files, the verdict in the bundle, faults."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_new_calibration_makes_the_verdict_void(studies: list[Study], tmp_path
     assert bundle.manifest.map_examination and after.manifest.map_examination is None
 
 
-def test_films_that_cannot_be_read_are_left_out_and_said(
+def test_unreadable_images_are_left_out_with_a_warning(
     studies: list[Study], tmp_path: Path
 ) -> None:
     bundle = write_analytic(tmp_path / "bundle", [FINE])
@@ -90,12 +90,12 @@ def test_films_that_cannot_be_read_are_left_out_and_said(
     bad = ImageRef(tmp_path / "broken.png", findings=(Finding((0, 0, 5, 5)),))
     one, two, three = studies[1], studies[2], studies[4]
     requested = [replace(one, images=(bad,)), replace(two, images=(bad, *two.images)), three]
-    with pytest.warns(ImageWarning) as message:
+    with pytest.warns(ImageWarning) as caught:
         _, result = examine(
             bundle.path, requested, tmp_path / "out", PLAN, "spots", figure_writer()
         )
     assert result["n_images"] == 2 and result["n_studies"] == 3
-    assert any("not examined" in str(w.message) for w in message)
+    assert any("not examined" in str(w.message) for w in caught)
 
 
 def test_without_a_known_place_nothing_is_examined(studies: list[Study], tmp_path: Path) -> None:

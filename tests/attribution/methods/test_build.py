@@ -38,7 +38,7 @@ def images(n: int = 2) -> torch.Tensor:
 
 
 def before_relu(kind: type) -> type:
-    """The package's class, which also keeps what its `get_cam_image` gave, unscaled."""
+    """The package's class, which also keeps the unscaled map of its `get_cam_image`."""
 
     class Kept(kind):  # type: ignore[misc]
         raw: Any = None
@@ -99,7 +99,7 @@ def test_every_method_gives_a_finite_map_and_leaves_no_hook(
     assert capfd.readouterr() == ("", "")
 
 
-def test_score_cam_is_not_run_unasked() -> None:
+def test_score_cam_is_not_run_by_default() -> None:
     assert DEFAULT_METHODS[0] == BUILT_IN
     assert "score_cam" not in DEFAULT_METHODS
 

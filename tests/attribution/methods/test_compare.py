@@ -1,4 +1,4 @@
-"""The comparison measures what it says, on studies whose findings are known."""
+"""The comparison of heat-map methods, on studies whose findings are known."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_view_without_the_finding_is_left_out(
     assert len(result) == 1
 
 
-def test_a_film_or_mask_that_cannot_be_read_costs_no_other_and_is_named(
+def test_an_unreadable_image_or_mask_is_left_out_with_a_warning(
     known_studies: Sequence[Study], tmp_path: Path
 ) -> None:
     small, text = tmp_path / "small.png", tmp_path / "text.png"

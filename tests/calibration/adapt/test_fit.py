@@ -1,4 +1,4 @@
-"""Two numbers and moved heads from few images, against references and laws (issue 16, item 3)."""
+"""Recalibration and moved heads from few images, against references and known properties."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ulna.errors import ConfigError
 from ulna.types import BodyPart
 
 
-def make_films(n: int, seed: int = 0, reported: float = 1.0, views: int = 1) -> HospitalImages:
-    """n patients of one study; two experts see the truth `told` times, features see it too."""
+def make_images(n: int, seed: int = 0, signal: float = 1.0, views: int = 1) -> HospitalImages:
+    """n patients of one study; experts see the truth times `signal`, and features contain it."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, 2, n)
     study = np.repeat(np.arange(n), views)
-    experts = reported * truth[study] + rng.normal(0, 0.5, (2, n * views))
+    experts = signal * truth[study] + rng.normal(0, 0.5, (2, n * views))
     attended = [rng.normal(0, 1, (n * views, c)) for c in (6, 40)]
     for x in attended:
         x[:, 0] += truth[study]
@@ -44,7 +44,7 @@ def make_films(n: int, seed: int = 0, reported: float = 1.0, views: int = 1) -> 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (3.0, 4.0), (0.5, -2.0)])
 def test_a_shift_of_the_hospital_is_undone(scale: float, offset: float) -> None:
-    images = make_films(600)
+    images = make_images(600)
     result = fit_shift(images, images.logit * scale - offset)
     plain = fit_shift(images, images.logit)
     assert result.scale / plain.scale == pytest.approx(scale, rel=0.1)
@@ -53,14 +53,14 @@ def test_a_shift_of_the_hospital_is_undone(scale: float, offset: float) -> None:
 
 
 def test_order_of_the_answers_stays_under_recalibration() -> None:
-    images = make_films(20)
+    images = make_images(20)
     result = fit_shift(images, images.logit).of(images.logit)
     np.testing.assert_array_equal(np.argsort(result), np.argsort(images.logit))
 
 
 @pytest.mark.parametrize("freedom", [0.3, 1.0, 4.0])
 def test_a_change_is_the_penalised_regression_with_the_own_logit_as_offset(freedom: float) -> None:
-    images = make_films(24, views=2)
+    images = make_images(24, views=2)
     for expert in (0, 1):
         shift = fit_shift(images, images.experts[expert])
         base, attended = shift.of(images.experts[expert]), images.attended[expert]
@@ -79,14 +79,14 @@ def test_a_change_is_the_penalised_regression_with_the_own_logit_as_offset(freed
 
 
 def test_little_freedom_leaves_the_heads_where_they_are() -> None:
-    images = make_films(20)
+    images = make_images(20)
     result = changed_logit(images, fit_changes(images, HeadPlan(0.01)))
     assert np.abs(result - images.logit).max() < 0.02
 
 
-def test_a_head_that_says_nothing_learns_from_its_features() -> None:
+def test_an_uninformative_head_learns_from_its_features() -> None:
     rng = np.random.default_rng(3)
-    images, others = make_films(60, 1, reported=0.0), make_films(400, 2, reported=0.0)
+    images, others = make_images(60, 1, signal=0.0), make_images(400, 2, signal=0.0)
     changes = fit_changes(images, HeadPlan(4.0))
     assert _auroc(others, others.logit) < 0.6
     assert _auroc(others, changed_logit(others, changes)) > 0.75
@@ -99,8 +99,8 @@ def _auroc(images: HospitalImages, logit: np.ndarray) -> float:
     return float((a[:, None] > b).mean())
 
 
-def test_the_own_label_has_no_say_in_a_cross_fitted_answer() -> None:
-    images = make_films(8, views=2)
+def test_a_cross_fitted_answer_does_not_depend_on_its_own_label() -> None:
+    images = make_images(8, views=2)
     plan = HeadPlan()
     result = cross_fitted_logit(images, plan)
     for k in range(8):  # fewer patients than folds: each is left out alone
@@ -111,13 +111,13 @@ def test_the_own_label_has_no_say_in_a_cross_fitted_answer() -> None:
 
 
 def test_features_without_any_difference_change_nothing() -> None:
-    images = make_films(20)
+    images = make_images(20)
     same = replace(images, attended=tuple(np.ones_like(x) for x in images.attended))
     np.testing.assert_array_equal(changed_logit(same, fit_changes(same, HeadPlan())), same.logit)
 
 
 def test_chosen_studies_keep_their_images() -> None:
-    images = make_films(9, views=3)
+    images = make_images(9, views=3)
     chosen = np.arange(9) % 2 == 1
     some = images.of(chosen)
     np.testing.assert_array_equal(some.logit, images.logit[chosen[images.study]])

@@ -1,4 +1,4 @@
-"""A bundle adapted to a hospital: it answers as was fitted, and says what it cannot do."""
+"""A bundle adapted to a hospital answers as fitted, and refuses what it cannot do."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_every_body_part_moves_alike(
     assert fusion.n_calibration_studies == 18 and result.bundle.manifest.cascade is None
 
 
-def test_what_cannot_be_adapted_is_said(
+def test_what_cannot_be_adapted_is_an_error(
     bundle: ModelBundle, studies: list[Study], tmp_path: Path, blob_bundle: ModelBundle
 ) -> None:
     out = tmp_path / "ours"
@@ -98,7 +98,7 @@ def test_what_cannot_be_adapted_is_said(
         adapt_bundle(bundle.path, studies[:6], out)
     with pytest.raises(BundleError, match="is the bundle itself"):
         adapt_bundle(bundle.path, studies, bundle.path)
-    with pytest.raises(BundleError, match="recalibrate alone"):
+    with pytest.raises(BundleError, match="recalibration without moved heads"):
         probing_graph(blob_bundle.graph_path(blob_bundle.manifest.experts[0]))
     nameless = [Study(s.patient_id, "s", None, s.images, s.abnormal) for s in studies]
     with pytest.warns(DatasetWarning), pytest.raises(ConfigError, match="none of 0 studies"):
@@ -106,7 +106,7 @@ def test_what_cannot_be_adapted_is_said(
     assert not out.exists()
 
 
-def test_labels_that_mean_something_else_are_told(
+def test_labels_with_another_meaning_are_warned_of(
     bundle: ModelBundle, studies: list[Study], tmp_path: Path
 ) -> None:
     other = [replace(s, label_means="fracture") for s in studies]
@@ -133,10 +133,10 @@ def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path
     assert "give --heads too" in ulna(*given, code=2).output
 
 
-def _looked(
+def _attended(
     expert: Any, images: torch.Tensor, mirror: bool, scales: tuple[float, ...]
 ) -> np.ndarray:
-    """(B, C) of the network itself: what its head reads, the mean over the views."""
+    """The inputs (B, C) of the head in the network itself, averaged over the views."""
     bare = expert if isinstance(expert, Expert) else expert.expert
     sizes = [(scaled_side(64, s),) * 2 for s in scales]
     seen = [interpolate(images, size, mode="bilinear", align_corners=False) for size in sizes]
@@ -178,7 +178,7 @@ def test_a_moved_head_moves_map_and_logit_alike(
     images = rng.normal(0, 1, (3, 1, 64, 64)).astype(np.float32)
     before = Session(probing_graph(file), ONE).run(images)
     with torch.inference_mode():
-        attended = _looked(twin, torch.from_numpy(images), mirror, scales)
+        attended = _attended(twin, torch.from_numpy(images), mirror, scales)
     np.testing.assert_allclose([b.attended for b in before], attended, atol=1e-3)
     weight, bias = rng.normal(0, 1, (3, attended.shape[1])), rng.normal(0, 1, 3)
     moved = tmp_path / "moved.onnx"

@@ -1,4 +1,4 @@
-"""The source probe: an independent reference, chance where there is nothing, patients whole."""
+"""The source probe: an independent reference, chance without a signal, folds by patient."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_the_regression_is_that_of_scikit_learn(k: int) -> None:
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_where_there_is_nothing_to_tell_the_answer_is_chance(k: int) -> None:
-    result = probe_sources(_images(360, 0.0, k), how=HOW)
+def test_without_a_difference_between_sources_the_probe_is_at_chance(k: int) -> None:
+    result = probe_sources(_images(360, 0.0, k), resampling=HOW)
     for label in ("normal", "abnormal"):
         one = result[label]
         assert one["chance"] == pytest.approx(1 / k)
@@ -63,24 +63,24 @@ def test_where_there_is_nothing_to_tell_the_answer_is_chance(k: int) -> None:
         assert abs(one["balanced_accuracy"]["value"] - 1 / k) < 0.15
 
 
-def test_a_mark_is_found_within_each_label() -> None:
-    result = probe_sources(_images(240, gap=4.0), how=HOW)
+def test_a_mark_of_the_source_is_detected_within_each_label() -> None:
+    result = probe_sources(_images(240, gap=4.0), resampling=HOW)
     for label in ("normal", "abnormal"):
         assert result[label]["auroc"]["value"] > 0.95
         assert result[label]["n"] == {"s0": 60, "s1": 60}
 
 
-def test_the_label_alone_is_no_mark() -> None:
-    """Sources differ in their shares of abnormal images: what abnormal looks like tells none."""
+def test_the_label_is_no_mark_of_the_source() -> None:
+    """Sources differ in their shares of abnormal images only, which the probe must not detect."""
     images = _images(400)
     label = (np.arange(400) % 20 < np.where(images.source == "s0", 15, 5)).astype(float)
     features = images.features + 5 * label[:, None]
     images = ImageFeatures(features, images.source, images.patient, images.body_part, label)
-    for one in probe_sources(images, how=HOW).values():
+    for one in probe_sources(images, resampling=HOW).values():
         assert one["auroc"]["value"] < 0.68
 
 
-def test_films_of_a_patient_stay_together() -> None:
+def test_images_of_a_patient_stay_together() -> None:
     images = _images(80)
     fold = _folds_by_patient(images, ProbeSettings())
     for patient in np.unique(images.patient):
@@ -88,11 +88,11 @@ def test_films_of_a_patient_stay_together() -> None:
     assert {*fold} == set(range(5))
 
 
-def test_small_sources_and_lone_ones_are_told() -> None:
+def test_small_and_single_sources_are_reported() -> None:
     images = _images(80)
     few = images.source.astype("<U3")
     few[:4] = "few"
-    result = probe_sources(replace(images, source=few), how=HOW)["normal"]
+    result = probe_sources(replace(images, source=few), resampling=HOW)["normal"]
     assert result["left_out"] == {"few": 2} and result["chance"] == 0.5
     lone = replace(images, source=np.full(80, "one"))
     assert "fewer than two sources" in probe_sources(lone)["normal"]["reason"]

@@ -1,4 +1,4 @@
-"""Standardised images: one size, plates covered and nothing else, never sharper than asked."""
+"""Standardised images: one size, only plates covered, never sharper than requested."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ulna.types import Radiograph
 
 
 def limb(h: int = 400, w: int = 240, seed: int = 0) -> np.ndarray:
-    """(h, w) a bright bone with grain in a dimmer arm on dark air."""
+    """An image (h, w) of a bright bone with grain in a dimmer arm on dark air."""
     rng = np.random.default_rng(seed)
     image = np.full((h, w), 0.08)
     image[:, w // 4 : 3 * w // 4] = 0.4
@@ -54,7 +54,7 @@ def test_plates_in_air_and_on_the_arm_are_covered(place: tuple[int, int], letter
     assert covered[inside].max() < 0.6
 
 
-def test_bone_screws_and_plain_films_are_left_alone() -> None:
+def test_bone_screws_and_plain_images_are_unchanged() -> None:
     image = limb()
     assert find_letters(image) == [] and find_letters(np.zeros((50, 50), np.float32)) == []
     image[150:230, 105:135] = 1.0  # a long plate of metal in the bone
@@ -102,8 +102,8 @@ def test_controls_do_what_their_names_say() -> None:
     assert not find_letters(out["all"].pixels)
 
 
-def test_films_at_hand_are_all_as_sharp_as_the_common_sharpness(real_data: object) -> None:
-    """So that 'one sharpness' is one for all of them, and no image is left less sharp."""
+def test_images_of_all_sources_reach_the_common_sharpness(real_data: object) -> None:
+    """So 'one_sharpness' brings all of them to the same sharpness, and none stays below it."""
     import csv
     from pathlib import Path
 

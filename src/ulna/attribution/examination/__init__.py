@@ -1,4 +1,4 @@
-"""The heat map's own examination: does it show what the answer rests on?"""
+"""Examination of a bundle's heat maps: do they show the pixels that the answer depends on?"""
 
 from __future__ import annotations
 

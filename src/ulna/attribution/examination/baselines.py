@@ -1,4 +1,4 @@
-"""Maps that know nothing of the answer; a heat map must do better than each."""
+"""Baselines: maps that do not depend on the answer. A heat map must be better than each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ BASELINES = ("random", "edges")
 
 
 def random_map(placement: Placement, grid: tuple[int, int], rng: np.random.Generator) -> Array:
-    """(H, W) noise as coarse as a map of `grid` cells, carried to the source as one."""
+    """Return noise (H, W) as coarse as a map of `grid` cells, placed on the source like a map."""
     return placement.to_source(rng.standard_normal(grid).astype(np.float32))
 
 
 def edge_map(pixels: Array, placement: Placement, grid: tuple[int, int]) -> Array:
-    """(H, W) the image's own edges (Sobel's gradient), as coarse as a map of `grid` cells.
+    """Return the edges (H, W) of the image (Sobel's gradient), as coarse as a map of `grid` cells.
 
-    An edge detector sees no label; a map that is no better shows the image (Adebayo 2018).
+    An edge detector does not depend on the model. A heat map that is no better merely shows the
+    image (Adebayo 2018).
     """
     image = placement.array_to_target(pixels)
     strength = np.hypot(ndimage.sobel(image, axis=0), ndimage.sobel(image, axis=1))

@@ -1,4 +1,4 @@
-"""What is measured on one radiograph: its map beside maps that know nothing, and beside twins."""
+"""Measures on one radiograph: its map against baselines, shuffled weights and replicas."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAP = "map"
 
 @dataclass(frozen=True)
 class ExaminedImage:
-    """One radiograph of known place with its maps by name: 'map' and those of BASELINES."""
+    """A radiograph with a known finding (`mask`) and its maps by name, 'map' and the BASELINES."""
 
     study: Study
     radiograph: Radiograph
@@ -38,10 +38,10 @@ class ExaminedImage:
 
 @dataclass(frozen=True)
 class ImageMeasures:
-    """Of one image. pointing, precision, deletion, insertion: by map.
+    """Measures of one image. pointing, precision, deletion, insertion: by name of the map.
 
     randomised: share of shuffled weights -> rank correlation with the map. repeated: mean rank
-    correlation of twin experts' maps, None without twins.
+    correlation between the maps of replicas, None without replicas.
     """
 
     patient_id: str
@@ -54,37 +54,37 @@ class ImageMeasures:
 
 
 def read_images(predictor: Predictor, study: Study, seed: int) -> list[ExaminedImage]:
-    """The images of `study` on which the place of a finding is known, with their maps.
+    """Read the images of `study` on which the place of a finding is known, with their maps.
 
-    One that cannot be read, or whose mask cannot, is left out with an ImageWarning. Raises
+    An image whose pixels or mask cannot be read is left out with an ImageWarning. Raises
     ImageError where none can be read.
     """
     answer = predictor.predict(study)
-    result: list[ExaminedImage] = []
-    refs = {str(ref.path): ref for ref in study.images}  # of unreadable views there is no answer
-    for image in answer.images:
+    images: list[ExaminedImage] = []
+    refs = {str(ref.path): ref for ref in study.images}  # an unreadable view has no answer
+    for prediction in answer.images:
         try:
-            radiograph = _read_image(predictor, study, refs[image.source], image, seed)
+            image = _read_image(predictor, study, refs[prediction.source], prediction, seed)
         except (ImageError, DatasetError, MemoryError) as error:
             warnings.warn(f"not examined: {message_of(error)}", ImageWarning, stacklevel=3)
             continue
-        if radiograph is not None:
-            result.append(radiograph)
-    return result
+        if image is not None:
+            images.append(image)
+    return images
 
 
 def _read_image(
     predictor: Predictor, study: Study, ref: ImageRef, image: ImagePrediction, seed: int
 ) -> ExaminedImage | None:
-    """None where the place of a finding is not known."""
+    """Return None where the place of a finding is not known."""
     radiograph = read_radiograph(ref.path)
     mask = read_truth(ref, (radiograph.pixels.shape[0], radiograph.pixels.shape[1]))
     if mask is None:
         return None
     grid = (image.grid.shape[0], image.grid.shape[1])
     placement = prepare(radiograph, predictor.manifest.input_spec)[1]
-    words = f"{study.key}/{ref.path.name}".encode(errors="surrogateescape")
-    rng = np.random.default_rng(np.random.SeedSequence((seed, *words)))
+    name = f"{study.key}/{ref.path.name}".encode(errors="surrogateescape")
+    rng = np.random.default_rng(np.random.SeedSequence((seed, *name)))
     maps = {
         MAP: image.heat_map,
         "random": random_map(placement, grid, rng),
@@ -99,25 +99,28 @@ def measure_image(
     shuffled: Mapping[float, Predictor],
     replicas: Sequence[Predictor],
 ) -> ImageMeasures:
-    """All measures of one image. shuffled: predictors by share of shuffled weights. twins: the
-    same bundle with one of its twin experts each."""
+    """Compute all measures of one image.
+
+    shuffled: predictors by share of shuffled weights. replicas: the bundle with all weight on one
+    expert, one predictor for each of the experts that differ in seed and data only.
+    """
     tolerance = pointing_tolerance((image.mask.shape[0], image.mask.shape[1]))
     part = image.study.body_part
 
-    def ask(radiographs: list[Radiograph]) -> list[float]:
+    def probabilities(radiographs: list[Radiograph]) -> list[float]:
         return [predictor.predict_radiographs([r], part).images[0].probability for r in radiographs]
 
     def grid_of(other: Predictor) -> Array:
-        return other.predict_radiographs([image.radiograph], part).images[0].grid
+        return other.predict_radiographs([radiograph], part).images[0].grid
 
-    curves = {n: deletion_and_insertion(image.radiograph, m, ask) for n, m in image.maps.items()}
+    radiograph, maps = image.radiograph, image.maps
+    curves = {n: deletion_and_insertion(radiograph, m, probabilities) for n, m in maps.items()}
     own = grid_of(predictor)
-    seen = [grid_of(twin) for twin in replicas]
-    pairs = [rank_correlation(a, b) for a, b in combinations(seen, 2)]
+    pairs = [rank_correlation(a, b) for a, b in combinations(map(grid_of, replicas), 2)]
     return ImageMeasures(
         patient_id=image.study.patient_id,
-        pointing={n: pointing_game(m, image.mask, tolerance) for n, m in image.maps.items()},
-        precision={n: pixel_average_precision(m, image.mask) for n, m in image.maps.items()},
+        pointing={n: pointing_game(m, image.mask, tolerance) for n, m in maps.items()},
+        precision={n: pixel_average_precision(m, image.mask) for n, m in maps.items()},
         deletion={n: c[0] for n, c in curves.items()},
         insertion={n: c[1] for n, c in curves.items()},
         randomised={s: rank_correlation(own, grid_of(p)) for s, p in shuffled.items()},

@@ -1,4 +1,4 @@
-"""`ulna examine`: a bundle and images of known findings to examination.json and a verdict."""
+"""`ulna examine`: test a bundle's heat maps on images whose findings have a known place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ulna.attribution.examination.measures import (
 )
 from ulna.attribution.examination.randomised import randomised_graph
 from ulna.attribution.examination.verdict import judge
-from ulna.bundle import Manifest, MapExamination, ModelBundle, replace_examination
+from ulna.bundle import Manifest, ModelBundle, replace_examination
 from ulna.config.bounds import Count, Seed, check_fields
 from ulna.config.codec import to_json
 from ulna.config.engine import PORTABLE, EngineSettings
@@ -36,22 +36,23 @@ Progress = Callable[[str, int, int], None]
 Figure = Callable[
     [Sequence[ExaminedImage], Sequence[ImageMeasures], "Predictor", "Predictor", Path], None
 ]
-"""Draws examination.png: (images shown, measures, bundle, bundle of shuffled weights, file)."""
-# From the heads down: a third of the weights, two, all.
+"""Draws examination.png from (images shown, measures, bundle, bundle of shuffled weights, file)."""
+# Of the weight tensors, from the heads down.
 SHARES = (1 / 3, 2 / 3, 1.0)
 _SHOWN = 4
 
 
 @dataclass(frozen=True)
 class ExaminationPlan:
-    """studies: at most, abnormal ones with a known place. seed: of sample, noise and shuffling.
+    """Settings of an examination. studies: largest number, abnormal ones with a known place.
 
-    how: bootstrap. engine: asked.
+    seed: of sample, noise and shuffling. resampling: bootstrap of the intervals. engine: that
+    answers.
     """
 
     studies: Count = 40
     seed: Seed = 0
-    how: Resampling = field(default_factory=Resampling)
+    resampling: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
 
     def __post_init__(self) -> None:
@@ -69,29 +70,34 @@ def examine(
 ) -> tuple[ModelBundle, Json]:
     """Examine the maps of a bundle, write the results to `out` and the verdict into the bundle.
 
-    studies: nothing that the bundle learned from. data: its name. figure: see `report.writers`.
-    progress(what, done, all). Writes examination.json, and with `figure` examination.png. Raises
-    DatasetError where no finding's place is known, BundleError.
+    Writes examination.json, and by `figure` examination.png. studies: not those of the training.
+    data: name of the data. figure: see `report.writers`. progress(stage, done, total). Raises
+    DatasetError where no finding has a known place, BundleError.
     """
     from ulna.runtime import Predictor
 
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     chosen = _sample(studies, predictor.manifest, plan)
     shuffled = {s: _shuffled(predictor, s, plan.seed) for s in SHARES}
-    replicas, why = _replicas(predictor)
+    replicas, reason = _replicas(predictor)
     images: list[ExaminedImage] = []
     measures: list[ImageMeasures] = []
     for done, study in enumerate(chosen, start=1):
-        found_images = _images(predictor, study, plan.seed)
-        measures += [measure_image(f, predictor, shuffled, replicas) for f in found_images]
-        images = [*images, *found_images][:_SHOWN]
+        own = _images(predictor, study, plan.seed)
+        measures += [measure_image(i, predictor, shuffled, replicas) for i in own]
+        images = [*images, *own][:_SHOWN]
         if progress is not None:
             progress("examine", done, len(chosen))
     if not measures:
-        raise DatasetError(f"{data}: no finding lies on any of the {len(chosen)} studies' images")
-    verdict = judge(measures, data, plan.how, {} if replicas else {"repeatability": why})
+        raise DatasetError(
+            f"{data}: no finding has a known place on an image of the {len(chosen)} studies: "
+            "expected masks or boxes within the images"
+        )
+    not_made = {} if replicas else {"repeatability": reason}
+    verdict = judge(measures, data, plan.resampling, not_made)
     examined = replace_examination(predictor.bundle, verdict)
-    result = _summary(measures, plan.how) | _reported(verdict)
+    result = _summary(measures, plan.resampling) | {"verdict": to_json(verdict)}
+    result |= {"reliable": verdict.reliable, "failed": list(verdict.failed)}
     result |= answered_by(predictor.bundle, predictor.engine)
     result |= {"bundle": examined.hash, "seed": plan.seed, "n_studies": len(chosen)}
     folder = Path(out)
@@ -102,7 +108,7 @@ def examine(
 
 
 def _images(predictor: Predictor, study: Study, seed: int) -> list[ExaminedImage]:
-    """The images of `study` with a known place; none, and a warning, where none can be read."""
+    """Read the images with a known place. A study without a readable image warns."""
     try:
         return read_images(predictor, study, seed)
     except (ImageError, MemoryError) as error:
@@ -138,7 +144,10 @@ def _shuffled(predictor: Predictor, share_of: float, seed: int) -> Predictor:
 
 
 def _replicas(predictor: Predictor) -> tuple[list[Predictor], str]:
-    """The bundle with one expert each of those that differ in seed and data only; or why not."""
+    """Return the bundle with a single expert for each replica, or none and the reason.
+
+    Replicas are experts that differ in seed and training data only.
+    """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for e in predictor.manifest.experts:
         name, _, number = e.name.rpartition("-")
@@ -146,40 +155,32 @@ def _replicas(predictor: Predictor) -> tuple[list[Predictor], str]:
     largest = max(groups.values(), key=len)
     if len(largest) < 2:
         return [], "the bundle has no two experts that differ in seed and data alone (folds)"
-    return [_alone(predictor, name) for name in largest], ""
+    return [_single_expert(predictor, name) for name in largest], ""
 
 
-def _alone(predictor: Predictor, expert: str) -> Predictor:
-    """One expert of the bundle with all the weight, everything else as it is."""
+def _single_expert(predictor: Predictor, expert: str) -> Predictor:
+    """Return the bundle with all weight on one expert, otherwise unchanged."""
     fusion = predictor.manifest.fusion
     weights = {p: {n: float(n == expert) for n in w} for p, w in fusion.weights.items()}
     return predictor.with_fusion(replace(fusion, weights=weights))
 
 
-def _reported(verdict: MapExamination) -> Json:
-    return {
-        "verdict": to_json(verdict),
-        "reliable": verdict.reliable,
-        "failed": list(verdict.failed),
-    }
-
-
-def _summary(images: Sequence[ImageMeasures], how: Resampling) -> Json:
-    """Means with their intervals: every measure of every map."""
-    patients = [f.patient_id for f in images]
+def _summary(images: Sequence[ImageMeasures], resampling: Resampling) -> Json:
+    """Return the mean of every measure of every map, with its interval."""
+    patients = [i.patient_id for i in images]
 
     def mean(values: Sequence[float]) -> Json:
-        return interval_json(share(patients, values, how))
+        return interval_json(share(patients, values, resampling))
 
     result: Json = {"n_images": len(images)}
     for name in ("pointing", "precision", "deletion", "insertion"):
         columns: Mapping[str, list[float]] = {
-            m: [getattr(f, name)[m] for f in images] for m in getattr(images[0], name)
+            m: [getattr(i, name)[m] for i in images] for m in getattr(images[0], name)
         }
         result[name] = {m: mean(values) for m, values in columns.items()}
     result["randomised"] = {
-        f"{s:.2f}": mean([f.randomised[s] for f in images]) for s in images[0].randomised
+        f"{s:.2f}": mean([i.randomised[s] for i in images]) for s in images[0].randomised
     }
-    repeated = [f.repeated for f in images if f.repeated is not None]
+    repeated = [i.repeated for i in images if i.repeated is not None]
     result["repeated"] = mean(repeated) if len(repeated) == len(images) else None
     return result

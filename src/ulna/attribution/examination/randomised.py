@@ -1,4 +1,4 @@
-"""The bundle's graphs with weights that mean nothing (Adebayo et al. 2018, section 3.1)."""
+"""A bundle's graphs with randomised weights (Adebayo et al. 2018, section 3.1)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from ulna.errors import BundleError
 from ulna.runtime.session.half import in_single
 
-# Only what these read is a weight: a resize, say, reads its factors from a tensor too.
+# Only the inputs of these are weights: a resize, for example, reads its factors from a tensor too.
 _LEARNED = ("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization")
 
 
 def randomised_graph(graph: Path, share: float, seed: int) -> bytes:
-    """`graph` whose weights are shuffled within each tensor, from the output down.
+    """Return `graph` with weights shuffled within each tensor, starting from the output.
 
-    share: of the weight tensors, 1 for all. Shuffling keeps each tensor's distribution, so that
-    activations keep their range. Raises BundleError for a graph without weights.
+    share: of the weight tensors that are shuffled, 1 for all. Shuffling keeps the distribution of
+    each tensor, so that activations keep their range. Raises BundleError for a graph without
+    weights.
     """
     import onnx
     from onnx import numpy_helper

@@ -1,4 +1,4 @@
-"""From measures of images to tests with a bar, and to the verdict that the bundle keeps."""
+"""The verdict on a bundle's heat maps: tests against fixed bounds, from the measures of images."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from ulna.attribution.examination.measures import MAP, ImageMeasures
 from ulna.bundle import MapExamination, MapTest
 from ulna.evaluation.scores import Resampling, share
 
-# A rank correlation from which two maps are called alike; the published examinations of
-# radiographs call structural similarities of 0.5 so (Arun et al. 2021).
+# The rank correlation from which two maps are called similar. Published examinations of
+# radiographs use the same bound for structural similarity (Arun et al. 2021).
 ALIKE = 0.5
 
 
 def judge(
-    images: Sequence[ImageMeasures], data: str, how: Resampling, not_made: dict[str, str]
+    images: Sequence[ImageMeasures], data: str, resampling: Resampling, not_made: dict[str, str]
 ) -> MapExamination:
-    """Every test over the `images`, with 95 % intervals over patients.
+    """Make every test on the measures of `images`, with 95 % intervals over patients.
 
-    Against baselines a test is the mean difference from the better of them, paired by image, and
-    its bar is 0; likeness has the bar ALIKE.
+    A test against the baselines is the mean difference from the better of them, paired by image,
+    and must lie above 0. The bound of a rank correlation is ALIKE. not_made: reasons of the tests
+    that could not be made, by name.
     """
-    patients = [f.patient_id for f in images]
+    patients = [i.patient_id for i in images]
 
     def test(name: str, values: Sequence[float], bar: float, above: bool) -> MapTest:
-        result = share(patients, values, how)
-        return MapTest(name, result.value, result.low, result.high, bar, above)
+        interval = share(patients, values, resampling)
+        return MapTest(name, interval.value, interval.low, interval.high, bar, above)
 
     whole = max(images[0].randomised)
     tests = [
-        test("pointing game", _lead(images, lambda f: f.pointing, +1), 0.0, True),
-        test("average precision", _lead(images, lambda f: f.precision, +1), 0.0, True),
-        test("deletion", _lead(images, lambda f: f.deletion, -1), 0.0, True),
-        test("insertion", _lead(images, lambda f: f.insertion, +1), 0.0, True),
-        test("randomisation", [f.randomised[whole] for f in images], ALIKE, False),
+        test("pointing game", _lead(images, lambda i: i.pointing, +1), 0.0, True),
+        test("average precision", _lead(images, lambda i: i.precision, +1), 0.0, True),
+        test("deletion", _lead(images, lambda i: i.deletion, -1), 0.0, True),
+        test("insertion", _lead(images, lambda i: i.insertion, +1), 0.0, True),
+        test("randomisation", [i.randomised[whole] for i in images], ALIKE, False),
     ]
-    repeated = [f.repeated for f in images if f.repeated is not None]
+    repeated = [i.repeated for i in images if i.repeated is not None]
     if len(repeated) == len(images):
         tests.append(test("repeatability", repeated, ALIKE, True))
     return MapExamination(data, len(images), tuple(tests), not_made)
@@ -45,7 +46,10 @@ def judge(
 def _lead(
     images: Sequence[ImageMeasures], of: Callable[[ImageMeasures], dict[str, float]], sign: int
 ) -> list[float]:
-    """How much better the map is than the better baseline, by image. sign: +1 if more is better."""
-    means = {r: sum(of(f)[r] for f in images) * sign for r in BASELINES}
-    baseline = max(BASELINES, key=lambda r: means[r])
-    return [sign * (of(f)[MAP] - of(f)[baseline]) for f in images]
+    """Return by image how much better the map is than the better baseline.
+
+    sign: +1 if a larger measure is better, otherwise -1.
+    """
+    sums = {b: sum(of(i)[b] for i in images) * sign for b in BASELINES}
+    baseline = max(BASELINES, key=lambda b: sums[b])
+    return [sign * (of(i)[MAP] - of(i)[baseline]) for i in images]

@@ -1,4 +1,4 @@
-"""The built-in map beside other methods, where the truth is known."""
+"""Comparison of the built-in heat map with other methods, on findings with a known place."""
 
 from __future__ import annotations
 
@@ -13,9 +13,5 @@ if TYPE_CHECKING:
 __all__ = ["MethodScore", "compare_methods"]
 
 __getattr__ = lazy_getattr(
-    __name__,
-    {
-        "compare": ("compare_methods",),
-        "method_score": ("MethodScore",),
-    },
+    __name__, {"compare": ("compare_methods",), "method_score": ("MethodScore",)}
 )

@@ -1,7 +1,7 @@
-"""Heat-map methods of the `grad-cam` package on an expert, and the built-in map beside them.
+"""Heat-map methods of the `grad-cam` package for an expert, and the built-in map.
 
-All look at the grid between neck and heads, for the abnormal logit of one body part, so that
-they differ in the method and in nothing else.
+All are computed on the grid between neck and heads, for the abnormal logit of one body part, so
+that they differ in the method only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEFAULT_METHODS = (BUILT_IN, *(n for n in PACKAGE_METHODS if n != "score_cam"))
 
 
 class AbnormalLogits(nn.Module):
-    """An expert reduced to what the methods explain: (B, 1, S, S) to logits (B, P)."""
+    """An expert reduced to the output that the methods explain: (B, 1, S, S) to logits (B, P)."""
 
     def __init__(self, expert: Expert) -> None:
         super().__init__()
@@ -47,11 +47,11 @@ class AbnormalLogits(nn.Module):
 
 
 def build_method(name: str, expert: Expert) -> HeatMap:
-    """The method `name` for `expert`: (prepared image (1, S, S), body part's index) -> map.
+    """Return the method `name` for `expert`: (prepared image (1, S, S), body part index) -> map.
 
-    The built-in map is the expert's own (h, w), in logits; the others are (S, S) in [0, 1],
-    as the package finishes them: negative parts cut off, then stretched to each image's own
-    minimum and maximum. Raises ConfigError for an unknown name.
+    The built-in map is the expert's own (h, w), in logits. The others are (S, S) in [0, 1], as the
+    package returns them: negative values are set to 0, then each map is scaled to its own minimum
+    and maximum. Raises ConfigError for an unknown name.
     """
     if name == BUILT_IN:
         return _built_in(expert)
@@ -81,11 +81,11 @@ def _from_package(kind: Any, expert: Expert) -> HeatMap:
     def heat_map(image: Array, part: int) -> Array:
         method = kind(logits, [expert.neck])
         try:
-            # ScoreCAM draws a progress bar for every image.
+            # ScoreCAM prints a progress bar for every image.
             with contextlib.redirect_stderr(io.StringIO()):
                 maps = method(torch.from_numpy(image)[None], [ClassifierOutputTarget(part)])
         finally:
-            # Hooks left in the network would slow the other methods down.
+            # Hooks that remain in the network would slow down the other methods.
             method.activations_and_grads.release()
         return np.asarray(maps[0], dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""`compare_methods`: how well does each heat-map method find what is known to be there?"""
+"""`compare_methods`: how well does each heat-map method mark findings with a known place?"""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def compare_methods(
 ) -> list[MethodScore]:
     """Score heat-map methods on every expert of a run, on images whose finding's place is known.
 
-    studies: those that are abnormal, of the run's body parts and with masks or boxes are used,
-    at most `limit`, spread evenly over the list. Writes explain.json, explain.csv and
-    explain.png to the folder `out`. progress(done, all) counts images times experts. Raises
-    DatasetError if no study will do, ConfigError for an unknown method or a folder that is no
-    run, WeightsError for weights that are missing.
+    Writes explain.json, explain.csv and explain.png to the folder `out`. studies: at most `limit`
+    are used, spread evenly over those that are abnormal, of the run's body parts and with masks or
+    boxes. progress(done, total) counts images times experts. Raises DatasetError if there is no
+    such study, ConfigError for an unknown method or a folder that is no run, WeightsError for
+    missing weights.
     """
     limit_torch_threads()
     recipe = read_json(Recipe, run / "recipe.json")
@@ -72,7 +72,7 @@ def compare_methods(
 
 
 class _Measured:
-    """Measures of each method on the images seen so far."""
+    """Measures of each method on the images added so far."""
 
     def __init__(self, expert: Expert, methods: Sequence[str]) -> None:
         if not methods or len(set(methods)) != len(methods):
@@ -81,7 +81,7 @@ class _Measured:
         self._rows: dict[str, list[dict[str, float]]] = {m: [] for m in methods}
 
     def add(self, image: KnownImage) -> dict[str, Array]:
-        """Run every method on `image`; its maps over the source, by method."""
+        """Run every method on `image`. Return its maps (H, W) over the source, by method."""
         heats = {}
         for method, heat_map in self._methods.items():
             start = time.perf_counter()
@@ -95,7 +95,7 @@ class _Measured:
         return heats
 
     def scores(self, expert: str, patients: Sequence[str]) -> list[MethodScore]:
-        """One row for each method."""
+        """Return one row for each method."""
         return [_score(expert, m, rows, patients) for m, rows in self._rows.items()]
 
 

@@ -1,4 +1,4 @@
-"""Images on which a heat map can be judged: abnormal, with the place of the finding known."""
+"""Images with ground truth for heat maps: abnormal, with a known place of the finding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ulna.types import Array, BodyPart, ImageRef, Mask, Radiograph, Study
 
 @dataclass(frozen=True)
 class KnownImage:
-    """One radiograph (H, W), prepared (1, S, S), its true mask (H, W), its body part's index."""
+    """A radiograph (H, W), prepared (1, S, S), the finding's mask (H, W) and body part index."""
 
     patient_id: str
     radiograph: Radiograph
@@ -32,10 +32,10 @@ class KnownImage:
 
 
 def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[KnownImage]:
-    """The images with a known place of at most `limit` abnormal studies, evenly spread.
+    """Read the images with a known place of at most `limit` abnormal studies, evenly spread.
 
-    A view without any pixel of the finding is left out; so is, with an ImageWarning, one whose
-    image or mask cannot be read. Raises DatasetError if none is left.
+    A view without any pixel of the finding is left out, and so is, with an ImageWarning, a view
+    whose image or mask cannot be read. Raises DatasetError if none is left.
     """
     usable = [
         s
@@ -43,14 +43,14 @@ def read_known(studies: Sequence[Study], recipe: Recipe, limit: int) -> list[Kno
         if s.abnormal and s.body_part in recipe.body_parts and any(map(_has_truth, s.images))
     ]
     places = np.unique(np.linspace(0, len(usable) - 1, min(limit, len(usable))).astype(int))
-    result = [k for i in places for k in _known_images(usable[i], recipe)]
-    if not result:
+    images = [k for i in places for k in _known_images(usable[i], recipe)]
+    if not images:
         raise DatasetError(
             f"of {len(studies)} studies none is abnormal, of {', '.join(recipe.body_parts)} and "
             "with masks or boxes: expected at least one; phantoms have masks, a table needs "
             "the column 'boxes'"
         )
-    return result
+    return images
 
 
 def _has_truth(ref: ImageRef) -> bool:
@@ -58,18 +58,18 @@ def _has_truth(ref: ImageRef) -> bool:
 
 
 def _known_images(study: Study, recipe: Recipe) -> list[KnownImage]:
-    result = []
+    images = []
     for ref in study.images:
         if study.body_part is None or not _has_truth(ref):
             continue
         try:
             image = _known_image(study.patient_id, ref, recipe, study.body_part)
         except (ImageError, DatasetError, MemoryError) as error:
-            warnings.warn(f"not compared on: {message_of(error)}", ImageWarning, stacklevel=3)
+            warnings.warn(f"left out: {message_of(error)}", ImageWarning, stacklevel=3)
             continue
         if image.mask.any():
-            result.append(image)
-    return result
+            images.append(image)
+    return images
 
 
 def _known_image(patient: str, ref: ImageRef, recipe: Recipe, part: BodyPart) -> KnownImage:
@@ -81,7 +81,7 @@ def _known_image(patient: str, ref: ImageRef, recipe: Recipe, part: BodyPart) ->
 
 
 def _mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
-    """(H, W), from the mask file or else the boxes."""
+    """Return the mask (H, W), from the mask file or else from the boxes."""
     if ref.mask is None:
         warn_of_boxes_outside(ref, shape)
         return box_mask([f.box for f in ref.findings], shape)
@@ -91,5 +91,5 @@ def _mask(ref: ImageRef, shape: tuple[int, int]) -> Mask:
     except Exception as error:  # decoders of damaged files raise some ten unrelated types
         raise DatasetError(f"{ref.mask}: mask of {ref.path.name} unreadable: {error}") from None
     if inside.shape != shape:
-        raise DatasetError(f"{ref.mask}: mask of {inside.shape} px, its image has {shape}")
+        raise DatasetError(f"{ref.mask}: mask of {inside.shape} px: expected {shape}, as its image")
     return inside

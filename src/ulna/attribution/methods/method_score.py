@@ -1,4 +1,4 @@
-"""What a heat-map method reached: a row of the comparison."""
+"""The score of a heat-map method: a row of the comparison."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MethodScore:
-    """One method on one expert, averaged over n_images; each measure beside its chance level.
+    """Means of one method on one expert over n_images, each with its chance level.
 
-    *_low, *_high: 95 % interval by bootstrap over patients. iou: of the pixels above half of
-    the map's own maximum, for every method alike, because only the built-in map has units.
-    milliseconds: median time of one image, network included.
+    *_low, *_high: 95 % interval by bootstrap over patients. iou: of the pixels above half of the
+    map's own maximum, for every method, because only the built-in map has a unit. milliseconds:
+    median time of one image, including the network.
     """
 
     expert: str

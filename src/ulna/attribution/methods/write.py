@@ -1,4 +1,4 @@
-"""The comparison as JSON, as a table and as a picture."""
+"""Write the comparison as JSON, as a table and as a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INCH = 1.5
 
 @dataclass(frozen=True)
 class Example:
-    """The maps (H, W) of every method for one image, by one expert."""
+    """The maps (H, W) of one image from one expert, by method."""
 
     expert: str
     image: KnownImage
@@ -37,10 +37,10 @@ def write_comparison(scores: Sequence[MethodScore], examples: Sequence[Example],
 
 
 def _draw(examples: Sequence[Example], path: Path) -> None:
-    """A row for each expert and image: the image with the true border, then each method's map.
+    """Draw a row for each expert and image: the image with the true outline, then all maps.
 
-    Here, and only here, every map is stretched to its own maximum: the package's maps have no
-    unit, so there is no common scale.
+    In this picture only, every map is scaled to its own maximum, since the package's maps have no
+    unit and there is no common scale.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,1 +1,1 @@
-"""A bundle adapted to a new hospital from a few of its labelled images."""
+"""Adaptation of a bundle to a new hospital, from a few of its labelled images."""

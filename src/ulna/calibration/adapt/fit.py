@@ -1,10 +1,10 @@
-"""What a few labelled images of a hospital say of a bundle: two numbers, and its heads moved.
+"""Recalibration and fine-tuning of a bundle from a few labelled images of a hospital.
 
-Recalibration has two numbers for all body parts together, a scale and an offset of the bundle's
-calibrated logit, drawn to 1 and 0: twenty images say no more. Fine-tuning adds to every expert's
-abnormal head a change that its frozen features pay for, drawn to no change: logistic regression
-with the expert's own logit as offset and a ridge penalty, so one best answer and no learning rate
-(the maximum a posteriori of a Gaussian process with a linear kernel: Rasmussen and Williams 2006,
+Recalibration fits two numbers for all body parts together: a scale and an offset of the bundle's
+calibrated logit, with priors at 1 and 0. Twenty images do not support more. Fine-tuning adds a
+change to the abnormal head of every expert, on frozen features: logistic regression with the
+expert's own logit as offset and a ridge penalty. It has one optimum and no learning rate (the
+maximum a posteriori of a Gaussian process with a linear kernel: Rasmussen and Williams 2006,
 Gaussian Processes for Machine Learning, algorithm 3.1).
 """
 
@@ -31,9 +31,9 @@ _TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """How far heads may move.
+    """Settings of the fine-tuning of the heads.
 
-    freedom: standard deviation, in logits, by which the prior lets a typical image's logit move.
+    freedom: standard deviation of the prior on the change of a typical image's logit, in logits.
     """
 
     freedom: Annotated[float, Bounds(0.01, 100)] = 1.0
@@ -44,50 +44,50 @@ class HeadPlan:
 
 @dataclass(frozen=True)
 class Shift:
-    """The recalibrated logit is (logit + offset) / scale; no other noun goes for all body parts."""
+    """Recalibration of all body parts together: new logit = (logit + offset) / scale."""
 
     scale: float
     offset: float
 
     def of(self, logit: Floats) -> Floats:
-        """Recalibrated logits."""
+        """Return the recalibrated logits."""
         return (logit + self.offset) / self.scale
 
 
 @dataclass(frozen=True)
 class HeadChange:
-    """What is added to an expert's logit: looked @ weight + bias, looked (C,) read by its head."""
+    """Change of an expert's logit, attended @ weight + bias. attended: (C,) inputs of its head."""
 
     weight: Floats
     bias: float
 
     def of(self, attended: Floats) -> Floats:
-        """(I,) for (I, C)."""
+        """Return the changes (I,) of the logits of I images, for `attended` (I, C)."""
         return np.asarray(attended @ self.weight + self.bias)
 
 
 def fit_shift(images: HospitalImages, logit: Floats) -> Shift:
-    """The scale and offset of (I,) logits under which the labels of the studies are likeliest.
+    """Fit scale and offset of the logits (I,) by maximum a posteriori on the studies' labels.
 
-    With normal priors on the logarithm of the scale (deviation 0.4) and on offset over scale (2).
+    Priors are normal: on log(scale), standard deviation 0.4, and on offset / scale, 2.
     """
-    result = fit_hospital(images.scores(logit), start_fit(np.ones(1)))
-    return Shift(result.temperature, result.offset)
+    fit = fit_hospital(images.scores(logit), start_fit(np.ones(1)))
+    return Shift(fit.temperature, fit.offset)
 
 
 def fit_change(images: HospitalImages, expert: int, plan: HeadPlan) -> HeadChange:
-    """The change of an expert's head that the labels of the images pay for.
+    """Fit the change of the head of one expert (given by its index) to the labels of the images.
 
-    Features are centred and scaled by one number, so that those that hardly vary among few images
-    stay unimportant. A unit of the change is one of the expert's logit, recalibrated on the images
-    by itself.
+    All features are centred and divided by the same number, so that features that hardly vary
+    among the few images keep little influence. The prior on the change is stated in units of the
+    expert's logit, recalibrated on the same images.
     """
     own = images.experts[expert]
     shift, attended = fit_shift(images, own), images.attended[expert]
     mean = attended.mean(axis=0)
     x = attended - mean
     size = float(np.sqrt((x**2).sum(axis=1).mean()))
-    if size < 1e-12:  # nothing that could tell the images apart
+    if size < 1e-12:  # all images have the same features
         return HeadChange(np.zeros(len(mean)), 0.0)
     x = x / size
     kernel = plan.freedom**2 * (x @ x.T)
@@ -97,9 +97,9 @@ def fit_change(images: HospitalImages, expert: int, plan: HeadPlan) -> HeadChang
 
 
 def _mode(kernel: Floats, base: Floats, label: npt.NDArray[np.bool_]) -> Floats:
-    """(I,) a such that f = base + kernel @ a maximises log p(labels | f) - f' K^-1 f / 2.
+    """Return a (I,) such that f = base + kernel @ a maximises log p(labels | f) - f' K^-1 f / 2.
 
-    Newton's steps, halved where they would not climb.
+    By Newton's method. A step that would not increase the objective is halved.
     """
     target = label.astype(np.float64)
     a = np.zeros(len(base))
@@ -125,36 +125,36 @@ def _mode(kernel: Floats, base: Floats, label: npt.NDArray[np.bool_]) -> Floats:
 
 
 def fit_changes(images: HospitalImages, plan: HeadPlan) -> tuple[HeadChange, ...]:
-    """The change of every expert's head."""
+    """Fit the change of every expert's head."""
     return tuple(fit_change(images, e, plan) for e in range(len(images.attended)))
 
 
 def changed_logit(images: HospitalImages, changes: tuple[HeadChange, ...]) -> Floats:
-    """(I,) the bundle's logit, by its own calibration, with the heads changed."""
+    """Return the bundle's logits (I,) with the heads changed, under its own calibration."""
     added = np.array([c.of(x) for c, x in zip(changes, images.attended, strict=True)])
     return np.asarray(images.logit + (images.gain.T * added).sum(axis=0))
 
 
 def cross_fitted_logit(images: HospitalImages, plan: HeadPlan) -> Floats:
-    """(I,) what changed heads say of each image that they have not learned from, by patient.
+    """Return out-of-fold logits (I,): each by heads that were not fitted on the image's patient.
 
-    Patients are dealt to at most ten folds, normal and abnormal ones in turn.
+    Patients are assigned to at most ten folds in turn, stratified by normal and abnormal.
     """
     fold = _folds(images)
-    result = np.empty(len(images.logit))
+    logit = np.empty(len(images.logit))
     for k in np.unique(fold):
         held = fold == k
         changes = fit_changes(images.of(~held), plan)
-        result[held[images.study]] = changed_logit(images.of(held), changes)
-    return result
+        logit[held[images.study]] = changed_logit(images.of(held), changes)
+    return logit
 
 
 def _folds(images: HospitalImages) -> npt.NDArray[np.int64]:
-    """(N,) the fold of each study."""
+    """Return the fold (N,) of each study."""
     patients, index = np.unique(images.patient, return_inverse=True)
-    ill = np.zeros(len(patients), np.bool_)
-    np.logical_or.at(ill, index, images.abnormal)
-    order = np.argsort(ill, kind="stable")
+    abnormal = np.zeros(len(patients), np.bool_)
+    np.logical_or.at(abnormal, index, images.abnormal)
+    order = np.argsort(abnormal, kind="stable")
     fold = np.empty(len(patients), np.int64)
     fold[order] = np.arange(len(patients)) % min(_FOLDS, len(patients))
     return fold[index]

@@ -1,10 +1,10 @@
-"""The abnormal head of an expert's ONNX graph: what it reads, and other weights in its place.
+"""The abnormal head in an expert's ONNX graph: read its inputs and replace its weights.
 
-The head is a 1 x 1 convolution whose output, with the attention's evidence added where there is
-any, is the map; the logit is the map's mean plus a bias. So a change of the head's weights changes
-map and logit alike, and `logit = mean(map) + bias` holds of the changed graph as well. A graph that
-looks at several views of an image (its mirror image, other scales) has a head for each, of the same
-weights; its answer is their mean, and so is what they look at.
+The head is a 1 x 1 convolution. Its output, plus the attention's evidence where there is an
+attention, is the heat map, and the logit is the mean of the map plus a bias. A change of the head's
+weights therefore changes map and logit together, and `logit = mean(map) + bias` holds in the
+changed graph as well. A graph with test-time augmentation (the mirror image, other scales) has one
+head for each version of the image, all with the same weights; answers and inputs are averaged.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _WEIGHT, _BIAS = "adapted.abnormal.weight", "adapted.abnormal.bias"
 
 
 def probing_graph(graph: Path) -> bytes:
-    """The same graph with one output more, "looked" (B, C): means of what the abnormal head reads.
+    """Return the graph with one more output, "looked" (B, C): the mean inputs of the abnormal head.
 
-    Raises BundleError for a graph whose head cannot be told apart (int8), DependencyError without
-    the package onnx.
+    Raises BundleError where the head cannot be identified in the graph (int8), DependencyError
+    without the package onnx.
     """
     onnx = _onnx()
     model = onnx.load(str(graph))
@@ -50,10 +50,10 @@ def probing_graph(graph: Path) -> bytes:
 
 
 def with_head_moved(graph: Path, weight: Floats, bias: Floats) -> bytes:
-    """The same graph whose abnormal head has `weight` (P, C) and `bias` (P,) added to its own.
+    """Return the graph with `weight` (P, C) and `bias` (P,) added to its abnormal head.
 
-    The sums are stored in single precision, whatever the rest is stored in. Raises as
-    `probing_graph`.
+    The sums are stored in single precision, whatever the precision of the other weights. Raises
+    the errors of `probing_graph`.
     """
     onnx = _onnx()
     model = onnx.load(str(graph))
@@ -70,10 +70,10 @@ def with_head_moved(graph: Path, weight: Floats, bias: Floats) -> bytes:
 def _onnx() -> Any:
     try:
         import onnx
-        from onnx import helper, numpy_helper  # noqa: F401 (named by the callers)
+        from onnx import helper, numpy_helper  # noqa: F401 (used by the callers as attributes)
     except ModuleNotFoundError:
         raise DependencyError(
-            "reading an expert's head needs onnx: install Ulna's extra 'train' "
+            "changing the head of an expert needs onnx: install Ulna's extra 'train' "
             "(pip install 'ulna[train]')"
         ) from None
     return onnx
@@ -85,37 +85,37 @@ def _bytes(model: onnx.ModelProto) -> bytes:
 
 
 def _heads(model: onnx.ModelProto, graph: Path) -> list[tuple[Any, Any]]:
-    """Of each view the convolution that makes its map, and the addition that makes its logit."""
+    """Return (convolution of the map, addition of the logit) for each version of the image."""
     made = {name: node for node in model.graph.node for name in node.output}
     known = _initializers(in_single(model))
-    result = [(_head(made, last), last) for last in _logits(made)]
-    if not result or not all(
+    heads = [(_head(made, last), last) for last in _logits(made)]
+    if not heads or not all(
         head is not None
         and known.get(head.input[1], ())[2:] == (1, 1)
         and any(name in known for name in last.input)
-        for head, last in result
+        for head, last in heads
     ):
         raise BundleError(
-            f"{graph}: the head of abnormality cannot be told apart in this graph: expected one of "
-            "`ulna export` in float32 or float16; recalibrate alone"
+            f"{graph}: the abnormal head cannot be identified in this graph: expected a graph of "
+            "`ulna export` in float32 or float16; use recalibration without moved heads"
         )
-    return result
+    return heads
 
 
 def _logits(made: dict[str, Any]) -> list[Any]:
-    """The addition of map and bias of each view whose mean is the output "abnormal"."""
+    """Return the additions of map and bias whose mean is the output "abnormal"."""
     last = made.get("abnormal")
     if last is not None and last.op_type == "ReduceMean":
         stack: Any = made.get(last.input[0])
-        alone = stack is None or stack.op_type == "Unsqueeze"
-        views = [stack] if alone else [made.get(name) for name in stack.input]
+        single = stack is None or stack.op_type == "Unsqueeze"
+        views = [stack] if single else [made.get(name) for name in stack.input]
         adds = [made.get(v.input[0]) for v in views if v is not None and v.op_type == "Unsqueeze"]
         return [a for a in adds if a is not None and a.op_type == "Add"]
     return [last] if last is not None and last.op_type == "Add" else []
 
 
 def _head(made: dict[str, Any], last: Any) -> Any:
-    """The convolution behind the mean that `last` adds the bias to; None where there is none."""
+    """Return the convolution before the mean to which `last` adds the bias, None without one."""
     mean = next((made[i] for i in last.input if i in made and "Reduce" in made[i].op_type), None)
     node = None if mean is None else made.get(mean.input[0])
     if node is not None and node.op_type == "Add":  # the attention's evidence
@@ -130,24 +130,24 @@ def _initializers(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
 
 def _values(model: onnx.ModelProto, name: str) -> Floats:
     onnx = _onnx()
-    result = next(i for i in in_single(model).graph.initializer if i.name == name)
-    return np.asarray(onnx.numpy_helper.to_array(result), np.float64)
+    tensor = next(i for i in in_single(model).graph.initializer if i.name == name)
+    return np.asarray(onnx.numpy_helper.to_array(tensor), np.float64)
 
 
 def _weights(model: onnx.ModelProto, head: Any) -> Floats:
-    """(P, C, 1, 1) of the head."""
+    """Return the weights (P, C, 1, 1) of the head."""
     return _values(model, head.input[1])
 
 
 def _put(model: onnx.ModelProto, node: Any, place: int, values: Floats, name: str) -> None:
-    """Let `node` read `values` at `place`; what it read before goes where nothing else does."""
+    """Make `values` the input `place` of `node`; remove its former input if otherwise unused."""
     onnx = _onnx()
     before, count = node.input[place], 1
-    while any(i.name == name for i in model.graph.initializer):  # adapted before
+    while any(i.name == name for i in model.graph.initializer):  # an adapted bundle, adapted again
         name, count = f"{name}.{count}", count + 1
     model.graph.initializer.append(onnx.numpy_helper.from_array(values.astype(np.float32), name))
     node.input[place] = name
-    for _ in range(2):  # a weight stored in half, and the node that turns it to single
+    for _ in range(2):  # a weight stored in half precision, and the node that casts it to single
         read = {i for n in model.graph.node for i in n.input}
         if before in read:
             return

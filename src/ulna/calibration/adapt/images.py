@@ -1,4 +1,4 @@
-"""Labelled images of a hospital as a bundle sees them: logits, and what its heads read."""
+"""A bundle's outputs on labelled images of a hospital: logits, and the inputs of its heads."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HospitalImages:
-    """I images of N labelled studies, E experts; no other noun holds what heads read of images.
+    """Outputs of a bundle of E experts on I images of N labelled studies.
 
-    logit: (I,) of the bundle, by its own calibration. experts: (E, I) each one's, uncalibrated.
-    gain: (I, E) what a logit of each expert adds to the bundle's. looked: E arrays (I, C_e), what
-    the abnormal heads read; empty where they were not asked. study: (I,) index of the image's
-    study. abnormal, patient, part: (N,) of the studies.
+    logit: (I,) of the bundle, under its own calibration. experts: (E, I) of each expert,
+    uncalibrated. gain: (I, E) derivative of the bundle's logit by that of each expert. attended: E
+    arrays (I, C_e), mean inputs of the abnormal heads; empty where they were not requested. study:
+    (I,) index of the image's study. abnormal, patient, part: (N,) of the studies.
     """
 
     logit: Floats
@@ -38,16 +38,16 @@ class HospitalImages:
 
     @property
     def label(self) -> npt.NDArray[np.bool_]:
-        """(I,) of the images: that of their study."""
+        """Labels (I,) of the images: those of their studies."""
         return self.abnormal[self.study]
 
     @property
-    def few(self) -> int:
+    def fewest(self) -> int:
         """Number of studies of the rarer class."""
         return int(min(self.abnormal.sum(), (~self.abnormal).sum()))
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> HospitalImages:
-        """Those of the studies chosen (N,)."""
+        """Return the images of the studies selected by the mask `chosen` (N,)."""
         kept = chosen[self.study]
         return HospitalImages(
             self.logit[kept],
@@ -61,16 +61,16 @@ class HospitalImages:
         )
 
     def probability(self, logit: Floats) -> Floats:
-        """(N,) of the studies from (I,) logits of the images: the mean over a study's images."""
+        """Return study probabilities (N,) from image logits (I,): means over a study's images."""
         return self.scores(logit).probability(np.ones(1), 0.0, 1.0)
 
     def scores(self, logit: Floats) -> PartScores:
-        """The studies with one logit (I,) for each image, as calibration takes them."""
+        """Return the studies with one logit (I,) for each image, as input of a calibration."""
         return PartScores(logit[:, None], self.study, self.abnormal)
 
 
 def images_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalImages:
-    """What the experts said of labelled studies whose body part the bundle knows."""
+    """Collect the outputs of labelled studies whose body part the bundle knows."""
     fusion, names = manifest.fusion, [e.name for e in manifest.experts]
     gain, offset, experts, study = [], [], [], []
     for k, output in enumerate(outputs):
@@ -83,10 +83,10 @@ def images_of(outputs: Sequence[StudyOutputs], manifest: Manifest) -> HospitalIm
             experts.append([float(image.experts[n].abnormal[column]) for n in names])
             study.append(k)
     images = [i for o in outputs for i in o.images]
-    message, weight = np.array(experts), np.array(gain)
+    logits, weight = np.array(experts), np.array(gain)
     return HospitalImages(
-        logit=(message * weight).sum(axis=1) + np.array(offset),
-        experts=message.T,
+        logit=(logits * weight).sum(axis=1) + np.array(offset),
+        experts=logits.T,
         gain=weight,
         attended=tuple(
             np.array([i.experts[n].attended for i in images], np.float64) for n in names

@@ -1,4 +1,4 @@
-"""`ulna adapt`: a bundle, and a few labelled images of a new hospital, to a bundle for that one."""
+"""`ulna adapt`: adapt a bundle to a new hospital with a few of its labelled images."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ MEASURES = ("auroc", "sensitivity", "specificity", "ece")
 
 @dataclass(frozen=True)
 class Adapted:
-    """What a hospital's images brought. bundle: written. shift: of the calibrated logits.
+    """Result of an adaptation. bundle: the adapted one. shift: recalibration of the logits.
 
-    images: what it was fitted on. before, after: (N,) study probabilities of these; those after of
-    heads that have not seen the study (cross-fitted by patient), but of the two numbers of the
-    recalibration that have. changes: of the experts' heads, none where these stayed.
+    images: those of the fit. before, after: (N,) their study probabilities by the original and the
+    adapted bundle; `after` is by heads that were not fitted on the study's patient, but its scale
+    and offset were. changes: of the experts' heads, empty where these were not moved.
     """
 
     bundle: ModelBundle
@@ -81,27 +81,28 @@ def adapt_bundle(
     heads: HeadPlan | None = None,
     progress: Progress | None = None,
 ) -> Adapted:
-    """Write the bundle `out`: that of `bundle_path`, calibrated on a new hospital's `studies`.
+    """Calibrate the bundle at `bundle_path` on `studies` of a new hospital and write it to `out`.
 
-    Ten of each class are enough to begin with. Fitted are one scale and one offset of the
-    calibrated logit, for all body parts, and thresholds; weights of experts, what images of limbs
-    look like, and the calibration of findings stay; intervals of foreign images scale along. heads:
-    the experts' abnormal heads are moved too (`fit.fit_changes`), by the same amount for every body
-    part. The trunks stay as they are. A cascade is of the answers before, and goes.
+    Ten studies of each class are enough to begin with. One scale and one offset of the calibrated
+    logit for all body parts, and the thresholds are fitted. The fusion weights, the statistics of
+    known images and the calibration of findings stay; the uncertainty margin of out-of-distribution
+    images is scaled along. heads: where given, the experts' abnormal heads are moved too
+    (`fit.fit_changes`), equally for every body part. The encoders are not changed. A cascade is
+    removed, since it was fitted to the former answers.
 
-    studies: of this hospital alone, labelled as the bundle means its label; known to mean something
-    else, they are warned of. Those without a label, without a body part that the bundle knows, or
-    without a readable image are left out with a warning, body parts without a study are named in
-    one. progress(done, all) counts studies.
-    Raises ConfigError with fewer than 4 studies of either class or fewer than 4 patients,
-    BundleError for an `out` that is the bundle itself or holds anything else, and where a graph's
-    head cannot be told apart.
+    studies: of this hospital only, labelled with the bundle's meaning of abnormal; a known other
+    meaning is warned of. Those without a label, without a body part that the bundle knows, or
+    without a readable image are left out with a warning; another warning names body parts without
+    any study. progress(done, total) counts studies. Raises ConfigError with fewer than 4 studies of
+    either class or fewer than 4 patients, BundleError if `out` is the bundle itself or holds
+    anything else, and where the head cannot be identified in a graph.
 
     Examples
     --------
     >>> from ulna.datasets import index_data
-    >>> found = adapt_bundle("bundle", index_data("ours.csv"), "ours", HeadPlan())  # doctest: +SKIP
-    >>> found.shift.offset, found.bundle.hash  # doctest: +SKIP
+    >>> ours = index_data("ours.csv")  # doctest: +SKIP
+    >>> adapted = adapt_bundle("bundle", ours, "adapted", HeadPlan())  # doctest: +SKIP
+    >>> adapted.shift.offset, adapted.bundle.hash  # doctest: +SKIP
     """
     bundle, place = read_bundle(bundle_path), Path(out)
     if place.resolve() == bundle.path.resolve():
@@ -125,7 +126,7 @@ def read_images(
     progress: Progress | None = None,
     engine: EngineSettings = PORTABLE,
 ) -> HospitalImages:
-    """What the bundle says of the labelled studies; heads: with what its abnormal heads read.
+    """Run the bundle on the labelled studies. heads: whether to collect its heads' inputs too.
 
     A study that cannot be used is left out with a warning. Raises ConfigError where none is left.
     """
@@ -157,36 +158,34 @@ def _usable(studies: Sequence[Study], manifest: Manifest) -> list[Study]:
 def _outputs(
     predictor: Predictor, studies: Sequence[Study], progress: Progress | None
 ) -> list[StudyOutputs]:
-    result = []
+    outputs = []
     for done, study in enumerate(studies, start=1):
         try:
-            message = predictor.outputs(study)
+            output = predictor.outputs(study)
             images = [
                 replace(i, experts={n: without_map(e) for n, e in i.experts.items()})
-                for i in message.images
+                for i in output.images
             ]
-            result.append(replace(message, images=tuple(images)))
+            outputs.append(replace(output, images=tuple(images)))
         except (ImageError, MemoryError) as error:
-            words = f"{study.key}: left out: {message_of(error)}"
-            warnings.warn(words, ImageWarning, stacklevel=4)
+            message = f"{study.key}: left out: {message_of(error)}"
+            warnings.warn(message, ImageWarning, stacklevel=4)
         if progress is not None:
             progress(done, len(studies))
-    if not result:
+    if not outputs:
         raise ConfigError(
-            f"none of {len(studies)} studies has a label, a known body part and an image that can "
-            "be "
-            f"read: expected at least {MIN_POOLED} normal and {MIN_POOLED} abnormal ones"
+            f"none of {len(studies)} studies has a label, a known body part and a readable image: "
+            f"expected at least {MIN_POOLED} normal and {MIN_POOLED} abnormal ones"
         )
-    return result
+    return outputs
 
 
 def check_enough(images: HospitalImages) -> None:
-    """ConfigError where the images are too few to say anything at all."""
-    ill, patients = int(images.abnormal.sum()), len({*images.patient})
-    if images.few < MIN_POOLED or patients < MIN_POOLED:
+    """Raise ConfigError where there are too few studies or patients for any fit."""
+    positive, n, patients = int(images.abnormal.sum()), len(images.abnormal), {*images.patient}
+    if images.fewest < MIN_POOLED or len(patients) < MIN_POOLED:
         raise ConfigError(
-            f"{len(images.abnormal) - ill} normal and {ill} abnormal labelled studies of "
-            f"{patients} "
+            f"{n - positive} normal and {positive} abnormal labelled studies of {len(patients)} "
             f"patients: expected at least {MIN_POOLED} of each, better 10; label more"
         )
 
@@ -194,10 +193,10 @@ def check_enough(images: HospitalImages) -> None:
 def adapted_fusion(
     manifest: Manifest, images: HospitalImages, shift: Shift, probability: Floats
 ) -> FusionParameters:
-    """The bundle's fusion under `shift`, with thresholds from (N,) probabilities of the studies.
+    """Return the bundle's fusion under `shift`, with thresholds from study probabilities (N,).
 
-    Where a part has fewer than 8 studies of either class its thresholds are those of all studies.
-    What the probabilities of new studies are compared with (docs/metrics.md) are these alone.
+    A body part with fewer than 8 studies of either class takes the thresholds of all studies. The
+    conformal scores (docs/metrics.md) are the probabilities of these studies only.
     """
     old, parts = manifest.fusion, manifest.body_parts
     of = {p: np.array([q == p for q in images.part]) for p in parts}
@@ -208,8 +207,8 @@ def adapted_fusion(
     without = [p for p in parts if not of[p].any()]
     if without:
         warnings.warn(
-            f"no study of {', '.join(without)}: scale, offset and thresholds of the other body "
-            "parts' images are taken, which nothing here has checked",
+            f"no study of {', '.join(without)}: these body parts take scale, offset and thresholds "
+            "of the others, which cannot be checked here",
             DatasetWarning,
             stacklevel=3,
         )
@@ -266,7 +265,7 @@ def _write(
 
 
 def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OodDetector | None:
-    """The bundle's, with the uncertainty margin of near images in logits under `shift`."""
+    """Return the bundle's own, its uncertainty margin of near images converted by `shift`."""
     out_of_distribution = read_out_of_distribution(bundle)
     if out_of_distribution is None:
         return None
@@ -280,19 +279,19 @@ def _out_of_distribution(bundle: ModelBundle, shift: Shift) -> OodDetector | Non
 
 
 def adapted_scores(before: Path | str, result: Adapted) -> dict[str, dict[str, float]]:
-    """AUROC, sensitivity, specificity and ECE on the adaptation's own studies, before and after.
+    """Return AUROC, sensitivity, specificity and ECE on the adaptation's studies, before and after.
 
-    Decisions at the operating point of either bundle; nan where a class is missing.
+    Decisions are at the operating point of either bundle. nan where a class is missing.
     """
     images, point = result.images, result.bundle.manifest.operating_point
     old = read_bundle(before).manifest.fusion.thresholds[point]
     new = result.bundle.manifest.fusion.thresholds[point]
     both = {"before": (result.before, old), "after": (result.after, new)}
-    message = {}
+    scores = {}
     for when, (probability, thresholds) in both.items():
         limit = np.array([thresholds[p] for p in images.part])
         sample = Sample([*images.patient], images.abnormal, probability, probability >= limit)
         ones = np.ones((1, len(probability)))
         all_of = statistics(sample)
-        message[when] = {name: float(all_of[name](ones)[0]) for name in MEASURES}
-    return message
+        scores[when] = {name: float(all_of[name](ones)[0]) for name in MEASURES}
+    return scores

@@ -1,4 +1,4 @@
-"""A bundle's graphs in int8, accepted only where they answer as the fp32 graphs do."""
+"""Quantisation of a bundle's graphs to int8, accepted only if they answer as the fp32 graphs."""
 
 from __future__ import annotations
 

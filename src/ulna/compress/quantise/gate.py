@@ -1,4 +1,4 @@
-"""The parity gate: int8 and fp32 on the same held-out studies."""
+"""The gate of an int8 bundle: figures of int8 and fp32 on the same held-out studies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ulna.errors import ConfigError
 from ulna.evaluation.rows import StudyRow
 from ulna.metrics.ranking import auroc
 
-# Of fewer, 99 % says nothing.
+# Fewer studies do not determine a share of 99 %.
 MIN_STUDIES = 20
 _QUANTILES = (0.5, 0.9, 0.99, 1.0)
 Pair = tuple[float, float]
@@ -20,10 +20,10 @@ Pair = tuple[float, float]
 def probability_changes(
     before: Sequence[StudyRow], after: Sequence[StudyRow]
 ) -> tuple[dict[str, float], float, int]:
-    """Quantiles of the studies' |change|, the share within 0.02, and how many studies.
+    """Return quantiles of |change of probability|, the share within 0.02, and number of studies.
 
-    before, after: rows of the same studies in the same order; those without an answer count for
-    nothing. Raises ConfigError for fewer than 20.
+    before, after: rows of the same studies in the same order. Those without an answer are not
+    counted. Raises ConfigError for fewer than 20 studies.
     """
     gaps = [
         abs(a.given.probability - b.given.probability)
@@ -41,12 +41,12 @@ def probability_changes(
 
 
 def auroc_pair(before: Sequence[StudyRow], after: Sequence[StudyRow]) -> Pair | None:
-    """AUROC over the scored studies, before and after; None where they are of one class."""
+    """Return the AUROC of the scored studies, before and after. None if they are of one class."""
     return _both(_auroc(before), _auroc(after))
 
 
 def pointing_pair(before: Sequence[StudyRow], after: Sequence[StudyRow]) -> Pair | None:
-    """Pointing game over the images with a known place, before and after; None without any."""
+    """Return the pointing game on images with a known place, before and after. None without any."""
     return _both(_pointing(before), _pointing(after))
 
 

@@ -1,4 +1,4 @@
-"""Prepared training images: what the ranges come from, and what the layers are chosen by."""
+"""Prepared training images, for the ranges of activations and for the choice of layers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ulna.types import Array, BodyPart, Study
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """pixels: (B, 1, S, S) float32. parts: of each image, None where not known."""
+    """Images prepared for a graph: (B, 1, S, S) float32. parts: body parts, None where unknown."""
 
     pixels: Array
     parts: tuple[BodyPart | None, ...]
 
 
 def draw_images(studies: Sequence[Study], n: int, spec: InputSpec, seed: int) -> PreparedImages:
-    """At most `n` images of the studies, drawn at random. Raises DatasetError without any."""
+    """Draw at most `n` images of the studies at random. Raises DatasetError without any image."""
     images = [(s.body_part, i.path) for s in studies for i in s.images]
     chosen = np.random.default_rng(seed).permutation(len(images))[:n]
     pixels, parts = [], []
@@ -33,7 +33,8 @@ def draw_images(studies: Sequence[Study], n: int, spec: InputSpec, seed: int) ->
         try:
             pixels.append(prepare(read_radiograph(path), spec)[0])
         except (ImageError, MemoryError) as error:
-            warnings.warn(f"not quantised on: {message_of(error)}", ImageWarning, stacklevel=2)
+            message = f"left out of the quantisation: {message_of(error)}"
+            warnings.warn(message, ImageWarning, stacklevel=2)
             continue
         parts.append(part)
     if not pixels:

@@ -1,8 +1,8 @@
-"""Which layers become int8: the dearest stay in fp32 until the answers agree.
+"""The choice of layers for int8: the most sensitive stay in fp32 until the answers agree.
 
-A layer's sensitivity is how far the abnormal logits move when it alone is int8. Errors of layers
-add up in squares, and a layer in int8 saves time in proportion to its multiplications: first to
-stay in fp32 is the one whose squared sensitivity is largest for what it would save.
+The sensitivity of a layer is the change of the abnormal logits when only this layer is int8.
+Squared errors of layers add up, and a layer in int8 saves time in proportion to its
+multiplications. So the layers with the largest squared sensitivity per multiplication stay in fp32.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from ulna.runtime.session.quantiser import GraphQuantiser
 from ulna.types import Array
 
 SHARES_LEFT = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75)
-"""Of each expert's layers, tried in turn."""
-# Of the images; the gate asks for more of the studies, which average over images.
+"""Shares of each expert's layers that stay in fp32, tried in turn."""
+# Share of images that must agree. The gate requires more of the studies, which average over images.
 _AGREES = 0.97
-_SENSED = 16
-Progress = Callable[[str, int, int], None]
+_N_SENSITIVITY = 16
 
 
 def order_layers(
@@ -35,17 +34,17 @@ def order_layers(
     graph: Path,
     images: Array,
     engine: EngineSettings,
-    report: Callable[[int, int], None],
+    progress: Callable[[int, int], None],
 ) -> list[str]:
-    """The graph's layers, first to stay in fp32 first. images: (B, 1, S, S); 16 are used."""
-    few = images[:_SENSED]
-    before = _logits(Session(graph, engine).run(few))
-    price = {}
+    """Sort the graph's layers, those to keep in fp32 first. images: (B, 1, S, S), 16 are used."""
+    images = images[:_N_SENSITIVITY]
+    before = _logits(Session(graph, engine).run(images))
+    sensitivity = {}
     for done, layer in enumerate(quantiser.layers, start=1):
-        after = _logits(Session(quantiser.quantised([layer]), engine).run(few))
-        price[layer] = float(np.mean((after - before) ** 2)) / quantiser.costs[layer]
-        report(done, len(quantiser.layers))
-    return sorted(price, key=lambda layer: -price[layer])
+        after = _logits(Session(quantiser.quantised([layer]), engine).run(images))
+        sensitivity[layer] = float(np.mean((after - before) ** 2)) / quantiser.costs[layer]
+        progress(done, len(quantiser.layers))
+    return sorted(sensitivity, key=lambda layer: -sensitivity[layer])
 
 
 def choose_layers(
@@ -57,10 +56,10 @@ def choose_layers(
     engine: EngineSettings,
     least: float = 0.0,
 ) -> dict[str, list[str]]:
-    """By expert, the layers that become int8: as many as leave the images' answers alone.
+    """Choose for each expert the layers that become int8: as many as keep the images' answers.
 
-    orders: of `order_layers`. least: share of the layers that stays in fp32 in any case. Where even
-    the last of SHARES_LEFT does not agree, it is taken, and the gate has the last word.
+    orders: of `order_layers`. least: smallest share of the layers that stays in fp32. Where the
+    answers do not agree even with the last of SHARES_LEFT, that one is taken, and the gate decides.
     """
     before = _probabilities(originals, images, manifest, engine)
     chosen: dict[str, list[str]] = {}
@@ -84,14 +83,14 @@ def _probabilities(
     manifest: Manifest,
     engine: EngineSettings,
 ) -> Array:
-    """(B,) calibrated probability of each image."""
-    message = {n: Session(graph, engine).run(images.pixels) for n, graph in graphs.items()}
-    result = []
+    """Return the calibrated probability (B,) of each image."""
+    by_expert = {n: Session(graph, engine).run(images.pixels) for n, graph in graphs.items()}
+    probabilities = []
     for k, part in enumerate(images.parts):
-        outputs = {n: o[k] for n, o in message.items()}
+        outputs = {n: o[k] for n, o in by_expert.items()}
         known = part if part in manifest.body_parts else None
         routing = routing_weights(
             [o.body_part for o in outputs.values()], manifest.body_parts, known
         )
-        result.append(float(sigmoid(fuse_image(outputs, routing, manifest).logit)))
-    return np.array(result)
+        probabilities.append(float(sigmoid(fuse_image(outputs, routing, manifest).logit)))
+    return np.array(probabilities)

@@ -1,4 +1,4 @@
-"""`quantise_bundle`: a bundle to the same bundle in int8, or to the figures that speak against."""
+"""`quantise_bundle`: quantise a bundle to int8 and test it against the original."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class QuantisePlan:
-    """images: training images for the ranges, at most. chosen_by: images that choose the layers.
+    """Settings of a quantisation. images: largest number of training images for the ranges.
 
-    seed: of the draw. left: least share of each expert's layers that stays in fp32. engine: that
-    sensitivities and the gate are asked of.
+    chosen_by: number of images for the choice of layers. seed: of the draw. left: smallest share of
+    each expert's layers that stays in fp32. engine: for sensitivities and the gate.
     """
 
     images: Count = 128
@@ -56,13 +56,14 @@ def quantise_bundle(
     plan: QuantisePlan,
     progress: Progress,
 ) -> tuple[ModelBundle | None, Quantisation]:
-    """The bundle in int8, written to `out` if the gate accepts it, and the gate's figures.
+    """Quantise a bundle to int8 and write it to `out` if the gate accepts it.
 
-    training: studies that the experts learned from; held_out: labelled ones that they did not.
-    None for a bundle that is refused: then nothing is written. Fusion, thresholds, cascade and
-    what the images look like are carried over; an examination of the maps is not. Raises
-    BundleError for a bundle that is int8 already and for an `out` that is the bundle itself or
-    holds anything but a bundle, DatasetError, ConfigError.
+    Returns the int8 bundle and the gate's figures. The bundle is None, and nothing is written, if
+    the gate refuses it. training: studies that the experts learned from. held_out: labelled studies
+    that they did not learn from. Fusion, thresholds, cascade and feature statistics are carried
+    over; an examination of the maps is not. Raises BundleError for a bundle that is int8 already
+    and for an `out` that is the bundle itself or holds anything but a bundle, DatasetError,
+    ConfigError.
     """
     bundle = read_bundle(bundle_path)
     if out.resolve() == bundle_path.resolve():
@@ -77,7 +78,7 @@ def quantise_bundle(
     int8 = predictor.with_graphs(graphs)
     after, _ = collect_rows(int8, held_out, point, partial(progress, "held out, int8"))
     change, within, n_studies = probability_changes(before, after)
-    result = Quantisation(
+    figures = Quantisation(
         method=METHOD,
         n_images=n_images,
         layers=layers,
@@ -89,13 +90,13 @@ def quantise_bundle(
         auroc=auroc_pair(before, after),
         pointing=pointing_pair(before, after),
     )
-    return (_written(bundle, graphs, result, out) if result.accepted else None), result
+    return (_write(bundle, graphs, figures, out) if figures.accepted else None), figures
 
 
 def _quantised(
     bundle: ModelBundle, training: Sequence[Study], plan: QuantisePlan, progress: Progress
 ) -> tuple[dict[str, bytes], dict[str, int], dict[str, int], int]:
-    """int8 graphs; how many layers of each are int8, how many fp32; how many images were used."""
+    """Return int8 graphs, numbers of int8 and fp32 layers of each, and number of images used."""
     manifest = bundle.manifest
     images = draw_images(training, plan.images, manifest.input_spec, plan.seed)
     chosen_by = draw_images(training, plan.chosen_by, manifest.input_spec, plan.seed + 1)
@@ -103,8 +104,8 @@ def _quantised(
     quantisers, orders = {}, {}
     for name, graph in originals.items():
         quantisers[name] = GraphQuantiser(graph, images.pixels)
-        report = partial(progress, f"sensitivity of {name}")
-        orders[name] = order_layers(quantisers[name], graph, chosen_by.pixels, plan.engine, report)
+        step = partial(progress, f"sensitivity of {name}")
+        orders[name] = order_layers(quantisers[name], graph, chosen_by.pixels, plan.engine, step)
     chosen = choose_layers(
         quantisers, orders, originals, chosen_by, manifest, plan.engine, plan.left
     )
@@ -114,11 +115,11 @@ def _quantised(
     return graphs, counts, left, len(images.pixels)
 
 
-def _written(
-    bundle: ModelBundle, graphs: dict[str, bytes], result: Quantisation, out: Path
+def _write(
+    bundle: ModelBundle, graphs: dict[str, bytes], figures: Quantisation, out: Path
 ) -> ModelBundle:
-    """`out` with the same manifest but for graphs, figures and the old graphs' examination."""
-    manifest = replace(bundle.manifest, quantisation=result, map_examination=None)
+    """Write the bundle with its new graphs and the figures, without the old examination."""
+    manifest = replace(bundle.manifest, quantisation=figures, map_examination=None)
     new = write_bundle(manifest, graphs, out)
     out_of_distribution = read_out_of_distribution(bundle)
     if out_of_distribution is None:

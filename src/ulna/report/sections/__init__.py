@@ -1,1 +1,1 @@
-"""Sections of report.html on what other verbs found: one module and one template for each."""
+"""Sections of report.html on the results of other commands, each a module and a template."""

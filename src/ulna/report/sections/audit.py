@@ -1,4 +1,4 @@
-"""The prototype's protocol beside the right one, from audit.json."""
+"""The prototype's protocol compared with the corrected one, from audit.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ulna.report.svg import to_svg
 
 
 def content(included: Included) -> Json:
-    """What audit.html.j2 shows."""
+    """Return the content of audit.html.j2."""
     figure = waterfall_figure(included.result)
-    label = f"What the accuracy of the prototype was made of ({included.name})"
+    label = f"Sources of the prototype’s accuracy ({included.name})"
     return {"a": included.result, "figure": Markup(to_svg(figure, label))}

@@ -1,4 +1,4 @@
-"""The heat map's own examination, from examination.json and its picture."""
+"""The examination of the heat maps, from examination.json and its picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEASURES = {
 
 
 def content(included: Included) -> Json:
-    """What examine.html.j2 shows."""
+    """Return the content of examine.html.j2."""
     verdict = from_json(MapExamination, included.result["verdict"])
     return {
         "e": included.result,
@@ -30,7 +30,7 @@ def content(included: Included) -> Json:
 
 
 def _picture(included: Included) -> str:
-    """The images as a data URI, '' where the folder has no picture."""
+    """Return the picture as a data URI, '' where the folder has none."""
     for file in included.files:
         if file.suffix == ".png":
             return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""Folders of other verbs' results, recognised by the file inside and held against their receipt."""
+"""Folders with results of other commands, identified by their main file and checked by receipt."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MAIN_FILES = {
     "score": "score.json",
     "audit": "audit.json",
 }
-"""By verb, the file that its folder is known by and its numbers come from."""
+"""Command -> main file of its folder, with the numbers that are shown."""
 _PICTURES = {"examine": "examination.png"}
 
 
 @dataclass(frozen=True)
 class Included:
-    """Results of the verb `verb` that a report shall show.
+    """Results of the command `verb` for a section of the report.
 
-    name: the verb, with a number from the second of its kind on. found: what the main file holds,
-    rows as dicts of a CSV. receipt: None where the folder has none. files: that were read.
+    name: the command, with a number from the second of its kind on. result: content of the main
+    file, for a CSV its rows as dicts. receipt: None where the folder has none. files: those read.
     """
 
     verb: str
@@ -42,44 +42,44 @@ class Included:
 
 
 def read_included(given: Sequence[Path]) -> list[Included]:
-    """The results in each of `given`: a folder, or the main file in it.
+    """Read the results in each of `given`, a folder or the main file in it.
 
-    In the order of a report, not of `given`. Raises ConfigError for a folder of anything else, of
-    several verbs, given twice, or damaged; VerificationError for files that are not what the
-    folder's receipt says.
+    They are returned in the order of a report, not of `given`. Raises ConfigError for a folder of
+    anything else or of several commands, one given twice, or damaged files; VerificationError for
+    files that differ from the folder's receipt.
     """
     places = [_recognised(path) for path in given]
     for place in places:
         if places.count(place) > 1:
             raise ConfigError(f"{place[1]} is included twice: give it once")
-    result = []
+    included = []
     for verb in MAIN_FILES:
         own = [folder for v, folder in places if v == verb]
         for number, folder in enumerate(own, start=1):
-            result.append(_read(verb, verb if number == 1 else f"{verb}-{number}", folder))
-    return result
+            included.append(_read(verb, verb if number == 1 else f"{verb}-{number}", folder))
+    return included
 
 
 def _recognised(path: Path) -> tuple[str, Path]:
-    """The verb that wrote `path`, and its folder."""
+    """Return the command that wrote `path`, and its folder."""
     if path.is_file():
-        there = [v for v, name in MAIN_FILES.items() if name == path.name]
+        verbs = [v for v, name in MAIN_FILES.items() if name == path.name]
         folder = path.parent
     else:
-        there = [v for v, name in MAIN_FILES.items() if (path / name).is_file()]
+        verbs = [v for v, name in MAIN_FILES.items() if (path / name).is_file()]
         folder = path
-    if len(there) == 1:
-        return there[0], folder
+    if len(verbs) == 1:
+        return verbs[0], folder
     expected = ", ".join(f"{name} (`ulna {v}`)" for v, name in MAIN_FILES.items())
-    if there:
-        names = " and ".join(MAIN_FILES[v] for v in there)
+    if verbs:
+        names = " and ".join(MAIN_FILES[v] for v in verbs)
         raise ConfigError(
             f"{path} holds {names}: expected one of them; name the file, or give each a folder"
         )
-    raise ConfigError(f"{path}: {_seen(path)}: expected a folder with one of {expected}")
+    raise ConfigError(f"{path}: {_content_of(path)}: expected a folder with one of {expected}")
 
 
-def _seen(path: Path) -> str:
+def _content_of(path: Path) -> str:
     if not path.exists():
         return "no such folder"
     if not path.is_dir():
@@ -107,17 +107,17 @@ def _rows(text: str) -> list[dict[str, str]]:
 
 
 def _receipt(verb: str, folder: Path) -> Receipt | None:
-    """The folder's receipt, once its files are seen to be those that it vouches for."""
+    """Return the folder's receipt after a check of its files against it, None without one."""
     file = folder / RECEIPT
     if not file.is_file():
         return None
     receipt = read_receipt(file)
     if receipt.kind != verb or MAIN_FILES[verb] not in receipt.files:
         raise ConfigError(
-            f"{file}: is of `ulna {receipt.kind}`, expected one that vouches for "
-            f"{MAIN_FILES[verb]}: run `ulna {verb}` again into a folder of its own"
+            f"{file}: is of `ulna {receipt.kind}`: expected one that lists {MAIN_FILES[verb]}: "
+            f"run `ulna {verb}` again into a folder of its own"
         )
-    # What was read may lie elsewhere by now; what was written is what is shown here.
+    # Only the written files are shown here. The inputs may have been moved since.
     wrong = [c for c in check_files(replace(receipt, inputs={}), folder) if c.equal is False]
     if wrong:
         raise VerificationError(

@@ -1,4 +1,4 @@
-"""Labels to read again, from review.csv."""
+"""Probable label errors, from review.csv."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHOWN = 10
 
 
 def content(included: Included) -> Json:
-    """What review.html.j2 shows. Raises ValueError for a list of nothing."""
+    """Return the content of review.html.j2. Raises ValueError for an empty list."""
     rows: Sequence[Mapping[str, str]] = included.result
     if not rows:
         raise ValueError("no label in it")

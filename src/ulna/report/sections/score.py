@@ -1,4 +1,4 @@
-"""The score of the MURA competition and where it would stand, from score.json."""
+"""The score of the MURA competition and the rank it would have, from score.json."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from ulna.report.sections.folders import Included
 
 
 def content(included: Included) -> Json:
-    """What score.html.j2 shows."""
+    """Return the content of score.html.j2."""
     rows: Json = included.result
     return {
         "rows": {OVERALL: _row(rows[OVERALL])} | {n: _row(row) for n, row in rows.items()},
-        "standing": {n: r["standing"] for n, r in rows.items() if r["standing"] is not None},
+        "ranks": {n: r["standing"] for n, r in rows.items() if r["standing"] is not None},
     }
 
 
 def _row(row: Json) -> Json:
-    """Each interval beside the one kappa, as the filters take them."""
+    """Join each interval with the kappa, as the filters expect it."""
     return {
         "n": row["n"],
         "n_abnormal": row["n_abnormal"],

@@ -1,4 +1,4 @@
-"""From the results of another verb to a section of the report."""
+"""Build a section of the report from the results of another command."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 TITLES = {
     "stress": "Where it breaks",
-    "examine": "The heat maps, examined",
-    "review": "Labels to read again",
+    "examine": "Examination of the heat maps",
+    "review": "Probable label errors",
     "score": "The score of the MURA competition",
-    "audit": "The prototype’s accuracy, audited",
+    "audit": "Audit of the prototype’s accuracy",
 }
 _CONTENT = {
     "stress": stress.content,
@@ -37,12 +37,12 @@ _CONTENT = {
 }
 _ABSENT = {
     "stress": (
-        "Not stressed: what noise, blur, a crop, a missing view do to the answers, and in which "
+        "Not stressed: how noise, blur, a crop or a missing view change the answers, and in which "
         "subgroups they are worse",
         "ulna stress DATA --bundle BUNDLE --out FOLDER",
     ),
     "examine": (
-        "Heat maps not examined: whether they find what is there better than an edge detector does",
+        "Heat maps not examined: whether they mark findings better than an edge detector does",
         "ulna examine DATA --bundle BUNDLE --out FOLDER",
     ),
     "review": (
@@ -54,11 +54,11 @@ _ABSENT = {
         "ulna score --labels LABELS.csv --predictions predictions.csv --out FOLDER",
     ),
     "audit": (
-        "The prototype’s protocol not audited: how much of its accuracy these data explain",
+        "The prototype’s protocol not audited: how much of its accuracy remains on these data",
         "ulna audit DATA --out FOLDER",
     ),
 }
-# What a damaged or a foreign file may do to code that reads it key by key.
+# Errors of code that reads a damaged or unrelated file key by key.
 _DAMAGE = (
     *(KeyError, IndexError, TypeError, ValueError, AttributeError),
     *(UndefinedError, ConfigError, BundleError),
@@ -67,7 +67,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page. facts: what it was made of. remarks: what a reader must know first.
+    """A section of the page. facts: its provenance. remarks: warnings at its top.
 
     predictions: SHA-256 of the table that was scored, '' where that does not apply.
     """
@@ -82,22 +82,22 @@ class Section:
 
 
 def build_sections(included: Sequence[Included], bundle: ModelBundle) -> list[Section]:
-    """A section for each of `included`, in order, of a report on `bundle`.
+    """Build a section for each of `included`, in order, of a report on `bundle`.
 
-    Raises ConfigError for a file whose content is not what its verb writes.
+    Raises ConfigError for a file whose content is not what its command writes.
     """
     return [_build(one, bundle) for one in included]
 
 
 def absent(sections: Sequence[Section]) -> list[tuple[str, str]]:
-    """What none of the sections shows: (sentence, command) for each verb."""
-    return [message for verb, message in _ABSENT.items() if verb not in {s.verb for s in sections}]
+    """Return (sentence, command) for each command without a section."""
+    return [entry for verb, entry in _ABSENT.items() if verb not in {s.verb for s in sections}]
 
 
 def _build(one: Included, bundle: ModelBundle) -> Section:
     try:
         body = fill(f"sections/{one.verb}.html.j2", _CONTENT[one.verb](one))
-        requested, scored = _bundle_of(one), _scored_by(one)
+        made_with, scored = _bundle_of(one), _predictions_of(one)
     except _DAMAGE as error:
         raise ConfigError(
             f"{one.folder / MAIN_FILES[one.verb]}: not what `ulna {one.verb}` writes "
@@ -105,53 +105,53 @@ def _build(one: Included, bundle: ModelBundle) -> Section:
         ) from error
     _, _, number = one.name.partition("-")
     title = f"{TITLES[one.verb]} ({number})" if number else TITLES[one.verb]
-    remarks = _remarks(one, requested, bundle)
-    return Section(one.name, one.verb, title, body, _facts(one, requested), remarks, scored)
+    remarks = _remarks(one, made_with, bundle)
+    return Section(one.name, one.verb, title, body, _facts(one, made_with), remarks, scored)
 
 
 def _bundle_of(one: Included) -> str:
-    """Hash of the bundle that was asked, '' where none was."""
+    """Return the hash of the bundle that answered, '' where there was none."""
     if one.verb == "stress":
         return str(one.result["bundle"]["hash"])
     return str(one.result["bundle"]) if one.verb == "examine" else ""
 
 
-def _scored_by(one: Included) -> str:
-    """SHA-256 of the predictions that `ulna score` read, '' where that is not known."""
+def _predictions_of(one: Included) -> str:
+    """Return the SHA-256 of the predictions that `ulna score` read, '' where not known."""
     if one.verb != "score" or one.receipt is None:
         return ""
     return one.receipt.inputs["predictions"].sha256
 
 
-def _facts(one: Included, requested: str) -> tuple[tuple[str, str], ...]:
-    """What the section was made of: command, data, bundle, code."""
+def _facts(one: Included, made_with: str) -> tuple[tuple[str, str], ...]:
+    """Return the provenance of the section: command, data, bundle and code."""
     receipt = one.receipt
     if receipt is None:
-        return (("Bundle", requested[:12]),) if requested else ()
+        return (("Bundle", made_with[:12]),) if made_with else ()
     facts = [("Command", shlex.join(receipt.command))]
     if (data := receipt.data) is not None:
         counts = f"{data.n_studies} studies, {data.n_images} images"
         facts.append(("Data", f"{data.name}: {counts}; {data.split}; {data.sha256[:12]}"))
     facts += [(f"Read: {n}", f"{f.path}, {f.sha256[:12]}") for n, f in receipt.inputs.items()]
-    if requested:
-        facts.append(("Bundle", requested[:12]))
+    if made_with:
+        facts.append(("Bundle", made_with[:12]))
     code = receipt.code
     facts.append(("Code", f"Ulna {code.get('ulna', '?')}, commit {code.get('commit', '?')[:12]}"))
     return (*facts, ("Receipt", f"files equal to those that it names: {len(receipt.files)}"))
 
 
-def _remarks(one: Included, requested: str, bundle: ModelBundle) -> tuple[str, ...]:
-    message = [] if one.receipt else ["No receipt.json: nothing vouches for these numbers."]
-    if requested and requested not in (bundle.hash, _unexamined(bundle)):
-        message.append(
-            f"Made with bundle {requested[:12]}, not with {bundle.hash[:12]} that is evaluated "
-            "here: "
-            "another one, or calibrated or examined since. Its numbers need not hold for this one."
+def _remarks(one: Included, made_with: str, bundle: ModelBundle) -> tuple[str, ...]:
+    remarks = [] if one.receipt else ["No receipt.json: the origin of these numbers is not known."]
+    if made_with and made_with not in (bundle.hash, _unexamined(bundle)):
+        remarks.append(
+            f"Made with bundle {made_with[:12]}, not with {bundle.hash[:12]} that is evaluated "
+            "here. It is another bundle, or was calibrated or examined since. The numbers may not "
+            "hold for the bundle evaluated here."
         )
-    return tuple(message)
+    return tuple(remarks)
 
 
 def _unexamined(bundle: ModelBundle) -> str:
-    """The hash of the bundle before `ulna examine` wrote its verdict: it gave the same answers."""
+    """Return the hash of the bundle before `ulna examine` added its verdict; answers are equal."""
     data: Json = to_json(replace(bundle.manifest, map_examination=None))
     return manifest_hash(data)

@@ -12,10 +12,10 @@ from ulna.robustness.stress.breaks import FLIPS_ALLOWED
 
 
 def content(included: Included) -> Json:
-    """What stress.html.j2 shows."""
+    """Return the content of stress.html.j2."""
     result = included.result
     label = f"AUROC, sensitivity and specificity by severity ({included.name})"
-    rows = [_of_today(r) for r in result["where_it_breaks"]]
+    rows = [_migrated(r) for r in result["where_it_breaks"]]
     return {
         "s": result,
         "corruptions": [r for r in rows if r["kind"] == "corruption"],
@@ -26,7 +26,7 @@ def content(included: Included) -> Json:
     }
 
 
-def _of_today(row: Json) -> Json:
-    """The row under today's names: the amount was called 'told', an image 'film'."""
+def _migrated(row: Json) -> Json:
+    """Return a row of an earlier version under the present names of amount and image."""
     row = {"amount_text" if k == "told" else k: v for k, v in row.items()}
     return row | {"level": "image"} if row.get("level") == "film" else row

@@ -1,1 +1,1 @@
-"""Does a bundle read the bone or the hospital: a probe of its features, and standardised images."""
+"""Does a bundle read the bone or the hospital: a probe of its features, standardised images."""

@@ -1,4 +1,4 @@
-"""A bundle's features of, and answers to, images under each control of `standardise`."""
+"""A bundle's features and answers for images under each control of `standardise`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def image_features(
     expert: str = "",
     engine: EngineSettings = PORTABLE,
 ) -> ImageFeatures:
-    """The output "features" of an expert's graph for every image of `studies`.
+    """Return the output "features" of an expert's graph for every image of `studies`.
 
-    expert: its name; '' for those of all experts beside each other. control: what is done to each
-    image before. Images that cannot be read are left out (ImageWarning). Raises ConfigError for an
+    expert: its name, or '' for the features of all experts, concatenated. control: applied to each
+    image first. Images that cannot be read are left out (ImageWarning). Raises ConfigError for an
     expert that the bundle does not have, DatasetError where no image is left.
     """
     names = [e.name for e in bundle.manifest.experts]
@@ -56,29 +56,29 @@ def image_features(
     graphs = [e for e in bundle.manifest.experts if expert in ("", e.name)]
     sessions = [Session(bundle.graph_path(e), engine) for e in graphs]
     spec = bundle.manifest.input_spec
-    known: list[Study] = []
-    result, batch = [], []
+    read: list[Study] = []
+    features, batch = [], []
     images = [(s, ref) for s in studies for ref in s.images]
     for place, (study, ref) in enumerate(images, start=1):
         try:
             batch.append(prepare(control(read_radiograph(ref.path)), spec)[0])
-            known.append(study)
+            read.append(study)
         except ImageError as error:
             warnings.warn(f"{ref.path}: left out: {message_of(error)}", ImageWarning, stacklevel=2)
         if batch and (len(batch) == _BATCH or place == len(images)):
-            message = [session.run(np.stack(batch)) for session in sessions]
-            result += [
-                np.concatenate([o.features for o in own]) for own in zip(*message, strict=True)
-            ]
+            outputs = zip(*(session.run(np.stack(batch)) for session in sessions), strict=True)
+            features += [np.concatenate([o.features for o in image]) for image in outputs]
             batch = []
-    if not known:
-        raise DatasetError(f"none of {len(images)} images can be read: nothing to probe")
-    label = [np.nan if s.abnormal is None else float(s.abnormal) for s in known]
+    if not read:
+        raise DatasetError(
+            f"none of {len(images)} images can be read: expected readable radiographs"
+        )
+    label = [np.nan if s.abnormal is None else float(s.abnormal) for s in read]
     return ImageFeatures(
-        features=np.array(result, np.float64),
-        source=np.array([s.source for s in known]),
-        patient=np.array([s.patient_id for s in known]),
-        body_part=np.array([s.body_part or "" for s in known]),
+        features=np.array(features, np.float64),
+        source=np.array([s.source for s in read]),
+        patient=np.array([s.patient_id for s in read]),
+        body_part=np.array([s.body_part or "" for s in read]),
         abnormal=np.array(label),
     )
 
@@ -87,42 +87,43 @@ def score_controls(
     predictor: Predictor,
     studies: Sequence[Study],
     controls: Mapping[str, Control] = CONTROLS,
-    how: Resampling | None = None,
+    resampling: Resampling | None = None,
     progress: Progress | None = None,
 ) -> Json:
-    """Scores of the same studies under each control, and their differences from the first.
+    """Score the same studies under each control, and their differences from the first control.
 
-    `{control: {scores: {measure: {value, low, high}}, minus: {...}, refused: share of studies}}`
-    with the measures of `MEASURES`, differences paired on the same bootstrap draws over patients.
-    Refused studies are scored all the same. Studies without a label, and those that cannot be
-    answered under every control, do not count (`n_studies`, `left_out` by reason). Raises
-    DatasetError where none is left.
+    Returns `n_studies`, `left_out` (study -> reason) and `controls`: `{control: {scores: {measure:
+    {value, low, high}}, minus: {...}, refused: share of studies}}` with the measures of `MEASURES`.
+    Differences are paired on the same bootstrap draws over patients. Refused studies are scored
+    too. Studies without a label are not counted, and those without an answer under every control
+    are left out. Raises DatasetError where no study remains.
     """
-    how = how or Resampling()
+    resampling = resampling or Resampling()
     answered: list[Study] = []
     answers: list[list[StudyPrediction]] = []
     left_out: dict[str, str] = {}
-    wanted = [s for s in studies if s.abnormal is not None]
-    requested = predictor.without_refusal()
-    for done, study in enumerate(wanted, start=1):
+    labelled = [s for s in studies if s.abnormal is not None]
+    predictor = predictor.without_refusal()
+    for done, study in enumerate(labelled, start=1):
         try:
-            answers.append([_answer(requested, study, c) for c in controls.values()])
+            answers.append([_answer(predictor, study, c) for c in controls.values()])
             answered.append(study)
         except (UlnaError, MemoryError) as error:
             left_out[study.key] = message_of(error)
         if progress is not None:
-            progress(done, len(wanted))
+            progress(done, len(labelled))
     if not answered:
         raise DatasetError(
-            f"none of {len(studies)} studies has a label and an answer: {[*left_out.values()][:1]}"
+            f"none of {len(studies)} studies has a label and an answer: expected at least one "
+            f"(first fault: {next(iter(left_out.values()), 'no labels')})"
         )
     samples = {n: answers_sample(answered, [a[i] for a in answers]) for i, n in enumerate(controls)}
     first = next(iter(samples.values()))
     result: Json = {"n_studies": len(answered), "left_out": left_out, "controls": {}}
     for i, (name, sample) in enumerate(samples.items()):
         result["controls"][name] = {
-            "scores": measure(sample, how, MEASURES),
-            "minus": _difference(sample, first, how),
+            "scores": measure(sample, resampling, MEASURES),
+            "minus": _difference(sample, first, resampling),
             "refused": float(np.mean([_refused(a[i]) for a in answers])),
         }
     return result
@@ -139,8 +140,8 @@ def _refused(answer: StudyPrediction) -> bool:
     return all(image.refusal for image in answer.images)
 
 
-def _difference(sample: Sample, other: Sample, how: Resampling) -> Json:
-    mine, theirs = statistics(sample), statistics(other)
-    paired = {n: difference_of(mine[n], theirs[n]) for n in MEASURES}
-    result = bootstrap_intervals(sample.patients, paired, how.draws, how.seed)
-    return {n: interval_json(i) for n, i in result.items()}
+def _difference(sample: Sample, other: Sample, resampling: Resampling) -> Json:
+    first, second = statistics(sample), statistics(other)
+    paired = {n: difference_of(first[n], second[n]) for n in MEASURES}
+    intervals = bootstrap_intervals(sample.patients, paired, resampling.draws, resampling.seed)
+    return {n: interval_json(i) for n, i in intervals.items()}

@@ -1,8 +1,7 @@
-"""Can a linear classifier tell the source of an image from a bundle's features, within label?
+"""The source probe: can a linear classifier predict the source of an image from its features?
 
-Where it can, whatever the features say of the finding may as well be the hospital's mark. Within
-label, since sources differ in their share of abnormal images; and, with `parts`, within body part,
-since features that know a wrist from an elbow are no fault.
+Where it can, the bundle's answers may depend on the hospital instead of the finding. The probe is
+fitted among images of one label, since sources differ in their share of abnormal images.
 """
 
 from __future__ import annotations
@@ -29,10 +28,11 @@ LABELS = {"normal": 0.0, "abnormal": 1.0}
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How the probe is made.
+    """Settings of a source probe.
 
-    folds: of patients; sources with fewer patients within a label are left out there. penalty: of
-    the squared weights on standardised features (half of 1 / C of scikit-learn's). seed: of folds.
+    folds: of patients; a source with fewer patients of a label is left out for that label.
+    penalty: factor of the squared weights on standardised features, 1 / (2 C) for scikit-learn's C.
+    seed: of the assignment to folds.
     """
 
     folds: Annotated[int, Bounds(2, 1_000)] = 5
@@ -45,9 +45,9 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """(N, C) features of images; source, patient, body_part: (N,) names; abnormal: (N,) 0, 1, nan.
+    """Features (N, C) of N images. source, patient, body_part: (N,) names.
 
-    No other noun holds what a graph makes of images apart from its answers.
+    abnormal: (N,) labels 0 or 1, nan where not known.
     """
 
     features: Floats
@@ -57,7 +57,7 @@ class ImageFeatures:
     abnormal: Floats
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> ImageFeatures:
-        """Those of the images chosen (N,)."""
+        """Return the images selected by the mask `chosen` (N,)."""
         return ImageFeatures(
             self.features[chosen],
             self.source[chosen],
@@ -70,16 +70,16 @@ class ImageFeatures:
 def probe_sources(
     images: ImageFeatures,
     settings: ProbeSettings | None = None,
-    how: Resampling | None = None,
+    resampling: Resampling | None = None,
 ) -> Json:
-    """`{normal: ..., abnormal: ...}`: how well a linear classifier tells the sources apart.
+    """Measure for each label how well a linear classifier predicts the source of an image.
 
-    Of each label: `auroc` (macro mean over sources, each against the others; chance 0.5) and
-    `balanced_accuracy` (mean recall; `chance` 1 / number of sources) with intervals over patients,
-    `n` images by source, and `left_out`: sources of too few patients. Out-of-fold answers of a
-    multinomial logistic regression whose classes weigh alike (`fit_logistic`), cross-validated by
-    patient. A label with fewer than two sources has `reason` instead. Raises DatasetError without
-    features.
+    Returns `{normal: ..., abnormal: ...}`, for each `auroc` (macro mean over sources, each against
+    the others; 0.5 by chance) and `balanced_accuracy` (mean recall; `chance` is 1 / number of
+    sources) with intervals over patients, `n` images by source, and `left_out`, sources with too
+    few patients. A label with fewer than two sources has `reason` in place of scores. The
+    predictions are out of fold, by patient, from a multinomial logistic regression with equal
+    weight for each class (`fit_logistic`). Raises DatasetError without features.
 
     Examples
     --------
@@ -92,19 +92,19 @@ def probe_sources(
     >>> probe_sources(images)["normal"]["auroc"]["value"] > 0.99
     True
     """
-    settings, how = settings or ProbeSettings(), how or Resampling()
+    settings, resampling = settings or ProbeSettings(), resampling or Resampling()
     if not images.features.size:
         raise DatasetError(
             "no features: expected a bundle whose graphs have the output 'features' (export it "
             "again with this version)"
         )
     return {
-        name: _within(images.of(images.abnormal == value), settings, how)
+        name: _within(images.of(images.abnormal == value), settings, resampling)
         for name, value in LABELS.items()
     }
 
 
-def _within(images: ImageFeatures, settings: ProbeSettings, how: Resampling) -> Json:
+def _within(images: ImageFeatures, settings: ProbeSettings, resampling: Resampling) -> Json:
     patients = {s: len({*images.patient[images.source == s]}) for s in np.unique(images.source)}
     kept = sorted(str(s) for s, n in patients.items() if n >= settings.folds)
     result: Json = {
@@ -120,7 +120,7 @@ def _within(images: ImageFeatures, settings: ProbeSettings, how: Resampling) -> 
         "auroc": partial(_macro_auroc, truth, probability),
         "balanced_accuracy": partial(_balanced, truth, probability.argmax(axis=1)),
     }
-    intervals = bootstrap_intervals(images.patient, statistics, how.draws, how.seed)
+    intervals = bootstrap_intervals(images.patient, statistics, resampling.draws, resampling.seed)
     result |= {name: interval_json(i) for name, i in intervals.items()}
     return result | {"chance": 1 / len(kept)}
 
@@ -129,16 +129,16 @@ def _out_of_fold(
     images: ImageFeatures, truth: npt.NDArray[np.int64], k: int, settings: ProbeSettings
 ) -> Floats:
     fold = _folds_by_patient(images, settings)
-    result = np.zeros((len(truth), k))
-    for one in range(settings.folds):
-        held = fold == one
+    probability = np.zeros((len(truth), k))
+    for number in range(settings.folds):
+        held = fold == number
         weight, bias = fit_logistic(images.features[~held], truth[~held], k, settings.penalty)
-        result[held] = softmax(images.features[held] @ weight + bias, axis=1)
-    return result
+        probability[held] = softmax(images.features[held] @ weight + bias, axis=1)
+    return probability
 
 
 def _folds_by_patient(images: ImageFeatures, settings: ProbeSettings) -> npt.NDArray[np.int64]:
-    """(N,) patients of each source dealt in turn, in a seeded order."""
+    """Return the fold (N,) of each image; the patients of a source are assigned in random order."""
     rng = np.random.default_rng(settings.seed)
     fold: dict[str, int] = {}
     for source in np.unique(images.source):
@@ -151,11 +151,11 @@ def _folds_by_patient(images: ImageFeatures, settings: ProbeSettings) -> npt.NDA
 def fit_logistic(
     features: Floats, truth: npt.NDArray[np.int64], k: int, penalty: float
 ) -> tuple[Floats, Floats]:
-    """(C, k) weights and (k,) biases of a multinomial logistic regression for (N, C) features.
+    """Fit weights (C, k) and biases (k,) of a multinomial logistic regression to features (N, C).
 
-    Classes 0 to k - 1 weigh alike whatever their numbers. Minimises the sum of weighted
-    cross-entropies plus penalty * squared weights on features standardised to deviation 1, by
-    L-BFGS; biases are free. Classes that do not occur get a low bias.
+    Classes 0 to k - 1 have equal weight, whatever their sizes. L-BFGS minimises the sum of weighted
+    cross-entropies plus penalty * squared weights on features standardised to deviation 1. Biases
+    are not penalised. Classes that do not occur get a low bias.
     """
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation = np.where(deviation > 1e-9, deviation, 1.0)
@@ -185,9 +185,9 @@ def _macro_auroc(truth: npt.NDArray[np.int64], probability: Floats, weights: Flo
 
 
 def _balanced(
-    truth: npt.NDArray[np.int64], message: npt.NDArray[np.int64], weights: Floats
+    truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], weights: Floats
 ) -> Floats:
-    hits = (truth == message).astype(np.float64)
+    hits = (truth == predicted).astype(np.float64)
     each = [
         ratio(weights[:, truth == k] @ hits[truth == k], weights[:, truth == k].sum(axis=1))
         for k in np.unique(truth)

@@ -1,6 +1,6 @@
-"""Images without what tells their source: one pixel size, no letters, one sharpness.
+"""Controls that remove marks of the source from images: pixel size, letters, sharpness.
 
-Where a score falls under one of these, the bundle had read the hospital there and not the bone.
+Where a score falls under a control, the bundle had used the mark of the hospital, not the bone.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ulna.imaging.resample import area_taps, linear_taps
 from ulna.types import Array, Radiograph
 
 LONGEST = 320
-"""Longest side in px to which images are brought: the smaller of the sources at hand have it."""
+"""Longest side of the resized images in px, that of the sources with the smallest images."""
 SHARPNESS = 0.22
-"""Share of fine detail that is left at most; see `sharpness_of`. Images of every source have it."""
-# A plate or a letter: its height and width, of the image's longest side.
+"""Upper limit of `sharpness_of` the blurred images, which images of every source reach."""
+# Smallest and largest height or width of a plate, as shares of the image's longest side.
 _SMALL, _LARGE = 0.012, 0.11
-# Of the image's range: saturated, and what surrounds a letter at most.
+# Grey levels, as shares of the range: the lowest of a plate, the highest median around one.
 _BRIGHT, _AROUND = 0.85, 0.55
-# Of its box a plate covers at least this with its holes filled, and so much where the letter is
-# cut out of it.
+# Share of its box that a plate covers: at least, with holes filled, and the range without filling,
+# since the letter is cut out of the plate.
 _FILLED, _SOLID = 0.82, (0.3, 0.97)
 _REACH = 3
 _STEPS = 12
@@ -34,9 +34,9 @@ _BLUREST = 6.0
 
 
 def at_one_size(radiograph: Radiograph, longest: int = LONGEST) -> Radiograph:
-    """The image with `longest` px along its longest side, aspect kept.
+    """Resize the image to `longest` px along its longest side and keep its aspect.
 
-    Smaller by the mean over each pixel's area, larger bilinear. Raises ConfigError below 16 px.
+    Reduced by area averaging, enlarged bilinearly. Raises ConfigError below 16 px.
     """
     if longest < 16:
         raise ConfigError(f"longest side {longest} px: expected at least 16")
@@ -50,15 +50,12 @@ def at_one_size(radiograph: Radiograph, longest: int = LONGEST) -> Radiograph:
 
 
 def cover_letters(radiograph: Radiograph) -> Radiograph:
-    """The image with its letters' plates covered by what surrounds them.
-
-    Which they are: `find_letters`. Other pixels stay as they are.
-    """
-    result = find_letters(radiograph.pixels)
-    if not result:
+    """Cover the letter plates (`find_letters`) of the image by the median grey around them."""
+    boxes = find_letters(radiograph.pixels)
+    if not boxes:
         return radiograph
     pixels = radiograph.pixels.copy()
-    for box in result:
+    for box in boxes:
         inner, around = _grown(box, pixels.shape, 1), _grown(box, pixels.shape, _REACH)
         ring = np.ones(pixels[around].shape, np.bool_)
         y, x = inner[0].start - around[0].start, inner[1].start - around[1].start
@@ -69,11 +66,11 @@ def cover_letters(radiograph: Radiograph) -> Radiograph:
 
 
 def find_letters(pixels: Array) -> list[tuple[slice, slice]]:
-    """The boxes (rows, columns) of letter plates in (H, W) pixels in [0, 1].
+    """Return the boxes (rows, columns) of letter plates in pixels (H, W) in [0, 1].
 
-    A plate is a rectangle that is bright and even but for the letter cut out of it, small (1 to
-    11 % of the longest side), and much brighter than what surrounds it closely, which a screw in
-    a bone is not. Letters without a plate are not looked for: trabecular bone looks like them.
+    A plate is a rectangle that is uniformly bright except for the letter cut out of it, small (1 to
+    11 % of the longest side), and much brighter than its surroundings, unlike a screw in a bone.
+    Letters without a plate are not detected, since trabecular bone resembles them.
     """
     low, high = np.percentile(pixels, (1, 99.9))
     if high <= low:
@@ -92,19 +89,19 @@ def _is_plate(grey: Array, box: tuple[slice, slice]) -> bool:
 
 
 def _components(grey: Array, side: int) -> list[tuple[slice, slice]]:
-    """The boxes of what is bright, connected and of a letter's size."""
+    """Return the boxes of connected bright components of a plate's size."""
     labels, _ = ndimage.label(grey > _BRIGHT, structure=np.ones((3, 3)))
-    result = []
+    boxes = []
     for box in ndimage.find_objects(labels):
         height, width = (s.stop - s.start for s in box)
         small, large = max(4.0, _SMALL * side), _LARGE * side
         if small <= height <= large and small <= 2 * width and width <= large:
-            result.append((box[0], box[1]))
-    return result
+            boxes.append((box[0], box[1]))
+    return boxes
 
 
 def _ring(grey: Array, box: tuple[slice, slice]) -> npt.NDArray[np.floating]:
-    """The pixels just outside of a box, but for its own blurred edge."""
+    """Return the pixels closely around a box, except its own blurred edge."""
     outer, inner = _grown(box, grey.shape, _REACH + 1), _grown(box, grey.shape, 2)
     mask = np.ones(grey[outer].shape, np.bool_)
     y, x = inner[0].start - outer[0].start, inner[1].start - outer[1].start
@@ -121,17 +118,20 @@ def _grown(box: tuple[slice, slice], shape: tuple[int, ...], by: int) -> tuple[s
 
 
 def sharpness_of(pixels: Array) -> float:
-    """Share of fine detail: deviation of what a Gaussian of 1 px takes away, over that of what one
-    of 4 px takes away. From 0 (blurred) to 1; 0 for an image without any detail."""
+    """Return the share of fine detail, from 0 (blurred) to 1; 0 for an image without any detail.
+
+    It is the standard deviation of the detail that a Gaussian of 1 px removes, divided by that of
+    the detail that a Gaussian of 4 px removes.
+    """
     fine = float(np.std(pixels - ndimage.gaussian_filter(pixels, 1.0)))
     coarse = float(np.std(pixels - ndimage.gaussian_filter(pixels, 4.0)))
     return fine / coarse if coarse > 1e-6 else 0.0
 
 
 def at_one_sharpness(radiograph: Radiograph, sharpness: float = SHARPNESS) -> Radiograph:
-    """The image blurred by the Gaussian that brings it down to `sharpness`; never made sharper.
+    """Blur the image by the Gaussian that reduces it to `sharpness`; it is never made sharper.
 
-    Images are to be of one size before. Raises ConfigError for a sharpness outside (0, 1].
+    Images must have been brought to one size. Raises ConfigError for a sharpness outside (0, 1].
     """
     if not 0 < sharpness <= 1:
         raise ConfigError(f"sharpness {sharpness}: expected a number above 0 up to 1")
@@ -162,4 +162,4 @@ CONTROLS: Mapping[str, Control] = {
     "one_sharpness": _size_and_sharpness,
     "all": _all,
 }
-"""By name: as it is, at one pixel size, letters covered, at one size and sharpness, all three."""
+"""By name: unchanged, at one size, with letters covered, at one size and sharpness, all three."""

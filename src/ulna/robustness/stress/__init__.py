@@ -1,4 +1,4 @@
-"""Subgroups and stress: where a bundle's answers break."""
+"""Stress tests of a bundle: corruptions, views left out, and subgroups."""
 
 from __future__ import annotations
 
@@ -11,9 +11,4 @@ if TYPE_CHECKING:
 
 __all__ = ["stress"]
 
-__getattr__ = lazy_getattr(
-    __name__,
-    {
-        "pipeline": ("stress",),
-    },
-)
+__getattr__ = lazy_getattr(__name__, {"pipeline": ("stress",)})

@@ -1,4 +1,4 @@
-"""A bundle's answers to the same studies, untouched and under every corruption."""
+"""A bundle's answers to the same studies, unchanged and under every corruption."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Condition = tuple[str, int]
 
 
 class NotStressed(ImageWarning):
-    """A study was answered, but its images could not be read once more."""
+    """A study was answered, but its images could not be read again."""
 
 
 def conditions() -> list[Condition]:
-    """Every corruption at every severity, in the order of the suite."""
+    """Return every corruption at every severity, in the order of the suite."""
     return [(c.name, i + 1) for c in CORRUPTIONS.values() for i in range(len(c.amounts))]
 
 
@@ -34,8 +34,7 @@ def conditions() -> list[Condition]:
 class StressAnswers:
     """Answers to the same studies in the same order, so that differences are paired.
 
-    clean: untouched. corrupted: by condition. n_images: radiographs of the studies. No noun of
-    the others holds one study's answers to several versions of its images.
+    clean: to the unchanged images. corrupted: by condition. n_images: radiographs of the studies.
     """
 
     studies: tuple[Study, ...]
@@ -45,10 +44,10 @@ class StressAnswers:
 
 
 def read_views(study: Study) -> list[Radiograph]:
-    """The readable radiographs of `study`, as `Predictor.predict` sees them.
+    """Read the radiographs of `study` as `Predictor.predict` does.
 
-    An unreadable one is left out, as it is there. The body part that a DICOM header names is
-    taken off: it is the study's that routes.
+    An unreadable one is left out. The body part of a DICOM header is removed, since that of the
+    study determines the routing.
     """
     views = []
     for ref in study.images:
@@ -66,20 +65,20 @@ def answer_stressed(
     seed: int,
     progress: Progress | None = None,
 ) -> StressAnswers:
-    """Ask `predictor` for every study untouched and under every condition.
+    """Answer every study by `predictor`, unchanged and under every condition.
 
-    studies: labelled, each with a readable radiograph and a body part that the bundle knows or
-    none; one whose images cannot be read again is left out (NotStressed). seed: of the
-    corruptions' draws. progress(done, all) counts studies. Raises DatasetError where none is left.
+    studies: labelled, each with a readable radiograph and a body part that the bundle knows, or
+    none. A study whose images cannot be read again is left out (NotStressed). seed: of the
+    corruptions' draws. progress(done, total) counts studies. Raises DatasetError where no study is
+    left.
     """
-    wanted = conditions()
     kept: list[Study] = []
-    result: list[list[StudyPrediction]] = []
+    answers: list[list[StudyPrediction]] = []
     n_images = 0
     for done, study in enumerate(studies, start=1):
         try:
             views = read_views(study)
-            result.append(_answers(predictor, study, views, operating_point, seed))
+            answers.append(_answers(predictor, study, views, operating_point, seed))
             kept.append(study)
             n_images += len(views)
         except (ImageError, MemoryError) as error:
@@ -89,11 +88,13 @@ def answer_stressed(
         if progress is not None:
             progress(done, len(studies))
     if not kept:
-        raise DatasetError(f"the images of none of {len(studies)} studies can be read any more")
-    samples = [answers_sample(kept, [f[k] for f in result]) for k in range(len(wanted) + 1)]
-    return StressAnswers(
-        tuple(kept), samples[0], dict(zip(wanted, samples[1:], strict=True)), n_images
-    )
+        raise DatasetError(
+            f"none of {len(studies)} studies has an image that can be read again: expected that "
+            "the files stay in place during the stress"
+        )
+    clean, *changed = (answers_sample(kept, list(own)) for own in zip(*answers, strict=True))
+    corrupted = dict(zip(conditions(), changed, strict=True))
+    return StressAnswers(tuple(kept), clean, corrupted, n_images)
 
 
 def _answers(
@@ -103,17 +104,16 @@ def _answers(
     operating_point: str,
     seed: int,
 ) -> list[StudyPrediction]:
-    """The untouched answer, then one for each condition. Raises ImageError without any view."""
+    """Return the answer to `views`, then one for each condition. ImageError without views."""
     if not views:
-        raise ImageError("none of its radiographs, which have been answered, can be read any more")
+        raise ImageError("none of its radiographs, which have been answered, can be read again")
     size = predictor.manifest.input_spec.size
 
-    def ask(name: str, severity: int) -> StudyPrediction:
-        changed = [
-            corrupted(view, name, severity, size, f"{study.key}/{i}", seed)
-            for i, view in enumerate(views)
-        ]
-        return predictor.predict_radiographs(changed, study.body_part, operating_point)
+    def answer(radiographs: Sequence[Radiograph]) -> StudyPrediction:
+        return predictor.predict_radiographs(radiographs, study.body_part, operating_point)
 
-    clean = predictor.predict_radiographs(views, study.body_part, operating_point)
-    return [clean, *(ask(*condition) for condition in conditions())]
+    changed = (
+        [corrupted(v, *condition, size, f"{study.key}/{i}", seed) for i, v in enumerate(views)]
+        for condition in conditions()
+    )
+    return [answer(views), *map(answer, changed)]

@@ -1,4 +1,4 @@
-"""Where it breaks: the first severity that does harm, and the subgroups that fare worse."""
+"""Where a bundle breaks: the first severity that does harm, and subgroups with lower scores."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ FLIPS_ALLOWED = 0.05
 
 
 def where_it_breaks(corruptions: Mapping[str, Sequence[Json]], subgroups: Json) -> list[Json]:
-    """One row for each corruption, then one for each subgroup that lies below the rest.
+    """Return one row for each corruption, then one for each subgroup that lies below the rest.
 
-    A corruption breaks the answers at `severity`, the lowest where the AUROC's drop is clear (the
-    interval of its paired change lies below 0) or more than FLIPS_ALLOWED of the decisions flip;
-    `auroc_from` and `decisions_from` are the first severities of either alone; each None where it
-    never happens. The scores beside are those at `severity`, else at the highest. A subgroup's row
-    is a measure whose whole interval lies below that of the rest.
+    A corruption breaks the answers at `severity`, the lowest at which the AUROC drops clearly (the
+    interval of its paired change lies below 0) or more than FLIPS_ALLOWED of the decisions flip.
+    `auroc_from` and `decisions_from` are the lowest severities of each of the two. All are None
+    where it never happens. The scores are those at `severity`, or else at the highest severity. The
+    row of a subgroup is for one measure whose whole interval lies below that of the rest.
     """
     rows = [_of_corruption(name, levels) for name, levels in corruptions.items()]
     for level, groupings in subgroups.items():
         for grouping, groups in groupings.items():
-            for group, result in groups.items():
+            for group, scores in groups.items():
                 rows += [
-                    _of_subgroup(level, grouping, group, result, m) for m in result["below_rest"]
+                    _of_subgroup(level, grouping, group, scores, m) for m in scores["below_rest"]
                 ]
     return rows
 
@@ -54,15 +54,15 @@ def _drop_is_clear(level: Json) -> bool:
     return high is not None and high < 0
 
 
-def _of_subgroup(level: str, grouping: str, group: str, result: Json, measure: str) -> Json:
+def _of_subgroup(level: str, grouping: str, group: str, scores: Json, measure: str) -> Json:
     return {
         "kind": "subgroup",
         "level": level,
         "name": grouping,
         "group": group,
         "measure": measure,
-        "value": result[measure],
-        "rest": result["rest"][measure],
-        "n": result["n"],
-        "n_abnormal": result["n_abnormal"],
+        "value": scores[measure],
+        "rest": scores["rest"][measure],
+        "n": scores["n"],
+        "n_abnormal": scores["n_abnormal"],
     }

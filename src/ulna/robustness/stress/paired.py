@@ -17,15 +17,15 @@ FLIPS = "decisions_flipped"
 SHIFT = "mean_shift"
 
 
-def score_clean(answers: StressAnswers, how: Resampling) -> Json:
-    """Each of MEASURES of the untouched answers with its interval."""
-    wanted = {name: statistics(answers.clean)[name] for name in MEASURES}
-    result = bootstrap_intervals(answers.clean.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in result.items()}
+def score_clean(answers: StressAnswers, resampling: Resampling) -> Json:
+    """Return each of MEASURES of the answers to the unchanged images, with its interval."""
+    return _intervals(
+        answers.clean, {m: statistics(answers.clean)[m] for m in MEASURES}, resampling
+    )
 
 
-def score_corruptions(answers: StressAnswers, how: Resampling) -> Json:
-    """`{corruption: [severity 1, severity 2, ...]}` with scores and differences of each."""
+def score_corruptions(answers: StressAnswers, resampling: Resampling) -> Json:
+    """Return `{corruption: [severity 1, severity 2, ...]}`, scores and differences of each."""
     return {
         name: [
             {
@@ -33,32 +33,36 @@ def score_corruptions(answers: StressAnswers, how: Resampling) -> Json:
                 "amount": amount,
                 "amount_text": corruption.amount_text(severity),
             }
-            | compare_answers(answers.clean, answers.corrupted[name, severity], how)
+            | compare_answers(answers.clean, answers.corrupted[name, severity], resampling)
             for severity, amount in enumerate(corruption.amounts, start=1)
         ]
         for name, corruption in CORRUPTIONS.items()
     }
 
 
-def compare_answers(clean: Sample, other: Sample, how: Resampling) -> Json:
-    """Scores of `other`, their change from `clean`, and how far the answers moved.
+def compare_answers(clean: Sample, other: Sample, resampling: Resampling) -> Json:
+    """Score `other`, its change from `clean`, and the changes of probabilities and decisions.
 
     Both hold the same studies in the same order. `<measure>` is that of `other`,
-    `<measure>_change` is other minus clean on the same bootstrap draws over patients;
-    `mean_shift` the mean of |p - p clean|; `decisions_flipped` the share of studies whose
-    decision is another one. Each `{value, low, high}`.
+    `<measure>_change` is other minus clean on the same bootstrap draws over patients, `mean_shift`
+    the mean of |p - p clean|, and `decisions_flipped` the share of studies with a different
+    decision. Each is `{value, low, high}`.
     """
-    mine, theirs = statistics(other), statistics(clean)
-    wanted: dict[str, Statistic] = {name: mine[name] for name in MEASURES}
-    wanted |= {f"{name}_change": difference_of(mine[name], theirs[name]) for name in MEASURES}
+    changed, base = statistics(other), statistics(clean)
+    wanted: dict[str, Statistic] = {name: changed[name] for name in MEASURES}
+    wanted |= {f"{name}_change": difference_of(changed[name], base[name]) for name in MEASURES}
     wanted[SHIFT] = partial(_mean, np.abs(other.probability - clean.probability))
     wanted[FLIPS] = partial(_mean, flipped(clean, other).astype(np.float64))
-    result = bootstrap_intervals(clean.patients, wanted, how.draws, how.seed)
-    return {name: interval_json(interval) for name, interval in result.items()}
+    return _intervals(clean, wanted, resampling)
+
+
+def _intervals(sample: Sample, wanted: dict[str, Statistic], resampling: Resampling) -> Json:
+    intervals = bootstrap_intervals(sample.patients, wanted, resampling.draws, resampling.seed)
+    return {name: interval_json(interval) for name, interval in intervals.items()}
 
 
 def flipped(clean: Sample, other: Sample) -> np.ndarray:
-    """(N,) bool: whether the decision of a study is another one."""
+    """Return the mask (N,) of the studies whose decision differs."""
     return np.asarray(np.asarray(clean.decision) != np.asarray(other.decision))
 
 

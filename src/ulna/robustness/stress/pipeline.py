@@ -1,4 +1,4 @@
-"""`ulna stress`: a bundle and labelled studies to stress.json, stress.csv, stress.html."""
+"""`ulna stress`: test where a bundle breaks and write stress.json, stress.csv and stress.html."""
 
 from __future__ import annotations
 
@@ -47,11 +47,12 @@ Columns = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class StressPlan:
-    """What is stressed, and how. No noun of the others is a plan of an experiment.
+    """Settings of a stress test.
 
-    studies: of the sample that is corrupted. seed: of the sample and of the corruptions' draws.
-    traits: what is known of each image. columns: further groups, by study key. operating_point:
-    None for the bundle's own. how: bootstrap. engine: asked.
+    studies: size of the sample that is corrupted. seed: of the sample and of the corruptions'
+    draws. traits: properties of each image by which studies are grouped. columns: further groups,
+    by study key. operating_point: None for the bundle's own. resampling: bootstrap of the
+    intervals. engine: that answers.
     """
 
     studies: Count = 90
@@ -59,7 +60,7 @@ class StressPlan:
     traits: Traits = field(default_factory=dict)
     columns: Columns = field(default_factory=dict)
     operating_point: str | None = None
-    how: Resampling = field(default_factory=Resampling)
+    resampling: Resampling = field(default_factory=Resampling)
     engine: EngineSettings = PORTABLE
 
     def __post_init__(self) -> None:
@@ -68,10 +69,10 @@ class StressPlan:
 
 @dataclass(frozen=True)
 class Stressed:
-    """All answers, before they are scored.
+    """All answers of a stress test, before they are scored.
 
-    studies, rows: scored ones of the whole data, untouched, in order. answers: of the sample.
-    faults: rows of the studies without an answer.
+    studies, rows: the scored studies of the whole data, unchanged, in order. left_out: answers
+    without one view. answers: of the corrupted sample. faults: rows of studies without an answer.
     """
 
     studies: tuple[Study, ...]
@@ -82,7 +83,7 @@ class Stressed:
 
 
 Page = Callable[["ModelBundle", Stressed, Json, Path], None]
-"""Writes stress.html and stress.png: (bundle, stressed, what `stress` returns, folder)."""
+"""Writes stress.html and stress.png from (bundle, answers, result of `stress`, folder)."""
 
 
 def stress(
@@ -93,23 +94,25 @@ def stress(
     page: Page,
     progress: Progress | None = None,
 ) -> Json:
-    """Stress the bundle on labelled `studies` and write the results into `out`; returns them.
+    """Stress the bundle on labelled `studies`, write the results to `out` and return them.
 
-    page: see `report.writers`. progress(what, done, all) counts studies. Writes stress.json and
-    stress.csv, and with `page` stress.png and stress.html. Raises DatasetError where no study can
-    be scored, ConfigError for an unknown operating point, BundleError.
+    Writes stress.json and stress.csv, and by `page` stress.png and stress.html. page: see
+    `report.writers`. progress(stage, done, total) counts studies. Raises DatasetError where no
+    study can be scored, ConfigError for an unknown operating point, BundleError.
     """
     from ulna.runtime import Predictor
 
     predictor = Predictor.load(Path(bundle_path), plan.engine).without_refusal()
     point = choose_operating_point(predictor.bundle, plan.operating_point)
-    stressed, message = _ask(predictor, studies, point, plan, progress or _silent)
+    stressed, remarks = _answers(predictor, studies, point, plan, progress or _no_progress)
     result = summarise_stress(stressed, plan, predictor.manifest.input_spec.size)
     result |= provenance(
-        predictor.bundle, stressed.rows, EvaluationSettings(point, plan.how, predictor.engine)
+        predictor.bundle,
+        stressed.rows,
+        EvaluationSettings(point, plan.resampling, predictor.engine),
     )
     result |= {"n_given": len(studies), "no_answer": reasons_json(no_answer(stressed.faults))}
-    result["warnings"] = [*message, *_remarks(predictor, stressed)]
+    result["warnings"] = [*remarks, *_remarks(predictor, stressed)]
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     write_each(
@@ -120,18 +123,18 @@ def stress(
     return result
 
 
-def _ask(
+def _answers(
     predictor: Predictor, studies: Sequence[Study], point: str, plan: StressPlan, report: Progress
 ) -> tuple[Stressed, list[str]]:
-    """Every answer that is needed, and the distinct warnings met on the way."""
-    rows, message = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
-    message += warn_of_meaning(studies, predictor.manifest, "stress")
+    """Return every answer that is needed, and the distinct warnings."""
+    rows, remarks = collect_rows(predictor, studies, point, lambda d, n: report("answer", d, n))
+    remarks += warn_of_meaning(studies, predictor.manifest, "stress")
     check_scorable(rows, predictor.bundle)
     scored = [(s, r) for s, r in zip(studies, rows, strict=True) if r.scored]
     kept = tuple(s for s, _ in scored)
     answered = tuple(r for _, r in scored)
     with warnings.catch_warnings():
-        # The same images are read again: what there is to say of them has been said.
+        # The same images are read again, and their warnings have been collected.
         warnings.simplefilter("ignore", UlnaWarning)
         warnings.simplefilter("always", NotStressed)
         left_out = leave_one_view_out(
@@ -142,18 +145,18 @@ def _ask(
             predictor, sample, point, plan.seed, lambda d, n: report("corrupt", d, n)
         )
     faults = tuple(r for r in rows if r.fault)
-    return Stressed(kept, answered, tuple(left_out), answers, faults), message
+    return Stressed(kept, answered, tuple(left_out), answers, faults), remarks
 
 
 def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> Json:
-    """All scores; see docs/stress.md for every key. input_size: of the model's input, px."""
-    rows, how, sample = stressed.rows, plan.how, stressed.answers.clean
-    corruptions = score_corruptions(stressed.answers, how)
+    """Compute all scores; docs/stress.md describes every key. input_size: of the input, px."""
+    rows, resampling, sample = stressed.rows, plan.resampling, stressed.answers.clean
+    corruptions = score_corruptions(stressed.answers, resampling)
     by_study = study_values(stressed.studies, rows, plan.traits, plan.columns)
     by_image = image_values(rows, plan.traits)
     subgroups = {
-        "study": score_subgroups(study_sample(rows), by_study, how),
-        "image": score_subgroups(image_sample(rows), by_image, how),
+        "study": score_subgroups(study_sample(rows), by_study, resampling),
+        "image": score_subgroups(image_sample(rows), by_image, resampling),
     }
     return {
         "where_it_breaks": where_it_breaks(corruptions, subgroups),
@@ -166,16 +169,16 @@ def summarise_stress(stressed: Stressed, plan: StressPlan, input_size: int) -> J
             "seed": plan.seed,
             "input_pixel_mm": _input_pixel(rows, plan.traits, input_size),
         },
-        "clean": score_clean(stressed.answers, how),
+        "clean": score_clean(stressed.answers, resampling),
         "corruptions": corruptions,
-        "leave_one_view_out": score_left_out(stressed.left_out, rows, how),
+        "leave_one_view_out": score_left_out(stressed.left_out, rows, resampling),
         "subgroups": subgroups,
         "not_grouped": _not_grouped(by_study),
     }
 
 
 def _input_pixel(rows: Sequence[StudyRow], traits: Traits, input_size: int) -> float | None:
-    """Millimetres that a pixel of the model's input shows: the median image's, None if unknown."""
+    """Return the median size in millimetres of a pixel of the model's input, None if unknown."""
     sizes = [
         size * max(image.shape) / input_size
         for row in rows
@@ -186,18 +189,18 @@ def _input_pixel(rows: Sequence[StudyRow], traits: Traits, input_size: int) -> f
 
 
 def _not_grouped(values: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Why a grouping of the studies has no scores: nothing known, or all in one group."""
+    """Return the reasons why groupings have no scores: not known, or all studies in one group."""
     groups = {name: sorted(set(v) - {""}) for name, v in values.items()}
     return {n: f"all {g[0]}" if g else "not known" for n, g in groups.items() if len(g) < 2}
 
 
 def _remarks(predictor: Predictor, stressed: Stressed) -> list[str]:
-    message = [*check_splits(stressed.rows), *remarks_on(predictor.bundle)]
+    remarks = [*check_splits(stressed.rows), *remarks_on(predictor.bundle)]
     clean = stressed.answers.clean
     if clean.abnormal.all() or not clean.abnormal.any():
-        message.append(f"the {len(clean.patients)} sampled studies are of one class: no AUROC")
-    return message
+        remarks.append(f"the {len(clean.patients)} sampled studies are of one class: no AUROC")
+    return remarks
 
 
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody asked for."""
+def _no_progress(stage: str, done: int, total: int) -> None:
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-"""Which studies are stressed: a part of them that looks like the whole."""
+"""The stratified sample of studies that is corrupted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ulna.types import Study
 
 
 def stratified_sample(studies: Sequence[Study], n: int, seed: int) -> list[Study]:
-    """`n` of `studies` (all if there are no more), by body part and label in proportion.
+    """Draw `n` of `studies`, or all if there are fewer, stratified by body part and label.
 
-    Depends on the studies and the seed, not on the order they are given in; comes in that order.
+    The choice depends on the studies and the seed, not on the order of `studies`, which is kept.
     """
     strata: dict[tuple[str, bool | None], list[Study]] = defaultdict(list)
     for study in sorted(studies, key=lambda s: s.key):
@@ -22,7 +22,7 @@ def stratified_sample(studies: Sequence[Study], n: int, seed: int) -> list[Study
     placed: list[tuple[float, float, str]] = []
     for name in sorted(strata, key=str):
         members = strata[name]
-        # Every stratum is spread evenly over [0, 1]: any first part of the whole is in proportion.
+        # Every stratum is spread evenly over [0, 1], so the first n of all are in proportion.
         places = (rng.permutation(len(members)) + 0.5) / len(members)
         ties = rng.random(len(members))
         placed += [(p, t, s.key) for p, t, s in zip(places, ties, members, strict=True)]

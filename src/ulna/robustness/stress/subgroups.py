@@ -1,4 +1,4 @@
-"""Every metric in subgroups of the studies, and of the images, against the rest."""
+"""All metrics in subgroups of the studies and of the images, compared with the rest."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy.typing as npt
 
 from ulna.evaluation.rows import StudyRow
 from ulna.evaluation.scores import Json, Resampling, Sample, measure
-from ulna.robustness.stress.traits import ACCIDENTS, Traits, pixel_size
+from ulna.robustness.stress.traits import CONFOUNDERS, Traits, pixel_size
 from ulna.types import FindingCategory, Study
 
 Values = dict[str, list[str]]
-"""Of each way to group: the group of every study, or image, in order; '' where not known."""
+"""Grouping -> the group of every study, or image, in order; '' where not known."""
 
 COMPARED = ("auroc", "sensitivity", "specificity")
 SIDES = (512, 1024, 2048)
 FEWEST = 10
-"""Studies (or images) of a class that a group and its rest need to be compared in a measure."""
+"""Smallest number of studies (or images) of a class for which a group and its rest are compared."""
 
 
 def study_values(
@@ -27,18 +27,18 @@ def study_values(
     traits: Traits,
     columns: Mapping[str, Mapping[str, str]],
 ) -> Values:
-    """The groups of the scored `rows`; studies: the same, in order. columns: of `--by`.
+    """Return the groups of the scored `rows`. studies: the same, in order. columns: of `--by`.
 
-    hardware: as labelled among the findings, or a table's column. marker, cast, jewellery,
-    inverted: 'yes' where any image has it. views: 'single' or 'several' readable images. pixel
-    size and longest side: of the first image.
+    Groupings are hardware (from the findings, or a column of the table), marker, cast, jewellery
+    and inverted ('yes' where any image has it), views ('single' or 'several' readable images), and
+    pixel size and longest side of the first image.
     """
     first = [traits.get(s.images[0].path, {}) for s in studies]
     sizes = [pixel_size(t) for t in first]
     result: Values = {
         "hardware": [t.get("hardware") or _hardware(s) for s, t in zip(studies, first, strict=True)]
     }
-    for name in ACCIDENTS:
+    for name in CONFOUNDERS:
         result[name] = [
             _any([traits.get(i.ref.path, {}).get(name, "") for i in r.images]) for r in rows
         ]
@@ -51,54 +51,57 @@ def study_values(
 
 
 def image_values(rows: Sequence[StudyRow], traits: Traits) -> Values:
-    """The groups of the images of the scored `rows`, in the order of `image_sample`."""
+    """Return the groups of the images of the scored `rows`, in the order of `image_sample`."""
     paths = [image.ref.path for row in rows for image in row.images]
     known = [traits.get(path, {}) for path in paths]
     result: Values = {"view": [t.get("view", "") for t in known]}
-    for name in ACCIDENTS:
+    for name in CONFOUNDERS:
         result[name] = [t.get(name, "") for t in known]
     result["pixel size"] = _halves([pixel_size(t) for t in known])
     return result
 
 
-def score_subgroups(sample: Sample, values: Values, how: Resampling) -> Json:
-    """`{grouping: {group: scores}}` of groupings with at least two groups.
+def score_subgroups(sample: Sample, values: Values, resampling: Resampling) -> Json:
+    """Return `{grouping: {group: scores}}` of groupings with at least two groups.
 
-    Scores are those of `ulna evaluate` over the group alone, with `n`, `n_abnormal`,
-    `n_patients`; `rest` holds COMPARED of all known others and `below_rest` names those of
-    them whose interval lies below the rest's whole interval, where both have FEWEST of the
-    class that the measure is made of.
+    Scores are those of `ulna evaluate` over the group, with `n`, `n_abnormal`, `n_patients`. `rest`
+    holds the measures COMPARED over all others whose group is known. `below_rest` names those of
+    them whose interval in the group lies below the whole interval of the rest, where both have at
+    least FEWEST of the class that the measure is computed from.
     """
     result: Json = {}
     for name, of_each in values.items():
         known = np.array(of_each)
         groups = sorted(set(of_each) - {""})
         if len(groups) > 1:
-            result[name] = {g: _score(sample, known == g, known != "", how) for g in groups}
+            result[name] = {g: _score(sample, known == g, known != "", resampling) for g in groups}
     return result
 
 
 def _score(
-    sample: Sample, inside: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_], how: Resampling
+    sample: Sample,
+    inside: npt.NDArray[np.bool_],
+    known: npt.NDArray[np.bool_],
+    resampling: Resampling,
 ) -> Json:
     group, rest = sample.where(inside), sample.where(known & ~inside)
-    result = measure(group, how) | _counts(group)
-    other = measure(rest, how, COMPARED)
-    result["rest"] = other | _counts(rest)
-    result["below_rest"] = [
+    scores = measure(group, resampling) | _counts(group)
+    other = measure(rest, resampling, COMPARED)
+    scores["rest"] = other | _counts(rest)
+    scores["below_rest"] = [
         name
         for name in COMPARED
         if min(_needed(name, group), _needed(name, rest)) >= FEWEST
-        and result[name]["high"] < _surely(other[name], _needed(name, rest))
+        and scores[name]["high"] < _lower_end(other[name], _needed(name, rest))
     ]
-    return result
+    return scores
 
 
-def _surely(entry: Json, n: int) -> float:
-    """The lower end of an interval; 1 - 3 / n where the value is 1 without an error in n.
+def _lower_end(entry: Json, n: int) -> float:
+    """Return the lower end of an interval; 1 - 3 / n where it is 1, without any error in n.
 
-    A percentile interval has no width there, which is no confidence (Hanley and Lippman-Hand
-    1983).
+    The percentile interval has no width there, although an error rate up to about 3 / n remains
+    possible (Hanley and Lippman-Hand 1983).
     """
     return 1 - 3 / n if entry["low"] == 1 else float(entry["low"])
 
@@ -112,7 +115,7 @@ def _counts(sample: Sample) -> Json:
 
 
 def _needed(name: str, sample: Sample) -> int:
-    """Number of studies (or images) of the class that the measure is made of."""
+    """Return the number of studies (or images) of the class that a measure is computed from."""
     abnormal = int(sample.abnormal.sum())
     normal = len(sample.patients) - abnormal
     return {"sensitivity": abnormal, "specificity": normal}.get(name, min(abnormal, normal))
@@ -131,7 +134,7 @@ def _any(values: Sequence[str]) -> str:
 
 
 def _halves(sizes: Sequence[float | None]) -> list[str]:
-    """Finer than the median pixel, or not."""
+    """Group sizes by whether they are below the median."""
     known = [s for s in sizes if s is not None]
     if not known:
         return ["" for _ in sizes]
@@ -141,7 +144,7 @@ def _halves(sizes: Sequence[float | None]) -> list[str]:
 
 
 def _side_class(pixels: int) -> str:
-    """The longest side's class; numbers of digits sort as they should."""
+    """Return the class of a longest side in pixels."""
     bounds = (0, *SIDES)
     k = max(i for i, bound in enumerate(bounds) if pixels >= bound)
     if k == 0:

@@ -1,4 +1,4 @@
-"""stress.csv: every number of stress.json, one a row."""
+"""Write stress.csv: every measure of stress.json, one per row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Cells = dict[str, object]
 
 
 def write_table(result: Json, out: Path) -> None:
-    """Write one row for each measure with its interval; whole or not at all.
+    """Write one row for each measure with its interval. The file is written whole or not at all.
 
-    part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_film. name and group:
+    part: clean, corruption, leave_one_view_out, subgroup_study or subgroup_image. name and group:
     the corruption and its severity, or the grouping and its group.
     """
     write_atomic(out, csv_bytes(COLUMNS, _lines(result)))
@@ -48,7 +48,7 @@ def _left_out(result: Json) -> Iterator[Cells]:
 
 
 def _measures(scores: Mapping[str, Any], head: Cells) -> Iterator[Cells]:
-    """The entries of `scores` that are a value with its interval."""
+    """Yield the entries of `scores` that are a value with its interval."""
     for measure, entry in scores.items():
         if isinstance(entry, dict) and {"value", "low", "high"} <= entry.keys():
             numbers = {k: _text(entry[k]) for k in ("value", "low", "high")}

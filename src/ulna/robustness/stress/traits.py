@@ -1,4 +1,4 @@
-"""What is known of each image beside its label: view, pixel size, marker, cast, polarity."""
+"""Traits of images by which studies are grouped: view, pixel size, marker, cast, polarity."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ulna.errors import DatasetError, DatasetWarning
 from ulna.types import Study
 
 Traits = Mapping[Path, Mapping[str, str]]
-"""Of each image, by its path: name of the trait -> value; a trait that is not known is missing."""
+"""Path of the image -> name of the trait -> value; a trait that is not known is missing."""
 
 PIXEL_SIZE = "spacing_mm"
-ACCIDENTS = ("marker", "cast", "jewellery", "inverted")
+CONFOUNDERS = ("marker", "cast", "jewellery", "inverted")
 TABLE_COLUMNS = ("hardware", "cast", "marker", PIXEL_SIZE)
-"""Columns of a table that are grouped by without being asked for."""
+"""Columns of a table by which studies are always grouped."""
 
 
 def image_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
-    """The traits of every image of `studies`, from whatever `data` is.
+    """Return the traits of every image of `studies`, which are those of `data`.
 
-    view: as the data name it. spacing_mm: mm per pixel (phantoms, tables with that column).
-    marker, cast, jewellery, inverted: 'yes' or 'no' (phantoms, drawn again from phantom.json;
-    a table's columns marker and cast). A phantom set whose accidents cannot be told warns with
-    DatasetWarning and goes without.
+    view: as in the data. spacing_mm: mm per pixel (phantoms, tables with that column). marker,
+    cast, jewellery, inverted: 'yes' or 'no' (phantoms, reproduced from phantom.json; a table's
+    columns marker and cast). Where these cannot be reproduced for a phantom set, a DatasetWarning
+    is issued and they are missing.
     """
-    result: dict[Path, dict[str, str]] = {
+    views: dict[Path, dict[str, str]] = {
         i.path: {"view": i.view} if i.view else {} for s in studies for i in s.images
     }
     kind = data_kind(data)
@@ -41,11 +41,11 @@ def image_traits(data: Path, studies: Sequence[Study]) -> dict[Path, dict[str, s
         known = _of_phantoms(data, studies)
     else:
         known = {}
-    return {path: own | known.get(path, {}) for path, own in result.items()}
+    return {path: own | known.get(path, {}) for path, own in views.items()}
 
 
 def pixel_size(traits: Mapping[str, str]) -> float | None:
-    """Millimetres per image pixel, None where the image's traits do not say it."""
+    """Return the millimetres per image pixel, None where they are not known."""
     try:
         return float(traits[PIXEL_SIZE])
     except (KeyError, ValueError):
@@ -71,12 +71,12 @@ def _of_phantoms(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, s
     result = {
         root / line["path"]: {PIXEL_SIZE: line[PIXEL_SIZE]} for line in lines if PIXEL_SIZE in line
     }
-    for path, accidents in _accidents(root, studies).items():
-        result[path] = result.get(path, {}) | accidents
+    for path, confounders in _confounders(root, studies).items():
+        result[path] = result.get(path, {}) | confounders
     return result
 
 
-def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
+def _confounders(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str]]:
     if find_spec("numba") is None:
         return _not_known("the extra 'phantom' is not installed (pip install 'ulna[phantom]')")
     from ulna.phantom.visible_confounders import read_confounders
@@ -89,16 +89,14 @@ def _accidents(root: Path, studies: Sequence[Study]) -> dict[Path, dict[str, str
     result = {}
     for study in studies:
         images = drawn[folder[study.key]]
-        if [i.view for i in study.images] != [f.view for f in images]:
+        if [i.view for i in study.images] != [i.view for i in images]:
             return _not_known(f"{study.key} has other views than phantom.json makes")
-        for image, radiograph in zip(study.images, images, strict=True):
-            result[image.path] = {
-                name: "yes" if getattr(radiograph, name) else "no" for name in ACCIDENTS
-            }
+        for ref, image in zip(study.images, images, strict=True):
+            result[ref.path] = {n: "yes" if getattr(image, n) else "no" for n in CONFOUNDERS}
     return result
 
 
-def _not_known(why: str) -> dict[Path, dict[str, str]]:
-    message = f"which phantoms have a marker, a cast or inverted polarity is not known: {why}"
+def _not_known(reason: str) -> dict[Path, dict[str, str]]:
+    message = f"which phantoms have a marker, a cast or inverted polarity is not known: {reason}"
     warnings.warn(message, DatasetWarning, stacklevel=4)
     return {}

@@ -1,4 +1,4 @@
-"""Leave one view out: how much a study's answer hangs on each of its radiographs."""
+"""Leave one view out: how much the answer to a study depends on each of its radiographs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One study asked again without one of its views.
+    """The answer to a study without one of its views.
 
-    view: name of the view left out, '' where none is recorded. views: how many the study has.
-    before, after: study probability with and without it. flipped: the decision is another one.
+    view: name of the view left out, '' where none is recorded. views: number of views of the study.
+    before, after: study probability with and without it. flipped: whether the decision changed.
     """
 
     key: str
@@ -51,30 +51,23 @@ def leave_one_view_out(
     operating_point: str,
     progress: Progress | None = None,
 ) -> list[LeftOut]:
-    """Ask `predictor` for every study of several views once without each of them.
+    """Answer every study with several views by `predictor` once without each of them.
 
-    rows: the answers to `studies`, in order; those that are not scored and those of a single
-    readable view are passed over. Only readable radiographs count as views; a study whose images
-    cannot be read again is left out (NotStressed).
+    rows: the answers to `studies`, in order. Those that are not scored and those with a single
+    readable view are skipped. Only readable radiographs count as views. A study whose images cannot
+    be read again is left out (NotStressed).
     """
-    result: list[LeftOut] = []
+    left_out: list[LeftOut] = []
     for done, (study, row) in enumerate(zip(studies, rows, strict=True), start=1):
         if row.scored and len(row.images) > 1:
-            result += _without_any(predictor, study, row, operating_point)
+            try:
+                left_out += _without_each(predictor, study, row, operating_point)
+            except (ImageError, MemoryError) as error:
+                message = f"no view of {study.key} left out: {message_of(error)}"
+                warnings.warn(message, NotStressed, stacklevel=2)
         if progress is not None:
             progress(done, len(studies))
-    return result
-
-
-def _without_any(
-    predictor: Predictor, study: Study, row: StudyRow, operating_point: str
-) -> list[LeftOut]:
-    """Of each view of the study; none where its images are gone meanwhile."""
-    try:
-        return _without_each(predictor, study, row, operating_point)
-    except (ImageError, MemoryError) as error:
-        warnings.warn(f"no view of {study.key} left out: {message_of(error)}", NotStressed, 3)
-        return []
+    return left_out
 
 
 def _without_each(
@@ -100,8 +93,10 @@ def _without_each(
     return result
 
 
-def score_left_out(left_out: Sequence[LeftOut], rows: Sequence[StudyRow], how: Resampling) -> Json:
-    """Distribution of the change, and shares of decisions that flip; see docs/stress.md."""
+def score_left_out(
+    left_out: Sequence[LeftOut], rows: Sequence[StudyRow], resampling: Resampling
+) -> Json:
+    """Return the distribution of the change and shares of flipped decisions (docs/stress.md)."""
     scored = [r for r in rows if r.scored]
     single = sum(len(r.images) == 1 for r in scored)
     result: Json = {
@@ -112,28 +107,26 @@ def score_left_out(left_out: Sequence[LeftOut], rows: Sequence[StudyRow], how: R
     }
     if not left_out:
         return result
-    result |= {k: v for k, v in _moved(left_out, how).items() if k != "n"}
+    result |= {k: v for k, v in _moved(left_out, resampling).items() if k != "n"}
     changes = [v.change for v in left_out]
     result["change_quantiles"] = {str(q): float(np.quantile(changes, q)) for q in _QUANTILES}
-    result["studies_flipped"] = _studies_flipped(left_out, how)
-    for name, value_of in (("by_view", _view), ("by_number_of_views", _views)):
-        values = sorted({value_of(v) for v in left_out} - {""})
-        result[name] = {x: _moved([v for v in left_out if value_of(v) == x], how) for x in values}
+    result["studies_flipped"] = _studies_flipped(left_out, resampling)
+    groups = {
+        "by_view": [v.view for v in left_out],
+        "by_number_of_views": [str(v.views) for v in left_out],
+    }
+    for name, of_each in groups.items():
+        result[name] = {}
+        for group in sorted(set(of_each) - {""}):
+            own = [v for v, g in zip(left_out, of_each, strict=True) if g == group]
+            result[name][group] = _moved(own, resampling)
     return result
 
 
-def _view(left_out: LeftOut) -> str:
-    return left_out.view
-
-
-def _views(left_out: LeftOut) -> str:
-    return str(left_out.views)
-
-
-def _moved(left_out: Sequence[LeftOut], how: Resampling) -> Json:
+def _moved(left_out: Sequence[LeftOut], resampling: Resampling) -> Json:
     patients = [v.patient for v in left_out]
-    shift = share(patients, [abs(v.change) for v in left_out], how)
-    flips = share(patients, [float(v.flipped) for v in left_out], how)
+    shift = share(patients, [abs(v.change) for v in left_out], resampling)
+    flips = share(patients, [float(v.flipped) for v in left_out], resampling)
     return {
         "n": len(left_out),
         "mean_shift": interval_json(shift),
@@ -141,11 +134,11 @@ def _moved(left_out: Sequence[LeftOut], how: Resampling) -> Json:
     }
 
 
-def _studies_flipped(left_out: Sequence[LeftOut], how: Resampling) -> Json:
-    """Share of studies of several views in which some view decides alone."""
+def _studies_flipped(left_out: Sequence[LeftOut], resampling: Resampling) -> Json:
+    """Return the share of studies in which the decision flips without some view."""
     any_flip: dict[str, bool] = {}
     patient = {v.key: v.patient for v in left_out}
     for v in left_out:
         any_flip[v.key] = any_flip.get(v.key, False) or v.flipped
     values = [float(any_flip[k]) for k in patient]
-    return interval_json(share(list(patient.values()), values, how))
+    return interval_json(share(list(patient.values()), values, resampling))
