@@ -26,9 +26,14 @@ import logging
 
 
 class UlnaError(Exception):
-    """Base class of Ulna's errors; `exit_code` is the exit code of the command line."""
+    """Base class of Ulna's errors; `exit_code` is the exit code of the command line.
+
+    source: the input that could not be used, where an error is yielded in place of an answer
+    (`Reader.predict_each`); else None.
+    """
 
     exit_code = 1
+    source: object = None
 
 
 class ConfigError(UlnaError):

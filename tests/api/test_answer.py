@@ -35,6 +35,14 @@ def test_json_is_what_the_command_line_prints(answer: ulna.Answer, examples: Pat
     assert json.loads(answer.to_json()) == wanted
 
 
+def test_a_saved_answer_is_the_picture_of_a_notebook(answer: ulna.Answer, tmp_path: Path) -> None:
+    file = answer.save(tmp_path / "answer.png")
+    with Image.open(file) as saved, Image.open(BytesIO(answer._repr_png_())) as shown:
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(shown))
+    with pytest.raises(OSError, match="nowhere"):
+        answer.save(tmp_path / "nowhere" / "answer.png")
+
+
 def test_the_picture_is_image_and_map_on_the_fixed_scale(answer: ulna.Answer) -> None:
     (axes,) = answer.plot()
     shown = np.asarray(axes.get_images()[0].get_array())

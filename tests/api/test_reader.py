@@ -125,6 +125,7 @@ def test_one_bad_study_does_not_end_the_others(reader: ulna.Reader, image: Path)
     first, second, third, fourth = reader.predict_each([image, broken, "nowhere.png", image])
     assert isinstance(second, UlnaError) and "broken.png" in str(second)
     assert isinstance(third, UlnaError) and "nowhere.png" in str(third)
+    assert (second.source, third.source) == (broken, "nowhere.png")
     assert isinstance(first, ulna.Answer) and isinstance(fourth, ulna.Answer)
     with pytest.raises(ConfigError, match="operating point"):
         reader.predict_each([image], operating_point="nonsense")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.runtime.analytic_bundle import write_analytic
 
 import ulna
 from ulna.bundle import DEMONSTRATION_BUNDLE, STUDENT_BUNDLE, read_bundle
@@ -86,6 +87,13 @@ def test_the_bundle_in_the_package_can_be_taught_further() -> None:
     assert any(n.startswith("encoder.") for n in grown) and "abnormal.weight" in grown
     with pytest.raises(ConfigError, match="expected one of"):
         ulna.load_expert(DEMONSTRATION_BUNDLE, "nobody")
+
+
+def test_one_of_several_experts_has_to_be_named(tmp_path: Path) -> None:
+    bundle = write_analytic(tmp_path / "bundle")
+    names = ", ".join(e.name for e in bundle.manifest.experts)
+    with pytest.raises(ConfigError, match=f"holds 2 experts: expected a name, one of {names}"):
+        ulna.load_expert(bundle.path)
 
 
 def test_a_graph_of_several_scales_is_the_mean_of_the_module_at_each() -> None:

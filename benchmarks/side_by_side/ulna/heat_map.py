@@ -1,4 +1,3 @@
 import ulna
 
-axes = ulna.load("runs/own/bundle").predict("film.png").plot()
-axes[0].figure.savefig("heat_ulna.png")
+ulna.load("runs/own/bundle").predict("film.png").save("heat_ulna.png")

@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ulna.atomic_file import write_atomic
 from ulna.types import Radiograph, StudyPrediction
 
 if TYPE_CHECKING:
@@ -101,6 +103,20 @@ class Answer(StudyPrediction):
         from ulna.api.plot import plot_answer
 
         return plot_answer(self, axes)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the picture of `plot` to a PNG file, complete or not at all; return its path.
+
+        Raises the errors of `plot`, and OSError for a path that cannot be written.
+
+        Examples
+        --------
+        >>> import ulna
+        >>> ulna.load("demonstration").predict("image.png").save("answer.png").name
+        'answer.png'
+        """
+        write_atomic(Path(path), self._repr_png_())
+        return Path(path)
 
     def _repr_png_(self) -> bytes:
         """Return the picture for a notebook."""

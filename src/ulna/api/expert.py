@@ -104,6 +104,10 @@ def _chosen(name: str, known: list[str], folder: Path) -> str:
     """Return `name`, or the name of the only expert. Raises ConfigError for an unknown name."""
     if not name and len(known) == 1:
         (name,) = known
+    if not name:
+        raise ConfigError(
+            f"{folder}: holds {len(known)} experts: expected a name, one of {', '.join(known)}"
+        )
     if name not in known:
         raise ConfigError(f"expert {name!r} of {folder}: expected one of {', '.join(known)}")
     return name

@@ -181,7 +181,8 @@ class Reader:
         Yields
         ------
         Answer or UlnaError
-            In order. A study without an answer yields the error that `predict` would raise.
+            In order. A study without an answer yields the error that `predict` would raise, with
+            the entry of `sources` that it is about as its attribute `source`.
 
         Raises
         ------
@@ -263,6 +264,7 @@ class Reader:
                     source, body_part=part, operating_point=point, recognise=recognise
                 )
             except UlnaError as error:
+                error.source = source
                 yield error
 
     def _features(self, inputs: StudyInput, names: Sequence[str]) -> Array:

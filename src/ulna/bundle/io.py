@@ -186,7 +186,7 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     except FileNotFoundError:
         raise BundleError(
             f"{folder}: no bundle ({MANIFEST} is missing): expected a folder that "
-            "`ulna export` wrote"
+            "`ulna export` (in Python `Run.export`) wrote"
         ) from None
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None

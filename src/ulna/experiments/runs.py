@@ -77,7 +77,10 @@ def train(
     chosen = choose_recipe(recipe, set, initial, encoders)
     first = torchrun_rank() == 0
     if first and not resume and (out / "recipe.json").is_file():
-        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
+        raise ConfigError(
+            f"{out} holds a run already: add --resume (in Python resume=True), or give "
+            "another folder"
+        )
     quiet_fabric()
     with warnings.catch_warnings():
         if not first:  # torchrun's first process gives the same warnings
@@ -148,7 +151,10 @@ def self_supervise(
     apply_changes(changed, changes)
     settings = from_json(SelfSupervision, changed, "settings")
     if not resume and (out / SELF_SUPERVISION).is_file():
-        raise ConfigError(f"{out} holds a run already: add --resume, or give another folder")
+        raise ConfigError(
+            f"{out} holds a run already: add --resume (in Python resume=True), or give "
+            "another folder"
+        )
     quiet_fabric()
     self_supervised_run(
         settings,
