@@ -216,7 +216,7 @@ def test_errors_say_what_to_do(work: Path) -> None:
 def test_evaluating_on_the_folds_own_data_is_refused(work: Path) -> None:
     bundle, out = work / "cv/bundle", work / "own"
     done = ulna("evaluate", work / "phantoms", "--bundle", bundle, "--out", out, "--split", "all")
-    assert f"{STUDIES} of 60 studies were used to make" in done.output
+    assert f"{STUDIES} of 60 studies were used to train" in done.output
 
 
 def test_some_folds_first_are_those_of_the_whole(work: Path) -> None:

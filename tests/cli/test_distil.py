@@ -107,7 +107,7 @@ def test_students_on_folds_prove_one_on_all_images(work: Path) -> None:
     ulna("crossval", data, *SMALL, *other, "--folds", 2, "--out", folds)
     command = ("distil", "--folds", folds, *SMALL, "--out", work / "students")
     message = ulna(*command, "--only", 1).output
-    assert "fold 1 is taught" in message and not (work / "students/evaluation").exists()
+    assert "fold 1 is trained" in message and not (work / "students/evaluation").exists()
     message = ulna(*command).output
     assert "out of 2 folds" in message and "minus cv, paired" in message
     own, theirs = (_rows(work / name) for name in ("students", "cv"))
