@@ -68,7 +68,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
         outputs, names, outlier_reference(predictor, outputs)
     )
     assert (
-        out_of_distribution is not None and out_of_distribution.entry.n_outliers["no image"] == 120
+        out_of_distribution is not None
+        and out_of_distribution.entry.n_outliers["not a radiograph"] == 120
     )
     uncertainty_margin = margin_of(movements(outputs, out_of_distribution, FUSION, plain.manifest))
     assert uncertainty_margin > 0
