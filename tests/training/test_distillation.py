@@ -1,4 +1,4 @@
-"""A student loses by not answering as its teacher does, and so it learns to."""
+"""The distillation loss is 0 for a student that agrees with its teacher, and training lowers it."""
 
 from __future__ import annotations
 
@@ -197,4 +197,6 @@ def test_every_weight_but_the_labels_asks_for_a_teacher() -> None:
     assert not Distillation().requested
     for field in fields(Distillation):
         requested = replace(Distillation(), **{field.name: 0.9}).requested
-        assert requested == (field.name not in ("other_parts", "temperature", "hard")), field.name
+        assert requested == (field.name not in ("other_parts", "temperature", "hard_labels")), (
+            field.name
+        )
