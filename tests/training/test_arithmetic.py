@@ -211,7 +211,7 @@ def test_the_audit_fits_alike_in_every_arithmetic(precision: Precision) -> None:
     answers = fit_classifier(task, plan.fit_settings, lambda *_: None)
     assert answers.sum(2) == pytest.approx(1, abs=1e-5)
     single = replace(plan, precision="32-true")
-    reference = fit_classifier(task, single.fitting, lambda *_: None)
+    reference = fit_classifier(task, single.fit_settings, lambda *_: None)
     assert np.abs(answers - reference).max() < 0.1
     assert np.abs(reference[1] - reference[0]).max() > 1e-4  # it has learned something
 

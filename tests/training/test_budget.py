@@ -104,7 +104,7 @@ def test_the_second_expert_of_a_run_is_given_what_the_first_left(
     fit = ExpertFit.fit
 
     def recorded(self: ExpertFit) -> None:
-        given[self.config.name] = self.given.minutes
+        given[self.config.name] = self.task.minutes
         fit(self)
 
     monkeypatch.setattr(ExpertFit, "fit", recorded)

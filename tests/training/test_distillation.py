@@ -1,4 +1,4 @@
-"""A student loses by not answering as its teacher does, and so it learns to."""
+"""The distillation loss is 0 for a student that agrees with its teacher, and training lowers it."""
 
 from __future__ import annotations
 

@@ -123,9 +123,7 @@ def test_a_finished_expert_keeps_its_start_with_a_warning(
     kept = out / "experts/one/weights.safetensors"
     before = kept.read_bytes()
     other = _start(tmp_path / "w.safetensors")
-    with pytest.warns(
-        UlnaWarning, match=r"one is finished and stays as it is, from random; .*file:"
-    ):
+    with pytest.warns(UlnaWarning, match=r"one is finished and keeps its start, random; .*file:"):
         _train(_recipe(other), tiny_studies, out)
     assert kept.read_bytes() == before
     assert read_json(Recipe, out / "recipe.json").experts[0].initial == InitialWeights()
@@ -153,7 +151,9 @@ def test_an_expert_under_way_goes_on_without_its_start_and_takes_no_other(
         _train(replace(recipe, checkpoint_every=1), tiny_studies, out)
     Path(start.path).unlink()
     other = replace(_recipe(_start(tmp_path / "other.safetensors", 2)), checkpoint_every=1)
-    with pytest.raises(ConfigError, match=r"one is under way from file:.*w\.safetensors.*delete"):
+    with pytest.raises(
+        ConfigError, match=r"one is being trained from file:.*w\.safetensors.*delete"
+    ):
         _train(other, tiny_studies, out)
     _train(replace(recipe, checkpoint_every=1), tiny_studies, out)
     first, second = (load_file(r / "experts/one/weights.safetensors") for r in (out, whole))

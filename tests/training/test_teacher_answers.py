@@ -78,7 +78,7 @@ def test_an_answer_is_computed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A killed call goes on after the last part that is whole; other settings are others."""
-    monkeypatch.setattr("ulna.training.teacher.collect._TOGETHER", 5)
+    monkeypatch.setattr("ulna.training.teacher.collect._PER_FILE", 5)
     inner, requested = Predictor.outputs, []
 
     def counted(self: Predictor, study: Study, negatives: bool = False) -> object:
@@ -150,7 +150,7 @@ def test_the_map_moves_as_the_image_does(
         expected = answers.map[i][:, ::-1].astype(np.float32)
         np.testing.assert_allclose(taught.map_B1hw[i, 0], expected, atol=2e-3)
     smaller = torch.eye(2, 3).repeat(4, 1, 1) * 1.5
-    moved = batches._taught(chosen, smaller)
+    moved = batches._targets(chosen, smaller)
     assert moved is not None
     kept = moved.map_B1hw.mean((1, 2, 3))
     np.testing.assert_allclose(kept, answers.map[:4].astype(np.float32).mean((1, 2)), rtol=0.03)
