@@ -220,7 +220,7 @@ def test_weights_are_loaded_strictly(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="damaged"):
         load_expert(run, recipe, CNN)
     path.unlink()
-    with pytest.raises(WeightsError, match="train the run to its end"):
+    with pytest.raises(WeightsError, match="finish the run"):
         export_bundle(run, tmp_path / "bundle")
 
 
