@@ -182,7 +182,7 @@ def test_rows_are_counted_by_reason(
     mixed, _ = _with_bad(studies, tmp_path)
     rows, _ = collect_rows(predictor, mixed, POINT)
     assert sorted((r.n, r.names) for r in no_answer(rows)) == [
-        (1, (next(s.key for s in mixed if s.study_id == name),)) for name in ("image", "gone")
+        (1, (next(s.key for s in mixed if s.study_id == name),)) for name in ("gone", "image")
     ]
 
 

@@ -71,7 +71,7 @@ def write_part(answers: TeacherAnswers, names: Sequence[str], file: Path) -> Non
     """Write the answers for the images `names`, as a whole or not at all."""
     arrays = {f.name: getattr(answers, f.name) for f in fields(answers)}
     with atomic_file(file, durable=True) as stream:
-        np.savez(stream, films=np.array(names, dtype=np.str_), **arrays)
+        np.savez(stream, images=np.array(names, dtype=np.str_), **arrays)
 
 
 def read_answers(folder: Path, images: TrainingImages) -> TeacherAnswers:
