@@ -165,7 +165,7 @@ def test_evaluate_scores_the_others_and_counts_studies_without_answer_by_reason(
     for one in bad:
         assert one.why in reported and one.why in metrics
     assert page.count("without an answer</th>") == len(result["no_answer"])
-    assert page.count("masks of no use</th>") == len(result["no_place"])
+    assert page.count("unusable masks</th>") == len(result["no_place"])
     _check_rows(work, bad)
     assert ulna("verify", work / "with", "--data", work / "with.csv", "--json").exit_code == 0
 

@@ -127,7 +127,7 @@ def test_on_the_command_line(bundle: ModelBundle, studies: list[Study], tmp_path
     (tmp_path / "ours.csv").write_text("\n".join([head, *rows]) + "\n")
     out = tmp_path / "ours"
     message = ulna("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--heads").output
-    assert "18 studies, 9 abnormal" in message and "flatter" in message
+    assert "18 studies, 9 abnormal" in message and "optimistic" in message
     assert read_bundle(out).hash[:12] in message
     given = ("adapt", bundle.path, tmp_path / "ours.csv", "--out", out, "--freedom", 2)
     assert "give --heads too" in ulna(*given, code=2).output
