@@ -32,7 +32,7 @@ if [ ! -f "$out/cassettes/truth.csv" ]; then
     "$ulna" phantom "$out/cassettes" --studies "$studies" --seed 20262 --size 448 --framing plate \
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
 fi
-"$ulna" train "$out/cassettes" --recipe cassettes "${trunk[@]}" --out "$out/trunk-phantom" --resume
+"$ulna" train "$out/cassettes" --recipe plate_phantoms "${trunk[@]}" --out "$out/trunk-phantom" --resume
 "$ulna" train "$data/lower_limb.csv" --recipe lower_limb "${trunk[@]}" \
     --initial "run:$out/trunk-phantom" --out "$out/trunk" --resume
 "$ulna" train "$data/lower_limb.csv" --recipe lower_limb_lite0 "${trunk0[@]}" \

@@ -26,7 +26,7 @@ folds() { # name, initial weights, other options; 10: studies without an answer,
         --out "$own/$1" --cache "$own/cache" --jobs "${JOBS:-1}" \
         --by hardware --by source_width:1000 "${only[@]}" "${@:3}" || [ $? -eq 10 ]
 }
-trunk phantom "$out/cassettes" cassettes random
+trunk phantom "$out/cassettes" plate_phantoms random
 trunk lower "$data/lower_limb.csv" lower_limb random
 trunk both "$data/lower_limb.csv" lower_limb "run:$own/trunk-phantom"
 folds random random
@@ -35,7 +35,7 @@ for start in phantom lower both; do
 done
 [ "$encoder" != cnn ] || exit 0
 folds imagenet imagenet --against "$own/random"
-trunk imagenet-phantom "$out/cassettes" cassettes imagenet
+trunk imagenet-phantom "$out/cassettes" plate_phantoms imagenet
 trunk imagenet-lower "$data/lower_limb.csv" lower_limb imagenet
 for start in imagenet-phantom imagenet-lower; do
     folds "$start" "run:$own/trunk-$start" --against "$own/imagenet" --against "$own/random"

@@ -71,7 +71,7 @@ def test_graph_without_map_gives_the_same_logits(setting: Setting, engine: str) 
     assert "cam" not in {name for node in graph.node for name in node.output}
 
 
-def test_films_are_read_and_answered(setting: Setting) -> None:
+def test_images_are_read_and_answered(setting: Setting) -> None:
     (key,) = [k for k in KEYS if k.startswith("ulna files")]
     contender = build_contender(key, setting)
     assert _run(contender, 2, setting.size) == {}

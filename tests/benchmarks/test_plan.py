@@ -43,7 +43,7 @@ def _named(cell: Cell) -> dict[tuple[int, int, int, str], float]:
     return {(cell.size, cell.threads, cell.batch, k): s for k, s in cell.seconds.items()}
 
 
-def test_films_are_read_in_the_chief_cells_only() -> None:
+def test_images_are_read_in_the_chief_cells_only() -> None:
     images = "ulna files:onnxruntime:fp32"
     for cell in make_plan([*KEYS, images], SHAPES, SECONDS, 1e6):
         assert (images in cell.seconds) == cell.chief == ((cell.size, cell.threads) == (224, 2))

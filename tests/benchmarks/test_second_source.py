@@ -17,7 +17,7 @@ def _study(source: str, k: int) -> Study:
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_films_that_a_fold_has_learned_from_are_not_asked(tmp_path: Path, alone: bool) -> None:
+def test_images_that_a_fold_has_learned_from_are_not_asked(tmp_path: Path, alone: bool) -> None:
     """A cross-validation of the table of sources names them otherwise than one of a single one."""
     studies = [_study(source, k) for source in ("own", "other") for k in range(4)]
     learned = [s.key.replace("own.", "") if alone else s.key for s in studies[:2]]

@@ -49,7 +49,7 @@ def test_scores_are_those_of_a_cross_validation(work: Path) -> None:
     assert scores["minus"]["one"]["all"]["auroc"]["value"] is not None
     given = ("--data", work / "phantoms", "--studies", 2, "--json")
     checked = json.loads(ulna("verify", work / "both", *given).stdout)
-    requested = [c for c in checked["checks"] if "asked again" in c["what"]]
+    requested = [c for c in checked["checks"] if "predicted again" in c["what"]]
     assert checked["equal"] and requested and all(c["equal"] for c in requested)
 
 

@@ -55,10 +55,10 @@ def _differing(checks: dict[str, dict[str, object]]) -> set[str]:
 def test_untouched_is_equal_in_all(work: Path) -> None:
     checks = _verify(work, *_all(work))
     assert {c["equal"] for c in checks.values()} == {True}
-    assert "24 of 24 studies" in str(checks["probabilities asked again"]["message"])
+    assert "24 of 24 studies" in str(checks["probabilities predicted again"]["message"])
     assert _verify(work, *_all(work)) == checks
     few = _verify(work, *_all(work), "--studies", 5)
-    assert "5 of 24 studies" in str(few["probabilities asked again"]["message"])
+    assert "5 of 24 studies" in str(few["probabilities predicted again"]["message"])
     assert "metrics.json" in ulna("verify", work / "evaluation" / "receipt.json").stdout
 
 
@@ -123,7 +123,7 @@ def test_an_altered_prediction_or_label_is_found_even_with_an_altered_receipt(
     changed = {"predictions.csv", "numbers of metrics.json"}
     assert _differing(_verify(work, code=9)) == changed
     _vouch(work, "predictions.csv")
-    again = "labels of the data" if column == "abnormal" else "probabilities asked again"
+    again = "labels of the data" if column == "abnormal" else "probabilities predicted again"
     assert _differing(_verify(work, *_all(work), code=9)) == {"numbers of metrics.json", again}
 
 

@@ -65,13 +65,13 @@ def test_scores_have_calibration(work: Path) -> None:
 def test_untouched_is_equal_to_the_fusion(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv")
     assert {c["equal"] for c in checks.values()} == {True}
-    assert "48 of 48 studies" in str(checks["probabilities and fusion asked again"]["message"])
+    assert "48 of 48 studies" in str(checks["probabilities and fusion predicted again"]["message"])
     assert {"bundle fold0/bundle", "bundle fold1/bundle", "bundle bundle"} <= set(checks)
 
 
 def test_a_sample_is_predicted_again_by_the_experts_of_the_folds(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv", "--studies", 6)
-    assert "6 of 48 studies" in str(checks["experts' probabilities asked again"]["message"])
+    assert "6 of 48 studies" in str(checks["experts' probabilities predicted again"]["message"])
 
 
 def test_groups_of_the_table_need_the_data(work: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_receipt_without_its_settings_is_no_defect_of_ulna(work: Path) -> None
     file.write_text(json.dumps(receipt))
     checks = _checks(work, "--data", work / "table.csv", code=9)
     assert checks["numbers of scores.json"]["equal"] is False
-    assert "operating_point" in str(checks["probabilities asked again"]["message"])
+    assert "operating_point" in str(checks["probabilities predicted again"]["message"])
     file.write_text(before)
 
 
@@ -123,7 +123,7 @@ def test_a_study_that_cannot_be_read_any_more_differs(work: Path) -> None:
     checks = _checks(work, "--data", work / "table.csv", code=9)
     for image, content in kept.items():
         image.write_bytes(content)
-    message = str(checks["probabilities and fusion asked again"]["message"])
+    message = str(checks["probabilities and fusion predicted again"]["message"])
     assert "/study3 by inf" in message
 
 

@@ -277,7 +277,7 @@ def test_the_first_usable_window(
     assert [reason in note for note in notes] == [True] * bool(reason)
 
 
-def test_a_image_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
+def test_an_image_of_one_grey_keeps_its_window_without_a_word_about_it() -> None:
     image = make(np.full((64, 64), 1000, np.uint16), WindowCenter=1000, WindowWidth=700)
     pixels, notes = reported(encoded(image))
     np.testing.assert_allclose(pixels, apply_window([1000.0], 1000, 700)[0], atol=1e-6)

@@ -18,7 +18,7 @@ CASES = read_cases(FOLDER) if (FOLDER / "cases.csv").is_file() else []
 
 @pytest.mark.skipif(not CASES, reason="no images beside this repository (../shared/cases)")
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.file.removeprefix("files/"))
-def test_a_image_that_others_stumbled_over(case: Case) -> None:
+def test_an_image_that_others_stumbled_over(case: Case) -> None:
     assert fault_of(case) == "", case.what
 
 

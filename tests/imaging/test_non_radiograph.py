@@ -30,7 +30,7 @@ def _image() -> np.ndarray:
     return (120 + 100 * np.sin(rows / 17) * np.cos(columns / 13)).astype(np.uint8)
 
 
-def test_a_image_is_not_refused_at_sight() -> None:
+def test_an_image_is_not_refused_at_sight() -> None:
     assert non_radiograph_reason(read_radiograph(_png(_image()))) == ""
 
 
@@ -76,7 +76,7 @@ def _deep(values: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("top", [100, 300, 1000])
-def test_a_image_of_few_bits_in_a_wide_range_is_not_blank(top: int) -> None:
+def test_an_image_of_few_bits_in_a_wide_range_is_not_blank(top: int) -> None:
     """pydicom#2012: a network sees the image's range stretched, so a narrow one is all there."""
     narrow = _image().astype(np.float32) / 255 * top / 65535
     assert narrow.max() < 0.02

@@ -224,7 +224,7 @@ def test_memory_that_one_study_takes_ends_its_study_only(
     assert isinstance(result[studies[3]], StudyPrediction)
 
 
-def test_a_image_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
+def test_an_image_that_vanishes_while_it_is_looked_at_again_ends_its_study_only(
     predictor: Predictor, studies: list[Study]
 ) -> None:
     lost = studies[1].images[0].path

@@ -83,7 +83,7 @@ def test_what_is_missing_is_said(records: tuple[Path, Path]) -> None:
     ]
 
 
-def test_caches_are_named_by_when_films_were_written(records: tuple[Path, Path]) -> None:
+def test_caches_are_named_by_when_images_were_written(records: tuple[Path, Path]) -> None:
     keys = ["0123456789abcdef0123", "0123456789abcdef4567"]
     for folder, key in zip(records, keys, strict=True):
         cache = folder / "info/files/cache" / key

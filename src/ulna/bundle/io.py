@@ -135,7 +135,9 @@ def replace_fusion(
         data = statistics_bytes(out_of_distribution.experts, out_of_distribution.heads)
         digest = hashlib.sha256(data).hexdigest()
         # Named by its contents, so that manifest and file agree at every moment.
-        entry = replace(out_of_distribution.entry, file=f"features-{digest[:12]}.npz", sha256=digest)
+        entry = replace(
+            out_of_distribution.entry, file=f"features-{digest[:12]}.npz", sha256=digest
+        )
         write_atomic(bundle.path / entry.file, data)
     manifest = replace(
         bundle.manifest,

@@ -137,9 +137,9 @@ def _prediction_checks(
     folds = {n.removesuffix("/bundle"): p for n, p in places.items() if n.startswith("fold")}
     if not chosen or not (folds or "" in places):
         message = "not compared: " + ("no studies" if not chosen else "give --bundle")
-        return [*checks, Check("probabilities asked again", None, message)]
+        return [*checks, Check("probabilities predicted again", None, message)]
     if not point:
-        return [*checks, Check("probabilities asked again", False, _NO_POINT)]
+        return [*checks, Check("probabilities predicted again", False, _NO_POINT)]
     on_progress = partial(progress, "predict")
     if folds:
         check = verify_data.check_fold_answers(rows, chosen, folds, point, on_progress)

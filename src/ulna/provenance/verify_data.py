@@ -94,7 +94,7 @@ def check_answers(
     from ulna.runtime import Predictor
 
     recomputed, _ = collect_rows(Predictor.load(bundle, engine), studies, point, progress)
-    return _compared("probabilities asked again", rows, recomputed, whole=True)
+    return _compared("probabilities predicted again", rows, recomputed, whole=True)
 
 
 def check_fold_answers(
@@ -129,10 +129,10 @@ def check_fold_answers(
     if len(studies) == len(rows):
         numbers = [int(n.removeprefix("fold")) for n in names]
         recomputed = [*cross_fit(predictors, outputs, point, numbers), *faults]
-        return _compared("probabilities and fusion asked again", rows, recomputed, whole=True)
+        return _compared("probabilities and fusion predicted again", rows, recomputed, whole=True)
     pairs = zip(predictors, outputs, strict=True)
     recomputed = [row_of_outputs(p, o, point) for p, own in pairs for o in own] + faults
-    return _compared("experts' probabilities asked again", rows, recomputed, whole=False)
+    return _compared("experts' probabilities predicted again", rows, recomputed, whole=False)
 
 
 def _compared(

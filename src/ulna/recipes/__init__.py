@@ -9,7 +9,6 @@ from ulna.errors import ConfigError
 from ulna.recipes.demo import demo
 from ulna.recipes.demonstration import demonstration
 from ulna.recipes.fracatlas import (
-    cassettes,
     fracatlas,
     fracatlas_cnn,
     fracatlas_lite0,
@@ -17,6 +16,7 @@ from ulna.recipes.fracatlas import (
     fracatlas_student,
     lower_limb,
     lower_limb_lite0,
+    plate_phantoms,
 )
 from ulna.recipes.hybrid import hybrid, hybrid_phantoms, prototype
 from ulna.recipes.pretrain import pretrain
@@ -29,7 +29,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "hybrid": hybrid,
     "hybrid_phantoms": hybrid_phantoms,
     "prototype": prototype,
-    "cassettes": cassettes,
+    "plate_phantoms": plate_phantoms,
     "lower_limb": lower_limb,
     "lower_limb_lite0": lower_limb_lite0,
     "fracatlas_cnn": fracatlas_cnn,

@@ -7,7 +7,7 @@ EfficientNet-Lite0 from ImageNet weights, one of them also trained on the lower 
 
     ulna phantom runs/cassettes --studies 1750 --seed 20262 --size 448 --framing plate \\
         --parts ELBOW,FOREARM,HAND,HUMERUS,SHOULDER --valid-share 0.05
-    ulna train runs/cassettes --recipe cassettes --out runs/trunk-phantom
+    ulna train runs/cassettes --recipe plate_phantoms --out runs/trunk-phantom
     ulna train lower_limb.csv --recipe lower_limb --initial run:runs/trunk-phantom --out ENCODER
     ulna train lower_limb.csv --recipe lower_limb_lite0 --out ENCODER-LITE0
 
@@ -94,7 +94,7 @@ def _recipe(name: str, description: str, expert: ExpertConfig, **changes: Any) -
     return replace(recipe, **changes)
 
 
-def cassettes() -> Recipe:
+def plate_phantoms() -> Recipe:
     """Return the recipe of an encoder on phantoms of whole plates.
 
     Its fitted heads measure what transfers without further training. It starts from the shipped
@@ -106,9 +106,9 @@ def cassettes() -> Recipe:
         fit_heads=True,
         initial=InitialWeights("shipped"),
     )
-    description = "encoder for real images, on phantom cassettes"
+    description = "encoder for real images, on phantoms of whole plates"
     # Phantoms show more than fractures.
-    return _recipe("cassettes", description, expert, abnormal_means="abnormality")
+    return _recipe("plate_phantoms", description, expert, abnormal_means="abnormality")
 
 
 def lower_limb() -> Recipe:

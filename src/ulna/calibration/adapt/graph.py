@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     import onnx
 
 Floats = npt.NDArray[np.float64]
-ATTENDED = "looked"
+ATTENDED = "attended"
 _WEIGHT, _BIAS = "adapted.abnormal.weight", "adapted.abnormal.bias"
 
 
 def probing_graph(graph: Path) -> bytes:
-    """Return the graph with one more output, "looked" (B, C): the mean inputs of the abnormal head.
+    """Return the graph with one output more, "attended" (B, C): mean inputs of the abnormal head.
 
     Raises BundleError where the head cannot be identified in the graph (int8), DependencyError
     without the package onnx.

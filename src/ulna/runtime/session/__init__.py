@@ -61,7 +61,7 @@ class Session:
         names = ("abnormal", "body_part", "finding", "cam", "features")
         batch = [outputs.get(name, empty) for name in names]
         batch.append(outputs.get("finding_cam", np.zeros((len(images), 0, 1, 1), np.float32)))
-        batch.append(outputs.get("looked", empty))
+        batch.append(outputs.get("attended", empty))
         return [ExpertOutput(*(values[i] for values in batch)) for i in range(len(images))]
 
 
