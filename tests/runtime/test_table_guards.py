@@ -98,9 +98,10 @@ def test_files_in_the_way_are_not_overwritten(
             score_table(predictor, studies, out)
         assert path.read_text() == "precious"
         path.unlink()
-    TableFiles(out).journal.write_text("shopping list\n")
-    with pytest.raises(ConfigError, match="not a journal of this version"):
-        score_table(predictor, studies, out)
+    for journal in ("shopping list\n", "[" * 100_000 + "\n"):
+        TableFiles(out).journal.write_text(journal)
+        with pytest.raises(ConfigError, match="not a journal of this version"):
+            score_table(predictor, studies, out)
     for name, message in (("table.xlsx", "ends in .csv or .parquet"), (".csv", "ends in")):
         with pytest.raises(ConfigError, match=message):
             score_table(predictor, studies, tmp_path / name)

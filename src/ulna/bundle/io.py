@@ -21,6 +21,7 @@ from ulna.config.bounds import as_recorded
 from ulna.config.codec import from_json, to_json
 from ulna.digest import file_sha256
 from ulna.errors import BundleError, ConfigError
+from ulna.json_text import parse_json
 
 MANIFEST = "manifest.json"
 
@@ -193,8 +194,8 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     except OSError as error:
         raise BundleError(f"{file}: cannot be read: {error.strerror or error}") from None
     try:
-        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+    except ValueError as error:
         raise BundleError(f"{file}: damaged, not readable as JSON ({error})") from None
     digest = _checked_hash(data, raw, file)
     try:

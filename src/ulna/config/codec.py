@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from ulna.atomic_file import write_atomic
 from ulna.config.migrations import migrated
 from ulna.errors import ConfigError
+from ulna.json_text import parse_json
 
 T = TypeVar("T")
 
@@ -124,10 +125,10 @@ def _decode_scalar(hint: Any, data: Any, place: str) -> Any:
 def read_json(kind: type[T], path: Path) -> T:
     """The dataclass `kind` from a JSON file; ConfigError names file and fault."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file: expected a {kind.__name__} as JSON") from None
-    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
+    except ValueError as error:  # ValueError: also numbers of 4300 digits
         raise ConfigError(f"{path}: not readable as JSON: {error}") from None
     return from_json(kind, data, f"{path.name}")
 

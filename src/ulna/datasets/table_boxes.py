@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ulna.errors import ImageError
 from ulna.imaging.read import read_radiograph
+from ulna.json_text import parse_json
 from ulna.types import Finding, FindingCategory
 
 BoxFormat = Literal["xywh", "xyxy", "yolo"]
@@ -55,8 +55,8 @@ def _json(text: str, form: BoxFormat) -> list[Any]:
     if form == "yolo" and all(all(map(_is_number, line)) for line in lines):
         return [[float(v) for v in line] for line in lines]  # the lines of a label file
     try:
-        boxes = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
+        boxes = parse_json(text)
+    except ValueError as error:  # ValueError: also numbers of 4300 digits
         raise BoxFault(f"boxes {text[:_SHOWN]!r}: not JSON: {error}") from None
     if not isinstance(boxes, list):
         raise BoxFault(f"boxes {text[:_SHOWN]!r}: expected a JSON list")

@@ -25,6 +25,7 @@ from ulna.evaluation.source_scores import scores_by_source
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table import write_predictions
 from ulna.evaluation.unanswered import no_answer, no_place, reasons_json
+from ulna.json_text import parse_json
 from ulna.runtime.findings import unknown_categories
 from ulna.types import Study
 
@@ -96,7 +97,7 @@ def evaluation_metrics(
     rows, settings, notes = _answered(predictor, studies, settings, progress)
     metrics = _metrics(predictor.bundle, rows, settings, notes)
     # The same values as read from the file, without NaN and with names as text.
-    return dict(json.loads(_metrics_text(metrics)))
+    return dict(parse_json(_metrics_text(metrics)))
 
 
 def _answered(

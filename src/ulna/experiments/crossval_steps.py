@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 import warnings
@@ -27,6 +26,7 @@ from ulna.experiments.fold_starts import starts_from_folds, with_begun_starts, w
 from ulna.experiments.held_out import TEST_SIDES
 from ulna.experiments.progress import Progress
 from ulna.experiments.worker_processes import raise_failures, run_in_processes
+from ulna.json_text import parse_json
 from ulna.machine import usable_cores
 from ulna.training.quiet import quiet_fabric
 from ulna.types import Study
@@ -81,7 +81,7 @@ class CrossvalFolder:
         from ulna.evaluation.table_reading import read_predictions
 
         try:
-            metrics = json.loads((self.evaluation / "metrics.json").read_text("utf-8"))
+            metrics = parse_json((self.evaluation / "metrics.json").read_text("utf-8"))
             rows = read_predictions(self.evaluation / "predictions.csv")
         except (FileNotFoundError, ValueError, DatasetError):
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections import Counter
@@ -20,6 +19,7 @@ from ulna.errors import ConfigError, DatasetError, DatasetWarning, UlnaError, Ul
 from ulna.experiments.held_out import calibration_studies, test_studies, with_test_part
 from ulna.experiments.progress import Progress
 from ulna.experiments.receipts import evaluation_receipt, examination_receipt
+from ulna.json_text import parse_json
 from ulna.runtime.pictures import folder_name, write_heat_maps
 from ulna.training.quiet import quiet_fabric
 from ulna.types import BodyPart, Study
@@ -126,7 +126,7 @@ class DemoFolder:
         """Return the finished steps in order. Raises ConfigError for a damaged steps.json."""
         record = self.out / "steps.json"
         try:
-            known = json.loads(record.read_text(encoding="utf-8"))
+            known = parse_json(record.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return []
         except ValueError as error:

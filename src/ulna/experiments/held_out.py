@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ulna.errors import ConfigError, DatasetError, DatasetWarning
+from ulna.json_text import parse_json
 
 if TYPE_CHECKING:
     from ulna.config.recipe import Recipe
@@ -35,9 +35,9 @@ def run_split(run: Path) -> dict[str, list[str]]:
     if not file.is_file():
         raise ConfigError(f"{run}: no split.json: expected the folder of `ulna train --out`")
     try:
-        parts = json.loads(file.read_text(encoding="utf-8"))
+        parts = parse_json(file.read_text(encoding="utf-8"))
         return {str(k): [str(s) for s in v] for k, v in parts.items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ConfigError(f"{file}: damaged ({error}): train again") from None
 
 

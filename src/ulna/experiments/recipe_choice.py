@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ulna.errors import ConfigError
+from ulna.json_text import parse_json
 
 if TYPE_CHECKING:
     from ulna.config.recipe import Recipe
@@ -71,8 +71,8 @@ def apply_changes(data: Any, changes: Sequence[str]) -> None:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return text
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ulna.atomic_file import PARTIAL
 from ulna.errors import ConfigError
+from ulna.json_text import parse_json
 
 EVALUATION_FILES = ("predictions.csv", "metrics.json", "report.html")
 """The files that `evaluate` writes, apart from its receipt."""
@@ -27,5 +27,5 @@ def check_outputs(out: Path, *names: str) -> None:
 
 def read_metrics(out: Path) -> Mapping[str, Any]:
     """Read the `metrics.json` that `evaluate` wrote to `out`."""
-    metrics: Mapping[str, Any] = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    metrics: Mapping[str, Any] = parse_json((out / "metrics.json").read_text(encoding="utf-8"))
     return metrics

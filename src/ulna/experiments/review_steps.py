@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ulna.config.meaning import ANY, AbnormalMeaning
 from ulna.errors import ConfigError, UlnaError, UlnaWarning, message_of
 from ulna.experiments.held_out import run_split
 from ulna.experiments.progress import Progress
+from ulna.json_text import parse_json
 from ulna.runtime import Predictor
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def meaning_of(predictions: Path) -> str:
     It is any abnormality without that file, or with one of an earlier version.
     """
     try:
-        metrics = json.loads(predictions.with_name("metrics.json").read_text("utf-8"))
+        metrics = parse_json(predictions.with_name("metrics.json").read_text("utf-8"))
     except (OSError, ValueError):
         return ANY
     means = metrics.get("abnormal_means") if isinstance(metrics, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from ulna.errors import ConfigError
 from ulna.export.graph import expert_graph
 from ulna.export.half import in_half
 from ulna.export.parity import Parity, check_parity, parity_images
+from ulna.json_text import parse_json
 from ulna.models import Expert
 from ulna.models.test_time_augmentation import TestTimeAugmentation, with_test_time_augmentation
 from ulna.models.threads import limit_torch_threads
@@ -169,7 +169,7 @@ def _intended_use(data: DataFingerprint, distilled: Distilled | None) -> str:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file: expected the folder of `ulna train`") from None
     except ValueError as error:

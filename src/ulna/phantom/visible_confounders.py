@@ -6,7 +6,6 @@ settings in phantom.json and need not be stored.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from ulna.config.codec import from_json
 from ulna.config.phantom import PhantomConfig
 from ulna.errors import ConfigError, DatasetError
+from ulna.json_text import parse_json
 from ulna.phantom.cassette import shows_inverted, shows_marker
 from ulna.phantom.image import PhantomImage, is_worn
 from ulna.phantom.plan import plan_study
@@ -47,7 +47,7 @@ def read_confounders(
     """
     file = root / "phantom.json"
     try:
-        note = json.loads(file.read_text(encoding="utf-8"))
+        note = parse_json(file.read_text(encoding="utf-8"))
         config, generator = from_json(PhantomConfig, note["config"]), note["generator"]
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise DatasetError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from ulna.config.codec import to_json, write_json
 from ulna.config.migrations import migrated
 from ulna.config.phantom import PhantomConfig
 from ulna.errors import MEMORY_ADVICE, ConfigError, DatasetError, UlnaError
+from ulna.json_text import parse_json
 from ulna.machine import usable_cores
 from ulna.phantom.study import PhantomStudy, PhantomView, render_study
 
@@ -44,6 +44,7 @@ COLUMNS = (
     "box_h",
     "mask",
 )
+
 Progress = Callable[[int, int], None]
 Row = dict[str, str]
 
@@ -96,7 +97,7 @@ def _claim(out: Path, config: PhantomConfig) -> None:
 def _note_of(out: Path) -> object:
     """Return the JSON of phantom.json with current names of settings, None if it is damaged."""
     try:
-        note = json.loads((out / "phantom.json").read_text(encoding="utf-8"))
+        note = parse_json((out / "phantom.json").read_text(encoding="utf-8"))
         return {**note, "config": dict(migrated("PhantomConfig", note["config"]))}
     except (ValueError, LookupError, TypeError, AttributeError, ConfigError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ulna.evaluation.crossval_scores import crossval_scores
 from ulna.evaluation.scores import Json, Resampling
 from ulna.evaluation.summary import summarise
 from ulna.evaluation.table_reading import read_predictions
+from ulna.json_text import parse_json
 from ulna.provenance.receipt import Receipt, code_versions
 from ulna.types import BodyPart
 
@@ -93,7 +93,7 @@ def _metrics(receipt: Receipt, folder: Path, inside: str) -> Check:
     rows = read_predictions(folder / f"{inside}predictions.csv")
     parts = [BodyPart(p) for p in receipt.method["body_parts"]]
     metrics = summarise(rows, parts, _resampling(receipt))
-    reported = json.loads((folder / f"{inside}metrics.json").read_text("utf-8"))
+    reported = parse_json((folder / f"{inside}metrics.json").read_text("utf-8"))
     return _compared(f"{inside}metrics.json", metrics, {k: reported.get(k) for k in metrics})
 
 
@@ -109,7 +109,7 @@ def _fold_scores(receipt: Receipt, folder: Path, groups: Json | None) -> list[Ch
         sources, left_out = (receipt.method.get(n, ()) for n in ("sources", "left_out"))
         resampling = _resampling(receipt)
         scores = crossval_scores(folder, groups or {}, others, sources, left_out, resampling)
-        reported = json.loads((folder / "scores.json").read_text("utf-8"))
+        reported = parse_json((folder / "scores.json").read_text("utf-8"))
         if groups is None and by:
             reported = _of_regions(reported)
         return _compared("scores.json", scores, reported)
@@ -143,7 +143,7 @@ def _mura(receipt: Receipt, folder: Path) -> Check:
     scores = score_mura(labels, answers, _resampling(receipt))
     if receipt.method["phantoms"]:
         scores = {name: {**row, "standing": None} for name, row in scores.items()}
-    return _compared("score.json", scores, json.loads((folder / "score.json").read_text("utf-8")))
+    return _compared("score.json", scores, parse_json((folder / "score.json").read_text("utf-8")))
 
 
 def _resampling(receipt: Receipt) -> Resampling:

@@ -9,7 +9,6 @@ processes, and entries without a reader that were not opened for a day.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ulna.errors import TrainingError
+from ulna.json_text import parse_json
 
 if sys.platform != "win32":
     import fcntl
@@ -62,7 +62,7 @@ def open_entry(folder: Path, key: str) -> tuple[dict[str, Any], Lease] | None:
     _flock(descriptor, shared=True)
     try:
         # Read by name: the entry may have been removed while this process waited for the lease.
-        note = json.loads(file.read_text(encoding="utf-8"))
+        note = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     # The time of the last use cannot be recorded for another user or on a read-only disk.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ulna.atomic_file import write_atomic
 from ulna.errors import TrainingError
+from ulna.json_text import parse_json
 
 
 def save_tensors(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], path: Path) -> None:
@@ -27,7 +28,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and metadata that `save_tensors` wrote; TrainingError if damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {})["meta"])
+            meta = parse_json((file.metadata() or {})["meta"])
             return {k: file.get_tensor(k) for k in file.keys()}, meta  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
         raise TrainingError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ulna.config.codec import read_json, to_json, write_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.config.selfsupervision import SelfSupervision
 from ulna.errors import ConfigError, WeightsWarning
+from ulna.json_text import parse_json
 
 # Settings of a run of `ulna train` or of `ulna selfsupervise`, which tell the two apart.
 RECIPE, SELF_SUPERVISION = "recipe.json", "selfsupervision.json"
@@ -44,7 +44,7 @@ def minutes_spent(recipe: Recipe, out: Path) -> dict[str, float]:
             continue
         try:
             spent[expert.name] = (
-                float(json.loads(state.read_text("utf-8"))["spent"]["seconds"]) / 60
+                float(parse_json(state.read_text("utf-8"))["spent"]["seconds"]) / 60
             )
         except (ValueError, KeyError, TypeError):
             raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from ulna.config.codec import read_json
 from ulna.config.recipe import ExpertConfig, Recipe
 from ulna.datasets.overlap import keys_among
 from ulna.errors import ConfigError, DatasetWarning
+from ulna.json_text import parse_json
 from ulna.training.fingerprint import fingerprint_studies
 from ulna.types import Study
 
@@ -64,9 +64,9 @@ def _learned(run: Path) -> set[str]:
 def _split(run: Path) -> dict[str, list[str]]:
     file = run / "split.json"
     try:
-        parts = json.loads(file.read_text("utf-8"))
+        parts = parse_json(file.read_text("utf-8"))
         return {str(k): [str(s) for s in v] for k, v in parts.items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ConfigError(f"{file}: damaged ({error}): train that run again") from None
 
 

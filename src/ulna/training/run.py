@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ from ulna.datasets import split_studies
 from ulna.datasets.labelled import labelled
 from ulna.datasets.meaning import check_label_meaning
 from ulna.errors import ConfigError, DatasetError
+from ulna.json_text import parse_json
 from ulna.models.check import check_experts
 from ulna.models.threads import limit_torch_threads
 from ulna.training.arithmetic import start_fabric
@@ -117,7 +117,7 @@ def begin_run(
         write_json({name: sorted(keys) for name, keys in split.items()}, out / SPLIT)
         begin(recipe, data, out)
     _open_run(recipe, data, side, out)
-    parts: dict[str, list[str]] = json.loads((out / SPLIT).read_text("utf-8"))
+    parts: dict[str, list[str]] = parse_json((out / SPLIT).read_text("utf-8"))
     by_key = {s.key: s for s in side}
     dealt = {n: [by_key[k] for k in keys if k in by_key] for n, keys in parts.items()}
     return Begun(recipe, side, dealt)
@@ -154,7 +154,7 @@ def _train(ranks: Ranks, task: _RunTask, progress: Progress | None) -> None:
     if ranks.first:
         means = recipe.abnormal_means
         _open_run(recipe, fingerprint_studies(side, source.kind, source.name, means), side, out)
-    parts: dict[str, list[str]] = ranks.decide(lambda: json.loads((out / SPLIT).read_text("utf-8")))
+    parts: dict[str, list[str]] = ranks.decide(lambda: parse_json((out / SPLIT).read_text("utf-8")))
     seen = {*parts["train"], *parts["tune"]}
     teacher = source.teaching
     unlabelled = teacher.unlabelled if teacher else ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ulna.errors import ConfigError, VerificationError
+from ulna.json_text import parse_json
 from ulna.provenance.receipt import RECEIPT, Receipt, read_receipt
 from ulna.provenance.verify import check_files
 
@@ -92,7 +92,7 @@ def _read(verb: str, name: str, folder: Path) -> Included:
     file = folder / MAIN_FILES[verb]
     try:
         text = file.read_text(encoding="utf-8")
-        result = _rows(text) if file.suffix == ".csv" else json.loads(text)
+        result = _rows(text) if file.suffix == ".csv" else parse_json(text)
     except (OSError, ValueError, csv.Error) as error:
         raise ConfigError(f"{file}: cannot be read ({error}): run `ulna {verb}` again") from None
     files = [file, *(folder / p for p in (_PICTURES.get(verb),) if p)]

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from ulna.config.codec import from_json, to_json
 from ulna.errors import ConfigError
+from ulna.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ def _read(path: Path, stream: BinaryIO) -> tuple[Settings | None, State, int]:
     stream.seek(0)
     lines = [line for line in stream.readlines() if line.endswith(b"\n")]
     try:
-        settings = from_json(Settings, json.loads(lines[0])) if lines else None
-        state = from_json(State, json.loads(lines[-1])) if len(lines) > 1 else State()
+        settings = from_json(Settings, parse_json(lines[0])) if lines else None
+        state = from_json(State, parse_json(lines[-1])) if len(lines) > 1 else State()
     except (ValueError, ConfigError) as error:
         raise ConfigError(
             f"{path}: not a journal of this version ({error}): remove it and what is there of its "
