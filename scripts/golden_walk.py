@@ -15,7 +15,7 @@ from pathlib import Path
 _TINY = "--set precision=32-true --set minutes=0 --set input_spec.size=64"
 _CNN = "--set experts.{0}.encoder=cnn --set experts.{0}.epochs=1 --set experts.{0}.batch_size=16"
 # A second `cnn` in place of the demo's other encoder, on whole films.
-_WHOLE = "crop_size=0 crop_share=0 hard_every=0 input_scale=1"
+_WHOLE = "crop_size=0 crop_share=0 hard_negatives_every=0 input_scale=1"
 MACROS = {
     "two": f"--recipe demo --initial random {_TINY} {_CNN.format('cnn')} {_CNN.format('lite0')} "
     "--set experts.cnn.crop_size=32 "
