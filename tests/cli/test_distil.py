@@ -19,7 +19,7 @@ from ulna.datasets import index_data
 from ulna.datasets.unlabelled import without_labels
 from ulna.errors import DatasetError, DatasetWarning
 from ulna.runtime import Predictor
-from ulna.training.teacher import ask
+from ulna.training.teacher import collect
 
 SMALL = (
     "--recipe", "student", "--set", "experts.student.encoder=cnn", "--set", "input_spec.size=64",
@@ -84,7 +84,7 @@ def test_a_student_predicts_without_its_teacher_and_names_it(
     assert f"student of analytic ({teacher.hash[:12]})" in ulna("info", folder).output
     # The acceptance test, and the same command again: nothing is computed twice.
     monkeypatch.setattr(distilled, "AUROC_BELOW", -2.0)
-    monkeypatch.setattr(ask, "_ask_part", None)
+    monkeypatch.setattr(collect, "_write_answers", None)
     log = (work / "student/experts/student/log.csv").stat().st_mtime_ns
     message = _distil(work, "student", "--also", work / "beside/table.csv", code=5)
     assert "student refused, left in" in message and "--accept" in message

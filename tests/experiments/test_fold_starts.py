@@ -116,7 +116,7 @@ def test_a_fold_is_resumed_when_its_initial_weights_were_deleted(tmp_path: Path,
     (expert / "checkpoint.safetensors").write_bytes(b"")
     result = with_fold_starts(with_begun_starts(recipe, 1, run), 1, OWN[:5], OWN)
     assert result == begun == with_recorded_starts(result, run)
-    with pytest.raises(ConfigError, match="is under way from"):
+    with pytest.raises(ConfigError, match="is being trained from"):
         with_recorded_starts(recipe, run)
     outliers = _recipe(tmp_path / "other", name)
     assert with_begun_starts(outliers, 1, run) == outliers
