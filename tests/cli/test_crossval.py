@@ -104,7 +104,9 @@ def _leads_to(link: Path, file: Path) -> bool:
         return False
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc: who trains is not told")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="no /proc: which process trains is unknown"
+)
 def test_a_fold_killed_for_memory_leaves_the_others_and_is_no_defect(work: Path) -> None:
     """The process is killed as by a kernel that is out of memory."""
     shutil.copytree(work / "cv", work / "killed")

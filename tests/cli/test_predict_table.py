@@ -190,7 +190,9 @@ def _peak(images: Path, bundle: Path, out: Path) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc: the peak is not told")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="no /proc: the peak memory is unknown"
+)
 def test_memory_does_not_grow_with_the_number_of_studies(tmp_path: Path, bundle: Path) -> None:
     few, many = _images(tmp_path / "a" / "few", 200), _images(tmp_path / "b" / "many", 2000)
     small, large = _peak(few, bundle, tmp_path / "1.csv"), _peak(many, bundle, tmp_path / "2.csv")

@@ -244,3 +244,13 @@ def make_study(folder: Path, part: BodyPart | None = None) -> Study:
     """A study of three images: upright, lying, square."""
     refs = write_images(folder, [(90, 70), (60, 100), (80, 80)])
     return Study("p1", "s1", part, refs, True)
+
+
+def study_of(folder: Path, *images: np.ndarray) -> Study:
+    """Write the arrays as PNG files of their own names; a study of ELBOW with these views."""
+    refs = []
+    for pixels in images:
+        path = folder / f"view{len(list(folder.glob('view*')))}.png"
+        Image.fromarray(pixels).save(path)
+        refs.append(ImageRef(path))
+    return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analytic_bundle import BOTH, COARSE, FINE, PARTS, write_analytic
-from PIL import Image
+from analytic_bundle import BOTH, COARSE, FINE, PARTS, study_of, write_analytic
 
 from ulna.bundle import ConformalScores, ModelBundle, replace_fusion
 from ulna.calibration.adapt.pipeline import adapt_bundle
@@ -23,7 +22,7 @@ from ulna.errors import DatasetWarning, ImageWarning
 from ulna.runtime import Predictor
 from ulna.runtime.answer_json import answer_json
 from ulna.runtime.confidence import reliability_of
-from ulna.types import Confidence, ImageRef, OodLevel, Study, Triage
+from ulna.types import Confidence, OodLevel, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 RNG = np.random.default_rng(0)
@@ -46,22 +45,14 @@ def _limb(number: int, level: float = 1.0) -> np.ndarray:
     return np.clip(grey, 0, 255).astype(np.uint8)
 
 
-def _study(folder: Path, *images: np.ndarray) -> Study:
-    refs = []
-    for pixels in images:
-        path = folder / f"image{len(list(folder.glob('image*')))}.png"
-        Image.fromarray(pixels).save(path)
-        refs.append(ImageRef(path))
-    return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
-
-
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     folder = tmp_path_factory.mktemp("familiarity")
     plain = write_analytic(folder / "bundle", EXPERTS, FUSION)
     predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     outputs = [
-        predictor.outputs(_study(folder, _limb(i)), True, disturbed) for i in range(2 * MIN_IMAGES)
+        predictor.outputs(study_of(folder, _limb(i)), True, disturbed)
+        for i in range(2 * MIN_IMAGES)
     ]
     names = [e.name for e in plain.manifest.experts]
     out_of_distribution = fit_out_of_distribution(
@@ -90,7 +81,7 @@ def predictor(bundle: ModelBundle) -> Predictor:
 
 
 def test_known_images_are_answered_as_before(tmp_path: Path, predictor: Predictor) -> None:
-    answers = [predictor.predict(_study(tmp_path, _limb(1000 + i))) for i in range(40)]
+    answers = [predictor.predict(study_of(tmp_path, _limb(1000 + i))) for i in range(40)]
     assert sum(bool(a.refused) for a in answers) <= 1
     known = [a for a in answers if a.out_of_distribution is OodLevel.IN_DISTRIBUTION]
     assert len(known) >= 35
@@ -103,7 +94,7 @@ def test_known_images_are_answered_as_before(tmp_path: Path, predictor: Predicto
 def test_another_hospitals_limb_is_answered_with_a_wider_probability(
     tmp_path: Path, predictor: Predictor
 ) -> None:
-    answers = [predictor.predict(_study(tmp_path, _limb(i, 0.45))) for i in range(30)]
+    answers = [predictor.predict(study_of(tmp_path, _limb(i, 0.45))) for i in range(30)]
     near = [a for a in answers if a.out_of_distribution is OodLevel.NEAR]
     assert len(near) >= 20 and sum(bool(a.refused) for a in answers) <= 5
     for answer in near:
@@ -123,7 +114,7 @@ def test_another_hospitals_limb_is_answered_with_a_wider_probability(
 
 
 def test_the_farther_an_image_the_wider_its_interval(tmp_path: Path, predictor: Predictor) -> None:
-    images = [predictor.predict(_study(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
+    images = [predictor.predict(study_of(tmp_path, _limb(7, s))).images[0] for s in (0.6, 0.45)]
     near = [i for i in images if i.interval is not None]
     assert len(near) == 2 and near[0].ood_distance < near[1].ood_distance  # type: ignore[operator]
     logit = lambda p: np.log(p / (1 - p))  # noqa: E731
@@ -135,7 +126,7 @@ def test_what_is_no_limb_gets_a_plain_sentence(tmp_path: Path, predictor: Predic
     noise = np.random.default_rng(1).integers(0, 256, (80, 60)).astype(np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImageWarning)
-        answer = predictor.predict(_study(tmp_path, noise))
+        answer = predictor.predict(study_of(tmp_path, noise))
     assert answer.out_of_distribution is OodLevel.FAR
     assert answer.refused.startswith(
         "does not look like the images this model learned from; no answer"
@@ -166,7 +157,7 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
     )
     replace_fusion(old, FUSION, {}, replace(out_of_distribution, entry=entry, heads={}))
     answer = Predictor.load(old.path, EngineSettings(threads=1)).predict(
-        _study(tmp_path, _limb(3, 0.45))
+        study_of(tmp_path, _limb(3, 0.45))
     )
     assert answer.refused and "times as far as the limit" in answer.refused
     assert answer.out_of_distribution is OodLevel.FAR and answer.images[0].outlier_score is None
@@ -174,7 +165,7 @@ def test_a_bundle_of_an_earlier_version_refuses_by_distance(
 
 def test_an_adapted_bundle_scales_its_intervals_along(tmp_path: Path, bundle: ModelBundle) -> None:
     """The uncertainty margin is in calibrated logits, so it does not change with the scale."""
-    images = [_study(tmp_path, _limb(i, 0.45)) for i in range(24)]
+    images = [study_of(tmp_path, _limb(i, 0.45)) for i in range(24)]
     before = [Predictor(bundle).predict(f) for f in images]
     order = np.argsort([a.probability for a in before])
     ill = np.isin(np.arange(24), order[12:])  # in the order of the answers: a scale far from 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analytic_bundle import COARSE, FINE, FITTED, PARTS, write_analytic
+from analytic_bundle import COARSE, FINE, FITTED, study_of, write_analytic
 from PIL import Image, ImageDraw
 
 from ulna.bundle import ModelBundle, read_bundle, replace_fusion
@@ -16,7 +16,7 @@ from ulna.calibration.out_of_distribution_fit import MIN_IMAGES, fit_out_of_dist
 from ulna.config.engine import EngineSettings
 from ulna.errors import BundleError, ImageWarning
 from ulna.runtime import Predictor
-from ulna.types import ImageRef, Study, StudyPrediction, Triage
+from ulna.types import StudyPrediction, Triage
 
 EXPERTS = [replace(e, gives_features=True) for e in (COARSE, FINE)]
 
@@ -48,15 +48,6 @@ FOREIGN = {
 }
 
 
-def _study(folder: Path, *images: np.ndarray) -> Study:
-    refs = []
-    for pixels in images:
-        path = folder / f"view{len(list(folder.glob('view*')))}.png"
-        Image.fromarray(pixels).save(path)
-        refs.append(ImageRef(path))
-    return Study(f"p{refs[0].path.stem}", "s", PARTS[0], tuple(refs))
-
-
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     folder = tmp_path_factory.mktemp("screen")
@@ -64,7 +55,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
     predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     # one in twenty of the calibration images came inverted
     images = [255 - _image(i) if i % 20 == 7 else _image(i) for i in range(2 * MIN_IMAGES)]
-    outputs = [predictor.outputs(_study(folder, f), negatives=True) for f in images]
+    outputs = [predictor.outputs(study_of(folder, f), negatives=True) for f in images]
     names = [e.name for e in plain.manifest.experts]
     return replace_fusion(plain, FITTED, {}, fit_out_of_distribution(outputs, names))
 
@@ -78,7 +69,7 @@ def test_images_like_those_of_calibration_are_accepted(
     tmp_path: Path, predictor: Predictor
 ) -> None:
     refused = [
-        bool(predictor.predict(_study(tmp_path, _image(1000 + i))).refused) for i in range(60)
+        bool(predictor.predict(study_of(tmp_path, _image(1000 + i))).refused) for i in range(60)
     ]
     assert sum(refused) <= 3
 
@@ -87,7 +78,7 @@ def test_images_like_those_of_calibration_are_accepted(
 def test_a_foreign_study_is_refused(tmp_path: Path, predictor: Predictor, kind: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImageWarning)
-        answer = predictor.predict(_study(tmp_path, FOREIGN[kind]))
+        answer = predictor.predict(study_of(tmp_path, FOREIGN[kind]))
     assert answer.refused == answer.images[0].refusal != ""
     assert answer.p_normal is None and answer.confidence is None
     assert answer.triage(0.1) == Triage.REFER
@@ -96,7 +87,7 @@ def test_a_foreign_study_is_refused(tmp_path: Path, predictor: Predictor, kind: 
 
 
 def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: Predictor) -> None:
-    study = _study(tmp_path, _image(1), FOREIGN["noise"], _image(2))
+    study = study_of(tmp_path, _image(1), FOREIGN["noise"], _image(2))
     answer = predictor.predict(study)
     alone = predictor.predict(replace(study, images=(study.images[0], study.images[2])))
     assert not answer.refused
@@ -112,8 +103,8 @@ def test_a_single_foreign_view_is_left_out_and_said(tmp_path: Path, predictor: P
 
 def test_an_inverted_image_is_corrected(tmp_path: Path, predictor: Predictor) -> None:
     for number in range(20):
-        upright = predictor.predict(_study(tmp_path, _image(number)))
-        turned = predictor.predict(_study(tmp_path, 255 - _image(number)))
+        upright = predictor.predict(study_of(tmp_path, _image(number)))
+        turned = predictor.predict(study_of(tmp_path, 255 - _image(number)))
         assert turned.images[0].inverted and not upright.images[0].inverted
         assert turned.probability == pytest.approx(upright.probability, abs=0.01)
         assert any("polarity inverted" in f for f in turned.flags)
@@ -128,23 +119,23 @@ def test_views_that_disagree_on_the_body_part_are_flagged(
     )
     dark, bright = _image(0) // 8, 255 - _image(0) // 8
     dark[:2], bright[:2] = 255, 0
-    mixed = plain.predict(_study(tmp_path, dark, bright))
+    mixed = plain.predict(study_of(tmp_path, dark, bright))
     assert any(f.startswith("views disagree on the body part") for f in mixed.flags)
-    assert not plain.predict(_study(tmp_path, dark, dark)).flags
+    assert not plain.predict(study_of(tmp_path, dark, dark)).flags
 
 
 def test_a_bundle_without_features_says_nothing(tmp_path: Path) -> None:
     old = Predictor.load(
         write_analytic(tmp_path / "old", fusion=FITTED).path, EngineSettings(threads=1)
     )
-    answer = old.predict(_study(tmp_path, FOREIGN["noise"]))
+    answer = old.predict(study_of(tmp_path, FOREIGN["noise"]))
     assert not answer.refused and answer.images[0].ood_distance is None
     outputs = [old.outputs(answer.study, negatives=True)] * MIN_IMAGES
     assert fit_out_of_distribution(outputs, ["coarse", "fine"]) is None
 
 
 def test_few_images_are_too_few(tmp_path: Path, predictor: Predictor) -> None:
-    outputs = [predictor.outputs(_study(tmp_path, _image(1)), negatives=True)] * (MIN_IMAGES - 1)
+    outputs = [predictor.outputs(study_of(tmp_path, _image(1)), negatives=True)] * (MIN_IMAGES - 1)
     assert fit_out_of_distribution(outputs, ["coarse"]) is None
 
 
@@ -152,7 +143,7 @@ def test_the_statistics_are_part_of_the_verified_bundle(tmp_path: Path) -> None:
     plain = write_analytic(tmp_path / "b", EXPERTS, FITTED)
     predictor = Predictor.load(plain.path, EngineSettings(threads=1))
     outputs = [
-        predictor.outputs(_study(tmp_path, _image(i)), negatives=True) for i in range(MIN_IMAGES)
+        predictor.outputs(study_of(tmp_path, _image(i)), negatives=True) for i in range(MIN_IMAGES)
     ]
     out_of_distribution = fit_out_of_distribution(outputs, ["coarse", "fine"])
     fitted = replace_fusion(plain, FITTED, {}, out_of_distribution)
@@ -174,9 +165,9 @@ def test_a_stream_refuses_and_puts_right_as_one_study_at_a_time(
 ) -> None:
     images = [_image(3000 + i) for i in range(12)]
     images[3], images[8] = 255 - images[3], 255 - images[8]
-    studies = [_study(tmp_path, image) for image in images]
-    studies += [_study(tmp_path, _image(99), image) for image in FOREIGN.values()]
-    studies += [_study(tmp_path, image) for image in FOREIGN.values()]
+    studies = [study_of(tmp_path, image) for image in images]
+    studies += [study_of(tmp_path, _image(99), image) for image in FOREIGN.values()]
+    studies += [study_of(tmp_path, image) for image in FOREIGN.values()]
     wanted = [predictor.predict(s) for s in studies]
     assert sum(a.images[0].inverted for a in wanted) >= 2
     assert sum(bool(a.refused) for a in wanted) >= 3
